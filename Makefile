@@ -1,0 +1,65 @@
+# One way to do each chore. `make check` is what CI runs.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+DEMO := .demo
+DATA ?= data
+MODELS ?= models
+SEED ?= 0
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lint types imports protos lock train serve bench accuracy clean
+
+help: ## show these lines
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "coldstart needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python's venv module is missing: on Debian, apt-get install python3-venv"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+setup: $(VENV)/.installed ## install the locked dependencies into .venv
+	@$(RUN) -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || [ "$$(uname)" != Linux ] || { echo "libgomp is missing, and LightGBM can't run without it: on Debian, apt-get install libgomp1"; exit 2; }
+
+demo: setup ## sample data, a model, a server and predictions over gRPC
+	$(RUN) -m benchmarks.demo --folder $(DEMO)
+
+test: setup ## run all tests
+	$(RUN) -m pytest
+
+check: setup format lint types imports test ## all that CI runs
+
+format: setup
+	$(VENV)/bin/ruff format --check .
+
+lint: setup
+	$(VENV)/bin/ruff check .
+
+types: setup
+	$(VENV)/bin/mypy
+
+imports: setup
+	$(VENV)/bin/lint-imports
+
+protos: setup ## renew the generated protobuf code
+	$(RUN) -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. protos/coldstart/v1/enjoyment_service.proto
+
+lock: ## renew both lock files (needs uv)
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q -o requirements.lock
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q -o requirements-dev.lock
+
+train: setup ## make a model of DATA and publish it under MODELS
+	$(RUN) -m training retrain --data $(DATA) --models $(MODELS) --seed $(SEED)
+
+serve: setup ## serve the model under MODELS
+	$(RUN) -m service --models $(MODELS)
+
+accuracy: setup ## the never-rater protocol through the served model, on real data where it exists
+	$(RUN) -m benchmarks.accuracy
+
+bench: accuracy ## all benchmarks
+
+clean: ## remove what these targets made
+	rm -rf $(VENV) $(DEMO) build

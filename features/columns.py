@@ -1,0 +1,11 @@
+"""The names of the columns that every data directory has."""
+
+MEMBER_ID = "member_id"
+MOVIE_ID = "movie_id"
+RATING = "rating"
+RATED_AT = "rated_at"
+PLAYED_AT = "played_at"
+COMPLETION = "completion"
+TITLE = "title"
+RELEASE_YEAR = "release_year"
+GENRES = "genres"

@@ -1,0 +1,82 @@
+"""What the columns of a data set mean: its rating scale, attributes and genres."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Kind = Literal["categorical", "numeric"]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The rating scale of a data set, in its own units."""
+
+    low: float
+    """The lowest rating that can be given."""
+    high: float
+    """The highest rating that can be given."""
+    enjoyed_from: float
+    """A rating from here up counts as enjoyed."""
+
+    @property
+    def span(self) -> float:
+        """Highest less lowest rating; 1 where all ratings are equal, so that shares of it stay finite."""
+        return self.high - self.low or 1.0
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute column of members or movies, as the model knows it."""
+
+    name: str
+    """The column's name."""
+    kind: Kind
+    """Categorical attributes have named categories, numeric ones a number."""
+    categories: tuple[str, ...] = ()
+    """Categories that the model tells apart, in text order; a boolean column has `false` and `true`."""
+    has_other: bool = False
+    """Whether rare categories were merged into one further category, which unseen ones then join."""
+    knots: tuple[float, ...] = ()
+    """Numeric: ascending places where the piecewise linear encoding bends."""
+
+    @property
+    def width(self) -> int:
+        """How many numbers encode one known value."""
+        return len(self.categories) + self.has_other if self.kind == "categorical" else max(len(self.knots), 1)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """All that is known of the columns before any rating is looked at."""
+
+    scale: Scale
+    """The rating scale."""
+    member_attributes: tuple[Attribute, ...]
+    """Attributes of members, in column order."""
+    movie_attributes: tuple[Attribute, ...]
+    """Attributes of movies beyond year and genres, in column order."""
+    genres: tuple[str, ...]
+    """All genres, in text order."""
+    end_of_data: float | None
+    """The latest play, in seconds since 1970 UTC, from which recency is measured; None where no play has a time."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The schema as JSON can hold it."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(given: Mapping[str, Any]) -> "Schema":
+        """The schema that `to_dict` wrote; raises KeyError or TypeError for anything else."""
+        return Schema(
+            scale=Scale(**given["scale"]),
+            member_attributes=_attributes(given["member_attributes"]),
+            movie_attributes=_attributes(given["movie_attributes"]),
+            genres=tuple(given["genres"]),
+            end_of_data=given["end_of_data"],
+        )
+
+
+def _attributes(given: list[dict[str, Any]]) -> tuple[Attribute, ...]:
+    return tuple(
+        Attribute(**{**one, "categories": tuple(one["categories"]), "knots": tuple(one["knots"])}) for one in given
+    )
