@@ -42,7 +42,9 @@ class Attribute:
     @property
     def width(self) -> int:
         """How many numbers encode one known value."""
-        return len(self.categories) + self.has_other if self.kind == "categorical" else max(len(self.knots), 1)
+        if self.kind == "categorical":
+            return len(self.categories) + self.has_other
+        return max(len(self.knots) - 1, 1)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,105 @@
+"""What is known of movies: how they are received and played, over tables in polars, and columns made from it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from features.attributes import encode
+from features.columns import RATING
+from features.schema import Attribute
+
+MOVIE = "movie"
+"""Row number of a movie in the catalogue."""
+MEMBER = "member"
+"""Row number of a member."""
+
+PRIOR_RATINGS = 5.0
+"""A movie's mean is drawn towards the mean of all ratings as if so many ratings had been just that."""
+DECILES = 10
+
+STATISTICS = ("ratings", "quality", "spread", "plays")
+
+
+def statistics(ratings: pl.LazyFrame, plays: pl.LazyFrame, movie_count: int, mean: float) -> pl.LazyFrame:
+    """For each of the movies: its ratings, their shrunk mean less `mean`, their standard deviation, and its plays.
+
+    `ratings` has movie and rating, `plays` has movie. Rows are in catalogue order; a movie without ratings has
+    quality 0 and the spread of nothing (null).
+    """
+    rated = ratings.group_by(MOVIE).agg(
+        pl.len().cast(pl.Float64).alias("ratings"),
+        ((pl.col(RATING) - mean).sum() / (pl.len() + PRIOR_RATINGS)).alias("quality"),
+        pl.col(RATING).std().alias("spread"),
+    )
+    played = plays.group_by(MOVIE).agg(pl.len().cast(pl.Float64).alias("plays"))
+    movies = pl.LazyFrame({MOVIE: pl.int_range(movie_count, dtype=pl.Int32, eager=True)})
+    return (
+        movies.join(rated, on=MOVIE, how="left")
+        .join(played, on=MOVIE, how="left")
+        .with_columns(pl.col("ratings", "quality", "plays").fill_null(0.0))
+        .sort(MOVIE)
+    )
+
+
+def play_weighted_columns(
+    table: pl.DataFrame, release_year: NDArray[np.float32], genres: NDArray[np.float32], genre_names: Sequence[str]
+) -> tuple[list[str], NDArray[np.float32]]:
+    """The (M, C) columns that a play of a movie adds to the features of its member, with their names.
+
+    Each is centred by its mean over all plays, so that 0 says nothing, also where a movie's value is not known.
+    """
+    plays = table["plays"].to_numpy()
+    quality, popularity = table["quality"].to_numpy(), np.log1p(plays)
+    weight = plays if plays.any() else np.ones_like(plays)
+    columns: dict[str, NDArray[np.float64]] = {}
+    for name, values in (("quality", quality), ("popularity", popularity), ("year", release_year.astype(float))):
+        scaled = _standardise(values, weight)
+        columns[name] = scaled
+        columns[f"{name}_squared"] = scaled * scaled
+    for name, values in (("quality", quality), ("popularity", popularity)):
+        decile = _weighted_decile(values, weight)
+        columns |= {f"{name}_decile_{place}": (decile == place).astype(float) for place in range(DECILES)}
+    known = np.isfinite(genres[:, 0]) if genres.size else np.zeros(len(plays), bool)
+    share = np.nan_to_num(genres) / np.maximum(np.nan_to_num(genres).sum(1, keepdims=True), 1)
+    columns |= {f"genre:{name}": np.where(known, share[:, place], np.nan) for place, name in enumerate(genre_names)}
+    centred = [_centre(column, weight) for column in columns.values()]
+    return list(columns), np.stack(centred, axis=1).astype(np.float32)
+
+
+def describe(
+    release_year: NDArray[np.float32],
+    genres: NDArray[np.float32],
+    attributes: NDArray[np.float32],
+    year: Attribute,
+    movie_attributes: Sequence[Attribute],
+) -> NDArray[np.float32]:
+    """(N, W) what descriptions of N movies say: the year in pieces, genres, attributes; NaN where not known."""
+    parts = [encode(release_year[:, None], [year]), genres, encode(attributes, movie_attributes)]
+    return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def _standardise(values: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    known = np.isfinite(values)
+    if not (weight * known).any():
+        return np.zeros_like(values)
+    mean = np.average(values[known], weights=weight[known])
+    deviation = np.sqrt(np.average((values[known] - mean) ** 2, weights=weight[known]))
+    scaled = (values - mean) / (deviation if deviation > 1e-9 else 1.0)
+    return np.clip(scaled, -4, 4)
+
+
+def _centre(values: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    known = np.isfinite(values)
+    if not (weight * known).any():
+        return np.zeros_like(values)
+    return np.where(known, values - np.average(values[known], weights=weight[known]), 0.0)
+
+
+def _weighted_decile(values: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.int64]:
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weight[order]) - weight[order] / 2
+    decile = np.empty(len(values), np.int64)
+    decile[order] = np.minimum(below * DECILES / max(weight.sum(), 1.0), DECILES - 1)
+    return decile

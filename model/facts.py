@@ -1,0 +1,141 @@
+"""What is known of one member and of one movie, as numbers that the features are made from."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.schema import Attribute, Schema
+
+SECONDS_PER_DAY = 86_400.0
+
+Value = str | float | bool
+"""An attribute's value as people give it: text, a number or a flag."""
+
+
+class WrongKind(ValueError):
+    """A number was given for a categorical attribute, or text for a numeric one."""
+
+
+class Play(NamedTuple):
+    """One play of a movie of the catalogue."""
+
+    movie: int
+    """Row of the catalogue."""
+    completion: float = float("nan")
+    """Share of the movie that was watched, 0 to 1; NaN where unknown."""
+    played_at: float = float("nan")
+    """Seconds since 1970 UTC; NaN where unknown."""
+
+
+@dataclass(frozen=True)
+class MemberFacts:
+    """What is known of a member: A attributes, P plays."""
+
+    attributes: NDArray[np.float32]
+    """(A,) category number or number of each attribute of the schema; NaN where unknown."""
+    movies: NDArray[np.int32]
+    """(P,) rows of the catalogue that were played, ascending, each once."""
+    completion: NDArray[np.float32]
+    """(P,) share watched, 0 to 1; NaN where unknown."""
+    age_days: NDArray[np.float32]
+    """(P,) days from the play to the end of the training data, at least 0; NaN where unknown."""
+
+    @staticmethod
+    def nothing(schema: Schema) -> "MemberFacts":
+        """A member of whom nothing is known."""
+        none = np.empty(0, np.float32)
+        return MemberFacts(
+            np.full(len(schema.member_attributes), np.nan, np.float32), np.empty(0, np.int32), none, none
+        )
+
+    def without(self, movie: int) -> "MemberFacts":
+        """The same member, had it not played this row of the catalogue."""
+        kept = self.movies != movie
+        return MemberFacts(self.attributes, self.movies[kept], self.completion[kept], self.age_days[kept])
+
+    def with_attributes(self, given: Mapping[int, float]) -> "MemberFacts":
+        """The same member with these encoded values, by position in the schema, in place of its own."""
+        if not given:
+            return self
+        attributes = self.attributes.copy()
+        attributes[list(given)] = list(given.values())
+        return MemberFacts(attributes, self.movies, self.completion, self.age_days)
+
+    def with_plays(self, plays: Iterable[Play], schema: Schema) -> "MemberFacts":
+        """The same member with further plays; of two plays of one movie, the later and the higher completion count."""
+        added = list(plays)
+        if not added:
+            return self
+        movies = np.concatenate([self.movies, np.array([play.movie for play in added], np.int32)])
+        completion = np.concatenate([self.completion, np.array([play.completion for play in added], np.float32)])
+        ages = age_in_days(np.array([play.played_at for play in added], float), schema)
+        age_days = np.concatenate([self.age_days, ages])
+        unique, place = np.unique(movies, return_inverse=True)
+        highest = np.full(len(unique), np.nan, np.float32)
+        youngest = np.full(len(unique), np.nan, np.float32)
+        np.fmax.at(highest, place, completion)
+        np.fmin.at(youngest, place, age_days)
+        return MemberFacts(self.attributes, unique.astype(np.int32), highest, youngest)
+
+
+@dataclass(frozen=True)
+class MovieFacts:
+    """What is known of a movie before anybody rates it: G genres, A attributes."""
+
+    release_year: float
+    """Year; NaN where unknown."""
+    genres: NDArray[np.float32]
+    """(G,) 1 for its genres, 0 for the others; all NaN where genres are not known."""
+    attributes: NDArray[np.float32]
+    """(A,) category number or number of each movie attribute of the schema; NaN where unknown."""
+
+    @staticmethod
+    def of(
+        schema: Schema, release_year: float | None, genres: Iterable[str] | None, attributes: Mapping[int, float]
+    ) -> "MovieFacts":
+        """Facts from a description; genres that the schema lacks are left out, and none left means not known."""
+        values = np.full(len(schema.movie_attributes), np.nan, np.float32)
+        values[list(attributes)] = list(attributes.values())
+        known = [schema.genres.index(genre) for genre in genres or () if genre in schema.genres]
+        shares = np.full(len(schema.genres), np.nan, np.float32)
+        if known:
+            shares[:] = 0
+            shares[known] = 1
+        return MovieFacts(float("nan") if release_year is None else float(release_year), shares, values)
+
+    @property
+    def is_described(self) -> bool:
+        """Whether anything is known."""
+        return bool(
+            np.isfinite(self.release_year)
+            or (self.genres.size and np.isfinite(self.genres[0]))
+            or np.isfinite(self.attributes).any()
+        )
+
+
+def encode_attribute(attribute: Attribute, value: Value) -> float:
+    """The value's number: that of its category, or itself.
+
+    An unseen category is "other" where the model has one, else NaN (not known).
+    Raises WrongKind for a number in place of a category and the other way round.
+    """
+    if attribute.kind == "numeric":
+        if isinstance(value, (str, bool)):
+            raise WrongKind(f"attribute {attribute.name} takes a number")
+        return float(value) if np.isfinite(value) else float("nan")
+    if not isinstance(value, (str, bool)):
+        raise WrongKind(f"attribute {attribute.name} takes text or a flag")
+    text = str(value).lower() if isinstance(value, bool) else value
+    if text in attribute.categories:
+        return float(attribute.categories.index(text))
+    return float(len(attribute.categories)) if attribute.has_other else float("nan")
+
+
+def age_in_days(played_at: NDArray[np.float64], schema: Schema) -> NDArray[np.float32]:
+    """Days from plays to the end of the training data; a play after it is 0 days old, NaN stays NaN."""
+    if schema.end_of_data is None:
+        return np.full(len(played_at), np.nan, np.float32)
+    return np.maximum((schema.end_of_data - played_at) / SECONDS_PER_DAY, 0).astype(np.float32)

@@ -1,0 +1,66 @@
+"""What the model says: predictions, rankings and explanations, as arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.evidence import MemberEvidence
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions of N movies for one member, in the order asked; ratings in the data's own units."""
+
+    rating: NDArray[np.float64]
+    """(N,) expected rating, within the scale."""
+    lower: NDArray[np.float64]
+    """(N,) lower end of the 90 % interval of the rating that the member would give."""
+    upper: NDArray[np.float64]
+    """(N,) upper end of it."""
+    probability_enjoyed: NDArray[np.float64]
+    """(N,) 0 to 1: of a rating at or above `enjoyed_from`."""
+    prior_rating: NDArray[np.float64]
+    """(N,) what the factorization prior alone says, within the scale."""
+    movie_evidence: NDArray[np.int8]
+    """(N,) a MovieEvidence each."""
+    extrapolation: NDArray[np.float64]
+    """(N,) 0 to 1: how far the member lies outside the raters that the model learned from."""
+    member_evidence: MemberEvidence
+    """What the member's facts are worth to the model."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one group of facts adds to a prediction."""
+
+    group: str
+    """One of the names in `GROUPS`."""
+    rating: float
+    """Rating points, of either sign."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One prediction and its parts."""
+
+    predictions: Predictions
+    """The prediction of the one movie, exactly as `predict` gives it."""
+    rating_before_cut: float
+    """Sum of the parts: the rating before it is cut to the scale."""
+    parts: tuple[Part, ...]
+    """What each group of facts adds, in the order of `GROUPS`."""
+
+
+GROUPS: dict[str, str] = {
+    "average": "The average rating of all raters.",
+    "movie": "How well the movie is rated, or what its description says of that.",
+    "generosity": "How generously a member like this one rates.",
+    "taste_from_plays": "How the movie fits what the member plays.",
+    "taste_from_attributes": "How the movie fits members with these attributes.",
+    "movie_corrections": "The trees: year, genres, popularity and reception of the movie.",
+    "play_corrections": "The trees: how the movie compares with what the member plays.",
+    "attribute_corrections": "The trees: how members with these attributes took the movie.",
+    "prior_corrections": "The trees: where the factorization is known to be off.",
+}
+"""Every group that an explanation may name, and what it means."""

@@ -1,0 +1,104 @@
+"""The factorization prior: factors of movies, and of members from what is known of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.movies import describe
+from features.schema import Attribute, Schema
+from model.evidence import MemberEvidence
+from model.facts import MemberFacts, MovieFacts
+from model.inputs import MovieColumns, of_attributes
+from model.regression import KernelRegression
+
+
+@dataclass(frozen=True)
+class Description:
+    """Factors of movies that nobody rated, from year, genres and attributes: a ridge; D inputs, K outputs."""
+
+    year: Attribute
+    """How the release year is encoded."""
+    centre: NDArray[np.float64]
+    """(D,) what an unknown input counts as."""
+    intercept: NDArray[np.float64]
+    """(K,) factors of a movie of which nothing is known."""
+    weights: NDArray[np.float64]
+    """(D, K)"""
+
+    def predict(
+        self,
+        schema: Schema,
+        release_year: NDArray[np.float32],
+        genres: NDArray[np.float32],
+        attributes: NDArray[np.float32],
+    ) -> NDArray[np.float64]:
+        """(N, K) outputs for N descriptions."""
+        inputs = describe(release_year, genres, attributes, self.year, schema.movie_attributes)
+        known = np.nan_to_num(inputs.astype(np.float64) - self.centre)
+        outputs: NDArray[np.float64] = self.intercept + (known[:, :, None] * self.weights).sum(axis=1)
+        return outputs
+
+    def predict_one(self, schema: Schema, movie: MovieFacts | None) -> NDArray[np.float64]:
+        """(K,) outputs for one description, or for a movie of which nothing is known."""
+        if movie is None:
+            return self.intercept
+        year = np.array([movie.release_year], np.float32)
+        return self.predict(schema, year, movie.genres[None], movie.attributes[None]).reshape(-1)
+
+
+@dataclass(frozen=True)
+class Taste:
+    """What is predicted of a member: k numbers of taste, and generosity."""
+
+    factors: NDArray[np.float64]
+    """(k + 1,) taste, then generosity in rating points."""
+    evidence: MemberEvidence
+    """What it was predicted from."""
+    extrapolation: float
+    """0 to 1: how far the member lies outside the raters that the model learned from."""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Ratings as mean + quality + generosity + taste.taste; M movies, K = k + 1 factors."""
+
+    mean: float
+    """Mean of all ratings."""
+    columns: MovieColumns
+    """What plays of the movies add to a member's inputs."""
+    movies: NDArray[np.float64]
+    """(M, K) taste and quality of each movie; from the description where nobody rated it."""
+    description: Description
+    """For movies that nobody rated."""
+    average_member: NDArray[np.float64]
+    """(K,) factors of a member of whom nothing is known."""
+    heads: Mapping[MemberEvidence, KernelRegression]
+    """From inputs to factors for each kind of evidence but nothing; a kind that the data never shows is missing."""
+
+    def usable_evidence(self, member: MemberFacts) -> MemberEvidence:
+        """The evidence that a member's facts amount to."""
+        attributes = MemberEvidence.ATTRIBUTES in self.heads and bool(np.isfinite(member.attributes).any())
+        plays = MemberEvidence.PLAYS in self.heads and len(member.movies) > 0
+        return MemberEvidence.of(attributes=attributes, plays=plays)
+
+    def taste_of(self, member: MemberFacts, schema: Schema) -> Taste:
+        """The member's predicted factors."""
+        evidence = self.usable_evidence(member)
+        if evidence is MemberEvidence.NOTHING:
+            return Taste(self.average_member, evidence, 0.0)
+        parts = []
+        if evidence.has_plays:
+            parts.append(self.columns.of_plays(member))
+        if evidence.has_attributes:
+            parts.append(of_attributes(member.attributes[None], schema).reshape(-1))
+        factors, extrapolation = self.heads[evidence].predict_one(np.concatenate(parts))
+        return Taste(factors, evidence, extrapolation)
+
+
+def rating_of(factors: NDArray[np.float64], movies: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N,) rating less mean, for (N, K) or (K,) factors of members and (N, K) of movies."""
+    size = movies.shape[-1] - 1
+    fit: NDArray[np.float64] = (movies[..., :size] * factors[..., :size]).sum(axis=-1)
+    return fit + movies[..., size] + factors[..., size]

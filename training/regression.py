@@ -1,0 +1,98 @@
+"""Fits kernel regressions, with predictions for rows that a fit did not see."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from model.regression import KernelRegression, squared_distances
+
+Array = NDArray[np.float64]
+
+JITTER = 1e-6
+CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class KernelSettings:
+    """Strengths of the two parts of a kernel regression."""
+
+    ridge: float
+    """Precision of all weights, in units of the targets' noise."""
+    gamma: float
+    """Inverse squared width of the bumps."""
+    amplitude: float
+    """Prior variance of the bumps' part against that of the line."""
+    landmarks: int
+    """How many bumps; no more than there are rows."""
+
+
+def fit(
+    inputs: Array,
+    targets: Array,
+    weights: Array,
+    centre: Array,
+    scale: Array,
+    settings: KernelSettings,
+    folds: NDArray[np.int64],
+    random: np.random.Generator,
+) -> tuple[KernelRegression, Array]:
+    """A regression fitted on all rows, and (N, K) predictions of each row by a fit without its fold.
+
+    `inputs` is (N, D), `targets` (N, K), `weights` (N,), `folds` (N,) small numbers; landmarks are rows drawn
+    at random.
+    """
+    scaled = np.nan_to_num((inputs - centre) * scale)
+    count = min(settings.landmarks, len(scaled))
+    places = np.sort(random.choice(len(scaled), count, replace=False))
+    landmarks = scaled[places]
+    size, width = scaled.shape[1], scaled.shape[1] + count + 1
+    penalty = np.zeros((width, width))
+    penalty[np.arange(size), np.arange(size)] = settings.ridge
+    between = np.exp(-settings.gamma * squared_distances(landmarks, landmarks))
+    penalty[size:-1, size:-1] = settings.ridge * settings.amplitude * between
+    names = np.unique(folds)
+    grams = {name: np.zeros((width, width)) for name in names}
+    rights = {name: np.zeros((width, targets.shape[1])) for name in names}
+    nearest = np.empty(len(scaled))
+    for name in names:
+        rows = np.flatnonzero(folds == name)
+        for start in range(0, len(rows), CHUNK):
+            part = rows[start : start + CHUNK]
+            design, squared = _design(scaled[part], landmarks, settings)
+            root = np.sqrt(weights[part])[:, None]
+            weighted = design * root
+            grams[name] += weighted.T @ weighted
+            rights[name] += weighted.T @ (targets[part] * root)
+            own = np.minimum(np.searchsorted(places, part), count - 1)
+            itself = np.flatnonzero(places[own] == part)
+            squared[itself, own[itself]] = np.inf
+            nearest[part] = np.sqrt(squared.min(axis=1, initial=np.inf))
+    total_gram, total_right = sum(grams.values()), sum(rights.values())
+    apart = np.empty_like(targets)
+    for name in names:
+        solution = _solve(total_gram - grams[name] + penalty, total_right - rights[name])
+        rows = np.flatnonzero(folds == name)
+        for start in range(0, len(rows), CHUNK):
+            part = rows[start : start + CHUNK]
+            apart[part] = _design(scaled[part], landmarks, settings)[0] @ solution
+    solution = _solve(total_gram + penalty, total_right)
+    finite = nearest[np.isfinite(nearest)]
+    regression = KernelRegression(
+        centre, scale, settings.gamma, landmarks, solution[-1], solution[:size],
+        settings.amplitude * solution[size:-1], float(np.quantile(finite, 0.95)) if finite.size else 0.0,
+    )  # fmt: skip
+    return regression, apart
+
+
+def _design(scaled: Array, landmarks: Array, settings: KernelSettings) -> tuple[Array, Array]:
+    squared = squared_distances(scaled, landmarks)
+    bumps = settings.amplitude * np.exp(-settings.gamma * squared)
+    return np.concatenate([scaled, bumps, np.ones((len(scaled), 1))], axis=1), squared
+
+
+def _solve(gram: Array, right: Array) -> Array:
+    gram = gram + JITTER * np.trace(gram) / len(gram) * np.eye(len(gram))
+    solution: Array = linalg.cho_solve(linalg.cho_factor(gram, lower=True, check_finite=False), right)
+    return solution
