@@ -45,8 +45,8 @@ def statistics(ratings: pl.LazyFrame, plays: pl.LazyFrame, movie_count: int, mea
 
 def play_weighted_columns(
     table: pl.DataFrame, release_year: NDArray[np.float32], genres: NDArray[np.float32], genre_names: Sequence[str]
-) -> tuple[list[str], NDArray[np.float32]]:
-    """The (M, C) columns that a play of a movie adds to the features of its member, with their names.
+) -> tuple[list[str], NDArray[np.float32], float]:
+    """The (M, C) columns that a play of a movie adds to the features of its member, with their names and the mean year.
 
     Each is centred by its mean over all plays, so that 0 says nothing, also where a movie's value is not known.
     """
@@ -54,8 +54,10 @@ def play_weighted_columns(
     quality, popularity = table["quality"].to_numpy(), np.log1p(plays)
     weight = plays if plays.any() else np.ones_like(plays)
     columns: dict[str, NDArray[np.float64]] = {}
-    for name, values in (("quality", quality), ("popularity", popularity), ("year", release_year.astype(float))):
-        scaled = _standardise(values, weight)
+    year = float(release_year.mean(where=np.isfinite(release_year))) if np.isfinite(release_year).any() else 0.0
+    scales = {"quality": _standardise(quality, weight), "popularity": _standardise(popularity, weight)}
+    scales["year"] = scaled_year(release_year.astype(float), year)
+    for name, scaled in scales.items():
         columns[name] = scaled
         columns[f"{name}_squared"] = scaled * scaled
     for name, values in (("quality", quality), ("popularity", popularity)):
@@ -64,8 +66,13 @@ def play_weighted_columns(
     known = np.isfinite(genres[:, 0]) if genres.size else np.zeros(len(plays), bool)
     share = np.nan_to_num(genres) / np.maximum(np.nan_to_num(genres).sum(1, keepdims=True), 1)
     columns |= {f"genre:{name}": np.where(known, share[:, place], np.nan) for place, name in enumerate(genre_names)}
-    centred = [_centre(column, weight) for column in columns.values()]
-    return list(columns), np.stack(centred, axis=1).astype(np.float32)
+    centred = [column if name == "year" else _centre(column, weight) for name, column in columns.items()]
+    return list(columns), np.nan_to_num(np.stack(centred, axis=1)).astype(np.float32), year
+
+
+def scaled_year(release_year: NDArray[np.float64], mean_year: float) -> NDArray[np.float64]:
+    """Decades from the mean year, at most 6 either way."""
+    return np.clip((release_year - mean_year) / 10, -6, 6)
 
 
 def describe(

@@ -20,6 +20,8 @@ class MovieColumns:
 
     names: tuple[str, ...]
     """(C,) names of the columns."""
+    mean_year: float
+    """Mean release year of the catalogue."""
     columns: NDArray[np.float32]
     """(M, C) reception, popularity, year and genres, centred over plays."""
     embedding: NDArray[np.float32]

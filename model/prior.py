@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from features.movies import describe
 from features.schema import Attribute, Schema
-from model.evidence import MemberEvidence
+from model.evidence import MemberEvidence, MovieEvidence
 from model.facts import MemberFacts, MovieFacts
 from model.inputs import MovieColumns, of_attributes
 from model.regression import KernelRegression
@@ -76,6 +76,14 @@ class Prior:
     """(K,) factors of a member of whom nothing is known."""
     heads: Mapping[MemberEvidence, KernelRegression]
     """From inputs to factors for each kind of evidence but nothing; a kind that the data never shows is missing."""
+    spread: Mapping[MemberEvidence, NDArray[np.float64]]
+    """(K, K) for each kind of evidence: covariance of members' factors about what is predicted of them."""
+    movie_variance: NDArray[np.float64]
+    """(M,) variance of a typical member's rating that comes from not knowing the movie's factors well."""
+    unrated_variance: Mapping[MovieEvidence, float]
+    """The same for movies that are only described, or unknown."""
+    noise: float
+    """Variance of a rating about what the true factors say."""
 
     def usable_evidence(self, member: MemberFacts) -> MemberEvidence:
         """The evidence that a member's facts amount to."""
@@ -95,6 +103,31 @@ class Prior:
             parts.append(of_attributes(member.attributes[None], schema).reshape(-1))
         factors, extrapolation = self.heads[evidence].predict_one(np.concatenate(parts))
         return Taste(factors, evidence, extrapolation)
+
+    def deviation(
+        self, evidence: MemberEvidence, movies: NDArray[np.float64], variance: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """(N,) standard deviation of a rating about its prediction, for (N, K) movies of that variance (N,)."""
+        design = movies.copy()
+        design[:, -1] = 1
+        members = ((design @ self.spread[evidence]) * design).sum(axis=1)
+        deviation: NDArray[np.float64] = np.sqrt(self.noise + variance + members)
+        return deviation
+
+
+def prior_numbers(
+    factors: NDArray[np.float64],
+    movies: NDArray[np.float64],
+    offset: NDArray[np.float64],
+    deviation: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """(N, 4) the prior as trees see it: rating less mean, its taste part, generosity, standard deviation.
+
+    `factors` is (N, K) or (K,), `movies` (N, K), `offset` (N,) what is added to the prior's rating.
+    """
+    fit = rating_of(factors, movies)
+    generosity = np.broadcast_to(factors[..., -1], fit.shape)
+    return np.stack([fit + offset, fit - movies[:, -1] - generosity, generosity, deviation], axis=1)
 
 
 def rating_of(factors: NDArray[np.float64], movies: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -81,6 +81,11 @@ class Factorization:
         self.member_prior_cov = cov + SMALLEST_VARIANCE * np.eye(rank + 1)
         self._rotate()
 
+    def spread_about(self, predicted: Array, members: NDArray[np.int64]) -> Array:
+        """(K, K) mean outer product of what members' factors are off (N, K) predictions; `members` has N rows."""
+        away = self.member_mean[members] - predicted
+        return np.asarray((away.T @ away + self.member_cov[members].sum(axis=0)) / max(len(members), 1))
+
     def _update_members(self) -> Array:
         """Posterior of members given movies; returns each member's sum of second moments of its movies."""
         mean, cov, k = self.movie_mean, self.movie_cov, self.rank

@@ -8,22 +8,26 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
-from features.attributes import owners
 from features.columns import RATING
 from features.movies import MEMBER, MOVIE, play_weighted_columns, statistics
 from features.plays import VIEW, names, of_table
-from model.evidence import MemberEvidence
+from model.evidence import MemberEvidence, MovieEvidence
 from model.inputs import MovieColumns, join_plays, of_attributes
 from model.prior import Prior
+from model.regression import KernelRegression
 from training.dataset import Dataset
 from training.description import fit_description
 from training.embedding import embed
 from training.factors import Factorization, Ratings
 from training.regression import KernelSettings, fit
-from training.views import Views
+from training.views import SHORT, Views
 
 Array = NDArray[np.float64]
 BOTH, PLAYS, ATTRIBUTES = MemberEvidence.ATTRIBUTES_AND_PLAYS, MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES
+
+
+WITH_PLAYS = KernelSettings(ridge=8.0, gamma=0.7, amplitude=1.6, landmarks=1400)
+ATTRIBUTES_ONLY = KernelSettings(ridge=10.0, gamma=0.4, amplitude=1.0, landmarks=600)
 
 
 @dataclass(frozen=True)
@@ -44,14 +48,14 @@ class PriorSettings:
     """Member folds by which a member's own factors are kept out of the prediction of them."""
     prior_ratings: float = 20.0
     """A rater weighs half of full weight in the regression at so many ratings."""
-    with_plays: KernelSettings = KernelSettings(ridge=8.0, gamma=0.7, amplitude=1.6, landmarks=1400)
+    with_plays: KernelSettings = WITH_PLAYS
     """The regressions that see plays."""
-    attributes_only: KernelSettings = KernelSettings(ridge=30.0, gamma=0.4, amplitude=1.0, landmarks=600)
+    attributes_only: KernelSettings = ATTRIBUTES_ONLY
     """The regression that sees attributes alone."""
 
 
 BLOCK_WEIGHTS = {"counts": 0.2, "means": 0.2, "deciles": 0.3, "genres": 0.6, "watching": 0.2, "taste": 0.7,
-                 "embedding": 0.6, "attributes": 0.3}  # fmt: skip
+                 "embedding": 1.0, "attributes": 0.2}  # fmt: skip
 """How far the inputs of a block reach in the kernel: their columns' standard deviations, root-summed."""
 
 
@@ -65,12 +69,6 @@ class FittedPrior:
     """Statistics of the M movies: ratings, quality, spread, plays."""
     described: Array
     """(M, K) factors of each movie told from its description by a fit that didn't see the movie."""
-    member_cov: Array
-    """(K, K) how members' factors lie around what is predicted of them."""
-    movie_variance: Array
-    """(M,) variance of a typical member's rating that comes from not knowing the movie's factors well."""
-    noise: float
-    """Variance of a rating about its factors' prediction."""
 
 
 def fit_prior(
@@ -88,7 +86,7 @@ def fit_prior(
     mean = float(values.mean())
     raters, places = np.unique(members, return_inverse=True)
     table = statistics(data.ratings.lazy(), data.plays.lazy(), movie_count, mean).collect()
-    column_names, columns = play_weighted_columns(table, data.release_year, data.genres, data.schema.genres)
+    column_names, columns, mean_year = play_weighted_columns(table, data.release_year, data.genres, data.schema.genres)
     embedding, squared = embed(
         data.plays[MEMBER].to_numpy(), data.plays[MOVIE].to_numpy(), movie_count, settings.embedding, random
     )
@@ -112,13 +110,13 @@ def fit_prior(
         report(f"regression {round_ + 1} of {settings.rounds + 1}")
         description, described = fit_description(data, factors.movie_mean, ratings_of_movie, random)
         movie_columns = MovieColumns(
-            tuple(column_names), columns, embedding, squared, factors.movie_mean[:, :-1].astype(np.float32)
+            tuple(column_names), mean_year, columns, embedding, squared, factors.movie_mean[:, :-1].astype(np.float32)
         )
         inputs = play_inputs(views, features, movie_columns)
         fitting = _Fitting(factors.member_mean, weights, owner, member_fold, random)
         last = round_ == settings.rounds
-        rows = np.flatnonzero(usable) if last else np.flatnonzero(usable & ~views.short)
-        centre, scale = _standardise(inputs, attributes, views, rows, data, movie_columns)
+        rows = np.flatnonzero(usable) if last else np.flatnonzero(usable & (views.half != SHORT))
+        centre, scale = _standardise(inputs, attributes, views, rows, movie_columns)
         together = np.concatenate([inputs, attributes], axis=1)
         if last:
             break
@@ -131,22 +129,40 @@ def fit_prior(
         factors.movie_prior = described
         for _ in range(settings.sweeps_per_round):
             factors.sweep()
-    heads = {}
-    split = inputs.shape[1]
-    if len(rows):
-        heads[PLAYS] = fitting.fit(inputs, rows, centre[:split], scale[:split], settings.with_plays)[0]
-    if attributes.shape[1]:
-        if len(rows):
-            heads[BOTH] = fitting.fit(together, rows, centre, scale, settings.with_plays)[0]
-        known = np.flatnonzero((owner >= 0) & np.isfinite(views.attributes).any(axis=1) & (np.arange(len(owner)) % 3 != 1))
-        heads[ATTRIBUTES] = fitting.fit(
-            attributes, known, centre[split:], scale[split:] / BLOCK_WEIGHTS["attributes"], settings.attributes_only
-        )[0]
-    movie_factors = np.where(ratings_of_movie[:, None] > 0, factors.movie_mean, described)
+    heads, spread = {}, {}
     average = weights @ factors.member_mean / weights.sum()
-    prior = Prior(mean, movie_columns, movie_factors, description, average, heads)
-    variance = np.trace(factors.movie_cov, axis1=1, axis2=2)
-    return FittedPrior(prior, table, described, factors.member_prior_cov, variance, factors.noise)
+    spread[MemberEvidence.NOTHING] = factors.spread_about(np.tile(average, (len(raters), 1)), np.arange(len(raters)))
+    split = inputs.shape[1]
+    shows_attributes = np.isfinite(views.attributes).any(axis=1)
+    everyone = np.flatnonzero((owner >= 0) & shows_attributes & (views.half != 1))
+    alone = scale[split:] / BLOCK_WEIGHTS["attributes"]
+    for evidence, given, seen_rows, (middle, reach), kernel in (
+        (PLAYS, inputs, rows, (centre[:split], scale[:split]), settings.with_plays),
+        (BOTH, together, rows[shows_attributes[rows]], (centre, scale), settings.with_plays),
+        (ATTRIBUTES, attributes, everyone, (centre[split:], alone), settings.attributes_only),
+    ):
+        if len(seen_rows):
+            heads[evidence], apart = fitting.fit(given, seen_rows, middle, reach, kernel)
+            spread[evidence] = factors.spread_about(apart, owner[seen_rows])
+    rated = ratings_of_movie > 0
+    error = (factors.movie_mean - described)[rated]
+    blind = (factors.movie_mean - description.intercept)[rated]
+    prior = Prior(
+        mean=mean,
+        columns=movie_columns,
+        movies=np.where(rated[:, None], factors.movie_mean, described),
+        description=description,
+        average_member=average,
+        heads=heads,
+        spread=spread,
+        movie_variance=np.trace(factors.movie_cov, axis1=1, axis2=2),
+        unrated_variance={
+            MovieEvidence.DESCRIBED: float(np.mean((error**2).sum(axis=1))),
+            MovieEvidence.UNKNOWN: float(np.mean((blind**2).sum(axis=1))),
+        },
+        noise=factors.noise,
+    )
+    return FittedPrior(prior, table, described)
 
 
 def play_features(views: Views, columns: NDArray[np.float32], column_names: list[str]) -> Array:
@@ -182,7 +198,10 @@ class _Fitting:
     member_fold: NDArray[np.int64]
     random: np.random.Generator
 
-    def fit(self, inputs: Array, rows: NDArray[np.int64], centre: Array, scale: Array, settings: KernelSettings):  # type: ignore[no-untyped-def]
+    def fit(
+        self, inputs: Array, rows: NDArray[np.int64], centre: Array, scale: Array, settings: KernelSettings
+    ) -> tuple[KernelRegression, Array]:
+        """A regression from the inputs of those rows, and what fits without each row's member say of it."""
         owner = self.owner[rows]
         return fit(
             inputs[rows], self.factors[owner], self.weights[owner], centre, scale, settings,
@@ -191,14 +210,14 @@ class _Fitting:
 
 
 def _standardise(
-    inputs: Array, attributes: Array, views: Views, rows: NDArray[np.int64], data: Dataset, movies: MovieColumns
+    inputs: Array, attributes: Array, views: Views, rows: NDArray[np.int64], movies: MovieColumns
 ) -> tuple[Array, Array]:
     """Centre and scale of each input, so that each block reaches as far as its weight says."""
     feature_names = names(movies.names)
     blocks = np.array([_block(name) for name in feature_names])
     blocks = np.concatenate([blocks, ["taste"] * movies.taste.shape[1], ["embedding"] * movies.embedding.shape[1],
                              ["attributes"] * attributes.shape[1]])  # fmt: skip
-    seen = rows[~views.short[rows]]
+    seen = rows[views.half[rows] != SHORT]
     together = np.concatenate([inputs[seen], attributes[seen]], axis=1)
     known = np.isfinite(together)
     count = np.maximum(known.sum(axis=0), 1)
@@ -210,8 +229,7 @@ def _standardise(
     for block, weight in BLOCK_WEIGHTS.items():
         columns = blocks == block
         alive = columns & (variance > 1e-10)
-        width = len(np.unique(owners(data.schema.member_attributes))) if block == "attributes" else alive.sum()
-        scale[alive] = weight / np.sqrt(np.maximum(width, 1) * variance[alive])
+        scale[alive] = weight / np.sqrt(max(alive.sum(), 1) * variance[alive])
     return centre, scale
 
 

@@ -12,6 +12,7 @@ from features.plays import AGE_DAYS, VIEW
 from training.dataset import Dataset
 
 HALF = "half"
+SHORT = 2
 HIDDEN_SHARE = 0.3
 """In short views, each attribute is hidden with this probability."""
 
@@ -22,8 +23,8 @@ class Views:
 
     member: NDArray[np.int64]
     """(V,) row of the member in the dataset."""
-    short: NDArray[np.bool_]
-    """(V,) whether the view is a short one."""
+    half: NDArray[np.int64]
+    """(V,) 0 and 1 for the halves of a member's plays, SHORT for the short part."""
     attributes: NDArray[np.float32]
     """(V, A) attributes that the view shows; NaN where unknown or hidden."""
     plays: pl.DataFrame
@@ -64,8 +65,8 @@ def make_views(data: Dataset, random: np.random.Generator) -> Views:
         ]
     ).sort(VIEW, MOVIE)
     member = np.repeat(raters, 3)
-    is_short = np.arange(len(member)) % 3 == 2
+    half = np.tile([0, 1, SHORT], len(raters))
     attributes = data.attributes[member]
-    attributes[is_short[:, None] & (random.random(attributes.shape) < HIDDEN_SHARE)] = np.nan
+    attributes[(half == SHORT)[:, None] & (random.random(attributes.shape) < HIDDEN_SHARE)] = np.nan
     play_count = np.bincount(visible[VIEW].to_numpy(), minlength=len(member))
-    return Views(member, is_short, attributes, visible, targets, play_count)
+    return Views(member, half, attributes, visible, targets, play_count)

@@ -1,0 +1,57 @@
+"""How much better or worse than all others each group of members rates each movie."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from features.attributes import group_count, groups
+from features.columns import RATING
+from features.movies import MEMBER, MOVIE
+from training.dataset import Dataset
+
+PRIOR_RATINGS = 30.0
+"""A group's residual is drawn towards none as if so many ratings had shown none."""
+MOST_ATTRIBUTES = 12
+"""Attributes beyond the strongest so many are left to the prior."""
+
+
+def grouped_attributes(data: Dataset) -> tuple[int, ...]:
+    """Positions of the member attributes whose groups differ most in how they rate single movies."""
+    count = len(data.schema.member_attributes)
+    if count <= MOST_ATTRIBUTES:
+        return tuple(range(count))
+    residuals = group_residuals(data, tuple(range(count)))
+    plays = np.bincount(data.ratings[MOVIE].to_numpy(), minlength=len(residuals))
+    sizes = [group_count(attribute) for attribute in data.schema.member_attributes]
+    ends = np.cumsum(sizes)
+    strength = [
+        float(np.mean(plays[:, None] * residuals[:, end - size : end] ** 2))
+        for size, end in zip(sizes, ends, strict=True)
+    ]
+    return tuple(sorted(np.argsort(strength)[::-1][:MOST_ATTRIBUTES].tolist()))
+
+
+def group_residuals(data: Dataset, grouped: tuple[int, ...]) -> NDArray[np.float32]:
+    """(M, T) shrunk mean over a group's ratings of a movie: rating less movie mean, less the member's mean of that."""
+    members, movies = data.ratings[MEMBER].to_numpy(), data.ratings[MOVIE].to_numpy()
+    ratings = data.ratings[RATING].to_numpy()
+    movie_count = len(data.movie_ids)
+    residual = ratings - _mean_by(movies, ratings - ratings.mean(), movie_count, 5.0)[movies] - ratings.mean()
+    residual -= _mean_by(members, residual, len(data.member_ids), 5.0)[members]
+    columns = []
+    for number in grouped:
+        attribute = data.schema.member_attributes[number]
+        size = group_count(attribute)
+        group = groups(data.attributes[members, number], attribute)
+        known = group >= 0
+        pairs = (movies[known], group[known])
+        total = sparse.coo_array((residual[known], pairs), shape=(movie_count, size)).toarray()
+        count = sparse.coo_array((np.ones(known.sum()), pairs), shape=(movie_count, size)).toarray()
+        columns.append(total / (count + PRIOR_RATINGS))
+    return np.concatenate([np.empty((movie_count, 0)), *columns], axis=1).astype(np.float32)
+
+
+def _mean_by(keys: NDArray[np.int64], values: NDArray[np.float64], size: int, prior: float) -> NDArray[np.float64]:
+    total = np.bincount(keys, weights=values, minlength=size)
+    mean: NDArray[np.float64] = total / (np.bincount(keys, minlength=size) + prior)
+    return mean

@@ -1,0 +1,72 @@
+"""Fits the trees on what the out-of-fold prior leaves over."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+MEMBER_STRENGTH = 6.0
+"""A view's mean residual is drawn towards none as if so many ratings had shown none."""
+
+
+@dataclass(frozen=True)
+class TreeSettings:
+    """The forest; few small trees, so that serving is cheap."""
+
+    trees: int = 100
+    """Number of trees."""
+    leaves: int = 16
+    """Leaves of a tree."""
+    learning_rate: float = 0.08
+    """Share of each tree's correction that is taken."""
+    leaf_rows: int = 1000
+    """Fewest rows of a leaf; less when there are fewer than 200 times as many rows."""
+    ridge: float = 100.0
+    """L2 penalty of the leaves' values."""
+    most_rows: int = 2_000_000
+    """Rows beyond so many are left out at random."""
+
+
+def fit_trees(
+    features: NDArray[np.float32], target: Array, names: list[str], seed: int, settings: TreeSettings
+) -> lightgbm.Booster:
+    """A forest from (N, F) features to (N,) targets; the same on any number of threads."""
+    parameters = {
+        "objective": "regression",
+        "learning_rate": settings.learning_rate,
+        "num_leaves": settings.leaves,
+        "min_data_in_leaf": max(min(settings.leaf_rows, len(target) // 200), 20),
+        "lambda_l2": settings.ridge * min(1.0, len(target) / 200_000),
+        "feature_fraction": 0.4,
+        "bagging_fraction": 0.5,
+        "bagging_freq": 1,
+        "max_bin": 63,
+        "seed": seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "boost_from_average": False,
+        "verbosity": -1,
+    }
+    data = lightgbm.Dataset(features, target, feature_name=names, params=parameters)
+    return lightgbm.train(parameters, data, settings.trees)
+
+
+def without_member_mean(residual: Array, view: NDArray[np.int64], evidence: NDArray[np.int64], share: float) -> Array:
+    """Residuals less a share of the shrunk mean of their view: else trees learn who a member is."""
+    key = view * 8 + evidence
+    _, place = np.unique(key, return_inverse=True)
+    count = np.bincount(place)
+    mean = np.bincount(place, weights=residual) / (count + MEMBER_STRENGTH)
+    return residual - share * mean[place]
+
+
+def predict_chunks(booster: lightgbm.Booster, chunks: Iterator[tuple[slice, NDArray[np.float32]]], rows: int) -> Array:
+    """(N,) predictions for chunks of features."""
+    predictions = np.zeros(rows)
+    for part, features in chunks:
+        predictions[part] = booster.predict(features)
+    return predictions
