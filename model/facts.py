@@ -56,6 +56,10 @@ class MemberFacts:
         kept = self.movies != movie
         return MemberFacts(self.attributes, self.movies[kept], self.completion[kept], self.age_days[kept])
 
+    def without_plays(self) -> "MemberFacts":
+        """The same member, had it played nothing."""
+        return MemberFacts(self.attributes, self.movies[:0], self.completion[:0], self.age_days[:0])
+
     def with_attributes(self, given: Mapping[int, float]) -> "MemberFacts":
         """The same member with these encoded values, by position in the schema, in place of its own."""
         if not given:

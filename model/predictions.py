@@ -1,5 +1,6 @@
 """What the model says: predictions, rankings and explanations, as arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,21 @@ class Predictions:
     """(N,) 0 to 1: how far the member lies outside the raters that the model learned from."""
     member_evidence: MemberEvidence
     """What the member's facts are worth to the model."""
+
+    def take(self, order: NDArray[np.int64]) -> "Predictions":
+        """Some of the predictions, in another order."""
+        return Predictions(
+            **{name: getattr(self, name)[order] for name in ARRAYS}, member_evidence=self.member_evidence
+        )
+
+    @staticmethod
+    def join(parts: "Sequence[Predictions]", evidence: MemberEvidence) -> "Predictions":
+        """All predictions of all parts, in their order."""
+        arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS}
+        return Predictions(**arrays, member_evidence=evidence)
+
+
+ARRAYS = ("rating", "lower", "upper", "probability_enjoyed", "prior_rating", "movie_evidence", "extrapolation")
 
 
 @dataclass(frozen=True)

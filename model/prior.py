@@ -91,18 +91,17 @@ class Prior:
         plays = MemberEvidence.PLAYS in self.heads and len(member.movies) > 0
         return MemberEvidence.of(attributes=attributes, plays=plays)
 
-    def taste_of(self, member: MemberFacts, schema: Schema) -> Taste:
-        """The member's predicted factors."""
+    def taste_of(self, member: MemberFacts, schema: Schema) -> tuple[Taste, NDArray[np.float64] | None]:
+        """The member's predicted factors, and the (I,) inputs from its plays, None without plays."""
         evidence = self.usable_evidence(member)
         if evidence is MemberEvidence.NOTHING:
-            return Taste(self.average_member, evidence, 0.0)
-        parts = []
-        if evidence.has_plays:
-            parts.append(self.columns.of_plays(member))
+            return Taste(self.average_member, evidence, 0.0), None
+        inputs = self.columns.of_plays(member) if evidence.has_plays else None
+        parts = [] if inputs is None else [inputs]
         if evidence.has_attributes:
             parts.append(of_attributes(member.attributes[None], schema).reshape(-1))
         factors, extrapolation = self.heads[evidence].predict_one(np.concatenate(parts))
-        return Taste(factors, evidence, extrapolation)
+        return Taste(factors, evidence, extrapolation), inputs
 
     def deviation(
         self, evidence: MemberEvidence, movies: NDArray[np.float64], variance: NDArray[np.float64]

@@ -31,9 +31,7 @@ class TreeSettings:
     """Rows beyond so many are left out at random."""
 
 
-def fit_trees(
-    features: NDArray[np.float32], target: Array, names: list[str], seed: int, settings: TreeSettings
-) -> lightgbm.Booster:
+def fit_trees(features: NDArray[np.float32], target: Array, seed: int, settings: TreeSettings) -> lightgbm.Booster:
     """A forest from (N, F) features to (N,) targets; the same on any number of threads."""
     parameters = {
         "objective": "regression",
@@ -51,7 +49,7 @@ def fit_trees(
         "boost_from_average": False,
         "verbosity": -1,
     }
-    data = lightgbm.Dataset(features, target, feature_name=names, params=parameters)
+    data = lightgbm.Dataset(features, target, params=parameters)
     return lightgbm.train(parameters, data, settings.trees)
 
 

@@ -1,0 +1,108 @@
+"""Movies to predict, as the model sees them: of the catalogue, only described, or unknown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.pairs import Movies
+from features.schema import Schema
+from model.catalogue import Catalogue
+from model.evidence import MemberEvidence, MovieEvidence
+from model.facts import MovieFacts
+from model.pairs import PairColumns, described_movie
+from model.prior import Description, Prior
+
+Array = NDArray[np.float64]
+Movie = int | MovieFacts | None
+"""A row of the catalogue, a description of a movie outside it, or a movie of which nothing is known."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """N movies to predict for a member of one kind of evidence."""
+
+    factors: Array
+    """(N, K) taste and quality."""
+    offset: Array
+    """(N,) what the ratings of the movie lie above the prior, for this evidence."""
+    deviation: Array
+    """(N,) standard deviation of a rating about its prediction."""
+    columns: Movies
+    """N rows for the trees."""
+    evidence: NDArray[np.int8]
+    """(N,) a MovieEvidence each."""
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """What the ratings of movies lie above the prior, for one kind of member evidence."""
+
+    movies: Array
+    """(M,) of the movies of the catalogue."""
+    description: Description
+    """Of movies that nobody rated."""
+
+
+class MovieView:
+    """All that predictions need of movies, worked out once for the catalogue."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        catalogue: Catalogue,
+        prior: Prior,
+        pairs: PairColumns,
+        offsets: Mapping[MemberEvidence, Offsets],
+    ) -> None:
+        self._schema, self._prior, self._pairs, self._offsets = schema, prior, pairs, offsets
+        unrated = np.where(catalogue.described, MovieEvidence.DESCRIBED, MovieEvidence.UNKNOWN)
+        self.evidence = np.where(catalogue.rated, MovieEvidence.RATED, unrated).astype(np.int8)
+        """(M,) a MovieEvidence for each movie of the catalogue."""
+        variance = prior.movie_variance.copy()
+        for evidence, value in prior.unrated_variance.items():
+            variance[self.evidence == evidence] = value
+        self._deviations = {kind: prior.deviation(kind, prior.movies, variance) for kind in prior.spread}
+
+    def of_rows(self, rows: NDArray[np.int64], evidence: MemberEvidence) -> Targets:
+        """Movies by their rows of the catalogue."""
+        return Targets(
+            self._prior.movies[rows],
+            self._offsets[evidence].movies[rows],
+            self._deviations[evidence][rows],
+            self._pairs.of_movies(rows),
+            self.evidence[rows],
+        )
+
+    def of(self, movies: Sequence[Movie], evidence: MemberEvidence) -> Targets:
+        """Movies of any kind, in their order."""
+        rows = [movie for movie in movies if isinstance(movie, int)]
+        if len(rows) == len(movies):
+            return self.of_rows(np.array(rows, np.int64), evidence)
+        parts = [
+            self.of_rows(np.array([movie]), evidence) if isinstance(movie, int) else self._unrated(movie, evidence)
+            for movie in movies
+        ]
+        columns = [
+            np.concatenate([getattr(part.columns, name) for part in parts]) for name in Movies.__dataclass_fields__
+        ]
+        return Targets(
+            np.concatenate([part.factors for part in parts]),
+            np.concatenate([part.offset for part in parts]),
+            np.concatenate([part.deviation for part in parts]),
+            Movies(*columns),
+            np.concatenate([part.evidence for part in parts]),
+        )
+
+    def _unrated(self, movie: MovieFacts | None, evidence: MemberEvidence) -> Targets:
+        known = movie if movie is not None and movie.is_described else None
+        kind = MovieEvidence.UNKNOWN if known is None else MovieEvidence.DESCRIBED
+        factors = self._prior.description.predict_one(self._schema, known)[None]
+        return Targets(
+            factors,
+            self._offsets[evidence].description.predict_one(self._schema, known),
+            self._prior.deviation(evidence, factors, np.array([self._prior.unrated_variance[kind]])),
+            described_movie(self._schema, known, self._pairs.movies, self._prior.columns.mean_year),
+            np.array([kind], np.int8),
+        )
