@@ -16,7 +16,7 @@ STRENGTHS = (3.0, 6.0, 12.0, 25.0, 50.0, 100.0, 300.0, 1000.0, 1e9)
 
 
 @dataclass(frozen=True)
-class Offsets:
+class FittedOffsets:
     """Offsets of M movies for one kind of evidence."""
 
     movies: Array
@@ -25,13 +25,13 @@ class Offsets:
     """(N,) for each row, from the rows of other folds."""
 
 
-def fit_offsets(residual: Array, movie: NDArray[np.int64], fold: NDArray[np.int64], movie_count: int) -> Offsets:
+def fit_offsets(residual: Array, movie: NDArray[np.int64], fold: NDArray[np.int64], movie_count: int) -> FittedOffsets:
     """Offsets from N out-of-fold residuals, their strength chosen by how well they hold on other folds."""
     count = np.zeros((int(fold.max(initial=0)) + 1, movie_count))
     total = np.zeros_like(count)
     np.add.at(count, (fold, movie), 1)
     np.add.at(total, (fold, movie), residual)
-    best, best_error = Offsets(np.zeros(movie_count), np.zeros(len(residual))), float(np.mean(residual**2))
+    best, best_error = FittedOffsets(np.zeros(movie_count), np.zeros(len(residual))), float(np.mean(residual**2))
     for strength in STRENGTHS:
         apart = np.stack(
             [
@@ -42,7 +42,7 @@ def fit_offsets(residual: Array, movie: NDArray[np.int64], fold: NDArray[np.int6
         error = float(np.mean((residual - apart) ** 2))
         if error < best_error:
             best_error = error
-            best = Offsets(_shrunk(total.sum(axis=0), count.sum(axis=0), strength), apart)
+            best = FittedOffsets(_shrunk(total.sum(axis=0), count.sum(axis=0), strength), apart)
     return best
 
 

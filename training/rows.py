@@ -1,7 +1,7 @@
 """Training rows of the trees: pairs of a view and a movie it doesn't show, and what each is taken to know."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -49,6 +49,10 @@ class Rows:
             self.evidence[chosen],
             self.movie_evidence[chosen],
         )
+
+    def seen_as(self, evidence: MovieEvidence) -> "Rows":
+        """The same rows, as if only that were known of their movies."""
+        return replace(self, movie_evidence=np.full(len(self), int(evidence)))
 
     def __len__(self) -> int:
         return len(self.view)

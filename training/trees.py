@@ -53,9 +53,8 @@ def fit_trees(features: NDArray[np.float32], target: Array, seed: int, settings:
     return lightgbm.train(parameters, data, settings.trees)
 
 
-def without_member_mean(residual: Array, view: NDArray[np.int64], evidence: NDArray[np.int64], share: float) -> Array:
-    """Residuals less a share of the shrunk mean of their view: else trees learn who a member is."""
-    key = view * 8 + evidence
+def without_member_mean(residual: Array, key: NDArray[np.int64], share: float) -> Array:
+    """(N,) residuals less a share of the shrunk mean of those of one key: else trees learn who a member is."""
     _, place = np.unique(key, return_inverse=True)
     count = np.bincount(place)
     mean = np.bincount(place, weights=residual) / (count + MEMBER_STRENGTH)

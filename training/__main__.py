@@ -1,0 +1,42 @@
+"""The command line of the job: `python -m training COMMAND`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from training.problems import DataError
+
+COMMANDS = (
+    ("import", "training.movielens", "make a data directory of a published data set"),
+    ("sample", "training.sample", "make a synthetic data directory with known truth"),
+    ("validate", "training.validate", "check a data directory and say what its columns are taken for"),
+)
+"""Name, module and purpose of each command; a module has `add_arguments(parser)` and `run(arguments) -> exit code`."""
+
+REFUSED, INTERRUPTED = 2, 130
+"""Exit codes beside those of the commands; an error that nobody foresaw is left to Python: its traceback, and 1."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command; returns its exit code, REFUSED with the problems on stderr where the data is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m training", description="Make and publish models of coldstart.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, module, purpose in COMMANDS:
+        command = commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
+        if list(argv[:1]) == [name]:  # the modules of the others stay unread, so that --help is fast
+            chosen = import_module(module)
+            chosen.add_arguments(command)
+            command.set_defaults(run=chosen.run)
+    arguments = parser.parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except DataError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

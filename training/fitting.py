@@ -1,0 +1,243 @@
+"""Fits all parts of a model to a dataset, and predicts its raters as if they never rated."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from model.calibration import Calibration
+from model.evidence import MemberEvidence, MovieEvidence
+from model.pairs import PairColumns
+from model.serialization import Core
+from model.targets import Offsets
+from model.trees import Trees
+from training.calibration import fit_curve, fit_reach
+from training.dataset import Dataset
+from training.description import fit_description
+from training.groups import grouped_attributes
+from training.offsets import FittedOffsets, fit_offsets
+from training.out_of_fold import OutOfFold, fit_out_of_fold
+from training.prior import PriorSettings, fit_prior
+from training.rows import PairTable, Rows, concatenate, movie_columns, target_rows
+from training.trees import TreeSettings, fit_trees, predict_chunks, without_member_mean
+from training.views import SHORT, Views, make_views
+
+Array = NDArray[np.float64]
+Report = Callable[[str], None]
+
+RATED, DESCRIBED, UNKNOWN = MovieEvidence.RATED, MovieEvidence.DESCRIBED, MovieEvidence.UNKNOWN
+DEMEANED = {MemberEvidence.ATTRIBUTES: 0.7, MemberEvidence.PLAYS: 1.0, MemberEvidence.ATTRIBUTES_AND_PLAYS: 1.0}
+"""Which share of a member's mean residual is taken out of what the trees learn, by evidence that they see."""
+UNRATED_ROWS = 100_000
+"""So many rows are looked at again as if their movie were only described, and as if it were unknown."""
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Settings of a whole fit."""
+
+    folds: int = 5
+    """Member folds for all that is out of fold."""
+    prior: PriorSettings = field(default_factory=PriorSettings)
+    """The factorization."""
+    trees: TreeSettings = field(default_factory=TreeSettings)
+    """The trees."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """N predictions of members that what made them had not seen."""
+
+    rows: Rows
+    """The pairs."""
+    prior: Array
+    """(N,) the prior with the movies' offsets."""
+    rating: Array
+    """(N,) with the trees, not yet cut to the scale."""
+    deviation: Array
+    """(N,) standard deviation of a rating."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted model and what it said of members it had not seen."""
+
+    core: Core
+    """What is served."""
+    judged: dict[tuple[MemberEvidence, MovieEvidence], Judged]
+    """Out-of-fold predictions for each kind of evidence."""
+    table: PairTable
+    """What their features were made from."""
+
+
+def fit_model(data: Dataset, seed: int, settings: FitSettings, report: Report) -> Fit:
+    """Fit everything; `report` is told of each step. The same data and seed give the same model."""
+    views = make_views(data, np.random.default_rng([seed, 1]))
+    folds = min(settings.folds, len(data.raters))
+    apart = fit_out_of_fold(data, views, folds, np.random.default_rng([seed, 2]), settings.prior, report)
+    report("features of pairs")
+    table = _pair_table(data, views, apart)
+    stage = _Offsets(table)
+    report("trees")
+    forest, half_forests = _fit_forests(table, stage, seed, settings.trees, report)
+    judged = {
+        (member, movie): _judge(table, stage, rows, half_forests)
+        for (member, movie), rows in _judged_rows(stage, np.random.default_rng([seed, 4])).items()
+    }
+    weights = {member: _weight(judged[member, RATED]) for member in DEMEANED if (member, RATED) in judged}
+    judged = {
+        key: Judged(one.rows, one.prior, one.prior + weights.get(key[0], 0.0) * (one.rating - one.prior), one.deviation)
+        for key, one in judged.items()
+    }
+    report("intervals and probabilities")
+    calibration = _calibrate(judged, data)
+    whole = fit_prior(
+        data, views, np.random.default_rng([seed, 3]), settings.prior, lambda step: report(f"prior of all: {step}")
+    )
+    pairs = PairColumns(movie_columns(data, whole, whole.prior.columns, table.grouped), table.grouped)
+    ratings = whole.table["ratings"].to_numpy()
+    offsets = {
+        member: _served_offsets(data, found.movies, ratings, np.random.default_rng([seed, 5]))
+        for member, found in stage.fitted.items()
+        if member in whole.prior.spread
+    }
+    core = Core(whole.prior, offsets, pairs, Trees(forest, weights), calibration)
+    return Fit(core, judged, table)
+
+
+class _Offsets:
+    """Targets of all half views and the movies' offsets, for each kind of member evidence."""
+
+    def __init__(self, table: PairTable) -> None:
+        views, apart = table.views, table.apart
+        movies = len(table.data.movie_ids)
+        self.rows: dict[MemberEvidence, Rows] = {}
+        self.fitted: dict[MemberEvidence, FittedOffsets] = {}
+        self.described: dict[MemberEvidence, Array] = {}
+        ratings = np.bincount(table.data.ratings["movie"].to_numpy(), minlength=movies) * 1.0
+        for member, factors in sorted(apart.factors.items()):
+            rows = target_rows(views, (views.half != SHORT) & np.isfinite(factors[:, 0]), member)
+            if not len(rows):
+                continue
+            found = fit_offsets(rows.rating - table.base(rows), rows.movie, apart.fold[rows.view], movies)
+            self.rows[member], self.fitted[member] = rows, found
+            description, told = fit_description(
+                table.data, found.movies[:, None], ratings, np.random.default_rng(int(member))
+            )
+            self.described[member] = np.append(told[:, 0], description.intercept[0])
+
+    def of(self, rows: Rows, place: NDArray[np.int64] | None = None) -> Array:
+        """(N,) offsets of rows; `place` tells where they stand among the evidence's own rows."""
+        offset = np.zeros(len(rows))
+        for member, found in self.fitted.items():
+            chosen = rows.evidence == member
+            rated = chosen & (rows.movie_evidence == RATED)
+            offset[rated] = found.movies[rows.movie[rated]] if place is None else found.apart[place[rated]]
+            described = chosen & (rows.movie_evidence == DESCRIBED)
+            offset[described] = self.described[member][rows.movie[described]]
+            offset[chosen & (rows.movie_evidence == UNKNOWN)] = self.described[member][-1]
+        return offset
+
+
+def _pair_table(data: Dataset, views: Views, apart: OutOfFold) -> PairTable:
+    grouped = grouped_attributes(data)
+    fold_of = np.full(len(data.member_ids), -1)
+    fold_of[views.member] = apart.fold
+    movies = tuple(
+        movie_columns(data.hiding_ratings_of(fold_of == number), fitted, fitted.prior.columns, grouped)
+        for number, fitted in enumerate(apart.fitted)
+    )
+    return PairTable(data, views, apart, movies, grouped)
+
+
+def _fit_forests(
+    table: PairTable, stage: _Offsets, seed: int, settings: TreeSettings, report: Report
+) -> tuple[lightgbm.Booster | None, list[lightgbm.Booster]]:
+    """The forest that is served, and one for each half of the folds that saw the other half only."""
+    random = np.random.default_rng([seed, 6])
+    parts, offsets = [], []
+    for member in DEMEANED:
+        if member not in stage.rows:
+            continue
+        own = stage.rows[member]
+        most = settings.most_rows // (4 if member is MemberEvidence.PLAYS else 2)
+        taken = np.sort(random.permutation(len(own))[:most])
+        parts.append(own.take(taken))
+        offsets.append(stage.of(parts[-1], taken))
+        for movie in (DESCRIBED, UNKNOWN):
+            few = np.sort(random.permutation(len(own))[: min(UNRATED_ROWS, len(own) // 8)])
+            parts.append(own.take(few).seen_as(movie))
+            offsets.append(stage.of(parts[-1]))
+    if not parts:
+        return None, []
+    rows, offset = concatenate(parts), np.concatenate(offsets)
+    residual = rows.rating - table.base(rows) - offset
+    target = np.empty(len(rows))
+    for member, share in DEMEANED.items():
+        chosen = rows.evidence == member
+        key = rows.view * 4 + rows.movie_evidence
+        target[chosen] = without_member_mean(residual[chosen], key[chosen], share)
+    features = np.concatenate([chunk for _, chunk in table.features(rows, offset)])
+    side = half_of(table, rows)
+    forests = []
+    for half in (0, 1):
+        report(f"trees, half {half + 1} of 2")
+        forests.append(fit_trees(features[side != half], target[side != half], seed, settings))
+    report("trees, all")
+    return fit_trees(features, target, seed, settings), forests
+
+
+def half_of(table: PairTable, rows: Rows) -> NDArray[np.int64]:
+    """(N,) which half of the folds a row's member is in: forests that judge it saw the other half."""
+    return (table.apart.fold[rows.view] * 2 >= len(table.apart.fitted)).astype(np.int64)
+
+
+def _judged_rows(stage: _Offsets, random: np.random.Generator) -> dict[tuple[MemberEvidence, MovieEvidence], Rows]:
+    found = {}
+    for member, rows in stage.rows.items():
+        found[member, RATED] = rows
+        few = np.sort(random.permutation(len(rows))[:UNRATED_ROWS])
+        found[member, DESCRIBED] = rows.take(few).seen_as(DESCRIBED)
+        found[member, UNKNOWN] = rows.take(few).seen_as(UNKNOWN)
+    return found
+
+
+def _judge(table: PairTable, stage: _Offsets, rows: Rows, forests: Sequence[lightgbm.Booster]) -> Judged:
+    whole = bool((rows.movie_evidence == RATED).all())
+    offset = stage.of(rows, np.arange(len(rows)) if whole else None)
+    prior = table.base(rows) + offset
+    deviation = table.factors(rows)[2]
+    rating = prior.copy()
+    if len(rows) and MemberEvidence(int(rows.evidence[0])) in DEMEANED:
+        side = half_of(table, rows)
+        for half, forest in enumerate(forests):
+            chosen = np.flatnonzero(side == half)
+            part = rows.take(chosen)
+            rating[chosen] += predict_chunks(forest, table.features(part, offset[chosen]), len(part))
+    return Judged(rows, prior, rating, deviation)
+
+
+def _weight(judged: Judged) -> float:
+    """How much of the trees' correction holds on members that they had not seen: least squares, 0 to 1."""
+    correction = judged.rating - judged.prior
+    power = float(correction @ correction)
+    if power == 0:
+        return 0.0
+    return float(np.clip(correction @ (judged.rows.rating - judged.prior) / power, 0, 1))
+
+
+def _calibrate(judged: dict[tuple[MemberEvidence, MovieEvidence], Judged], data: Dataset) -> Calibration:
+    scale = data.schema.scale
+    reach, enjoyed = {}, {}
+    for key, one in judged.items():
+        rating = np.clip(one.rating, scale.low, scale.high)
+        reach[key] = fit_reach(one.rows.rating - rating, one.deviation)
+        enjoyed[key] = fit_curve(rating, one.rows.rating >= scale.enjoyed_from)
+    return Calibration(reach, enjoyed)
+
+
+def _served_offsets(data: Dataset, movies: Array, ratings: Array, random: np.random.Generator) -> Offsets:
+    description, told = fit_description(data, movies[:, None], ratings, random)
+    return Offsets(np.where(ratings > 0, movies, told[:, 0]), description)

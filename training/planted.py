@@ -1,0 +1,203 @@
+"""The hidden world behind the sample data: who likes what, who plays what, who rates, drawn from one generator.
+
+A member feels of a movie: MEAN + quality of the movie + generosity of the member + taste of the member · taste of the
+movie, cut to the scale. Half of the variance of taste and generosity comes from attributes; a movie's taste comes
+mostly from its genres, year and country.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+LOW, HIGH = 1.0, 5.0
+"""The rating scale."""
+
+MEAN = 3.3
+QUALITY_SPREAD = 0.62
+GENEROSITY_SPREAD = 0.42
+TASTE_SPREAD = 0.62
+"""Standard deviations in stars, so that movie means alone correlate by about 0.55 with what members feel."""
+
+ATTRIBUTE_SHARE = 0.5
+"""Share of the variance of taste and generosity that comes from attributes."""
+
+FACTORS = 6
+"""How many numbers make up a taste."""
+
+NOISE_SPREAD = 0.45
+"""Of a rating around what the member feels, in stars, before it is rounded."""
+
+TASTE_IN_CHOICE = 1.6
+"""How much taste decides what is played, beside popularity and chance."""
+
+PLAYS, PLAYED_AT_MOST = 62, 0.5
+"""Plays of a member, in the mean, and the largest share of all movies that a member plays."""
+
+RATED_SHARE = 0.76
+"""Of a rater's plays, so that about 45 are rated."""
+
+NEVER_RATER_SHARE = 0.25
+NEVER_RATED_SHARE = 0.06
+"""Of the movies, the newest; every second one of them nobody plays either."""
+
+KINDS = {"both": 0.55, "plays": 0.2, "attributes": 0.2, "nothing": 0.05}
+"""What is known of never-raters, and of which share of them."""
+
+RATERS_WITHOUT_ROW = 0.02
+"""Share of raters that the members table lacks."""
+
+COUNTRIES = ("Brazil", "France", "India", "Japan", "Nigeria", "Norway")
+GENRES = ("Action", "Animation", "Comedy", "Crime", "Documentary", "Drama", "Horror", "Mystery", "Romance", "War")
+REGIONS = ("centre", "coast", "east", "islands", "north", "south", "west")
+REGION_SHARES = (0.25, 0.2, 0.15, 0.01, 0.12, 0.17, 0.1)
+"""The islands have so few members that their category merges into "other"."""
+OCCUPATIONS = ("artist", "care", "clerk", "engineer", "farmer", "retired", "sales", "student", "teacher", "other work")
+GENDERS = ("F", "M", "X")
+GENDER_SHARES = (0.5, 0.47, 0.03)
+ANSWERS = ("likes_surprises", "prefers_happy_endings", "watches_with_others")
+"""Psychographic: agreement from 1 to 5."""
+
+LAST_YEAR = 2023
+BLOCK = 1024
+"""Members handled at a time, so that memory doesn't grow with members x movies."""
+
+
+@dataclass(frozen=True)
+class Movies:
+    """Movies as they truly are; arrays have one entry (or row) a movie."""
+
+    genres: Flags
+    """Movies x GENRES; each has one to three."""
+    year: Rows
+    country: Rows
+    """Positions in COUNTRIES."""
+    runtime_minutes: Rows
+    quality: Floats
+    """In stars, around 0."""
+    appeal: Floats
+    """How likely it is played, as a logarithm."""
+    taste: Floats
+    """Movies x FACTORS, mean 0, so scaled that taste · taste has unit variance."""
+
+
+@dataclass(frozen=True)
+class Members:
+    """Members as they truly are; arrays have one entry (or row) a member."""
+
+    age: Rows
+    gender: Rows
+    region: Rows
+    occupation: Rows
+    """Positions in GENDERS, REGIONS, OCCUPATIONS."""
+    answers: Rows
+    """Members x ANSWERS, 1 to 5."""
+    has_children: Flags
+    generosity: Floats
+    """In stars, around 0."""
+    taste: Floats
+    """Members x FACTORS, unit variance."""
+    never_rates: Flags
+    has_row: Flags
+    """Whether the members table tells of the member."""
+    has_plays: Flags
+
+
+@dataclass(frozen=True)
+class Block:
+    """What some members feel, play and rate; rows are members from `first` on, columns are movies."""
+
+    first: int
+    felt: Floats
+    """LOW to HIGH, without noise."""
+    played: Flags
+    rated: Flags
+
+
+def plant_movies(count: int, random: np.random.Generator) -> Movies:
+    """That many movies."""
+    genres = np.zeros((count, len(GENRES)), bool)
+    order = np.argsort(random.gumbel(size=genres.shape) + np.linspace(0.8, 0, len(GENRES)), axis=1)[:, ::-1]
+    for place, share in enumerate((1.0, 0.55, 0.25)):
+        chosen = random.random(count) < share
+        genres[np.flatnonzero(chosen), order[chosen, place]] = True
+    year = np.maximum(LAST_YEAR - random.exponential(18, count).astype(np.int64), 1930)
+    country = random.choice(len(COUNTRIES), count)
+    of_country = random.normal(size=(len(COUNTRIES), FACTORS))[country]
+    of_genres = _standardised(genres @ random.normal(size=(len(GENRES), FACTORS)))
+    of_year = _standardised(year.astype(float)[:, None]) * random.normal(size=FACTORS)
+    own = 0.6 * random.normal(size=(count, FACTORS))
+    taste = _standardised(of_genres + 0.4 * of_year + 0.3 * of_country + own) / np.sqrt(FACTORS)
+    quality = random.normal(size=count)
+    runtime_minutes = np.rint(105 + 8 * quality + 15 * random.normal(size=count)).astype(np.int64)
+    appeal = 0.9 * random.normal(size=count) + 0.5 * quality
+    return Movies(genres, year, country, runtime_minutes, QUALITY_SPREAD * quality, appeal, taste)
+
+
+def plant_members(count: int, random: np.random.Generator) -> Members:
+    """That many members, a quarter of whom never rate."""
+    age = np.clip(np.rint(16 + random.gamma(2.6, 9.5, count)), 16, 90).astype(np.int64)
+    gender = random.choice(len(GENDERS), count, p=GENDER_SHARES)
+    region = random.choice(len(REGIONS), count, p=REGION_SHARES)
+    occupation = random.choice(len(OCCUPATIONS), count)
+    answers = np.clip(np.rint(3 + 1.2 * random.normal(size=(count, len(ANSWERS)))), 1, 5).astype(np.int64)
+    has_children = random.random(count) < 0.4
+    effects = [
+        0.9 * _standardised(age.astype(float)[:, None]) @ random.normal(size=(1, FACTORS + 1)),
+        0.9 * random.normal(size=(len(GENDERS), FACTORS + 1))[gender],
+        0.3 * random.normal(size=(len(REGIONS), FACTORS + 1))[region],
+        0.5 * random.normal(size=(len(OCCUPATIONS), FACTORS + 1))[occupation],
+        0.8 * _standardised(answers.astype(float)) @ random.normal(size=(len(ANSWERS), FACTORS + 1)),
+        0.4 * _standardised(has_children.astype(float)[:, None]) @ random.normal(size=(1, FACTORS + 1)),
+    ]
+    of_attributes = np.sqrt(ATTRIBUTE_SHARE) * _standardised(sum(effects, np.zeros((count, FACTORS + 1))))
+    own = np.sqrt(1 - ATTRIBUTE_SHARE) * random.normal(size=(count, FACTORS + 1))
+    traits = of_attributes + own
+    never_rates = np.zeros(count, bool)
+    never_rates[random.permutation(count)[: round(count * NEVER_RATER_SHARE)]] = True
+    kind = random.choice(len(KINDS), count, p=list(KINDS.values()))
+    return Members(
+        age=age,
+        gender=gender,
+        region=region,
+        occupation=occupation,
+        answers=answers,
+        has_children=has_children,
+        generosity=GENEROSITY_SPREAD * traits[:, -1],
+        taste=traits[:, :-1],
+        never_rates=never_rates,
+        has_row=np.where(never_rates, kind % 2 == 0, random.random(count) >= RATERS_WITHOUT_ROW),
+        has_plays=~never_rates | (kind < 2),
+    )
+
+
+def live(members: Members, movies: Movies, random: np.random.Generator) -> Iterator[Block]:
+    """What all members feel, play and rate, a block of members at a time."""
+    count = len(movies.year)
+    newest = np.argsort(-movies.year, kind="stable")[: max(2, round(count * NEVER_RATED_SHARE))]
+    never_rated, never_played = np.zeros(count, bool), np.zeros(count, bool)
+    never_rated[newest], never_played[newest[::2]] = True, True
+    usual = min(PLAYS, PLAYED_AT_MOST * count / 2)
+    for first in range(0, len(members.age), BLOCK):
+        some = slice(first, first + BLOCK)
+        by_taste = members.taste[some] @ movies.taste.T
+        felt = MEAN + movies.quality + members.generosity[some, None] + TASTE_SPREAD * by_taste
+        drawn = movies.appeal + TASTE_IN_CHOICE * by_taste + random.gumbel(size=by_taste.shape)
+        rank = np.argsort(np.argsort(-drawn, axis=1), axis=1)
+        plays = np.clip(usual * random.lognormal(-0.125, 0.5, len(felt)), 3, PLAYED_AT_MOST * count)
+        played = (rank < plays[:, None]) & ~never_played & members.has_plays[some, None]
+        rates = random.random(felt.shape) < RATED_SHARE
+        rated = played & rates & ~never_rated & ~members.never_rates[some, None]
+        yield Block(first, np.clip(felt, LOW, HIGH), played, rated)
+
+
+def _standardised(columns: Floats) -> Floats:
+    """Each column with mean 0 and variance 1."""
+    spread = columns.std(axis=0)
+    standardised: Floats = (columns - columns.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    return standardised
