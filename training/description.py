@@ -75,4 +75,4 @@ def _fit(
     away = design - middle
     gram = (away * weights[:, None]).T @ away + ridge * np.eye(design.shape[1])
     solution = np.linalg.solve(gram, (away * weights[:, None]).T @ (targets - mean))
-    return mean - middle @ solution, solution
+    return np.asarray(mean - middle @ solution, np.float64), np.asarray(solution, np.float64)

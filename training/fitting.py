@@ -1,12 +1,13 @@
 """Fits all parts of a model to a dataset, and predicts its raters as if they never rated."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
+from features.movies import MOVIE
 from model.calibration import Calibration
 from model.evidence import MemberEvidence, MovieEvidence
 from model.pairs import PairColumns
@@ -59,6 +60,10 @@ class Judged:
     deviation: Array
     """(N,) standard deviation of a rating."""
 
+    def following(self, weight: float) -> "Judged":
+        """The same with the trees followed only so far."""
+        return replace(self, rating=self.prior + weight * (self.rating - self.prior))
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -68,6 +73,8 @@ class Fit:
     """What is served."""
     judged: dict[tuple[MemberEvidence, MovieEvidence], Judged]
     """Out-of-fold predictions for each kind of evidence."""
+    short: dict[MemberEvidence, Judged]
+    """The same for members of whom only few plays are shown."""
     table: PairTable
     """What their features were made from."""
 
@@ -87,9 +94,10 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, report: Report) -
         for (member, movie), rows in _judged_rows(stage, np.random.default_rng([seed, 4])).items()
     }
     weights = {member: _weight(judged[member, RATED]) for member in DEMEANED if (member, RATED) in judged}
-    judged = {
-        key: Judged(one.rows, one.prior, one.prior + weights.get(key[0], 0.0) * (one.rating - one.prior), one.deviation)
-        for key, one in judged.items()
+    judged = {key: one.following(weights.get(key[0], 0.0)) for key, one in judged.items()}
+    short = {
+        member: _judge(table, stage, rows, half_forests).following(weights.get(member, 0.0))
+        for member, rows in _short_rows(table, np.random.default_rng([seed, 8])).items()
     }
     report("intervals and probabilities")
     calibration = _calibrate(judged, data)
@@ -104,7 +112,7 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, report: Report) -
         if member in whole.prior.spread
     }
     core = Core(whole.prior, offsets, pairs, Trees(forest, weights), calibration)
-    return Fit(core, judged, table)
+    return Fit(core, judged, short, table)
 
 
 class _Offsets:
@@ -112,11 +120,12 @@ class _Offsets:
 
     def __init__(self, table: PairTable) -> None:
         views, apart = table.views, table.apart
+        self._fold = apart.fold
         movies = len(table.data.movie_ids)
         self.rows: dict[MemberEvidence, Rows] = {}
         self.fitted: dict[MemberEvidence, FittedOffsets] = {}
         self.described: dict[MemberEvidence, Array] = {}
-        ratings = np.bincount(table.data.ratings["movie"].to_numpy(), minlength=movies) * 1.0
+        ratings = np.bincount(table.data.ratings[MOVIE].to_numpy(), minlength=movies).astype(np.float64)
         for member, factors in sorted(apart.factors.items()):
             rows = target_rows(views, (views.half != SHORT) & np.isfinite(factors[:, 0]), member)
             if not len(rows):
@@ -128,13 +137,13 @@ class _Offsets:
             )
             self.described[member] = np.append(told[:, 0], description.intercept[0])
 
-    def of(self, rows: Rows, place: NDArray[np.int64] | None = None) -> Array:
-        """(N,) offsets of rows; `place` tells where they stand among the evidence's own rows."""
-        offset = np.zeros(len(rows))
+    def of(self, rows: Rows) -> Array:
+        """(N,) offsets of rows, from members of other folds."""
+        offset, fold = np.zeros(len(rows)), self._fold[rows.view]
         for member, found in self.fitted.items():
             chosen = rows.evidence == member
             rated = chosen & (rows.movie_evidence == RATED)
-            offset[rated] = found.movies[rows.movie[rated]] if place is None else found.apart[place[rated]]
+            offset[rated] = found.apart[fold[rated], rows.movie[rated]]
             described = chosen & (rows.movie_evidence == DESCRIBED)
             offset[described] = self.described[member][rows.movie[described]]
             offset[chosen & (rows.movie_evidence == UNKNOWN)] = self.described[member][-1]
@@ -165,7 +174,7 @@ def _fit_forests(
         most = settings.most_rows // (4 if member is MemberEvidence.PLAYS else 2)
         taken = np.sort(random.permutation(len(own))[:most])
         parts.append(own.take(taken))
-        offsets.append(stage.of(parts[-1], taken))
+        offsets.append(stage.of(parts[-1]))
         for movie in (DESCRIBED, UNKNOWN):
             few = np.sort(random.permutation(len(own))[: min(UNRATED_ROWS, len(own) // 8)])
             parts.append(own.take(few).seen_as(movie))
@@ -204,9 +213,18 @@ def _judged_rows(stage: _Offsets, random: np.random.Generator) -> dict[tuple[Mem
     return found
 
 
+def _short_rows(table: PairTable, random: np.random.Generator) -> dict[MemberEvidence, Rows]:
+    found: dict[MemberEvidence, Rows] = {}
+    for member in (MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS):
+        if member in table.apart.factors:
+            known = np.isfinite(table.apart.factors[member][:, 0])
+            rows = target_rows(table.views, (table.views.half == SHORT) & known, member)
+            found[member] = rows.take(np.sort(random.permutation(len(rows))[:UNRATED_ROWS]))
+    return found
+
+
 def _judge(table: PairTable, stage: _Offsets, rows: Rows, forests: Sequence[lightgbm.Booster]) -> Judged:
-    whole = bool((rows.movie_evidence == RATED).all())
-    offset = stage.of(rows, np.arange(len(rows)) if whole else None)
+    offset = stage.of(rows)
     prior = table.base(rows) + offset
     deviation = table.factors(rows)[2]
     rating = prior.copy()

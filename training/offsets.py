@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-STRENGTHS = (3.0, 6.0, 12.0, 25.0, 50.0, 100.0, 300.0, 1000.0, 1e9)
+STRENGTHS = (0.5, 1.5, 3.0, 6.0, 12.0, 25.0, 50.0, 100.0, 300.0, 1000.0, 1e9)
 """Candidates: an offset is drawn towards the mean residual as if so many ratings had shown just that."""
 
 
@@ -22,7 +22,7 @@ class FittedOffsets:
     movies: Array
     """(M,) from all rows."""
     apart: Array
-    """(N,) for each row, from the rows of other folds."""
+    """(folds, M) from the rows of all other folds."""
 
 
 def fit_offsets(residual: Array, movie: NDArray[np.int64], fold: NDArray[np.int64], movie_count: int) -> FittedOffsets:
@@ -31,15 +31,15 @@ def fit_offsets(residual: Array, movie: NDArray[np.int64], fold: NDArray[np.int6
     total = np.zeros_like(count)
     np.add.at(count, (fold, movie), 1)
     np.add.at(total, (fold, movie), residual)
-    best, best_error = FittedOffsets(np.zeros(movie_count), np.zeros(len(residual))), float(np.mean(residual**2))
+    best, best_error = FittedOffsets(np.zeros(movie_count), np.zeros_like(count)), float(np.mean(residual**2))
     for strength in STRENGTHS:
         apart = np.stack(
             [
                 _shrunk(total.sum(axis=0) - total[part], count.sum(axis=0) - count[part], strength)
                 for part in range(len(count))
             ]
-        )[fold, movie]
-        error = float(np.mean((residual - apart) ** 2))
+        )
+        error = float(np.mean((residual - apart[fold, movie]) ** 2))
         if error < best_error:
             best_error = error
             best = FittedOffsets(_shrunk(total.sum(axis=0), count.sum(axis=0), strength), apart)

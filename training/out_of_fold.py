@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ def fit_out_of_fold(
     for number in range(folds):
         apart = fit_prior(
             data.hiding_ratings_of(fold_of == number), views, random, settings,
-            lambda step, number=number: report(f"prior {number + 1} of {folds} out of fold: {step}"),
+            partial(_report_fold, report, f"prior {number + 1} of {folds} out of fold"),
         )  # fmt: skip
         rows = np.flatnonzero(fold == number)
         found, features = apply_prior(apart.prior, data, views)
@@ -61,12 +62,16 @@ def fit_out_of_fold(
     return OutOfFold(tuple(fitted), fold, factors, inputs)
 
 
+def _report_fold(report: Callable[[str], None], fold: str, step: str) -> None:
+    report(f"{fold}: {step}")
+
+
 def apply_prior(prior: Prior, data: Dataset, views: Views) -> tuple[dict[MemberEvidence, Array], Array]:
     """Factors of each view from each kind of evidence, and the inputs from plays; NaN where the view lacks it."""
     columns = prior.columns
     inputs = play_inputs(views, play_features(views, columns.columns, list(columns.names)), columns)
     attributes = of_attributes(views.attributes, data.schema)
-    plays, known = views.play_count > 0, np.isfinite(views.attributes).any(axis=1)
+    plays, known = views.play_count > 0, views.shows_attributes
     parts = {
         MemberEvidence.PLAYS: (inputs, plays),
         MemberEvidence.ATTRIBUTES: (attributes, known),

@@ -99,7 +99,7 @@ def fit_prior(
     place_of = np.full(len(data.member_ids), -1)
     place_of[raters] = np.arange(len(raters))
     owner = place_of[views.member]
-    weights = np.bincount(places, minlength=len(raters)) * 1.0
+    weights = np.bincount(places, minlength=len(raters)).astype(np.float64)
     weights = weights / (weights + settings.prior_ratings)
     ratings_of_movie = table["ratings"].to_numpy()
     member_fold = random.permutation(len(raters)) % settings.folds
@@ -133,7 +133,7 @@ def fit_prior(
     average = weights @ factors.member_mean / weights.sum()
     spread[MemberEvidence.NOTHING] = factors.spread_about(np.tile(average, (len(raters), 1)), np.arange(len(raters)))
     split = inputs.shape[1]
-    shows_attributes = np.isfinite(views.attributes).any(axis=1)
+    shows_attributes = views.shows_attributes
     everyone = np.flatnonzero((owner >= 0) & shows_attributes & (views.half != 1))
     alone = scale[split:] / BLOCK_WEIGHTS["attributes"]
     for evidence, given, seen_rows, (middle, reach), kernel in (

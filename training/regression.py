@@ -69,7 +69,8 @@ def fit(
             itself = np.flatnonzero(places[own] == part)
             squared[itself, own[itself]] = np.inf
             nearest[part] = np.sqrt(squared.min(axis=1, initial=np.inf))
-    total_gram, total_right = sum(grams.values()), sum(rights.values())
+    total_gram = np.sum(list(grams.values()), axis=0)
+    total_right = np.sum(list(rights.values()), axis=0)
     apart = np.empty_like(targets)
     for name in names:
         solution = _solve(total_gram - grams[name] + penalty, total_right - rights[name])

@@ -156,8 +156,8 @@ def movie_factors(fitted: FittedPrior, movie: NDArray[np.int64], evidence: NDArr
 
 def _deviation(prior: Prior, factors: Array, rows: Rows) -> Array:
     variance = prior.movie_variance[rows.movie]
-    for evidence, value in prior.unrated_variance.items():
-        variance[rows.movie_evidence == evidence] = value
+    for kind, value in prior.unrated_variance.items():
+        variance[rows.movie_evidence == kind] = value
     deviation = np.empty(len(rows))
     for evidence in prior.spread:
         chosen = rows.evidence == evidence

@@ -65,5 +65,5 @@ def predict_chunks(booster: lightgbm.Booster, chunks: Iterator[tuple[slice, NDAr
     """(N,) predictions for chunks of features."""
     predictions = np.zeros(rows)
     for part, features in chunks:
-        predictions[part] = booster.predict(features)
+        predictions[part] = np.asarray(booster.predict(features), dtype=np.float64)
     return predictions

@@ -34,6 +34,11 @@ class Views:
     play_count: NDArray[np.int64]
     """(V,) visible plays."""
 
+    @property
+    def shows_attributes(self) -> NDArray[np.bool_]:
+        """(V,) whether at least one attribute is known."""
+        return np.asarray(np.isfinite(self.attributes).any(axis=1), dtype=np.bool_)
+
 
 def make_views(data: Dataset, random: np.random.Generator) -> Views:
     """Three views of each rater; a view can have no plays or no targets."""

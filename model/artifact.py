@@ -1,0 +1,159 @@
+"""A model as a folder of files: written by the job, checked and read by the service."""
+
+import hashlib
+import json
+import mmap
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.schema import Schema
+from model import serialization
+from model.catalogue import Catalogue
+from model.manifest import FORMAT, Manifest, Run
+from model.members import FILES, MemberTable
+from model.model import Model
+
+MANIFEST, RUN = "manifest.json", "run.json"
+VERSION_DIGITS = 12
+
+Read = TypeVar("Read")
+
+
+class ArtifactError(Exception):
+    """A model's files are missing, damaged or of another format; the message names the file and nothing personal."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a model is made of, before it has a version."""
+
+    schema: Schema
+    catalogue: Catalogue
+    members: MemberTable
+    core: serialization.Core
+
+
+def write_files(folder: Path, parts: Parts, reports: dict[str, bytes]) -> dict[str, dict[str, Any]]:
+    """Write all files but the manifest; returns size and sha256 of each, by its path."""
+    (folder / "members").mkdir(parents=True)
+    contents = {
+        "schema.json": serialization.to_json(parts.schema.to_dict()),
+        "catalogue.npz": serialization.catalogue_to_bytes(parts.catalogue),
+        **serialization.core_to_files(parts.core),
+        **reports,
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    for name in FILES:
+        np.save(folder / "members" / f"{name}.npy", getattr(parts.members, name), allow_pickle=False)
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": _sha256(path)} for path in paths
+    }
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> str:
+    """Write the manifest; returns the version, which names the content of every file."""
+    content = serialization.to_json(manifest.to_dict())
+    (folder / MANIFEST).write_bytes(content)
+    return hashlib.sha256(content).hexdigest()[:VERSION_DIGITS]
+
+
+def load_model(folder: Path) -> Model:
+    """The model in a version's folder. Raises ArtifactError for anything that isn't as it was written."""
+    content = _bytes(folder / MANIFEST)
+    version = hashlib.sha256(content).hexdigest()[:VERSION_DIGITS]
+    manifest = _read(MANIFEST, lambda: _manifest(content))
+    if manifest.format != FORMAT:
+        raise ArtifactError(f"{MANIFEST} has format {manifest.format}, this service reads format {FORMAT}")
+    if version != folder.name:
+        raise ArtifactError(f"{MANIFEST} isn't that of the version that its folder is named for")
+    files = {
+        name: _checked(folder, name, _bytes(folder / name), manifest)
+        for name in manifest.files
+        if not name.startswith("members/")
+    }
+    schema = _read("schema.json", lambda: Schema.from_dict(json.loads(files["schema.json"])))
+    catalogue = _read("catalogue.npz", lambda: serialization.catalogue_from_bytes(files["catalogue.npz"]))
+    core = _read("prior.npz", lambda: serialization.core_from_files(files, schema, len(catalogue)))
+    members = MemberTable(**{name: _mapped(folder, f"members/{name}.npy", manifest) for name in FILES})
+    _read("members", lambda: _check_members(members, schema, len(catalogue)))
+    run = _read(RUN, lambda: Run(**json.loads(_bytes(folder / RUN))))
+    model = Model(
+        version=version, schema=schema, manifest=manifest, run=run, members=members, catalogue=catalogue,
+        **{field.name: getattr(core, field.name) for field in fields(core)},
+    )  # fmt: skip
+    if model.trees.booster is not None and model.trees.booster.num_feature() != len(model.feature_names):
+        raise ArtifactError("trees.txt is for other features than the model has")
+    return model
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest alone; raises ArtifactError where it can't be read."""
+    return _read(MANIFEST, lambda: _manifest(_bytes(folder / MANIFEST)))
+
+
+def _manifest(content: bytes) -> Manifest:
+    given = json.loads(content)
+    return Manifest(**{field.name: given[field.name] for field in fields(Manifest)})
+
+
+def _read(name: str, read: Callable[[], Read]) -> Read:
+    try:
+        return read()
+    except ArtifactError:
+        raise
+    except Exception as error:
+        raise ArtifactError(f"{name} can't be read as a model's: {type(error).__name__}") from error
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{path.name} can't be read: {type(error).__name__}") from error
+
+
+def _checked(folder: Path, name: str, content: bytes, manifest: Manifest) -> bytes:
+    expected = manifest.files[name]
+    if len(content) != expected["size"] or hashlib.sha256(content).hexdigest() != expected["sha256"]:
+        raise ArtifactError(f"{name} of version {folder.name} isn't as it was written")
+    return content
+
+
+def _mapped(folder: Path, name: str, manifest: Manifest) -> NDArray[Any]:
+    """An array over the very memory that was hashed."""
+    if name not in manifest.files:
+        raise ArtifactError(f"{MANIFEST} doesn't list {name}")
+    try:
+        with (folder / name).open("rb") as file:
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{name} can't be read: {type(error).__name__}") from error
+    expected = manifest.files[name]
+    if len(content) != expected["size"] or hashlib.sha256(content).hexdigest() != expected["sha256"]:
+        raise ArtifactError(f"{name} of version {folder.name} isn't as it was written")
+    return _read(name, lambda: serialization.array_over(content))
+
+
+def _check_members(members: MemberTable, schema: Schema, movies: int) -> None:
+    count, plays = len(members.keys), len(members.movies)
+    shapes = {
+        "keys": (count, 2), "attributes": (count, len(schema.member_attributes)), "starts": (count + 1,),
+        "movies": (plays,), "completion": (plays,), "age_days": (plays,),
+    }  # fmt: skip
+    for name, shape in shapes.items():
+        if getattr(members, name).shape != shape:
+            raise ArtifactError(f"members/{name}.npy has another shape than the other arrays")
+    if plays and (int(members.movies.min()) < 0 or int(members.movies.max()) >= movies):
+        raise ArtifactError("members/movies.npy names movies that the catalogue lacks")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

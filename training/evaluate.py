@@ -1,0 +1,44 @@
+"""`training evaluate`: the never-rater evaluation alone."""
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from model.serialization import to_json
+from training.evaluation import evaluate
+from training.fitting import FitSettings, fit_model
+from training.preparation import prepare
+from training.progress import Progress
+from training.report import markdown
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `training evaluate`."""
+    parser.add_argument("--data", type=Path, required=True, help="the data directory to learn from")
+    parser.add_argument("--folds", type=_folds, default=5, help="member folds, at least 2 (default 5)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default 0)")
+    parser.add_argument("--min-holders", type=int, default=20, help="as for retrain (default 20)")
+    parser.add_argument("--out", type=Path, help="folder for report.json and report.md; made if missing")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show the report, and write it where asked."""
+    progress = Progress(time.monotonic)
+    _, data, merged = prepare(arguments.data, arguments.min_holders)
+    fit = fit_model(data, arguments.seed, replace(FitSettings(), folds=arguments.folds), progress)
+    evaluation = evaluate(fit, arguments.seed, progress)
+    report = markdown(evaluation, [str(one) for one in merged])
+    if arguments.out:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        (arguments.out / "report.json").write_bytes(to_json(evaluation))
+        (arguments.out / "report.md").write_text(report, encoding="utf-8")
+    print(report)
+    return 0
+
+
+def _folds(text: str) -> int:
+    folds = int(text)
+    if folds < 2:
+        raise argparse.ArgumentTypeError("needs at least 2 folds")
+    return folds

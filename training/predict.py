@@ -1,0 +1,109 @@
+"""`training predict`: offline scoring of members and movies with the code that serves."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from features.columns import MEMBER_ID, MOVIE_ID, RATING
+from model.artifact import ArtifactError, load_model
+from model.facts import MemberFacts
+from model.model import Model
+from model.predictions import ARRAYS
+from model.store import Store, StoreError
+from training.dataset import Dataset, make_dataset
+from training.problems import DataError, Problem
+from training.tables import read_tables
+
+FAILED, REFUSED = 1, 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `training predict`."""
+    parser.add_argument("--data", type=Path, required=True, help="the data directory whose members are predicted")
+    parser.add_argument("--models", type=Path, required=True, help="the folder of published models")
+    parser.add_argument("--out", type=Path, required=True, help="a file to write: .parquet or .csv")
+    parser.add_argument(
+        "--pairs", type=Path, help="a table of member_id and movie_id to predict; else all never-raters by all movies"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write member_id, movie_id and all numbers of each prediction."""
+    if arguments.out.suffix not in (".parquet", ".csv"):
+        print("--out must end with .parquet or .csv", file=sys.stderr)
+        return REFUSED
+    tables = read_tables(arguments.data)
+    try:
+        store = Store(arguments.models)
+        version = store.current()
+        if version is None:
+            raise StoreError("no model is published there")
+        model = load_model(store.folder(version))
+    except (StoreError, ArtifactError) as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    pairs = _pairs(arguments.pairs) if arguments.pairs else None
+    data = make_dataset(tables, model.schema)
+    predictions = pl.concat(list(_predictions(model, data, pairs)))
+    beside = arguments.out.with_name(f".{arguments.out.name}.part")
+    if arguments.out.suffix == ".csv":
+        predictions.write_csv(beside)
+    else:
+        predictions.write_parquet(beside)
+    beside.replace(arguments.out)
+    print(f"{len(predictions):,} predictions by version {version}")
+    return 0
+
+
+def _pairs(path: Path) -> pl.DataFrame:
+    try:
+        table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
+        return table.select(pl.col(MEMBER_ID, MOVIE_ID).cast(pl.String)).drop_nulls()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError([Problem("pairs", f"can't be read: {type(error).__name__}")]) from error
+
+
+def _predictions(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> Iterator[pl.DataFrame]:
+    """One frame a member; facts come from the data directory, in the terms of the model."""
+    row_of = {movie_id: model.catalogue.row(movie_id) for movie_id in data.movie_ids}
+    catalogue_row = [row_of[movie_id] for movie_id in data.movie_ids]
+    raters = set(data.raters.tolist())
+    members = {member_id: row for row, member_id in enumerate(data.member_ids)}
+    wanted = (
+        {key[0]: list(rows[MOVIE_ID]) for key, rows in pairs.group_by(MEMBER_ID, maintain_order=True)}
+        if pairs is not None
+        else {member_id: list(data.movie_ids) for member_id, row in members.items() if row not in raters}
+    )
+    plays = {key[0]: rows for key, rows in data.plays.group_by("member")}
+    nothing = MemberFacts.nothing(model.schema)
+    for member_id, movie_ids in wanted.items():
+        member = nothing
+        if member_id in members:
+            row = members[member_id]
+            member = MemberFacts(data.attributes[row], nothing.movies, nothing.completion, nothing.age_days)
+            if row in plays:
+                member = _with_plays(member, plays[row], catalogue_row)
+        found = model.predict(member, [model.catalogue.row(movie_id) for movie_id in movie_ids])
+        yield pl.DataFrame(
+            {MEMBER_ID: [member_id] * len(movie_ids), MOVIE_ID: movie_ids}
+            | {RATING: found.rating}
+            | {name: getattr(found, name) for name in ARRAYS if name != RATING}
+        )
+
+
+def _with_plays(member: MemberFacts, plays: pl.DataFrame, catalogue_row: list[int | None]) -> MemberFacts:
+    known = [
+        (catalogue_row[movie], place) for place, movie in enumerate(plays["movie"]) if catalogue_row[movie] is not None
+    ]
+    known.sort()
+    rows = plays[[place for _, place in known]]
+    unknown = float("nan")
+    return MemberFacts(
+        member.attributes,
+        pl.Series([row for row, _ in known], dtype=pl.Int32).to_numpy(),
+        rows["completion"].fill_null(unknown).cast(pl.Float32).to_numpy(),
+        rows["age_days"].fill_null(unknown).cast(pl.Float32).to_numpy(),
+    )

@@ -1,0 +1,14 @@
+"""From a data directory to a dataset, or every reason why not."""
+
+from pathlib import Path
+
+from training.dataset import Dataset, make_dataset
+from training.schema import Merged, infer_schema
+from training.tables import Tables, read_tables
+
+
+def prepare(folder: Path, min_holders: int) -> tuple[Tables, Dataset, tuple[Merged, ...]]:
+    """The tables, checked, the dataset made of them, and what the schema merged; raises DataError."""
+    tables = read_tables(folder)
+    schema, merged = infer_schema(tables, min_holders)
+    return tables, make_dataset(tables, schema), merged

@@ -1,0 +1,121 @@
+"""Writes a fitted model into the store as a new version."""
+
+import hashlib
+import importlib.metadata
+import platform
+import shutil
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from features.columns import COMPLETION
+from features.movies import MEMBER, MOVIE
+from features.plays import AGE_DAYS
+from model.artifact import RUN, Parts, load_model, write_files, write_manifest
+from model.catalogue import Catalogue
+from model.manifest import FORMAT, Manifest
+from model.members import MemberTable, key_of
+from model.serialization import Core, to_json
+from model.store import Store
+from training.dataset import Dataset
+from training.report import markdown
+from training.tables import TABLES, Tables
+
+LIBRARIES = ("lightgbm", "numpy", "polars", "scipy")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the manifest tells of where a model comes from."""
+
+    seed: int
+    """Seed of all random numbers."""
+    fingerprint: str
+    """sha256 over the canonical tables."""
+
+
+def publish(
+    store: Store,
+    data: Dataset,
+    core: Core,
+    origin: Origin,
+    evaluation: dict[str, Any],
+    notes: list[str],
+    run: dict[str, Any],
+) -> str:
+    """Write, check and publish a version, and let it serve; returns its name. Nothing is left behind on failure."""
+    beside = store.root / f".new-{origin.fingerprint[:8]}-{origin.seed}"
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        parts = Parts(data.schema, _catalogue(data), _members(data), core)
+        reports = {"report.json": to_json(evaluation), "report.md": markdown(evaluation, notes).encode()}
+        files = write_files(beside, parts, reports)
+        version = write_manifest(beside, _manifest(data, origin, evaluation, files))
+        (beside / RUN).write_bytes(to_json(run))
+        store.publish(beside, version)
+        load_model(store.folder(version))
+        store.promote(version)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return version
+
+
+def fingerprint(tables: Tables) -> str:
+    """sha256 over the canonical tables: the same for Parquet and CSV, for any order of rows."""
+    digest = hashlib.sha256()
+    for name in TABLES:
+        table: pl.DataFrame = getattr(tables, name)
+        digest.update(f"{name} {table.columns} {len(table)}".encode())
+        lists = [column for column, kind in table.schema.items() if isinstance(kind, pl.List)]
+        flat = table.with_columns(pl.col(lists).list.join("|")) if lists else table
+        digest.update(flat.write_csv().encode())
+    digest.update(repr(tables.scale).encode())
+    return digest.hexdigest()
+
+
+def _manifest(data: Dataset, origin: Origin, evaluation: dict[str, Any], files: dict[str, dict[str, Any]]) -> Manifest:
+    return Manifest(
+        format=FORMAT,
+        seed=origin.seed,
+        data_fingerprint=origin.fingerprint,
+        data={
+            "members": len(data.member_ids),
+            "raters": len(data.raters),
+            "movies": len(data.movie_ids),
+            "ratings": len(data.ratings),
+            "plays": len(data.plays),
+        },
+        libraries={"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in LIBRARIES},
+        scores=evaluation["evidence"],
+        files=files,
+    )
+
+
+def _catalogue(data: Dataset) -> Catalogue:
+    rated = np.zeros(len(data.movie_ids), bool)
+    rated[data.ratings[MOVIE].to_numpy()] = True
+    return Catalogue(data.movie_ids.to_list(), rated, data.release_year, data.genres, data.movie_attributes)
+
+
+def _members(data: Dataset) -> MemberTable:
+    """All members by hashed id, with their attributes and plays."""
+    count = len(data.member_ids)
+    keys = np.array([key_of(member_id) for member_id in data.member_ids], np.uint64).reshape(count, 2)
+    order = np.lexsort((keys[:, 1], keys[:, 0]))
+    rank = np.empty(count, np.int64)
+    rank[order] = np.arange(count)
+    plays = data.plays.with_columns(pl.Series("rank", rank[data.plays[MEMBER].to_numpy()])).sort("rank", MOVIE)
+    starts = np.zeros(count + 1, np.int64)
+    starts[1:] = np.cumsum(np.bincount(plays["rank"].to_numpy(), minlength=count))
+    unknown = float("nan")
+    return MemberTable(
+        keys[order],
+        data.attributes[order],
+        starts,
+        plays[MOVIE].to_numpy().astype(np.int32),
+        plays[COMPLETION].fill_null(unknown).to_numpy().astype(np.float32),
+        plays[AGE_DAYS].fill_null(unknown).to_numpy().astype(np.float32),
+    )

@@ -1,0 +1,72 @@
+"""The evaluation as people read it: a Markdown report, which the terminal shows too."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MODELS = (
+    ("mean_rmse", "mean"),
+    ("movie_mean_rmse", "movie mean"),
+    ("lightgbm_alone_rmse", "LightGBM alone"),
+    ("prior_rmse", "prior alone"),
+    ("rmse", "coldstart"),
+    ("gain_percent", "gain %"),
+)
+QUALITY = (
+    ("mae", "MAE"),
+    ("rank_correlation", "rank correlation"),
+    ("movie_mean_rank_correlation", "movie mean's"),
+    ("coverage", "coverage"),
+    ("mean_width", "width"),
+    ("enjoyed_auc", "AUC enjoyed"),
+    ("enjoyed_calibration_error", "calibration error"),
+)
+
+
+METHOD = """\
+Every rater is held out once: the model that predicts it saw none of its ratings. Half of its plays are shown, the
+ratings of the other half are predicted, with what each kind of evidence leaves known. The gain is over the movie mean.\
+"""
+
+
+def markdown(evaluation: Mapping[str, Any], notes: Sequence[str]) -> str:
+    """The report of one evaluation."""
+    evidence = evaluation["evidence"]
+    sections = [
+        "# Evaluation as never-raters",
+        METHOD,
+        "## Root mean squared error",
+        _table("evidence", evidence, MODELS),
+        "## Ranking, intervals and probabilities",
+        "Coverage and width are those of the 90 % intervals; widths count from rating to rating.",
+        _table("evidence", evidence, QUALITY),
+    ]
+    if evaluation["learning_curve"]:
+        curve = {f"{point['plays_from']:.0f} or more": point for point in evaluation["learning_curve"]}
+        columns = (("targets", "targets"), ("movie_mean_rmse", "movie mean"), ("rmse", "coldstart"))
+        sections += ["## By number of plays known", _table("plays", curve, columns)]
+    if evaluation["unrated_movies"]:
+        columns = (("targets", "targets"), ("mean_rmse", "mean"), ("rmse", "coldstart"))
+        sections += [
+            "## Movies as if nobody had rated them",
+            "Ratings of rated movies, predicted from the movie's description alone, or from nothing.",
+            _table("evidence", evaluation["unrated_movies"], columns),
+        ]
+    if notes:
+        sections += ["## Notes", "\n".join(f"- {note}" for note in notes)]
+    return "\n\n".join(sections) + "\n"
+
+
+def _table(first: str, rows: Mapping[str, Mapping[str, float]], columns: Sequence[tuple[str, str]]) -> str:
+    cells = [[first, *(title for _, title in columns)]]
+    cells += [[name.replace("_", " "), *(_number(key, row) for key, _ in columns)] for name, row in rows.items()]
+    widths = [max(len(line[place]) for line in cells) for place in range(len(cells[0]))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells
+    ]
+    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
+
+
+def _number(key: str, row: Mapping[str, float]) -> str:
+    if key not in row:
+        return ""
+    return f"{row[key]:,.0f}" if key == "targets" else f"{row[key]:.2f}" if key == "gain_percent" else f"{row[key]:.4f}"

@@ -1,0 +1,72 @@
+"""Scores of predictions against ratings."""
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+CALIBRATION_BINS = 15
+FEWEST_TARGETS = 5
+STEPS_AT_MOST = 50
+
+
+def rmse(predicted: Array, truth: Array) -> float:
+    """Root of the mean squared error."""
+    return float(np.sqrt(np.mean((predicted - truth) ** 2)))
+
+
+def mean_absolute_error(predicted: Array, truth: Array) -> float:
+    """Mean absolute error."""
+    return float(np.mean(np.abs(predicted - truth)))
+
+
+def rank_correlation(member: NDArray[np.int64], predicted: Array, truth: Array) -> float:
+    """Mean over members of Spearman's correlation; members with few or all-alike targets are left out."""
+    rows = pl.DataFrame({"member": member, "predicted": predicted, "truth": truth})
+    each = (
+        rows.group_by("member")
+        .agg(
+            pl.len().alias("targets"),
+            pl.col("truth").n_unique().alias("different"),
+            pl.col("predicted").n_unique().alias("different_predictions"),
+            pl.corr(pl.col("predicted").rank(), pl.col("truth").rank()).alias("correlation"),
+        )
+        .filter((pl.col("targets") >= FEWEST_TARGETS) & (pl.col("different") > 1))
+        .with_columns(
+            pl.when(pl.col("different_predictions") > 1).then(pl.col("correlation")).otherwise(0.0).alias("correlation")
+        )
+    )
+    mean = each.sort("member")["correlation"].mean()
+    return float(mean) if isinstance(mean, float) else 0.0
+
+
+def area_under_curve(label: NDArray[np.bool_], score: Array) -> float:
+    """Chance that a positive's score is above a negative's; half where there are only positives or negatives."""
+    positives = int(label.sum())
+    negatives = len(label) - positives
+    if not positives or not negatives:
+        return 0.5
+    ranks = pl.Series(score).rank().to_numpy()
+    return float((ranks[label].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def calibration_error(label: NDArray[np.bool_], probability: Array) -> float:
+    """Expected calibration error over bins of equal count (Naeini et al., AAAI 2015)."""
+    order = np.argsort(probability, kind="stable")
+    bins = np.array_split(order, min(CALIBRATION_BINS, max(len(order), 1)))
+    return float(sum(len(rows) * abs(label[rows].mean() - probability[rows].mean()) for rows in bins) / len(label))
+
+
+def coverage(lower: Array, upper: Array, truth: Array) -> float:
+    """Share of ratings within their interval."""
+    return float(np.mean((truth >= lower) & (truth <= upper)))
+
+
+def mean_width(lower: Array, upper: Array, steps: Array) -> float:
+    """Mean width of intervals after their ends are moved inward to the nearest of the ratings that exist."""
+    if len(steps) > STEPS_AT_MOST:
+        return float(np.mean(upper - lower))
+    first = steps[np.minimum(np.searchsorted(steps, lower - 1e-9), len(steps) - 1)]
+    last = steps[np.maximum(np.searchsorted(steps, upper + 1e-9) - 1, 0)]
+    return float(np.mean(np.maximum(last - first, 0)))
