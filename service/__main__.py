@@ -1,0 +1,42 @@
+"""`python -m service`: serve the published model over gRPC."""
+
+import asyncio
+import os
+import sys
+import time
+
+from service.logs import set_up
+from service.settings import read_settings
+
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "GRPC_VERBOSITY": "NONE",
+    "PROMETHEUS_DISABLE_CREATED_SERIES": "true",
+}
+"""What libraries are told, unless the environment says else.
+
+Requests are small and many: threads inside one only get into the others' way. gRPC's own lines are no JSON. When each
+series began says nothing here, since all begin with the process.
+"""
+
+
+def main() -> int:
+    """Serve until a signal says to stop; 0 then, 1 where it can't serve."""
+    settings = read_settings(sys.argv[1:], os.environ)
+    set_up(settings.log_level, sys.stderr)
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from service.server import PortTaken, serve  # only now: numpy and gRPC read the environment when they are imported
+
+    try:
+        asyncio.run(serve(settings, time.perf_counter, sys.stdout))
+    except PortTaken as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

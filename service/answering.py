@@ -1,0 +1,139 @@
+"""One answer in the making: by one model version from start to end, measured stage by stage."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import numpy as np
+
+from model.model import Model
+from model.predictions import Explanation, Predictions
+from service.decode import Asked, AskedRanking
+from service.live import LiveModel, Served
+from service.metrics import Metrics
+from service.request_facts import Unused
+
+INLINE_MOVIES = 200
+INLINE_PLAYED = 2
+"""More movies than this take milliseconds, in which all other calls would wait.
+
+A movie that was played costs as much as many others: the member is worked out anew as if it had not been.
+"""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a ranking, best first."""
+
+    movie_ids: list[str]
+    predictions: Predictions
+    next_offset: int | None
+    """Where the next page begins; None after the last."""
+
+
+class Answering:
+    """Begins answers."""
+
+    def __init__(self, live: LiveModel, metrics: Metrics, background: Executor, clock: Callable[[], float]) -> None:
+        self._live = live
+        self._metrics = metrics
+        self._background = background
+        self._clock = clock
+
+    def begin(self) -> "Answer":
+        """An answer by the model that serves now, for a `with` block that ends when the response is made.
+
+        Raises NoModel before one is loaded.
+        """
+        return Answer(self._live.served(), self._metrics, self._background, self._clock)
+
+    def model(self) -> Model:
+        """The model that serves now; raises NoModel before one is loaded."""
+        return self._live.served().model
+
+
+class Answer:
+    """What the methods of the servicer work with."""
+
+    def __init__(self, served: Served, metrics: Metrics, background: Executor, clock: Callable[[], float]) -> None:
+        self.model = served.model
+        self.decode = served.decode
+        self._metrics = metrics
+        self._background = background
+        self._clock = clock
+
+    def __enter__(self) -> Self:
+        self._stage_began = self._clock()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, stack: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._finished("encode")
+
+    async def predict(self, asked: Asked) -> Predictions:
+        """Predictions in the order asked."""
+        self._decoded(asked.unused)
+        if len(asked.movies) > INLINE_MOVIES or asked.played > INLINE_PLAYED:
+            predicted = await self._in_background(lambda: self._predict(asked))
+        else:
+            predicted = self._predict(asked)
+        self._metrics.answered(predicted, self.model.schema.scale)
+        return predicted
+
+    async def rank(self, asked: AskedRanking) -> Page:
+        """The page asked for."""
+        self._decoded(asked.unused)
+        rows, predicted = await self._in_background(
+            lambda: self.model.rank(asked.member, asked.allowed, self._finished)
+        )
+        end = asked.offset + asked.page_size
+        page = _part(predicted, slice(asked.offset, end))
+        self._metrics.answered(page, self.model.schema.scale)
+        movie_ids = [self.model.catalogue.movie_ids[row] for row in rows[asked.offset : end].tolist()]
+        return Page(movie_ids, page, end if end < len(rows) else None)
+
+    async def explain(self, asked: Asked) -> Explanation:
+        """The explanation of the one movie asked for."""
+        self._decoded(asked.unused)
+        explained = await self._in_background(lambda: self.model.explain(asked.member, asked.movies[0]))
+        self._metrics.answered(explained.predictions, self.model.schema.scale)
+        return explained
+
+    def _predict(self, asked: Asked) -> Predictions:
+        return self.model.predict(asked.member, asked.movies, self._finished)
+
+    def _decoded(self, unused: Unused) -> None:
+        self._finished("decode")
+        self._metrics.not_used(unused)
+
+    def _finished(self, stage: str) -> None:
+        """The end of a stage is the begin of the next."""
+        now = self._clock()
+        self._metrics.stage(stage, now - self._stage_began)
+        self._stage_began = now
+
+    async def _in_background(self, work: Callable[[], T]) -> T:
+        """Run in a thread; work that waits for one is dropped when its call is cancelled or its deadline passes."""
+
+        def run() -> T:
+            self._stage_began = self._clock()  # waiting for a thread is no stage
+            return work()
+
+        done = await asyncio.get_running_loop().run_in_executor(self._background, run)
+        self._stage_began = self._clock()
+        return done
+
+
+def _part(predicted: Predictions, part: slice) -> Predictions:
+    """Some of the predictions, in their order."""
+    columns: dict[str, Any] = {
+        name: values[part] for name, values in vars(predicted).items() if isinstance(values, np.ndarray)
+    }
+    return replace(predicted, **columns)

@@ -1,0 +1,22 @@
+"""Whether anybody still waits for the answer of a call."""
+
+from typing import Any
+
+import grpc
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class DeadlinePassed(Exception):
+    """The caller's deadline passed before the work began."""
+
+
+def has_passed(context: Context) -> bool:
+    """Whether the call had a deadline that is over."""
+    return context.time_remaining() == 0
+
+
+def refuse_late(context: Context) -> None:
+    """Raises DeadlinePassed for a call that nobody waits for any more."""
+    if has_passed(context):
+        raise DeadlinePassed

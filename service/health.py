@@ -1,0 +1,89 @@
+"""Health after grpc.health.v1, whose Watch streams end when the server stops.
+
+gRPC's own servicer keeps them open, and a stop then waits for its whole grace.
+"""
+
+# ruff: noqa: ARG002, N802 # the methods are those of the protocol
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class UnknownService(Exception):
+    """Health was asked of a service that is not here."""
+
+
+class Health(health_pb2_grpc.HealthServicer):
+    """NOT_SERVING until a model is loaded and from the begin of the stop, for the server and its services alike."""
+
+    def __init__(self, services: frozenset[str], changed: Callable[[bool], None]) -> None:
+        """The services that exist, and what is told whether SERVING is answered each time that changes."""
+        self._services = services | {""}
+        self._told = changed
+        self._ready = False
+        self._stopping = False
+        self._ended = False
+        self._changed = asyncio.Event()
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether SERVING is answered."""
+        return self._ready and not self._stopping
+
+    def model_loaded(self) -> None:
+        """From now on the service can answer."""
+        self._ready = True
+        self._tell()
+
+    def stop(self) -> None:
+        """From now on no calls should come."""
+        self._stopping = True
+        self._tell()
+
+    def end(self) -> None:
+        """End all open watches."""
+        self._ended = True
+        self._tell()
+
+    async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:
+        """The status of a service, "" being the whole server; NOT_FOUND for any other."""
+        if request.service not in self._services:
+            raise UnknownService
+        return HealthCheckResponse(status=self._status())
+
+    async def List(self, request: Any, context: Context) -> Any:
+        """The status of every service."""
+        status = HealthCheckResponse(status=self._status())
+        return health_pb2.HealthListResponse(  # type: ignore[attr-defined] # newer than its stubs
+            statuses=dict.fromkeys(self._services, status)
+        )
+
+    async def Watch(self, request: HealthCheckRequest, context: Context) -> AsyncIterator[HealthCheckResponse]:
+        """The status now and after each change, until the server stops."""
+        known = request.service in self._services
+        told = None
+        while True:
+            changed, ended = self._changed, self._ended
+            status = self._status() if known else HealthCheckResponse.SERVICE_UNKNOWN
+            if status != told:
+                yield HealthCheckResponse(status=status)
+                told = status
+            if ended:
+                return
+            await changed.wait()
+
+    def _status(self) -> int:
+        return HealthCheckResponse.SERVING if self.is_serving else HealthCheckResponse.NOT_SERVING
+
+    def _tell(self) -> None:
+        """Wake every watch."""
+        self._told(self.is_serving)
+        self._changed.set()
+        self._changed = asyncio.Event()

@@ -1,0 +1,144 @@
+"""The edge of the server: times and counts every call, and turns every error into a status."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import DecodeError
+from grpc_status import rpc_status
+
+from service.deadlines import has_passed, refuse_late
+from service.logs import tell
+from service.metrics import UNKNOWN_METHOD, CallMetrics, Method, Metrics
+from service.statuses import is_foreseen, status_of
+from service.violations import InvalidRequest, Violation
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+Context = grpc.aio.ServicerContext[Any, Any]
+
+TYPES = {
+    (False, False): "UNARY",
+    (False, True): "SERVER_STREAMING",
+    (True, False): "CLIENT_STREAMING",
+    (True, True): "BIDI_STREAMING",
+}
+"""Names of the types of calls, by whether requests and responses are streams."""
+
+
+class Edge(grpc.aio.ServerInterceptor):
+    """Wraps every served method. Messages are parsed here too, so that bytes which are no message are told as such."""
+
+    def __init__(self, metrics: Metrics, clock: Callable[[], float], services: Iterable[ServiceDescriptor]) -> None:
+        self._clock = clock
+        self._unknown = metrics.of_method(UNKNOWN_METHOD)
+        self._counted = {
+            f"/{service.full_name}/{method.name}": metrics.of_method(
+                Method(TYPES[method.client_streaming, method.server_streaming], service.full_name, method.name)
+            )
+            for service in services
+            for method in service.methods
+        }
+        self._wrapped: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        """The wrapped handler of a method; gRPC itself answers UNIMPLEMENTED where there is none."""
+        method = handler_call_details.method
+        if method not in self._wrapped:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                self._unknown.started()
+                self._unknown.handled(grpc.StatusCode.UNIMPLEMENTED)
+                return handler
+            self._wrapped[method] = self._wrap(method, handler)
+        return self._wrapped[method]
+
+    def _wrap(self, method: str, handler: Any) -> Handler:
+        """The handler for bytes in place of messages; it is Any because its type knows no asyncio."""
+        counted = self._counted.get(method, self._unknown)
+        parse, serialize = handler.request_deserializer, handler.response_serializer
+
+        def parsed(raw: bytes) -> Any:
+            counted.received()
+            try:
+                return parse(raw)
+            except DecodeError as error:
+                raise InvalidRequest(Violation("", "the bytes sent are no message of this method")) from error
+
+        async def parsed_each(raws: AsyncIterator[bytes]) -> AsyncIterator[Any]:
+            async for raw in raws:
+                yield parsed(raw)
+
+        async def answer(raw: bytes, context: Context) -> bytes:
+            async with _Guard(method, counted, context, self._clock):
+                refuse_late(context)
+                response: bytes = serialize(await handler.unary_unary(parsed(raw), context))
+                counted.sent()
+                return response
+
+        async def answer_with_stream(raw: bytes, context: Context) -> AsyncIterator[bytes]:
+            async with _Guard(method, counted, context, self._clock):
+                refuse_late(context)
+                async with aclosing(handler.unary_stream(parsed(raw), context)) as responses:
+                    async for response in responses:
+                        yield serialize(response)
+                        counted.sent()
+
+        async def answer_stream(raws: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
+            async with _Guard(method, counted, context, self._clock):
+                refuse_late(context)
+                async with aclosing(handler.stream_stream(parsed_each(raws), context)) as responses:
+                    async for response in responses:
+                        yield serialize(response)
+                        counted.sent()
+
+        if handler.request_streaming:
+            return grpc.stream_stream_rpc_method_handler(answer_stream)
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(answer_with_stream)
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+class _Guard:
+    """Around one call: counts its begin and end, and answers every error with its status."""
+
+    def __init__(self, method: str, counted: CallMetrics, context: Context, clock: Callable[[], float]) -> None:
+        self._method = method
+        self._counted = counted
+        self._context = context
+        self._clock = clock
+
+    async def __aenter__(self) -> Self:
+        self._began = self._clock()
+        self._counted.started()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, stack: TracebackType | None
+    ) -> None:
+        self._counted.seconds(self._clock() - self._began)
+        if error is None:
+            self._counted.handled(grpc.StatusCode.OK)
+        elif isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+            code = grpc.StatusCode.DEADLINE_EXCEEDED if has_passed(self._context) else grpc.StatusCode.CANCELLED
+            self._counted.handled(code)
+        elif isinstance(error, grpc.aio.AbortError):
+            self._counted.handled(self._context.code())
+        else:
+            await self._abort(error)
+
+    async def _abort(self, error: BaseException) -> None:
+        """Ends the call with the error's status: any error, since gRPC leaves callers waiting on a BaseException."""
+        status = rpc_status.to_status(status_of(error))
+        self._counted.handled(status.code)
+        if not is_foreseen(error):
+            tell(logging.ERROR, "internal_error", error, method=self._method)
+        await self._context.abort(status.code, status.details, status.trailing_metadata)

@@ -1,0 +1,18 @@
+"""How large a request may be."""
+
+import numpy as np
+
+MESSAGE_BYTES = 4 * 1024 * 1024
+MOVIES = 1_000
+PLAYS = 10_000
+ATTRIBUTES = 1_000
+GENRES = 100
+ID_LENGTH = 256
+TEXT_LENGTH = 1_000
+LARGEST_NUMBER = float(np.finfo(np.float32).max)
+"""What the model's arrays can hold."""
+YEARS = (1800, 2200)
+TIMESTAMP_SECONDS = (-62_135_596_800, 253_402_300_799)
+"""The years 1 to 9999, which is what google.protobuf.Timestamp allows."""
+PAGE_SIZE = 1_000
+DEFAULT_PAGE_SIZE = 20

@@ -1,0 +1,192 @@
+"""All metrics of the service, on a registry of its own; every label value is known from the start."""
+
+import math
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+import grpc
+import numpy as np
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from features.schema import Scale
+from model.evidence import MemberEvidence, MovieEvidence
+from model.model import STAGES, Model
+from model.predictions import Predictions
+from service.positions import ArrayHistogram
+from service.request_facts import Unused
+
+CALL_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+"""Around the millisecond that a small request takes, up to bulk streams."""
+STAGE_SECONDS = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.25, 1.0)
+POSITIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+ALL_STAGES = ("decode", *STAGES, "encode")
+LOAD_RESULTS = ("loaded", "refused", "failed")
+UNUSED_REASONS = ("unknown_attribute", "unseen_category")
+
+
+class Method(NamedTuple):
+    """A method of a service; the fields are the labels of the standard metrics."""
+
+    grpc_type: str
+    """`UNARY`, `SERVER_STREAMING`, `CLIENT_STREAMING` or `BIDI_STREAMING`."""
+    grpc_service: str
+    """Full name of the service."""
+    grpc_method: str
+    """Name of the method."""
+
+
+UNKNOWN_METHOD = Method("unknown", "unknown", "unknown")
+"""Stands for every method that isn't served, so that no caller can make new series."""
+
+
+class CallMetrics(NamedTuple):
+    """The standard five for one method."""
+
+    started: Callable[[], None]
+    received: Callable[[], None]
+    sent: Callable[[], None]
+    handled: Callable[[grpc.StatusCode], None]
+    seconds: Callable[[float], None]
+
+
+class Metrics:
+    """What is counted and measured; may be used from any thread."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.rows: list[tuple[str, str, tuple[str, ...], str]] = []
+        self._started = self._counter("grpc_server_started_total", "Calls begun.", *Method._fields)
+        self._handled = self._counter(
+            "grpc_server_handled_total", "Calls ended, by status code.", *Method._fields, "grpc_code"
+        )
+        self._received = self._counter("grpc_server_msg_received_total", "Messages received.", *Method._fields)
+        self._sent = self._counter("grpc_server_msg_sent_total", "Messages sent.", *Method._fields)
+        self._seconds = self._histogram(
+            "grpc_server_handling_seconds", "Time from a call's begin to its end.", CALL_SECONDS, *Method._fields
+        )
+        predictions = self._counter(
+            "coldstart_predictions_total",
+            "Predictions answered, by what was known of the member and of the movie.",
+            "member_evidence",
+            "movie_evidence",
+        )
+        self._predictions = {
+            member: {movie: predictions.labels(member.name.lower(), movie.name.lower()) for movie in MovieEvidence}
+            for member in MemberEvidence
+        }
+        self._rating_positions = self._positions(
+            "coldstart_predicted_rating_position",
+            "Predicted ratings, from 0 at the low end of the rating scale to 1 at the high end.",
+        )
+        self._interval_widths = self._positions(
+            "coldstart_interval_width_position", "Widths of the 90 % intervals, as shares of the rating scale."
+        )
+        self._unknown_movies = self._counter(
+            "coldstart_unknown_movies_total", "Movies asked for or played that the catalogue lacks."
+        )
+        self._unknown_members = self._counter(
+            "coldstart_unknown_members_total", "Requests whose member_id is not published with the model."
+        )
+        unused = self._counter(
+            "coldstart_unused_attributes_total", "Attribute values that the model could not use, by reason.", "reason"
+        )
+        self._unused_attributes = {reason: unused.labels(reason) for reason in UNUSED_REASONS}
+        stages = self._histogram("coldstart_stage_seconds", "Time of each stage of an answer.", STAGE_SECONDS, "stage")
+        self._stages = {stage: stages.labels(stage).observe for stage in ALL_STAGES}
+        self._model = self._gauge("coldstart_model_info", "1 for the model that is served.", "version", "format")
+        self._model_labels: tuple[str, str] | None = None
+        self._trained = self._gauge(
+            "coldstart_model_trained_timestamp_seconds",
+            "When the model that is served was trained, in seconds since 1970 UTC; NaN without a model.",
+        )
+        self._trained.set(math.nan)
+        loads = self._counter(
+            "coldstart_model_loads_total",
+            "Tries to load a published model: loaded, refused (its files are wrong) or failed (anything else).",
+            "result",
+        )
+        self._loads = {result: loads.labels(result) for result in LOAD_RESULTS}
+        self._members = self._gauge("coldstart_members", "Members whose facts are published with the model.")
+        self._movies = self._gauge("coldstart_movies", "Movies of the model's catalogue.")
+        self._ready = self._gauge("coldstart_ready", "1 while health answers SERVING.")
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+
+    def of_method(self, method: Method) -> CallMetrics:
+        """The standard five of a method, each series at 0 from now on."""
+        handled = {code: self._handled.labels(*method, code.name).inc for code in grpc.StatusCode}
+        return CallMetrics(
+            started=self._started.labels(*method).inc,
+            received=self._received.labels(*method).inc,
+            sent=self._sent.labels(*method).inc,
+            handled=lambda code: handled[code](),
+            seconds=self._seconds.labels(*method).observe,
+        )
+
+    def answered(self, predictions: Predictions, scale: Scale) -> None:
+        """Count predictions that a caller gets."""
+        counts = np.bincount(predictions.movie_evidence, minlength=max(MovieEvidence) + 1).tolist()
+        for movie, counter in self._predictions[predictions.member_evidence].items():
+            if counts[movie]:
+                counter.inc(counts[movie])
+        self._rating_positions.observe((predictions.rating - scale.low) / scale.span)
+        self._interval_widths.observe((predictions.upper - predictions.lower) / scale.span)
+
+    def not_used(self, unused: Unused) -> None:
+        """Count what a request told that the model could not use."""
+        self._unknown_movies.inc(unused.movies + unused.plays)
+        self._unknown_members.inc(unused.member)
+        self._unused_attributes["unknown_attribute"].inc(unused.attributes)
+        self._unused_attributes["unseen_category"].inc(unused.categories)
+
+    def stage(self, stage: str, seconds: float) -> None:
+        """Measure a stage of an answer, one of `ALL_STAGES`."""
+        self._stages[stage](seconds)
+
+    def load_ended(self, result: str) -> None:
+        """Count a try to load a model, one of `LOAD_RESULTS`."""
+        self._loads[result].inc()
+
+    def serving(self, model: Model) -> None:
+        """Tell which model is served; the series of the one before goes."""
+        labels = (model.version, str(model.manifest.format))
+        self._model.labels(*labels).set(1)
+        if self._model_labels not in (None, labels):
+            self._model.remove(*self._model_labels)
+        self._model_labels = labels
+        self._trained.set(datetime.fromisoformat(model.run.trained_at).timestamp())
+        self._members.set(len(model.members))
+        self._movies.set(len(model.catalogue))
+
+    def ready(self, ready: bool) -> None:
+        """Tell whether health answers SERVING."""
+        self._ready.set(ready)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        self.rows.append((name, "counter", labels, text))
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        self.rows.append((name, "gauge", labels, text))
+        return Gauge(name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: Iterable[float], *labels: str) -> Histogram:
+        self.rows.append((name, "histogram", labels, text))
+        return Histogram(name, text, labels, buckets=tuple(buckets), registry=self.registry)
+
+    def _positions(self, name: str, text: str) -> ArrayHistogram:
+        self.rows.append((name, "histogram", (), text))
+        return ArrayHistogram(name, text, POSITIONS, self.registry)
+
+
+def metrics_table() -> str:
+    """All metrics but those of the Python process as a Markdown table."""
+    rows = [
+        f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in labels)} | {text} |"
+        for name, kind, labels, text in Metrics().rows
+    ]
+    return "\n".join(["| metric | type | labels | meaning |", "| --- | --- | --- | --- |", *rows])

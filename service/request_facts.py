@@ -1,0 +1,125 @@
+"""What a request says of a member or of a movie, checked and encoded for one model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.schema import Attribute
+from model.facts import MemberFacts, MovieFacts, Play, WrongKind, encode_attribute
+from model.model import Model
+from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from service.limits import ATTRIBUTES, ID_LENGTH, PLAYS
+from service.violations import Violations
+
+
+@dataclass
+class Unused:
+    """What a request tells that the model can't use, counted while it is decoded."""
+
+    attributes: int = 0
+    """Attributes that the model does not have."""
+    categories: int = 0
+    """Values in categories that it has not seen."""
+    plays: int = 0
+    """Plays of movies that the catalogue lacks."""
+    member: bool = False
+    """Whether the member_id is unknown."""
+    genres: int = 0
+    """Genres that the model does not have."""
+    movies: int = 0
+    """Movies asked for that the catalogue lacks; their predictions' evidence tells of them."""
+
+
+class FactsDecoder:
+    """Decodes facts for one model, adding to the violations and to the unused facts that it is handed."""
+
+    def __init__(self, model: Model) -> None:
+        self._schema = model.schema
+        self._members = model.members
+        self._catalogue = model.catalogue
+        self._member_attributes = _by_name(model.schema.member_attributes)
+        self._movie_attributes = _by_name(model.schema.movie_attributes)
+
+    def member(self, member: pb.Member, found: Violations, unused: Unused) -> MemberFacts:
+        """What is stored of the member, then what the request says."""
+        if len(member.member_id) > ID_LENGTH:
+            found.add("member.member_id", f"must have at most {ID_LENGTH} characters")
+        stored = self._members.find(member.member_id) if member.member_id else None
+        unused.member = bool(member.member_id) and stored is None
+        given = self._attributes(member.attributes, self._member_attributes, "member.attributes", found, unused)
+        plays = self._plays(member.plays, found, unused)
+        facts = MemberFacts.nothing(self._schema) if stored is None else stored
+        return facts.with_attributes(given).with_plays(plays, self._schema)
+
+    def _plays(self, plays: Sequence[pb.Play], found: Violations, unused: Unused) -> list[Play]:
+        """The plays of movies that the catalogue has."""
+        usable: list[Play] = []
+        if not found.check_count(len(plays), PLAYS, "member.plays"):
+            return usable
+        row_of = self._catalogue.row
+        for number, play in enumerate(plays):
+            completion = played_at = float("nan")
+            if play.HasField("completion"):
+                completion = play.completion
+                found.check_share(completion, f"member.plays[{number}].completion")
+            if play.HasField("played_at"):
+                played_at = play.played_at.seconds + play.played_at.nanos / 1e9
+                found.check_time(play.played_at, f"member.plays[{number}].played_at")
+            row = row_of(play.movie_id)
+            if row is not None:
+                usable.append(Play(row, completion, played_at))
+                continue
+            unused.plays += 1
+            found.check_id(play.movie_id, f"member.plays[{number}].movie_id")
+        return usable
+
+    def _attributes(
+        self,
+        given: Mapping[str, pb.AttributeValue],
+        known: Mapping[str, tuple[int, Attribute]],
+        path: str,
+        found: Violations,
+        unused: Unused,
+    ) -> dict[int, float]:
+        """Encoded values by position in the schema. Paths name only attributes that the model has."""
+        encoded: dict[int, float] = {}
+        if not found.check_count(len(given), ATTRIBUTES, path):
+            return encoded
+        for name, value in given.items():
+            position, attribute = known.get(name, (-1, None))
+            place = path if attribute is None else f'{path}["{name}"]'
+            kind = value.WhichOneof("kind")
+            if kind is None:
+                found.add(place, "must have a value of one kind")
+                continue
+            if kind == "text":
+                found.check_text(value.text, place)
+            if kind == "number":
+                found.check_number(value.number, place)
+            if attribute is None:
+                unused.attributes += 1
+                found.check_name(name, path)
+                continue
+            try:
+                encoded[position] = encode_attribute(attribute, getattr(value, kind))
+            except WrongKind:
+                found.add(place, "must be a number" if attribute.kind == "numeric" else "must be text or a flag")
+                continue
+            unused.categories += bool(np.isnan(encoded[position]))
+        return encoded
+
+    def description(self, movie: pb.Movie, path: str, found: Violations, unused: Unused) -> MovieFacts:
+        """What a request says of a movie."""
+        found.check_id(movie.movie_id, f"{path}.movie_id")
+        if movie.HasField("release_year"):
+            found.check_year(movie.release_year, f"{path}.release_year")
+        found.check_genres(movie.genres, f"{path}.genres")
+        given = self._attributes(movie.attributes, self._movie_attributes, f"{path}.attributes", found, unused)
+        unused.genres += sum(genre not in self._schema.genres for genre in movie.genres)
+        year = movie.release_year if movie.HasField("release_year") else None
+        return MovieFacts.of(self._schema, year, movie.genres, given)
+
+
+def _by_name(attributes: Sequence[Attribute]) -> dict[str, tuple[int, Attribute]]:
+    return {attribute.name: (position, attribute) for position, attribute in enumerate(attributes)}

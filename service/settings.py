@@ -1,0 +1,131 @@
+"""The settings of the service: one class, read from the command line and the environment."""
+
+import argparse
+import ast
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, fields
+from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
+
+PREFIX = "COLDSTART_"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every option of `python -m service`; the command line wins over the environment, and that over the default."""
+
+    models: Path
+    """The folder in which `training retrain` publishes models. It may still be empty when the service starts."""
+    host: str = "127.0.0.1"
+    """Address to serve gRPC on. The default is reached from this machine only; 0.0.0.0 or :: from every network."""
+    port: int = 50051
+    """Port of gRPC; 0 takes a free one, which the line of JSON on standard output tells."""
+    metrics_host: str = "127.0.0.1"
+    """Address to serve Prometheus metrics on, at /metrics."""
+    metrics_port: int = 9464
+    """Port of the metrics; 0 takes a free one, which the same line tells."""
+    reload_seconds: float = 2.0
+    """How often to look for a newly published model, in seconds."""
+    drain_seconds: float = 0.5
+    """How long calls are still taken after SIGTERM or SIGINT, while health already answers NOT_SERVING, in seconds."""
+    grace_seconds: float = 20.0
+    """How long running calls may then take to finish, in seconds."""
+    background_threads: int = 2
+    """Threads for rankings, explanations and requests for many movies, which small requests thus need not wait for."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe lines that are logged, as JSON on standard error."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError that names the option for a value that can't be meant."""
+        for name in ("port", "metrics_port"):
+            if not 0 <= getattr(self, name) <= 65535:
+                raise ValueError(f"{flag(name)} must be 0 to 65535")
+        if not 0.05 <= self.reload_seconds <= 86_400:
+            raise ValueError(f"{flag('reload_seconds')} must be 0.05 to 86400 seconds")
+        for name in ("drain_seconds", "grace_seconds"):
+            if not 0 <= getattr(self, name) <= 3600:
+                raise ValueError(f"{flag(name)} must be 0 to 3600 seconds")
+        if not 1 <= self.background_threads <= 64:
+            raise ValueError(f"{flag('background_threads')} must be 1 to 64")
+        for name in ("host", "metrics_host"):
+            if not getattr(self, name):
+                raise ValueError(f"{flag(name)} must not be empty")
+
+
+def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """The settings that a call asks for; exits with code 2 and a clear line where they make no sense."""
+    sentences = _sentences()
+    hints = get_type_hints(Settings)
+    parser = argparse.ArgumentParser(
+        "python -m service", description="Serve predictions over gRPC.", allow_abbrev=False
+    )
+    for field in fields(Settings):
+        default = "needed" if field.default is MISSING else f"default: {field.default}"
+        explained = f"{sentences[field.name]} [{default}; ${variable(field.name)}]"
+        parser.add_argument(flag(field.name), metavar=_value_name(hints[field.name]), help=explained.replace("%", "%%"))
+    told = vars(parser.parse_args(arguments))
+    given: dict[str, object] = {}
+    for field in fields(Settings):
+        text = told[field.name] if told[field.name] is not None else environment.get(variable(field.name))
+        if text is not None:
+            given[field.name] = _value(parser, field.name, hints[field.name], text)
+        elif field.default is MISSING:
+            parser.error(f"{flag(field.name)} (or ${variable(field.name)}) is needed")
+    try:
+        return Settings(**given)  # type: ignore[arg-type] # the values were made by the fields' own types
+    except ValueError as error:
+        parser.error(str(error))
+
+
+def settings_table() -> str:
+    """All settings as a Markdown table."""
+    sentences = _sentences()
+    rows = [
+        f"| `{flag(field.name)}` | `{variable(field.name)}` | {_default_cell(field)} | {sentences[field.name]} |"
+        for field in fields(Settings)
+    ]
+    return "\n".join(["| option | environment | default | meaning |", "| --- | --- | --- | --- |", *rows])
+
+
+def flag(name: str) -> str:
+    """The command-line option of a field."""
+    return "--" + name.replace("_", "-")
+
+
+def variable(name: str) -> str:
+    """The environment variable of a field."""
+    return PREFIX + name.upper()
+
+
+def _default_cell(field: "Field[object]") -> str:
+    return "needed" if field.default is MISSING else f"`{field.default}`"
+
+
+def _value_name(kind: object) -> str:
+    if get_origin(kind) is Literal:
+        return "|".join(get_args(kind))
+    return {Path: "FOLDER", int: "NUMBER", float: "SECONDS"}.get(kind, "TEXT") if isinstance(kind, type) else "TEXT"
+
+
+def _value(parser: argparse.ArgumentParser, name: str, kind: object, text: str) -> object:
+    if get_origin(kind) is Literal:
+        if text not in get_args(kind):
+            parser.error(f"{flag(name)} must be one of {', '.join(get_args(kind))}")
+        return text
+    assert isinstance(kind, type)  # noqa: S101 # every other field has a plain type
+    try:
+        return kind(text)
+    except ValueError:
+        parser.error(f"{flag(name)} must be a {'whole ' if kind is int else ''}number")
+
+
+def _sentences() -> dict[str, str]:
+    """The sentence below each field, from the class's own source."""
+    definition = ast.parse(inspect.getsource(Settings)).body[0]
+    assert isinstance(definition, ast.ClassDef)  # noqa: S101 # that is what the source of a class is
+    sentences = {}
+    for field, text in zip(definition.body, definition.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
+            sentences[field.target.id] = inspect.cleandoc(ast.literal_eval(text.value))
+    return sentences

@@ -1,0 +1,44 @@
+"""ExplainEnjoyment: the parts of a prediction."""
+
+import pytest
+
+from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+
+
+def explain(world, **fields):
+    return world.stub.ExplainEnjoyment(pb.ExplainEnjoymentRequest(**fields))
+
+
+def test_the_parts_sum_to_the_rating_before_it_is_cut_to_the_scale(world):
+    scale = world.stub.GetModel(pb.GetModelRequest()).scale
+    for member_id in world.some_members(2):
+        for movie_id in [*world.movie_ids[:10], world.played(member_id)[0] if world.played(member_id) else "nowhere"]:
+            answer = explain(world, member=pb.Member(member_id=member_id), movie_id=movie_id)
+            assert sum(part.rating for part in answer.parts) == pytest.approx(answer.rating_before_cut, abs=1e-6)
+            cut = min(max(answer.rating_before_cut, scale.low), scale.high)
+            assert answer.prediction.rating == pytest.approx(cut, abs=1e-6)
+
+
+def test_every_part_has_a_name_of_its_own_and_a_sentence(world):
+    parts = explain(world, movie_id=world.movie_ids[0]).parts
+    assert len({part.group for part in parts}) == len(parts) > 1
+    assert all(part.description.endswith(".") for part in parts)
+
+
+def test_what_is_not_known_of_a_member_adds_nothing(world):
+    movie_id = world.movie_ids[0]
+    parts = {part.group: part.rating for part in explain(world, movie_id=movie_id).parts}
+    assert parts["taste_from_plays"] == 0
+
+
+def test_a_described_movie_is_explained_as_it_is_predicted(world):
+    movie = pb.Movie(movie_id="new", release_year=1999, genres=["Drama", "Slapstick"])
+    answer = explain(world, new_movie=movie)
+    assert answer.prediction == world.predict(None, new=[movie]).predictions[0]
+    assert answer.unused.unknown_genres == 1
+
+
+def test_an_unknown_movie_is_explained_too(world):
+    answer = explain(world, movie_id="nowhere")
+    assert answer.prediction.movie_evidence == pb.MOVIE_EVIDENCE_UNKNOWN
+    assert answer.prediction == world.predict(None, "nowhere").predictions[0]

@@ -1,0 +1,37 @@
+"""GetModel: what is told of the model that serves."""
+
+from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+
+
+def test_it_tells_the_version_and_what_the_model_was_trained_on(world):
+    model = world.stub.GetModel(pb.GetModelRequest())
+    tables = world.tables
+    raters = tables.ratings["member_id"].n_unique()
+    assert model.model_version == world.versions[0]
+    assert (model.data.raters, model.data.movies, model.data.ratings, model.data.plays) == (
+        raters,
+        len(tables.movies),
+        len(tables.ratings),
+        len(tables.plays),
+    )
+    assert model.seed == 0
+    assert model.trained_at.ToDatetime().year >= 2026
+    assert model.data_fingerprint
+    assert model.format >= 1
+    assert "numpy" in model.libraries
+
+
+def test_it_tells_scale_attributes_and_genres(world):
+    model = world.stub.GetModel(pb.GetModelRequest())
+    assert (model.scale.low, model.scale.high, model.scale.enjoyed_from) == (1, 5, 4)
+    kinds = {each.name: each.kind for each in model.member_attributes}
+    assert kinds["age"] == pb.ATTRIBUTE_KIND_NUMERIC
+    assert kinds["gender"] == pb.ATTRIBUTE_KIND_CATEGORICAL
+    assert {"country", "runtime_minutes"} == {each.name for each in model.movie_attributes}
+    assert set(model.genres) == set(world.tables.movies["genres"].explode().drop_nulls())
+
+
+def test_it_tells_scores_for_every_kind_of_evidence(world):
+    scores = {each.member_evidence: each.scores for each in world.stub.GetModel(pb.GetModelRequest()).scores}
+    assert set(scores) == {1, 2, 3, 4}
+    assert all(each["rmse"] > 0 for each in scores.values())

@@ -1,0 +1,89 @@
+"""Settings: the command line, the environment and the defaults."""
+
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from service.settings import Settings, read_settings, settings_table
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_defaults_are_safe():
+    settings = read_settings(["--models", "m"], {})
+    assert settings == Settings(models=Path("m"))
+    assert settings.host == settings.metrics_host == "127.0.0.1"
+
+
+def test_every_option_may_come_from_the_environment_and_the_command_line_wins():
+    given = {
+        "models": "m",
+        "host": "::1",
+        "port": "1",
+        "metrics_host": "::",
+        "metrics_port": "2",
+        "reload_seconds": "3",
+        "drain_seconds": "4",
+        "grace_seconds": "5",
+        "background_threads": "6",
+        "log_level": "debug",
+    }
+    assert set(given) == {field.name for field in fields(Settings)}
+    expected = Settings(Path("m"), "::1", 1, "::", 2, 3.0, 4.0, 5.0, 6, "debug")
+    assert read_settings([], {f"COLDSTART_{name.upper()}": value for name, value in given.items()}) == expected
+    options = [part for name, value in given.items() for part in ("--" + name.replace("_", "-"), value)]
+    assert (
+        read_settings(options, dict.fromkeys((f"COLDSTART_{name.upper()}" for name in given), "nonsense")) == expected
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "--models (or $COLDSTART_MODELS) is needed"),
+        (["--models", "m", "--port", "many"], "--port must be a whole number"),
+        (["--models", "m", "--port", "65536"], "--port must be 0 to 65535"),
+        (["--models", "m", "--metrics-port", "-1"], "--metrics-port must be 0 to 65535"),
+        (["--models", "m", "--reload-seconds", "0"], "--reload-seconds must be 0.05 to 86400 seconds"),
+        (["--models", "m", "--reload-seconds", "soon"], "--reload-seconds must be a number"),
+        (["--models", "m", "--grace-seconds", "nan"], "--grace-seconds must be 0 to 3600 seconds"),
+        (["--models", "m", "--drain-seconds", "-1"], "--drain-seconds must be 0 to 3600 seconds"),
+        (["--models", "m", "--background-threads", "0"], "--background-threads must be 1 to 64"),
+        (["--models", "m", "--log-level", "loud"], "--log-level must be one of debug, info, warning, error"),
+        (["--models", "m", "--host", ""], "--host must not be empty"),
+        (["--models", "m", "--modles", "m"], "unrecognized arguments: --modles m"),
+    ],
+)
+def test_a_value_that_makes_no_sense_ends_with_code_2_and_a_clear_line(capsys, arguments, told):
+    with pytest.raises(SystemExit) as ended:
+        read_settings(arguments, {})
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"python -m service: error: {told}"
+
+
+def test_a_wrong_value_in_the_environment_is_told_too(capsys):
+    with pytest.raises(SystemExit):
+        read_settings(["--models", "m"], {"COLDSTART_PORT": "x"})
+    assert "--port must be a whole number" in capsys.readouterr().err
+
+
+def test_help_shows_the_sentence_of_every_setting():
+    shown = subprocess.run(
+        [sys.executable, "-m", "service", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    words = " ".join(shown.split())
+    for row in settings_table().splitlines()[2:]:
+        option, variable, _, sentence = re.findall(r"[^|]+", row)[:4]
+        assert option.strip(" `") in shown
+        assert "$" + variable.strip(" `") in shown
+        assert sentence.strip() in words
+
+
+def test_the_table_has_a_row_for_every_setting():
+    rows = settings_table().splitlines()[2:]
+    assert len(rows) == len(fields(Settings))
+    assert all(row.count("|") == 5 and row.rstrip(" |").endswith(".") for row in rows)
