@@ -9,7 +9,7 @@ from training.fitting import DEMEANED, Fit, half_of
 from training.rows import Rows, concatenate
 from training.trees import TreeSettings, fit_trees
 
-MOST_ROWS = 300_000
+MOST_ROWS = 200_000
 """Rows of each kind of evidence that it is trained on, drawn at random."""
 PRIOR_PLACE = 2
 """Where the prior's numbers start among the features of pairs."""
@@ -48,8 +48,7 @@ def trees_alone(fit: Fit, seed: int) -> dict[MemberEvidence, NDArray[np.float64]
 
 def _features(fit: Fit, rows: Rows) -> NDArray[np.float32]:
     """Features of pairs without the prior, with the member's own beside them."""
-    chunks = [chunk for _, chunk in fit.table.features(rows, np.zeros(len(rows)))]
-    pairs = np.concatenate(chunks) if chunks else np.empty((0, 0), np.float32)
+    pairs = fit.table.all_features(rows, np.zeros(len(rows)))
     pairs = np.delete(pairs, np.arange(PRIOR_PLACE, PRIOR_PLACE + len(PRIOR_NUMBERS)), axis=1)
     plays = np.isin(rows.evidence, [MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS])
     own = fit.table.apart.inputs[rows.view][:, : -fit.core.prior.columns.embedding.shape[1]]

@@ -8,7 +8,7 @@ from pathlib import Path
 from model.serialization import to_json
 from training.evaluation import evaluate
 from training.fitting import FitSettings, fit_model
-from training.preparation import prepare
+from training.preparation import cores, prepare
 from training.progress import Progress
 from training.report import markdown
 
@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Show the report, and write it where asked."""
     progress = Progress(time.monotonic)
     _, data, merged = prepare(arguments.data, arguments.min_holders)
-    fit = fit_model(data, arguments.seed, replace(FitSettings(), folds=arguments.folds), progress)
+    fit = fit_model(data, arguments.seed, replace(FitSettings(), folds=arguments.folds), cores(), progress)
     evaluation = evaluate(fit, arguments.seed, progress)
     report = markdown(evaluation, [str(one) for one in merged])
     if arguments.out:

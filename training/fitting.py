@@ -19,8 +19,8 @@ from training.dataset import Dataset
 from training.description import fit_description
 from training.groups import grouped_attributes
 from training.offsets import FittedOffsets, fit_offsets
-from training.out_of_fold import OutOfFold, fit_out_of_fold
-from training.prior import PriorSettings, fit_prior
+from training.out_of_fold import OutOfFold, fit_priors
+from training.prior import PriorSettings
 from training.rows import PairTable, Rows, concatenate, movie_columns, target_rows
 from training.trees import TreeSettings, fit_trees, predict_chunks, without_member_mean
 from training.views import SHORT, Views, make_views
@@ -79,11 +79,11 @@ class Fit:
     """What their features were made from."""
 
 
-def fit_model(data: Dataset, seed: int, settings: FitSettings, report: Report) -> Fit:
-    """Fit everything; `report` is told of each step. The same data and seed give the same model."""
+def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, report: Report) -> Fit:
+    """Fit everything, in so many threads; `report` is told of each step. The same data and seed give the same model."""
     views = make_views(data, np.random.default_rng([seed, 1]))
     folds = min(settings.folds, len(data.raters))
-    apart = fit_out_of_fold(data, views, folds, np.random.default_rng([seed, 2]), settings.prior, report)
+    whole, apart = fit_priors(data, views, folds, seed, settings.prior, workers, report)
     report("features of pairs")
     table = _pair_table(data, views, apart)
     stage = _Offsets(table)
@@ -101,9 +101,6 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, report: Report) -
     }
     report("intervals and probabilities")
     calibration = _calibrate(judged, data)
-    whole = fit_prior(
-        data, views, np.random.default_rng([seed, 3]), settings.prior, lambda step: report(f"prior of all: {step}")
-    )
     pairs = PairColumns(movie_columns(data, whole, whole.prior.columns, table.grouped), table.grouped)
     ratings = whole.table["ratings"].to_numpy()
     offsets = {
@@ -130,7 +127,7 @@ class _Offsets:
             rows = target_rows(views, (views.half != SHORT) & np.isfinite(factors[:, 0]), member)
             if not len(rows):
                 continue
-            found = fit_offsets(rows.rating - table.base(rows), rows.movie, apart.fold[rows.view], movies)
+            found = fit_offsets(rows.rating - table.base(rows)[0], rows.movie, apart.fold[rows.view], movies)
             self.rows[member], self.fitted[member] = rows, found
             description, told = fit_description(
                 table.data, found.movies[:, None], ratings, np.random.default_rng(int(member))
@@ -182,13 +179,13 @@ def _fit_forests(
     if not parts:
         return None, []
     rows, offset = concatenate(parts), np.concatenate(offsets)
-    residual = rows.rating - table.base(rows) - offset
+    residual = rows.rating - table.base(rows)[0] - offset
     target = np.empty(len(rows))
     for member, share in DEMEANED.items():
         chosen = rows.evidence == member
         key = rows.view * 4 + rows.movie_evidence
         target[chosen] = without_member_mean(residual[chosen], key[chosen], share)
-    features = np.concatenate([chunk for _, chunk in table.features(rows, offset)])
+    features = table.all_features(rows, offset)
     side = half_of(table, rows)
     forests = []
     for half in (0, 1):
@@ -225,8 +222,8 @@ def _short_rows(table: PairTable, random: np.random.Generator) -> dict[MemberEvi
 
 def _judge(table: PairTable, stage: _Offsets, rows: Rows, forests: Sequence[lightgbm.Booster]) -> Judged:
     offset = stage.of(rows)
-    prior = table.base(rows) + offset
-    deviation = table.factors(rows)[2]
+    base, deviation = table.base(rows)
+    prior = base + offset
     rating = prior.copy()
     if len(rows) and MemberEvidence(int(rows.evidence[0])) in DEMEANED:
         side = half_of(table, rows)

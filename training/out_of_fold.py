@@ -1,8 +1,8 @@
 """Priors fitted without some raters, and what they say of those raters as if they never rated."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,39 +31,40 @@ class OutOfFold:
     """(V, I) inputs from plays, in the terms of the fold's prior."""
 
 
-def fit_out_of_fold(
+def fit_priors(
     data: Dataset,
     views: Views,
     folds: int,
-    random: np.random.Generator,
+    seed: int,
     settings: PriorSettings,
+    workers: int,
     report: Callable[[str], None],
-) -> OutOfFold:
-    """One prior for each fold of the raters, applied to the views of that fold."""
+) -> tuple[FittedPrior, OutOfFold]:
+    """The prior of all raters, and one without each fold of them, applied to the views of that fold.
+
+    Fits run side by side in so many threads: what they wait for is linear algebra, which lets others run.
+    """
     raters = data.raters
     fold_of = np.full(len(data.member_ids), -1)
-    fold_of[raters] = random.permutation(len(raters)) % folds
+    fold_of[raters] = np.random.default_rng([seed, 2]).permutation(len(raters)) % folds
     fold = fold_of[views.member]
+
+    def fit(number: int) -> tuple[FittedPrior, dict[MemberEvidence, Array], Array]:
+        name = "prior of all" if number == folds else f"prior {number + 1} of {folds} out of fold"
+        random = np.random.default_rng([seed, 3, number])
+        learned = data if number == folds else data.hiding_ratings_of(fold_of == number)
+        fitted = fit_prior(learned, views, random, settings, lambda step: report(f"{name}: {step}"))
+        return fitted, *apply_prior(fitted.prior, data, views.only(fold == number))
+
+    with ThreadPoolExecutor(workers) as pool:
+        fits = list(pool.map(fit, range(folds + 1)))
     factors: dict[MemberEvidence, Array] = {}
-    fitted, inputs = [], np.empty((len(fold), 0))
-    for number in range(folds):
-        apart = fit_prior(
-            data.hiding_ratings_of(fold_of == number), views, random, settings,
-            partial(_report_fold, report, f"prior {number + 1} of {folds} out of fold"),
-        )  # fmt: skip
-        rows = np.flatnonzero(fold == number)
-        found, features = apply_prior(apart.prior, data, views)
-        if not inputs.shape[1]:
-            inputs = np.zeros((len(fold), features.shape[1]))
-        inputs[rows] = features[rows]
+    inputs = np.zeros((len(fold), fits[0][2].shape[1]))
+    for number, (_, found, features) in enumerate(fits[:folds]):
+        inputs[fold == number] = features
         for evidence, values in found.items():
-            factors.setdefault(evidence, np.full((len(fold), values.shape[1]), np.nan))[rows] = values[rows]
-        fitted.append(apart)
-    return OutOfFold(tuple(fitted), fold, factors, inputs)
-
-
-def _report_fold(report: Callable[[str], None], fold: str, step: str) -> None:
-    report(f"{fold}: {step}")
+            factors.setdefault(evidence, np.full((len(fold), values.shape[1]), np.nan))[fold == number] = values
+    return fits[folds][0], OutOfFold(tuple(fitted for fitted, _, _ in fits[:folds]), fold, factors, inputs)
 
 
 def apply_prior(prior: Prior, data: Dataset, views: Views) -> tuple[dict[MemberEvidence, Array], Array]:

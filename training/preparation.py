@@ -1,10 +1,16 @@
 """From a data directory to a dataset, or every reason why not."""
 
+import os
 from pathlib import Path
 
 from training.dataset import Dataset, make_dataset
 from training.schema import Merged, infer_schema
 from training.tables import Tables, read_tables
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def prepare(folder: Path, min_holders: int) -> tuple[Tables, Dataset, tuple[Merged, ...]]:

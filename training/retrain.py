@@ -9,7 +9,7 @@ from pathlib import Path
 from model.store import Store
 from training.evaluation import evaluate
 from training.fitting import FitSettings, fit_model
-from training.preparation import prepare
+from training.preparation import cores, prepare
 from training.progress import Progress
 from training.publishing import Origin, fingerprint, publish
 from training.report import markdown
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     progress = Progress(time.monotonic)
     progress("reading and checking")
     tables, data, merged = prepare(arguments.data, arguments.min_holders)
-    fit = fit_model(data, arguments.seed, FitSettings(), progress)
+    fit = fit_model(data, arguments.seed, FitSettings(), cores(), progress)
     evaluation = evaluate(fit, arguments.seed, progress)
     progress("publishing")
     notes = [str(one) for one in merged]

@@ -40,7 +40,7 @@ class Rows:
     movie_evidence: NDArray[np.int64]
     """(N,) a MovieEvidence: what is taken to be known of the movie."""
 
-    def take(self, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> "Rows":
+    def take(self, chosen: NDArray[np.int64] | NDArray[np.bool_] | slice) -> "Rows":
         """Some of the rows."""
         return Rows(
             self.view[chosen],
@@ -108,17 +108,28 @@ class PairTable:
             deviation[chosen] = _deviation(fitted.prior, movies[chosen], rows.take(chosen))
         return members, movies, deviation
 
-    def base(self, rows: Rows) -> Array:
-        """(N,) what the prior out of fold says."""
-        members, movies, _ = self.factors(rows)
+    def base(self, rows: Rows) -> tuple[Array, Array]:
+        """What the prior out of fold says (N,), and a rating's standard deviation about it (N,)."""
         means = np.array([fitted.prior.mean for fitted in self.apart.fitted])
-        return np.asarray(means[self.apart.fold[rows.view]] + rating_of(members, movies))
+        rating, deviation = means[self.apart.fold[rows.view]], np.empty(len(rows))
+        for part in _parts(len(rows)):
+            members, movies, deviation[part] = self.factors(rows.take(part))
+            rating[part] += rating_of(members, movies)
+        return rating, deviation
 
     def features(self, rows: Rows, offset: Array) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Features by chunks of rows; `offset` (N,) is what is added to the prior."""
-        for start in range(0, len(rows), CHUNK):
-            part = slice(start, min(start + CHUNK, len(rows)))
-            yield part, self._features(rows.take(np.arange(part.start, part.stop)), offset[part])
+        for part in _parts(len(rows)):
+            yield part, self._features(rows.take(part), offset[part])
+
+    def all_features(self, rows: Rows, offset: Array) -> NDArray[np.float32]:
+        """(N, F) features of all rows at once."""
+        found = np.empty((len(rows), 0), np.float32)
+        for part, chunk in self.features(rows, offset):
+            if not found.shape[1]:
+                found = np.empty((len(rows), chunk.shape[1]), np.float32)
+            found[part] = chunk
+        return found
 
     def _features(self, rows: Rows, offset: Array) -> NDArray[np.float32]:
         fold = self.apart.fold[rows.view]
@@ -211,6 +222,10 @@ def movie_columns(data: Dataset, fitted: FittedPrior, columns: MovieColumns, gro
         (columns.embedding / np.maximum(length, 1e-9)).astype(np.float32),
         group_residuals(data, grouped),
     )
+
+
+def _parts(size: int) -> list[slice]:
+    return [slice(start, min(start + CHUNK, size)) for start in range(0, size, CHUNK)]
 
 
 def _has_plays(evidence: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -34,6 +34,19 @@ class Views:
     play_count: NDArray[np.int64]
     """(V,) visible plays."""
 
+    def only(self, chosen: NDArray[np.bool_]) -> "Views":
+        """The chosen views ((V,) mask), numbered anew, without targets."""
+        number = pl.Series(np.cumsum(chosen) - 1)
+        plays = self.plays.filter(pl.Series(chosen).gather(self.plays[VIEW]))
+        return Views(
+            self.member[chosen],
+            self.half[chosen],
+            self.attributes[chosen],
+            plays.with_columns(number.gather(plays[VIEW]).alias(VIEW)),
+            self.targets.clear(),
+            self.play_count[chosen],
+        )
+
     @property
     def shows_attributes(self) -> NDArray[np.bool_]:
         """(V,) whether at least one attribute is known."""
