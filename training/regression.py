@@ -18,8 +18,8 @@ CHUNK = 4096
 class KernelSettings:
     """Strengths of the two parts of a kernel regression."""
 
-    ridge: float
-    """Precision of all weights, in units of the targets' noise."""
+    ridges: tuple[float, ...]
+    """Candidate precisions of all weights; the one that predicts rows of other folds best is taken."""
     gamma: float
     """Inverse squared width of the bumps."""
     amplitude: float
@@ -49,9 +49,9 @@ def fit(
     landmarks = scaled[places]
     size, width = scaled.shape[1], scaled.shape[1] + count + 1
     penalty = np.zeros((width, width))
-    penalty[np.arange(size), np.arange(size)] = settings.ridge
+    penalty[np.arange(size), np.arange(size)] = 1
     between = np.exp(-settings.gamma * squared_distances(landmarks, landmarks))
-    penalty[size:-1, size:-1] = settings.ridge * settings.amplitude * between
+    penalty[size:-1, size:-1] = settings.amplitude * between
     names = np.unique(folds)
     grams = {name: np.zeros((width, width)) for name in names}
     rights = {name: np.zeros((width, targets.shape[1])) for name in names}
@@ -71,20 +71,24 @@ def fit(
             nearest[part] = np.sqrt(squared.min(axis=1, initial=np.inf))
     total_gram = np.sum(list(grams.values()), axis=0)
     total_right = np.sum(list(rights.values()), axis=0)
-    apart = np.empty_like(targets)
+    apart = np.empty((len(settings.ridges), *targets.shape))
     for name in names:
-        solution = _solve(total_gram - grams[name] + penalty, total_right - rights[name])
+        gram, right = total_gram - grams[name], total_right - rights[name]
+        solutions = np.concatenate([_solve(gram + ridge * penalty, right) for ridge in settings.ridges], axis=1)
         rows = np.flatnonzero(folds == name)
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
-            apart[part] = _design(scaled[part], landmarks, settings)[0] @ solution
-    solution = _solve(total_gram + penalty, total_right)
+            found = _design(scaled[part], landmarks, settings)[0] @ solutions
+            apart[:, part] = found.reshape(len(part), len(settings.ridges), -1).transpose(1, 0, 2)
+    errors = [float(np.sum(weights[:, None] * (found - targets) ** 2)) for found in apart]
+    best = int(np.argmin(errors))
+    solution = _solve(total_gram + settings.ridges[best] * penalty, total_right)
     finite = nearest[np.isfinite(nearest)]
     regression = KernelRegression(
         centre, scale, settings.gamma, landmarks, solution[-1], solution[:size],
         settings.amplitude * solution[size:-1], float(np.quantile(finite, 0.95)) if finite.size else 0.0,
     )  # fmt: skip
-    return regression, apart
+    return regression, apart[best]
 
 
 def _design(scaled: Array, landmarks: Array, settings: KernelSettings) -> tuple[Array, Array]:
