@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.columns import RATING
+from features.movies import MOVIE
 from model.evidence import MemberEvidence, MovieEvidence
 from training.baseline import trees_alone
 from training.fitting import Fit, Judged
@@ -19,6 +20,7 @@ from training.scores import (
     rank_correlation,
     rmse,
 )
+from training.slices import by_group, by_popularity, gain_interval
 
 Array = NDArray[np.float64]
 
@@ -36,16 +38,22 @@ def evaluate(fit: Fit, seed: int, report: Callable[[str], None]) -> dict[str, An
     for member in MemberEvidence:
         if (member, MovieEvidence.RATED) in fit.judged:
             judged = fit.judged[member, MovieEvidence.RATED]
-            by_evidence[member.name.lower()] = _scores(fit, judged, member, alone.get(member))
+            by_evidence[member.name.lower()] = _scores(fit, judged, member, alone.get(member), seed)
     described = {
         f"{member.name.lower()}, movie {movie.name.lower()}": _movie_scores(fit, judged)
         for (member, movie), judged in fit.judged.items()
         if movie is not MovieEvidence.RATED and len(judged.rows)
     }
-    return {"evidence": by_evidence, "unrated_movies": described, "learning_curve": _learning_curve(fit)}
+    return {
+        "evidence": by_evidence,
+        "learning_curve": _learning_curve(fit),
+        "popularity": _popularity(fit),
+        "groups": _groups(fit),
+        "unrated_movies": described,
+    }
 
 
-def _scores(fit: Fit, judged: Judged, member: MemberEvidence, alone: Array | None) -> dict[str, float]:
+def _scores(fit: Fit, judged: Judged, member: MemberEvidence, alone: Array | None, seed: int) -> dict[str, float]:
     scale, rows = fit.table.data.schema.scale, judged.rows
     truth = rows.rating
     mean, movie_mean = baselines(fit, judged)
@@ -72,10 +80,39 @@ def _scores(fit: Fit, judged: Judged, member: MemberEvidence, alone: Array | Non
     }
     if alone is not None:
         scores["lightgbm_alone_rmse"] = rmse(_cut(alone, fit), truth)
+    random = np.random.default_rng([seed, 9])
+    low, high = gain_interval(fit.table.views.member[rows.view], rating, _cut(movie_mean, fit), truth, random)
+    scores |= {"gain_percent_low": low, "gain_percent_high": high}
     scores["gain_percent"] = (
         100 * (1 - scores["rmse"] / scores["movie_mean_rmse"]) if scores["movie_mean_rmse"] else 0.0
     )
     return scores
+
+
+def _best(fit: Fit) -> Judged:
+    """Predictions from the most evidence that there is."""
+    return fit.judged[max(key for key in fit.judged if key[1] is MovieEvidence.RATED)]
+
+
+def _popularity(fit: Fit) -> list[dict[str, float]]:
+    judged = _best(fit)
+    counts = np.bincount(fit.table.data.ratings[MOVIE].to_numpy(), minlength=len(fit.table.data.movie_ids))
+    _, movie_mean = baselines(fit, judged)
+    truth = judged.rows.rating
+    return by_popularity(counts[judged.rows.movie], _cut(judged.rating, fit), _cut(movie_mean, fit), truth)
+
+
+def _groups(fit: Fit) -> dict[str, dict[str, dict[str, float]]]:
+    judged, data = _best(fit), fit.table.data
+    member = fit.table.views.member[judged.rows.view]
+    _, movie_mean = baselines(fit, judged)
+    rating, movie_mean = _cut(judged.rating, fit), _cut(movie_mean, fit)
+    return {
+        attribute.name: by_group(
+            attribute, data.attributes[member, place], member, rating, movie_mean, judged.rows.rating
+        )
+        for place, attribute in enumerate(data.schema.member_attributes)
+    }
 
 
 def _cut(values: Array, fit: Fit) -> Array:

@@ -10,6 +10,8 @@ MODELS = (
     ("prior_rmse", "prior alone"),
     ("rmse", "coldstart"),
     ("gain_percent", "gain %"),
+    ("gain_percent_low", "from"),
+    ("gain_percent_high", "to"),
 )
 QUALITY = (
     ("mae", "MAE"),
@@ -24,7 +26,8 @@ QUALITY = (
 
 METHOD = """\
 Every rater is held out once: the model that predicts it saw none of its ratings. Half of its plays are shown, the
-ratings of the other half are predicted, with what each kind of evidence leaves known. The gain is over the movie mean.\
+ratings of the other half are predicted, with what each kind of evidence leaves known. The gain is over the movie mean,
+with its 95 % interval over members.\
 """
 
 
@@ -44,6 +47,13 @@ def markdown(evaluation: Mapping[str, Any], notes: Sequence[str]) -> str:
         curve = {f"{point['plays_from']:.0f} or more": point for point in evaluation["learning_curve"]}
         columns = (("targets", "targets"), ("movie_mean_rmse", "movie mean"), ("rmse", "coldstart"))
         sections += ["## By number of plays known", _table("plays", curve, columns)]
+    columns = (("targets", "targets"), ("movie_mean_rmse", "movie mean"), ("rmse", "coldstart"))
+    if evaluation["popularity"]:
+        bins = {f"{point['ratings_from']:.0f} or more": point for point in evaluation["popularity"]}
+        sections += ["## By number of ratings of the movie", _table("ratings", bins, columns)]
+    for name, groups in evaluation["groups"].items():
+        if groups:
+            sections += [f"## By {name}", _table(name, groups, columns)]
     if evaluation["unrated_movies"]:
         columns = (("targets", "targets"), ("mean_rmse", "mean"), ("rmse", "coldstart"))
         sections += [
@@ -69,4 +79,6 @@ def _table(first: str, rows: Mapping[str, Mapping[str, float]], columns: Sequenc
 def _number(key: str, row: Mapping[str, float]) -> str:
     if key not in row:
         return ""
-    return f"{row[key]:,.0f}" if key == "targets" else f"{row[key]:.2f}" if key == "gain_percent" else f"{row[key]:.4f}"
+    return (
+        f"{row[key]:,.0f}" if key == "targets" else f"{row[key]:.2f}" if key.startswith("gain") else f"{row[key]:.4f}"
+    )

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+SMALL = 300_000
+"""Rows up to which threads cost more than they bring."""
 MEMBER_STRENGTH = 6.0
 """A view's mean residual is drawn towards none as if so many ratings had shown none."""
 
@@ -47,6 +49,7 @@ def fit_trees(features: NDArray[np.float32], target: Array, seed: int, settings:
         "deterministic": True,
         "force_row_wise": True,
         "boost_from_average": False,
+        "num_threads": 0 if len(target) > SMALL else 1,
         "verbosity": -1,
     }
     data = lightgbm.Dataset(features, target, params=parameters)

@@ -1,0 +1,78 @@
+"""Errors of predictions by popularity of the movie and by group of members, and how sure a gain is."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.attributes import group_count, groups
+from features.schema import Attribute
+from training.scores import rmse
+
+Array = NDArray[np.float64]
+
+POPULARITY_BINS = (1, 20, 100, 300, 1000)
+"""Numbers of ratings of a movie at which popularity is cut."""
+FEWEST_ROWS = 50
+"""A slice needs so many targets to be told."""
+FEWEST_MEMBERS = 20
+"""A group of members needs so many to be told: a smaller one could tell of single people."""
+RESAMPLES = 500
+
+
+def by_popularity(
+    ratings: NDArray[np.int64], predicted: Array, movie_mean: Array, truth: Array
+) -> list[dict[str, float]]:
+    """RMSE by how many ratings the movie has; all (N,)."""
+    found = []
+    for low, high in zip(POPULARITY_BINS, (*POPULARITY_BINS[1:], np.inf), strict=True):
+        chosen = (ratings >= low) & (ratings < high)
+        if chosen.sum() >= FEWEST_ROWS:
+            found.append({"ratings_from": float(low)} | _errors(chosen, predicted, movie_mean, truth))
+    return found
+
+
+def by_group(
+    attribute: Attribute,
+    values: NDArray[np.float32],
+    member: NDArray[np.int64],
+    predicted: Array,
+    movie_mean: Array,
+    truth: Array,
+) -> dict[str, dict[str, float]]:
+    """RMSE for each group of an attribute that enough members are in; all (N,)."""
+    group, found = groups(values, attribute), {}
+    for number in range(group_count(attribute)):
+        chosen = group == number
+        if len(np.unique(member[chosen])) >= FEWEST_MEMBERS:
+            found[_group_name(attribute, number)] = _errors(chosen, predicted, movie_mean, truth)
+    return found
+
+
+def gain_interval(
+    member: NDArray[np.int64], predicted: Array, movie_mean: Array, truth: Array, random: np.random.Generator
+) -> tuple[float, float]:
+    """The 95 % interval of the gain over the movie mean, in percent: bootstrap over members, paired."""
+    _, place = np.unique(member, return_inverse=True)
+    ours = np.bincount(place, weights=(predicted - truth) ** 2)
+    theirs = np.bincount(place, weights=(movie_mean - truth) ** 2)
+    people = len(ours)
+    drawn = random.multinomial(people, np.full(people, 1 / people), size=RESAMPLES)
+    below = drawn @ theirs
+    gains = 100 * (1 - np.sqrt((drawn @ ours) / np.where(below > 0, below, 1)))
+    low, high = np.quantile(np.where(below > 0, gains, 0.0), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _errors(chosen: NDArray[np.bool_], predicted: Array, movie_mean: Array, truth: Array) -> dict[str, float]:
+    return {
+        "targets": float(chosen.sum()),
+        "movie_mean_rmse": rmse(movie_mean[chosen], truth[chosen]),
+        "rmse": rmse(predicted[chosen], truth[chosen]),
+    }
+
+
+def _group_name(attribute: Attribute, number: int) -> str:
+    if attribute.kind == "categorical":
+        return attribute.categories[number] if number < len(attribute.categories) else "other"
+    low = f"from {attribute.knots[number - 1]:g}" if number else ""
+    high = f"below {attribute.knots[number]:g}" if number < len(attribute.knots) else ""
+    return f"{low} {high}".strip()
