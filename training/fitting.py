@@ -18,9 +18,9 @@ from training.calibration import fit_curve, fit_reach
 from training.dataset import Dataset
 from training.description import fit_description
 from training.groups import grouped_attributes
-from training.offsets import FittedOffsets, fit_offsets
+from training.offsets import FittedOffsets, fit_offsets, movie_mean_offsets
 from training.out_of_fold import OutOfFold, fit_priors
-from training.prior import PriorSettings
+from training.prior import FittedPrior, PriorSettings
 from training.rows import PairTable, Rows, concatenate, movie_columns, target_rows
 from training.trees import TreeSettings, fit_trees, predict_chunks, without_member_mean
 from training.views import SHORT, Views, make_views
@@ -86,7 +86,7 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
     whole, apart = fit_priors(data, views, folds, seed, settings.prior, workers, report)
     report("features of pairs")
     table = _pair_table(data, views, apart)
-    stage = _Offsets(table)
+    stage = _Offsets(table, whole)
     report("trees")
     forest, half_forests = _fit_forests(table, stage, seed, settings.trees, report)
     judged = {
@@ -115,7 +115,7 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
 class _Offsets:
     """Targets of all half views and the movies' offsets, for each kind of member evidence."""
 
-    def __init__(self, table: PairTable) -> None:
+    def __init__(self, table: PairTable, whole: FittedPrior) -> None:
         views, apart = table.views, table.apart
         self._fold = apart.fold
         movies = len(table.data.movie_ids)
@@ -127,7 +127,11 @@ class _Offsets:
             rows = target_rows(views, (views.half != SHORT) & np.isfinite(factors[:, 0]), member)
             if not len(rows):
                 continue
-            found = fit_offsets(rows.rating - table.base(rows)[0], rows.movie, apart.fold[rows.view], movies)
+            if member is MemberEvidence.NOTHING:
+                each = np.stack([movie_mean_offsets(fitted) for fitted in apart.fitted])
+                found = FittedOffsets(movie_mean_offsets(whole), each)
+            else:
+                found = fit_offsets(rows.rating - table.base(rows)[0], rows.movie, apart.fold[rows.view], movies)
             self.rows[member], self.fitted[member] = rows, found
             description, told = fit_description(
                 table.data, found.movies[:, None], ratings, np.random.default_rng(int(member))

@@ -1,13 +1,16 @@
 """What each movie's ratings lie above or below the prior, by kind of evidence.
 
 The factorization's quality of a movie is that of an average member; the people who choose a movie aren't average. The
-less is known of a member, the more of that has to be made good: with nothing known it makes the prior the movie's mean.
+less is known of a member, the more of that has to be made good: with nothing known the prior becomes the movie's mean.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from model.prior import rating_of
+from training.prior import FittedPrior
 
 Array = NDArray[np.float64]
 
@@ -44,6 +47,15 @@ def fit_offsets(residual: Array, movie: NDArray[np.int64], fold: NDArray[np.int6
             best_error = error
             best = FittedOffsets(_shrunk(total.sum(axis=0), count.sum(axis=0), strength), apart)
     return best
+
+
+def movie_mean_offsets(fitted: FittedPrior) -> Array:
+    """(M,) what makes the prior of a member of whom nothing is known the movie's shrunk mean.
+
+    The prior doesn't vary between such members, so that no out-of-fold residual is needed.
+    """
+    prior = fitted.prior
+    return np.asarray(fitted.table["quality"].to_numpy() - rating_of(prior.average_member, prior.movies))
 
 
 def _shrunk(total: Array, count: Array, strength: float) -> Array:

@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 BOTH, PLAYS, ATTRIBUTES = MemberEvidence.ATTRIBUTES_AND_PLAYS, MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES
 
 
-RIDGES = (4.0, 8.0, 16.0, 64.0, 256.0, 1024.0)
+RIDGES = (6.0, 16.0, 64.0, 256.0, 1024.0)
 WITH_PLAYS = KernelSettings(ridges=RIDGES, gamma=0.7, amplitude=1.6, landmarks=1400)
 ATTRIBUTES_ONLY = KernelSettings(ridges=RIDGES, gamma=0.4, amplitude=1.0, landmarks=600)
 

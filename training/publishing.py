@@ -3,7 +3,7 @@
 import hashlib
 import importlib.metadata
 import platform
-import shutil
+import tempfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,19 +46,17 @@ def publish(
     run: dict[str, Any],
 ) -> str:
     """Write, check and publish a version, and let it serve; returns its name. Nothing is left behind on failure."""
-    beside = store.root / f".new-{origin.fingerprint[:8]}-{origin.seed}"
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=store.root) as beside:
+        folder = Path(beside) / "model"
         parts = Parts(data.schema, _catalogue(data), _members(data), core)
         reports = {"report.json": to_json(evaluation), "report.md": markdown(evaluation, notes).encode()}
-        files = write_files(beside, parts, reports)
-        version = write_manifest(beside, _manifest(data, origin, evaluation, files))
-        (beside / RUN).write_bytes(to_json(run))
-        store.publish(beside, version)
-        load_model(store.folder(version))
-        store.promote(version)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        files = write_files(folder, parts, reports)
+        version = write_manifest(folder, _manifest(data, origin, evaluation, files))
+        (folder / RUN).write_bytes(to_json(run))
+        finished = folder.rename(folder.with_name(version))
+        load_model(finished)
+        store.publish(finished, version)
+    store.promote(version)
     return version
 
 

@@ -10,6 +10,7 @@ from model.regression import KernelRegression, squared_distances
 
 Array = NDArray[np.float64]
 
+ROWS_PER_LANDMARK = 4
 JITTER = 1e-6
 CHUNK = 4096
 
@@ -25,7 +26,7 @@ class KernelSettings:
     amplitude: float
     """Prior variance of the bumps' part against that of the line."""
     landmarks: int
-    """How many bumps; no more than there are rows."""
+    """How many bumps at most; there is one for every fourth row at most."""
 
 
 def fit(
@@ -44,7 +45,7 @@ def fit(
     at random.
     """
     scaled = np.nan_to_num((inputs - centre) * scale)
-    count = min(settings.landmarks, len(scaled))
+    count = min(settings.landmarks, max(len(scaled) // ROWS_PER_LANDMARK, 1))
     places = np.sort(random.choice(len(scaled), count, replace=False))
     landmarks = scaled[places]
     size, width = scaled.shape[1], scaled.shape[1] + count + 1
