@@ -5,6 +5,7 @@ import importlib.metadata
 import platform
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
