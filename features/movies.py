@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from features.attributes import encode
 from features.columns import RATING
+from features.grid import SQUARES_GRID, on_grid
 from features.schema import Attribute
 
 MOVIE = "movie"
@@ -28,10 +29,12 @@ def statistics(ratings: pl.LazyFrame, plays: pl.LazyFrame, movie_count: int, mea
     `ratings` has movie and rating, `plays` has movie. Rows are in catalogue order; a movie without ratings has
     quality 0 and the spread of nothing (null).
     """
+    away, coarse = on_grid(pl.col(RATING) - mean), on_grid(pl.col(RATING) - mean, SQUARES_GRID)
+    variance = ((coarse**2).sum() - coarse.sum() ** 2 / pl.len()) / (pl.len() - 1)
     rated = ratings.group_by(MOVIE).agg(
         pl.len().cast(pl.Float64).alias("ratings"),
-        ((pl.col(RATING) - mean).sum() / (pl.len() + PRIOR_RATINGS)).alias("quality"),
-        pl.col(RATING).std().alias("spread"),
+        (away.sum() / (pl.len() + PRIOR_RATINGS)).alias("quality"),
+        pl.when(pl.len() > 1).then(variance.clip(lower_bound=0.0).sqrt()).alias("spread"),
     )
     played = plays.group_by(MOVIE).agg(pl.len().cast(pl.Float64).alias("plays"))
     movies = pl.LazyFrame({MOVIE: pl.int_range(movie_count, dtype=pl.Int32, eager=True)})
@@ -67,7 +70,7 @@ def play_weighted_columns(
     share = np.nan_to_num(genres) / np.maximum(np.nan_to_num(genres).sum(1, keepdims=True), 1)
     columns |= {f"genre:{name}": np.where(known, share[:, place], np.nan) for place, name in enumerate(genre_names)}
     centred = [column if name == "year" else _centre(column, weight) for name, column in columns.items()]
-    return list(columns), np.nan_to_num(np.stack(centred, axis=1)).astype(np.float32), year
+    return list(columns), on_grid(np.nan_to_num(np.stack(centred, axis=1))).astype(np.float32), year
 
 
 def scaled_year(release_year: NDArray[np.float64], mean_year: float) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from features.columns import COMPLETION
+from features.grid import on_grid
 from features.movies import MOVIE
 
 VIEW = "view"
@@ -32,9 +33,9 @@ def play_columns(completion: Any, completion_known: Any, age_days: Any, age_know
     """Columns of the plays themselves; what isn't known is given as 0 with a 0 beside it."""
     return {
         "plays": completion_known * 0.0 + 1.0,
-        "completion": completion * completion_known,
+        "completion": on_grid(completion * completion_known),
         "completion_known": completion_known,
-        "recency": age_known * RECENT_DAYS / (age_days + RECENT_DAYS),
+        "recency": on_grid(age_known * RECENT_DAYS / (age_days + RECENT_DAYS)),
         "age_known": age_known,
     }
 
@@ -99,5 +100,6 @@ def of_member(
 
 def names(movie_columns: Sequence[str]) -> list[str]:
     """The features' names in their order."""
-    ones = dict.fromkeys([*play_columns(0.0, 0.0, 0.0, 0.0), *movie_columns], 1.0)
+    none = np.zeros(1)
+    ones = dict.fromkeys([*play_columns(none, none, none, none), *movie_columns], 1.0)
     return list(formulas(ones, movie_columns, np.log1p))

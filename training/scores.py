@@ -25,7 +25,7 @@ def rank_correlation(member: NDArray[np.int64], predicted: Array, truth: Array) 
     """Mean over members of Spearman's correlation; members with few or all-alike targets are left out."""
     rows = pl.DataFrame({"member": member, "predicted": predicted, "truth": truth})
     each = (
-        rows.group_by("member")
+        rows.group_by("member", maintain_order=True)
         .agg(
             pl.len().alias("targets"),
             pl.col("truth").n_unique().alias("different"),
