@@ -10,6 +10,7 @@ from features.columns import RATING
 from features.movies import MOVIE
 from model.evidence import MemberEvidence, MovieEvidence
 from training.baseline import trees_alone
+from training.difference import difference
 from training.fitting import Fit, Judged
 from training.scores import (
     area_under_curve,
@@ -49,6 +50,7 @@ def evaluate(fit: Fit, seed: int, report: Callable[[str], None]) -> dict[str, An
         "learning_curve": _learning_curve(fit),
         "popularity": _popularity(fit),
         "groups": _groups(fit),
+        "never_raters": difference(fit.table.data, fit.core.prior.columns, seed),
         "unrated_movies": described,
     }
 

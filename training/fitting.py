@@ -108,7 +108,8 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
         for member, found in stage.fitted.items()
         if member in whole.prior.spread
     }
-    core = Core(whole.prior, offsets, pairs, Trees(forest, weights), calibration)
+    heads = {member: head for member, head in whole.prior.heads.items() if member in offsets}  # only what was judged
+    core = Core(replace(whole.prior, heads=heads), offsets, pairs, Trees(forest, weights), calibration)
     return Fit(core, judged, short, table)
 
 

@@ -61,9 +61,21 @@ def markdown(evaluation: Mapping[str, Any], notes: Sequence[str]) -> str:
             "Ratings of rated movies, predicted from the movie's description alone, or from nothing.",
             _table("evidence", evaluation["unrated_movies"], columns),
         ]
+    if evaluation["never_raters"]:
+        sections += _never_raters(evaluation["never_raters"])
     if notes:
         sections += ["## Notes", "\n".join(f"- {note}" for note in notes)]
     return "\n\n".join(sections) + "\n"
+
+
+def _never_raters(found: Mapping[str, Any]) -> list[str]:
+    told = f"A classifier tells them apart with an AUC of {found['auc']:.3f} (0.5 where they are alike)."
+    lines = [f"- {name}: {value:+.2f}" for name, value in found["differences"].items()]
+    return [
+        "## How members who never rate differ from raters",
+        f"{told} The largest differences of means, in standard deviations:",
+        "\n".join(lines),
+    ]
 
 
 def _table(first: str, rows: Mapping[str, Mapping[str, float]], columns: Sequence[tuple[str, str]]) -> str:
