@@ -8,7 +8,7 @@ MODELS ?= models
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports protos lock train serve bench accuracy clean
+.PHONY: help setup demo test check format lint types imports protos docs lock train serve bench accuracy clean
 
 help: ## show these lines
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ imports: setup
 protos: setup ## renew the generated protobuf code
 	$(RUN) -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. protos/coldstart/v1/enjoyment_service.proto
 
+docs: setup ## renew the tables of the README that come from the code
+	$(RUN) -m benchmarks.readme_tables
+
 lock: ## renew both lock files (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q -o requirements.lock
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q -o requirements-dev.lock
@@ -59,7 +62,7 @@ serve: setup ## serve the model under MODELS
 accuracy: setup ## the never-rater protocol through the served model, on real data where it exists
 	$(RUN) -m benchmarks.accuracy
 
-bench: accuracy ## all benchmarks
+bench: demo accuracy ## all benchmarks
 
 clean: ## remove what these targets made
 	rm -rf $(VENV) $(DEMO) build

@@ -1,0 +1,184 @@
+"""`make demo`: sample data, a model of it, a server, and its answers beside the known truth."""
+
+import argparse
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+
+from benchmarks.served import Served, command, evidence_name, serving
+from benchmarks.tables import plain_table
+from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+
+MARK = ".made-by-coldstart-demo"
+ENOUGH = 0.6
+"""Predictions of never-raters must correlate so with the truth."""
+PRIOR_RATINGS = 5.0
+"""Movie means are drawn to the mean of all as if by so many ratings."""
+SHOWN = 6
+METRICS = ("grpc_server_handled_total{", "coldstart_predictions_total{", "coldstart_model_info{", "coldstart_ready ")
+
+
+def main() -> int:
+    """0 where predictions of never-raters are good, 1 where they aren't, 2 for a folder that is no demo's."""
+    parser = argparse.ArgumentParser("python -m benchmarks.demo", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path(".demo"), help="made afresh each time (default .demo)")
+    folder: Path = parser.parse_args().folder
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
+        print(f"{folder} holds files that the demo hasn't made: name another folder", file=sys.stderr)
+        return 2
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / MARK).touch()
+    data, models = folder / "data", folder / "models"
+    say("Sample data: members, movies, ratings and plays, and what never-raters truly feel.")
+    run("sample", "--out", str(data))
+    say("A model of it, evaluated on members held out; about a minute.")
+    report = run("retrain", "--data", str(data), "--models", str(models))
+    print("\n".join(report.split("\n## ", 2)[1].splitlines()[1:]).strip())
+    print(f"(the whole report: report.md under {models / 'versions'})")
+    say("A server of the model.")
+    print(f"$ {shown(command(models))}")
+    with serving(models, folder / "server.log") as server:
+        print(f"It serves gRPC on port {server.port} and metrics on port {server.metrics_port}.")
+        good = show(server, Sample(data))
+    print("\nThe server was told to stop (SIGTERM) and did.")
+    return 0 if good else 1
+
+
+class Sample:
+    """The sample's tables, and its truth, which no model sees."""
+
+    def __init__(self, data: Path) -> None:
+        self.members = pl.read_parquet(data / "members.parquet")
+        self.movies = pl.read_parquet(data / "movies.parquet")
+        self.plays = pl.read_parquet(data / "plays.parquet")
+        self.ratings = pl.read_parquet(data / "ratings.parquet")
+        self.truth = pl.read_parquet(data / "truth.parquet")
+        self.titles = dict(self.movies.select("movie_id", "title").iter_rows())
+
+    def never_rater(self) -> str:
+        """The first never-rater of whom attributes and plays are known."""
+        known = self.truth.join(self.members, on="member_id", how="semi").join(self.plays, on="member_id", how="semi")
+        return str(known["member_id"].min())
+
+    def attributes(self, member_id: str) -> pb.Member:
+        """The member's attributes as a caller gives them who doesn't know the id."""
+        member = pb.Member()
+        [row] = self.members.filter(pl.col("member_id") == member_id).drop("member_id").to_dicts()
+        for name, value in row.items():
+            if isinstance(value, str):
+                member.attributes[name].text = value
+            elif isinstance(value, bool):
+                member.attributes[name].flag = value
+            elif value is not None:
+                member.attributes[name].number = value
+        return member
+
+    def movie_means(self) -> pl.DataFrame:
+        """movie_id and movie_mean, for movies that anyone rated."""
+        mean = pl.lit(self.ratings["rating"].mean())
+        shrunk = mean + (pl.col("rating") - mean).sum() / (pl.len() + PRIOR_RATINGS)
+        return self.ratings.group_by("movie_id").agg(shrunk.alias("movie_mean"))
+
+
+def show(server: Served, sample: Sample) -> bool:
+    """Ask and print; whether predictions of never-raters are good."""
+    member_id = sample.never_rater()
+    by_id, attributes = pb.Member(member_id=member_id), sample.attributes(member_id)
+    model = server.stub.GetModel(pb.GetModelRequest())
+    say("GetModel: what is served.")
+    counts = ", ".join(f"{field.name} {value:,}" for field, value in model.data.ListFields())
+    print(f"  version {model.model_version}; {counts}")
+    print(f"  attributes: {', '.join(one.name for one in model.member_attributes)}")
+
+    say(f"PredictEnjoyment: {member_id}, who plays and never rates; by id, then by attributes alone, given inline.")
+    felt = sample.truth.filter((pl.col("member_id") == member_id) & ~pl.col("played")).sort("movie_id")
+    felt = felt.gather_every(max(len(felt) // SHOWN, 1)).head(SHOWN)
+    movie_ids = felt["movie_id"].to_list()
+    answers = [
+        server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(member=member, movie_ids=movie_ids))
+        for member in (by_id, attributes)
+    ]
+    known = " and ".join(f'"{evidence_name(answer.member_evidence)}"' for answer in answers)
+    print(f"  What the two predictions rest on: {known}.")
+    titles = ("movie", "title", "by id", "90 % interval", "P(enjoys)", "by attributes", "truth")
+    rows = [
+        (one.movie_id, sample.titles[one.movie_id], one.rating, f"{one.lower:.2f} to {one.upper:.2f}",
+         one.probability_enjoyed, inline.rating, truth)
+        for one, inline, truth in zip(answers[0].predictions, answers[1].predictions, felt["enjoyment"], strict=True)
+    ]  # fmt: skip
+    print(plain_table(titles, rows))
+
+    say(f"RankMovies: the best five for {member_id}, without those played.")
+    ranking = server.stub.RankMovies(pb.RankMoviesRequest(member=by_id, page_size=5))
+    truth = dict(sample.truth.filter(pl.col("member_id") == member_id).select("movie_id", "enjoyment").iter_rows())
+    ranked = [
+        (one.movie_id, sample.titles[one.movie_id], one.rating, truth.get(one.movie_id)) for one in ranking.predictions
+    ]
+    print(plain_table(("movie", "title", "rating", "truth, where the sample tells it"), ranked))
+
+    best = ranking.predictions[0].movie_id
+    say(f"ExplainEnjoyment: why {best}.")
+    explained = server.stub.ExplainEnjoyment(pb.ExplainEnjoymentRequest(member=by_id, movie_id=best))
+    parts = [(f"{part.rating:+.2f}", part.group, part.description) for part in explained.parts]
+    print(plain_table(("adds", "group", "what it is"), parts))
+    print(f"  Together {explained.rating_before_cut:.2f}, cut to the scale {explained.prediction.rating:.2f}.")
+
+    good = compare(server, sample)
+    say("A few lines of /metrics.")
+    lines = [line for line in server.scrape().splitlines() if line.startswith(METRICS) and not line.endswith(" 0.0")]
+    print("\n".join(f"  {line}" for line in lines))
+    return good
+
+
+def compare(server: Served, sample: Sample) -> bool:
+    """Print how predictions of all never-raters correlate with the truth; whether that is good."""
+    say("StreamPredictEnjoyment: all never-raters. How what is predicted correlates with what they truly feel:")
+    targets = sample.truth.group_by("member_id", maintain_order=True).agg("movie_id")
+    mean = sample.ratings["rating"].mean()
+    pairs = (
+        server.predict_all(dict(targets.iter_rows()))
+        .join(sample.truth, on=["member_id", "movie_id"], how="left")
+        .join(sample.movie_means(), on="movie_id", how="left")
+        .with_columns(pl.col("movie_mean").fill_null(mean))
+    )
+    columns = (
+        pl.col("member_id").n_unique().alias("never-raters"),
+        pl.corr("rating", "enjoyment").alias("coldstart"),
+        pl.corr("movie_mean", "enjoyment").alias("movie means"),
+    )
+    by_evidence = pairs.group_by(known="member_evidence").agg(*columns).sort("known")
+    of_all = pairs.select(pl.lit("all").alias("known"), *columns)
+    print(plain_table(by_evidence.columns, [*by_evidence.iter_rows(), *of_all.iter_rows()]))
+    [(_, _, ours, theirs)] = of_all.iter_rows()
+    good = bool(ours >= ENOUGH and ours > theirs)
+    print(f"  {'As' if good else 'NOT as'} it should be: at least {ENOUGH}, and above movie means.")
+    return good
+
+
+def run(*arguments: str) -> str:
+    """Run a command of the job, say which, and return what it prints; raises SystemExit if it fails."""
+    called = [sys.executable, "-m", "training", *arguments]
+    print(f"$ {shown(called)}", flush=True)
+    done = subprocess.run(called, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"training {arguments[0]} ended with exit code {done.returncode}")
+    return done.stdout
+
+
+def shown(called: list[str]) -> str:
+    """The command as a person types it."""
+    return shlex.join(["python", *called[1:]])
+
+
+def say(text: str) -> None:
+    """What comes next."""
+    print(f"\n{text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""A server of published models in a process of its own, asked over gRPC."""
+
+import http.client
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import polars as pl
+
+from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
+
+MOVIES_A_REQUEST = 1000
+"""As many as the contract allows."""
+STOP_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server."""
+
+    port: int
+    """Port of gRPC."""
+    metrics_port: int
+    """Port of the metrics."""
+    stub: pb_grpc.EnjoymentServiceStub
+    """Calls it."""
+
+    def scrape(self) -> str:
+        """What Prometheus would read."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.metrics_port, timeout=10)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        return text
+
+    def predict_all(self, movies_of: Mapping[str, Sequence[str]]) -> pl.DataFrame:
+        """All predictions of movies by member id, asked in one stream, with member_id and member_evidence."""
+        requests = [
+            pb.PredictEnjoymentRequest(
+                member=pb.Member(member_id=member_id), movie_ids=movies[start : start + MOVIES_A_REQUEST]
+            )
+            for member_id, movies in movies_of.items()
+            for start in range(0, len(movies), MOVIES_A_REQUEST)
+        ]
+        rows = [
+            {
+                "member_id": request.member.member_id,
+                "movie_id": one.movie_id,
+                "rating": one.rating,
+                "lower": one.lower,
+                "upper": one.upper,
+                "probability_enjoyed": one.probability_enjoyed,
+                "member_evidence": evidence_name(answer.member_evidence),
+            }
+            for request, answer in zip(requests, self.stub.StreamPredictEnjoyment(iter(requests)), strict=True)
+            for one in answer.predictions
+        ]
+        return pl.DataFrame(rows)
+
+
+def evidence_name(number: int) -> str:
+    """Words for a MemberEvidence of the contract."""
+    return pb.MemberEvidence.Name(number).removeprefix("MEMBER_EVIDENCE_").replace("_", " ").lower()
+
+
+def command(models: Path) -> list[str]:
+    """What starts a server of the models on free ports."""
+    return [sys.executable, "-m", "service", "--models", str(models), "--port", "0", "--metrics-port", "0"]
+
+
+@contextmanager
+def serving(models: Path, log: Path) -> Iterator[Served]:
+    """A server while the block runs, its log in a file; raises RuntimeError if it doesn't start or end as it should."""
+    with log.open("w") as errors:
+        process = subprocess.Popen(command(models), stdout=subprocess.PIPE, stderr=errors, text=True)
+    assert process.stdout is not None  # noqa: S101 # that is what PIPE says
+    try:
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the server didn't start; its log is {log}")
+        told = json.loads(line)
+        with grpc.insecure_channel(f"127.0.0.1:{told['port']}") as channel:
+            yield Served(told["port"], told["metrics_port"], pb_grpc.EnjoymentServiceStub(channel))
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(STOP_SECONDS)
+        if code:
+            raise RuntimeError(f"the server ended with exit code {code}; its log is {log}")
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        process.stdout.close()

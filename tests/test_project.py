@@ -1,0 +1,108 @@
+"""What holds for the project as a whole."""
+
+import ast
+import importlib.metadata
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("benchmarks", "features", "model", "protos", "service", "training")
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SOURCES = [
+    path for folder in (*PACKAGES, "tests") for path in (ROOT / folder).rglob("*.py") if "_pb2" not in path.name
+]  # fmt: skip
+CODE = [path for path in SOURCES if "tests" not in path.parts]
+RUNS_FOREIGN_CODE = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+MOST_LINES = 300
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def requirements(lock: str) -> list[str]:
+    """The lines of each requirement joined."""
+    text = (ROOT / lock).read_text().replace("\\\n", " ")
+    return [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
+
+
+def name_of(requirement: str) -> str:
+    return re.split(r"[=<>~;\[ ]", requirement, maxsplit=1)[0].lower()
+
+
+def test_no_installed_distribution_claims_the_names_of_our_packages():
+    claimed = importlib.metadata.packages_distributions()
+    assert {name: claimed[name] for name in PACKAGES if name in claimed} == {}
+
+
+def test_our_packages_are_imported_from_the_project():
+    for name in PACKAGES:
+        assert {Path(place) for place in __import__(name).__path__} == {ROOT / name}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_locked_requirement_has_one_version_and_hashes_and_names_no_place(lock):
+    found = requirements(lock)
+    assert len(found) > 10
+    for requirement in found:
+        assert re.match(r"[A-Za-z0-9._-]+==[^ ;]+ ", requirement), requirement[:80]
+        assert "--hash=sha256:" in requirement, requirement[:80]
+    text = (ROOT / lock).read_text()
+    assert "://" not in text
+    assert "index" not in text
+
+
+def test_the_service_is_locked_with_what_it_needs_and_without_development_tools():
+    locked = {name_of(requirement) for requirement in requirements("requirements.lock")}
+    assert {name_of(wanted) for wanted in PROJECT["dependencies"]} <= locked
+    assert not locked & {"pytest", "ruff", "mypy", "hypothesis", "import-linter", "grpcio-tools"}
+
+
+def test_both_locks_have_the_same_versions():
+    runtime, development = ({name_of(one): one.split()[0] for one in requirements(lock)} for lock in LOCKS)
+    assert runtime.items() <= development.items()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=named)
+def test_every_file_says_its_job_first_and_is_short(path):
+    text = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text)), "the first line of a file is its job"
+    assert len(text.splitlines()) <= MOST_LINES
+
+
+@pytest.mark.parametrize("path", CODE, ids=named)
+def test_nothing_that_is_read_can_run_code(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            assert not {alias.name.split(".")[0] for alias in node.names} & RUNS_FOREIGN_CODE
+        if isinstance(node, ast.ImportFrom):
+            assert (node.module or "").split(".")[0] not in RUNS_FOREIGN_CODE
+        if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+            assert isinstance(node.value, ast.Constant)
+            assert node.value.value is False
+
+
+def test_the_newest_entry_of_the_changelog_is_the_version():
+    newest = re.search(r"^## (\S+?),? ", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest
+    assert newest[1] == PROJECT["version"]
+
+
+def test_the_image_holds_every_package_that_it_needs_and_nothing_from_elsewhere():
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    copied = re.findall(r"^COPY (\w+) \1$", dockerfile, re.MULTILINE)
+    assert sorted(copied) == sorted(set(PACKAGES) - {"benchmarks"})
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert all(f"!{name}" in ignored for name in [*copied, "requirements.lock", "LICENSE"])
+    assert "--require-hashes -r requirements.lock" in dockerfile
+    assert re.search(r"^USER (?!root|0)", dockerfile, re.MULTILINE)
+    assert "index-url" not in dockerfile
+
+
+def test_the_package_can_not_be_uploaded_by_mistake():
+    assert "Private :: Do Not Upload" in PROJECT["classifiers"]
+    assert PROJECT["license"] in (ROOT / "README.md").read_text()
