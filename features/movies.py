@@ -20,8 +20,6 @@ PRIOR_RATINGS = 5.0
 """A movie's mean is drawn towards the mean of all ratings as if so many ratings had been just that."""
 DECILES = 10
 
-STATISTICS = ("ratings", "quality", "spread", "plays")
-
 
 def statistics(ratings: pl.LazyFrame, plays: pl.LazyFrame, movie_count: int, mean: float) -> pl.LazyFrame:
     """For each of the movies: its ratings, their shrunk mean less `mean`, their standard deviation, and its plays.

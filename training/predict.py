@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from features.columns import MEMBER_ID, MOVIE_ID, RATING
+from features.columns import MEMBER_ID, MOVIE_ID
 from model.artifact import ArtifactError, load_model
 from model.facts import MemberFacts
 from model.model import Model
@@ -18,6 +18,11 @@ from training.problems import DataError, Problem
 from training.tables import read_tables
 
 FAILED, REFUSED = 1, 2
+
+COLUMNS = {MEMBER_ID: pl.String, MOVIE_ID: pl.String} | {
+    name: pl.Int8 if name == "movie_evidence" else pl.Float64 for name in ARRAYS
+}
+"""What is written, also where there is nobody to predict."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out.suffix not in (".parquet", ".csv"):
         print("--out must end with .parquet or .csv", file=sys.stderr)
         return REFUSED
+    if not arguments.out.parent.is_dir():
+        print("--out is in a folder that isn't there", file=sys.stderr)
+        return REFUSED
     tables = read_tables(arguments.data)
     try:
         store = Store(arguments.models)
@@ -47,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         return FAILED
     pairs = _pairs(arguments.pairs) if arguments.pairs else None
     data = make_dataset(tables, model.schema)
-    predictions = pl.concat(list(_predictions(model, data, pairs)))
+    predictions = pl.concat([pl.DataFrame(schema=COLUMNS), *_predictions(model, data, pairs)])
     beside = arguments.out.with_name(f".{arguments.out.name}.part")
     if arguments.out.suffix == ".csv":
         predictions.write_csv(beside)
@@ -89,8 +97,7 @@ def _predictions(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> Ite
         found = model.predict(member, [model.catalogue.row(movie_id) for movie_id in movie_ids])
         yield pl.DataFrame(
             {MEMBER_ID: [member_id] * len(movie_ids), MOVIE_ID: movie_ids}
-            | {RATING: found.rating}
-            | {name: getattr(found, name) for name in ARRAYS if name != RATING}
+            | {name: getattr(found, name) for name in ARRAYS}
         )
 
 

@@ -1,7 +1,7 @@
 """Fits the factorization prior: factors of raters, and how to tell them from what is known of a member."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,7 @@ from features.movies import MEMBER, MOVIE, play_weighted_columns, statistics
 from features.plays import VIEW, names, of_table
 from model.evidence import MemberEvidence, MovieEvidence
 from model.inputs import MovieColumns, join_plays, of_attributes
-from model.prior import Prior
+from model.prior import Description, Prior
 from model.regression import KernelRegression
 from training.dataset import Dataset
 from training.description import fit_description
@@ -23,7 +23,6 @@ from training.regression import KernelSettings, fit
 from training.views import SHORT, Views
 
 Array = NDArray[np.float64]
-BOTH, PLAYS, ATTRIBUTES = MemberEvidence.ATTRIBUTES_AND_PLAYS, MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES
 
 
 RIDGES = (6.0, 16.0, 64.0, 256.0, 1024.0)
@@ -80,90 +79,127 @@ def fit_prior(
     report: Callable[[str], None] = lambda _: None,
 ) -> FittedPrior:
     """The prior of a dataset; `views` are of its raters, `report` is told of each step."""
-    movie_count = len(data.movie_ids)
-    members = data.ratings[MEMBER].to_numpy()
-    movies = data.ratings[MOVIE].to_numpy()
-    values = data.ratings[RATING].to_numpy()
-    mean = float(values.mean())
-    raters, places = np.unique(members, return_inverse=True)
-    table = statistics(data.ratings.lazy(), data.plays.lazy(), movie_count, mean).collect()
-    column_names, columns, mean_year = play_weighted_columns(table, data.release_year, data.genres, data.schema.genres)
-    embedding, squared = embed(
-        data.plays[MEMBER].to_numpy(), data.plays[MOVIE].to_numpy(), movie_count, settings.embedding, random
-    )
     report("factors")
-    factors = Factorization(
-        Ratings.of(places, movies, values - mean, (len(raters), movie_count)), settings.rank, random
-    )
-    for _ in range(settings.sweeps):
-        factors.sweep()
-    place_of = np.full(len(data.member_ids), -1)
-    place_of[raters] = np.arange(len(raters))
-    owner = place_of[views.member]
-    weights = np.bincount(places, minlength=len(raters)).astype(np.float64)
-    weights = weights / (weights + settings.prior_ratings)
-    ratings_of_movie = table["ratings"].to_numpy()
-    member_fold = random.permutation(len(raters)) % settings.folds
-    features = play_features(views, columns, column_names)
-    attributes = of_attributes(views.attributes, data.schema)
-    usable = (owner >= 0) & (views.play_count > 0)
-    for round_ in range(settings.rounds + 1):
+    work = _Work(data, views, random, settings)
+    for round_ in range(settings.rounds):
         report(f"regression {round_ + 1} of {settings.rounds + 1}")
-        description, described = fit_description(data, factors.movie_mean, ratings_of_movie, random)
-        movie_columns = MovieColumns(
-            tuple(column_names), mean_year, columns, embedding, squared, factors.movie_mean[:, :-1].astype(np.float32)
+        work.draw_towards_facts()
+    report(f"regression {settings.rounds + 1} of {settings.rounds + 1}")
+    return work.finish()
+
+
+class _Work:
+    """A prior in the making: what all steps of its fit share."""
+
+    def __init__(self, data: Dataset, views: Views, random: np.random.Generator, settings: PriorSettings) -> None:
+        self.data, self.views, self.random, self.settings = data, views, random, settings
+        movie_count = len(data.movie_ids)
+        ratings = data.ratings[RATING].to_numpy()
+        self.mean = float(ratings.mean())
+        raters, places = np.unique(data.ratings[MEMBER].to_numpy(), return_inverse=True)
+        self.table = statistics(data.ratings.lazy(), data.plays.lazy(), movie_count, self.mean).collect()
+        self.ratings_of_movie = self.table["ratings"].to_numpy()
+        names_, columns, year = play_weighted_columns(self.table, data.release_year, data.genres, data.schema.genres)
+        embedding, squared = embed(
+            data.plays[MEMBER].to_numpy(), data.plays[MOVIE].to_numpy(), movie_count, settings.embedding, random
         )
-        inputs = play_inputs(views, features, movie_columns)
-        fitting = _Fitting(factors.member_mean, weights, owner, member_fold, random)
-        last = round_ == settings.rounds
-        rows = np.flatnonzero(usable) if last else np.flatnonzero(usable & (views.half != SHORT))
-        centre, scale = _standardise(inputs, attributes, views, rows, movie_columns)
-        together = np.concatenate([inputs, attributes], axis=1)
-        if last:
-            break
-        _, apart = fitting.fit(together, rows, centre, scale, settings.with_plays)
-        total = np.zeros_like(factors.member_mean)
-        np.add.at(total, owner[rows], apart)
-        seen = np.bincount(owner[rows], minlength=len(raters))
-        centre_of_all = weights @ factors.member_mean / weights.sum()
-        factors.member_prior = np.where(seen[:, None] > 0, total / np.maximum(seen, 1)[:, None], centre_of_all)
-        factors.movie_prior = described
-        for _ in range(settings.sweeps_per_round):
-            factors.sweep()
-    heads, spread = {}, {}
-    average = weights @ factors.member_mean / weights.sum()
-    spread[MemberEvidence.NOTHING] = factors.spread_about(np.tile(average, (len(raters), 1)), np.arange(len(raters)))
-    split = inputs.shape[1]
-    shows_attributes = views.shows_attributes
-    everyone = np.flatnonzero((owner >= 0) & shows_attributes & (views.half != 1))
-    alone = scale[split:] / BLOCK_WEIGHTS["attributes"]
-    for evidence, given, seen_rows, (middle, reach), kernel in (
-        (PLAYS, inputs, rows, (centre[:split], scale[:split]), settings.with_plays),
-        (BOTH, together, rows[shows_attributes[rows]], (centre, scale), settings.with_plays),
-        (ATTRIBUTES, attributes, everyone, (centre[split:], alone), settings.attributes_only),
-    ):
-        if len(seen_rows):
-            heads[evidence], apart = fitting.fit(given, seen_rows, middle, reach, kernel)
-            spread[evidence] = factors.spread_about(apart, owner[seen_rows])
-    rated = ratings_of_movie > 0
-    error = (factors.movie_mean - described)[rated]
-    blind = (factors.movie_mean - description.intercept)[rated]
-    prior = Prior(
-        mean=mean,
-        columns=movie_columns,
-        movies=np.where(rated[:, None], factors.movie_mean, described),
-        description=description,
-        average_member=average,
-        heads=heads,
-        spread=spread,
-        movie_variance=np.trace(factors.movie_cov, axis1=1, axis2=2),
-        unrated_variance={
-            MovieEvidence.DESCRIBED: float(np.mean((error**2).sum(axis=1))),
-            MovieEvidence.UNKNOWN: float(np.mean((blind**2).sum(axis=1))),
-        },
-        noise=factors.noise,
-    )
-    return FittedPrior(prior, table, described)
+        self.columns = MovieColumns(
+            tuple(names_), year, columns, embedding, squared, np.zeros((movie_count, settings.rank), np.float32)
+        )
+        pairs = Ratings.of(places, data.ratings[MOVIE].to_numpy(), ratings - self.mean, (len(raters), movie_count))
+        self.factors = Factorization(pairs, settings.rank, random)
+        for _ in range(settings.sweeps):
+            self.factors.sweep()
+        place_of = np.full(len(data.member_ids), -1)
+        place_of[raters] = np.arange(len(raters))
+        self.owner = place_of[views.member]
+        counts = np.bincount(places, minlength=len(raters)).astype(np.float64)
+        self.weights = counts / (counts + settings.prior_ratings)
+        self.member_fold = random.permutation(len(raters)) % settings.folds
+        self.features = play_features(views, columns, names_)
+        self.attributes = of_attributes(views.attributes, data.schema)
+
+    @property
+    def average(self) -> Array:
+        """(K,) factors of the average rater, weighed by how well each is known."""
+        return np.asarray(self.weights @ self.factors.member_mean / self.weights.sum())
+
+    def draw_towards_facts(self) -> None:
+        """Draw members towards what their facts say, told by fits without them, and movies towards descriptions."""
+        _, described = self._describe()
+        rows = np.flatnonzero((self.owner >= 0) & (self.views.play_count > 0) & (self.views.half != SHORT))
+        inputs, centre, scale = self._inputs(rows)
+        apart = self._regress(inputs, rows, centre, scale, self.settings.with_plays)[1]
+        total = np.zeros_like(self.factors.member_mean)
+        np.add.at(total, self.owner[rows], apart)
+        seen = np.bincount(self.owner[rows], minlength=len(total))[:, None]
+        self.factors.member_prior = np.where(seen > 0, total / np.maximum(seen, 1), self.average)
+        self.factors.movie_prior = described
+        for _ in range(self.settings.sweeps_per_round):
+            self.factors.sweep()
+
+    def finish(self) -> FittedPrior:
+        """The prior as the factors stand."""
+        factors, everyone = self.factors, len(self.weights)
+        description, described = self._describe()
+        rows = np.flatnonzero((self.owner >= 0) & (self.views.play_count > 0))
+        inputs, centre, scale = self._inputs(rows)
+        plays = slice(inputs.shape[1] - self.attributes.shape[1])
+        attributes = slice(plays.stop, None)
+        shows, first = self.views.shows_attributes, self.views.half != 1
+        shown = np.flatnonzero((self.owner >= 0) & shows & first)
+        alone = scale[attributes] / BLOCK_WEIGHTS["attributes"]
+        with_plays, attributes_only = self.settings.with_plays, self.settings.attributes_only
+        spread = {
+            MemberEvidence.NOTHING: factors.spread_about(np.tile(self.average, (everyone, 1)), np.arange(everyone))
+        }
+        heads = {}
+        for evidence, part, seen, reach, kernel in (
+            (MemberEvidence.PLAYS, plays, rows, scale[plays], with_plays),
+            (MemberEvidence.ATTRIBUTES_AND_PLAYS, slice(None), rows[shows[rows]], scale, with_plays),
+            (MemberEvidence.ATTRIBUTES, attributes, shown, alone, attributes_only),
+        ):
+            if len(seen):
+                heads[evidence], apart = self._regress(inputs[:, part], seen, centre[part], reach, kernel)
+                spread[evidence] = factors.spread_about(apart, self.owner[seen])
+        rated = self.ratings_of_movie > 0
+        prior = Prior(
+            mean=self.mean,
+            columns=self.columns,
+            movies=np.where(rated[:, None], factors.movie_mean, described),
+            description=description,
+            average_member=self.average,
+            heads=heads,
+            spread=spread,
+            movie_variance=np.trace(factors.movie_cov, axis1=1, axis2=2),
+            unrated_variance={
+                MovieEvidence.DESCRIBED: _mean_square((factors.movie_mean - described)[rated]),
+                MovieEvidence.UNKNOWN: _mean_square((factors.movie_mean - description.intercept)[rated]),
+            },
+            noise=factors.noise,
+        )
+        return FittedPrior(prior, self.table, described)
+
+    def _describe(self) -> tuple[Description, Array]:
+        return fit_description(self.data, self.factors.movie_mean, self.ratings_of_movie, self.random)
+
+    def _inputs(self, rows: NDArray[np.int64]) -> tuple[Array, Array, Array]:
+        """(V, I + W) inputs of all views from the movies' factors as they stand; their centre and scale over `rows`."""
+        self.columns = replace(self.columns, taste=self.factors.movie_mean[:, :-1].astype(np.float32))
+        plays = play_inputs(self.views, self.features, self.columns)
+        inputs = np.concatenate([plays, self.attributes], axis=1)
+        whole = inputs[rows[self.views.half[rows] != SHORT]]
+        return inputs, *standardise(whole, _blocks(self.columns, self.attributes.shape[1]))
+
+    def _regress(
+        self, inputs: Array, rows: NDArray[np.int64], centre: Array, scale: Array, settings: KernelSettings
+    ) -> tuple[KernelRegression, Array]:
+        """A regression from the inputs of those rows, and what fits without each row's member say of it."""
+        owner = self.owner[rows]
+        return fit(
+            inputs[rows], self.factors.member_mean[owner], self.weights[owner], centre, scale, settings,
+            self.member_fold[owner], self.random,
+        )  # fmt: skip
 
 
 def play_features(views: Views, columns: NDArray[np.float32], column_names: list[str]) -> Array:
@@ -189,49 +225,30 @@ def play_inputs(views: Views, features: Array, movies: MovieColumns) -> Array:
     )
 
 
-@dataclass(frozen=True)
-class _Fitting:
-    """What all regressions of one round share."""
-
-    factors: Array
-    weights: Array
-    owner: NDArray[np.int64]
-    member_fold: NDArray[np.int64]
-    random: np.random.Generator
-
-    def fit(
-        self, inputs: Array, rows: NDArray[np.int64], centre: Array, scale: Array, settings: KernelSettings
-    ) -> tuple[KernelRegression, Array]:
-        """A regression from the inputs of those rows, and what fits without each row's member say of it."""
-        owner = self.owner[rows]
-        return fit(
-            inputs[rows], self.factors[owner], self.weights[owner], centre, scale, settings,
-            self.member_fold[owner], self.random,
-        )  # fmt: skip
-
-
-def _standardise(
-    inputs: Array, attributes: Array, views: Views, rows: NDArray[np.int64], movies: MovieColumns
-) -> tuple[Array, Array]:
-    """Centre and scale of each input, so that each block reaches as far as its weight says."""
-    feature_names = names(movies.names)
-    blocks = np.array([_block(name) for name in feature_names])
-    blocks = np.concatenate([blocks, ["taste"] * movies.taste.shape[1], ["embedding"] * movies.embedding.shape[1],
-                             ["attributes"] * attributes.shape[1]])  # fmt: skip
-    seen = rows[views.half[rows] != SHORT]
-    together = np.concatenate([inputs[seen], attributes[seen]], axis=1)
-    known = np.isfinite(together)
+def standardise(inputs: Array, blocks: NDArray[np.str_]) -> tuple[Array, Array]:
+    """Centre and scale (I,) of each of the (N, I) inputs, so that each block reaches as far as its weight says."""
+    known = np.isfinite(inputs)
     count = np.maximum(known.sum(axis=0), 1)
-    centre = np.nan_to_num(together).sum(axis=0) / count
-    variance = (np.nan_to_num(together - centre) ** 2).sum(axis=0) / count
+    centre = np.nan_to_num(inputs).sum(axis=0) / count
+    variance = (np.nan_to_num(inputs - centre) ** 2).sum(axis=0) / count
     embedding = blocks == "embedding"
     variance[embedding] = variance[embedding].mean() if embedding.any() else 0
     scale = np.zeros(len(blocks))
     for block, weight in BLOCK_WEIGHTS.items():
-        columns = blocks == block
-        alive = columns & (variance > 1e-10)
+        alive = (blocks == block) & (variance > 1e-10)
         scale[alive] = weight / np.sqrt(max(alive.sum(), 1) * variance[alive])
     return centre, scale
+
+
+def _mean_square(errors: Array) -> float:
+    return float(np.mean((errors**2).sum(axis=1)))
+
+
+def _blocks(movies: MovieColumns, attributes: int) -> NDArray[np.str_]:
+    """The block of each input."""
+    tasted, embedded = movies.taste.shape[1], movies.embedding.shape[1]
+    features = [_block(name) for name in names(movies.names)]
+    return np.array([*features, *["taste"] * tasted, *["embedding"] * embedded, *["attributes"] * attributes])
 
 
 def _block(name: str) -> str:
