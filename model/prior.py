@@ -86,10 +86,12 @@ class Prior:
     """Variance of a rating about what the true factors say."""
 
     def usable_evidence(self, member: MemberFacts) -> MemberEvidence:
-        """The evidence that a member's facts amount to."""
-        attributes = MemberEvidence.ATTRIBUTES in self.heads and bool(np.isfinite(member.attributes).any())
-        plays = MemberEvidence.PLAYS in self.heads and len(member.movies) > 0
-        return MemberEvidence.of(attributes=attributes, plays=plays)
+        """The most evidence that a member's facts amount to, of the kinds that the data has shown."""
+        attributes, plays = bool(np.isfinite(member.attributes).any()), len(member.movies) > 0
+        for kind in sorted(self.heads, reverse=True):
+            if (attributes or not kind.has_attributes) and (plays or not kind.has_plays):
+                return kind
+        return MemberEvidence.NOTHING
 
     def taste_of(self, member: MemberFacts, schema: Schema) -> tuple[Taste, NDArray[np.float64] | None]:
         """The member's predicted factors, and the (I,) inputs from its plays, None without plays."""

@@ -11,6 +11,7 @@ from features.movies import MEMBER, MOVIE
 from features.plays import AGE_DAYS
 from features.schema import Attribute, Schema
 from model.facts import SECONDS_PER_DAY
+from training.problems import DataError, Problem
 from training.tables import Tables
 
 
@@ -82,13 +83,20 @@ def make_dataset(tables: Tables, schema: Schema) -> Dataset:
 
 
 def encode_columns(table: pl.DataFrame, attributes: tuple[Attribute, ...]) -> NDArray[np.float32]:
-    """(rows, A) the numbers that `model.facts.encode_attribute` gives for each value."""
+    """(rows, A) the numbers that `model.facts.encode_attribute` gives for each value; a missing column is not known.
+
+    Raises DataError for text in place of numbers and the other way round, as where another table made the schema.
+    """
     if not attributes:
         return np.empty((len(table), 0), np.float32)
     columns = []
     for attribute in attributes:
         column = pl.col(attribute.name)
-        if attribute.kind == "categorical":
+        if attribute.name not in table.columns or table[attribute.name].is_null().all():
+            column = pl.lit(float("nan"))
+        elif (table.schema[attribute.name] == pl.Float64) != (attribute.kind == "numeric"):
+            raise DataError([Problem(f"attribute {attribute.name}", f"isn't {attribute.kind}, as the schema has it")])
+        elif attribute.kind == "categorical":
             numbers = {name: float(place) for place, name in enumerate(attribute.categories)}
             other = float(len(attribute.categories)) if attribute.has_other else float("nan")
             encoded = (
@@ -96,7 +104,7 @@ def encode_columns(table: pl.DataFrame, attributes: tuple[Attribute, ...]) -> ND
             )
             column = pl.when(column.is_null()).then(float("nan")).otherwise(encoded)
         columns.append(column.cast(pl.Float32).fill_null(float("nan")).alias(attribute.name))
-    return table.select(columns).to_numpy()
+    return table.with_columns(columns).select([one.name for one in attributes]).to_numpy()
 
 
 def _numbered(table: pl.DataFrame, member_ids: pl.Series, movie_ids: pl.Series) -> pl.DataFrame:

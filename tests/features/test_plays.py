@@ -1,0 +1,80 @@
+"""What plays say of a member has one definition, whether it is worked out over tables or for one request."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.movies import MOVIE
+from features.plays import names, of_member, of_table
+from model.facts import MemberFacts
+from training.prior import play_features, play_inputs
+
+MOVIES, COLUMNS = 12, ("quality", "popularity", "genre:Drama")
+MOVIE_COLUMNS = np.random.default_rng(5).normal(size=(MOVIES, len(COLUMNS))).astype(np.float32)
+
+completions = st.none() | st.floats(0, 1, width=32)
+ages = st.none() | st.floats(0, 20_000, width=32)
+plays_of_members = st.lists(
+    st.dictionaries(st.integers(0, MOVIES - 1), st.tuples(completions, ages), min_size=1), min_size=1, max_size=4
+)
+
+
+def table_of(members: list[dict]) -> pl.LazyFrame:
+    rows = [(view, movie, *facts) for view, plays in enumerate(members) for movie, facts in plays.items()]
+    schema = {"view": pl.Int64, MOVIE: pl.Int32, "completion": pl.Float64, "age_days": pl.Float64}
+    return pl.LazyFrame(rows, schema=schema, orient="row")
+
+
+def movies_table() -> pl.LazyFrame:
+    return (
+        pl.LazyFrame(MOVIE_COLUMNS, schema=list(COLUMNS))
+        .with_row_index(MOVIE)
+        .with_columns(pl.col(MOVIE).cast(pl.Int32))
+    )
+
+
+def numbers(values: list) -> np.ndarray:
+    return np.array([np.nan if value is None else value for value in values], np.float32)
+
+
+@settings(deadline=None, max_examples=60)
+@given(plays_of_members)
+def test_tables_and_requests_give_the_same_row(members):
+    table = of_table(table_of(members), movies_table(), COLUMNS).collect()
+    assert table.columns == ["view", *names(COLUMNS)]
+    assert table["view"].to_list() == list(range(len(members)))
+    for row, plays in zip(table.drop("view").to_numpy(), members, strict=True):
+        completion, age = zip(*plays.values(), strict=True)
+        one = of_member(numbers(completion), numbers(age), MOVIE_COLUMNS[list(plays)], COLUMNS)
+        assert one == pytest.approx(row, rel=1e-9, abs=1e-9)
+
+
+def test_a_play_of_which_only_the_movie_is_known_counts_as_a_play_and_says_no_more():
+    row = of_member(numbers([None]), numbers([None]), MOVIE_COLUMNS[:1], COLUMNS)
+    features = dict(zip(names(COLUMNS), row, strict=True))
+    assert features["log_plays"] == pytest.approx(np.log(2))
+    assert [features[name] for name in ("completion", "completion_known", "recency", "age_known")] == [0, 0, 0, 0]
+    assert features["movies:quality"] == pytest.approx(float(MOVIE_COLUMNS[0, 0]) / 6)
+
+
+def test_a_play_of_30_days_ago_is_half_as_recent_as_one_on_the_last_day():
+    place = names(COLUMNS).index("recency")
+    last, month = (of_member(numbers([None]), numbers([age]), MOVIE_COLUMNS[:1], COLUMNS)[place] for age in (0, 30))
+    assert month == pytest.approx(last / 2)
+
+
+def test_the_training_rows_of_plays_are_those_of_a_request(small_fit):
+    views, columns = small_fit.table.views, small_fit.core.prior.columns
+    inputs = play_inputs(views, play_features(views, columns.columns, list(columns.names)), columns)
+    shown = views.plays.partition_by("view", as_dict=True)
+    assert len(shown) > 100
+    for (view,), plays in shown.items():
+        facts = MemberFacts(
+            views.attributes[view],
+            plays[MOVIE].to_numpy(),
+            plays["completion"].fill_null(np.nan).to_numpy().astype(np.float32),
+            plays["age_days"].fill_null(np.nan).to_numpy().astype(np.float32),
+        )
+        assert columns.of_plays(facts) == pytest.approx(inputs[view], rel=1e-6, abs=1e-6)

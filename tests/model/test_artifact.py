@@ -1,0 +1,143 @@
+"""A damaged model is refused by the name of its damaged file, and never crashes what loads it."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import pytest
+
+from model.artifact import VERSION_DIGITS, ArtifactError, load_model, read_manifest
+from model.members import FILES
+
+CORE = ("schema.json", "catalogue.npz", "prior.npz", "pairs.npz", "numbers.json", "trees.txt")
+SERVED = (*CORE, *(f"members/{name}.npy" for name in FILES))
+HASHED = (*SERVED, "report.json", "report.md")
+
+
+@pytest.fixture
+def folder(small, tmp_path) -> Path:
+    """A copy of the version that a test may damage."""
+    return shutil.copytree(small.folder, tmp_path / small.version)
+
+
+def sealed(folder: Path, **changed: object) -> Path:
+    """The folder with a manifest that fits the files as they are now, renamed for its new version."""
+    manifest = json.loads((folder / "manifest.json").read_text()) | changed
+    for name in list(manifest["files"]):
+        if (folder / name).exists():
+            content = (folder / name).read_bytes()
+            manifest["files"][name] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        else:
+            del manifest["files"][name]
+    content = json.dumps(manifest).encode()
+    (folder / "manifest.json").write_bytes(content)
+    return folder.rename(folder.with_name(hashlib.sha256(content).hexdigest()[:VERSION_DIGITS]))
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(ArtifactError) as raised:
+        load_model(folder)
+    return str(raised.value)
+
+
+def test_the_manifest_names_every_other_file_but_the_run(small):
+    paths = {path.relative_to(small.folder).as_posix() for path in small.folder.rglob("*") if path.is_file()}
+    assert set(small.model.manifest.files) == set(HASHED) == paths - {"manifest.json", "run.json"}
+
+
+@pytest.mark.parametrize("name", HASHED)
+def test_a_file_that_is_cut_short_changed_or_missing_is_named(folder, name):
+    path = folder / name
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    damaged = (
+        whole[:middle],
+        whole[:-1],
+        b"",
+        whole + b"\0",
+        whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
+    )
+    for content in damaged:
+        path.write_bytes(content)
+        assert Path(name).name in refusal(folder)
+    path.unlink()
+    assert Path(name).name in refusal(folder)
+    path.mkdir()
+    assert Path(name).name in refusal(folder)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "run.json"])
+def test_what_stands_outside_the_hashes_is_checked_too(folder, name):
+    path = folder / name
+    whole = path.read_bytes()
+    for content in (whole[: len(whole) // 2], b"", b"[]", b"{}", b"null", b"\xff\xfe"):
+        path.write_bytes(content)
+        assert name in refusal(folder)
+    path.unlink()
+    assert name in refusal(folder)
+
+
+def test_a_changed_manifest_is_of_another_version(folder):
+    manifest = folder / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b'"seed": 0', b'"seed": 1'))
+    assert refusal(folder) == "manifest.json isn't that of the version that its folder is named for"
+
+
+def test_another_format_is_told_with_its_number(folder):
+    told = refusal(sealed(folder, format=2))
+    assert "format 2" in told
+    assert "format 1" in told
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    assert "manifest.json" in refusal(tmp_path / "nothing")
+    with pytest.raises(ArtifactError, match=r"manifest\.json"):
+        read_manifest(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_a_file_that_is_nonsense_under_a_manifest_that_fits_is_refused(folder, name):
+    (folder / name).write_bytes(b"nonsense")
+    refusal(sealed(folder))
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_a_file_that_the_manifest_does_not_list_is_missed(folder, name):
+    (folder / name).unlink()
+    refusal(sealed(folder))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_table_of_members_whose_arrays_do_not_fit_each_other_is_refused(folder, name):
+    path = folder / "members" / f"{name}.npy"
+    np.save(path, np.load(path)[:-1])
+    assert "members/" in refusal(sealed(folder))
+
+
+def test_plays_of_movies_beyond_the_catalogue_are_refused(folder):
+    path = folder / "members" / "movies.npy"
+    np.save(path, np.load(path) + 10_000)
+    assert "members/movies.npy" in refusal(sealed(folder))
+
+
+def test_trees_for_other_features_are_refused(folder):
+    random = np.random.default_rng(1)
+    rows = lightgbm.Dataset(random.normal(size=(100, 3)), random.normal(size=100))
+    forest = lightgbm.train({"verbosity": -1, "min_data_in_leaf": 5}, rows, 1)
+    (folder / "trees.txt").write_text(forest.model_to_string())
+    assert refusal(sealed(folder)) == "trees.txt is for other features than the model has"
+
+
+def test_a_model_that_was_copied_elsewhere_answers_the_same(folder, small):
+    facts = small.model.members.find(small.tables.plays["member_id"][0])
+    rows = list(range(len(small.model.catalogue)))
+    assert load_model(folder).predict(facts, rows).rating.tolist() == small.model.predict(facts, rows).rating.tolist()
+
+
+def test_nobody_is_named_in_the_files(small):
+    """Members are found by a hash of their id: the files hold none."""
+    content = b"".join((small.folder / name).read_bytes() for name in HASHED)
+    assert not any(member_id.encode() in content for member_id in small.tables.members["member_id"])

@@ -1,0 +1,98 @@
+"""What is planted in the sample is found: predictions of never-raters follow what they truly feel."""
+
+from collections import defaultdict
+
+import numpy as np
+import polars as pl
+import pytest
+
+from model.evidence import MemberEvidence, MovieEvidence
+from model.facts import MemberFacts
+from training.planted import NOISE_SPREAD
+
+NUMBERS = ("rating", "lower", "upper", "probability_enjoyed", "prior_rating", "extrapolation")
+
+
+@pytest.fixture(scope="module")
+def judged(published) -> pl.DataFrame:
+    """The truth with a prediction of each pair, by what the table of members holds, and with the movies' means."""
+    model, ratings = published.model, published.tables.ratings
+    found = defaultdict(list)
+    for (member_id,), rows in published.truth.group_by("member_id", maintain_order=True):
+        facts = model.members.find(member_id) or MemberFacts.nothing(model.schema)
+        predictions = model.predict(facts, [model.catalogue.row(movie_id) for movie_id in rows["movie_id"]])
+        for name in NUMBERS:
+            found[name].append(getattr(predictions, name))
+        found["movie_evidence"].append(predictions.movie_evidence)
+        found["evidence"].append(np.full(len(rows), int(predictions.member_evidence)))
+    mean = ratings["rating"].mean()
+    means = ratings.group_by("movie_id").agg(movie_mean=(pl.col("rating").sum() + 5 * mean) / (pl.len() + 5))
+    rows = published.truth.with_columns(**{name: pl.Series(np.concatenate(parts)) for name, parts in found.items()})
+    rows = rows.join(means, on="movie_id", how="left", maintain_order="left")
+    return rows.with_columns(pl.col("movie_mean").fill_null(mean))
+
+
+def correlation(rows: pl.DataFrame, column: str) -> float:
+    return rows.select(pl.corr(column, "enjoyment")).item()
+
+
+def error(rows: pl.DataFrame, column: str) -> float:
+    return rows.select(((pl.col(column) - pl.col("enjoyment")) ** 2).mean().sqrt()).item()
+
+
+def test_predictions_follow_the_truth_and_clearly_better_than_movie_means(judged):
+    assert correlation(judged, "rating") >= 0.6
+    assert correlation(judged, "rating") >= correlation(judged, "movie_mean") + 0.1
+    assert error(judged, "rating") < 0.85 * error(judged, "movie_mean")
+
+
+@pytest.mark.parametrize(
+    ("evidence", "gain"),
+    [
+        (MemberEvidence.NOTHING, -0.02),
+        (MemberEvidence.ATTRIBUTES, 0.07),
+        (MemberEvidence.PLAYS, 0.13),
+        (MemberEvidence.ATTRIBUTES_AND_PLAYS, 0.15),
+    ],
+)
+def test_each_kind_of_evidence_is_worth_something(judged, evidence, gain):
+    rows = judged.filter(pl.col("evidence") == int(evidence))
+    assert len(rows) >= 400
+    assert correlation(rows, "rating") >= correlation(rows, "movie_mean") + gain
+
+
+def test_more_evidence_gives_better_predictions(judged):
+    kinds = (MemberEvidence.NOTHING, MemberEvidence.ATTRIBUTES, MemberEvidence.ATTRIBUTES_AND_PLAYS)
+    found = [correlation(judged.filter(pl.col("evidence") == int(kind)), "rating") for kind in kinds]
+    assert found == sorted(found)
+
+
+def test_movies_that_nobody_rated_are_told_from_their_description(judged):
+    """Better than the mean of all ratings, which is all that movie means have to say of them."""
+    rows = judged.filter(pl.col("movie_evidence") == int(MovieEvidence.DESCRIBED))
+    assert len(rows) >= 300
+    assert correlation(rows, "rating") > 0.3
+    assert error(rows, "rating") < error(rows, "movie_mean")
+
+
+def test_the_probability_rises_with_what_is_truly_felt(judged):
+    assert correlation(judged, "probability_enjoyed") > 0.55
+
+
+def test_intervals_hold_what_members_would_rate(judged):
+    """Of movies that members chose to play, as raters chose those that the intervals are learned from."""
+    rows = judged.filter("played")
+    noise = np.random.default_rng(1).normal(0, NOISE_SPREAD, len(rows))
+    rating = np.clip(np.rint(rows["enjoyment"].to_numpy() + noise), 1, 5)
+    held = (rating >= rows["lower"].to_numpy()) & (rating <= rows["upper"].to_numpy())
+    assert len(rows) > 1000
+    assert 0.87 < held.mean() < 0.93
+
+
+def test_every_number_is_within_its_bounds(judged):
+    assert np.isfinite(judged.select(NUMBERS).to_numpy()).all()
+    assert (
+        judged.select(pl.col("lower", "upper", "rating", "prior_rating").is_between(1, 5).all()).row(0) == (True,) * 4
+    )
+    assert judged.select(((pl.col("lower") <= pl.col("rating")) & (pl.col("rating") <= pl.col("upper"))).all()).item()
+    assert judged.select(pl.col("probability_enjoyed", "extrapolation").is_between(0, 1).all()).row(0) == (True, True)

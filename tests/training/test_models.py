@@ -1,0 +1,115 @@
+"""Published versions are listed, shown, promoted and rolled back from the command line."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from model.store import Store
+from training.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def two_versions(small, tmp_path_factory) -> Path:
+    """A store of two versions, of which the second serves."""
+    models = shutil.copytree(small.models, tmp_path_factory.mktemp("two") / "models")
+    assert main(["retrain", "--data", str(small.data), "--models", str(models), "--seed", "1"]) == 0
+    second = Store(models).current()
+    for version, hour in ((small.version, 1), (second, 2)):  # the clock tells whole seconds only
+        run = models / "versions" / version / "run.json"
+        run.write_text(json.dumps(json.loads(run.read_text()) | {"trained_at": f"2024-01-01T0{hour}:00:00+00:00"}))
+    return models
+
+
+@pytest.fixture
+def store(two_versions, tmp_path) -> Store:
+    return Store(shutil.copytree(two_versions, tmp_path / "models"))
+
+
+@pytest.fixture
+def models(store, capsys):
+    """Runs `training models` on the store; returns the exit code and what it printed."""
+
+    def run(*arguments: str) -> tuple[int, str]:
+        code = main(["models", *arguments, "--models", str(store.root)])
+        captured = capsys.readouterr()
+        return code, captured.out + captured.err
+
+    return run
+
+
+def test_versions_are_listed_by_age_with_the_one_that_serves(store, small, models):
+    code, told = models("list")
+    lines = told.splitlines()
+    assert code == 0
+    assert lines[0] == f"{small.version}  2024-01-01T01:00:00+00:00"
+    assert lines[1] == f"{store.current()}  2024-01-01T02:00:00+00:00  serves"
+
+
+def test_a_version_is_shown_with_its_scores(small, models):
+    code, told = models("show", small.version)
+    assert code == 0
+    assert told.startswith(f"version {small.version}, trained at 2024")
+    assert small.model.manifest.data_fingerprint in told
+    assert "## Root mean squared error" in told
+
+
+def test_without_a_version_the_one_that_serves_is_shown(store, models):
+    assert f"version {store.current()}," in models("show")[1]
+
+
+def test_a_version_is_promoted(store, small, models):
+    assert models("promote", small.version) == (0, f"version {small.version} serves\n")
+    assert store.current() == small.version
+
+
+def test_rolling_back_lets_the_version_before_serve_and_there_it_ends(store, small, models):
+    second = store.current()
+    assert models("rollback")[0] == 0
+    assert store.current() == small.version
+    assert models("rollback")[0] == 2
+    assert store.current() == small.version
+    assert models("promote", second)[0] == 0
+
+
+@pytest.mark.parametrize("action", ["promote", "rollback", "show"])
+@pytest.mark.parametrize("version", ["f" * 12, "latest", "../.."])
+def test_a_version_that_is_not_there_is_refused(store, models, action, version):
+    before = store.current()
+    assert models(action, version)[0] == 2
+    assert store.current() == before
+
+
+def test_promote_needs_a_version(models):
+    assert models("promote") == (2, "promote needs a version\n")
+
+
+def test_a_damaged_version_is_not_promoted(store, small, models):
+    second = store.current()
+    (store.folder(small.version) / "prior.npz").write_bytes(b"")
+    code, told = models("promote", small.version)
+    assert code == 1
+    assert "prior.npz" in told
+    assert store.current() == second
+
+
+def test_a_pointer_that_is_garbage_is_told(store, models):
+    (store.root / "current").write_text("garbage")
+    code, told = models("list")
+    assert code == 2
+    assert "the file current doesn't name a version" in told
+
+
+def test_a_store_without_versions_has_nothing_to_list_or_show(tmp_path, capsys):
+    assert main(["models", "list", "--models", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == ""
+    for action in ("show", "rollback"):
+        assert main(["models", action, "--models", str(tmp_path)]) == 2
+
+
+def test_a_version_without_its_run_is_told(store, small, models):
+    (store.folder(small.version) / "run.json").unlink()
+    code, told = models("list")
+    assert code == 1
+    assert "run.json" in told

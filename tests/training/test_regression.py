@@ -1,0 +1,78 @@
+"""A kernel regression finds a smooth function, and what it says of a row apart never saw the row's fold."""
+
+import numpy as np
+import pytest
+
+from training.regression import KernelSettings, fit
+
+SETTINGS = KernelSettings(ridges=(0.1, 1.0, 10.0, 1000.0), gamma=1.0, amplitude=2.0, landmarks=150)
+ROWS = 1200
+
+
+def truth(inputs: np.ndarray) -> np.ndarray:
+    return np.stack([inputs[:, 0] - 0.5 * inputs[:, 1], np.sin(2 * inputs[:, 0]) + inputs[:, 1] ** 2], axis=1)
+
+
+@pytest.fixture(scope="module")
+def world():
+    random = np.random.default_rng(1)
+    inputs = random.uniform(-1.5, 1.5, (ROWS, 2))
+    return inputs, truth(inputs) + 0.3 * random.normal(size=(ROWS, 2)), random.permutation(ROWS) % 3
+
+
+def fitted(world, settings=SETTINGS, targets=None):
+    inputs, given, folds = world
+    return fit(
+        inputs, given if targets is None else targets, np.ones(len(inputs)), np.zeros(2), np.ones(2), settings, folds,
+        np.random.default_rng(2),
+    )  # fmt: skip
+
+
+def test_a_planted_smooth_function_is_recovered(world):
+    regression, apart = fitted(world)
+    fresh = np.random.default_rng(9).uniform(-1.4, 1.4, (500, 2))
+    assert np.sqrt(np.mean((regression.predict(fresh) - truth(fresh)) ** 2)) < 0.08
+    assert np.sqrt(np.mean((apart - truth(world[0])) ** 2)) < 0.12
+
+
+def test_a_row_apart_is_told_without_its_own_fold(world):
+    """Targets of one fold are spoilt: nothing said of that fold changes, all else does."""
+    one_ridge = KernelSettings(ridges=(1.0,), gamma=1.0, amplitude=2.0, landmarks=150)
+    _, targets, folds = world
+    spoilt = np.where((folds == 1)[:, None], 100 + targets, targets)
+    before, after = fitted(world, one_ridge)[1], fitted(world, one_ridge, spoilt)[1]
+    assert after[folds == 1] == pytest.approx(before[folds == 1], abs=1e-4)
+    assert (np.abs(after - before)[folds != 1] > 1).all()
+
+
+def test_noise_alone_takes_the_strongest_ridge(world):
+    noise = np.random.default_rng(3).normal(size=(ROWS, 2))
+    regression, _ = fitted(world, targets=noise)
+    assert np.abs(regression.predict(world[0])).max() < 0.5
+
+
+def test_one_row_and_many_give_the_same_outputs(world):
+    regression, _ = fitted(world)
+    outputs, extrapolation = regression.predict_one(world[0][5])
+    assert outputs == pytest.approx(regression.predict(world[0])[5], abs=1e-9)
+    assert 0 <= extrapolation < 0.5
+
+
+def test_what_is_unknown_counts_as_the_centre(world):
+    regression, _ = fitted(world)
+    assert regression.predict(np.array([[np.nan, 0.4]])) == pytest.approx(regression.predict(np.array([[0, 0.4]])))
+
+
+def test_the_further_outside_the_more_extrapolation(world):
+    regression, _ = fitted(world)
+    found = [regression.predict_one(np.array([0.0, far]))[1] for far in (1.0, 3.0, 10.0, 1000.0)]
+    assert found == sorted(found)
+    assert found[0] == 0
+    assert 0.5 < found[1] < found[-1] < 1
+
+
+def test_ten_rows_are_enough_for_numbers(world):
+    inputs, targets, folds = world
+    regression, apart = fitted((inputs[:10], targets[:10], folds[:10]))
+    assert np.isfinite(apart).all()
+    assert np.isfinite(regression.predict(inputs)).all()
