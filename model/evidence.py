@@ -11,13 +11,6 @@ class MemberEvidence(IntEnum):
     PLAYS = 3
     ATTRIBUTES_AND_PLAYS = 4
 
-    @staticmethod
-    def of(*, attributes: bool, plays: bool) -> "MemberEvidence":
-        """The evidence when at least one attribute, or at least one play, is usable."""
-        if plays:
-            return MemberEvidence.ATTRIBUTES_AND_PLAYS if attributes else MemberEvidence.PLAYS
-        return MemberEvidence.ATTRIBUTES if attributes else MemberEvidence.NOTHING
-
     @property
     def has_attributes(self) -> bool:
         """Whether attributes are among the evidence."""
