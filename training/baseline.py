@@ -11,8 +11,6 @@ from training.trees import TreeSettings, fit_trees
 
 MOST_ROWS = 200_000
 """Rows of each kind of evidence that it is trained on, drawn at random."""
-SETTINGS = TreeSettings(trees=200, leaves=31, leaf_rows=200, ridge=10.0)
-"""Larger trees than those on top of the prior: alone, they have more to learn."""
 PRIOR_PLACE = 2
 """Where the prior's numbers start among the features of pairs."""
 
@@ -31,7 +29,9 @@ def trees_alone(fit: Fit, seed: int) -> dict[MemberEvidence, NDArray[np.float64]
     rows = concatenate([judged[member].take(places) for member, places in chosen.items()])
     features, mean = _features(fit, rows), fit.core.prior.mean
     side = half_of(fit.table, rows)
-    forests = [fit_trees(features[side != half], rows.rating[side != half] - mean, seed, SETTINGS) for half in (0, 1)]
+    forests = [
+        fit_trees(features[side != half], rows.rating[side != half] - mean, seed, TreeSettings()) for half in (0, 1)
+    ]
     found = {}
     for member, own in judged.items():
         predictions = np.full(len(own), mean)

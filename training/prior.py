@@ -57,6 +57,11 @@ class PriorSettings:
 BLOCK_WEIGHTS = {"counts": 0.2, "means": 0.2, "deciles": 0.3, "genres": 0.6, "watching": 0.2, "taste": 0.7,
                  "embedding": 1.0, "attributes": 0.2}  # fmt: skip
 """How far the inputs of a block reach in the kernel: their columns' standard deviations, root-summed."""
+ALONE = 1 / BLOCK_WEIGHTS["attributes"]
+"""On their own, attributes reach as far as one whole block."""
+ATTRIBUTES_LEAD = (1.0, 0.3)
+"""Where both are known, attributes may also reach as far as on their own, with plays as far as else or less: few
+people's plays can say less than their attributes do. Cross-validation decides."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ class _Work:
         counts = np.bincount(places, minlength=len(raters)).astype(np.float64)
         self.weights = counts / (counts + settings.prior_ratings)
         self.member_fold = random.permutation(len(raters)) % settings.folds
+        self.lead: int | None = None
         self.features = play_features(views, columns, names_)
         self.attributes = of_attributes(views.attributes, data.schema)
 
@@ -129,7 +135,13 @@ class _Work:
         _, described = self._describe()
         rows = np.flatnonzero((self.owner >= 0) & (self.views.play_count > 0) & (self.views.half != SHORT))
         inputs, centre, scale = self._inputs(rows)
-        apart = self._regress(inputs, rows, centre, scale, self.settings.with_plays)[1]
+        reaches = self._reaches(scale)
+        if self.lead is None:
+            tries = [self._regress(inputs, rows, centre, reach, self.settings.with_plays)[1] for reach in reaches]
+            self.lead = int(np.argmin([self._error(apart, rows) for apart in tries]))
+            apart = tries[self.lead]
+        else:
+            apart = self._regress(inputs, rows, centre, reaches[self.lead], self.settings.with_plays)[1]
         total = np.zeros_like(self.factors.member_mean)
         np.add.at(total, self.owner[rows], apart)
         seen = np.bincount(self.owner[rows], minlength=len(total))[:, None]
@@ -148,15 +160,16 @@ class _Work:
         attributes = slice(plays.stop, None)
         shows, first = self.views.shows_attributes, self.views.half != 1
         shown = np.flatnonzero((self.owner >= 0) & shows & first)
-        alone = scale[attributes] / BLOCK_WEIGHTS["attributes"]
+        alone = scale[attributes] * ALONE
         with_plays, attributes_only = self.settings.with_plays, self.settings.attributes_only
         spread = {
             MemberEvidence.NOTHING: factors.spread_about(np.tile(self.average, (everyone, 1)), np.arange(everyone))
         }
         heads = {}
+        both = self._reaches(scale)[self.lead or 0]
         for evidence, part, seen, reach, kernel in (
             (MemberEvidence.PLAYS, plays, rows, scale[plays], with_plays),
-            (MemberEvidence.ATTRIBUTES_AND_PLAYS, slice(None), rows[shows[rows]], scale, with_plays),
+            (MemberEvidence.ATTRIBUTES_AND_PLAYS, slice(None), rows[shows[rows]], both, with_plays),
             (MemberEvidence.ATTRIBUTES, attributes, shown, alone, attributes_only),
         ):
             if len(seen):
@@ -179,6 +192,17 @@ class _Work:
             noise=factors.noise,
         )
         return FittedPrior(prior, self.table, described)
+
+    def _reaches(self, scale: Array) -> list[Array]:
+        """Scales of plays and attributes together that are tried: the usual one, then those where attributes lead."""
+        split = len(scale) - self.attributes.shape[1]
+        led = [np.concatenate([scale[:split] * share, scale[split:] * ALONE]) for share in ATTRIBUTES_LEAD]
+        return [scale, *led] if self.attributes.shape[1] else [scale]
+
+    def _error(self, apart: Array, rows: NDArray[np.int64]) -> float:
+        """How far predictions are off the factors, members weighed by how well they are known."""
+        owner = self.owner[rows]
+        return float(np.sum(self.weights[owner][:, None] * (apart - self.factors.member_mean[owner]) ** 2))
 
     def _describe(self) -> tuple[Description, Array]:
         return fit_description(self.data, self.factors.movie_mean, self.ratings_of_movie, self.random)
