@@ -39,6 +39,11 @@ def test_more_evidence_is_better(numbers: dict):
     assert found["plays"]["rmse"] < found["nothing"]["rmse"]
 
 
+def test_more_evidence_is_better_for_few_people_too(small: Published):
+    found = json.loads((small.folder / "report.json").read_text())["evidence"]
+    assert found["attributes_and_plays"]["rmse"] < min(found["attributes"]["rmse"], found["plays"]["rmse"])
+
+
 def test_the_report_shows_what_the_numbers_say(numbers: dict, published: Published):
     report = (published.folder / "report.md").read_text()
     for scores in numbers["evidence"].values():
