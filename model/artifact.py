@@ -150,6 +150,9 @@ def _check_members(members: MemberTable, schema: Schema, movies: int) -> None:
     for name, shape in shapes.items():
         if getattr(members, name).shape != shape:
             raise ArtifactError(f"members/{name}.npy has another shape than the other arrays")
+    starts = members.starts
+    if int(starts[0]) != 0 or int(starts[-1]) != plays or bool((np.diff(starts) < 0).any()):
+        raise ArtifactError("members/starts.npy doesn't divide the plays between the members")
     if plays and (int(members.movies.min()) < 0 or int(members.movies.max()) >= movies):
         raise ArtifactError("members/movies.npy names movies that the catalogue lacks")
 

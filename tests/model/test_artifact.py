@@ -123,6 +123,14 @@ def test_plays_of_movies_beyond_the_catalogue_are_refused(folder):
     assert "members/movies.npy" in refusal(sealed(folder))
 
 
+def test_plays_that_would_go_to_the_wrong_member_are_refused(folder):
+    path = folder / "members" / "starts.npy"
+    starts = np.load(path)
+    starts[1] = starts[-1] + 1
+    np.save(path, starts)
+    assert "members/starts.npy" in refusal(sealed(folder))
+
+
 def test_trees_for_other_features_are_refused(folder):
     random = np.random.default_rng(1)
     rows = lightgbm.Dataset(random.normal(size=(100, 3)), random.normal(size=100))
