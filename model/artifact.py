@@ -5,6 +5,7 @@ import json
 import mmap
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -84,6 +85,7 @@ def load_model(folder: Path) -> Model:
     members = MemberTable(**{name: _mapped(folder, f"members/{name}.npy", manifest) for name in FILES})
     _read("members", lambda: _check_members(members, schema, len(catalogue)))
     run = _read(RUN, lambda: Run(**json.loads(_bytes(folder / RUN))))
+    _read(RUN, lambda: datetime.fromisoformat(run.trained_at))
     model = Model(
         version=version, schema=schema, manifest=manifest, run=run, members=members, catalogue=catalogue,
         **{field.name: getattr(core, field.name) for field in fields(core)},

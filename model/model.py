@@ -1,7 +1,7 @@
 """The served model: facts in, predictions out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -113,6 +113,7 @@ class Model:
 
     def explain(self, member: MemberFacts, movie: Movie) -> Explanation:
         """What each group of facts adds to one prediction; the parts sum to the rating before it is cut."""
+        evidence = self.prior.usable_evidence(member)
         if isinstance(movie, int):
             member = member.without(movie)
         state = self.state_of(member)
@@ -122,7 +123,7 @@ class Model:
         contributions = self.trees.contributions(self._features(state, targets), state.taste.evidence)[0]
         parts = parts | tree_parts(self.feature_names, contributions)
         return Explanation(
-            self._predict(state, targets, ignore),
+            replace(self._predict(state, targets, ignore), member_evidence=evidence),
             sum(parts.values()),
             tuple(Part(group, rating) for group, rating in parts.items()),
         )
