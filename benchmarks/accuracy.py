@@ -7,11 +7,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import polars as pl
 
-from benchmarks.served import serving
+from benchmarks.served import asked_by_id, serving
+from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 
 BESIDE = Path(__file__).parents[2] / "shared"
 """Where the data set and the protocol are, if they are there: their terms forbid to keep them in the project."""
@@ -27,6 +29,10 @@ def main() -> int:
     parser.add_argument("--splits", type=int, nargs="+", default=[0], help="folds of members to hold out (default 0)")
     parser.add_argument("--evidence", nargs="+", choices=EVIDENCE, default=EVIDENCE, help="what is known (default all)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the training (default 0)")
+    parser.add_argument(
+        "--one-model", action="store_true",
+        help="train once a split, on the data that shows plays and attributes, and ask with facts in the requests",
+    )  # fmt: skip
     parser.add_argument("--keep", type=Path, help="work in this new folder, and leave it; else in a temporary one")
     arguments = parser.parse_args()
     for path in (arguments.data, arguments.protocol):
@@ -43,44 +49,117 @@ def main() -> int:
 
 
 def scores_of_all(arguments: argparse.Namespace, folder: Path) -> dict[str, dict[str, dict[str, float]]]:
-    """Scores by split and evidence."""
+    """Scores by split and evidence, and where there are several splits their means weighed by targets."""
     data = folder / "data"
     training("import", "movielens", str(arguments.data), "--out", str(data))
-    return {
-        str(split): {
-            evidence: scores(arguments, data, folder / f"split-{split}-{evidence}", split, evidence)
+    found: dict[str, dict[str, dict[str, float]]] = {str(split): {} for split in arguments.splits}
+    for split in arguments.splits:
+        run = Run(arguments, data, folder, split)
+        for evidence in arguments.evidence:
+            found[str(split)][evidence] = run.scores_by_facts(evidence) if arguments.one_model else run.scores(evidence)
+    if len(arguments.splits) > 1:
+        found["all"] = {
+            evidence: mean_scores([found[str(split)][evidence] for split in arguments.splits])
             for evidence in arguments.evidence
         }
-        for split in arguments.splits
-    }
+    return found
 
 
-def scores(arguments: argparse.Namespace, data: Path, folder: Path, split: int, evidence: str) -> dict[str, float]:
-    """Hold members out, retrain, serve, ask for every target, and score the answers."""
-    say(f"split {split}, evidence {evidence}: retraining")
-    protocol = [sys.executable, str(arguments.protocol)]
-    told = ["--data", str(data), "--out", str(folder), "--fold", str(split), "--evidence", evidence]
-    subprocess.run([*protocol, "split", *told], check=True, stdout=sys.stderr)
-    models = folder / "models"
-    seconds, peak = training(
-        "retrain", "--data", str(folder / "data"), "--models", str(models), "--seed", str(arguments.seed)
-    )
-    say(f"split {split}, evidence {evidence}: {seconds:.0f} s, {peak:.2f} GiB at most; asking")
-    targets = pl.read_parquet(folder / "targets.parquet").group_by("member_id", maintain_order=True).agg("movie_id")
-    started = time.monotonic()
-    with serving(models, folder / "server.log") as server:
-        predictions = server.predict_all(dict(targets.iter_rows()))
-    asking = time.monotonic() - started
-    file = folder / "predictions.parquet"
-    predictions.write_parquet(file)
-    scored = subprocess.run(
-        [*protocol, "score", "--split", str(folder), "--predictions", str(file)],
-        check=True, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    found: dict[str, float] = json.loads(scored.stdout)
-    say(f"split {split}, evidence {evidence}: RMSE {found['rmse']:.4f}, movie mean {found['movie_mean_rmse']:.4f}")
-    measured = {"retrain_seconds": seconds, "peak_rss_gib": peak, "asking_seconds": asking}
-    return found | {name: round(value, 2) for name, value in measured.items()}
+def mean_scores(scores: list[dict[str, float]]) -> dict[str, float]:
+    """Each score's mean over splits, weighed by targets."""
+    targets = [one["targets"] for one in scores]
+    return {
+        name: sum(weight * one[name] for weight, one in zip(targets, scores, strict=True)) / sum(targets)
+        for name in scores[0]
+        if name not in ("targets", "members")
+    } | {"targets": sum(targets)}
+
+
+class Run:
+    """One split of the protocol: hold members out, retrain, serve, ask for every target, and score the answers."""
+
+    def __init__(self, arguments: argparse.Namespace, data: Path, folder: Path, split: int) -> None:
+        self._arguments, self._data, self._folder, self._split = arguments, data, folder, split
+        self._retrained: dict[str, dict[str, float]] = {}
+
+    def scores(self, evidence: str) -> dict[str, float]:
+        """Scores of the model that is trained on what this evidence leaves, asked with member ids alone."""
+        folder = self._retrain(evidence)
+        targets = pl.read_parquet(folder / "targets.parquet").group_by("member_id", maintain_order=True).agg("movie_id")
+        return self._score(evidence, folder, *asked_by_id(dict(targets.iter_rows())))
+
+    def scores_by_facts(self, evidence: str) -> dict[str, float]:
+        """Scores of the one model of the split, asked with facts of this evidence and without member ids."""
+        folder = self._retrain("plays")
+        targets = pl.read_parquet(folder / "targets.parquet").group_by("member_id", maintain_order=True).agg("movie_id")
+        facts = facts_of(folder / "data", evidence)
+        requests = [
+            pb.PredictEnjoymentRequest(member=facts.get(member_id, pb.Member()), movie_ids=movies)
+            for member_id, movies in targets.iter_rows()
+        ]
+        return self._score(evidence, folder, targets["member_id"].to_list(), requests)
+
+    def _retrain(self, evidence: str) -> Path:
+        folder = self._folder / f"split-{self._split}-{evidence}"
+        if evidence in self._retrained:
+            return folder
+        say(f"split {self._split}, evidence {evidence}: retraining")
+        told = ["--data", str(self._data), "--out", str(folder), "--fold", str(self._split), "--evidence", evidence]
+        subprocess.run([*self._protocol, "split", *told], check=True, stdout=sys.stderr)
+        seconds, peak = training(
+            "retrain", "--data", str(folder / "data"), "--models", str(folder / "models"),
+            "--seed", str(self._arguments.seed),
+        )  # fmt: skip
+        say(f"split {self._split}, evidence {evidence}: {seconds:.0f} s, {peak:.2f} GiB at most")
+        self._retrained[evidence] = {"retrain_seconds": round(seconds, 2), "peak_rss_gib": round(peak, 2)}
+        return folder
+
+    def _score(
+        self, evidence: str, folder: Path, member_ids: list[str], requests: list[pb.PredictEnjoymentRequest]
+    ) -> dict[str, float]:
+        started = time.monotonic()
+        with serving(folder / "models", folder / "server.log") as server:
+            predictions = server.predict_all(member_ids, requests)
+        asking = time.monotonic() - started
+        file = folder / f"predictions-{evidence}.parquet"
+        predictions.write_parquet(file)
+        scored = subprocess.run(
+            [*self._protocol, "score", "--split", str(folder), "--predictions", str(file)],
+            check=True, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        found: dict[str, float] = json.loads(scored.stdout)
+        told = f"RMSE {found['rmse']:.4f}, movie mean {found['movie_mean_rmse']:.4f}"
+        say(f"split {self._split}, evidence {evidence}: {told}")
+        retrained = self._retrained["plays" if self._arguments.one_model else evidence]
+        return found | retrained | {"asking_seconds": round(asking, 2)}
+
+    @property
+    def _protocol(self) -> list[str]:
+        return [sys.executable, str(self._arguments.protocol)]
+
+
+def facts_of(data: Path, evidence: str) -> dict[str, pb.Member]:
+    """What requests tell of each member of the data directory, by id."""
+    found: dict[str, pb.Member] = defaultdict(pb.Member)
+    if evidence in ("plays", "attributes"):
+        members = pl.read_parquet(data / "members.parquet")
+        for row in members.iter_rows(named=True):
+            given = found[str(row.pop("member_id"))].attributes
+            for name, value in row.items():
+                if value is not None:
+                    given[name].CopyFrom(attribute_value(value))
+    if evidence in ("plays", "plays-only"):
+        plays = pl.read_parquet(data / "plays.parquet")
+        for member_id, movie_id in plays.select("member_id", "movie_id").iter_rows():
+            found[str(member_id)].plays.add(movie_id=str(movie_id))
+    return found
+
+
+def attribute_value(value: object) -> pb.AttributeValue:
+    """The value of a column as requests give it."""
+    if isinstance(value, bool):
+        return pb.AttributeValue(flag=value)
+    return pb.AttributeValue(number=value) if isinstance(value, int | float) else pb.AttributeValue(text=str(value))
 
 
 def training(*arguments: str) -> tuple[float, float]:

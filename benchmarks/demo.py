@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.served import Served, command, evidence_name, serving
+from benchmarks.served import Served, asked_by_id, command, evidence_name, serving
 from benchmarks.tables import plain_table
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 
@@ -141,7 +141,7 @@ def compare(server: Served, sample: Sample) -> bool:
     targets = sample.truth.group_by("member_id", maintain_order=True).agg("movie_id")
     mean = sample.ratings["rating"].mean()
     pairs = (
-        server.predict_all(dict(targets.iter_rows()))
+        server.predict_all(*asked_by_id(dict(targets.iter_rows())))
         .join(sample.truth, on=["member_id", "movie_id"], how="left")
         .join(sample.movie_means(), on="movie_id", how="left")
         .with_columns(pl.col("movie_mean").fill_null(mean))

@@ -16,8 +16,8 @@ import polars as pl
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
 
-MOVIES_A_REQUEST = 1000
-"""As many as the contract allows."""
+MOST = 1000
+"""Movies of one request, as many as the contract allows."""
 STOP_SECONDS = 30
 
 
@@ -40,18 +40,20 @@ class Served:
         connection.close()
         return text
 
-    def predict_all(self, movies_of: Mapping[str, Sequence[str]]) -> pl.DataFrame:
-        """All predictions of movies by member id, asked in one stream, with member_id and member_evidence."""
-        requests = [
-            pb.PredictEnjoymentRequest(
-                member=pb.Member(member_id=member_id), movie_ids=movies[start : start + MOVIES_A_REQUEST]
-            )
-            for member_id, movies in movies_of.items()
-            for start in range(0, len(movies), MOVIES_A_REQUEST)
+    def predict_all(self, member_ids: Sequence[str], requests: Sequence[pb.PredictEnjoymentRequest]) -> pl.DataFrame:
+        """All predictions of all requests, asked in one stream, with the member_id given for each request.
+
+        A request for more movies than the contract allows is asked in parts.
+        """
+        parts = [
+            (member_id, pb.PredictEnjoymentRequest(member=one.member, movie_ids=one.movie_ids[start : start + MOST]))
+            for member_id, one in zip(member_ids, requests, strict=True)
+            for start in range(0, len(one.movie_ids), MOST)
         ]
+        answers = self.stub.StreamPredictEnjoyment(request for _, request in parts)
         rows = [
             {
-                "member_id": request.member.member_id,
+                "member_id": member_id,
                 "movie_id": one.movie_id,
                 "rating": one.rating,
                 "lower": one.lower,
@@ -59,10 +61,19 @@ class Served:
                 "probability_enjoyed": one.probability_enjoyed,
                 "member_evidence": evidence_name(answer.member_evidence),
             }
-            for request, answer in zip(requests, self.stub.StreamPredictEnjoyment(iter(requests)), strict=True)
+            for (member_id, _), answer in zip(parts, answers, strict=True)
             for one in answer.predictions
         ]
         return pl.DataFrame(rows)
+
+
+def asked_by_id(movies_of: Mapping[str, Sequence[str]]) -> tuple[list[str], list[pb.PredictEnjoymentRequest]]:
+    """Member ids, and the request for each that tells nothing but its id."""
+    requests = [
+        pb.PredictEnjoymentRequest(member=pb.Member(member_id=member_id), movie_ids=movies)
+        for member_id, movies in movies_of.items()
+    ]
+    return list(movies_of), requests
 
 
 def evidence_name(number: int) -> str:
