@@ -1,6 +1,7 @@
 """Worlds that several folders of tests share: sample data whose truth is known, and the models made of it."""
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,15 @@ class Published:
     def folder(self) -> Path:
         """The version's folder."""
         return self.models / "versions" / self.version
+
+
+def installed_tool(name: str, package: str) -> str:
+    """The path of a program that some tests need; where it is missing they are skipped, but fail in CI."""
+    found = shutil.which(name)
+    if found is None:
+        tell = pytest.fail if os.environ.get("CI") else pytest.skip
+        tell(f"{name} is missing: on Debian, apt-get install {package}")
+    return found
 
 
 def make_world(folder: Path, *sample: str) -> Published:

@@ -1,0 +1,218 @@
+"""Writes the Grafana dashboards beside it: `python deploy/monitoring/dashboards.py`."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "dashboards"
+SERVICE = 'job="$job",grpc_service="coldstart.v1.EnjoymentService"'
+WIDTH, HEIGHT, ACROSS = 8, 8, 3
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One graph."""
+
+    title: str
+    """What it shows."""
+    meaning: str
+    """What is normal, and what to do when it isn't."""
+    unit: str
+    """Grafana's name of the unit."""
+    queries: dict[str, str]
+    """PromQL by legend; `{{label}}` in a legend stands for the label's value."""
+    kind: str = "timeseries"
+    """Grafana's name of the kind of graph."""
+
+
+def quantile(share: int, metric: str, selector: str, by: str = "", window: str = "5m") -> str:
+    """A quantile of a histogram, in percent, for each value of a label."""
+    labels = f"le, {by}" if by else "le"
+    return f"histogram_quantile({share / 100}, sum by ({labels}) (rate({metric}_bucket{{{selector}}}[{window}])))"
+
+
+def quantiles(metric: str, selector: str, by: str) -> dict[str, str]:
+    """The median and the 99th percentile of a histogram of seconds."""
+    return {f"{{{{{by}}}}} p{share}": quantile(share, metric, selector, by) for share in (50, 99)}
+
+
+SERVICE_PANELS = (
+    Panel("Calls", "By method.", "reqps", {"{{grpc_method}}": 'job_method:grpc_server_handled:rate5m{job="$job"}'}),
+    Panel(
+        "Errors",
+        "Share of calls that the service failed. The promise is 0.1 % over 30 days.",
+        "percentunit",
+        {"errors": 'job:coldstart_error_ratio:rate5m{job="$job"}'},
+    ),
+    Panel(
+        "Refused",
+        "Share of calls refused for overload; callers retry later. More than 1 % for long: add pods.",
+        "percentunit",
+        {"refused": 'job:coldstart_refused_ratio:rate5m{job="$job"}'},
+    ),
+    Panel(
+        "Time of a call",
+        "Median and 99th percentile by method.",
+        "s",
+        quantiles("grpc_server_handling_seconds", SERVICE, "grpc_method"),
+    ),
+    Panel(
+        "Slow predictions",
+        "Share of predictions over 50 ms. The promise is 1 % over 30 days.",
+        "percentunit",
+        {"slow": 'job:coldstart_slow_ratio:rate5m{job="$job"}'},
+    ),
+    Panel(
+        "Status codes",
+        "How calls end.",
+        "reqps",
+        {"{{grpc_code}}": f"sum by (grpc_code) (rate(grpc_server_handled_total{{{SERVICE}}}[5m])) > 0"},
+    ),
+    Panel(
+        "Time of each stage",
+        "Median and 99th percentile: where an answer's time goes.",
+        "s",
+        quantiles("coldstart_stage_seconds", 'job="$job"', "stage"),
+    ),
+    Panel("Ready", "1 while health answers SERVING.", "short", {"{{instance}}": 'coldstart_ready{job="$job"}'}),
+    Panel(
+        "Memory",
+        "Resident memory. It grows with the model and not with calls.",
+        "bytes",
+        {"{{instance}}": 'process_resident_memory_bytes{job="$job"}'},
+    ),
+    Panel(
+        "Processor",
+        "Cores in use.",
+        "short",
+        {"{{instance}}": 'rate(process_cpu_seconds_total{job="$job"}[5m])'},
+    ),
+    Panel(
+        "Loads of models",
+        "In the last hour. Anything but `loaded` means that the one before goes on serving.",
+        "short",
+        {"{{result}}": 'sum by (result) (increase(coldstart_model_loads_total{job="$job"}[1h]))'},
+    ),
+    Panel(
+        "Age of the model",
+        "Since the newest model that serves was trained.",
+        "s",
+        {"age": 'job:coldstart_model_age_seconds:min{job="$job"}'},
+    ),
+)
+
+MODEL_PANELS = (
+    Panel(
+        "Predictions by what is known of the member",
+        "The mix should be that of the callers' members. A jump of `nothing`: a caller lost its source of facts.",
+        "short",
+        {"{{member_evidence}}": 'job_evidence:coldstart_predictions:rate5m{job="$job"}'},
+    ),
+    Panel(
+        "Nothing known of the member",
+        "Share of predictions.",
+        "percentunit",
+        {"nothing": 'job:coldstart_nothing_known_ratio:rate30m{job="$job"}'},
+    ),
+    Panel(
+        "Movies nobody has rated",
+        "Share of predictions. It grows with the model's age, as new movies come.",
+        "percentunit",
+        {"unrated": 'job:coldstart_unrated_movie_ratio:rate30m{job="$job"}'},
+    ),
+    Panel(
+        "Predicted ratings",
+        "From 0 at the low end of the scale to 1 at the high end: lower quartile, median and upper quartile.",
+        "percentunit",
+        {
+            f"q{share}": quantile(share, "coldstart_predicted_rating_position", 'job="$job"', window="30m")
+            for share in (25, 50, 75)
+        },
+    ),
+    Panel(
+        "Width of the intervals",
+        "As a share of the scale, median. Wider: less is known of members or movies.",
+        "percentunit",
+        {"width": quantile(50, "coldstart_interval_width_position", 'job="$job"', window="30m")},
+    ),
+    Panel(
+        "Facts that the model can't use",
+        "A second: movies and members that it lacks, attributes and categories that it doesn't know.",
+        "short",
+        {
+            "unknown movies": 'sum(rate(coldstart_unknown_movies_total{job="$job"}[5m]))',
+            "unknown members": 'sum(rate(coldstart_unknown_members_total{job="$job"}[5m]))',
+            "{{reason}}": 'sum by (reason) (rate(coldstart_unused_attributes_total{job="$job"}[5m]))',
+        },
+    ),
+    Panel("Members", "Published with the model.", "short", {"members": 'max(coldstart_members{job="$job"})'}),
+    Panel("Movies", "Of the catalogue.", "short", {"movies": 'max(coldstart_movies{job="$job"})'}),
+    Panel(
+        "Versions",
+        "Instances by the version that serves; two for long means that some can't load the newer.",
+        "short",
+        {"{{version}}": 'count by (version) (coldstart_model_info{job="$job"})'},
+    ),
+)
+
+DASHBOARDS = {"service": ("coldstart: service", SERVICE_PANELS), "model": ("coldstart: model", MODEL_PANELS)}
+
+
+def dashboard(name: str) -> dict[str, Any]:
+    """A dashboard as Grafana imports it."""
+    title, panels = DASHBOARDS[name]
+    source = {"type": "prometheus", "uid": "${source}"}
+    return {
+        "uid": f"coldstart-{name}",
+        "title": title,
+        "tags": ["coldstart"],
+        "schemaVersion": 38,
+        "timezone": "utc",
+        "refresh": "30s",
+        "time": {"from": "now-6h", "to": "now"},
+        "templating": {
+            "list": [
+                {"name": "source", "type": "datasource", "query": "prometheus", "label": "Prometheus"},
+                {
+                    "name": "job",
+                    "type": "query",
+                    "datasource": source,
+                    "query": "label_values(coldstart_ready, job)",
+                    "refresh": 2,
+                },
+            ]
+        },
+        "panels": [
+            {
+                "id": number + 1,
+                "type": panel.kind,
+                "title": panel.title,
+                "description": panel.meaning,
+                "datasource": source,
+                "gridPos": {
+                    "x": number % ACROSS * WIDTH,
+                    "y": number // ACROSS * HEIGHT,
+                    "w": WIDTH,
+                    "h": HEIGHT,
+                },
+                "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
+                "targets": [
+                    {"refId": chr(ord("A") + place), "datasource": source, "expr": query, "legendFormat": legend}
+                    for place, (legend, query) in enumerate(panel.queries.items())
+                ],
+            }
+            for number, panel in enumerate(panels)
+        ],
+    }
+
+
+def text(name: str) -> str:
+    """The content of a dashboard's file."""
+    return json.dumps(dashboard(name), indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for each in DASHBOARDS:
+        (FOLDER / f"{each}.json").write_text(text(each))

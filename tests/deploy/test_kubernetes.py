@@ -1,0 +1,154 @@
+"""What a cluster gets: valid by Kubernetes' own schemas, safe, and with settings and names that exist."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from service.settings import Settings, variable
+
+FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
+KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+NEWEST, OLDEST = kubernetes_validate.latest_version(), "1.29.0"
+FOREIGN = {"PodMonitor"}
+"""Kinds that operators add to a cluster, which Kubernetes' own schemas don't have."""
+
+
+def documents() -> Iterator[dict]:
+    for path in sorted(FOLDER.glob("*.yaml")):
+        if path.name != "kustomization.yaml":
+            yield from yaml.safe_load_all(path.read_text())
+
+
+RESOURCES = list(documents())
+
+
+def one(kind: str, name: str = "coldstart") -> dict:
+    (found,) = [each for each in RESOURCES if (each["kind"], each["metadata"]["name"]) == (kind, name)]
+    return found
+
+
+DEPLOYMENT, JOB = one("Deployment"), one("CronJob", "coldstart-retrain")
+PODS = {"service": DEPLOYMENT["spec"]["template"], "retrain": JOB["spec"]["jobTemplate"]["spec"]["template"]}
+
+
+def label(resource: dict) -> str:
+    return f"{resource['kind']}-{resource['metadata']['name']}"
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+@pytest.mark.parametrize("resource", [one for one in RESOURCES if one["kind"] not in FOREIGN], ids=label)
+def test_every_resource_is_valid_by_the_schema_without_a_field_too_much(resource, version):
+    kubernetes_validate.validate(resource, version, strict=True)
+
+
+def test_every_file_is_part_of_the_kustomization():
+    files = {path.name for path in FOLDER.glob("*.yaml")} - {"kustomization.yaml"}
+    assert set(KUSTOMIZATION["resources"]) == files
+
+
+@pytest.mark.parametrize("pod", PODS.values(), ids=PODS)
+def test_every_pod_runs_without_rights_on_a_root_that_it_can_not_write(pod):
+    spec = pod["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in spec["containers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert {"requests", "limits"} == set(container["resources"])
+        mounted = {mount["name"] for mount in container["volumeMounts"]}
+        assert mounted == {volume["name"] for volume in spec["volumes"]}
+
+
+@pytest.mark.parametrize("pod", PODS.values(), ids=PODS)
+def test_no_service_of_the_cluster_is_taken_for_a_setting(pod):
+    assert pod["spec"]["enableServiceLinks"] is False, "a service called coldstart would set COLDSTART_PORT"
+
+
+def test_the_job_writes_models_where_the_service_reads_them():
+    claims = {
+        name: {
+            one["persistentVolumeClaim"]["claimName"]
+            for one in pod["spec"]["volumes"]
+            if one["name"] == "models" and "persistentVolumeClaim" in one
+        }
+        for name, pod in PODS.items()
+    }
+    assert claims["service"] == claims["retrain"] == {"models"}
+    read_only = {
+        name: mount.get("readOnly", False)
+        for name, pod in PODS.items()
+        for mount in pod["spec"]["containers"][0]["volumeMounts"]
+        if mount["name"] == "models"
+    }
+    assert read_only == {"service": True, "retrain": False}
+
+
+def test_every_setting_given_to_the_service_is_one_that_it_has():
+    known = {variable(field.name) for field in fields(Settings)}
+    given = {one["name"] for one in PODS["service"]["spec"]["containers"][0]["env"]}
+    assert {name for name in given if name.startswith("COLDSTART_")} <= known
+
+
+def test_a_pod_is_given_the_time_that_a_stop_takes():
+    environment = {one["name"]: one["value"] for one in PODS["service"]["spec"]["containers"][0]["env"]}
+    drain = float(environment["COLDSTART_DRAIN_SECONDS"])
+    grace = float(environment.get("COLDSTART_GRACE_SECONDS", Settings.grace_seconds))
+    assert PODS["service"]["spec"]["terminationGracePeriodSeconds"] >= drain + grace + 5
+
+
+def test_probes_ask_the_health_service_that_the_server_has():
+    container = PODS["service"]["spec"]["containers"][0]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"grpc": Settings.port, "metrics": Settings.metrics_port}
+    for name in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[name]["grpc"]["port"] == ports["grpc"]
+    proto = (FOLDER.parents[1] / "protos/coldstart/v1/enjoyment_service.proto").read_text()
+    package, service = re.search(r"^package (.+);", proto, re.M)[1], re.search(r"^service (\w+)", proto, re.M)[1]
+    assert container["readinessProbe"]["grpc"]["service"] == f"{package}.{service}"
+    assert "service" not in container["livenessProbe"]["grpc"], "a pod without a model isn't dead"
+
+
+def test_whatever_selects_pods_finds_those_of_the_deployment():
+    labels = PODS["service"]["metadata"]["labels"]
+    selectors = [
+        DEPLOYMENT["spec"]["selector"]["matchLabels"],
+        one("Service")["spec"]["selector"],
+        one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+        one("PodMonitor")["spec"]["selector"]["matchLabels"],
+        one("NetworkPolicy", "coldstart-service")["spec"]["podSelector"]["matchLabels"],
+    ]
+    for selector in selectors:
+        assert selector.items() <= labels.items()
+    job = PODS["retrain"]["metadata"]["labels"]
+    assert one("NetworkPolicy", "coldstart-retrain")["spec"]["podSelector"]["matchLabels"].items() <= job.items()
+    assert not selectors[0].items() <= job.items(), "the service's selectors must not find the job"
+    assert one("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["name"] == DEPLOYMENT["metadata"]["name"]
+
+
+def test_only_named_ports_are_open_and_nothing_goes_out():
+    policy = one("NetworkPolicy", "coldstart-service")["spec"]
+    assert policy["egress"] == []
+    assert [rule["ports"][0]["port"] for rule in policy["ingress"]] == ["grpc", "metrics"]
+    (endpoint,) = one("PodMonitor")["spec"]["podMetricsEndpoints"]
+    assert endpoint["port"] == "metrics"
+
+
+def test_the_job_runs_the_command_line_as_it_is():
+    from training.__main__ import main  # only this test needs the job
+
+    container = PODS["retrain"]["spec"]["containers"][0]
+    assert container["command"] == ["python", "-m", "training"]
+    with pytest.raises(SystemExit) as ended:
+        main([*container["args"], "--help"])
+    assert ended.value.code == 0
+    (rule,) = JOB["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
+    assert rule["onExitCodes"]["containerName"] == container["name"]
