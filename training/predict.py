@@ -14,6 +14,7 @@ from model.model import Model
 from model.predictions import ARRAYS
 from model.store import Store, StoreError
 from training.dataset import Dataset, make_dataset
+from training.folders import refuse_unwritable
 from training.problems import DataError, Problem
 from training.tables import read_tables
 
@@ -43,6 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.out.parent.is_dir():
         print("--out is in a folder that isn't there", file=sys.stderr)
         return REFUSED
+    if arguments.out.is_dir():
+        print("--out is a folder", file=sys.stderr)
+        return REFUSED
+    refuse_unwritable("--out", arguments.out.parent)
     tables = read_tables(arguments.data)
     try:
         store = Store(arguments.models)
