@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from model.facts import MovieFacts
+
 
 class Catalogue:
     """M movies in the order of the model's rows; G genres."""
@@ -35,6 +37,24 @@ class Catalogue:
 
     def __len__(self) -> int:
         return len(self.movie_ids)
+
+    def facts(self, row: int) -> MovieFacts:
+        """What is known of the movie of a row, its ratings and plays aside."""
+        return MovieFacts(float(self.release_year[row]), self.genres[row], self.attributes[row])
+
+    def asked(self, movie_id: str, described: MovieFacts | None, played: NDArray[np.int32]) -> int | MovieFacts | None:
+        """What a prediction of the movie is made from, for a member who played those rows.
+
+        The catalogue's own row of a rated movie, and of one that the member played, since only there can the play be
+        taken out. Of other movies of the catalogue, the description in place of what is known, field by field; the row
+        where that changes nothing. Of movies that the catalogue lacks, the description.
+        """
+        row = self.row(movie_id)
+        if row is None or described is None or self.rated[row] or row in played:
+            return described if row is None else row
+        known = self.facts(row)
+        merged = described.over(known)
+        return row if merged.same_as(known) else merged
 
     def row(self, movie_id: str) -> int | None:
         """The row of the movie with this id, None where the catalogue lacks it."""

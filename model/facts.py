@@ -110,6 +110,22 @@ class MovieFacts:
             shares[known] = 1
         return MovieFacts(float("nan") if release_year is None else float(release_year), shares, values)
 
+    def over(self, known: "MovieFacts") -> "MovieFacts":
+        """These facts, field by field, in place of those known before; what these lack stays as it was known."""
+        year, genres = self.release_year, self.genres
+        return MovieFacts(
+            year if np.isfinite(year) else known.release_year,
+            genres if genres.size and np.isfinite(genres[0]) else known.genres,
+            np.where(np.isfinite(self.attributes), self.attributes, known.attributes),
+        )
+
+    def same_as(self, other: "MovieFacts") -> bool:
+        """Whether both tell the same."""
+        return all(
+            np.array_equal(getattr(self, name), getattr(other, name), equal_nan=True)
+            for name in ("release_year", "genres", "attributes")
+        )
+
     @property
     def is_described(self) -> bool:
         """Whether anything is known."""

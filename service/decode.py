@@ -111,17 +111,8 @@ class Decoder:
         return AskedRanking(member, self._allowed(request, unused), offset, page_size, unused)
 
     def _movie(self, movie_id: str, described: MovieFacts | None, member: MemberFacts, unused: Unused) -> Movie:
-        """The catalogue's own row of a rated movie and of one without a description; else the description.
-
-        Also the row of a movie that the member played: only there can the model take the play out.
-        """
-        row = self._catalogue.row(movie_id)
-        if row is None:
-            unused.movies += 1
-            return described
-        if described is None or self._catalogue.rated[row] or row in member.movies:
-            return row
-        return described
+        unused.movies += self._catalogue.row(movie_id) is None
+        return self._catalogue.asked(movie_id, described, member.movies)
 
     def _allowed(self, request: pb.RankMoviesRequest, unused: Unused) -> NDArray[np.bool_] | None:
         """(M,) the movies of the catalogue that pass the filters; None where no filter is given."""

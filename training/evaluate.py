@@ -8,6 +8,8 @@ from pathlib import Path
 from model.serialization import to_json
 from training.evaluation import evaluate
 from training.fitting import FitSettings, fit_model
+from training.folders import refuse_unwritable
+from training.options import at_least
 from training.preparation import cores, prepare
 from training.progress import Progress
 from training.report import markdown
@@ -16,14 +18,16 @@ from training.report import markdown
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `training evaluate`."""
     parser.add_argument("--data", type=Path, required=True, help="the data directory to learn from")
-    parser.add_argument("--folds", type=_folds, default=5, help="member folds, at least 2 (default 5)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default 0)")
-    parser.add_argument("--min-holders", type=int, default=20, help="as for retrain (default 20)")
+    parser.add_argument("--folds", type=at_least(2), default=5, help="member folds, at least 2 (default 5)")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="seed of all random numbers (default 0)")
+    parser.add_argument("--min-holders", type=at_least(1), default=20, help="as for retrain (default 20)")
     parser.add_argument("--out", type=Path, help="folder for report.json and report.md; made if missing")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Show the report, and write it where asked."""
+    if arguments.out:
+        refuse_unwritable("--out", arguments.out)
     progress = Progress(time.monotonic)
     _, data, merged = prepare(arguments.data, arguments.min_holders)
     fit = fit_model(data, arguments.seed, replace(FitSettings(), folds=arguments.folds), cores(), progress)
@@ -35,10 +39,3 @@ def run(arguments: argparse.Namespace) -> int:
         (arguments.out / "report.md").write_text(report, encoding="utf-8")
     print(report)
     return 0
-
-
-def _folds(text: str) -> int:
-    folds = int(text)
-    if folds < 2:
-        raise argparse.ArgumentTypeError("needs at least 2 folds")
-    return folds

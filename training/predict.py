@@ -9,11 +9,12 @@ import polars as pl
 
 from features.columns import MEMBER_ID, MOVIE_ID
 from model.artifact import ArtifactError, load_model
-from model.facts import MemberFacts
+from model.facts import MemberFacts, MovieFacts
 from model.model import Model
 from model.predictions import ARRAYS
 from model.store import Store, StoreError
 from training.dataset import Dataset, make_dataset
+from training.folders import refuse_unwritable
 from training.problems import DataError, Problem
 from training.tables import read_tables
 
@@ -43,6 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.out.parent.is_dir():
         print("--out is in a folder that isn't there", file=sys.stderr)
         return REFUSED
+    if arguments.out.is_dir():
+        print("--out is a folder", file=sys.stderr)
+        return REFUSED
+    refuse_unwritable("--out", arguments.out.parent)
     tables = read_tables(arguments.data)
     try:
         store = Store(arguments.models)
@@ -75,7 +80,7 @@ def _pairs(path: Path) -> pl.DataFrame:
 
 
 def _predictions(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> Iterator[pl.DataFrame]:
-    """One frame a member; facts come from the data directory, in the terms of the model."""
+    """One frame a member; facts of members and movies come from the data directory, in the terms of the model."""
     row_of = {movie_id: model.catalogue.row(movie_id) for movie_id in data.movie_ids}
     catalogue_row = [row_of[movie_id] for movie_id in data.movie_ids]
     raters = set(data.raters.tolist())
@@ -87,6 +92,10 @@ def _predictions(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> Ite
     )
     plays = {key[0]: rows for key, rows in data.plays.group_by("member")}
     nothing = MemberFacts.nothing(model.schema)
+    described = {
+        movie_id: MovieFacts(float(data.release_year[row]), data.genres[row], data.movie_attributes[row])
+        for row, movie_id in enumerate(data.movie_ids)
+    }
     for member_id, movie_ids in wanted.items():
         member = nothing
         if member_id in members:
@@ -94,7 +103,8 @@ def _predictions(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> Ite
             member = MemberFacts(data.attributes[row], nothing.movies, nothing.completion, nothing.age_days)
             if row in plays:
                 member = _with_plays(member, plays[row], catalogue_row)
-        found = model.predict(member, [model.catalogue.row(movie_id) for movie_id in movie_ids])
+        movies = [model.catalogue.asked(movie_id, described.get(movie_id), member.movies) for movie_id in movie_ids]
+        found = model.predict(member, movies)
         yield pl.DataFrame(
             {MEMBER_ID: [member_id] * len(movie_ids), MOVIE_ID: movie_ids}
             | {name: getattr(found, name) for name in ARRAYS}

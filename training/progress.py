@@ -8,8 +8,8 @@ from typing import TextIO
 class Progress:
     """One line a step with the seconds since the start; silent where nobody watches."""
 
-    def __init__(self, clock: Callable[[], float], out: TextIO = sys.stderr) -> None:
-        self._clock, self._out, self._start = clock, out, clock()
+    def __init__(self, clock: Callable[[], float], out: TextIO | None = None) -> None:
+        self._clock, self._out, self._start = clock, out or sys.stderr, clock()
 
     @property
     def seconds(self) -> float:

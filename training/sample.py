@@ -5,7 +5,7 @@ few lack both. `truth.parquet` tells what never-raters feel of movies drawn at r
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from features.columns import (
     TITLE,
 )
 from training import planted
+from training.options import at_least
 from training.planted import Block, Members, Movies
 from training.writing import refuse_foreign, write_data_directory
 
@@ -57,10 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `training sample`."""
     parser.add_argument("--out", type=Path, required=True, help="the data directory to write")
     parser.add_argument(
-        "--members", type=_at_least(FEWEST_MEMBERS), default=1200, help="how many (%(default)s); a quarter never rate"
+        "--members", type=at_least(FEWEST_MEMBERS), default=1200, help="how many (%(default)s); a quarter never rate"
     )
-    parser.add_argument("--movies", type=_at_least(FEWEST_MOVIES), default=300, help="how many (%(default)s)")
-    parser.add_argument("--seed", type=_at_least(0), default=0, help="the same seed makes the same bytes")
+    parser.add_argument("--movies", type=at_least(FEWEST_MOVIES), default=300, help="how many (%(default)s)")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="the same seed makes the same bytes")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -172,13 +173,3 @@ def _times(seconds: planted.Rows) -> pl.Series:
 def _missing(values: pl.Series, share: float, random: np.random.Generator) -> pl.Series:
     """The values, that share of them missing."""
     return pl.select(pl.when(pl.Series(random.random(len(values)) >= share)).then(values)).to_series()
-
-
-def _at_least(lowest: int) -> Callable[[str], int]:
-    def whole_number(text: str) -> int:
-        value = int(text)
-        if value < lowest:
-            raise argparse.ArgumentTypeError(f"must be {lowest} or more")
-        return value
-
-    return whole_number

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from training.folders import refuse_unwritable
 from training.problems import DataError, Problem
 from training.schema_file import SCHEMA_FILE
 
@@ -38,7 +39,8 @@ def write_data_directory(out: Path, tables: Mapping[str, pl.DataFrame], origin: 
 
 
 def refuse_foreign(out: Path) -> None:
-    """Raise DataError unless `out` is new, an empty folder or one that `write_data_directory` made."""
+    """Raise DataError unless `out` can be made: new, an empty folder or one that `write_data_directory` made."""
+    refuse_unwritable("--out", out.absolute().parent)
     if not out.exists():
         return
     if not out.is_dir():

@@ -106,3 +106,14 @@ def test_genres_that_the_schema_lacks_are_left_out_and_none_left_is_not_known():
     assert not MovieFacts.of(SCHEMA, None, None, {}).is_described
     assert MovieFacts.of(SCHEMA, 1990, None, {}).is_described
     assert MovieFacts.of(SCHEMA, None, None, {0: 1.0}).is_described
+
+
+def test_a_description_stands_over_what_was_known_field_by_field():
+    known = MovieFacts.of(SCHEMA, 1990, ["War"], {0: 1.0})
+    nothing = MovieFacts.of(SCHEMA, None, None, {})
+    assert nothing.over(known).same_as(known)
+    assert known.over(nothing).same_as(known)
+    assert not known.same_as(nothing)
+    assert MovieFacts.of(SCHEMA, 2001, None, {}).over(known).same_as(MovieFacts.of(SCHEMA, 2001, ["War"], {0: 1.0}))
+    assert MovieFacts.of(SCHEMA, None, ["Drama"], {}).over(known).genres.tolist() == [1, 0]
+    assert MovieFacts.of(SCHEMA, None, None, {0: 0.0}).over(known).same_as(MovieFacts.of(SCHEMA, 1990, ["War"], {0: 0}))

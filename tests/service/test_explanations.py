@@ -19,6 +19,20 @@ def test_the_parts_sum_to_the_rating_before_it_is_cut_to_the_scale(world):
             assert answer.prediction.rating == pytest.approx(cut, abs=1e-6)
 
 
+def test_the_evidence_told_is_that_of_a_prediction_whatever_of_it_is_taken_out(world):
+    """Also where the movie asked for is all that the member played, and where it is described."""
+    for movie_id in (world.movie_ids[0], world.unrated[0], "new"):
+        for member in (
+            pb.Member(plays=[pb.Play(movie_id=movie_id)]),
+            pb.Member(plays=[pb.Play(movie_id=movie_id)], attributes={"age": pb.AttributeValue(number=30)}),
+        ):
+            movie = pb.Movie(movie_id=movie_id, release_year=1999)
+            explained = explain(world, member=member, new_movie=movie)
+            predicted = world.predict(member, new=[movie])
+            assert explained.member_evidence == predicted.member_evidence
+            assert explained.prediction == predicted.predictions[0]
+
+
 def test_every_part_has_a_name_of_its_own_and_a_sentence(world):
     parts = explain(world, movie_id=world.movie_ids[0]).parts
     assert len({part.group for part in parts}) == len(parts) > 1

@@ -80,4 +80,4 @@ def test_one_fold_is_refused(small: Published, capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit) as stop:
         main(["evaluate", "--data", str(small.data), "--folds", "1"])
     assert stop.value.code == 2
-    assert "at least 2 folds" in capsys.readouterr().err
+    assert "--folds: must be 2 or more" in capsys.readouterr().err

@@ -3,7 +3,8 @@
 import polars as pl
 import pytest
 
-from model.facts import MemberFacts
+from model.evidence import MovieEvidence
+from model.facts import MemberFacts, MovieFacts, encode_attribute
 from model.predictions import ARRAYS
 from training.__main__ import main
 from training.tables import TABLES
@@ -85,7 +86,7 @@ def test_pairs_are_answered_with_raters_and_unknown_ids_among_them(small, predic
 
 
 def test_members_and_movies_that_the_model_has_not_seen_are_predicted(small, predict, directory):
-    """Another data directory: facts come from it, movies that only it has are unknown to the model."""
+    """Another data directory: facts come from it, of members and of movies that only it has."""
     old = small.tables.plays["member_id"][0]
     renamed = pl.col("member_id").replace({old: "newcomer"})
     data = directory(
@@ -100,7 +101,15 @@ def test_members_and_movies_that_the_model_has_not_seen_are_predicted(small, pre
     code, found = predict(pairs=pairs, data=data)
     assert code == 0
     facts = small.model.members.find(old)
-    served = small.model.predict(facts, [small.model.catalogue.row(movie), None])
+    first = small.tables.movies.row(0, named=True)
+    values = {
+        place: encode_attribute(one, first[one.name])
+        for place, one in enumerate(small.model.schema.movie_attributes)
+        if first[one.name] is not None
+    }
+    described = MovieFacts.of(small.model.schema, first["release_year"], first["genres"], values)
+    served = small.model.predict(facts, [small.model.catalogue.row(movie), described])
+    assert found["movie_evidence"].to_list() == [MovieEvidence.RATED, MovieEvidence.DESCRIBED]
     assert found["rating"].to_list() == served.rating.tolist()
 
 
