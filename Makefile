@@ -8,10 +8,10 @@ MODELS ?= models
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports protos docs lock train serve bench accuracy clean
+.PHONY: help setup demo test check format lint types imports protos docs lock train serve bench accuracy image-proof clean
 
 help: ## show these lines
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(VENV)/.installed: requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "coldstart needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 2; }
@@ -63,6 +63,9 @@ accuracy: setup ## the never-rater protocol through the served model, on real da
 	$(RUN) -m benchmarks.accuracy
 
 bench: demo accuracy ## all benchmarks
+
+image-proof: setup ## the Dockerfile's steps in a fresh Debian root, without a Docker engine (root; debootstrap, bubblewrap)
+	$(RUN) deploy/image_proof.py --models $(MODELS)
 
 clean: ## remove what these targets made
 	rm -rf $(VENV) $(DEMO) build
