@@ -5,7 +5,6 @@ import json
 import mmap
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,18 +14,14 @@ from numpy.typing import NDArray
 from features.schema import Schema
 from model import serialization
 from model.catalogue import Catalogue
-from model.manifest import FORMAT, Manifest, Run
+from model.files import MANIFEST, check_names, check_same, open_plain, read_plain, version_of
+from model.files import ArtifactError as ArtifactError
+from model.manifest import Manifest, named_manifest, read_run
+from model.manifest import read_manifest as read_manifest
 from model.members import FILES, MemberTable
 from model.model import Model
 
-MANIFEST, RUN = "manifest.json", "run.json"
-VERSION_DIGITS = 12
-
 Read = TypeVar("Read")
-
-
-class ArtifactError(Exception):
-    """A model's files are missing, damaged or of another format; the message names the file and nothing personal."""
 
 
 @dataclass(frozen=True)
@@ -62,47 +57,27 @@ def write_manifest(folder: Path, manifest: Manifest) -> str:
     """Write the manifest; returns the version, which names the content of every file."""
     content = serialization.to_json(manifest.to_dict())
     (folder / MANIFEST).write_bytes(content)
-    return hashlib.sha256(content).hexdigest()[:VERSION_DIGITS]
+    return version_of(content)
 
 
 def load_model(folder: Path) -> Model:
     """The model in a version's folder. Raises ArtifactError for anything that isn't as it was written."""
-    content = _bytes(folder / MANIFEST)
-    version = hashlib.sha256(content).hexdigest()[:VERSION_DIGITS]
-    manifest = _read(MANIFEST, lambda: _manifest(content))
-    if manifest.format != FORMAT:
-        raise ArtifactError(f"{MANIFEST} has format {manifest.format}, this service reads format {FORMAT}")
-    if version != folder.name:
-        raise ArtifactError(f"{MANIFEST} isn't that of the version that its folder is named for")
-    files = {
-        name: _checked(folder, name, _bytes(folder / name), manifest)
-        for name in manifest.files
-        if not name.startswith("members/")
-    }
+    content, manifest = named_manifest(folder)
+    check_names(folder, manifest.files)
+    files = {name: _checked(folder, name, manifest) for name in manifest.files if not name.startswith("members/")}
     schema = _read("schema.json", lambda: Schema.from_dict(json.loads(files["schema.json"])))
     catalogue = _read("catalogue.npz", lambda: serialization.catalogue_from_bytes(files["catalogue.npz"]))
     core = _read("prior.npz", lambda: serialization.core_from_files(files, schema, len(catalogue)))
     members = MemberTable(**{name: _mapped(folder, f"members/{name}.npy", manifest) for name in FILES})
     _read("members", lambda: _check_members(members, schema, len(catalogue)))
-    run = _read(RUN, lambda: Run(**json.loads(_bytes(folder / RUN))))
-    _read(RUN, lambda: datetime.fromisoformat(run.trained_at))
     model = Model(
-        version=version, schema=schema, manifest=manifest, run=run, members=members, catalogue=catalogue,
+        version=version_of(content), schema=schema, manifest=manifest, run=read_run(folder), members=members,
+        catalogue=catalogue,
         **{field.name: getattr(core, field.name) for field in fields(core)},
     )  # fmt: skip
     if model.trees.booster is not None and model.trees.booster.num_feature() != len(model.feature_names):
         raise ArtifactError("trees.txt is for other features than the model has")
     return model
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest alone; raises ArtifactError where it can't be read."""
-    return _read(MANIFEST, lambda: _manifest(_bytes(folder / MANIFEST)))
-
-
-def _manifest(content: bytes) -> Manifest:
-    given = json.loads(content)
-    return Manifest(**{field.name: given[field.name] for field in fields(Manifest)})
 
 
 def _read(name: str, read: Callable[[], Read]) -> Read:
@@ -114,17 +89,11 @@ def _read(name: str, read: Callable[[], Read]) -> Read:
         raise ArtifactError(f"{name} can't be read as a model's: {type(error).__name__}") from error
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"{path.name} can't be read: {type(error).__name__}") from error
-
-
-def _checked(folder: Path, name: str, content: bytes, manifest: Manifest) -> bytes:
+def _checked(folder: Path, name: str, manifest: Manifest) -> bytes:
+    """The content of a file, no larger than the manifest says."""
     expected = manifest.files[name]
-    if len(content) != expected["size"] or hashlib.sha256(content).hexdigest() != expected["sha256"]:
-        raise ArtifactError(f"{name} of version {folder.name} isn't as it was written")
+    content = read_plain(folder / name, name, expected["size"])
+    check_same(name, len(content), hashlib.sha256(content).hexdigest(), expected)
     return content
 
 
@@ -133,13 +102,11 @@ def _mapped(folder: Path, name: str, manifest: Manifest) -> NDArray[Any]:
     if name not in manifest.files:
         raise ArtifactError(f"{MANIFEST} doesn't list {name}")
     try:
-        with (folder / name).open("rb") as file:
+        with open_plain(folder / name, name) as file:
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
-        raise ArtifactError(f"{name} can't be read: {type(error).__name__}") from error
-    expected = manifest.files[name]
-    if len(content) != expected["size"] or hashlib.sha256(content).hexdigest() != expected["sha256"]:
-        raise ArtifactError(f"{name} of version {folder.name} isn't as it was written")
+        raise ArtifactError(f"{name} can't be read: {type(error).__name__}", "damaged") from error
+    check_same(name, len(content), hashlib.sha256(content).hexdigest(), manifest.files[name])
     return _read(name, lambda: serialization.array_over(content))
 
 

@@ -9,7 +9,9 @@ import lightgbm
 import numpy as np
 import pytest
 
-from model.artifact import VERSION_DIGITS, ArtifactError, load_model, read_manifest
+from model.artifact import load_model
+from model.files import VERSION_DIGITS, ArtifactError
+from model.manifest import read_manifest
 from model.members import FILES
 
 CORE = ("schema.json", "catalogue.npz", "prior.npz", "pairs.npz", "numbers.json", "trees.txt")
