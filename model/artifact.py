@@ -1,9 +1,8 @@
 """A model as a folder of files: written by the job, checked and read by the service."""
 
 import hashlib
-import json
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,15 +12,23 @@ from numpy.typing import NDArray
 
 from features.schema import Schema
 from model import serialization
+from model.arrays import array_over
 from model.catalogue import Catalogue
-from model.files import MANIFEST, check_names, check_same, open_plain, read_plain, version_of
+from model.files import MANIFEST, Reason, check_names, check_same, open_plain, read_plain, version_of
 from model.files import ArtifactError as ArtifactError
-from model.manifest import Manifest, named_manifest, read_run
+from model.forest_text import WrongForest
+from model.golden import GOLDEN, check_golden, golden_to_bytes
+from model.manifest import FORMAT, Manifest, Run, named_manifest, read_run
 from model.manifest import read_manifest as read_manifest
-from model.members import FILES, MemberTable
+from model.members import FILES, KINDS, MemberTable
 from model.model import Model
+from model.soundness import check_catalogue, check_schema
 
 Read = TypeVar("Read")
+Verify = Callable[[bytes], None]
+
+JSON_BYTES, FILE_BYTES = 64 << 20, 8 << 30
+"""No file of JSON, and no other that is read into memory, is larger; a larger one would take all of it."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +47,10 @@ def write_files(folder: Path, parts: Parts, reports: dict[str, bytes]) -> dict[s
     contents = {
         "schema.json": serialization.to_json(parts.schema.to_dict()),
         "catalogue.npz": serialization.catalogue_to_bytes(parts.catalogue),
-        **serialization.core_to_files(parts.core),
+        **serialization.core_to_files(parts.core, parts.schema),
         **reports,
     }
+    contents[GOLDEN] = golden_to_bytes(_as_loaded(contents, parts.members))
     for name, content in contents.items():
         (folder / name).write_bytes(content)
     for name in FILES:
@@ -60,39 +68,61 @@ def write_manifest(folder: Path, manifest: Manifest) -> str:
     return version_of(content)
 
 
-def load_model(folder: Path) -> Model:
-    """The model in a version's folder. Raises ArtifactError for anything that isn't as it was written."""
+def load_model(folder: Path, verify: Verify | None = None) -> Model:
+    """The model in a version's folder. Raises ArtifactError for anything that isn't as it was written.
+
+    `verify` is shown the very bytes of the manifest, which name the hash of all else; it raises ArtifactError too.
+    """
     content, manifest = named_manifest(folder)
+    if verify is not None:
+        verify(content)
     check_names(folder, manifest.files)
     files = {name: _checked(folder, name, manifest) for name in manifest.files if not name.startswith("members/")}
-    schema = _read("schema.json", lambda: Schema.from_dict(json.loads(files["schema.json"])))
-    catalogue = _read("catalogue.npz", lambda: serialization.catalogue_from_bytes(files["catalogue.npz"]))
-    core = _read("prior.npz", lambda: serialization.core_from_files(files, schema, len(catalogue)))
     members = MemberTable(**{name: _mapped(folder, f"members/{name}.npy", manifest) for name in FILES})
-    _read("members", lambda: _check_members(members, schema, len(catalogue)))
-    model = Model(
-        version=version_of(content), schema=schema, manifest=manifest, run=read_run(folder), members=members,
-        catalogue=catalogue,
-        **{field.name: getattr(core, field.name) for field in fields(core)},
-    )  # fmt: skip
-    if model.trees.booster is not None and model.trees.booster.num_feature() != len(model.feature_names):
-        raise ArtifactError("trees.txt is for other features than the model has")
+    model = _model(files, members, version_of(content), manifest, read_run(folder))
+    _read("members", lambda: _check_members(members, model.schema, len(model.catalogue)))
+    _read(GOLDEN, lambda: check_golden(model, files[GOLDEN]), "trial")
     return model
 
 
-def _read(name: str, read: Callable[[], Read]) -> Read:
+def _model(files: Mapping[str, bytes], members: MemberTable, version: str, manifest: Manifest, run: Run) -> Model:
+    """A model of the contents of its files."""
+    schema = _read("schema.json", lambda: Schema.from_dict(serialization.from_json(files["schema.json"])))
+    _read("schema.json", lambda: check_schema(schema))
+    catalogue = _read("catalogue.npz", lambda: serialization.catalogue_from_bytes(files["catalogue.npz"]))
+    _read("catalogue.npz", lambda: check_catalogue(catalogue, schema))
+    core = _read("the core", lambda: serialization.core_from_files(files, schema, len(catalogue)))
+    return Model(
+        version=version, schema=schema, manifest=manifest, run=run, members=members, catalogue=catalogue,
+        **{field.name: getattr(core, field.name) for field in fields(core)},
+    )  # fmt: skip
+
+
+def _as_loaded(contents: Mapping[str, bytes], members: MemberTable) -> Model:
+    """The model that will be read from these contents."""
+    return _model(contents, members, "", Manifest(FORMAT, 0, "", {}, {}, {}, {}), Run("", 0.0))
+
+
+def _read(name: str, read: Callable[[], Read], reason: Reason = "content") -> Read:
+    """What is read, or an ArtifactError that names the file; our own errors' words say more than their type."""
     try:
         return read()
     except ArtifactError:
         raise
+    except WrongForest as error:
+        raise ArtifactError(f"trees.txt can't be read as a model's: {error}", "trees") from error
     except Exception as error:
-        raise ArtifactError(f"{name} can't be read as a model's: {type(error).__name__}") from error
+        told = str(error) if type(error) is ValueError else type(error).__name__
+        raise ArtifactError(f"{name} can't be read as a model's: {told}", reason) from error
 
 
 def _checked(folder: Path, name: str, manifest: Manifest) -> bytes:
     """The content of a file, no larger than the manifest says."""
     expected = manifest.files[name]
-    content = read_plain(folder / name, name, expected["size"])
+    most = JSON_BYTES if name.endswith(".json") else FILE_BYTES
+    if expected["size"] > most:
+        raise ArtifactError(f"{name} is larger than {most} bytes", "unsafe")
+    content = read_plain(folder / name, name, most)
     check_same(name, len(content), hashlib.sha256(content).hexdigest(), expected)
     return content
 
@@ -107,7 +137,7 @@ def _mapped(folder: Path, name: str, manifest: Manifest) -> NDArray[Any]:
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{name} can't be read: {type(error).__name__}", "damaged") from error
     check_same(name, len(content), hashlib.sha256(content).hexdigest(), manifest.files[name])
-    return _read(name, lambda: serialization.array_over(content))
+    return _read(name, lambda: array_over(content))
 
 
 def _check_members(members: MemberTable, schema: Schema, movies: int) -> None:
@@ -119,6 +149,8 @@ def _check_members(members: MemberTable, schema: Schema, movies: int) -> None:
     for name, shape in shapes.items():
         if getattr(members, name).shape != shape:
             raise ArtifactError(f"members/{name}.npy has another shape than the other arrays")
+        if getattr(members, name).dtype != KINDS[name]:
+            raise ArtifactError(f"members/{name}.npy has numbers of another kind")
     starts = members.starts
     if int(starts[0]) != 0 or int(starts[-1]) != plays or bool((np.diff(starts) < 0).any()):
         raise ArtifactError("members/starts.npy doesn't divide the plays between the members")
