@@ -1,11 +1,9 @@
 """A model as a folder of files: written by the job, checked and read by the service."""
 
 import hashlib
-import json
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,19 +12,23 @@ from numpy.typing import NDArray
 
 from features.schema import Schema
 from model import serialization
+from model.arrays import array_over
 from model.catalogue import Catalogue
-from model.manifest import FORMAT, Manifest, Run
-from model.members import FILES, MemberTable
+from model.files import MANIFEST, Reason, check_names, check_same, open_plain, read_plain, version_of
+from model.files import ArtifactError as ArtifactError
+from model.forest_text import WrongForest
+from model.golden import GOLDEN, check_golden, golden_to_bytes
+from model.manifest import FORMAT, Manifest, Run, named_manifest, read_run
+from model.manifest import read_manifest as read_manifest
+from model.members import FILES, KINDS, MemberTable
 from model.model import Model
-
-MANIFEST, RUN = "manifest.json", "run.json"
-VERSION_DIGITS = 12
+from model.soundness import check_catalogue, check_schema
 
 Read = TypeVar("Read")
+Verify = Callable[[bytes], None]
 
-
-class ArtifactError(Exception):
-    """A model's files are missing, damaged or of another format; the message names the file and nothing personal."""
+JSON_BYTES, FILE_BYTES = 64 << 20, 8 << 30
+"""No file of JSON, and no other that is read into memory, is larger; a larger one would take all of it."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,10 @@ def write_files(folder: Path, parts: Parts, reports: dict[str, bytes]) -> dict[s
     contents = {
         "schema.json": serialization.to_json(parts.schema.to_dict()),
         "catalogue.npz": serialization.catalogue_to_bytes(parts.catalogue),
-        **serialization.core_to_files(parts.core),
+        **serialization.core_to_files(parts.core, parts.schema),
         **reports,
     }
+    contents[GOLDEN] = golden_to_bytes(_as_loaded(contents, parts.members))
     for name, content in contents.items():
         (folder / name).write_bytes(content)
     for name in FILES:
@@ -62,69 +65,65 @@ def write_manifest(folder: Path, manifest: Manifest) -> str:
     """Write the manifest; returns the version, which names the content of every file."""
     content = serialization.to_json(manifest.to_dict())
     (folder / MANIFEST).write_bytes(content)
-    return hashlib.sha256(content).hexdigest()[:VERSION_DIGITS]
+    return version_of(content)
 
 
-def load_model(folder: Path) -> Model:
-    """The model in a version's folder. Raises ArtifactError for anything that isn't as it was written."""
-    content = _bytes(folder / MANIFEST)
-    version = hashlib.sha256(content).hexdigest()[:VERSION_DIGITS]
-    manifest = _read(MANIFEST, lambda: _manifest(content))
-    if manifest.format != FORMAT:
-        raise ArtifactError(f"{MANIFEST} has format {manifest.format}, this service reads format {FORMAT}")
-    if version != folder.name:
-        raise ArtifactError(f"{MANIFEST} isn't that of the version that its folder is named for")
-    files = {
-        name: _checked(folder, name, _bytes(folder / name), manifest)
-        for name in manifest.files
-        if not name.startswith("members/")
-    }
-    schema = _read("schema.json", lambda: Schema.from_dict(json.loads(files["schema.json"])))
-    catalogue = _read("catalogue.npz", lambda: serialization.catalogue_from_bytes(files["catalogue.npz"]))
-    core = _read("prior.npz", lambda: serialization.core_from_files(files, schema, len(catalogue)))
+def load_model(folder: Path, verify: Verify | None = None) -> Model:
+    """The model in a version's folder. Raises ArtifactError for anything that isn't as it was written.
+
+    `verify` is shown the very bytes of the manifest, which name the hash of all else; it raises ArtifactError too.
+    """
+    content, manifest = named_manifest(folder)
+    if verify is not None:
+        verify(content)
+    check_names(folder, manifest.files)
+    files = {name: _checked(folder, name, manifest) for name in manifest.files if not name.startswith("members/")}
     members = MemberTable(**{name: _mapped(folder, f"members/{name}.npy", manifest) for name in FILES})
-    _read("members", lambda: _check_members(members, schema, len(catalogue)))
-    run = _read(RUN, lambda: Run(**json.loads(_bytes(folder / RUN))))
-    _read(RUN, lambda: datetime.fromisoformat(run.trained_at))
-    model = Model(
-        version=version, schema=schema, manifest=manifest, run=run, members=members, catalogue=catalogue,
-        **{field.name: getattr(core, field.name) for field in fields(core)},
-    )  # fmt: skip
-    if model.trees.booster is not None and model.trees.booster.num_feature() != len(model.feature_names):
-        raise ArtifactError("trees.txt is for other features than the model has")
+    model = _model(files, members, version_of(content), manifest, read_run(folder))
+    _read("members", lambda: _check_members(members, model.schema, len(model.catalogue)))
+    _read(GOLDEN, lambda: check_golden(model, files[GOLDEN]), "trial")
     return model
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest alone; raises ArtifactError where it can't be read."""
-    return _read(MANIFEST, lambda: _manifest(_bytes(folder / MANIFEST)))
+def _model(files: Mapping[str, bytes], members: MemberTable, version: str, manifest: Manifest, run: Run) -> Model:
+    """A model of the contents of its files."""
+    schema = _read("schema.json", lambda: Schema.from_dict(serialization.from_json(files["schema.json"])))
+    _read("schema.json", lambda: check_schema(schema))
+    catalogue = _read("catalogue.npz", lambda: serialization.catalogue_from_bytes(files["catalogue.npz"]))
+    _read("catalogue.npz", lambda: check_catalogue(catalogue, schema))
+    core = _read("the core", lambda: serialization.core_from_files(files, schema, len(catalogue)))
+    return Model(
+        version=version, schema=schema, manifest=manifest, run=run, members=members, catalogue=catalogue,
+        **{field.name: getattr(core, field.name) for field in fields(core)},
+    )  # fmt: skip
 
 
-def _manifest(content: bytes) -> Manifest:
-    given = json.loads(content)
-    return Manifest(**{field.name: given[field.name] for field in fields(Manifest)})
+def _as_loaded(contents: Mapping[str, bytes], members: MemberTable) -> Model:
+    """The model that will be read from these contents."""
+    return _model(contents, members, "", Manifest(FORMAT, 0, "", {}, {}, {}, {}), Run("", 0.0))
 
 
-def _read(name: str, read: Callable[[], Read]) -> Read:
+def _read(name: str, read: Callable[[], Read], reason: Reason = "content") -> Read:
+    """What is read, or an ArtifactError that names the file; our own errors' words say more than their type."""
     try:
         return read()
     except ArtifactError:
         raise
+    except WrongForest as error:
+        raise ArtifactError(f"trees.txt can't be read as a model's: {error}", "trees") from error
     except Exception as error:
-        raise ArtifactError(f"{name} can't be read as a model's: {type(error).__name__}") from error
+        told = str(error) if type(error) is ValueError else type(error).__name__
+        raise ArtifactError(f"{name} can't be read as a model's: {told}", reason) from error
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"{path.name} can't be read: {type(error).__name__}") from error
-
-
-def _checked(folder: Path, name: str, content: bytes, manifest: Manifest) -> bytes:
+def _checked(folder: Path, name: str, manifest: Manifest) -> bytes:
+    """The content of a file, no larger than the manifest says."""
     expected = manifest.files[name]
-    if len(content) != expected["size"] or hashlib.sha256(content).hexdigest() != expected["sha256"]:
-        raise ArtifactError(f"{name} of version {folder.name} isn't as it was written")
+    most = JSON_BYTES if name.endswith(".json") else FILE_BYTES
+    if expected["size"] > most:
+        raise ArtifactError(f"{name} is larger than {most} bytes", "unsafe")
+    content = read_plain(folder / name, name, most)
+    check_same(name, len(content), hashlib.sha256(content).hexdigest(), expected)
     return content
 
 
@@ -133,14 +132,12 @@ def _mapped(folder: Path, name: str, manifest: Manifest) -> NDArray[Any]:
     if name not in manifest.files:
         raise ArtifactError(f"{MANIFEST} doesn't list {name}")
     try:
-        with (folder / name).open("rb") as file:
+        with open_plain(folder / name, name) as file:
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
-        raise ArtifactError(f"{name} can't be read: {type(error).__name__}") from error
-    expected = manifest.files[name]
-    if len(content) != expected["size"] or hashlib.sha256(content).hexdigest() != expected["sha256"]:
-        raise ArtifactError(f"{name} of version {folder.name} isn't as it was written")
-    return _read(name, lambda: serialization.array_over(content))
+        raise ArtifactError(f"{name} can't be read: {type(error).__name__}", "damaged") from error
+    check_same(name, len(content), hashlib.sha256(content).hexdigest(), manifest.files[name])
+    return _read(name, lambda: array_over(content))
 
 
 def _check_members(members: MemberTable, schema: Schema, movies: int) -> None:
@@ -152,6 +149,8 @@ def _check_members(members: MemberTable, schema: Schema, movies: int) -> None:
     for name, shape in shapes.items():
         if getattr(members, name).shape != shape:
             raise ArtifactError(f"members/{name}.npy has another shape than the other arrays")
+        if getattr(members, name).dtype != KINDS[name]:
+            raise ArtifactError(f"members/{name}.npy has numbers of another kind")
     starts = members.starts
     if int(starts[0]) != 0 or int(starts[-1]) != plays or bool((np.diff(starts) < 0).any()):
         raise ArtifactError("members/starts.npy doesn't divide the plays between the members")

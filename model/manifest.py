@@ -1,10 +1,21 @@
 """What a published model says of itself."""
 
-from dataclasses import asdict, dataclass
+import json
+import math
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+
+from model.files import MANIFEST, RUN, SMALL_BYTES, ArtifactError, check_complete, read_plain, version_of
 
 FORMAT = 1
 """Number of the artifact's format; a service reads only its own."""
+MANIFEST_BYTES = 16 << 20
+"""A larger manifest is none."""
+
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""A time of training beyond these is none, and no number of seconds that every system can tell."""
 
 
 @dataclass(frozen=True)
@@ -39,3 +50,59 @@ class Run:
     """When the job ended: ISO 8601, UTC."""
     seconds: float
     """How long it took."""
+
+
+def manifest_from(content: bytes) -> Manifest:
+    """The manifest that these bytes are; raises ArtifactError."""
+    try:
+        given = json.loads(content)
+        if given["format"] != FORMAT:
+            told = f"{MANIFEST} has format {given['format']!r:.20}, this program reads format {FORMAT}"
+            raise ArtifactError(told, "format")
+        manifest = Manifest(**{field.name: given[field.name] for field in fields(Manifest)})
+        sound = all(
+            isinstance(one["size"], int) and one["size"] >= 0 and isinstance(one["sha256"], str)
+            for one in manifest.files.values()
+        )
+    except ArtifactError:
+        raise
+    except Exception as error:
+        raise ArtifactError(f"{MANIFEST} can't be read as a model's: {type(error).__name__}", "damaged") from error
+    if not sound:
+        raise ArtifactError(f"{MANIFEST} doesn't tell sizes and hashes", "damaged")
+    return manifest
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest alone; raises ArtifactError where it can't be read."""
+    return manifest_from(read_plain(folder / MANIFEST, MANIFEST, MANIFEST_BYTES))
+
+
+def read_run(folder: Path) -> Run:
+    """When a version was made; raises ArtifactError for anything but a time of this era and a duration."""
+    content = read_plain(folder / RUN, RUN, SMALL_BYTES)
+    try:
+        given = json.loads(content)
+        run = Run(given["trained_at"], float(given["seconds"]))
+        trained = datetime.fromisoformat(run.trained_at)
+        sound = trained.tzinfo is not None and EARLIEST <= trained <= LATEST and 0 <= run.seconds < math.inf
+    except Exception as error:
+        raise ArtifactError(f"{RUN} can't be read as a model's: {type(error).__name__}", "damaged") from error
+    if not sound:
+        raise ArtifactError(f"{RUN} doesn't tell when the model was trained", "damaged")
+    return run
+
+
+def named_manifest(folder: Path) -> tuple[bytes, Manifest]:
+    """The manifest with its bytes; raises ArtifactError unless the folder is named for it."""
+    content = read_plain(folder / MANIFEST, MANIFEST, MANIFEST_BYTES)
+    manifest = manifest_from(content)
+    if version_of(content) != folder.name:
+        raise ArtifactError(f"{MANIFEST} isn't that of the version that its folder is named for", "damaged")
+    return content, manifest
+
+
+def check_version(folder: Path) -> None:
+    """Raises ArtifactError unless a version's folder is whole: the manifest's own, and every file as it was written."""
+    _, manifest = named_manifest(folder)
+    check_complete(folder, manifest.files)

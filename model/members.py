@@ -14,6 +14,8 @@ from model.facts import MemberFacts
 
 FILES = ("keys", "attributes", "starts", "movies", "completion", "age_days")
 """Names of the arrays that the table is stored as."""
+KINDS = dict(zip(FILES, ("<u8", "<f4", "<i8", "<i4", "<f4", "<f4"), strict=True))
+"""The kind of number in each."""
 
 
 @dataclass(frozen=True)

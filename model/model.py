@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from features.pairs import Members, pair_features, pair_names
+from features.pairs import Members, pair_features
 from features.schema import Schema
 from model.calibration import Calibration
 from model.catalogue import Catalogue
@@ -16,7 +16,7 @@ from model.explanation import prior_parts, tree_parts
 from model.facts import MemberFacts
 from model.manifest import Manifest, Run
 from model.members import MemberTable
-from model.pairs import PairColumns, member_of
+from model.pairs import PairColumns, feature_names, member_of
 from model.predictions import Explanation, Part, Predictions
 from model.prior import Prior, Taste, prior_numbers, rating_of
 from model.targets import Movie, MovieView, Offsets, Targets
@@ -71,8 +71,7 @@ class Model:
     @cached_property
     def feature_names(self) -> list[str]:
         """Names of the trees' features."""
-        attributes = [self.schema.member_attributes[place].name for place in self.pairs.grouped]
-        return pair_names(attributes, self.schema.genres, [one.name for one in self.schema.movie_attributes])
+        return feature_names(self.schema, self.pairs.grouped)
 
     @cached_property
     def view(self) -> MovieView:

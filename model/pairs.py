@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from features.attributes import group_count, groups
 from features.movies import scaled_year
-from features.pairs import COMPARED, Members, Movies
+from features.pairs import COMPARED, Members, Movies, pair_names
 from features.plays import names
 from features.schema import Schema
 from model.facts import MovieFacts
@@ -36,6 +36,12 @@ class PairColumns:
             movies.direction[rows],
             movies.group_residuals[rows],
         )
+
+
+def feature_names(schema: Schema, grouped: Sequence[int]) -> list[str]:
+    """Names of the trees' features, in their order."""
+    attributes = [schema.member_attributes[place].name for place in grouped]
+    return pair_names(attributes, schema.genres, [one.name for one in schema.movie_attributes])
 
 
 def as_unrated(movies: Movies) -> Movies:

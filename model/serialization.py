@@ -1,31 +1,27 @@
 """The files of a model: arrays as NumPy's .npz, the rest as JSON, trees as LightGBM's text. Nothing is pickled."""
 
-import io
 import json
-import mmap
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import lightgbm
 import numpy as np
-from numpy.typing import NDArray
 
 from features.pairs import Movies
 from features.schema import Attribute, Schema
+from model.arrays import Arrays, arrays_from_bytes, arrays_to_bytes
 from model.calibration import Calibration, Curve
 from model.catalogue import Catalogue
 from model.evidence import MemberEvidence, MovieEvidence
+from model.forest_text import WrongForest, check_forest
 from model.inputs import MovieColumns
-from model.pairs import PairColumns
+from model.pairs import PairColumns, feature_names
 from model.prior import Description, Prior
 from model.regression import KernelRegression
+from model.soundness import check_calibration, check_offsets, check_pairs, check_prior, check_weights
 from model.targets import Offsets
 from model.trees import Trees
-
-Arrays = dict[str, NDArray[Any]]
-FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -39,7 +35,7 @@ class Core:
     calibration: Calibration
 
 
-def core_to_files(core: Core) -> dict[str, bytes]:
+def core_to_files(core: Core, schema: Schema) -> dict[str, bytes]:
     """Contents of the core's files by name."""
     prior, columns = core.prior, core.prior.columns
     arrays: Arrays = {name: getattr(columns, name) for name in _COLUMN_ARRAYS}
@@ -63,6 +59,7 @@ def core_to_files(core: Core) -> dict[str, bytes]:
             for kind, head in prior.heads.items()
         },
         "grouped": list(core.pairs.grouped),
+        "features": feature_names(schema, core.pairs.grouped),
         "tree_weights": {str(int(kind)): weight for kind, weight in core.trees.weights.items()},
         "reach": {f"{int(a)},{int(b)}": list(reach) for (a, b), reach in core.calibration.reach.items()},
         "enjoyed": {
@@ -80,8 +77,8 @@ def core_to_files(core: Core) -> dict[str, bytes]:
 
 
 def core_from_files(files: Mapping[str, bytes], schema: Schema, movie_count: int) -> Core:
-    """The core that `core_to_files` wrote; raises ValueError or KeyError for anything else."""
-    arrays, numbers = arrays_from_bytes(files["prior.npz"]), json.loads(files["numbers.json"])
+    """The core that `core_to_files` wrote; raises ValueError, of which WrongForest, or KeyError for anything else."""
+    arrays, numbers = arrays_from_bytes(files["prior.npz"]), from_json(files["numbers.json"])
     year = Attribute("release_year", "numeric", knots=tuple(numbers["year_knots"]))
     heads = {
         MemberEvidence(int(kind)): KernelRegression(
@@ -114,21 +111,22 @@ def core_from_files(files: Mapping[str, bytes], schema: Schema, movie_count: int
         if f"offset.{int(kind)}" in arrays
     }
     movies = Movies(**arrays_from_bytes(files["pairs.npz"]))
-    for array in (prior.movies, columns.columns, columns.embedding, movies.numbers, movies.direction):
-        if len(array) != movie_count:
-            raise ValueError("an array has another number of movies than the catalogue")
-    if not all(np.isfinite(array).all() for array in arrays.values()):
-        raise ValueError("a number of the prior isn't finite")
-    text = files["trees.txt"].decode()
-    booster = lightgbm.Booster(model_str=text) if text else None
+    grouped = tuple(numbers["grouped"])
+    check_prior(prior, schema, movie_count)
+    check_offsets(offsets, prior, schema, movie_count)
+    check_pairs(movies, grouped, prior, schema, movie_count)
+    names = feature_names(schema, grouped)
+    if numbers["features"] != names:
+        raise ValueError("the trees' features aren't those of this program")
     weights = {MemberEvidence(int(kind)): weight for kind, weight in numbers["tree_weights"].items()}
     calibration = Calibration(
         {_pair(name): (reach[0], reach[1]) for name, reach in numbers["reach"].items()},
         {_pair(name): Curve(tuple(curve["at"]), tuple(curve["value"])) for name, curve in numbers["enjoyed"].items()},
     )
-    if len(schema.member_attributes) <= max(numbers["grouped"], default=-1):
-        raise ValueError("an attribute is missing from the schema")
-    return Core(prior, offsets, PairColumns(movies, tuple(numbers["grouped"])), Trees(booster, weights), calibration)
+    check_weights(weights)
+    check_calibration(calibration)
+    booster = _forest(files["trees.txt"], len(names))
+    return Core(prior, offsets, PairColumns(movies, grouped), Trees(booster, weights), calibration)
 
 
 def catalogue_to_bytes(catalogue: Catalogue) -> bytes:
@@ -141,45 +139,35 @@ def catalogue_to_bytes(catalogue: Catalogue) -> bytes:
 def catalogue_from_bytes(content: bytes) -> Catalogue:
     """The catalogue that `catalogue_to_bytes` wrote."""
     arrays = arrays_from_bytes(content)
-    movie_ids = [json.loads(line) for line in arrays.pop("movie_ids").tobytes().decode().split("\n")]
-    if any(len(array) != len(movie_ids) for array in arrays.values()):
-        raise ValueError("arrays of different lengths")
+    text = arrays.pop("movie_ids").tobytes().decode()
+    movie_ids = json.loads(f"[{text.replace(chr(10), ',')}]")
     return Catalogue(movie_ids, **arrays)
-
-
-def arrays_to_bytes(arrays: Arrays) -> bytes:
-    """An uncompressed .npz of the arrays, the same bytes for the same arrays."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in sorted(arrays.items()):
-            one = io.BytesIO()
-            np.save(one, np.ascontiguousarray(array), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", FIXED_DATE), one.getvalue())
-    return out.getvalue()
-
-
-def arrays_from_bytes(content: bytes) -> Arrays:
-    """The arrays of an .npz."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
-
-
-def array_over(content: mmap.mmap) -> NDArray[Any]:
-    """The array of a mapped .npy file, without a copy; raises ValueError for anything else."""
-    head = io.BytesIO(content[:4096])
-    version = np.lib.format.read_magic(head)
-    if version != (1, 0):
-        raise ValueError("another .npy format")
-    shape, by_column, kind = np.lib.format.read_array_header_1_0(head)
-    if by_column or kind.hasobject:
-        raise ValueError("an array of objects, or by columns")
-    array = np.frombuffer(content, kind, count=int(np.prod(shape)), offset=head.tell())
-    return array.reshape(shape)
 
 
 def to_json(given: dict[str, Any]) -> bytes:
     """JSON for people to read, the same bytes for the same content."""
     return (json.dumps(given, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def from_json(content: bytes) -> Any:
+    """What `to_json` wrote; raises ValueError for what JSON lacks: NaN and the infinities."""
+    return json.loads(content, parse_constant=_refuse)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
+
+
+def _forest(content: bytes, features: int) -> lightgbm.Booster | None:
+    """The forest, once its text is known to hold together; None for no text."""
+    if not content:
+        return None
+    try:
+        text = content.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise WrongForest("the text isn't ASCII") from error
+    check_forest(text, features)
+    return lightgbm.Booster(model_str=text)
 
 
 _COLUMN_ARRAYS = ("columns", "embedding", "squared_weight", "taste")

@@ -1,40 +1,55 @@
-"""`training models`: list, show, promote and roll back published versions."""
+"""`training models`: list and show published versions, and say which serves."""
 
 import argparse
-import json
 import sys
+import time
 from pathlib import Path
 
-from model.artifact import RUN, ArtifactError, load_model, read_manifest
-from model.store import Store, StoreError
+from model.artifact import load_model
+from model.files import ArtifactError
+from model.manifest import read_manifest, read_run
+from model.store import CANDIDATE, CURRENT, Store, StoreError
 
 FAILED, REFUSED = 1, 2
+ACTIONS = ("list", "show", "promote", "candidate", "rollback", "prune")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `training models`."""
-    parser.add_argument("action", choices=["list", "show", "promote", "rollback"], help="what to do")
+    parser.add_argument("action", choices=ACTIONS, help="what to do")
     parser.add_argument("version", nargs="?", help="a version; show takes the one that serves if none is given")
     parser.add_argument("--models", type=Path, required=True, help="the folder of published models")
+    add_keeping(parser)
+
+
+def add_keeping(parser: argparse.ArgumentParser) -> None:
+    """The options of whatever removes old versions."""
+    parser.add_argument(
+        "--keep", type=int, default=10, metavar="NUMBER", help="keep at least so many versions (default 10)"
+    )
+    parser.add_argument(
+        "--keep-days", type=float, default=30.0, metavar="DAYS", help="keep all that are younger than this (default 30)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do the action; 2 for a version that isn't there, 1 for one that can't be loaded."""
-    store = Store(arguments.models)
+    store, version = Store(arguments.models), arguments.version
     try:
-        current = store.current()
-        if arguments.action == "list":
-            return _list(store, current)
-        version = arguments.version or (_before(store, current) if arguments.action == "rollback" else current)
-        if arguments.action == "promote" and not arguments.version:
-            raise StoreError("promote needs a version")
-        if version is None or version not in store.versions():
-            raise StoreError(f"there is no version {version}" if version else "there is no such version")
-        if arguments.action == "show":
-            return _show(store, version)
-        load_model(store.folder(version))
-        store.promote(version)
-        print(f"version {version} serves")
+        match arguments.action:
+            case "list":
+                _list(store)
+            case "show":
+                _show(store, _existing(store, version or store.current()))
+            case "promote":
+                _promote(store, version)
+            case "candidate":
+                _offer(store, version)
+            case "rollback":
+                _roll_back(store, version)
+            case "prune":
+                for gone in store.prune(arguments.keep, arguments.keep_days, time.time()):
+                    print(f"version {gone} is removed")
     except StoreError as error:
         print(error, file=sys.stderr)
         return REFUSED
@@ -44,32 +59,63 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _list(store: Store, current: str | None) -> int:
-    for version in sorted(store.versions(), key=lambda version: _trained_at(store, version)):
-        mark = "serves" if version == current else ""
-        print(f"{version}  {_trained_at(store, version)}  {mark}".rstrip())
-    return 0
+def _promote(store: Store, version: str | None) -> None:
+    if version is None:
+        raise StoreError("promote needs a version")
+    load_model(store.folder(_existing(store, version)))
+    store.promote(version)
+    print(f"version {version} serves")
 
 
-def _show(store: Store, version: str) -> int:
+def _offer(store: Store, version: str | None) -> None:
+    if version is None:
+        raise StoreError("candidate needs a version")
+    load_model(store.folder(_existing(store, version)))
+    store.set_label(CANDIDATE, version)
+    print(f"version {version} is the candidate")
+
+
+def _roll_back(store: Store, version: str | None) -> None:
+    """End the candidate if there is one; else let the version serve that served before, or the one that is named."""
+    labels = store.labels()
+    if version is not None:
+        _promote(store, version)
+    elif CANDIDATE in labels:
+        store.remove_label(CANDIDATE)
+        print(f"version {labels[CANDIDATE]} is no longer the candidate; version {labels.get(CURRENT)} serves on")
+    else:
+        print(f"version {store.roll_back()} serves")
+
+
+def _list(store: Store) -> None:
+    """One line a version, however damaged it is."""
+    names: dict[str, list[str]] = {}
+    for label, version in store.labels().items():
+        names.setdefault(version, []).append("serves" if label == CURRENT else label)
+    for version in sorted(store.versions(), key=lambda version: (_trained_at(store, version), version)):
+        print(f"{version}  {_trained_at(store, version):25}  {', '.join(names.get(version, []))}".rstrip())
+    for told in store.damaged_labels():
+        print(told, file=sys.stderr)
+
+
+def _show(store: Store, version: str) -> None:
     manifest = read_manifest(store.folder(version))
     print(f"version {version}, trained at {_trained_at(store, version)}, seed {manifest.seed}")
     print(f"data {manifest.data_fingerprint}")
     print(", ".join(f"{name} {count:,}" for name, count in manifest.data.items()))
     print(", ".join(f"{name} {number}" for name, number in manifest.libraries.items()))
     print((store.folder(version) / "report.md").read_text(encoding="utf-8"))
-    return 0
 
 
-def _before(store: Store, current: str | None) -> str | None:
-    """The version trained before the one that serves."""
-    order = sorted(store.versions(), key=lambda version: _trained_at(store, version))
-    place = order.index(current) if current in order else 0
-    return order[place - 1] if place > 0 else None
+def _existing(store: Store, version: str | None) -> str:
+    if version is None or version not in store.versions():
+        raise StoreError(f"there is no version {version}" if version else "there is no such version")
+    return version
 
 
 def _trained_at(store: Store, version: str) -> str:
+    """When a version was trained, in words where that can't be read."""
     try:
-        return str(json.loads((store.folder(version) / RUN).read_text(encoding="utf-8"))["trained_at"])
-    except (OSError, ValueError, KeyError) as error:
-        raise ArtifactError(f"{RUN} of version {version} can't be read: {type(error).__name__}") from error
+        return read_run(store.folder(version)).trained_at
+    except ArtifactError:
+        return "unknown"

@@ -3,9 +3,7 @@
 import hashlib
 import importlib.metadata
 import platform
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +12,9 @@ import polars as pl
 from features.columns import COMPLETION
 from features.movies import MEMBER, MOVIE
 from features.plays import AGE_DAYS
-from model.artifact import RUN, Parts, load_model, write_files, write_manifest
+from model.artifact import Parts, load_model, write_files, write_manifest
 from model.catalogue import Catalogue
+from model.files import RUN
 from model.manifest import FORMAT, Manifest
 from model.members import MemberTable, key_of
 from model.serialization import Core, to_json
@@ -46,9 +45,9 @@ def publish(
     notes: list[str],
     run: dict[str, Any],
 ) -> str:
-    """Write, check and publish a version, and let it serve; returns its name. Nothing is left behind on failure."""
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=store.root) as beside:
-        folder = Path(beside) / "model"
+    """Write, check and publish a version, which no label names yet; returns it. Nothing is left behind on failure."""
+    with store.workspace() as beside:
+        folder = beside / "model"
         parts = Parts(data.schema, _catalogue(data), _members(data), core)
         reports = {"report.json": to_json(evaluation), "report.md": markdown(evaluation, notes).encode()}
         files = write_files(folder, parts, reports)
@@ -57,7 +56,6 @@ def publish(
         finished = folder.rename(folder.with_name(version))
         load_model(finished)
         store.publish(finished, version)
-    store.promote(version)
     return version
 
 

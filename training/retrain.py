@@ -40,12 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
     evaluation = evaluate(fit, arguments.seed, progress)
     progress("publishing")
     notes = [str(one) for one in merged]
-    store.root.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     version = publish(
         store, data, fit.core, Origin(arguments.seed, fingerprint(tables)), evaluation, notes,
         {"trained_at": now, "seconds": round(progress.seconds, 1)},
     )  # fmt: skip
+    store.promote(version)
     print(markdown(evaluation, notes))
     print(f"version {version} is published and serves; {progress.seconds:.0f} s", file=sys.stdout)
     return 0

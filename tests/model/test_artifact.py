@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import lightgbm
 import numpy as np
 import pytest
 
-from model.artifact import VERSION_DIGITS, ArtifactError, load_model, read_manifest
+from model.arrays import arrays_from_bytes, arrays_to_bytes
+from model.artifact import load_model
+from model.files import VERSION_DIGITS, ArtifactError
+from model.manifest import read_manifest
 from model.members import FILES
 
-CORE = ("schema.json", "catalogue.npz", "prior.npz", "pairs.npz", "numbers.json", "trees.txt")
+CORE = ("schema.json", "catalogue.npz", "prior.npz", "pairs.npz", "numbers.json", "trees.txt", "golden.npz")
 SERVED = (*CORE, *(f"members/{name}.npy" for name in FILES))
 HASHED = (*SERVED, "report.json", "report.md")
 
@@ -134,9 +138,88 @@ def test_plays_that_would_go_to_the_wrong_member_are_refused(folder):
 def test_trees_for_other_features_are_refused(folder):
     random = np.random.default_rng(1)
     rows = lightgbm.Dataset(random.normal(size=(100, 3)), random.normal(size=100))
-    forest = lightgbm.train({"verbosity": -1, "min_data_in_leaf": 5}, rows, 1)
+    forest = lightgbm.train({"objective": "regression", "verbosity": -1, "min_data_in_leaf": 5}, rows, 1)
     (folder / "trees.txt").write_text(forest.model_to_string())
-    assert refusal(sealed(folder)) == "trees.txt is for other features than the model has"
+    assert refusal(sealed(folder)) == "trees.txt can't be read as a model's: max_feature_idx isn't that of the model"
+
+
+def test_another_order_of_features_is_refused(folder):
+    numbers = json.loads((folder / "numbers.json").read_text())
+    numbers["features"][:2] = numbers["features"][1::-1]
+    (folder / "numbers.json").write_text(json.dumps(numbers))
+    assert "features aren't those of this program" in refusal(sealed(folder))
+
+
+def test_a_model_that_predicts_something_else_than_when_it_was_published_is_refused(folder):
+    """Every file is as the manifest says and every part fits: only the golden predictions tell."""
+    numbers = json.loads((folder / "numbers.json").read_text())
+    (folder / "numbers.json").write_text(json.dumps(numbers | {"mean": numbers["mean"] + 1e-6}))
+    assert "golden.npz" in refusal(sealed(folder))
+
+
+def test_a_file_beside_those_listed_and_a_link_out_of_the_folder_are_refused(folder, tmp_path):
+    for extra in (folder / "more.txt", folder / "members" / "more.npy"):
+        extra.write_bytes(b"")
+        assert refusal(folder) == "there is a file that the manifest doesn't list"
+        extra.unlink()
+    for name in ("prior.npz", "members/keys.npy", "run.json"):
+        away = (folder / name).rename(tmp_path / "away")
+        (folder / name).symlink_to(away)
+        refusal(folder)
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+        refusal(folder)
+        (folder / name).unlink()
+        away.rename(folder / name)
+    assert load_model(folder).version == folder.name
+
+
+@pytest.mark.parametrize("name", ["../prior.npz", "/etc/passwd", "a/b/c", ".hidden", "manifest.json", "members/"])
+def test_a_manifest_can_not_lead_elsewhere(folder, name):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    files = manifest["files"] | {name: {"size": 1, "sha256": "0" * 64}}
+    content = json.dumps(manifest | {"files": files}).encode()
+    (folder / "manifest.json").write_bytes(content)
+    moved = folder.rename(folder.with_name(hashlib.sha256(content).hexdigest()[:VERSION_DIGITS]))
+    assert refusal(moved) == "manifest.json lists a file that can't belong to a version"
+
+
+NUMBERS = {
+    "mean": float("nan"), "noise": -1.0, "mean_year": float("inf"), "grouped": [99], "tree_weights": {"2": 7.0},
+    "reach": {"1,1": [float("inf"), 1.0]}, "enjoyed": {"1,1": {"at": [2.0, 1.0], "value": [0.0, 1.0]}},
+    "year_knots": [2000.0, 1990.0], "columns": ["quality"], "heads": {"9": {"gamma": 1.0, "usual_distance": 1.0}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(NUMBERS))
+def test_a_number_that_can_not_be_is_refused(folder, name):
+    numbers = json.loads((folder / "numbers.json").read_text())
+    given = NUMBERS[name]
+    numbers[name] = numbers[name] | given if isinstance(given, dict) else given
+    (folder / "numbers.json").write_text(json.dumps(numbers))
+    refusal(sealed(folder))
+
+
+@pytest.mark.parametrize("file", ["prior.npz", "pairs.npz", "catalogue.npz"])
+@pytest.mark.parametrize("harm", ["inf", "row", "column", "gone"])
+def test_every_array_is_checked(folder, file, harm):
+    whole = arrays_from_bytes((folder / file).read_bytes())
+    for name, array in whole.items():
+        changed = array.copy()
+        if harm == "gone":
+            arrays = {key: value for key, value in whole.items() if key != name}
+        elif harm == "inf" and array.dtype.kind == "f" and array.size:
+            changed.flat[-1] = np.inf
+            arrays = whole | {name: changed}
+        elif harm == "row":
+            arrays = whole | {name: np.concatenate([changed, changed[:1]])}
+        elif harm == "column" and array.ndim == 2:
+            arrays = whole | {name: np.concatenate([changed, changed[:, :1]], axis=1)}
+        else:
+            continue
+        (folder / file).write_bytes(arrays_to_bytes(arrays))
+        folder = sealed(folder)
+        assert refusal(folder), (file, name)
 
 
 def test_a_model_that_was_copied_elsewhere_answers_the_same(folder, small):

@@ -116,7 +116,7 @@ def test_a_failure_while_publishing_leaves_the_version_that_serves(small, tmp_pa
     store = Store(models)
     assert store.current() == small.version
     assert store.versions() == [small.version]
-    assert sorted(path.name for path in models.iterdir()) == ["current", "versions"]
+    assert sorted(path.name for path in models.iterdir()) == [".lock", "current", "versions"]
 
 
 def no_plays(frames):

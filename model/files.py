@@ -1,0 +1,111 @@
+"""The files of a version: opened without following links, and compared with what the manifest says of them."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, Literal
+
+MANIFEST, RUN, SIGNATURE = "manifest.json", "run.json", "manifest.sig"
+UNLISTED = (MANIFEST, RUN, SIGNATURE)
+"""Files that the manifest can't list: itself, what differs from run to run, and its own signature."""
+VERSION_DIGITS = 12
+SMALL_BYTES = 1 << 20
+"""No pointer, run or signature is larger."""
+
+Reason = Literal["missing", "damaged", "unsafe", "format", "unsigned", "content", "trees", "trial", "store", "other"]
+"""Why a version is refused.
+
+missing: a file isn't there or can't be read; damaged: it isn't as it was written; unsafe: it is no plain file of the
+folder, or none that belongs there; format: of another format; unsigned: without a signature by the right key; content:
+its parts don't make a model; trees: the forest doesn't hold together; trial: the disposable process died, took too long
+or predicted something else; store: the pointer can't be read; other: anything else.
+"""
+
+
+class ArtifactError(Exception):
+    """A model's files are missing, damaged or of another format; the message names the file and nothing personal."""
+
+    def __init__(self, message: str, reason: Reason = "content") -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
+
+
+def open_plain(path: Path, name: str) -> BufferedReader:
+    """Open a plain file for reading; raises ArtifactError for a link, a pipe, a folder and what isn't there.
+
+    A pipe would never end and a link can lead to anything that the service may read.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        reason: Reason = "unsafe" if path.is_symlink() else "missing"
+        raise ArtifactError(f"{name} can't be read: {type(error).__name__}", reason) from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise ArtifactError(f"{name} can't be read: it is no plain file", "unsafe")
+    return os.fdopen(handle, "rb")
+
+
+def read_plain(path: Path, name: str, most: int) -> bytes:
+    """The content of a plain file of at most so many bytes; raises ArtifactError."""
+    with open_plain(path, name) as file:
+        if os.fstat(file.fileno()).st_size > most:
+            raise ArtifactError(f"{name} is larger than {most} bytes", "damaged")
+        try:
+            return file.read(most)
+        except OSError as error:
+            raise ArtifactError(f"{name} can't be read: {type(error).__name__}", "missing") from error
+
+
+def version_of(manifest: bytes) -> str:
+    """The version that a manifest's bytes name."""
+    return hashlib.sha256(manifest).hexdigest()[:VERSION_DIGITS]
+
+
+def check_names(folder: Path, listed: Mapping[str, Any]) -> None:
+    """Raises ArtifactError where the folder holds anything but the listed files, or a name that leads out of it."""
+    for name in listed:
+        parts = name.split("/")
+        if name in UNLISTED or len(parts) > 2 or any(not part or part.startswith(".") for part in parts):
+            raise ArtifactError(f"{MANIFEST} lists a file that can't belong to a version", "unsafe")
+    if folder.is_symlink():
+        raise ArtifactError("the version's folder is a link", "unsafe")
+    folders = {name.split("/")[0] for name in listed if "/" in name}
+    for entry in _entries(folder, folders):
+        path = entry.relative_to(folder).as_posix()
+        if entry.is_symlink():
+            raise ArtifactError(f"{path} is a link", "unsafe")
+        if path not in listed and path not in UNLISTED and path not in folders:
+            raise ArtifactError("there is a file that the manifest doesn't list", "unsafe")
+
+
+def check_same(name: str, size: int, sha256: str, listed: Mapping[str, Any]) -> None:
+    """Raises ArtifactError where a file isn't as it was written."""
+    if size != listed["size"] or sha256 != listed["sha256"]:
+        raise ArtifactError(f"{name} isn't as it was written", "damaged")
+
+
+def check_complete(folder: Path, listed: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raises ArtifactError unless the folder holds exactly the listed files, as they were written."""
+    check_names(folder, listed)
+    for name, expected in listed.items():
+        with open_plain(folder / name, name) as file:
+            try:
+                size, sha256 = os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                raise ArtifactError(f"{name} can't be read: {type(error).__name__}", "missing") from error
+        check_same(name, size, sha256, expected)
+
+
+def _entries(folder: Path, folders: set[str]) -> Iterator[Path]:
+    """What lies in the folder and in those of its folders that may be there."""
+    try:
+        for entry in sorted(folder.iterdir()):
+            yield entry
+            if entry.name in folders and entry.is_dir() and not entry.is_symlink():
+                yield from sorted(entry.iterdir())
+    except OSError as error:
+        raise ArtifactError(f"the version's folder can't be read: {type(error).__name__}", "missing") from error

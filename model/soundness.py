@@ -1,0 +1,178 @@
+"""Checks that the parts of a model fit each other and hold nothing but numbers that can be predicted with.
+
+Every check raises ValueError with the name of the part.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from features.attributes import group_count
+from features.pairs import COMPARED, MOVIE_NUMBERS, Movies
+from features.plays import names
+from features.schema import Attribute, Schema
+from model.calibration import Calibration
+from model.catalogue import Catalogue
+from model.evidence import MemberEvidence
+from model.prior import Description, Prior
+from model.targets import Offsets
+
+MAY_BE_UNKNOWN = ("release_year", "genres", "attributes", "numbers", "compared", "group_residuals")
+"""Arrays of movies in which NaN stands for what isn't known."""
+
+
+def check_schema(schema: Schema) -> None:
+    """Names, kinds, categories and knots."""
+    scale = schema.scale
+    _check_finite(scale, "scale")
+    if not scale.low <= scale.enjoyed_from <= scale.high:
+        raise ValueError("scale isn't one")
+    if schema.end_of_data is not None:
+        _check_finite(float(schema.end_of_data), "end_of_data")
+    _check_names(schema.genres, "genres")
+    for attributes in (schema.member_attributes, schema.movie_attributes):
+        _check_names([attribute.name for attribute in attributes], "attributes")
+        for attribute in attributes:
+            _check_attribute(attribute)
+
+
+def check_catalogue(catalogue: Catalogue, schema: Schema) -> None:
+    """Ids and shapes."""
+    count = len(catalogue)
+    _check_names(catalogue.movie_ids, "movie_ids")
+    shapes = {"rated": (count,), "release_year": (count,), "genres": (count, len(schema.genres))}
+    _check_shapes(catalogue, shapes | {"attributes": (count, len(schema.movie_attributes))})
+    if catalogue.rated.dtype != np.bool_:
+        raise ValueError("rated isn't of flags")
+    for name in ("release_year", "genres", "attributes"):
+        _check_finite(getattr(catalogue, name), name)
+
+
+def check_prior(prior: Prior, schema: Schema, count: int) -> None:
+    """The factorization and its regressions, for so many movies."""
+    columns = prior.columns
+    factors = len(prior.average_member)
+    taste, places = columns.taste.shape[-1], columns.embedding.shape[-1]
+    _check_shapes(
+        columns,
+        {"columns": (count, len(columns.names)), "embedding": (count, places), "squared_weight": (count,),
+         "taste": (count, taste)},
+    )  # fmt: skip
+    _check_shapes(prior, {"movies": (count, factors), "movie_variance": (count,), "average_member": (factors,)})
+    from_plays = len(names(columns.names)) + taste + places
+    from_attributes = sum(attribute.width for attribute in schema.member_attributes)
+    for evidence, head in prior.heads.items():
+        inputs = from_plays * evidence.has_plays + from_attributes * evidence.has_attributes
+        bumps = len(head.landmarks)
+        _check_shapes(
+            head,
+            {"centre": (inputs,), "scale": (inputs,), "landmarks": (bumps, inputs), "intercept": (factors,),
+             "linear": (inputs, factors), "bumps": (bumps, factors)},
+        )  # fmt: skip
+        if head.gamma < 0 or head.usual_distance < 0:
+            raise ValueError("a head's distances are negative")
+    if not set(prior.heads) | {MemberEvidence.NOTHING} <= set(prior.spread):
+        raise ValueError("a kind of evidence has no spread")
+    if any(spread.shape != (factors, factors) for spread in prior.spread.values()):
+        raise ValueError("spread has another shape than the factors")
+    if prior.noise < 0 or prior.movie_variance.min(initial=0) < 0 or min(prior.unrated_variance.values()) < 0:
+        raise ValueError("a variance is negative")
+    check_description(prior.description, schema, factors)
+    _check_finite(prior, "prior")
+
+
+def check_offsets(offsets: Mapping[MemberEvidence, Offsets], prior: Prior, schema: Schema, count: int) -> None:
+    """What movies' ratings lie above the prior, for every kind of evidence that there is."""
+    if not set(prior.heads) | {MemberEvidence.NOTHING} <= set(offsets):
+        raise ValueError("a kind of evidence has no offsets")
+    for one in offsets.values():
+        _check_shapes(one, {"movies": (count,)})
+        check_description(one.description, schema, 1)
+    _check_finite(offsets, "offsets")
+
+
+def check_description(description: Description, schema: Schema, outputs: int) -> None:
+    """A regression from what is known of a movie to so many outputs."""
+    _check_attribute(description.year)
+    attributes = (description.year, *schema.movie_attributes)
+    inputs = len(schema.genres) + sum(attribute.width for attribute in attributes)
+    _check_shapes(description, {"centre": (inputs,), "intercept": (outputs,), "weights": (inputs, outputs)})
+
+
+def check_pairs(movies: Movies, grouped: Sequence[int], prior: Prior, schema: Schema, count: int) -> None:
+    """What the trees see of movies."""
+    attributes = schema.member_attributes
+    if len(set(grouped)) != len(grouped) or not all(0 <= place < len(attributes) for place in grouped):
+        raise ValueError("grouped names attributes that the schema lacks")
+    groups = sum(group_count(attributes[place]) for place in grouped)
+    _check_shapes(
+        movies,
+        {"numbers": (count, len(MOVIE_NUMBERS)), "compared": (count, len(COMPARED)),
+         "genres": (count, len(schema.genres)), "attributes": (count, len(schema.movie_attributes)),
+         "direction": (count, prior.columns.embedding.shape[1]), "group_residuals": (count, groups)},
+    )  # fmt: skip
+    _check_finite(movies, "pairs")
+
+
+def check_weights(weights: Mapping[MemberEvidence, float]) -> None:
+    """How far the trees are followed."""
+    if not all(0 <= weight <= 1 for weight in weights.values()):
+        raise ValueError("tree_weights aren't shares")
+
+
+def check_calibration(calibration: Calibration) -> None:
+    """Intervals and probabilities."""
+    _check_finite(calibration, "calibration")
+    for curve in calibration.enjoyed.values():
+        if not curve.at or len(curve.at) != len(curve.value):
+            raise ValueError("a curve of the calibration has no points, or too few values")
+        if any(a > b for a, b in (*pairwise(curve.at), *pairwise(curve.value))):
+            raise ValueError("a curve of the calibration doesn't rise")
+        if not 0 <= curve.value[0] <= curve.value[-1] <= 1:
+            raise ValueError("a curve of the calibration isn't of probabilities")
+
+
+def _check_attribute(attribute: Attribute) -> None:
+    if attribute.kind not in ("categorical", "numeric") or not isinstance(attribute.has_other, bool):
+        raise ValueError("an attribute is of no kind")
+    _check_names(attribute.categories, "categories")
+    for knot in attribute.knots:
+        _check_finite(float(knot), "knots")
+    if any(low >= high for low, high in pairwise(attribute.knots)):
+        raise ValueError("knots don't ascend")
+
+
+def _check_names(given: Iterable[object], name: str) -> None:
+    found = list(given)
+    if not all(isinstance(one, str) for one in found) or len(set(found)) != len(found):
+        raise ValueError(f"{name} aren't texts of which each is there once")
+
+
+def _check_shapes(part: object, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    for name, shape in shapes.items():
+        if getattr(part, name).shape != shape:
+            raise ValueError(f"{name} has another shape than the rest of the model")
+
+
+def _check_finite(part: Any, name: str) -> None:
+    """Every number in it, however deep; of an array, NaN too where it may stand for what isn't known."""
+    if isinstance(part, np.ndarray):
+        bad = np.isinf(part) if name in MAY_BE_UNKNOWN else ~np.isfinite(part)
+        if bad.any():
+            raise ValueError(f"a number of {name} isn't finite")
+    elif isinstance(part, float):
+        if not math.isfinite(part):
+            raise ValueError(f"{name} isn't finite")
+    elif is_dataclass(part):
+        for field in fields(part):
+            _check_finite(getattr(part, field.name), field.name)
+    elif isinstance(part, Mapping):
+        for value in part.values():
+            _check_finite(value, name)
+    elif isinstance(part, (list, tuple)):
+        for value in part:
+            _check_finite(value, name)
