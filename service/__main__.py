@@ -31,12 +31,13 @@ def main() -> int:
     set_up(settings.log_level, sys.stderr)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    from service.certificates import CertificateError
     from service.ports import PortTaken
     from service.supervisor import NoWorker, supervise  # only now: Prometheus reads the environment when imported
 
     try:
         asyncio.run(supervise(settings, time.perf_counter, sys.stdout))
-    except (PortTaken, NoWorker) as error:
+    except (PortTaken, NoWorker, CertificateError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -27,6 +27,7 @@ STAGE_SECONDS = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 
 POSITIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 ALL_STAGES = ("decode", *STAGES, "encode")
 LOAD_RESULTS = ("loaded", "refused", "failed")
+CERTIFICATE_RESULTS = ("loaded", "refused")
 UNUSED_REASONS = ("unknown_attribute", "unseen_category")
 
 
@@ -118,6 +119,12 @@ class Metrics:
         self._loads = {result: loads.labels(result) for result in LOAD_RESULTS}
         self._members = self._gauge("coldstart_members", "Members whose facts are published with the model.", Merge.MAX)
         self._movies = self._gauge("coldstart_movies", "Movies of the model's catalogue.", Merge.MAX)
+        certificates = self._counter(
+            "coldstart_certificate_loads_total",
+            "Contents of the files of the TLS certificate: loaded, or refused since they can't be used.",
+            "result",
+        )
+        self._certificates = {result: certificates.labels(result) for result in CERTIFICATE_RESULTS}
         self._ready = self._gauge("coldstart_ready", "1 while health answers SERVING, in every worker.", Merge.EVERY)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
@@ -167,6 +174,10 @@ class Metrics:
         self._trained.set(datetime.fromisoformat(model.run.trained_at).timestamp())
         self._members.set(len(model.members))
         self._movies.set(len(model.catalogue))
+
+    def certificates(self, result: str) -> None:
+        """Count a content of the certificate's files, one of `CERTIFICATE_RESULTS`."""
+        self._certificates[result].inc()
 
     def ready(self, ready: bool) -> None:
         """Tell whether health answers SERVING."""

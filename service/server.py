@@ -16,6 +16,7 @@ from model.store import Store
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from service.answering import Answering
+from service.certificates import CertificateFiles
 from service.health import Health
 from service.interceptor import Edge
 from service.live import LiveModel
@@ -24,6 +25,7 @@ from service.metrics import Metrics
 from service.ports import at_port
 from service.servicer import EnjoymentServicer
 from service.settings import Settings
+from service.tls import LiveCertificates
 
 ENJOYMENT_SERVICE = pb.DESCRIPTOR.services_by_name["EnjoymentService"].full_name
 SIGN_OF_LIFE_SECONDS = 10.0
@@ -96,7 +98,13 @@ async def _take_calls(
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     if settings.reflection == "on":
         enable_server_reflection(services, server)
-    server.add_insecure_port(at_port(settings.host, settings.port))
+    address, files = at_port(settings.host, settings.port), CertificateFiles.of(settings)
+    if files is None:
+        server.add_insecure_port(address)
+    else:
+        certificates = LiveCertificates(files, metrics.certificates)
+        server.add_secure_port(address, certificates.credentials())
+        looking = asyncio.create_task(_look_for_certificates(certificates, settings.reload_seconds))
     await server.start()
     serves(live.version)
     await stop.wait()
@@ -105,7 +113,16 @@ async def _take_calls(
     await asyncio.sleep(settings.drain_seconds)  # gRPC cancels calls that have arrived and that no handler has yet
     health.end()
     await server.stop(settings.grace_seconds)
+    if files is not None:
+        looking.cancel()
     background.shutdown(wait=False, cancel_futures=True)
+
+
+async def _look_for_certificates(certificates: LiveCertificates, seconds: float) -> None:
+    """Tell of changed files even where no client connects, for ever."""
+    while True:
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(certificates.look)
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:

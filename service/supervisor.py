@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TextIO
 
+from service.certificates import CertificateFiles
 from service.cores import usable_cores
 from service.logs import tell
 from service.merging import Merged
@@ -34,8 +35,11 @@ class NoWorker(Exception):
 async def supervise(settings: Settings, clock: Callable[[], float], announce: TextIO) -> None:
     """Serve until SIGTERM or SIGINT; writes a line of JSON with the ports when all workers serve.
 
-    Raises PortTaken and NoWorker.
+    Raises PortTaken, NoWorker, and CertificateError if the service would begin without a good certificate.
     """
+    files = CertificateFiles.of(settings)
+    if files is not None:
+        files.check(files.read())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
