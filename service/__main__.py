@@ -12,13 +12,16 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",
     "GRPC_VERBOSITY": "NONE",
+    "GRPC_ENABLE_FORK_SUPPORT": "0",
     "PROMETHEUS_DISABLE_CREATED_SERIES": "true",
 }
 """What libraries are told, unless the environment says else.
 
-Requests are small and many: threads inside one only get into the others' way. gRPC's own lines are no JSON. When each
-series began says nothing here, since all begin with the process.
+Requests are small and many: threads inside one only get into the others' way, and memory that each thread keeps for
+itself looks like a leak. gRPC's own lines are no JSON, and it needn't be ready for forks, of which there are none. When
+each series began says nothing here, since all begin with the process.
 """
 
 
@@ -28,11 +31,13 @@ def main() -> int:
     set_up(settings.log_level, sys.stderr)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    from service.server import PortTaken, serve  # only now: numpy and gRPC read the environment when they are imported
+    from service.certificates import CertificateError
+    from service.ports import PortTaken
+    from service.supervisor import NoWorker, supervise  # only now: Prometheus reads the environment when imported
 
     try:
-        asyncio.run(serve(settings, time.perf_counter, sys.stdout))
-    except PortTaken as error:
+        asyncio.run(supervise(settings, time.perf_counter, sys.stdout))
+    except (PortTaken, NoWorker, CertificateError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -21,11 +21,11 @@ class UnknownService(Exception):
 
 
 class Health(health_pb2_grpc.HealthServicer):
-    """NOT_SERVING until a model is loaded and from the begin of the stop, for the server and its services alike."""
+    """Of the server ("") it tells whether it lives, of its service whether it can answer."""
 
-    def __init__(self, services: frozenset[str], changed: Callable[[bool], None]) -> None:
-        """The services that exist, and what is told whether SERVING is answered each time that changes."""
-        self._services = services | {""}
+    def __init__(self, service: str, changed: Callable[[bool], None]) -> None:
+        """The service's name, and what is told whether it can answer each time that changes."""
+        self._services = ("", service)
         self._told = changed
         self._ready = False
         self._stopping = False
@@ -34,11 +34,11 @@ class Health(health_pb2_grpc.HealthServicer):
 
     @property
     def is_serving(self) -> bool:
-        """Whether SERVING is answered."""
+        """Whether SERVING is answered of the service."""
         return self._ready and not self._stopping
 
     def model_loaded(self) -> None:
-        """From now on the service can answer."""
+        """From now on the service can answer; before, only the server is said to be SERVING."""
         self._ready = True
         self._tell()
 
@@ -53,16 +53,15 @@ class Health(health_pb2_grpc.HealthServicer):
         self._tell()
 
     async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:
-        """The status of a service, "" being the whole server; NOT_FOUND for any other."""
+        """The status of the service, or of the server; NOT_FOUND for any other."""
         if request.service not in self._services:
             raise UnknownService
-        return HealthCheckResponse(status=self._status())
+        return HealthCheckResponse(status=self._status(request.service))
 
     async def List(self, request: Any, context: Context) -> Any:
-        """The status of every service."""
-        status = HealthCheckResponse(status=self._status())
+        """The status of both."""
         return health_pb2.HealthListResponse(  # type: ignore[attr-defined] # newer than its stubs
-            statuses=dict.fromkeys(self._services, status)
+            statuses={service: HealthCheckResponse(status=self._status(service)) for service in self._services}
         )
 
     async def Watch(self, request: HealthCheckRequest, context: Context) -> AsyncIterator[HealthCheckResponse]:
@@ -71,7 +70,7 @@ class Health(health_pb2_grpc.HealthServicer):
         told = None
         while True:
             changed, ended = self._changed, self._ended
-            status = self._status() if known else HealthCheckResponse.SERVICE_UNKNOWN
+            status = self._status(request.service) if known else HealthCheckResponse.SERVICE_UNKNOWN
             if status != told:
                 yield HealthCheckResponse(status=status)
                 told = status
@@ -79,8 +78,9 @@ class Health(health_pb2_grpc.HealthServicer):
                 return
             await changed.wait()
 
-    def _status(self) -> int:
-        return HealthCheckResponse.SERVING if self.is_serving else HealthCheckResponse.NOT_SERVING
+    def _status(self, service: str) -> int:
+        well = self.is_serving if service else not self._stopping
+        return HealthCheckResponse.SERVING if well else HealthCheckResponse.NOT_SERVING
 
     def _tell(self) -> None:
         """Wake every watch."""

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-MESSAGE_BYTES = 4 * 1024 * 1024
 MOVIES = 1_000
 PLAYS = 10_000
 ATTRIBUTES = 1_000

@@ -16,11 +16,17 @@ class JsonLines(logging.Formatter):
     type of an exception and its stack are.
     """
 
+    def __init__(self, **facts: object) -> None:
+        """Facts about the process that each line begins with."""
+        super().__init__()
+        self._facts = facts
+
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
+            **self._facts,
         }
         if record.name == _LOG.name:
             line |= {"event": record.msg, **getattr(record, "facts", {})}
@@ -31,10 +37,10 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def set_up(level: str, stream: TextIO) -> None:
-    """Send all log lines of this process to the stream, in JSON."""
+def set_up(level: str, stream: TextIO, **facts: object) -> None:
+    """Send all log lines of this process to the stream, in JSON, with facts about the process in each."""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLines(**facts))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
 

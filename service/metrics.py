@@ -16,8 +16,10 @@ from features.schema import Scale
 from model.evidence import MemberEvidence, MovieEvidence
 from model.model import STAGES, Model
 from model.predictions import Predictions
+from service.merging import Family, Merge, snapshot
 from service.positions import ArrayHistogram
 from service.request_facts import Unused
+from service.worker_metrics import ROWS as SUPERVISOR_ROWS
 
 CALL_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """Around the millisecond that a small request takes, up to bulk streams."""
@@ -25,6 +27,7 @@ STAGE_SECONDS = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 
 POSITIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 ALL_STAGES = ("decode", *STAGES, "encode")
 LOAD_RESULTS = ("loaded", "refused", "failed")
+CERTIFICATE_RESULTS = ("loaded", "refused")
 UNUSED_REASONS = ("unknown_attribute", "unseen_category")
 
 
@@ -59,6 +62,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.rows: list[tuple[str, str, tuple[str, ...], str]] = []
+        self._merges: dict[str, Merge] = {}
         self._started = self._counter("grpc_server_started_total", "Calls begun.", *Method._fields)
         self._handled = self._counter(
             "grpc_server_handled_total", "Calls ended, by status code.", *Method._fields, "grpc_code"
@@ -97,11 +101,14 @@ class Metrics:
         self._unused_attributes = {reason: unused.labels(reason) for reason in UNUSED_REASONS}
         stages = self._histogram("coldstart_stage_seconds", "Time of each stage of an answer.", STAGE_SECONDS, "stage")
         self._stages = {stage: stages.labels(stage).observe for stage in ALL_STAGES}
-        self._model = self._gauge("coldstart_model_info", "1 for the model that is served.", "version", "format")
+        self._model = self._gauge(
+            "coldstart_model_info", "1 for the model that is served.", Merge.MAX, "version", "format"
+        )
         self._model_labels: tuple[str, str] | None = None
         self._trained = self._gauge(
             "coldstart_model_trained_timestamp_seconds",
             "When the model that is served was trained, in seconds since 1970 UTC; NaN without a model.",
+            Merge.MAX,
         )
         self._trained.set(math.nan)
         loads = self._counter(
@@ -110,9 +117,15 @@ class Metrics:
             "result",
         )
         self._loads = {result: loads.labels(result) for result in LOAD_RESULTS}
-        self._members = self._gauge("coldstart_members", "Members whose facts are published with the model.")
-        self._movies = self._gauge("coldstart_movies", "Movies of the model's catalogue.")
-        self._ready = self._gauge("coldstart_ready", "1 while health answers SERVING.")
+        self._members = self._gauge("coldstart_members", "Members whose facts are published with the model.", Merge.MAX)
+        self._movies = self._gauge("coldstart_movies", "Movies of the model's catalogue.", Merge.MAX)
+        certificates = self._counter(
+            "coldstart_certificate_loads_total",
+            "Contents of the files of the TLS certificate: loaded, or refused since they can't be used.",
+            "result",
+        )
+        self._certificates = {result: certificates.labels(result) for result in CERTIFICATE_RESULTS}
+        self._ready = self._gauge("coldstart_ready", "1 while health answers SERVING, in every worker.", Merge.EVERY)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
 
@@ -162,16 +175,25 @@ class Metrics:
         self._members.set(len(model.members))
         self._movies.set(len(model.catalogue))
 
+    def certificates(self, result: str) -> None:
+        """Count a content of the certificate's files, one of `CERTIFICATE_RESULTS`."""
+        self._certificates[result].inc()
+
     def ready(self, ready: bool) -> None:
         """Tell whether health answers SERVING."""
         self._ready.set(ready)
+
+    def snapshot(self) -> list[Family]:
+        """What has been counted and measured so far, to be merged with other workers'."""
+        return snapshot(self.registry, self._merges)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         self.rows.append((name, "counter", labels, text))
         return Counter(name, text, labels, registry=self.registry)
 
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        self.rows.append((name, "gauge", labels, text))
+    def _gauge(self, name: str, text: str, merge: Merge, *labels: str) -> Gauge:
+        self.rows.append((name, f"gauge ({merge})", labels, text))
+        self._merges[name] = merge
         return Gauge(name, text, labels, registry=self.registry)
 
     def _histogram(self, name: str, text: str, buckets: Iterable[float], *labels: str) -> Histogram:
@@ -184,9 +206,9 @@ class Metrics:
 
 
 def metrics_table() -> str:
-    """All metrics but those of the Python process as a Markdown table."""
+    """All metrics but those of the Python processes as a Markdown table."""
     rows = [
         f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in labels)} | {text} |"
-        for name, kind, labels, text in Metrics().rows
+        for name, kind, labels, text in (*Metrics().rows, *SUPERVISOR_ROWS)
     ]
     return "\n".join(["| metric | type | labels | meaning |", "| --- | --- | --- | --- |", *rows])

@@ -1,12 +1,9 @@
-"""The server's life: open the ports, load a model, serve, and stop without losing a call."""
+"""The server's life in one worker: load a model, open the port, serve, and stop without losing a call."""
 
 import asyncio
-import json
 import logging
-import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TextIO
 
 import grpc
 from google.protobuf.descriptor_pool import Default
@@ -14,86 +11,130 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import SERVICE_NAME as HEALTH
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
-from prometheus_client import start_http_server
 
 from model.store import Store
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from service.answering import Answering
+from service.certificates import CertificateFiles
 from service.health import Health
 from service.interceptor import Edge
-from service.limits import MESSAGE_BYTES
 from service.live import LiveModel
 from service.logs import tell
 from service.metrics import Metrics
+from service.ports import at_port
 from service.servicer import EnjoymentServicer
 from service.settings import Settings
+from service.tls import LiveCertificates
 
 ENJOYMENT_SERVICE = pb.DESCRIPTOR.services_by_name["EnjoymentService"].full_name
-SERVICES = (ENJOYMENT_SERVICE, HEALTH, REFLECTION)
-OPTIONS = (
-    ("grpc.max_receive_message_length", MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MESSAGE_BYTES),
-    ("grpc.so_reuseport", 0),  # else a second server on the port would start and take half of the calls
-)
+SIGN_OF_LIFE_SECONDS = 10.0
+"""How long a client may take to answer when it is asked for a sign of life."""
+PING_SECONDS = 30.0
+"""Clients that ask for one more often are sent away."""
+CANCELLED_SECONDS = 0.5
+"""How long the load of a model may take to end when the server stops."""
 
 
-class PortTaken(Exception):
-    """A port can't be opened; the text says which."""
+async def serve(
+    settings: Settings,
+    metrics: Metrics,
+    clock: Callable[[], float],
+    stop: asyncio.Event,
+    alone: bool,
+    serves: Callable[[str | None], None],
+) -> None:
+    """Serve from when a model is loaded, or from the first look for one if `alone`, until `stop` is set.
 
-
-async def serve(settings: Settings, clock: Callable[[], float], announce: TextIO) -> None:
-    """Serve until SIGTERM or SIGINT; writes a line of JSON with the ports when the first look for a model is done.
-
-    Raises PortTaken.
+    `serves` is called with the version when calls are taken.
     """
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    metrics = Metrics()
-    health = Health(frozenset({ENJOYMENT_SERVICE}), metrics.ready)
-    live = LiveModel(Store(settings.models), settings.reload_seconds, metrics, clock, health.model_loaded)
+    loaded = asyncio.Event()
+    health = Health(ENJOYMENT_SERVICE, metrics.ready)
+
+    def model_loaded() -> None:
+        health.model_loaded()
+        loaded.set()
+
+    live = LiveModel(Store(settings.models), settings.reload_seconds, metrics, clock, model_loaded)
+    following = asyncio.create_task(_follow(live, loaded if alone else None))
+    await _first(stop, loaded)
+    if not stop.is_set():
+        await _take_calls(settings, metrics, clock, stop, health, live, serves)
+    following.cancel()
+    await asyncio.wait([following], timeout=CANCELLED_SECONDS)
+
+
+async def _follow(live: LiveModel, looked: asyncio.Event | None) -> None:
+    """Look for models for ever; after the first look say so, if anybody wants to know."""
+    await live.look()
+    if looked is not None:
+        looked.set()
+    await live.follow()
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait until one of the events is set."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for each in waiting:
+        each.cancel()
+
+
+async def _take_calls(
+    settings: Settings,
+    metrics: Metrics,
+    clock: Callable[[], float],
+    stop: asyncio.Event,
+    health: Health,
+    live: LiveModel,
+    serves: Callable[[str | None], None],
+) -> None:
+    services = [ENJOYMENT_SERVICE, HEALTH, *([REFLECTION] if settings.reflection == "on" else [])]
     background = ThreadPoolExecutor(settings.background_threads, "background")
-    edge = Edge(metrics, clock, map(Default().FindServiceByName, SERVICES))
+    edge = Edge(metrics, clock, map(Default().FindServiceByName, services))
     servicer = EnjoymentServicer(Answering(live, metrics, background, clock))
-    server = grpc.aio.server(interceptors=[edge], options=OPTIONS)
+    server = grpc.aio.server(interceptors=[edge], options=_options(settings))
     pb_grpc.add_EnjoymentServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call] # generated
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    enable_server_reflection(SERVICES, server)
-    port = _open_port(server, settings)
-    metrics_port = _open_metrics(metrics, settings)
+    if settings.reflection == "on":
+        enable_server_reflection(services, server)
+    address, files = at_port(settings.host, settings.port), CertificateFiles.of(settings)
+    if files is None:
+        server.add_insecure_port(address)
+    else:
+        certificates = LiveCertificates(files, metrics.certificates)
+        server.add_secure_port(address, certificates.credentials())
+        looking = asyncio.create_task(_look_for_certificates(certificates, settings.reload_seconds))
     await server.start()
-    await live.look()
-    following = asyncio.create_task(live.follow())
-    ready = {"event": "serving", "port": port, "metrics_port": metrics_port, "model_version": live.version}
-    print(json.dumps(ready), file=announce, flush=True)
+    serves(live.version)
     await stop.wait()
-    tell(logging.INFO, "stopping", drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)
     health.stop()
-    following.cancel()
+    tell(logging.DEBUG, "draining")
     await asyncio.sleep(settings.drain_seconds)  # gRPC cancels calls that have arrived and that no handler has yet
     health.end()
     await server.stop(settings.grace_seconds)
+    if files is not None:
+        looking.cancel()
     background.shutdown(wait=False, cancel_futures=True)
-    tell(logging.INFO, "stopped")
 
 
-def _open_port(server: grpc.aio.Server, settings: Settings) -> int:
-    """The port that was opened; raises PortTaken."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    try:
-        return server.add_insecure_port(f"{host}:{settings.port}")
-    except RuntimeError as error:
-        raise PortTaken(f"can't serve on {host}:{settings.port}: is the port taken? Choose another --port") from error
+async def _look_for_certificates(certificates: LiveCertificates, seconds: float) -> None:
+    """Tell of changed files even where no client connects, for ever."""
+    while True:
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(certificates.look)
 
 
-def _open_metrics(metrics: Metrics, settings: Settings) -> int:
-    """The port of the metrics, which are served until the process ends; raises PortTaken."""
-    host, port = settings.metrics_host, settings.metrics_port
-    try:
-        server, _ = start_http_server(port, host, metrics.registry)
-    except OSError as error:
-        raise PortTaken(
-            f"can't serve metrics on {host}:{port}: is the port taken? Choose another --metrics-port"
-        ) from error
-    return server.server_port
+def _options(settings: Settings) -> list[tuple[str, int]]:
+    """What gRPC is told; it spreads the age of connections by a tenth itself, so that not all end at once."""
+    return [
+        ("grpc.so_reuseport", 1),  # the supervisor has made sure that no other server has the port
+        ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ("grpc.max_send_message_length", settings.max_message_bytes),
+        ("grpc.max_concurrent_streams", settings.max_concurrent_streams),
+        ("grpc.max_connection_age_ms", round(settings.max_connection_age_seconds * 1000)),
+        ("grpc.keepalive_time_ms", round(settings.keepalive_seconds * 1000)),
+        ("grpc.keepalive_timeout_ms", round(SIGN_OF_LIFE_SECONDS * 1000)),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", round(PING_SECONDS * 1000)),
+    ]

@@ -6,9 +6,24 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path
+from types import UnionType
 from typing import Literal, get_args, get_origin, get_type_hints
 
 PREFIX = "COLDSTART_"
+RANGES: dict[str, tuple[float, float, str]] = {
+    "port": (0, 65535, ""),
+    "metrics_port": (0, 65535, ""),
+    "workers": (0, 256, ""),
+    "reload_seconds": (0.05, 86_400, " seconds"),
+    "drain_seconds": (0, 3600, " seconds"),
+    "grace_seconds": (0, 3600, " seconds"),
+    "background_threads": (1, 64, ""),
+    "max_message_bytes": (65_536, 1_073_741_824, ""),
+    "max_concurrent_streams": (1, 1_000_000, ""),
+    "max_connection_age_seconds": (1, 86_400, " seconds"),
+    "keepalive_seconds": (1, 7200, " seconds"),
+}
+"""Least and most of each number, and its unit."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +40,16 @@ class Settings:
     """Address to serve Prometheus metrics on, at /metrics."""
     metrics_port: int = 9464
     """Port of the metrics; 0 takes a free one, which the same line tells."""
+    workers: int = 0
+    """Processes that answer calls, each with a copy of the model; 0 starts one for each core."""
+    tls_cert: Path | None = None
+    """PEM file of the server's certificate chain; with it and its key, all of gRPC is served over TLS only."""
+    tls_key: Path | None = None
+    """PEM file of the certificate's key. Both files may be replaced while the service runs."""
+    tls_client_ca: Path | None = None
+    """PEM file of the authorities whose certificates clients must show (mutual TLS); without it any client may call."""
+    reflection: Literal["on", "off"] = "on"
+    """Whether gRPC tools may ask the server for its methods and messages."""
     reload_seconds: float = 2.0
     """How often to look for a newly published model, in seconds."""
     drain_seconds: float = 0.5
@@ -33,24 +58,29 @@ class Settings:
     """How long running calls may then take to finish, in seconds."""
     background_threads: int = 2
     """Threads for rankings, explanations and requests for many movies, which small requests thus need not wait for."""
+    max_message_bytes: int = 4 * 1024 * 1024
+    """Size of the largest message that is taken or sent, unpacked."""
+    max_concurrent_streams: int = 256
+    """Calls that one connection may have under way; a client holds further ones back."""
+    max_connection_age_seconds: float = 300.0
+    """After about this long a client is asked to connect anew, and so may come to another worker; its calls finish."""
+    keepalive_seconds: float = 60.0
+    """After this long without a word a client is asked for a sign of life, and forgotten if there is none."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe lines that are logged, as JSON on standard error."""
 
     def __post_init__(self) -> None:
         """Raises ValueError that names the option for a value that can't be meant."""
-        for name in ("port", "metrics_port"):
-            if not 0 <= getattr(self, name) <= 65535:
-                raise ValueError(f"{flag(name)} must be 0 to 65535")
-        if not 0.05 <= self.reload_seconds <= 86_400:
-            raise ValueError(f"{flag('reload_seconds')} must be 0.05 to 86400 seconds")
-        for name in ("drain_seconds", "grace_seconds"):
-            if not 0 <= getattr(self, name) <= 3600:
-                raise ValueError(f"{flag(name)} must be 0 to 3600 seconds")
-        if not 1 <= self.background_threads <= 64:
-            raise ValueError(f"{flag('background_threads')} must be 1 to 64")
+        for name, (least, most, unit) in RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{flag(name)} must be {least} to {most}{unit}")
         for name in ("host", "metrics_host"):
             if not getattr(self, name):
                 raise ValueError(f"{flag(name)} must not be empty")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError(f"{flag('tls_cert')} and {flag('tls_key')} must be given together")
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            raise ValueError(f"{flag('tls_client_ca')} needs {flag('tls_cert')} and {flag('tls_key')}")
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -61,7 +91,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         "python -m service", description="Serve predictions over gRPC.", allow_abbrev=False
     )
     for field in fields(Settings):
-        default = "needed" if field.default is MISSING else f"default: {field.default}"
+        default = "needed" if field.default is MISSING else f"default: {_shown(field.default)}"
         explained = f"{sentences[field.name]} [{default}; ${variable(field.name)}]"
         parser.add_argument(flag(field.name), metavar=_value_name(hints[field.name]), help=explained.replace("%", "%%"))
     told = vars(parser.parse_args(arguments))
@@ -76,6 +106,12 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         return Settings(**given)  # type: ignore[arg-type] # the values were made by the fields' own types
     except ValueError as error:
         parser.error(str(error))
+
+
+def options_of(settings: Settings) -> list[str]:
+    """The options of a call that asks for these settings."""
+    told = ((field.name, getattr(settings, field.name)) for field in fields(Settings))
+    return [part for name, value in told if value is not None for part in (flag(name), str(value))]
 
 
 def settings_table() -> str:
@@ -99,12 +135,18 @@ def variable(name: str) -> str:
 
 
 def _default_cell(field: "Field[object]") -> str:
-    return "needed" if field.default is MISSING else f"`{field.default}`"
+    return "needed" if field.default is MISSING else f"`{_shown(field.default)}`"
+
+
+def _shown(default: object) -> object:
+    return "none" if default is None else default
 
 
 def _value_name(kind: object) -> str:
     if get_origin(kind) is Literal:
         return "|".join(get_args(kind))
+    if isinstance(kind, UnionType):
+        return "FILE"
     return {Path: "FOLDER", int: "NUMBER", float: "SECONDS"}.get(kind, "TEXT") if isinstance(kind, type) else "TEXT"
 
 
@@ -113,6 +155,8 @@ def _value(parser: argparse.ArgumentParser, name: str, kind: object, text: str) 
         if text not in get_args(kind):
             parser.error(f"{flag(name)} must be one of {', '.join(get_args(kind))}")
         return text
+    if isinstance(kind, UnionType):
+        kind = get_args(kind)[0]
     assert isinstance(kind, type)  # noqa: S101 # every other field has a plain type
     try:
         return kind(text)

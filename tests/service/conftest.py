@@ -26,13 +26,14 @@ ROOT = Path(__file__).parents[2]
 
 
 class Server:
-    """A server in a process of its own."""
+    """A server in processes of its own: with one worker, which starts soonest, unless told otherwise."""
 
     def __init__(self, folder: Path, arguments: list[str]) -> None:
         self.log_file = folder / "log"
+        workers = [] if "--workers" in arguments else ["--workers", "1"]
         with self.log_file.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "service", "--port", "0", "--metrics-port", "0", *arguments],
+                [sys.executable, "-m", "service", "--port", "0", "--metrics-port", "0", *workers, *arguments],
                 cwd=ROOT,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -51,6 +52,10 @@ class Server:
     def log(self) -> list[dict]:
         """The lines logged so far; every one must be JSON."""
         return [json.loads(line) for line in self.log_file.read_text().splitlines()]
+
+    def worker_pids(self) -> dict[int, int]:
+        """The process of each worker that serves or served last, by the worker's number."""
+        return {line["worker"]: line["pid"] for line in self.log() if line["event"] == "worker_serves"}
 
     def scrape(self) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.told['metrics_port']}/metrics") as response:

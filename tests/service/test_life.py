@@ -36,7 +36,13 @@ def test_a_signal_ends_a_server_with_exit_code_0(world, start_server, number):
     server = start_server(world.models)
     server.process.send_signal(number)
     assert server.process.wait(5) == 0
-    assert [line["event"] for line in server.log()] == ["model_loaded", "stopping", "stopped"]
+    assert [line["event"] for line in server.log()] == [
+        "model_loaded",
+        "worker_serves",
+        "serving",
+        "stopping",
+        "stopped",
+    ]
 
 
 def test_a_running_stream_finishes_after_sigterm(world, start_server):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import Settings, read_settings, settings_table
+from service.settings import Settings, options_of, read_settings, settings_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,19 +26,54 @@ def test_every_option_may_come_from_the_environment_and_the_command_line_wins():
         "port": "1",
         "metrics_host": "::",
         "metrics_port": "2",
+        "workers": "7",
+        "tls_cert": "c",
+        "tls_key": "k",
+        "tls_client_ca": "a",
+        "reflection": "off",
         "reload_seconds": "3",
         "drain_seconds": "4",
         "grace_seconds": "5",
         "background_threads": "6",
+        "max_message_bytes": "100000",
+        "max_concurrent_streams": "8",
+        "max_connection_age_seconds": "9",
+        "keepalive_seconds": "10",
         "log_level": "debug",
     }
     assert set(given) == {field.name for field in fields(Settings)}
-    expected = Settings(Path("m"), "::1", 1, "::", 2, 3.0, 4.0, 5.0, 6, "debug")
+    expected = Settings(
+        models=Path("m"),
+        host="::1",
+        port=1,
+        metrics_host="::",
+        metrics_port=2,
+        workers=7,
+        tls_cert=Path("c"),
+        tls_key=Path("k"),
+        tls_client_ca=Path("a"),
+        reflection="off",
+        reload_seconds=3.0,
+        drain_seconds=4.0,
+        grace_seconds=5.0,
+        background_threads=6,
+        max_message_bytes=100_000,
+        max_concurrent_streams=8,
+        max_connection_age_seconds=9.0,
+        keepalive_seconds=10.0,
+        log_level="debug",
+    )
     assert read_settings([], {f"COLDSTART_{name.upper()}": value for name, value in given.items()}) == expected
     options = [part for name, value in given.items() for part in ("--" + name.replace("_", "-"), value)]
     assert (
         read_settings(options, dict.fromkeys((f"COLDSTART_{name.upper()}" for name in given), "nonsense")) == expected
     )
+    assert read_settings(options_of(expected), {}) == expected
+
+
+def test_workers_are_started_with_the_settings_of_their_supervisor():
+    settings = read_settings(["--models", "m"], {})
+    assert read_settings(options_of(settings), {}) == settings
 
 
 @pytest.mark.parametrize(
@@ -53,6 +88,10 @@ def test_every_option_may_come_from_the_environment_and_the_command_line_wins():
         (["--models", "m", "--grace-seconds", "nan"], "--grace-seconds must be 0 to 3600 seconds"),
         (["--models", "m", "--drain-seconds", "-1"], "--drain-seconds must be 0 to 3600 seconds"),
         (["--models", "m", "--background-threads", "0"], "--background-threads must be 1 to 64"),
+        (["--models", "m", "--workers", "-1"], "--workers must be 0 to 256"),
+        (["--models", "m", "--tls-cert", "c"], "--tls-cert and --tls-key must be given together"),
+        (["--models", "m", "--tls-client-ca", "a"], "--tls-client-ca needs --tls-cert and --tls-key"),
+        (["--models", "m", "--reflection", "maybe"], "--reflection must be one of on, off"),
         (["--models", "m", "--log-level", "loud"], "--log-level must be one of debug, info, warning, error"),
         (["--models", "m", "--host", ""], "--host must not be empty"),
         (["--models", "m", "--modles", "m"], "unrecognized arguments: --modles m"),

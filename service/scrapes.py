@@ -1,0 +1,84 @@
+"""Serves `/metrics` of all processes, whatever has become of some of them."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Sequence
+
+from prometheus_client import CollectorRegistry, Metric, start_http_server
+from prometheus_client.registry import Collector
+
+from service.merging import Merged
+from service.ports import PortTaken, at_port
+from service.worker_metrics import WorkerMetrics
+from service.workers import Worker
+
+ANSWER_SECONDS = 0.5
+"""Of a worker that is slower, what it told last counts."""
+ASK_SECONDS = 5.0
+"""Workers are asked at least so often, so that of one that is killed hardly a count is lost."""
+
+
+class Scrapes(Collector):
+    """What Prometheus gets: metrics of the workers, of those that have died, and of the supervisor."""
+
+    def __init__(self, workers: Sequence[Worker], own: WorkerMetrics, merged: Merged) -> None:
+        """To be made where the event loop of the workers runs."""
+        self._workers = workers
+        self._own = own
+        self._merged = merged
+        self._loop = asyncio.get_running_loop()
+        self._asked = 0
+        self._changed = asyncio.Event()
+        self._last: list[Metric] = []
+
+    def worker_changed(self) -> None:
+        """A worker has told something, or runs no more."""
+        self._changed.set()
+        self._own.workers(
+            wanted=len(self._workers),
+            running=sum(worker.running for worker in self._workers),
+            serving=sum(worker.serves for worker in self._workers),
+        )
+
+    async def ask_for_ever(self) -> None:
+        """Ask the workers from time to time."""
+        while True:
+            await asyncio.sleep(ASK_SECONDS)
+            await self.ask()
+
+    async def ask(self) -> None:
+        """Ask all workers for their metrics, and wait a while for the answers."""
+        self._asked += 1
+        number = self._asked
+        asked = [worker for worker in self._workers if worker.ask(number)]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                while any(worker.running and worker.answered < number for worker in asked):
+                    self._changed.clear()
+                    await self._changed.wait()
+
+    def collect(self) -> Iterable[Metric]:
+        """All metrics, asked for anew; those known already where that can't be done."""
+        asking = self._collect()
+        try:
+            self._last = asyncio.run_coroutine_threadsafe(asking, self._loop).result(2 * ANSWER_SECONDS)
+        except (RuntimeError, TimeoutError):  # the service is about to end
+            asking.close()
+        return self._last
+
+    async def _collect(self) -> list[Metric]:
+        await self.ask()
+        snapshots = [self._own.snapshot(), *(worker.metrics for worker in self._workers if worker.running)]
+        return self._merged.with_living(snapshots, len(self._workers))
+
+
+def serve_metrics(scrapes: Scrapes, host: str, port: int) -> int:
+    """The port on which the metrics are served from now on, until the process ends; raises PortTaken."""
+    registry = CollectorRegistry()
+    try:
+        registry.register(scrapes)
+        server, _ = start_http_server(port, host, registry)
+    except OSError as error:
+        where = at_port(host, port)
+        raise PortTaken(f"can't serve metrics on {where}: is the port taken? Choose another --metrics-port") from error
+    return server.server_port

@@ -1,0 +1,58 @@
+"""`python -m service.worker`: one process that answers calls, started by the supervisor and ending with it."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+
+from service.link import NoSupervisor, WorkerEnd
+from service.logs import set_up, tell
+from service.settings import Settings, read_settings
+
+MARGIN_SECONDS = 3.0
+"""How long after the grace the process may take to end when nobody is left to kill it."""
+
+
+def main() -> int:
+    """Serve until a signal says to stop, or the supervisor is gone; 0 then, 1 where it can't serve."""
+    settings = read_settings(sys.argv[1:], {})
+    try:
+        link = WorkerEnd()
+    except NoSupervisor as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    set_up(settings.log_level, sys.stderr, worker=link.order.worker)
+    try:
+        asyncio.run(_live(settings, link))
+    except BaseException as error:  # noqa: BLE001 # whatever it is, it goes to the log in JSON
+        tell(logging.CRITICAL, "worker_failed", error, reason=str(error))
+        return 1
+    return 0
+
+
+async def _live(settings: Settings, link: WorkerEnd) -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    from service.metrics import Metrics
+    from service.server import serve
+
+    metrics = Metrics()
+
+    def supervisor_lost() -> None:
+        loop.call_soon_threadsafe(stop.set)
+        time.sleep(settings.drain_seconds + settings.grace_seconds + MARGIN_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=link.follow, args=(metrics.snapshot, supervisor_lost), daemon=True).start()
+    await serve(settings, metrics, time.perf_counter, stop, link.order.alone, link.serves)
+    link.ends(metrics.snapshot())
+    logging.shutdown()
+    os._exit(0)  # a model that is still being loaded in a thread would hold the process up
+
+
+if __name__ == "__main__":
+    sys.exit(main())
