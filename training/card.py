@@ -56,8 +56,8 @@ INTENDED = """\
   rating is what a member would say, not whether it will play the movie."""
 METRICS = """\
 Root mean squared error (RMSE) and mean absolute error in rating points; the gain is how much lower the RMSE is than
-that of the movie's shrunk mean, in percent. Rank correlation is Spearman's, the mean over members. Coverage is the share of
-ratings within the 90 % interval. Enjoyed means rated at least `enjoyed_from`; its probability is judged by the area
+that of the movie's shrunk mean, in percent. Rank correlation is Spearman's, the mean over members. Coverage is the
+share of ratings within the 90 % interval. Enjoyed means rated at least `enjoyed_from`; its probability is judged by the area
 under the ROC curve and by the expected calibration error. Intervals of gains are bootstraps over members."""
 EVALUATION = """\
 Raters as if they never rated: each rater is held out once, so that what predicts it saw none of its ratings. Half of
@@ -128,7 +128,8 @@ def _factors(schema: Schema, evaluation: Mapping[str, Any]) -> str:
     attributes = _named([one for one in schema.member_attributes if one.name in told])
     return f"""\
 What is known of the member (nothing, attributes, plays, both) and of the movie (rated, described, unknown) matters
-most; errors are told by both, by the number of plays, by the movie's popularity and by groups of members ({attributes})."""
+most; errors are told by both, by the number of plays, by the movie's popularity and by groups of members
+({attributes})."""
 
 
 def _training(counts: Counts, schema: Schema, notes: Sequence[str]) -> str:

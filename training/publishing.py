@@ -19,8 +19,9 @@ from model.manifest import FORMAT, Manifest
 from model.members import MemberTable, key_of
 from model.serialization import Core, to_json
 from model.store import Store
+from training.card import model_card
 from training.dataset import Dataset
-from training.report import markdown
+from training.report_files import report_files
 from training.tables import TABLES, Tables
 
 LIBRARIES = ("lightgbm", "numpy", "polars", "scipy")
@@ -49,7 +50,8 @@ def publish(
     with store.workspace() as beside:
         folder = beside / "model"
         parts = Parts(data.schema, _catalogue(data), _members(data), core)
-        reports = {"report.json": to_json(evaluation), "report.md": markdown(evaluation, notes).encode()}
+        card = model_card(data.schema, _counts(data), evaluation, notes, _libraries())
+        reports = report_files(evaluation, notes) | {"MODEL_CARD.md": card.encode()}
         files = write_files(folder, parts, reports)
         version = write_manifest(folder, _manifest(data, origin, evaluation, files))
         (folder / RUN).write_bytes(to_json(run))
@@ -77,18 +79,25 @@ def _manifest(data: Dataset, origin: Origin, evaluation: dict[str, Any], files: 
         format=FORMAT,
         seed=origin.seed,
         data_fingerprint=origin.fingerprint,
-        data={
-            "members": len(data.member_ids),
-            "raters": len(data.raters),
-            "movies": len(data.movie_ids),
-            "ratings": len(data.ratings),
-            "plays": len(data.plays),
-        },
-        libraries={"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in LIBRARIES},
+        data=_counts(data),
+        libraries=_libraries(),
         scores=evaluation["evidence"],
         files=files,
     )
+
+
+def _counts(data: Dataset) -> dict[str, int]:
+    return {
+        "members": len(data.member_ids),
+        "raters": len(data.raters),
+        "movies": len(data.movie_ids),
+        "ratings": len(data.ratings),
+        "plays": len(data.plays),
+    }
+
+
+def _libraries() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
 def _catalogue(data: Dataset) -> Catalogue:
