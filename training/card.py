@@ -57,8 +57,8 @@ INTENDED = """\
 METRICS = """\
 Root mean squared error (RMSE) and mean absolute error in rating points; the gain is how much lower the RMSE is than
 that of the movie's shrunk mean, in percent. Rank correlation is Spearman's, the mean over members. Coverage is the
-share of ratings within the 90 % interval. Enjoyed means rated at least `enjoyed_from`; its probability is judged by the area
-under the ROC curve and by the expected calibration error. Intervals of gains are bootstraps over members."""
+share of ratings within the 90 % interval. Enjoyed means rated at least `enjoyed_from`; its probability is judged by the
+area under the ROC curve and by the expected calibration error. Intervals of gains are bootstraps over members."""
 EVALUATION = """\
 Raters as if they never rated: each rater is held out once, so that what predicts it saw none of its ratings. Half of
 its plays are shown, the ratings of the other half are predicted; attributes, plays or both are hidden for each kind of
