@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields
 PREFIX = "gate_"
 MOST_SHARE = 0.5
 """To keep out more would be to learn from the minority."""
-KINDS = {"int": int, "float": float, "str": str}
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,7 @@ class GateSettings:
     share: float = 0.05
     """Share of the raters whom no version learns from, so that versions can be compared on them; 0 keeps out nobody."""
     key: str = ""
-    """Which raters these are follows from this text; the store keeps it, so that all its versions leave out the same."""
+    """Which raters these are follows from this text; the store keeps it, so that all versions leave out the same."""
     margin_percent: float = 1.0
     """A version may have an RMSE so much higher than that of the one that serves, in percent of it."""
     fewest_members: int = 30
@@ -59,7 +58,7 @@ def add_gate_arguments(parser: argparse.ArgumentParser) -> None:
     for field in fields(GateSettings):
         default = "" if field.default == "" else f" (default {field.default})"
         group.add_argument(
-            flag(field.name), type=KINDS[str(field.type)], default=field.default, metavar="VALUE",
+            flag(field.name), type=type(field.default), default=field.default, metavar="VALUE",
             help=sentences[field.name].replace("%", "%%") + default,
         )  # fmt: skip
     group.add_argument("--force", action="store_true", help="let the version serve though the gate says no")
