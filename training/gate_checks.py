@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from training.gate_scores import most_evidence
+from training.gate_scores import most_by_chance, most_evidence
 from training.gate_settings import GateSettings
 
 Scores = Mapping[str, Mapping[str, float]]
@@ -44,7 +44,7 @@ def absolute(scores: Scores, settings: GateSettings) -> Iterator[Check]:
             "least_coverage", row["coverage"] >= settings.least_coverage,
             f"with {known} known, {row['coverage']:.1%} of ratings lie within their 90 % interval",
         )  # fmt: skip
-        chance = row.get("calibration_error_by_chance", 0.0)
+        chance = row.get("calibration_error_by_chance", most_by_chance(row["targets"]))
         error = row["enjoyed_calibration_error"]
         yield Check(
             "most_calibration_error", error <= settings.most_calibration_error + 2 * chance,

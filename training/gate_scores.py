@@ -102,6 +102,11 @@ def error_by_chance(probability: Array) -> float:
     return float(sum(noise) / max(len(probability), 1))
 
 
+def most_by_chance(targets: float) -> float:
+    """The same where probabilities aren't at hand, at most: as if all were one half."""
+    return float(np.sqrt(2 / np.pi * 0.25 * CALIBRATION_BINS / max(targets, 1.0)))
+
+
 def most_evidence(found: Mapping[str, Any]) -> str:
     """The kind of the most evidence among those that there are scores of."""
     return next(name for name in reversed(TO_COMPARE) if name in found)
