@@ -12,7 +12,7 @@ COMMANDS = (
     ("import", "training.movielens", "make a data directory of a published data set"),
     ("sample", "training.sample", "make a synthetic data directory with known truth"),
     ("validate", "training.validate", "check a data directory and say what its columns are taken for"),
-    ("retrain", "training.retrain", "validate, train, evaluate and publish a model"),
+    ("retrain", "training.retrain", "validate, train, evaluate and publish a model, if the gate lets it serve"),
     ("evaluate", "training.evaluate", "predict members as if they never rated, beside simpler predictions"),
     ("predict", "training.predict", "score members and movies offline with the published model"),
     ("models", "training.models", "list, show, promote and roll back published models"),

@@ -5,7 +5,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from model.serialization import to_json
 from training.evaluation import evaluate
 from training.fitting import FitSettings, fit_model
 from training.folders import refuse_unwritable
@@ -13,6 +12,7 @@ from training.options import at_least
 from training.preparation import cores, prepare
 from training.progress import Progress
 from training.report import markdown
+from training.report_files import report_files
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folds", type=at_least(2), default=5, help="member folds, at least 2 (default 5)")
     parser.add_argument("--seed", type=at_least(0), default=0, help="seed of all random numbers (default 0)")
     parser.add_argument("--min-holders", type=at_least(1), default=20, help="as for retrain (default 20)")
-    parser.add_argument("--out", type=Path, help="folder for report.json and report.md; made if missing")
+    parser.add_argument("--out", type=Path, help="folder for report.json, report.md and report.html; made if missing")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,10 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
     _, data, merged = prepare(arguments.data, arguments.min_holders)
     fit = fit_model(data, arguments.seed, replace(FitSettings(), folds=arguments.folds), cores(), progress)
     evaluation = evaluate(fit, arguments.seed, progress)
-    report = markdown(evaluation, [str(one) for one in merged])
+    notes = [str(one) for one in merged]
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        (arguments.out / "report.json").write_bytes(to_json(evaluation))
-        (arguments.out / "report.md").write_text(report, encoding="utf-8")
-    print(report)
+        for name, content in report_files(evaluation, notes).items():
+            (arguments.out / name).write_bytes(content)
+    print(markdown(evaluation, notes))
     return 0

@@ -10,6 +10,7 @@ from features.columns import RATING
 from features.movies import MOVIE
 from model.evidence import MemberEvidence, MovieEvidence
 from training.baseline import trees_alone
+from training.curves import curves
 from training.difference import difference
 from training.fitting import Fit, Judged
 from training.scores import (
@@ -52,6 +53,7 @@ def evaluate(fit: Fit, seed: int, report: Callable[[str], None]) -> dict[str, An
         "groups": _groups(fit),
         "never_raters": difference(fit.table.data, fit.core.prior.columns, seed),
         "unrated_movies": described,
+        **curves(fit),
     }
 
 

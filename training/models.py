@@ -1,6 +1,7 @@
 """`training models`: list and show published versions, and say which serves."""
 
 import argparse
+import json
 import sys
 import time
 from pathlib import Path
@@ -9,6 +10,8 @@ from model.artifact import load_model
 from model.files import ArtifactError
 from model.manifest import read_manifest, read_run
 from model.store import CANDIDATE, CURRENT, Store, StoreError
+from training import gate_report
+from training.gate import RECORD
 
 FAILED, REFUSED = 1, 2
 ACTIONS = ("list", "show", "promote", "candidate", "rollback", "prune")
@@ -105,6 +108,8 @@ def _show(store: Store, version: str) -> None:
     print(", ".join(f"{name} {count:,}" for name, count in manifest.data.items()))
     print(", ".join(f"{name} {number}" for name, number in manifest.libraries.items()))
     print((store.folder(version) / "report.md").read_text(encoding="utf-8"))
+    if (verdict := store.read_record(version, RECORD)) is not None:
+        print(gate_report.markdown(json.loads(verdict)))
 
 
 def _existing(store: Store, version: str | None) -> str:

@@ -102,7 +102,7 @@ def _predictions(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> Ite
             row = members[member_id]
             member = MemberFacts(data.attributes[row], nothing.movies, nothing.completion, nothing.age_days)
             if row in plays:
-                member = _with_plays(member, plays[row], catalogue_row)
+                member = facts_of_plays(member, plays[row], catalogue_row)
         movies = [model.catalogue.asked(movie_id, described.get(movie_id), member.movies) for movie_id in movie_ids]
         found = model.predict(member, movies)
         yield pl.DataFrame(
@@ -111,7 +111,8 @@ def _predictions(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> Ite
         )
 
 
-def _with_plays(member: MemberFacts, plays: pl.DataFrame, catalogue_row: list[int | None]) -> MemberFacts:
+def facts_of_plays(member: MemberFacts, plays: pl.DataFrame, catalogue_row: list[int | None]) -> MemberFacts:
+    """The member with its plays of a dataset, as far as the model knows their movies."""
     known = [
         (catalogue_row[movie], place) for place, movie in enumerate(plays["movie"]) if catalogue_row[movie] is not None
     ]

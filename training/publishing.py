@@ -19,8 +19,9 @@ from model.manifest import FORMAT, Manifest
 from model.members import MemberTable, key_of
 from model.serialization import Core, to_json
 from model.store import Store
+from training.card import model_card
 from training.dataset import Dataset
-from training.report import markdown
+from training.report_files import report_files
 from training.tables import TABLES, Tables
 
 LIBRARIES = ("lightgbm", "numpy", "polars", "scipy")
@@ -39,19 +40,24 @@ class Origin:
 def publish(
     store: Store,
     data: Dataset,
+    everyone: Dataset,
     core: Core,
     origin: Origin,
     evaluation: dict[str, Any],
     notes: list[str],
     run: dict[str, Any],
 ) -> str:
-    """Write, check and publish a version, which no label names yet; returns it. Nothing is left behind on failure."""
+    """Write, check and publish a version, which no label names yet; returns it. Nothing is left behind on failure.
+
+    `data` is what was learned from; members are published of `everyone`, read by the same schema.
+    """
     with store.workspace() as beside:
         folder = beside / "model"
-        parts = Parts(data.schema, _catalogue(data), _members(data), core)
-        reports = {"report.json": to_json(evaluation), "report.md": markdown(evaluation, notes).encode()}
+        parts = Parts(data.schema, _catalogue(data), _members(everyone), core)
+        card = model_card(data.schema, _counts(data, everyone), evaluation, notes, _libraries())
+        reports = report_files(evaluation, notes) | {"MODEL_CARD.md": card.encode()}
         files = write_files(folder, parts, reports)
-        version = write_manifest(folder, _manifest(data, origin, evaluation, files))
+        version = write_manifest(folder, _manifest(_counts(data, everyone), origin, evaluation, files))
         (folder / RUN).write_bytes(to_json(run))
         finished = folder.rename(folder.with_name(version))
         load_model(finished)
@@ -72,23 +78,33 @@ def fingerprint(tables: Tables) -> str:
     return digest.hexdigest()
 
 
-def _manifest(data: Dataset, origin: Origin, evaluation: dict[str, Any], files: dict[str, dict[str, Any]]) -> Manifest:
+def _manifest(
+    counts: dict[str, int], origin: Origin, evaluation: dict[str, Any], files: dict[str, dict[str, Any]]
+) -> Manifest:
     return Manifest(
         format=FORMAT,
         seed=origin.seed,
         data_fingerprint=origin.fingerprint,
-        data={
-            "members": len(data.member_ids),
-            "raters": len(data.raters),
-            "movies": len(data.movie_ids),
-            "ratings": len(data.ratings),
-            "plays": len(data.plays),
-        },
-        libraries={"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in LIBRARIES},
+        data=counts,
+        libraries=_libraries(),
         scores=evaluation["evidence"],
         files=files,
     )
+
+
+def _counts(data: Dataset, everyone: Dataset) -> dict[str, int]:
+    """Members are all that are published; the rest is what was learned from."""
+    return {
+        "members": len(everyone.member_ids),
+        "raters": len(data.raters),
+        "movies": len(data.movie_ids),
+        "ratings": len(data.ratings),
+        "plays": len(data.plays),
+    }
+
+
+def _libraries() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
 def _catalogue(data: Dataset) -> Catalogue:

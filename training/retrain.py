@@ -1,4 +1,4 @@
-"""`training retrain`: validate, train, evaluate, publish."""
+"""`training retrain`: validate, train, evaluate, publish, and let the gate say whether it serves."""
 
 import argparse
 import sys
@@ -7,14 +7,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from model.store import VERSIONS, Store
+from training import gate_report
+from training.dataset import make_dataset
 from training.evaluation import evaluate
 from training.fitting import FitSettings, fit_model
 from training.folders import refuse_unwritable
+from training.gate import Gate
+from training.gate_members import divide, keep_key, key_of_store
+from training.gate_outcome import last_line, serving, settle
+from training.gate_settings import add_gate_arguments, gate_settings
 from training.options import at_least
-from training.preparation import cores, prepare
+from training.preparation import cores
 from training.progress import Progress
 from training.publishing import Origin, fingerprint, publish
 from training.report import markdown
+from training.schema import infer_schema
+from training.tables import read_tables
+
+REFUSED, HELD_BACK = 2, 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,26 +36,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--min-holders", type=at_least(1), default=20,
         help='a text value that fewer raters hold counts as "other" (default 20)',
     )  # fmt: skip
+    add_gate_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Publish a model of the data and show how good it is; raises DataError before any work where it can't be done."""
+    try:
+        settings = gate_settings(arguments)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
     store = Store(arguments.models)
     for folder in (store.root, store.root / VERSIONS):
         refuse_unwritable("--models", folder)
     progress = Progress(time.monotonic)
     progress("reading and checking")
-    tables, data, merged = prepare(arguments.data, arguments.min_holders)
+    tables = read_tables(arguments.data)
+    key = key_of_store(store.root, settings.key)
+    divided = divide(tables, key, settings.share)
+    schema, merged = infer_schema(divided.learned, arguments.min_holders)
+    data, everyone = make_dataset(divided.learned, schema), make_dataset(tables, schema)
+    gate = Gate(store, divided, key, settings, time.perf_counter, arguments.seed)
     fit = fit_model(data, arguments.seed, FitSettings(), cores(), progress)
-    evaluation = evaluate(fit, arguments.seed, progress)
+    evaluation = evaluate(fit, arguments.seed, progress) | {"kept_out": gate.kept_out()}
     progress("publishing")
     notes = [str(one) for one in merged]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     version = publish(
-        store, data, fit.core, Origin(arguments.seed, fingerprint(tables)), evaluation, notes,
+        store, data, everyone, fit.core, Origin(arguments.seed, fingerprint(tables)), evaluation, notes,
         {"trained_at": now, "seconds": round(progress.seconds, 1)},
     )  # fmt: skip
-    store.promote(version)
+    keep_key(store.root, key)
+    progress("the gate")
+    found = gate.judge(version, evaluation)
+    serves = settle(store, found, arguments.force, (evaluation, notes, []))
     print(markdown(evaluation, notes))
-    print(f"version {version} is published and serves; {progress.seconds:.0f} s", file=sys.stdout)
-    return 0
+    print(gate_report.markdown(found))
+    print(f"{last_line(found, serving(store))}; {progress.seconds:.0f} s")
+    return 0 if serves else HELD_BACK

@@ -73,7 +73,7 @@ def test_evaluate_writes_its_report_and_publishes_nothing(small: Published, tmp_
     assert main(["evaluate", "--data", str(small.data), "--folds", "3", "--out", str(out)]) == 0
     assert set(json.loads((out / "report.json").read_text())["evidence"]) == set(EVIDENCE)
     assert (out / "report.md").read_text().startswith("# Evaluation as never-raters")
-    assert sorted(path.name for path in out.iterdir()) == ["report.json", "report.md"]
+    assert sorted(path.name for path in out.iterdir()) == ["report.html", "report.json", "report.md"]
 
 
 def test_one_fold_is_refused(small: Published, capsys: pytest.CaptureFixture[str]):

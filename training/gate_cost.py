@@ -1,0 +1,49 @@
+"""What a version costs to serve: time of a request and size of its files."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from model.artifact import read_manifest
+from model.facts import MemberFacts
+from model.model import Model
+from model.store import Store
+from training.dataset import make_dataset
+from training.gate_questions import member_facts
+from training.tables import Tables
+
+MOVIES, MEMBERS, ROUNDS = 20, 40, 7
+"""A request has so many movies; so many members are asked for, in so many rounds of which the median counts."""
+MILLISECONDS, MEGABYTE = 1000.0, 1_000_000.0
+
+
+def milliseconds(models: Sequence[Model], tables: Tables, clock: Callable[[], float]) -> list[float]:
+    """Milliseconds of one request to each model, asked in turns so that a busy machine is busy for all of them."""
+    requests = [_requests(model, tables) for model in models]
+    rounds: list[list[float]] = [[] for _ in models]
+    for _ in range(ROUNDS):
+        for model, asked, times in zip(models, requests, rounds, strict=True):
+            started = clock()
+            for member, movies in asked:
+                model.predict(member, movies)
+            times.append((clock() - started) * MILLISECONDS / max(len(asked), 1))
+    return [statistics.median(times) for times in rounds]
+
+
+def megabytes(store: Store, version: str) -> float:
+    """Size of a version's files."""
+    files: Mapping[str, Mapping[str, int]] = read_manifest(store.folder(version)).files
+    return sum(file["size"] for file in files.values()) / MEGABYTE
+
+
+def _requests(model: Model, tables: Tables) -> list[tuple[MemberFacts, list[int]]]:
+    """Members with and without plays in turns, each with movies that it hasn't played."""
+    facts, _ = member_facts(model, make_dataset(tables, model.schema))
+    requests = []
+    for place, member in enumerate(facts[:MEMBERS] or [MemberFacts.nothing(model.schema)]):
+        unplayed = np.setdiff1d(np.arange(len(model.catalogue)), member.movies)
+        shown = member.without_plays() if place % 2 or not len(unplayed) else member
+        chosen = unplayed if len(unplayed) else np.arange(len(model.catalogue))
+        requests.append((shown, np.resize(chosen, MOVIES).tolist()))
+    return requests

@@ -1,0 +1,69 @@
+"""What follows from the gate's verdict: the records of a version, and its label."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from model.serialization import to_json
+from model.store import CANDIDATE, Store, StoreError
+from training import gate_report, previous
+from training.gate import RECORD
+from training.report_page import html
+
+PAGE = "report.html"
+
+
+def settle(
+    store: Store, found: dict[str, Any], force: bool, pages: tuple[dict[str, Any], list[str], list[str]]
+) -> bool:
+    """Record the verdict, then let the version serve, or keep it as candidate; returns whether it serves.
+
+    `pages` are the evaluation, its notes and further sections, as HTML, for the recorded page.
+    """
+    version = found["version"]
+    found["forced"] = force and not found["passed"]
+    found["serves"] = found["passed"] or found["forced"]
+    store.write_record(version, RECORD, to_json(found))
+    store.write_record(version, PAGE, _page(store, found, *pages).encode())
+    if found["serves"]:
+        store.promote(version)
+    elif version not in store.labels().values():
+        store.set_label(CANDIDATE, version)
+    return bool(found["serves"])
+
+
+def last_line(found: Mapping[str, Any], serving: str | None) -> str:
+    """The outcome in one line."""
+    version = found["version"]
+    if found["serves"]:
+        return f"version {version} is published and serves{', by force' if found['forced'] else ''}"
+    others = f"version {serving} goes on serving" if serving else "no version serves"
+    return f"version {version} is published and held back; {others}; training models promote {version} overrules this"
+
+
+def _page(
+    store: Store, found: Mapping[str, Any], evaluation: Mapping[str, Any], notes: list[str], further: list[str]
+) -> str:
+    first = [gate_report.html(found), *further]
+    if before := _report_of(store, found["compared_with"]):
+        first.append(previous.against(evaluation, before, f"version {found['compared_with']}, which served before"))
+    return html(evaluation, notes, first)
+
+
+def _report_of(store: Store, version: str | None) -> dict[str, Any] | None:
+    """The report of an earlier version, None where there is none to read."""
+    if version is None:
+        return None
+    try:
+        report = json.loads((store.folder(version) / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return report if isinstance(report, dict) and isinstance(report.get("evidence"), dict) else None
+
+
+def serving(store: Store) -> str | None:
+    """The version that serves, None where that can't be told."""
+    try:
+        return store.current()
+    except StoreError:
+        return None
