@@ -34,11 +34,15 @@ def main() -> int:
     from service.certificates import CertificateError
     from service.ports import PortTaken
     from service.supervisor import NoWorker, supervise  # only now: Prometheus reads the environment when imported
+    from service.tokens import TokensError
 
     try:
         asyncio.run(supervise(settings, time.perf_counter, sys.stdout))
     except (PortTaken, NoWorker, CertificateError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except TokensError as error:
+        print(f"error: the file of --tokens can't be used: {error}", file=sys.stderr)
         return 1
     return 0
 

@@ -14,9 +14,3 @@ class DeadlinePassed(Exception):
 def has_passed(context: Context) -> bool:
     """Whether the call had a deadline that is over."""
     return context.time_remaining() == 0
-
-
-def refuse_late(context: Context) -> None:
-    """Raises DeadlinePassed for a call that nobody waits for any more."""
-    if has_passed(context):
-        raise DeadlinePassed

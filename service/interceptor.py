@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -12,10 +13,14 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
-from service.deadlines import has_passed, refuse_late
+from service.admission import Admission, Kind, Turn
+from service.costs import cost_of
+from service.deadlines import DeadlinePassed, has_passed
 from service.logs import tell
+from service.methods import kinds, open_paths
 from service.metrics import UNKNOWN_METHOD, CallMetrics, Method, Metrics
-from service.statuses import is_foreseen, status_of
+from service.statuses import is_foreseen, pushback_of, status_of
+from service.tokens import Tokens
 from service.violations import InvalidRequest, Violation
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
@@ -33,8 +38,19 @@ TYPES = {
 class Edge(grpc.aio.ServerInterceptor):
     """Wraps every served method. Messages are parsed here too, so that bytes which are no message are told as such."""
 
-    def __init__(self, metrics: Metrics, clock: Callable[[], float], services: Iterable[ServiceDescriptor]) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        services: Sequence[ServiceDescriptor],
+        admission: Admission,
+        tokens: Tokens | None = None,
+    ) -> None:
+        """Without tokens, nobody needs one."""
         self._clock = clock
+        self._admission = admission
+        self._tokens = tokens
+        self._open = open_paths()
         self._unknown = metrics.of_method(UNKNOWN_METHOD)
         self._counted = {
             f"/{service.full_name}/{method.name}": metrics.of_method(
@@ -43,6 +59,7 @@ class Edge(grpc.aio.ServerInterceptor):
             for service in services
             for method in service.methods
         }
+        self._kinds = kinds(services)
         self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -52,6 +69,13 @@ class Edge(grpc.aio.ServerInterceptor):
     ) -> Handler:
         """The wrapped handler of a method; gRPC itself answers UNIMPLEMENTED where there is none."""
         method = handler_call_details.method
+        try:
+            if self._tokens is not None and method not in self._open:
+                self._tokens.check(method.rpartition("/")[2], handler_call_details.invocation_metadata)
+            if method in self._kinds:
+                self._admission.check(self._kinds[method])
+        except Exception as error:  # noqa: BLE001 # told to the caller as any other
+            return self._refusal(method, error)
         if method not in self._wrapped:
             handler = await continuation(handler_call_details)
             if handler is None:
@@ -61,10 +85,27 @@ class Edge(grpc.aio.ServerInterceptor):
             self._wrapped[method] = self._wrap(method, handler)
         return self._wrapped[method]
 
+    def _refusal(self, method: str, error: Exception) -> Handler:
+        """A handler that ends the call with the error, without waiting for its message."""
+        counted = self._counted.get(method, self._unknown)
+
+        async def refuse(_: object, context: Context) -> None:
+            async with _Guard(method, counted, context, self._clock):
+                raise error
+
+        return grpc.stream_stream_rpc_method_handler(refuse)
+
     def _wrap(self, method: str, handler: Any) -> Handler:
         """The handler for bytes in place of messages; it is Any because its type knows no asyncio."""
         counted = self._counted.get(method, self._unknown)
         parse, serialize = handler.request_deserializer, handler.response_serializer
+        admission, kind = self._admission, self._kinds.get(method)
+
+        def refuse_late(context: Context) -> None:
+            if has_passed(context):
+                if kind:
+                    admission.shed(kind, "deadline")
+                raise DeadlinePassed
 
         def parsed(raw: bytes) -> Any:
             counted.received()
@@ -73,14 +114,15 @@ class Edge(grpc.aio.ServerInterceptor):
             except DecodeError as error:
                 raise InvalidRequest(Violation("", "the bytes sent are no message of this method")) from error
 
-        async def parsed_each(raws: AsyncIterator[bytes]) -> AsyncIterator[Any]:
-            async for raw in raws:
-                yield parsed(raw)
-
         async def answer(raw: bytes, context: Context) -> bytes:
             async with _Guard(method, counted, context, self._clock):
                 refuse_late(context)
-                response: bytes = serialize(await handler.unary_unary(parsed(raw), context))
+                request = parsed(raw)
+                if kind is None:
+                    response: bytes = serialize(await handler.unary_unary(request, context))
+                else:
+                    async with Turn(admission, kind, method, cost_of(request), context.time_remaining()):
+                        response = serialize(await handler.unary_unary(request, context))
                 counted.sent()
                 return response
 
@@ -93,10 +135,18 @@ class Edge(grpc.aio.ServerInterceptor):
                         counted.sent()
 
         async def answer_stream(raws: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
-            async with _Guard(method, counted, context, self._clock):
+            async with _Guard(method, counted, context, self._clock), _Turns(admission, kind, method) as turns:
                 refuse_late(context)
-                async with aclosing(handler.stream_stream(parsed_each(raws), context)) as responses:
+
+                async def parsed_each() -> AsyncIterator[Any]:
+                    async for raw in raws:
+                        request = parsed(raw)
+                        await turns.take(request, context)
+                        yield request
+
+                async with aclosing(handler.stream_stream(parsed_each(), context)) as responses:
                     async for response in responses:
+                        turns.give_back()
                         yield serialize(response)
                         counted.sent()
 
@@ -105,6 +155,35 @@ class Edge(grpc.aio.ServerInterceptor):
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(answer_with_stream)
         return grpc.unary_unary_rpc_method_handler(answer)
+
+
+class _Turns:
+    """The turns of one stream: each of its requests takes one, each answer gives the oldest back."""
+
+    def __init__(self, admission: Admission, kind: Kind | None, method: str) -> None:
+        self._admission = admission
+        self._kind = kind
+        self._method = method
+        self._taken: deque[Turn] = deque()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        while self._taken:
+            self.give_back()
+
+    async def take(self, request: Any, context: Context) -> None:
+        """Wait for a turn; none is needed where calls are never refused."""
+        if self._kind:
+            turn = Turn(self._admission, self._kind, self._method, cost_of(request), context.time_remaining())
+            await self._admission.enter(turn)
+            self._taken.append(turn)
+
+    def give_back(self) -> None:
+        """The oldest request is answered."""
+        if self._taken:
+            self._admission.leave(self._taken.popleft())
 
 
 class _Guard:
@@ -141,4 +220,5 @@ class _Guard:
         self._counted.handled(status.code)
         if not is_foreseen(error):
             tell(logging.ERROR, "internal_error", error, method=self._method)
-        await self._context.abort(status.code, status.details, status.trailing_metadata)
+        trailers = (*status.trailing_metadata, *pushback_of(error))
+        await self._context.abort(status.code, status.details, trailers)

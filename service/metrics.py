@@ -16,6 +16,7 @@ from features.schema import Scale
 from model.evidence import MemberEvidence, MovieEvidence
 from model.model import STAGES, Model
 from model.predictions import Predictions
+from service.admission import SHED_REASONS, Kind, Load
 from service.merging import Family, Merge, snapshot
 from service.positions import ArrayHistogram
 from service.request_facts import Unused
@@ -28,6 +29,7 @@ POSITIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 ALL_STAGES = ("decode", *STAGES, "encode")
 LOAD_RESULTS = ("loaded", "refused", "failed")
 CERTIFICATE_RESULTS = ("loaded", "refused")
+TOKEN_LOAD_RESULTS = ("loaded", "refused")
 UNUSED_REASONS = ("unknown_attribute", "unseen_category")
 
 
@@ -126,6 +128,29 @@ class Metrics:
         )
         self._certificates = {result: certificates.labels(result) for result in CERTIFICATE_RESULTS}
         self._ready = self._gauge("coldstart_ready", "1 while health answers SERVING, in every worker.", Merge.EVERY)
+        tokens = self._counter(
+            "coldstart_token_loads_total",
+            "Changes of the file of tokens: loaded, or refused (those before stay in their place).",
+            "result",
+        )
+        self._token_loads = {result: tokens.labels(result) for result in TOKEN_LOAD_RESULTS}
+        in_flight = self._gauge("coldstart_in_flight", "Calls that compute now, in calls of small cost.", Merge.SUM)
+        limit = self._gauge(
+            "coldstart_in_flight_limit", "What admission lets compute at once now; it adapts.", Merge.SUM
+        )
+        queued = self._gauge("coldstart_queued_calls", "Calls that wait for their turn, by class.", Merge.SUM, "class")
+        shed = self._counter(
+            "coldstart_shed_calls_total", "Calls that were not computed, by class and reason.", "class", "reason"
+        )
+        waiting = {kind: queued.labels(kind.value) for kind in Kind}
+        refused = {(kind, reason): shed.labels(kind.value, reason) for kind in Kind for reason in SHED_REASONS}
+        self.load = Load(
+            in_flight=in_flight.set,
+            limit=limit.set,
+            queued=lambda kind, calls: waiting[kind].set(calls),
+            shed=lambda kind, reason: refused[kind, reason].inc(),
+        )
+        """Where admission tells of itself."""
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
 
@@ -163,6 +188,10 @@ class Metrics:
     def load_ended(self, result: str) -> None:
         """Count a try to load a model, one of `LOAD_RESULTS`."""
         self._loads[result].inc()
+
+    def tokens_loaded(self, result: str) -> None:
+        """Count a change of the file of tokens, one of `TOKEN_LOAD_RESULTS`."""
+        self._token_loads[result].inc()
 
     def serving(self, model: Model) -> None:
         """Tell which model is served; the series of the one before goes."""

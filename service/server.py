@@ -2,32 +2,32 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-from google.protobuf.descriptor_pool import Default
 from grpc_health.v1 import health_pb2_grpc
-from grpc_health.v1.health import SERVICE_NAME as HEALTH
-from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from model.store import Store
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
+from service.adaptive_limit import AdaptiveLimit
+from service.admission import Admission
 from service.answering import Answering
 from service.certificates import CertificateFiles
 from service.health import Health
 from service.interceptor import Edge
 from service.live import LiveModel
 from service.logs import tell
+from service.methods import ENJOYMENT, SERVICES, SERVICES_WITHOUT_REFLECTION, described
 from service.metrics import Metrics
 from service.ports import at_port
 from service.servicer import EnjoymentServicer
 from service.settings import Settings
 from service.tls import LiveCertificates
+from service.tokens import Tokens
 
-ENJOYMENT_SERVICE = pb.DESCRIPTOR.services_by_name["EnjoymentService"].full_name
 SIGN_OF_LIFE_SECONDS = 10.0
 """How long a client may take to answer when it is asked for a sign of life."""
 PING_SECONDS = 30.0
@@ -49,7 +49,7 @@ async def serve(
     `serves` is called with the version when calls are taken.
     """
     loaded = asyncio.Event()
-    health = Health(ENJOYMENT_SERVICE, metrics.ready)
+    health = Health(ENJOYMENT, metrics.ready)
 
     def model_loaded() -> None:
         health.model_loaded()
@@ -89,9 +89,12 @@ async def _take_calls(
     live: LiveModel,
     serves: Callable[[str | None], None],
 ) -> None:
-    services = [ENJOYMENT_SERVICE, HEALTH, *([REFLECTION] if settings.reflection == "on" else [])]
+    services = SERVICES if settings.reflection == "on" else SERVICES_WITHOUT_REFLECTION
     background = ThreadPoolExecutor(settings.background_threads, "background")
-    edge = Edge(metrics, clock, map(Default().FindServiceByName, services))
+    limit = AdaptiveLimit(settings.least_in_flight, settings.most_in_flight)
+    admission = Admission(limit, settings.queue_calls, settings.queue_seconds, clock, random.random, metrics.load)
+    tokens = Tokens(settings.tokens, metrics.tokens_loaded) if settings.tokens else None
+    edge = Edge(metrics, clock, described(services), admission, tokens)
     servicer = EnjoymentServicer(Answering(live, metrics, background, clock))
     server = grpc.aio.server(interceptors=[edge], options=_options(settings))
     pb_grpc.add_EnjoymentServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call] # generated
@@ -105,6 +108,7 @@ async def _take_calls(
         certificates = LiveCertificates(files, metrics.certificates)
         server.add_secure_port(address, certificates.credentials())
         looking = asyncio.create_task(_look_for_certificates(certificates, settings.reload_seconds))
+    following = asyncio.create_task(tokens.follow(settings.reload_seconds)) if tokens else None
     await server.start()
     serves(live.version)
     await stop.wait()
@@ -115,6 +119,8 @@ async def _take_calls(
     await server.stop(settings.grace_seconds)
     if files is not None:
         looking.cancel()
+    if following is not None:
+        following.cancel()
     background.shutdown(wait=False, cancel_futures=True)
 
 
@@ -131,6 +137,8 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.so_reuseport", 1),  # the supervisor has made sure that no other server has the port
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
+        ("grpc.server.max_pending_requests", settings.pending_calls),  # of one method; beyond, gRPC ends calls itself
+        ("grpc.server.max_pending_requests_hard_limit", settings.pending_calls),
         ("grpc.max_concurrent_streams", settings.max_concurrent_streams),
         ("grpc.max_connection_age_ms", round(settings.max_connection_age_seconds * 1000)),
         ("grpc.keepalive_time_ms", round(settings.keepalive_seconds * 1000)),

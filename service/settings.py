@@ -22,6 +22,11 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "max_concurrent_streams": (1, 1_000_000, ""),
     "max_connection_age_seconds": (1, 86_400, " seconds"),
     "keepalive_seconds": (1, 7200, " seconds"),
+    "least_in_flight": (1, 10_000, ""),
+    "most_in_flight": (1, 10_000, ""),
+    "queue_calls": (1, 100_000, ""),
+    "queue_seconds": (0.001, 60, " seconds"),
+    "pending_calls": (1, 100_000, ""),
 }
 """Least and most of each number, and its unit."""
 
@@ -68,12 +73,26 @@ class Settings:
     """After this long without a word a client is asked for a sign of life, and forgotten if there is none."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe lines that are logged, as JSON on standard error."""
+    tokens: Path | None = None
+    """A file of bearer tokens (`python -m service.token` makes them); every call but health then needs one of them."""
+    least_in_flight: int = 4
+    """Calls that may always compute at once. How many more may is learned from how long calls take."""
+    most_in_flight: int = 64
+    """Calls that may compute at once at most; large requests count as several."""
+    queue_calls: int = 64
+    """Calls of each class (interactive, bulk) that may wait for their turn; further ones are refused at once."""
+    queue_seconds: float = 0.5
+    """How long an interactive call may wait for its turn before it is refused, in seconds."""
+    pending_calls: int = 128
+    """Calls of one method that gRPC itself holds back while the process computes; it ends further ones (CANCELLED)."""
 
     def __post_init__(self) -> None:
         """Raises ValueError that names the option for a value that can't be meant."""
         for name, (least, most, unit) in RANGES.items():
             if not least <= getattr(self, name) <= most:
                 raise ValueError(f"{flag(name)} must be {least} to {most}{unit}")
+        if self.least_in_flight > self.most_in_flight:
+            raise ValueError(f"{flag('least_in_flight')} must not be above {flag('most_in_flight')}")
         for name in ("host", "metrics_host"):
             if not getattr(self, name):
                 raise ValueError(f"{flag(name)} must not be empty")

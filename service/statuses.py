@@ -4,13 +4,17 @@ from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
+from service.admission import Overloaded
 from service.deadlines import DeadlinePassed
 from service.health import UnknownService
 from service.live import NoModel
+from service.tokens import NotAllowed, Unauthenticated
 from service.violations import InvalidRequest, Violation
 
 DOMAIN = "coldstart"
 """Whose reasons these are."""
+PUSHBACK = "grpc-retry-pushback-ms"
+"""After gRFC A6."""
 
 
 def status_of(error: BaseException) -> status_pb2.Status:
@@ -23,6 +27,14 @@ def status_of(error: BaseException) -> status_pb2.Status:
             return _status(code_pb2.UNAVAILABLE, "NO_MODEL", "no model is loaded yet: publish one, or try again", retry)
         case UnknownService():
             return _status(code_pb2.NOT_FOUND, "UNKNOWN_SERVICE", "this server has no service of that name")
+        case Overloaded():
+            retry = error_details_pb2.RetryInfo(retry_delay=_duration(error.retry_seconds))
+            message = "the server has more calls than it can answer: try again later"
+            return _status(code_pb2.RESOURCE_EXHAUSTED, "OVERLOADED", message, retry)
+        case Unauthenticated():
+            return _status(code_pb2.UNAUTHENTICATED, "NO_VALID_TOKEN", "this server needs a valid bearer token")
+        case NotAllowed():
+            return _status(code_pb2.PERMISSION_DENIED, "METHOD_NOT_ALLOWED", "the token is not for this method")
         case DeadlinePassed():
             return _status(code_pb2.DEADLINE_EXCEEDED, "DEADLINE_PASSED", "the deadline passed before the work began")
         case _:
@@ -31,7 +43,12 @@ def status_of(error: BaseException) -> status_pb2.Status:
 
 def is_foreseen(error: BaseException) -> bool:
     """Whether the error is told to the caller for what it is."""
-    return isinstance(error, (InvalidRequest, NoModel, UnknownService, DeadlinePassed))
+    return bool(status_of(error).code != code_pb2.INTERNAL)
+
+
+def pushback_of(error: BaseException) -> tuple[tuple[str, str], ...]:
+    """Trailing metadata that tells gRPC's own retries when to come again; empty where they may decide themselves."""
+    return ((PUSHBACK, str(round(error.retry_seconds * 1e3))),) if isinstance(error, Overloaded) else ()
 
 
 def _invalid(violations: tuple[Violation, ...]) -> status_pb2.Status:

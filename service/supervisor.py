@@ -19,6 +19,7 @@ from service.merging import Merged
 from service.ports import EVERYWHERE, held_port
 from service.scrapes import Scrapes, serve_metrics
 from service.settings import Settings, options_of
+from service.tokens import read, read_entries
 from service.worker_metrics import WorkerMetrics
 from service.workers import Worker
 
@@ -35,8 +36,11 @@ class NoWorker(Exception):
 async def supervise(settings: Settings, clock: Callable[[], float], announce: TextIO) -> None:
     """Serve until SIGTERM or SIGINT; writes a line of JSON with the ports when all workers serve.
 
-    Raises PortTaken, NoWorker, and CertificateError if the service would begin without a good certificate.
+    Raises PortTaken, NoWorker, and CertificateError or TokensError if the service would begin without a good
+    certificate or file of tokens.
     """
+    if settings.tokens is not None:
+        read_entries(read(settings.tokens))
     files = CertificateFiles.of(settings)
     if files is not None:
         files.check(files.read())

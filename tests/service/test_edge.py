@@ -5,6 +5,7 @@
 import asyncio
 import json
 import logging
+import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,8 @@ from google.protobuf.descriptor_pool import Default
 from model.store import Store
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
+from service.adaptive_limit import AdaptiveLimit
+from service.admission import Admission
 from service.answering import Answering
 from service.interceptor import Edge
 from service.live import LiveModel
@@ -68,7 +71,8 @@ def run(servicer, ask):
 
     async def serve():
         service = Default().FindServiceByName("coldstart.v1.EnjoymentService")
-        server = grpc.aio.server(interceptors=[Edge(metrics, time.perf_counter, [service])])
+        admission = Admission(AdaptiveLimit(1, 100), 100, 10, time.perf_counter, random.random, metrics.load)
+        server = grpc.aio.server(interceptors=[Edge(metrics, time.perf_counter, [service], admission)])
         pb_grpc.add_EnjoymentServiceServicer_to_server(servicer, server)
         address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
         await server.start()

@@ -40,6 +40,12 @@ def test_every_option_may_come_from_the_environment_and_the_command_line_wins():
         "max_connection_age_seconds": "9",
         "keepalive_seconds": "10",
         "log_level": "debug",
+        "tokens": "t",
+        "least_in_flight": "7",
+        "most_in_flight": "8",
+        "queue_calls": "9",
+        "queue_seconds": "10",
+        "pending_calls": "11",
     }
     assert set(given) == {field.name for field in fields(Settings)}
     expected = Settings(
@@ -62,6 +68,12 @@ def test_every_option_may_come_from_the_environment_and_the_command_line_wins():
         max_connection_age_seconds=9.0,
         keepalive_seconds=10.0,
         log_level="debug",
+        tokens=Path("t"),
+        least_in_flight=7,
+        most_in_flight=8,
+        queue_calls=9,
+        queue_seconds=10.0,
+        pending_calls=11,
     )
     assert read_settings([], {f"COLDSTART_{name.upper()}": value for name, value in given.items()}) == expected
     options = [part for name, value in given.items() for part in ("--" + name.replace("_", "-"), value)]
@@ -93,6 +105,13 @@ def test_workers_are_started_with_the_settings_of_their_supervisor():
         (["--models", "m", "--tls-client-ca", "a"], "--tls-client-ca needs --tls-cert and --tls-key"),
         (["--models", "m", "--reflection", "maybe"], "--reflection must be one of on, off"),
         (["--models", "m", "--log-level", "loud"], "--log-level must be one of debug, info, warning, error"),
+        (
+            ["--models", "m", "--least-in-flight", "65"],
+            "--least-in-flight must not be above --most-in-flight",
+        ),
+        (["--models", "m", "--queue-calls", "0"], "--queue-calls must be 1 to 100000"),
+        (["--models", "m", "--queue-seconds", "0"], "--queue-seconds must be 0.001 to 60 seconds"),
+        (["--models", "m", "--pending-calls", "0"], "--pending-calls must be 1 to 100000"),
         (["--models", "m", "--host", ""], "--host must not be empty"),
         (["--models", "m", "--modles", "m"], "unrecognized arguments: --modles m"),
     ],
