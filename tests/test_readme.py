@@ -51,11 +51,21 @@ def test_the_python_client_runs_as_it_is_shown(server):
         cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
     evidence, first, second, best = done.stdout.splitlines()
-    assert evidence == "MEMBER_EVIDENCE_ATTRIBUTES_AND_PLAYS"
+    assert evidence == "attributes and plays"
     shown = re.compile(r"movie-00[12]: \d\.\d\d, \d\.\d\d to \d\.\d\d, \d+%")
     assert shown.fullmatch(first)
     assert shown.fullmatch(second)
     assert best.count("movie-") == 3
+
+
+def test_the_commands_of_the_client_run_as_they_are_shown(server):
+    [block] = [block for block in blocks("sh") if "service.client" in block]
+    commands = block.splitlines()
+    assert len(commands) == 4
+    for command in commands:
+        called = [sys.executable, *command.split()[1:], "--address", f"127.0.0.1:{server.port}"]
+        done = subprocess.run(called, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+        assert len(done.stdout.splitlines()) > 3
 
 
 def test_the_grpcurl_call_names_a_real_method_and_its_fields(server):
