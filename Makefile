@@ -8,7 +8,7 @@ MODELS ?= models
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports protos docs lock train serve bench accuracy image-proof clean
+.PHONY: help setup demo test check format lint types imports protos docs lock train serve bench accuracy drills image-proof clean
 
 help: ## show these lines
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -61,6 +61,11 @@ serve: setup ## serve the model under MODELS
 
 accuracy: setup ## the never-rater protocol through the served model, on real data where it exists
 	$(RUN) -m benchmarks.accuracy
+
+drills: setup ## stop, kill and soak a service of the model under MODELS; about half an hour
+	$(RUN) -m benchmarks.drills.stop --models $(MODELS)
+	$(RUN) -m benchmarks.drills.kill --models $(MODELS)
+	$(RUN) -m benchmarks.drills.soak --models $(MODELS)
 
 bench: demo accuracy ## all benchmarks
 

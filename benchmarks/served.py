@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import polars as pl
@@ -31,6 +32,10 @@ class Served:
     """Port of the metrics."""
     stub: pb_grpc.EnjoymentServiceStub
     """Calls it."""
+    process: "subprocess.Popen[str]"
+    """The process that was started, which starts the workers."""
+    log: Path
+    """What all of them log."""
 
     def scrape(self) -> str:
         """What Prometheus would read."""
@@ -39,6 +44,14 @@ class Served:
         text = connection.getresponse().read().decode()
         connection.close()
         return text
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The lines logged so far of one event."""
+        return [line for line in map(json.loads, self.log.read_text().splitlines()) if line["event"] == name]
+
+    def worker_pids(self) -> dict[int, int]:
+        """The process of each worker that serves or served last, by the worker's number."""
+        return {line["worker"]: line["pid"] for line in self.events("worker_serves")}
 
     def predict_all(self, member_ids: Sequence[str], requests: Sequence[pb.PredictEnjoymentRequest]) -> pl.DataFrame:
         """All predictions of all requests, asked in one stream, with the member_id given for each request.
@@ -81,16 +94,16 @@ def evidence_name(number: int) -> str:
     return pb.MemberEvidence.Name(number).removeprefix("MEMBER_EVIDENCE_").replace("_", " ").lower()
 
 
-def command(models: Path) -> list[str]:
+def command(models: Path, *options: str) -> list[str]:
     """What starts a server of the models on free ports."""
-    return [sys.executable, "-m", "service", "--models", str(models), "--port", "0", "--metrics-port", "0"]
+    return [sys.executable, "-m", "service", "--models", str(models), "--port", "0", "--metrics-port", "0", *options]
 
 
 @contextmanager
-def serving(models: Path, log: Path) -> Iterator[Served]:
+def serving(models: Path, log: Path, *options: str) -> Iterator[Served]:
     """A server while the block runs, its log in a file; raises RuntimeError if it doesn't start or end as it should."""
     with log.open("w") as errors:
-        process = subprocess.Popen(command(models), stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(command(models, *options), stdout=subprocess.PIPE, stderr=errors, text=True)
     assert process.stdout is not None  # noqa: S101 # that is what PIPE says
     try:
         line = process.stdout.readline()
@@ -98,7 +111,7 @@ def serving(models: Path, log: Path) -> Iterator[Served]:
             raise RuntimeError(f"the server didn't start; its log is {log}")
         told = json.loads(line)
         with grpc.insecure_channel(f"127.0.0.1:{told['port']}") as channel:
-            yield Served(told["port"], told["metrics_port"], pb_grpc.EnjoymentServiceStub(channel))
+            yield Served(told["port"], told["metrics_port"], pb_grpc.EnjoymentServiceStub(channel), process, log)
         process.send_signal(signal.SIGTERM)
         code = process.wait(STOP_SECONDS)
         if code:

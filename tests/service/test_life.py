@@ -46,7 +46,7 @@ def test_a_signal_ends_a_server_with_exit_code_0(world, start_server, number):
 
 
 def test_a_running_stream_finishes_after_sigterm(world, start_server):
-    server = start_server(world.models)
+    server = start_server(world.models, "--workers", "2")
     request = pb.PredictEnjoymentRequest(movie_ids=["a"])
     go_on = threading.Event()
 
@@ -90,14 +90,14 @@ def test_calls_that_outlast_the_grace_are_cut(world, start_server):
 
 
 def test_no_call_under_way_is_lost_by_a_stop(world, start_server):
-    server = start_server(world.models)
+    server = start_server(world.models, "--workers", "2", "--drain-seconds", "3")  # until a slow machine has begun all
     calls = [
         server.stub.RankMovies.future(pb.RankMoviesRequest(page_size=1000), wait_for_ready=True) for _ in range(40)
     ]
     calls[0].result()
     server.process.terminate()
     assert {call.code() for call in calls} == {grpc.StatusCode.OK}
-    assert server.process.wait(5) == 0
+    assert server.process.wait(15) == 0
 
 
 def test_a_taken_port_is_told_in_words(world):
@@ -130,6 +130,8 @@ def test_the_probe_tells_a_serving_server_from_one_that_is_not(world, tmp_path, 
     empty = start_server(tmp_path)
     waiting = run("service.probe", environment={"COLDSTART_PORT": str(empty.told["port"])})
     assert (waiting.returncode, waiting.stdout) == (1, "NOT_SERVING\n")
+    alive = run("service.probe", "--service", "", environment={"COLDSTART_PORT": str(empty.told["port"])})
+    assert (alive.returncode, alive.stdout) == (0, "SERVING\n")
     empty.stop()
     gone = run("service.probe", "--address", empty.address, "--timeout-seconds", "1")
     assert (gone.returncode, gone.stdout) == (1, "UNAVAILABLE\n")

@@ -1,0 +1,29 @@
+"""What `make drills` does at length: stops and kills under load, and memory against calls."""
+
+from benchmarks.drills import kill, soak, stop
+
+
+def test_a_stop_under_load_loses_no_call_and_ends_open_watches(world):
+    seen = stop.drill(world.models, times=2, workers=2, watches=50, seed=1)
+    assert seen["calls"] > 20
+    assert seen["calls_lost"] == 0
+    assert seen["watches_not_told"] == 0
+    assert seen["not_serving_milliseconds"] < 2_000, "a tenth of this on a quiet machine"
+    assert seen["seconds_beyond_longest_call"] < 5, "1 on a quiet machine; the grace is 20"
+
+
+def test_killed_workers_cost_clients_that_try_again_no_call_and_metrics_no_count(world):
+    seen = kill.drill(world.models, times=3, workers=2, every_seconds=1, seed=1)
+    assert seen["calls"] > 50
+    assert seen["calls_failed"] == 0
+    assert seen["longest_replacement_seconds"] < 20, "3 on a quiet machine"
+    assert seen["scrapes"] > 5
+    assert seen["scrapes_failed"] == seen["counters_fallen"] == seen["series_added"] == 0
+
+
+def test_the_soak_measures_memory_against_calls(world):
+    seen = soak.drill(world.models, calls=2_000)
+    assert seen["calls"] >= 2_000
+    assert seen["calls_failed"] == 0
+    assert 10 < seen["megabytes_after_warm_up"] < 1_000
+    assert seen["megabytes_at_the_end"] - seen["megabytes_after_warm_up"] < 50
