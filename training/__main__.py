@@ -15,6 +15,7 @@ COMMANDS = (
     ("retrain", "training.retrain", "validate, train, evaluate and publish a model, if the gate lets it serve"),
     ("evaluate", "training.evaluate", "predict members as if they never rated, beside simpler predictions"),
     ("predict", "training.predict", "score members and movies offline with the published model"),
+    ("challenge", "training.challenge", "make a challenge of a data directory, answer one, score answers"),
     ("models", "training.models", "list, show, promote and roll back published models"),
 )
 """Name, module and purpose of each command; a module has `add_arguments(parser)` and `run(arguments) -> exit code`."""

@@ -60,15 +60,20 @@ def run(arguments: argparse.Namespace) -> int:
         return FAILED
     pairs = _pairs(arguments.pairs) if arguments.pairs else None
     data = make_dataset(tables, model.schema)
-    predictions = pl.concat([pl.DataFrame(schema=COLUMNS), *_predictions(model, data, pairs)])
-    beside = arguments.out.with_name(f".{arguments.out.name}.part")
-    if arguments.out.suffix == ".csv":
-        predictions.write_csv(beside)
-    else:
-        predictions.write_parquet(beside)
-    beside.replace(arguments.out)
+    predictions = pl.concat([pl.DataFrame(schema=COLUMNS), *predictions_of(model, data, pairs)])
+    write_table(predictions, arguments.out)
     print(f"{len(predictions):,} predictions by version {version}")
     return 0
+
+
+def write_table(rows: pl.DataFrame, out: Path) -> None:
+    """Write a table as Parquet or, where the file's name ends so, as CSV: the whole or nothing."""
+    beside = out.with_name(f".{out.name}.part")
+    if out.suffix == ".csv":
+        rows.write_csv(beside)
+    else:
+        rows.write_parquet(beside)
+    beside.replace(out)
 
 
 def _pairs(path: Path) -> pl.DataFrame:
@@ -79,7 +84,7 @@ def _pairs(path: Path) -> pl.DataFrame:
         raise DataError([Problem("pairs", f"can't be read: {type(error).__name__}")]) from error
 
 
-def _predictions(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> Iterator[pl.DataFrame]:
+def predictions_of(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> Iterator[pl.DataFrame]:
     """One frame a member; facts of members and movies come from the data directory, in the terms of the model."""
     row_of = {movie_id: model.catalogue.row(movie_id) for movie_id in data.movie_ids}
     catalogue_row = [row_of[movie_id] for movie_id in data.movie_ids]

@@ -6,8 +6,10 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from model.artifact import load_model
 from model.store import VERSIONS, Store
 from training import gate_report
+from training.challenge_standing import Standing
 from training.dataset import make_dataset
 from training.evaluation import evaluate
 from training.fitting import FitSettings, fit_model
@@ -36,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--min-holders", type=at_least(1), default=20,
         help='a text value that fewer raters hold counts as "other" (default 20)',
     )  # fmt: skip
+    parser.add_argument("--challenge", type=Path, help="tell where the version stands in the challenge of this folder")
     add_gate_arguments(parser)
 
 
@@ -51,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         refuse_unwritable("--models", folder)
     progress = Progress(time.monotonic)
     progress("reading and checking")
+    standing = Standing.of(arguments.challenge) if arguments.challenge else None
     tables = read_tables(arguments.data)
     key = key_of_store(store.root, settings.key)
     divided = divide(tables, key, settings.share)
@@ -62,15 +66,22 @@ def run(arguments: argparse.Namespace) -> int:
     progress("publishing")
     notes = [str(one) for one in merged]
     now = datetime.now(UTC).isoformat(timespec="seconds")
+    origin = Origin(arguments.seed, fingerprint(tables))
     version = publish(
-        store, data, everyone, fit.core, Origin(arguments.seed, fingerprint(tables)), evaluation, notes,
+        store, data, everyone, fit.core, origin, evaluation, notes,
         {"trained_at": now, "seconds": round(progress.seconds, 1)},
     )  # fmt: skip
     keep_key(store.root, key)
     progress("the gate")
     found = gate.judge(version, evaluation)
-    serves = settle(store, found, arguments.force, (evaluation, notes, []))
+    further = []
+    if standing is not None:
+        told = standing.take_part(load_model(store.folder(version)), tables, origin.fingerprint, now)
+        further.append(standing.html(told))
+    serves = settle(store, found, arguments.force, (evaluation, notes, further))
     print(markdown(evaluation, notes))
     print(gate_report.markdown(found))
+    if standing is not None:
+        print(standing.markdown(told))
     print(f"{last_line(found, serving(store))}; {progress.seconds:.0f} s")
     return 0 if serves else HELD_BACK
