@@ -38,6 +38,9 @@ class Attribute:
     """Whether rare categories were merged into one further category, which unseen ones then join."""
     knots: tuple[float, ...] = ()
     """Numeric: ascending places where the piecewise linear encoding bends."""
+    shares: tuple[float, ...] = ()
+    """How often each category, then "other", or each knot as the nearest one, is the value where it is known; sums to
+    1. Of members who rate, for their attributes."""
 
     @property
     def width(self) -> int:
@@ -79,6 +82,5 @@ class Schema:
 
 
 def _attributes(given: list[dict[str, Any]]) -> tuple[Attribute, ...]:
-    return tuple(
-        Attribute(**{**one, "categories": tuple(one["categories"]), "knots": tuple(one["knots"])}) for one in given
-    )
+    lists = ("categories", "knots", "shares")
+    return tuple(Attribute(**{**one, **{name: tuple(one.get(name, ())) for name in lists}}) for one in given)

@@ -5,6 +5,7 @@ arrays are memory-mapped: opening costs the same for a thousand members and for 
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,15 +45,23 @@ class MemberTable:
         row = int(np.searchsorted(self.keys[:, 0], np.uint64(first)))
         while row < len(self.keys) and int(self.keys[row, 0]) == first:
             if int(self.keys[row, 1]) == second:
-                plays = slice(int(self.starts[row]), int(self.starts[row + 1]))
-                return MemberFacts(
-                    np.array(self.attributes[row]),
-                    np.array(self.movies[plays]),
-                    np.array(self.completion[plays]),
-                    np.array(self.age_days[plays]),
-                )
+                return self._at(row)
             row += 1
         return None
+
+    def spread(self, count: int) -> Iterator[MemberFacts]:
+        """The facts of so many members, evenly spread over the table: as if drawn at random, and always the same."""
+        for place in range(min(count, len(self))):
+            yield self._at(place * len(self) // min(count, len(self)))
+
+    def _at(self, row: int) -> MemberFacts:
+        plays = slice(int(self.starts[row]), int(self.starts[row + 1]))
+        return MemberFacts(
+            np.array(self.attributes[row]),
+            np.array(self.movies[plays]),
+            np.array(self.completion[plays]),
+            np.array(self.age_days[plays]),
+        )
 
 
 def key_of(member_id: str) -> tuple[int, int]:

@@ -68,6 +68,20 @@ class Explanation:
     """What each group of facts adds, in the order of `GROUPS`."""
 
 
+@dataclass(frozen=True)
+class NextFact:
+    """The one fact to ask a member for next."""
+
+    attribute: str | None
+    """Name of the attribute; None for further plays."""
+    plays: int
+    """How many further plays; 0 for an attribute."""
+    expected_width: float
+    """Width of the interval that is expected once it is known, in rating points."""
+    current_width: float
+    """Width of the interval as it is."""
+
+
 GROUPS: dict[str, str] = {
     "average": "The average rating of all raters.",
     "movie": "How well the movie is rated, or what its description says of that.",

@@ -10,7 +10,8 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from model.model import Model
-from model.predictions import Explanation, Predictions
+from model.next_fact import next_fact
+from model.predictions import Explanation, NextFact, Predictions
 from service.decode import Asked, AskedRanking
 from service.live import LiveModel, Served
 from service.metrics import Metrics
@@ -99,12 +100,14 @@ class Answer:
         movie_ids = [self.model.catalogue.movie_ids[row] for row in rows[asked.offset : end].tolist()]
         return Page(movie_ids, page, end if end < len(rows) else None)
 
-    async def explain(self, asked: Asked) -> Explanation:
-        """The explanation of the one movie asked for."""
+    async def explain(self, asked: Asked, suggest: bool) -> tuple[Explanation, NextFact | None]:
+        """The explanation of the one movie asked for, and the fact to ask for next, where that is wanted."""
         self._decoded(asked.unused)
-        explained = await self._in_background(lambda: self.model.explain(asked.member, asked.movies[0]))
+        member, movie = asked.member, asked.movies[0]
+        explained = await self._in_background(lambda: self.model.explain(member, movie))
+        suggested = await self._in_background(lambda: next_fact(self.model, member, movie)) if suggest else None
         self._metrics.answered(explained.predictions, self.model.schema.scale)
-        return explained
+        return explained, suggested
 
     def _predict(self, asked: Asked) -> Predictions:
         return self.model.predict(asked.member, asked.movies, self._finished)

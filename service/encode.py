@@ -6,7 +6,7 @@ from datetime import datetime
 from features.schema import Attribute
 from model.evidence import MemberEvidence
 from model.model import Model
-from model.predictions import GROUPS, Explanation, Predictions
+from model.predictions import GROUPS, Explanation, NextFact, Predictions
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.request_facts import Unused
 
@@ -39,7 +39,7 @@ def ranking_response(
 
 
 def explanation_response(
-    movie_ids: Sequence[str], explained: Explanation, unused: Unused, version: str
+    movie_ids: Sequence[str], explained: Explanation, next_fact: NextFact | None, unused: Unused, version: str
 ) -> pb.ExplainEnjoymentResponse:
     """The answer of ExplainEnjoyment."""
     return pb.ExplainEnjoymentResponse(
@@ -51,6 +51,7 @@ def explanation_response(
             pb.Part(group=part.group, description=GROUPS[part.group], rating=part.rating) for part in explained.parts
         ],
         rating_before_cut=explained.rating_before_cut,
+        next_fact=None if next_fact is None else _next_fact(next_fact),
     )
 
 
@@ -115,6 +116,15 @@ def _predictions(movie_ids: Sequence[str], predicted: Predictions) -> list[pb.Pr
 def _evidence(evidence: MemberEvidence) -> str:
     """The name of the contract's value."""
     return f"MEMBER_EVIDENCE_{evidence.name}"
+
+
+def _next_fact(fact: NextFact) -> pb.NextFact:
+    told = pb.NextFact(expected_width=fact.expected_width, current_width=fact.current_width)
+    if fact.attribute is None:
+        told.plays = fact.plays
+    else:
+        told.attribute = fact.attribute
+    return told
 
 
 def _unused(unused: Unused) -> pb.UnusedFacts | None:

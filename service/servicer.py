@@ -53,8 +53,10 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         """One prediction and its parts."""
         with self._answering.begin() as answer:
             asked = answer.decode.explanation(request)
-            explained = await answer.explain(asked)
-            return encode.explanation_response(asked.movie_ids, explained, asked.unused, answer.model.version)
+            explained, suggested = await answer.explain(asked, request.suggest_next_fact)
+            return encode.explanation_response(
+                asked.movie_ids, explained, suggested, asked.unused, answer.model.version
+            )
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """What is known of the model that serves."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from features.columns import GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RELEASE_YEAR, TITLE
@@ -70,7 +71,8 @@ def _attributes(table: str, rows: pl.DataFrame, floor: int) -> tuple[tuple[Attri
     for column in rows.iter_columns():
         values = column.drop_nulls()
         if column.dtype == pl.Float64:
-            attribute, rare = Attribute(column.name, "numeric", knots=_knots(values)), values.n_unique()
+            knots, rare = _knots(values), values.n_unique()
+            attribute = Attribute(column.name, "numeric", knots=knots, shares=_nearest_shares(values, knots))
             kept = len(values) >= floor
             rare = 0 if kept else rare
         else:
@@ -78,12 +80,24 @@ def _attributes(table: str, rows: pl.DataFrame, floor: int) -> tuple[tuple[Attri
             categories = counts.filter(pl.col("holders") >= floor)[column.name].sort()
             rare = len(counts) - len(categories)
             kept = len(categories) > 0
-            attribute = Attribute(column.name, "categorical", categories=tuple(categories), has_other=rare > 0)
+            held = counts.filter(pl.col("holders") >= floor).sort(column.name)["holders"].to_list()
+            held += [len(values) - sum(held)] * (rare > 0)
+            attribute = Attribute(
+                column.name, "categorical", tuple(categories), has_other=rare > 0,
+                shares=tuple(holders / len(values) for holders in held),
+            )  # fmt: skip
         if kept:
             attributes.append(attribute)
         if rare or not kept:
             merged.append(Merged(table, column.name, rare, len(attribute.categories) if kept else 0, floor))
     return tuple(attributes), tuple(merged)
+
+
+def _nearest_shares(values: pl.Series, knots: tuple[float, ...]) -> tuple[float, ...]:
+    """For each knot the share of the values that it is nearest to."""
+    between = np.array(knots[:-1]) + np.diff(knots) / 2
+    nearest = np.searchsorted(between, values.to_numpy())
+    return tuple((np.bincount(nearest, minlength=len(knots)) / max(len(values), 1)).tolist())
 
 
 def _knots(values: pl.Series) -> tuple[float, ...]:

@@ -11,12 +11,17 @@ def explain(world, **fields):
 
 def test_the_parts_sum_to_the_rating_before_it_is_cut_to_the_scale(world):
     scale = world.stub.GetModel(pb.GetModelRequest()).scale
-    for member_id in world.some_members(2):
-        for movie_id in [*world.movie_ids[:10], world.played(member_id)[0] if world.played(member_id) else "nowhere"]:
-            answer = explain(world, member=pb.Member(member_id=member_id), movie_id=movie_id)
+    seen = set()
+    new = pb.Movie(movie_id="new", release_year=1999, genres=["Drama"])
+    for member_id in ("nobody", *world.some_members(2)):
+        movie_ids = [*world.movie_ids[:8], *world.unrated[:2], *world.played(member_id)[:1], "nowhere"]
+        for movie in [*({"movie_id": movie_id} for movie_id in movie_ids), {"new_movie": new}]:
+            answer = explain(world, member=pb.Member(member_id=member_id), **movie)
+            seen.add((answer.member_evidence, answer.prediction.movie_evidence))
             assert sum(part.rating for part in answer.parts) == pytest.approx(answer.rating_before_cut, abs=1e-6)
             cut = min(max(answer.rating_before_cut, scale.low), scale.high)
             assert answer.prediction.rating == pytest.approx(cut, abs=1e-6)
+    assert len(seen) == 4 * 3, "every kind of evidence of members and of movies"
 
 
 def test_the_evidence_told_is_that_of_a_prediction_whatever_of_it_is_taken_out(world):
@@ -56,3 +61,22 @@ def test_an_unknown_movie_is_explained_too(world):
     answer = explain(world, movie_id="nowhere")
     assert answer.prediction.movie_evidence == pb.MOVIE_EVIDENCE_UNKNOWN
     assert answer.prediction == world.predict(None, "nowhere").predictions[0]
+
+
+def test_the_fact_to_ask_next_is_told_where_that_is_wanted(world):
+    """It is one that isn't known yet, and expected to narrow the interval that the prediction has."""
+    attributes = {each.name for each in world.stub.GetModel(pb.GetModelRequest()).member_attributes}
+    told = set()
+    for member_id in ("nobody", *world.some_members(2)):
+        facts = world.facts(member_id)
+        for movie_id in [*world.movie_ids[:8], world.unrated[0], "nowhere"]:
+            answer = explain(world, member=facts, movie_id=movie_id, suggest_next_fact=True)
+            assert not explain(world, member=facts, movie_id=movie_id).HasField("next_fact")
+            if not answer.HasField("next_fact"):
+                continue
+            fact, prediction = answer.next_fact, answer.prediction
+            assert fact.current_width == pytest.approx(prediction.upper - prediction.lower)
+            assert 0 < fact.expected_width < fact.current_width
+            assert fact.plays or fact.attribute in attributes - set(facts.attributes)
+            told.add(fact.attribute or "plays")
+    assert told

@@ -34,19 +34,20 @@ def member_attributes(tables: Tables, floor: int = FLOOR) -> tuple[tuple[Attribu
 
 def test_a_value_at_the_floor_is_told_apart_and_one_below_it_is_merged():
     attributes, merged = member_attributes(tables_with(["b"] * 20 + ["a"] * 21 + ["rare"] * 19 + ["odd"]))
-    assert attributes == (Attribute("answer", "categorical", categories=("a", "b"), has_other=True),)
+    told = Attribute("answer", "categorical", categories=("a", "b"), has_other=True, shares=(21 / 61, 20 / 61, 20 / 61))
+    assert attributes == (told,)
     assert merged == (Merged("members", "answer", values=2, kept=2, floor=20),)
 
 
 def test_nothing_is_merged_where_all_values_are_held_by_many():
     attributes, merged = member_attributes(tables_with(["a"] * 20 + ["b"] * 20 + [None] * 5))
-    assert attributes == (Attribute("answer", "categorical", categories=("a", "b")),)
+    assert attributes == (Attribute("answer", "categorical", categories=("a", "b"), shares=(0.5, 0.5)),)
     assert merged == ()
 
 
 def test_only_members_who_rate_count_as_holders():
     attributes, _ = member_attributes(tables_with(["a"] * 30 + ["b"] * 10 + ["b"] * 30 + ["never"] * 30, raters=40))
-    assert attributes == (Attribute("answer", "categorical", categories=("a",), has_other=True),)
+    assert attributes == (Attribute("answer", "categorical", categories=("a",), has_other=True, shares=(0.75, 0.25)),)
 
 
 def test_a_column_in_which_every_value_is_rare_is_left_out():
@@ -74,12 +75,15 @@ def test_knots_are_ascending_quantiles_inside_the_extremes():
     assert merged == ()
     assert len(attribute.knots) == 8
     assert attribute.knots == tuple(sorted(attribute.knots))
+    assert sum(attribute.shares) == pytest.approx(1)
+    assert attribute.shares[3] == pytest.approx(0.96 / 7, abs=0.002)
     assert (attribute.knots[0], attribute.knots[-1]) == (20, 980)
 
 
 def test_few_different_numbers_have_as_many_knots():
     ((attribute,), _) = member_attributes(tables_with([1.0] * 30 + [2.0] * 30 + [3.0] * 30))
     assert attribute.knots == (1, 2, 3)
+    assert attribute.shares == (1 / 3, 1 / 3, 1 / 3)
     ((constant,), _) = member_attributes(tables_with([7.0] * 30))
     assert constant.knots == (7,)
 
@@ -95,8 +99,8 @@ def test_attributes_of_movies_need_five_movies():
     )
     schema, merged = infer_schema(Tables(tables.members, movies, tables.ratings, tables.plays, tables.scale))
     assert schema.movie_attributes == (
-        Attribute("language", "categorical", categories=("fr",), has_other=True),
-        Attribute("minutes", "numeric", knots=(90.0,)),
+        Attribute("language", "categorical", categories=("fr",), has_other=True, shares=(5 / 12, 7 / 12)),
+        Attribute("minutes", "numeric", knots=(90.0,), shares=(1.0,)),
     )
     assert merged == (Merged("movies", "language", values=2, kept=1, floor=5),)
     assert schema.genres == ()

@@ -186,30 +186,46 @@ class RankMoviesResponse(_message.Message):
     def __init__(self, predictions: _Optional[_Iterable[_Union[Prediction, _Mapping]]] = ..., member_evidence: _Optional[_Union[MemberEvidence, str]] = ..., model_version: _Optional[str] = ..., unused: _Optional[_Union[UnusedFacts, _Mapping]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ExplainEnjoymentRequest(_message.Message):
-    __slots__ = ("member", "movie_id", "new_movie")
+    __slots__ = ("member", "movie_id", "new_movie", "suggest_next_fact")
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     MOVIE_ID_FIELD_NUMBER: _ClassVar[int]
     NEW_MOVIE_FIELD_NUMBER: _ClassVar[int]
+    SUGGEST_NEXT_FACT_FIELD_NUMBER: _ClassVar[int]
     member: Member
     movie_id: str
     new_movie: Movie
-    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., movie_id: _Optional[str] = ..., new_movie: _Optional[_Union[Movie, _Mapping]] = ...) -> None: ...
+    suggest_next_fact: bool
+    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., movie_id: _Optional[str] = ..., new_movie: _Optional[_Union[Movie, _Mapping]] = ..., suggest_next_fact: _Optional[bool] = ...) -> None: ...
 
 class ExplainEnjoymentResponse(_message.Message):
-    __slots__ = ("prediction", "member_evidence", "model_version", "unused", "parts", "rating_before_cut")
+    __slots__ = ("prediction", "member_evidence", "model_version", "unused", "parts", "rating_before_cut", "next_fact")
     PREDICTION_FIELD_NUMBER: _ClassVar[int]
     MEMBER_EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     UNUSED_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
     RATING_BEFORE_CUT_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FACT_FIELD_NUMBER: _ClassVar[int]
     prediction: Prediction
     member_evidence: MemberEvidence
     model_version: str
     unused: UnusedFacts
     parts: _containers.RepeatedCompositeFieldContainer[Part]
     rating_before_cut: float
-    def __init__(self, prediction: _Optional[_Union[Prediction, _Mapping]] = ..., member_evidence: _Optional[_Union[MemberEvidence, str]] = ..., model_version: _Optional[str] = ..., unused: _Optional[_Union[UnusedFacts, _Mapping]] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ..., rating_before_cut: _Optional[float] = ...) -> None: ...
+    next_fact: NextFact
+    def __init__(self, prediction: _Optional[_Union[Prediction, _Mapping]] = ..., member_evidence: _Optional[_Union[MemberEvidence, str]] = ..., model_version: _Optional[str] = ..., unused: _Optional[_Union[UnusedFacts, _Mapping]] = ..., parts: _Optional[_Iterable[_Union[Part, _Mapping]]] = ..., rating_before_cut: _Optional[float] = ..., next_fact: _Optional[_Union[NextFact, _Mapping]] = ...) -> None: ...
+
+class NextFact(_message.Message):
+    __slots__ = ("attribute", "plays", "expected_width", "current_width")
+    ATTRIBUTE_FIELD_NUMBER: _ClassVar[int]
+    PLAYS_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    attribute: str
+    plays: int
+    expected_width: float
+    current_width: float
+    def __init__(self, attribute: _Optional[str] = ..., plays: _Optional[int] = ..., expected_width: _Optional[float] = ..., current_width: _Optional[float] = ...) -> None: ...
 
 class Part(_message.Message):
     __slots__ = ("group", "description", "rating")

@@ -1,0 +1,197 @@
+"""Which one fact that isn't known of a member would narrow the interval of a prediction most, in expectation.
+
+By the law of total variance, the variance of a rating about its prediction is what stays when a fact becomes known, in
+expectation over what it may say, plus the variance of the predictions that it may lead to. The second, the gain, is
+worked out with the served model: an attribute takes each of its values, as often as members who rate hold it; plays are
+those of published members. Facts drawn like that don't depend on what is known of the member already, though in truth
+they may, and then tell less. So gains are held to what facts were seen to explain of members who were held out:
+all attributes together to what intervals are narrower with them than without, and
+further plays no more than is left of that, which shrinks with the plays that are known.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.pairs import Movies, pair_features
+from features.schema import Attribute, Scale
+from model.evidence import MemberEvidence
+from model.facts import MemberFacts
+from model.inputs import of_attributes
+from model.model import Model
+from model.pairs import members_of
+from model.predictions import NextFact
+from model.prior import prior_numbers, rating_of
+from model.targets import Movie
+
+Array = NDArray[np.float64]
+
+FURTHER_PLAYS = 10
+"""So many further plays are weighed against one attribute."""
+PEOPLE = 48
+"""Published members whose plays are tried: the variance over them is then known to about a fifth."""
+LOOKED_AT = 4 * PEOPLE
+"""Published members that are looked at in search of those with enough plays."""
+LEAST_SHARE = 0.005
+"""A fact that would narrow the interval by a smaller share isn't worth a question."""
+
+
+def next_fact(model: Model, member: MemberFacts, movie: Movie) -> NextFact | None:
+    """The fact to ask for, one attribute or further plays; None where none would narrow the interval enough.
+
+    As everywhere, a movie among the plays is taken as if it had not been played.
+    """
+    if isinstance(movie, int):
+        member = member.without(movie)
+    evidence = model.prior.usable_evidence(member)
+    targets = model.view.of([movie], evidence)
+    predicted = model.predict(member, [movie])
+    current = float(predicted.upper[0] - predicted.lower[0])
+    variance = float(targets.deviation[0]) ** 2
+
+    def width(gain: float) -> float:
+        """Of the interval when so much of the variance is explained: no more than all that isn't noise."""
+        left = np.sqrt([max(variance - gain, min(variance, model.prior.noise))])
+        lower, upper = model.calibration.interval(
+            predicted.rating, left, evidence, targets.evidence, model.schema.scale
+        )  # fmt: skip
+        return float(upper[0] - lower[0])
+
+    found = [
+        NextFact(model.schema.member_attributes[place].name, 0, width(gain), current)
+        for place, gain in _gains_of_attributes(model, member, movie).items()
+    ]
+    found.append(NextFact(None, FURTHER_PLAYS, width(_gain_of_plays(model, member, movie)), current))
+    best = min(found, key=lambda fact: fact.expected_width)
+    return best if best.expected_width < (1 - LEAST_SHARE) * current else None
+
+
+def _gains_of_attributes(model: Model, member: MemberFacts, movie: Movie) -> dict[int, float]:
+    """What knowing each attribute that isn't known would explain of the variance, by its place in the schema."""
+    bare = member.with_attributes(dict.fromkeys(range(len(member.attributes)), float("nan")))
+    alone = _variances_over_values(model, bare, movie)
+    if not alone or np.isfinite(member.attributes[list(alone)]).all():
+        return {}
+    first = next(iter(alone))
+    known = model.prior.usable_evidence(bare.with_attributes({first: 0.0}))
+    explained = _explained(model, movie, model.prior.usable_evidence(bare), known)
+    share = min(1.0, explained / max(sum(alone.values()), 1e-12))
+    gains = alone if not np.isfinite(member.attributes).any() else _variances_over_values(model, member, movie)
+    return {place: share * gain for place, gain in gains.items()}
+
+
+def _variances_over_values(model: Model, member: MemberFacts, movie: Movie) -> dict[int, float]:
+    """The variance of the prediction over the values of each attribute that isn't known, by its place in the schema."""
+    unknown = {
+        place: _values(attribute)
+        for place, attribute in enumerate(model.schema.member_attributes)
+        if attribute.shares and not np.isfinite(member.attributes[place])
+    }
+    if not unknown:
+        return {}
+    owners = np.repeat(list(unknown), [len(values) for values, _ in unknown.values()])
+    attributes = np.repeat(member.attributes[None], len(owners), axis=0)
+    attributes[np.arange(len(owners)), owners] = np.concatenate([values for values, _ in unknown.values()])
+    inputs = np.repeat(model.prior.columns.of_plays(member)[None], len(owners), axis=0)
+    plays = np.full(len(owners), len(member.movies))
+    evidence = model.prior.usable_evidence(member.with_attributes({int(owners[0]): 0.0}))
+    ratings = _ratings(model, evidence, inputs, plays, attributes, movie)
+    found = {}
+    for place, (_, shares) in unknown.items():
+        own = ratings[owners == place]
+        found[place] = float(shares @ (own - shares @ own) ** 2)
+    return found
+
+
+def _gain_of_plays(model: Model, member: MemberFacts, movie: Movie) -> float:
+    """What knowing further plays would explain of the variance.
+
+    With n plays known, most * n / (n + half) of it is: the learning curve of a mean whose prior counts as `half` plays.
+    `half` is told from what the first plays would explain.
+    """
+    bare = member.without_plays()
+    people = list(islice(_with_plays(model, bare, movie), PEOPLE))
+    if not people:
+        return 0.0
+    evidence = model.prior.usable_evidence(people[0])
+    most = _explained(model, movie, model.prior.usable_evidence(bare), evidence)
+    inputs = np.stack([model.prior.columns.of_plays(one) for one in people])
+    attributes = np.repeat(member.attributes[None], len(people), axis=0)
+    plays = np.full(len(people), FURTHER_PLAYS)
+    first = float(_ratings(model, evidence, inputs, plays, attributes, movie).var())
+    if first <= 0 or most <= 0:
+        return 0.0
+    half = FURTHER_PLAYS * (most / min(first, most) - 1)
+    known = len(member.movies)
+    if known == 0:
+        return min(first, most)
+    return most * FURTHER_PLAYS * half / ((known + half) * (known + half + FURTHER_PLAYS))
+
+
+def _explained(model: Model, movie: Movie, without: MemberEvidence, known: MemberEvidence) -> float:
+    """How much of the variance with the one evidence the other explains, by how much narrower its intervals are."""
+    variance, wide = _variance_and_width(model, movie, without)
+    _, narrow = _variance_and_width(model, movie, known)
+    return variance * max(1 - (narrow / wide) ** 2, 0.0)
+
+
+def _variance_and_width(model: Model, movie: Movie, evidence: MemberEvidence) -> tuple[float, float]:
+    """Of a rating about its prediction, the interval not cut to the scale."""
+    targets = model.view.of([movie], evidence)
+    lower, upper = model.calibration.interval(
+        np.zeros(1), targets.deviation, evidence, targets.evidence, Scale(-np.inf, np.inf, 0)
+    )  # fmt: skip
+    return float(targets.deviation[0]) ** 2, float(upper[0] - lower[0])
+
+
+def _values(attribute: Attribute) -> tuple[NDArray[np.float32], Array]:
+    """Encoded values of an attribute, and how often members hold them."""
+    shares = np.array(attribute.shares)
+    values = np.arange(len(shares)) if attribute.kind == "categorical" else np.array(attribute.knots)
+    return values.astype(np.float32), shares / shares.sum()
+
+
+def _with_plays(model: Model, member: MemberFacts, movie: Movie) -> Iterator[MemberFacts]:
+    """The member with plays of one published member after the other, of those who have enough."""
+    for other in model.members.spread(LOOKED_AT):
+        theirs = other.without(movie) if isinstance(movie, int) else other
+        count = len(theirs.movies)
+        if count >= FURTHER_PLAYS:
+            chosen = np.arange(FURTHER_PLAYS) * count // FURTHER_PLAYS
+            yield MemberFacts(
+                member.attributes, theirs.movies[chosen], theirs.completion[chosen], theirs.age_days[chosen]
+            )
+
+
+def _ratings(
+    model: Model,
+    evidence: MemberEvidence,
+    inputs: Array,
+    plays: NDArray[np.int64],
+    attributes: NDArray[np.float32],
+    movie: Movie,
+) -> Array:
+    """(N,) predictions of the movie, not yet cut to the scale, for members of one evidence.
+
+    From (N, I) inputs from plays, (N,) numbers of plays, (N, A) attributes.
+    """
+    if evidence is MemberEvidence.NOTHING:
+        return np.zeros(len(plays))
+    if not evidence.has_plays:
+        inputs, plays = np.zeros_like(inputs), np.zeros_like(plays)
+    known = [inputs] * evidence.has_plays
+    known += [of_attributes(attributes, model.schema)] * evidence.has_attributes
+    factors = model.prior.heads[evidence].predict(np.concatenate(known, axis=1))
+    target = model.view.of([movie], evidence)
+    movies, offset, deviation = (
+        np.repeat(one, len(plays), axis=0) for one in (target.factors, target.offset, target.deviation)
+    )
+    kinds = np.full(len(plays), int(evidence))
+    members = members_of(model.schema, model.prior.columns, model.pairs.grouped, kinds, inputs, plays, attributes)
+    columns = Movies(
+        *(np.repeat(getattr(target.columns, one), len(plays), axis=0) for one in Movies.__dataclass_fields__)
+    )
+    features = pair_features(members, columns, prior_numbers(factors, movies, offset, deviation))
+    return rating_of(factors, movies) + model.trees.corrections(features, evidence)
