@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.schema import Scale
-from model.evidence import MemberEvidence
+from model.evidence import MemberEvidence, MovieEvidence
 
 Array = NDArray[np.float64]
 
@@ -28,8 +28,7 @@ def bin_of(plays: int) -> int:
 
 def places_of(rating: Array, scale: Scale) -> Array:
     """(N,) ratings within the scale as places from 0 to PLACES - 1, with fractions."""
-    span = scale.high - scale.low
-    places: Array = (rating - scale.low) * ((PLACES - 1) / span if span > 0 else 0.0)
+    places: Array = (rating - scale.low) * ((PLACES - 1) / scale.span)
     return places
 
 
@@ -74,6 +73,8 @@ class Tables:
     """(B, F, E, L, PLACES)"""
     enjoyed: Array
     """(B, E, L, PLACES)"""
+    reach: Array
+    """(B, E) how many standard deviations to either side of the rating hold 90 % of ratings."""
     distances: Array
     """(Q,) ascending distances of raters whom the regression had not seen; empty where nothing is known of members."""
 
@@ -100,6 +101,14 @@ class Calibration:
         bins = self._readings[member]
         classes = bins[min(bin_of(plays), len(bins) - 1)]
         return classes[min(bisect_right(FAR, extrapolation), len(classes) - 1)]
+
+    def reach(self, member: MemberEvidence, plays: int, movie: MovieEvidence) -> float:
+        """How many standard deviations to either side of a prediction hold 90 % of ratings.
+
+        A measure of what isn't known that, unlike the interval, changes with the standard deviation however little.
+        """
+        reach = self.tables[member].reach
+        return float(reach[min(bin_of(plays), len(reach) - 1), movie - 1])
 
     @cached_property
     def _distances(self) -> dict[MemberEvidence, list[float]]:

@@ -135,12 +135,19 @@ def check_calibration(calibration: Calibration, prior: Prior, schema: Schema) ->
         if (movies, places) != (len(MovieEvidence), PLACES) or not bins * classes * levels:
             raise ValueError("the calibration has another shape than the rest of the model")
         cells = (bins, movies, levels, places)
-        shapes = {"upper": tables.lower.shape, "enjoyed": cells, "edges": (bins, movies, levels - 1)}
+        shapes = {
+            "upper": tables.lower.shape,
+            "enjoyed": cells,
+            "edges": (bins, movies, levels - 1),
+            "reach": (bins, movies),
+        }
         _check_shapes(tables, shapes | {"distances": (tables.distances.size,)})
         if (np.diff(tables.edges) < 0).any() or (np.diff(tables.distances) < 0).any():
             raise ValueError("levels or distances of the calibration don't ascend")
         if not ((scale.low <= tables.lower) & (tables.lower <= tables.upper) & (tables.upper <= scale.high)).all():
             raise ValueError("an interval of the calibration isn't within the scale")
+        if tables.reach.min() < 0:
+            raise ValueError("a reach of the calibration is negative")
         if tables.enjoyed.min() < 0 or tables.enjoyed.max() > 1:
             raise ValueError("a probability of the calibration isn't one")
 

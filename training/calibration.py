@@ -21,6 +21,8 @@ LEVEL_ROWS = 1000
 """Rows that a level of deviation needs."""
 BIN_ROWS, BIN_MEMBERS = 2000, 100
 """Rows and members that a bin of plays needs, else it is merged with its smaller neighbour."""
+SMALLEST_DEVIATION = 1e-9
+"""Where there is no noise at all."""
 FAR_ROWS, FAR_MEMBERS = 500, 50
 """Rows and members that a class of extrapolation needs to have intervals of its own."""
 
@@ -89,6 +91,7 @@ class _Kind:
     lower: Array
     upper: Array
     enjoyed: Array
+    reach: Array
 
 
 def _of_kind(
@@ -107,6 +110,7 @@ def _of_kind(
         np.array([[lower for lower, _ in classes] for classes in ends]),
         np.array([[upper for _, upper in classes] for classes in ends]),
         np.stack([np.stack([level.enjoyed for level in one.levels]) for one in parts]),
+        np.array([one.reach for one in parts]),
     )
 
 
@@ -120,6 +124,8 @@ class _Bin:
     """Distributions of ratings for each level of deviation."""
     threshold: float
     """Ratings whose score reaches it are inside the interval."""
+    reach: float
+    """How many standard deviations to either side of the rating hold 90 % of ratings."""
     score: Array
     """(N,) of the rows, each by a fit that didn't see its member."""
 
@@ -154,7 +160,9 @@ def _fit_bin(rows: Held, scale: Scale, steps: Steps) -> _Bin:
             own, others = np.flatnonzero(inside & (rows.fold == fold)), counts.sum(np.delete(groups, fold))
             fitted = fit_distribution(others) if others.rows.any() else found_levels[-1]
             score[own] = fitted.score[place[own], step[own]]
-    return _Bin(edges, found_levels, threshold(score, rows.weight), score)
+    away = np.abs(rows.truth - rows.rating) / np.maximum(rows.deviation, SMALLEST_DEVIATION)
+    reach = -threshold(-away, rows.weight) or float(away.max(initial=0))
+    return _Bin(edges, found_levels, threshold(score, rows.weight), reach, score)
 
 
 def _widening(parts: Sequence[Held], fitted: Sequence[_Bin]) -> list[float]:
@@ -177,6 +185,7 @@ def _join(kinds: Sequence[_Kind], distances: Array) -> Tables:
         np.stack([kind.lower for kind in kinds], axis=2),
         np.stack([kind.upper for kind in kinds], axis=2),
         np.stack([kind.enjoyed for kind in kinds], axis=1),
+        np.stack([kind.reach for kind in kinds], axis=1),
         distances,
     )
 

@@ -13,7 +13,7 @@ import pytest
 from model.arrays import arrays_from_bytes, arrays_to_bytes
 from model.artifact import load_model
 from model.files import VERSION_DIGITS, ArtifactError
-from model.manifest import read_manifest
+from model.manifest import FORMAT, read_manifest
 from model.members import FILES
 
 CORE = (
@@ -100,9 +100,9 @@ def test_a_changed_manifest_is_of_another_version(folder):
 
 
 def test_another_format_is_told_with_its_number(folder):
-    told = refusal(sealed(folder, format=2))
-    assert "format 2" in told
-    assert "format 1" in told
+    told = refusal(sealed(folder, format=FORMAT + 1))
+    assert f"format {FORMAT + 1}" in told
+    assert f"format {FORMAT}" in told
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):

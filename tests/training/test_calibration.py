@@ -151,6 +151,14 @@ def test_a_probability_is_as_often_right_as_it_says(calibration):
         assert np.mean(rows.truth[inside] >= 4) == pytest.approx(probability[inside].mean(), abs=0.04)
 
 
+def test_the_reach_holds_nine_of_ten_too_and_shrinks_with_plays(calibration):
+    reach = [calibration.reach(PLAYS, plays, RATED) for plays in PLAY_BINS]
+    assert reach == sorted(reach, reverse=True)
+    rows = draw(21, 6000, 50)
+    inside = np.abs(rows.truth - rows.rating) <= calibration.reach(PLAYS, 50, RATED) * rows.deviation
+    assert 0.88 < inside.mean() < 0.92
+
+
 def test_each_kind_of_movie_has_its_own():
     both = {(PLAYS, movie): draw(11, 20_000, unsure=1.6 if movie is UNKNOWN else 0.7) for movie in MovieEvidence}
     fitted = calibrate(both, {}, {}, STARS, Steps.among(np.arange(1, 6.0)))
