@@ -9,7 +9,7 @@ from typing import Any
 
 from model.files import MANIFEST, RUN, SMALL_BYTES, ArtifactError, check_complete, read_plain, version_of
 
-FORMAT = 1
+FORMAT = 2
 """Number of the artifact's format; a service reads only its own."""
 MANIFEST_BYTES = 16 << 20
 """A larger manifest is none."""
@@ -29,7 +29,8 @@ class Manifest:
     data_fingerprint: str
     """sha256 over the canonical tables."""
     data: dict[str, int]
-    """Counts of members, raters, movies, ratings and plays."""
+    """Counts of members, raters, movies, ratings and plays; with `--reweight` also `effective_raters`, the effective
+    sample size of the weighted raters."""
     libraries: dict[str, str]
     """Versions of what the model was computed with."""
     scores: dict[str, dict[str, float]]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from features.pairs import Members, pair_features
 from features.schema import Schema
-from model.calibration import Calibration
+from model.calibration import Calibration, Reading
 from model.catalogue import Catalogue
 from model.evidence import MemberEvidence
 from model.explanation import prior_parts, tree_parts
@@ -39,6 +39,10 @@ class State:
     """Predicted factors."""
     members: Members
     """One row for the trees."""
+    extrapolation: float
+    """0 to 1: share of raters who lie nearer to those that the model learned from."""
+    reading: Reading
+    """What its predictions mean."""
 
 
 @dataclass(frozen=True)
@@ -131,11 +135,14 @@ class Model:
         """What is worked out of a member once."""
         taste, inputs = self.prior.taste_of(member, self.schema)
         plays = 0 if inputs is None else len(member.movies)
+        extrapolation = self.calibration.extrapolation(taste.distance, taste.evidence)
         return State(
             taste,
             member_of(
                 self.schema, self.prior.columns, self.pairs.grouped, taste, inputs, plays, member.attributes
             ),
+            extrapolation,
+            self.calibration.reading(taste.evidence, plays, extrapolation),
         )  # fmt: skip
 
     def _features(self, state: State, targets: Targets) -> NDArray[np.float32]:
@@ -149,8 +156,7 @@ class Model:
         finished("prior")
         rating = np.clip(prior + self.trees.corrections(features, taste.evidence), scale.low, scale.high)
         finished("trees")
-        lower, upper = self.calibration.interval(rating, targets.deviation, taste.evidence, targets.evidence, scale)
-        probability = self.calibration.probability(rating, taste.evidence, targets.evidence)
+        lower, upper, probability = state.reading(rating, targets.deviation, targets.evidence, scale)
         finished("interval")
         return Predictions(
             rating=rating,
@@ -159,6 +165,6 @@ class Model:
             probability_enjoyed=probability,
             prior_rating=np.clip(prior, scale.low, scale.high),
             movie_evidence=targets.evidence,
-            extrapolation=np.full(len(rating), taste.extrapolation),
+            extrapolation=np.full(len(rating), state.extrapolation),
             member_evidence=taste.evidence,
         )

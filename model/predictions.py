@@ -26,7 +26,7 @@ class Predictions:
     movie_evidence: NDArray[np.int8]
     """(N,) a MovieEvidence each."""
     extrapolation: NDArray[np.float64]
-    """(N,) 0 to 1: how far the member lies outside the raters that the model learned from."""
+    """(N,) 0 to 1: the share of raters who lie nearer to those that the model learned from; 0 with nothing known."""
     member_evidence: MemberEvidence
     """What the member's facts are worth to the model."""
 

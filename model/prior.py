@@ -56,8 +56,8 @@ class Taste:
     """(k + 1,) taste, then generosity in rating points."""
     evidence: MemberEvidence
     """What it was predicted from."""
-    extrapolation: float
-    """0 to 1: how far the member lies outside the raters that the model learned from."""
+    distance: float
+    """How far the member's inputs lie from the nearest of the raters that stand for all; 0 with nothing known."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ class Prior:
         parts = [] if inputs is None else [inputs]
         if evidence.has_attributes:
             parts.append(of_attributes(member.attributes[None], schema).reshape(-1))
-        factors, extrapolation = self.heads[evidence].predict_one(np.concatenate(parts))
-        return Taste(factors, evidence, extrapolation), inputs
+        factors, distance = self.heads[evidence].predict_one(np.concatenate(parts))
+        return Taste(factors, evidence, distance), inputs
 
     def deviation(
         self, evidence: MemberEvidence, movies: NDArray[np.float64], variance: NDArray[np.float64]

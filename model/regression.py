@@ -28,29 +28,22 @@ class KernelRegression:
     """(D, K)"""
     bumps: NDArray[np.float64]
     """(L, K)"""
-    usual_distance: float
-    """95 % of the rows that it was fitted on are nearer than this to a landmark other than themselves."""
 
     def scaled(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, D) inputs as the regression sees them; what is unknown (NaN) becomes 0."""
         known: NDArray[np.float64] = np.nan_to_num((inputs - self.centre) * self.scale)
         return known
 
-    def predict(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N, K) outputs for (N, D) inputs."""
+    def predict(self, inputs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(N, K) outputs for (N, D) inputs, and (N,) how far each lies from the nearest landmark."""
         scaled = self.scaled(inputs)
-        return self.at_distances(scaled, squared_distances(scaled, self.landmarks))
+        squared = squared_distances(scaled, self.landmarks)
+        return self.at_distances(scaled, squared), np.sqrt(squared.min(axis=1))
 
     def predict_one(self, inputs: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-        """(K,) outputs for (D,) inputs, with how far they lie outside the rows it was fitted on, 0 to 1.
-
-        The second number is the part of the distance to the nearest landmark that goes beyond the usual distance.
-        """
-        scaled = self.scaled(inputs[None])
-        distances = squared_distances(scaled, self.landmarks)
-        nearest = float(np.sqrt(distances.min())) if distances.size else 0.0
-        beyond = max(0.0, 1 - self.usual_distance / nearest) if nearest > 0 else 0.0
-        return self.at_distances(scaled, distances)[0], beyond
+        """(K,) outputs for (D,) inputs, and how far they lie from the nearest landmark."""
+        outputs, distance = self.predict(inputs[None])
+        return outputs[0], float(distance[0])
 
     def at_distances(self, scaled: NDArray[np.float64], squared: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, K) outputs for (N, D) scaled inputs whose squared distances (N, L) to the landmarks are known."""

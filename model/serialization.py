@@ -11,7 +11,7 @@ import numpy as np
 from features.pairs import Movies
 from features.schema import Attribute, Schema
 from model.arrays import Arrays, arrays_from_bytes, arrays_to_bytes
-from model.calibration import Calibration, Curve
+from model.calibration import Calibration, Tables
 from model.catalogue import Catalogue
 from model.evidence import MemberEvidence, MovieEvidence
 from model.forest_text import WrongForest, check_forest
@@ -54,23 +54,21 @@ def core_to_files(core: Core, schema: Schema) -> dict[str, bytes]:
         "columns": list(columns.names),
         "year_knots": list(prior.description.year.knots),
         "unrated_variance": {str(int(kind)): value for kind, value in prior.unrated_variance.items()},
-        "heads": {
-            str(int(kind)): {"gamma": head.gamma, "usual_distance": head.usual_distance}
-            for kind, head in prior.heads.items()
-        },
+        "gammas": {str(int(kind)): head.gamma for kind, head in prior.heads.items()},
         "grouped": list(core.pairs.grouped),
         "features": feature_names(schema, core.pairs.grouped),
         "tree_weights": {str(int(kind)): weight for kind, weight in core.trees.weights.items()},
-        "reach": {f"{int(a)},{int(b)}": list(reach) for (a, b), reach in core.calibration.reach.items()},
-        "enjoyed": {
-            f"{int(a)},{int(b)}": {"at": list(curve.at), "value": list(curve.value)}
-            for (a, b), curve in core.calibration.enjoyed.items()
-        },
+    }
+    calibration = {
+        f"{int(kind)}.{field.name}": getattr(tables, field.name)
+        for kind, tables in core.calibration.tables.items()
+        for field in fields(Tables)
     }
     trees = "" if core.trees.booster is None else core.trees.booster.model_to_string(num_iteration=-1)
     return {
         "prior.npz": arrays_to_bytes(arrays),
         "pairs.npz": arrays_to_bytes({field.name: getattr(core.pairs.movies, field.name) for field in fields(Movies)}),
+        "calibration.npz": arrays_to_bytes(calibration),
         "numbers.json": to_json(numbers),
         "trees.txt": trees.encode(),
     }
@@ -82,11 +80,10 @@ def core_from_files(files: Mapping[str, bytes], schema: Schema, movie_count: int
     year = Attribute("release_year", "numeric", knots=tuple(numbers["year_knots"]))
     heads = {
         MemberEvidence(int(kind)): KernelRegression(
-            gamma=float(given["gamma"]),
-            usual_distance=float(given["usual_distance"]),
+            gamma=float(gamma),
             **{name: arrays[f"head.{kind}.{name}"] for name in _HEAD_ARRAYS},
         )
-        for kind, given in numbers["heads"].items()
+        for kind, gamma in numbers["gammas"].items()
     }
     columns = MovieColumns(
         names=tuple(numbers["columns"]),
@@ -119,12 +116,9 @@ def core_from_files(files: Mapping[str, bytes], schema: Schema, movie_count: int
     if numbers["features"] != names:
         raise ValueError("the trees' features aren't those of this program")
     weights = {MemberEvidence(int(kind)): weight for kind, weight in numbers["tree_weights"].items()}
-    calibration = Calibration(
-        {_pair(name): (reach[0], reach[1]) for name, reach in numbers["reach"].items()},
-        {_pair(name): Curve(tuple(curve["at"]), tuple(curve["value"])) for name, curve in numbers["enjoyed"].items()},
-    )
+    calibration = _calibration(arrays_from_bytes(files["calibration.npz"]))
     check_weights(weights)
-    check_calibration(calibration)
+    check_calibration(calibration, prior, schema)
     booster = _forest(files["trees.txt"], len(names))
     return Core(prior, offsets, PairColumns(movies, grouped), Trees(booster, weights), calibration)
 
@@ -183,6 +177,9 @@ def _description(arrays: Arrays, name: str, year: Attribute) -> Description:
     return Description(year, **{part: arrays[f"{name}.{part}"] for part in _DESCRIPTION_ARRAYS})
 
 
-def _pair(name: str) -> tuple[MemberEvidence, MovieEvidence]:
-    member, movie = name.split(",")
-    return MemberEvidence(int(member)), MovieEvidence(int(movie))
+def _calibration(arrays: Arrays) -> Calibration:
+    kinds = sorted({int(name.split(".")[0]) for name in arrays})
+    names = [field.name for field in fields(Tables)]
+    return Calibration(
+        {MemberEvidence(kind): Tables(**{name: arrays[f"{kind}.{name}"] for name in names}) for kind in kinds}
+    )

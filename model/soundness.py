@@ -15,9 +15,9 @@ from features.attributes import group_count
 from features.pairs import COMPARED, MOVIE_NUMBERS, Movies
 from features.plays import names
 from features.schema import Attribute, Schema
-from model.calibration import Calibration
+from model.calibration import PLACES, Calibration
 from model.catalogue import Catalogue
-from model.evidence import MemberEvidence
+from model.evidence import MemberEvidence, MovieEvidence
 from model.prior import Description, Prior
 from model.targets import Offsets
 
@@ -73,8 +73,8 @@ def check_prior(prior: Prior, schema: Schema, count: int) -> None:
             {"centre": (inputs,), "scale": (inputs,), "landmarks": (bumps, inputs), "intercept": (factors,),
              "linear": (inputs, factors), "bumps": (bumps, factors)},
         )  # fmt: skip
-        if head.gamma < 0 or head.usual_distance < 0:
-            raise ValueError("a head's distances are negative")
+        if head.gamma < 0:
+            raise ValueError("a head's bumps have a negative width")
     if not set(prior.heads) | {MemberEvidence.NOTHING} <= set(prior.spread):
         raise ValueError("a kind of evidence has no spread")
     if any(spread.shape != (factors, factors) for spread in prior.spread.values()):
@@ -124,16 +124,32 @@ def check_weights(weights: Mapping[MemberEvidence, float]) -> None:
         raise ValueError("tree_weights aren't shares")
 
 
-def check_calibration(calibration: Calibration) -> None:
-    """Intervals and probabilities."""
+def check_calibration(calibration: Calibration, prior: Prior, schema: Schema) -> None:
+    """Intervals and probabilities, for every kind of evidence that there is."""
+    if not set(prior.heads) | {MemberEvidence.NOTHING} <= set(calibration.tables):
+        raise ValueError("a kind of evidence has no calibration")
+    scale = schema.scale
     _check_finite(calibration, "calibration")
-    for curve in calibration.enjoyed.values():
-        if not curve.at or len(curve.at) != len(curve.value):
-            raise ValueError("a curve of the calibration has no points, or too few values")
-        if any(a > b for a, b in (*pairwise(curve.at), *pairwise(curve.value))):
-            raise ValueError("a curve of the calibration doesn't rise")
-        if not 0 <= curve.value[0] <= curve.value[-1] <= 1:
-            raise ValueError("a curve of the calibration isn't of probabilities")
+    for tables in calibration.tables.values():
+        bins, classes, movies, levels, places = tables.lower.shape
+        if (movies, places) != (len(MovieEvidence), PLACES) or not bins * classes * levels:
+            raise ValueError("the calibration has another shape than the rest of the model")
+        cells = (bins, movies, levels, places)
+        shapes = {
+            "upper": tables.lower.shape,
+            "enjoyed": cells,
+            "edges": (bins, movies, levels - 1),
+            "reach": (bins, movies),
+        }
+        _check_shapes(tables, shapes | {"distances": (tables.distances.size,)})
+        if (np.diff(tables.edges) < 0).any() or (np.diff(tables.distances) < 0).any():
+            raise ValueError("levels or distances of the calibration don't ascend")
+        if not ((scale.low <= tables.lower) & (tables.lower <= tables.upper) & (tables.upper <= scale.high)).all():
+            raise ValueError("an interval of the calibration isn't within the scale")
+        if tables.reach.min() < 0:
+            raise ValueError("a reach of the calibration is negative")
+        if tables.enjoyed.min() < 0 or tables.enjoyed.max() > 1:
+            raise ValueError("a probability of the calibration isn't one")
 
 
 def _check_attribute(attribute: Attribute) -> None:

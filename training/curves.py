@@ -9,6 +9,7 @@ from features.pairs import pair_names
 from features.schema import Schema
 from model.evidence import MemberEvidence, MovieEvidence
 from training.fitting import Fit, Judged
+from training.uncertainty import read
 
 Array = NDArray[np.float64]
 
@@ -77,10 +78,8 @@ def feature_titles(schema: Schema, grouped: tuple[int, ...]) -> list[str]:
 
 
 def _calibration_curve(fit: Fit, member: MemberEvidence, judged: Judged) -> list[dict[str, float]]:
-    scale = fit.table.data.schema.scale
-    rating = np.clip(judged.rating, scale.low, scale.high)
-    probability = fit.core.calibration.probability(rating, member, judged.rows.movie_evidence.astype(np.int8))
-    return calibration_points(judged.rows.rating >= scale.enjoyed_from, probability)
+    probability = read(fit, judged, member)[2]
+    return calibration_points(judged.rows.rating >= fit.table.data.schema.scale.enjoyed_from, probability)
 
 
 def _histogram(fit: Fit, values: Array) -> list[float]:

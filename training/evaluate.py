@@ -13,6 +13,7 @@ from training.preparation import cores, prepare
 from training.progress import Progress
 from training.report import markdown
 from training.report_files import report_files
+from training.reweighting import add_reweighting, reweighting_notes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folds", type=at_least(2), default=5, help="member folds, at least 2 (default 5)")
     parser.add_argument("--seed", type=at_least(0), default=0, help="seed of all random numbers (default 0)")
     parser.add_argument("--min-holders", type=at_least(1), default=20, help="as for retrain (default 20)")
+    add_reweighting(parser)
     parser.add_argument("--out", type=Path, help="folder for report.json, report.md and report.html; made if missing")
 
 
@@ -30,9 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
         refuse_unwritable("--out", arguments.out)
     progress = Progress(time.monotonic)
     _, data, merged = prepare(arguments.data, arguments.min_holders)
-    fit = fit_model(data, arguments.seed, replace(FitSettings(), folds=arguments.folds), cores(), progress)
+    settings = replace(FitSettings(), folds=arguments.folds, reweight=arguments.reweight)
+    fit = fit_model(data, arguments.seed, settings, cores(), progress)
     evaluation = evaluate(fit, arguments.seed, progress)
-    notes = [str(one) for one in merged]
+    notes = [*(str(one) for one in merged), *reweighting_notes(arguments.reweight, fit.reweighting)]
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
         for name, content in report_files(evaluation, notes).items():

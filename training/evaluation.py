@@ -21,8 +21,10 @@ from training.scores import (
     mean_width,
     rank_correlation,
     rmse,
+    weighted_rmse,
 )
 from training.slices import by_group, by_popularity, gain_interval
+from training.uncertainty import read, uncertainty
 
 Array = NDArray[np.float64]
 
@@ -52,6 +54,8 @@ def evaluate(fit: Fit, seed: int, report: Callable[[str], None]) -> dict[str, An
         "popularity": _popularity(fit),
         "groups": _groups(fit),
         "never_raters": difference(fit.table.data, fit.core.prior.columns, seed),
+        "reweighted": _reweighted(fit),
+        "uncertainty": uncertainty(fit),
         "unrated_movies": described,
         **curves(fit),
     }
@@ -62,10 +66,7 @@ def _scores(fit: Fit, judged: Judged, member: MemberEvidence, alone: Array | Non
     truth = rows.rating
     mean, movie_mean = baselines(fit, judged)
     rating = _cut(judged.rating, fit)
-    calibration = fit.core.calibration
-    kinds = rows.movie_evidence.astype(np.int8)
-    lower, upper = calibration.interval(rating, judged.deviation, member, kinds, scale)
-    probability = calibration.probability(rating, member, kinds)
+    lower, upper, probability = read(fit, judged, member)
     enjoyed = truth >= scale.enjoyed_from
     steps = np.unique(fit.table.data.ratings[RATING].to_numpy())
     scores = {
@@ -91,6 +92,30 @@ def _scores(fit: Fit, judged: Judged, member: MemberEvidence, alone: Array | Non
         100 * (1 - scores["rmse"] / scores["movie_mean_rmse"]) if scores["movie_mean_rmse"] else 0.0
     )
     return scores
+
+
+def _reweighted(fit: Fit) -> dict[str, Any]:
+    """Scores with raters counted as much as never-raters are like them; empty where that was not asked for."""
+    if fit.reweighting is None:
+        return {}
+    by_evidence = {}
+    for (member, movie), judged in fit.judged.items():
+        if movie is MovieEvidence.RATED:
+            weight = fit.reweighting.weight[fit.table.views.member[judged.rows.view]]
+            lower, upper, _ = read(fit, judged, member)
+            truth = judged.rows.rating
+            error = {"movie_mean_rmse": baselines(fit, judged)[1], "rmse": judged.rating}
+            by_evidence[member.name.lower()] = {
+                "targets": float(len(truth)),
+                **{name: weighted_rmse(_cut(rating, fit), truth, weight) for name, rating in error.items()},
+                "coverage": float(np.average((truth >= lower) & (truth <= upper), weights=weight)),
+            }
+    return {
+        "raters": float(fit.reweighting.raters),
+        "never_raters": float(fit.reweighting.never_raters),
+        "effective_raters": fit.reweighting.effective,
+        "evidence": by_evidence,
+    }
 
 
 def _best(fit: Fit) -> Judged:

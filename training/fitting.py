@@ -7,6 +7,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
+from features.columns import RATING
 from features.movies import MOVIE
 from model.calibration import Calibration
 from model.evidence import MemberEvidence, MovieEvidence
@@ -14,13 +15,16 @@ from model.pairs import PairColumns
 from model.serialization import Core
 from model.targets import Offsets
 from model.trees import Trees
-from training.calibration import fit_curve, fit_reach
+from training.calibration import calibrate
 from training.dataset import Dataset
 from training.description import fit_description
+from training.distribution import Steps
 from training.groups import grouped_attributes
+from training.held import Held, share_nearer, thinned
 from training.offsets import FittedOffsets, fit_offsets, movie_mean_offsets
 from training.out_of_fold import OutOfFold, fit_priors
 from training.prior import FittedPrior, PriorSettings
+from training.reweighting import Reweighting, reweight
 from training.rows import PairTable, Rows, concatenate, movie_columns, target_rows
 from training.trees import TreeSettings, fit_trees, predict_chunks, without_member_mean
 from training.views import SHORT, Views, make_views
@@ -45,6 +49,8 @@ class FitSettings:
     """The factorization."""
     trees: TreeSettings = field(default_factory=TreeSettings)
     """The trees."""
+    reweight: bool = False
+    """Whether raters count as much as never-raters are like them."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,17 @@ class Judged:
     """(N,) with the trees, not yet cut to the scale."""
     deviation: Array
     """(N,) standard deviation of a rating."""
+    plays: NDArray[np.int64]
+    """(N,) plays shown of the member; 0 where the evidence has none."""
+    extrapolation: Array
+    """(N,) 0 to 1: the share of raters who lie nearer to those that were learned from."""
+
+    def take(self, chosen: NDArray[np.bool_]) -> "Judged":
+        """Some of the rows."""
+        return Judged(
+            self.rows.take(chosen), self.prior[chosen], self.rating[chosen], self.deviation[chosen],
+            self.plays[chosen], self.extrapolation[chosen],
+        )  # fmt: skip
 
     def following(self, weight: float) -> "Judged":
         """The same with the trees followed only so far."""
@@ -77,30 +94,38 @@ class Fit:
     """The same for members of whom only few plays are shown."""
     table: PairTable
     """What their features were made from."""
+    reweighting: Reweighting | None = None
+    """What raters count, where that was asked for and there are never-raters enough."""
 
 
 def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, report: Report) -> Fit:
     """Fit everything, in so many threads; `report` is told of each step. The same data and seed give the same model."""
     views = make_views(data, np.random.default_rng([seed, 1]))
     folds = min(settings.folds, len(data.raters))
-    whole, apart = fit_priors(data, views, folds, seed, settings.prior, workers, report)
+    reweighting = reweight(data, seed) if settings.reweight else None
+    weight = None if reweighting is None else reweighting.weight
+    whole, apart = fit_priors(data, views, folds, seed, settings.prior, workers, report, weight)
     report("features of pairs")
     table = _pair_table(data, views, apart)
-    stage = _Offsets(table, whole)
+    stage = _Offsets(table, whole, weight)
     report("trees")
     forest, half_forests = _fit_forests(table, stage, seed, settings.trees, report)
     judged = {
         (member, movie): _judge(table, stage, rows, half_forests)
         for (member, movie), rows in _judged_rows(stage, np.random.default_rng([seed, 4])).items()
     }
-    weights = {member: _weight(judged[member, RATED]) for member in DEMEANED if (member, RATED) in judged}
+    weights = {
+        member: _weight(judged[member, RATED], stage.weight(judged[member, RATED].rows))
+        for member in DEMEANED
+        if (member, RATED) in judged
+    }
     judged = {key: one.following(weights.get(key[0], 0.0)) for key, one in judged.items()}
     short = {
         member: _judge(table, stage, rows, half_forests).following(weights.get(member, 0.0))
         for member, rows in _short_rows(table, np.random.default_rng([seed, 8])).items()
     }
     report("intervals and probabilities")
-    calibration = _calibrate(judged, data)
+    calibration = _calibrate(stage, judged, short)
     pairs = PairColumns(movie_columns(data, whole, whole.prior.columns, table.grouped), table.grouped)
     ratings = whole.table["ratings"].to_numpy()
     offsets = {
@@ -110,34 +135,50 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
     }
     heads = {member: head for member, head in whole.prior.heads.items() if member in offsets}  # only what was judged
     core = Core(replace(whole.prior, heads=heads), offsets, pairs, Trees(forest, weights), calibration)
-    return Fit(core, judged, short, table)
+    return Fit(core, judged, short, table, reweighting)
 
 
 class _Offsets:
     """Targets of all half views and the movies' offsets, for each kind of member evidence."""
 
-    def __init__(self, table: PairTable, whole: FittedPrior) -> None:
+    def __init__(self, table: PairTable, whole: FittedPrior, weight: Array | None) -> None:
         views, apart = table.views, table.apart
+        self.table, self.weighted, self._weight = table, weight is not None, weight
         self._fold = apart.fold
+        half = views.half != SHORT
+        self.distances = {member: thinned(distance[half]) for member, distance in apart.distance.items()}
         movies = len(table.data.movie_ids)
         self.rows: dict[MemberEvidence, Rows] = {}
         self.fitted: dict[MemberEvidence, FittedOffsets] = {}
         self.described: dict[MemberEvidence, Array] = {}
         ratings = np.bincount(table.data.ratings[MOVIE].to_numpy(), minlength=movies).astype(np.float64)
         for member, factors in sorted(apart.factors.items()):
-            rows = target_rows(views, (views.half != SHORT) & np.isfinite(factors[:, 0]), member)
+            rows = target_rows(views, half & np.isfinite(factors[:, 0]), member)
             if not len(rows):
                 continue
-            if member is MemberEvidence.NOTHING:
+            if member is MemberEvidence.NOTHING and weight is None:
                 each = np.stack([movie_mean_offsets(fitted) for fitted in apart.fitted])
                 found = FittedOffsets(movie_mean_offsets(whole), each)
             else:
-                found = fit_offsets(rows.rating - table.base(rows)[0], rows.movie, apart.fold[rows.view], movies)
+                residual = rows.rating - table.base(rows)[0]
+                found = fit_offsets(residual, rows.movie, apart.fold[rows.view], movies, self.weight(rows))
             self.rows[member], self.fitted[member] = rows, found
             description, told = fit_description(
                 table.data, found.movies[:, None], ratings, np.random.default_rng(int(member))
             )
             self.described[member] = np.append(told[:, 0], description.intercept[0])
+
+    def weight(self, rows: Rows) -> Array:
+        """(N,) what each row's member counts; 1 where all count alike."""
+        return np.ones(len(rows)) if self._weight is None else self._weight[self.table.views.member[rows.view]]
+
+    def held(self, judged: Judged) -> Held:
+        """Predictions as the calibration takes them."""
+        rows, scale = judged.rows, self.table.data.schema.scale
+        return Held(
+            np.clip(judged.rating, scale.low, scale.high), rows.rating, judged.deviation, judged.plays,
+            judged.extrapolation, self.table.views.member[rows.view], self._fold[rows.view], self.weight(rows),
+        )  # fmt: skip
 
     def of(self, rows: Rows) -> Array:
         """(N,) offsets of rows, from members of other folds."""
@@ -191,13 +232,17 @@ def _fit_forests(
         key = rows.view * 4 + rows.movie_evidence
         target[chosen] = without_member_mean(residual[chosen], key[chosen], share)
     features = table.all_features(rows, offset)
+    weight = stage.weight(rows) if stage.weighted else None
     side = half_of(table, rows)
     forests = []
     for half in (0, 1):
         report(f"trees, half {half + 1} of 2")
-        forests.append(fit_trees(features[side != half], target[side != half], seed, settings))
+        seen = side != half
+        forests.append(
+            fit_trees(features[seen], target[seen], seed, settings, None if weight is None else weight[seen])
+        )
     report("trees, all")
-    return fit_trees(features, target, seed, settings), forests
+    return fit_trees(features, target, seed, settings, weight), forests
 
 
 def half_of(table: PairTable, rows: Rows) -> NDArray[np.int64]:
@@ -236,26 +281,36 @@ def _judge(table: PairTable, stage: _Offsets, rows: Rows, forests: Sequence[ligh
             chosen = np.flatnonzero(side == half)
             part = rows.take(chosen)
             rating[chosen] += predict_chunks(forest, table.features(part, offset[chosen]), len(part))
-    return Judged(rows, prior, rating, deviation)
+    member = MemberEvidence(int(rows.evidence[0])) if len(rows) else MemberEvidence.NOTHING
+    plays = table.views.play_count[rows.view] if member.has_plays else np.zeros(len(rows), np.int64)
+    extrapolation = np.zeros(len(rows))
+    if member in stage.distances:
+        extrapolation = share_nearer(table.apart.distance[member][rows.view], stage.distances[member])
+    return Judged(rows, prior, rating, deviation, plays, extrapolation)
 
 
-def _weight(judged: Judged) -> float:
+def _weight(judged: Judged, weight: Array) -> float:
     """How much of the trees' correction holds on members that they had not seen: least squares, 0 to 1."""
     correction = judged.rating - judged.prior
-    power = float(correction @ correction)
+    power = float((weight * correction) @ correction)
     if power == 0:
         return 0.0
-    return float(np.clip(correction @ (judged.rows.rating - judged.prior) / power, 0, 1))
+    return float(np.clip((weight * correction) @ (judged.rows.rating - judged.prior) / power, 0, 1))
 
 
-def _calibrate(judged: dict[tuple[MemberEvidence, MovieEvidence], Judged], data: Dataset) -> Calibration:
-    scale = data.schema.scale
-    reach, enjoyed = {}, {}
-    for key, one in judged.items():
-        rating = np.clip(one.rating, scale.low, scale.high)
-        reach[key] = fit_reach(one.rows.rating - rating, one.deviation)
-        enjoyed[key] = fit_curve(rating, one.rows.rating >= scale.enjoyed_from)
-    return Calibration(reach, enjoyed)
+def _calibrate(
+    stage: _Offsets,
+    judged: dict[tuple[MemberEvidence, MovieEvidence], Judged],
+    short: dict[MemberEvidence, Judged],
+) -> Calibration:
+    data = stage.table.data
+    return calibrate(
+        {key: stage.held(one) for key, one in judged.items()},
+        {member: stage.held(one) for member, one in short.items()},
+        stage.distances,
+        data.schema.scale,
+        Steps.among(data.ratings[RATING].to_numpy()),
+    )
 
 
 def _served_offsets(data: Dataset, movies: Array, ratings: Array, random: np.random.Generator) -> Offsets:

@@ -28,13 +28,15 @@ class FittedOffsets:
     """(folds, M) from the rows of all other folds."""
 
 
-def fit_offsets(residual: Array, movie: NDArray[np.int64], fold: NDArray[np.int64], movie_count: int) -> FittedOffsets:
-    """Offsets from N out-of-fold residuals, their strength chosen by how well they hold on other folds."""
+def fit_offsets(
+    residual: Array, movie: NDArray[np.int64], fold: NDArray[np.int64], movie_count: int, weight: Array
+) -> FittedOffsets:
+    """Offsets from N out-of-fold residuals of those weights, their strength chosen by how well they hold elsewhere."""
     count = np.zeros((int(fold.max(initial=0)) + 1, movie_count))
     total = np.zeros_like(count)
-    np.add.at(count, (fold, movie), 1)
-    np.add.at(total, (fold, movie), residual)
-    best, best_error = FittedOffsets(np.zeros(movie_count), np.zeros_like(count)), float(np.mean(residual**2))
+    np.add.at(count, (fold, movie), weight)
+    np.add.at(total, (fold, movie), weight * residual)
+    best, best_error = FittedOffsets(np.zeros(movie_count), np.zeros_like(count)), float(np.mean(weight * residual**2))
     for strength in STRENGTHS:
         apart = np.stack(
             [
@@ -42,7 +44,7 @@ def fit_offsets(residual: Array, movie: NDArray[np.int64], fold: NDArray[np.int6
                 for part in range(len(count))
             ]
         )
-        error = float(np.mean((residual - apart[fold, movie]) ** 2))
+        error = float(np.mean(weight * (residual - apart[fold, movie]) ** 2))
         if error < best_error:
             best_error = error
             best = FittedOffsets(_shrunk(total.sum(axis=0), count.sum(axis=0), strength), apart)

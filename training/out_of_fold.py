@@ -29,6 +29,21 @@ class OutOfFold:
     """(V, K) factors predicted from each kind of evidence; NaN where the view doesn't have it."""
     inputs: Array
     """(V, I) inputs from plays, in the terms of the fold's prior."""
+    distance: dict[MemberEvidence, Array]
+    """(V,) how far each view lies from the nearest landmark of the regression, for each kind of evidence that has one;
+    NaN where the view doesn't have it."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a prior says of V views."""
+
+    factors: dict[MemberEvidence, Array]
+    """(V, K) for each kind of evidence; NaN where the view lacks it."""
+    distance: dict[MemberEvidence, Array]
+    """(V,) from the nearest landmark; NaN where the view lacks the evidence."""
+    inputs: Array
+    """(V, I) inputs from plays."""
 
 
 def fit_priors(
@@ -39,9 +54,11 @@ def fit_priors(
     settings: PriorSettings,
     workers: int,
     report: Callable[[str], None],
+    weight: Array | None = None,
 ) -> tuple[FittedPrior, OutOfFold]:
     """The prior of all raters, and one without each fold of them, applied to the views of that fold.
 
+    `weight` is (N,) what each member counts in the regressions; all alike where there is none.
     Fits run side by side in so many threads: what they wait for is linear algebra, which lets others run.
     """
     raters = data.raters
@@ -49,26 +66,29 @@ def fit_priors(
     fold_of[raters] = np.random.default_rng([seed, 2]).permutation(len(raters)) % folds
     fold = fold_of[views.member]
 
-    def fit(number: int) -> tuple[FittedPrior, dict[MemberEvidence, Array], Array]:
+    def fit(number: int) -> tuple[FittedPrior, Applied]:
         name = "prior of all" if number == folds else f"prior {number + 1} of {folds} out of fold"
         random = np.random.default_rng([seed, 3, number])
         learned = data if number == folds else data.hiding_ratings_of(fold_of == number)
-        fitted = fit_prior(learned, views, random, settings, lambda step: report(f"{name}: {step}"))
-        return fitted, *apply_prior(fitted.prior, data, views.only(fold == number))
+        fitted = fit_prior(learned, views, random, settings, lambda step: report(f"{name}: {step}"), weight)
+        return fitted, apply_prior(fitted.prior, data, views.only(fold == number))
 
     with ThreadPoolExecutor(workers) as pool:
         fits = list(pool.map(fit, range(folds + 1)))
     factors: dict[MemberEvidence, Array] = {}
-    inputs = np.zeros((len(fold), fits[0][2].shape[1]))
-    for number, (_, found, features) in enumerate(fits[:folds]):
-        inputs[fold == number] = features
-        for evidence, values in found.items():
-            factors.setdefault(evidence, np.full((len(fold), values.shape[1]), np.nan))[fold == number] = values
-    return fits[folds][0], OutOfFold(tuple(fitted for fitted, _, _ in fits[:folds]), fold, factors, inputs)
+    distance: dict[MemberEvidence, Array] = {}
+    inputs = np.zeros((len(fold), fits[0][1].inputs.shape[1]))
+    for number, (_, applied) in enumerate(fits[:folds]):
+        inputs[fold == number] = applied.inputs
+        for gathered, found in ((factors, applied.factors), (distance, applied.distance)):
+            for evidence, values in found.items():
+                empty = np.full((len(fold), *values.shape[1:]), np.nan)
+                gathered.setdefault(evidence, empty)[fold == number] = values
+    return fits[folds][0], OutOfFold(tuple(fitted for fitted, _ in fits[:folds]), fold, factors, inputs, distance)
 
 
-def apply_prior(prior: Prior, data: Dataset, views: Views) -> tuple[dict[MemberEvidence, Array], Array]:
-    """Factors of each view from each kind of evidence, and the inputs from plays; NaN where the view lacks it."""
+def apply_prior(prior: Prior, data: Dataset, views: Views) -> Applied:
+    """What the prior says of each view from each kind of evidence."""
     columns = prior.columns
     inputs = play_inputs(views, play_features(views, columns.columns, list(columns.names)), columns)
     attributes = of_attributes(views.attributes, data.schema)
@@ -78,8 +98,10 @@ def apply_prior(prior: Prior, data: Dataset, views: Views) -> tuple[dict[MemberE
         MemberEvidence.ATTRIBUTES: (attributes, known),
         MemberEvidence.ATTRIBUTES_AND_PLAYS: (np.concatenate([inputs, attributes], axis=1), plays & known),
     }
-    found = {MemberEvidence.NOTHING: np.tile(prior.average_member, (len(inputs), 1))}
+    factors, distance = {MemberEvidence.NOTHING: np.tile(prior.average_member, (len(inputs), 1))}, {}
     for evidence, head in prior.heads.items():
         given, usable = parts[evidence]
-        found[evidence] = np.where(usable[:, None], head.predict(given), np.nan)
-    return found, inputs
+        found, far = head.predict(given)
+        factors[evidence] = np.where(usable[:, None], found, np.nan)
+        distance[evidence] = np.where(usable, far, np.nan)
+    return Applied(factors, distance, inputs)

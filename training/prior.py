@@ -82,10 +82,14 @@ def fit_prior(
     random: np.random.Generator,
     settings: PriorSettings,
     report: Callable[[str], None] = lambda _: None,
+    weight: Array | None = None,
 ) -> FittedPrior:
-    """The prior of a dataset; `views` are of its raters, `report` is told of each step."""
+    """The prior of a dataset; `views` are of its raters, `report` is told of each step.
+
+    `weight` is (N,) what each member counts in the regressions; all alike where there is none.
+    """
     report("factors")
-    work = _Work(data, views, random, settings)
+    work = _Work(data, views, random, settings, weight)
     for round_ in range(settings.rounds):
         report(f"regression {round_ + 1} of {settings.rounds + 1}")
         work.draw_towards_facts()
@@ -96,7 +100,14 @@ def fit_prior(
 class _Work:
     """A prior in the making: what all steps of its fit share."""
 
-    def __init__(self, data: Dataset, views: Views, random: np.random.Generator, settings: PriorSettings) -> None:
+    def __init__(
+        self,
+        data: Dataset,
+        views: Views,
+        random: np.random.Generator,
+        settings: PriorSettings,
+        weight: Array | None,
+    ) -> None:
         self.data, self.views, self.random, self.settings = data, views, random, settings
         movie_count = len(data.movie_ids)
         ratings = data.ratings[RATING].to_numpy()
@@ -119,7 +130,7 @@ class _Work:
         place_of[raters] = np.arange(len(raters))
         self.owner = place_of[views.member]
         counts = np.bincount(places, minlength=len(raters)).astype(np.float64)
-        self.weights = counts / (counts + settings.prior_ratings)
+        self.weights = counts / (counts + settings.prior_ratings) * (1.0 if weight is None else weight[raters])
         self.member_fold = random.permutation(len(raters)) % settings.folds
         self.lead: int | None = None
         self.features = play_features(views, columns, names_)

@@ -54,10 +54,11 @@ def publish(
     with store.workspace() as beside:
         folder = beside / "model"
         parts = Parts(data.schema, _catalogue(data), _members(everyone), core)
-        card = model_card(data.schema, _counts(data, everyone), evaluation, notes, _libraries())
+        counts = _counts(data, everyone, evaluation)
+        card = model_card(data.schema, counts, evaluation, notes, _libraries())
         reports = report_files(evaluation, notes) | {"MODEL_CARD.md": card.encode()}
         files = write_files(folder, parts, reports)
-        version = write_manifest(folder, _manifest(_counts(data, everyone), origin, evaluation, files))
+        version = write_manifest(folder, _manifest(counts, origin, evaluation, files))
         (folder / RUN).write_bytes(to_json(run))
         finished = folder.rename(folder.with_name(version))
         load_model(finished)
@@ -92,9 +93,11 @@ def _manifest(
     )
 
 
-def _counts(data: Dataset, everyone: Dataset) -> dict[str, int]:
+def _counts(data: Dataset, everyone: Dataset, evaluation: dict[str, Any]) -> dict[str, int]:
     """Members are all that are published; the rest is what was learned from."""
-    return {
+    reweighted = evaluation["reweighted"]
+    effective = {"effective_raters": round(reweighted["effective_raters"])} if reweighted else {}
+    return effective | {
         "members": len(everyone.member_ids),
         "raters": len(data.raters),
         "movies": len(data.movie_ids),

@@ -56,20 +56,15 @@ def fit(
     names = np.unique(folds)
     grams = {name: np.zeros((width, width)) for name in names}
     rights = {name: np.zeros((width, targets.shape[1])) for name in names}
-    nearest = np.empty(len(scaled))
     for name in names:
         rows = np.flatnonzero(folds == name)
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
-            design, squared = _design(scaled[part], landmarks, settings)
+            design = _design(scaled[part], landmarks, settings)
             root = np.sqrt(weights[part])[:, None]
             weighted = design * root
             grams[name] += weighted.T @ weighted
             rights[name] += weighted.T @ (targets[part] * root)
-            own = np.minimum(np.searchsorted(places, part), count - 1)
-            itself = np.flatnonzero(places[own] == part)
-            squared[itself, own[itself]] = np.inf
-            nearest[part] = np.sqrt(squared.min(axis=1, initial=np.inf))
     total_gram = np.sum(list(grams.values()), axis=0)
     total_right = np.sum(list(rights.values()), axis=0)
     apart = np.empty((len(settings.ridges), *targets.shape))
@@ -79,23 +74,20 @@ def fit(
         rows = np.flatnonzero(folds == name)
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
-            found = _design(scaled[part], landmarks, settings)[0] @ solutions
+            found = _design(scaled[part], landmarks, settings) @ solutions
             apart[:, part] = found.reshape(len(part), len(settings.ridges), -1).transpose(1, 0, 2)
     errors = [float(np.sum(weights[:, None] * (found - targets) ** 2)) for found in apart]
     best = int(np.argmin(errors))
     solution = _solve(total_gram + settings.ridges[best] * penalty, total_right)
-    finite = nearest[np.isfinite(nearest)]
     regression = KernelRegression(
-        centre, scale, settings.gamma, landmarks, solution[-1], solution[:size],
-        settings.amplitude * solution[size:-1], float(np.quantile(finite, 0.95)) if finite.size else 0.0,
-    )  # fmt: skip
+        centre, scale, settings.gamma, landmarks, solution[-1], solution[:size], settings.amplitude * solution[size:-1]
+    )
     return regression, apart[best]
 
 
-def _design(scaled: Array, landmarks: Array, settings: KernelSettings) -> tuple[Array, Array]:
-    squared = squared_distances(scaled, landmarks)
-    bumps = settings.amplitude * np.exp(-settings.gamma * squared)
-    return np.concatenate([scaled, bumps, np.ones((len(scaled), 1))], axis=1), squared
+def _design(scaled: Array, landmarks: Array, settings: KernelSettings) -> Array:
+    bumps = settings.amplitude * np.exp(-settings.gamma * squared_distances(scaled, landmarks))
+    return np.concatenate([scaled, bumps, np.ones((len(scaled), 1))], axis=1)
 
 
 def _solve(gram: Array, right: Array) -> Array:

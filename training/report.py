@@ -61,21 +61,69 @@ def markdown(evaluation: Mapping[str, Any], notes: Sequence[str]) -> str:
             "Ratings of rated movies, predicted from the movie's description alone, or from nothing.",
             _table("evidence", evaluation["unrated_movies"], columns),
         ]
+    sections += _uncertainty(evaluation["uncertainty"])
     if evaluation["never_raters"]:
         sections += _never_raters(evaluation["never_raters"])
+    if evaluation["reweighted"]:
+        sections += _reweighted(evaluation["reweighted"])
     if notes:
         sections += ["## Notes", "\n".join(f"- {note}" for note in notes)]
     return "\n\n".join(sections) + "\n"
 
 
+INTERVALS = (("targets", "targets"), ("rmse", "RMSE"), ("coverage", "coverage"), ("mean_width", "width"))
+
+
+def _uncertainty(found: Mapping[str, Any]) -> list[str]:
+    sections = []
+    for name, bins in found["by_plays"].items():
+        if bins:
+            sections += [f"## Intervals by number of plays, {_told(name)}", _table("plays", bins, INTERVALS)]
+    for name, bins in found["by_extrapolation"].items():
+        if bins:
+            sections += [
+                f"## Intervals by extrapolation, {_told(name)}",
+                "Extrapolation is the share of raters who lie nearer to those that were learned from.",
+                _table("extrapolation", bins, INTERVALS),
+            ]
+    if found["same_ratings"]:
+        columns = (*INTERVALS, ("all_rmse", "RMSE, all plays"), ("all_mean_width", "width, all plays"))
+        sections += [
+            "## The same ratings with less known",
+            "First ratings that every kind of evidence predicts; then those predicted from few plays and from all.",
+            _table("known", found["same_ratings"], columns),
+        ]
+    return sections
+
+
 def _never_raters(found: Mapping[str, Any]) -> list[str]:
     told = f"A classifier tells them apart with an AUC of {found['auc']:.3f} (0.5 where they are alike)."
+    by_known = ", ".join(f"{name} {value:.3f}" for name, value in found["auc_by_known"].items())
+    if by_known:
+        told += f" Where just that is known of never-raters, beside raters seen with just that: {by_known}."
     lines = [f"- {name}: {value:+.2f}" for name, value in found["differences"].items()]
-    return [
+    drivers = [f"- {name}: {value:.0%}" for name, value in found["drivers"].items()]
+    sections = [
         "## How members who never rate differ from raters",
-        f"{told} The largest differences of means, in standard deviations:",
+        f"{told} The largest differences of never-raters' means from raters', in standard deviations:",
         "\n".join(lines),
     ]
+    return (
+        [*sections, "What the classifier goes by, in shares of its gain:", "\n".join(drivers)] if drivers else sections
+    )
+
+
+def _reweighted(found: Mapping[str, Any]) -> list[str]:
+    columns = (*INTERVALS[:1], ("movie_mean_rmse", "movie mean"), ("rmse", "coldstart"), ("coverage", "coverage"))
+    told = (
+        f"Each rater counts as much as {found['never_raters']:,.0f} members who never rate are like it, here and in "
+        f"training. The {found['raters']:,.0f} raters tell as much as {found['effective_raters']:,.0f} of equal weight."
+    )
+    return ["## Weighted as never-raters", told, _table("evidence", found["evidence"], columns)]
+
+
+def _told(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _table(first: str, rows: Mapping[str, Mapping[str, float]], columns: Sequence[tuple[str, str]]) -> str:

@@ -23,6 +23,7 @@ from training.preparation import cores
 from training.progress import Progress
 from training.publishing import Origin, fingerprint, publish
 from training.report import markdown
+from training.reweighting import add_reweighting, reweighting_notes
 from training.schema import infer_schema
 from training.tables import read_tables
 
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='a text value that fewer raters hold counts as "other" (default 20)',
     )  # fmt: skip
     parser.add_argument("--challenge", type=Path, help="tell where the version stands in the challenge of this folder")
+    add_reweighting(parser)
     add_gate_arguments(parser)
 
 
@@ -61,10 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
     schema, merged = infer_schema(divided.learned, arguments.min_holders)
     data, everyone = make_dataset(divided.learned, schema), make_dataset(tables, schema)
     gate = Gate(store, divided, key, settings, time.perf_counter, arguments.seed)
-    fit = fit_model(data, arguments.seed, FitSettings(), cores(), progress)
+    fit = fit_model(data, arguments.seed, FitSettings(reweight=arguments.reweight), cores(), progress)
     evaluation = evaluate(fit, arguments.seed, progress) | {"kept_out": gate.kept_out()}
     progress("publishing")
-    notes = [str(one) for one in merged]
+    notes = [*(str(one) for one in merged), *reweighting_notes(arguments.reweight, fit.reweighting)]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     origin = Origin(arguments.seed, fingerprint(tables))
     version = publish(

@@ -16,6 +16,11 @@ def rmse(predicted: Array, truth: Array) -> float:
     return float(np.sqrt(np.mean((predicted - truth) ** 2)))
 
 
+def weighted_rmse(predicted: Array, truth: Array, weight: Array) -> float:
+    """Root of the weighted mean squared error."""
+    return float(np.sqrt(np.average((predicted - truth) ** 2, weights=weight)))
+
+
 def mean_absolute_error(predicted: Array, truth: Array) -> float:
     """Mean absolute error."""
     return float(np.mean(np.abs(predicted - truth)))

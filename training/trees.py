@@ -33,8 +33,10 @@ class TreeSettings:
     """Rows beyond so many are left out at random."""
 
 
-def fit_trees(features: NDArray[np.float32], target: Array, seed: int, settings: TreeSettings) -> lightgbm.Booster:
-    """A forest from (N, F) features to (N,) targets; the same on any number of threads."""
+def fit_trees(
+    features: NDArray[np.float32], target: Array, seed: int, settings: TreeSettings, weight: Array | None = None
+) -> lightgbm.Booster:
+    """A forest from (N, F) features to (N,) targets, of (N,) weights; the same on any number of threads."""
     parameters = {
         "objective": "regression",
         "learning_rate": settings.learning_rate,
@@ -52,7 +54,7 @@ def fit_trees(features: NDArray[np.float32], target: Array, seed: int, settings:
         "num_threads": 0 if len(target) > SMALL else 1,
         "verbosity": -1,
     }
-    data = lightgbm.Dataset(features, target, params=parameters)
+    data = lightgbm.Dataset(features, target, weight=weight, params=parameters)
     return lightgbm.train(parameters, data, settings.trees)
 
 

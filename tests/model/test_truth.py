@@ -1,6 +1,7 @@
 """What is planted in the sample is found: predictions of never-raters follow what they truly feel."""
 
 from collections import defaultdict
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -96,3 +97,46 @@ def test_every_number_is_within_its_bounds(judged):
     )
     assert judged.select(((pl.col("lower") <= pl.col("rating")) & (pl.col("rating") <= pl.col("upper"))).all()).item()
     assert judged.select(pl.col("probability_enjoyed", "extrapolation").is_between(0, 1).all()).row(0) == (True, True)
+
+
+PLAYS_KNOWN = (0, 1, 3, 10, 30, None)
+"""None: all of them."""
+
+
+@pytest.fixture(scope="module")
+def by_plays(published) -> dict[int | None, dict[str, float]]:
+    """Error and width of the same predictions with so many of never-raters' plays known."""
+    model, random = published.model, np.random.default_rng(5)
+    found: dict[int | None, list[np.ndarray]] = defaultdict(list)
+    for (member_id,), rows in published.truth.group_by("member_id", maintain_order=True):
+        facts = model.members.find(member_id)
+        if facts is None or len(facts.movies) < 40:
+            continue
+        order = random.permutation(len(facts.movies))
+        asked = [model.catalogue.row(movie_id) for movie_id in rows["movie_id"]]
+        for known in PLAYS_KNOWN:
+            some = np.sort(order[:known])
+            shown = MemberFacts(facts.attributes, facts.movies[some], facts.completion[some], facts.age_days[some])
+            told = model.predict(shown, asked)
+            found[known].append(np.stack([told.rating - rows["enjoyment"].to_numpy(), told.upper - told.lower]))
+    each = {known: np.concatenate(parts, axis=1) for known, parts in found.items()}
+    assert each[0].shape[1] > 3000
+    return {known: {"rmse": np.sqrt((parts[0] ** 2).mean()), "width": parts[1].mean()} for known, parts in each.items()}
+
+
+def test_the_error_falls_with_every_further_play_known(by_plays):
+    errors = [by_plays[known]["rmse"] for known in PLAYS_KNOWN]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.85 * errors[0]
+
+
+def test_intervals_are_narrower_where_more_is_known(by_plays, judged):
+    widths = [by_plays[known]["width"] for known in PLAYS_KNOWN]
+    assert widths[-1] < min(widths[:3])
+    assert all(later < 1.03 * earlier for earlier, later in pairwise(widths)), widths
+    kinds = (MemberEvidence.NOTHING, MemberEvidence.ATTRIBUTES, MemberEvidence.ATTRIBUTES_AND_PLAYS)
+    of_kinds = [
+        judged.filter(pl.col("evidence") == int(kind)).select((pl.col("upper") - pl.col("lower")).mean()).item()
+        for kind in kinds
+    ]
+    assert of_kinds == sorted(of_kinds, reverse=True)

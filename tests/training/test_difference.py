@@ -34,6 +34,30 @@ def test_a_planted_difference_is_found_and_named(small_fit: Fit, data: Dataset):
     found = difference(replace(data, attributes=attributes), small_fit.core.prior.columns, 0)
     assert found["auc"] > 0.95
     assert next(iter(found["differences"])).startswith("age:")
+    assert found["differences"]["age: part 1"] > 2
+    assert next(iter(found["drivers"])).startswith("age:")
+    assert sum(found["drivers"].values()) <= 1 + 1e-9
+    assert found["auc_by_known"]["attributes and plays"] > 0.95
+
+
+def test_a_difference_in_what_is_played_is_named_too(small_fit: Fit, data: Dataset):
+    """Never-raters play nothing but the first twenty movies."""
+    never = np.setdiff1d(np.arange(len(data.member_ids)), data.raters).tolist()
+    kept = ~data.plays["member"].is_in(never) | (data.plays["movie"] < 20)
+    found = difference(replace(data, plays=data.plays.filter(kept)), small_fit.core.prior.columns, 0)
+    assert found["auc"] > 0.8
+    assert all(name.startswith("plays:") for name in list(found["differences"])[:3])
+    assert next(iter(found["drivers"])).startswith("plays:")
+
+
+def test_having_no_plays_tells_members_apart_but_not_those_of_the_same_facts(small_fit: Fit, data: Dataset):
+    never = np.setdiff1d(np.arange(len(data.member_ids)), data.raters).tolist()
+    found = difference(
+        replace(data, plays=data.plays.filter(~data.plays["member"].is_in(never))), small_fit.core.prior.columns, 0
+    )
+    assert found["auc"] > 0.95
+    assert set(found["auc_by_known"]) == {"attributes"}
+    assert 0.35 < found["auc_by_known"]["attributes"] < 0.65
 
 
 def test_too_few_never_raters_tell_nothing(small_fit: Fit, data: Dataset):

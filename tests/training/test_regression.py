@@ -31,7 +31,7 @@ def fitted(world, settings=SETTINGS, targets=None):
 def test_a_planted_smooth_function_is_recovered(world):
     regression, apart = fitted(world)
     fresh = np.random.default_rng(9).uniform(-1.4, 1.4, (500, 2))
-    assert np.sqrt(np.mean((regression.predict(fresh) - truth(fresh)) ** 2)) < 0.08
+    assert np.sqrt(np.mean((regression.predict(fresh)[0] - truth(fresh)) ** 2)) < 0.08
     assert np.sqrt(np.mean((apart - truth(world[0])) ** 2)) < 0.12
 
 
@@ -48,31 +48,32 @@ def test_a_row_apart_is_told_without_its_own_fold(world):
 def test_noise_alone_takes_the_strongest_ridge(world):
     noise = np.random.default_rng(3).normal(size=(ROWS, 2))
     regression, _ = fitted(world, targets=noise)
-    assert np.abs(regression.predict(world[0])).max() < 0.5
+    assert np.abs(regression.predict(world[0])[0]).max() < 0.5
 
 
 def test_one_row_and_many_give_the_same_outputs(world):
     regression, _ = fitted(world)
-    outputs, extrapolation = regression.predict_one(world[0][5])
-    assert outputs == pytest.approx(regression.predict(world[0])[5], abs=1e-9)
-    assert 0 <= extrapolation < 0.5
+    outputs, distance = regression.predict_one(world[0][5])
+    assert outputs == pytest.approx(regression.predict(world[0])[0][5], abs=1e-9)
+    assert distance == pytest.approx(regression.predict(world[0])[1][5], abs=1e-6)
 
 
 def test_what_is_unknown_counts_as_the_centre(world):
     regression, _ = fitted(world)
-    assert regression.predict(np.array([[np.nan, 0.4]])) == pytest.approx(regression.predict(np.array([[0, 0.4]])))
+    found, centre = (regression.predict(np.array([[first, 0.4]]))[0] for first in (np.nan, 0))
+    assert found == pytest.approx(centre)
 
 
-def test_the_further_outside_the_more_extrapolation(world):
+def test_the_distance_is_that_to_the_nearest_landmark(world):
     regression, _ = fitted(world)
-    found = [regression.predict_one(np.array([0.0, far]))[1] for far in (1.0, 3.0, 10.0, 1000.0)]
-    assert found == sorted(found)
-    assert found[0] == 0
-    assert 0.5 < found[1] < found[-1] < 1
+    found = [regression.predict_one(np.array([0.0, far]))[1] for far in (3.0, 10.0, 1000.0)]
+    expected = [np.linalg.norm(regression.landmarks - [0.0, far], axis=1).min() for far in (3.0, 10.0, 1000.0)]
+    assert found == pytest.approx(expected)
+    assert regression.predict_one(regression.landmarks[0])[1] == pytest.approx(0, abs=1e-6)
 
 
 def test_ten_rows_are_enough_for_numbers(world):
     inputs, targets, folds = world
     regression, apart = fitted((inputs[:10], targets[:10], folds[:10]))
     assert np.isfinite(apart).all()
-    assert np.isfinite(regression.predict(inputs)).all()
+    assert np.isfinite(regression.predict(inputs)[0]).all()

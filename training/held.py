@@ -1,0 +1,85 @@
+"""Predictions of members that what made them had not seen, and what a calibration says of many of them at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.schema import Scale
+from model.calibration import FAR, Calibration, bin_of
+from model.evidence import MemberEvidence
+
+Array = NDArray[np.float64]
+
+MOST_DISTANCES = 1000
+"""Quantiles that stand for the distances of all raters."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """N predictions of members that what made them had not seen."""
+
+    rating: Array
+    """(N,) predicted, within the scale."""
+    truth: Array
+    """(N,) the rating given."""
+    deviation: Array
+    """(N,) standard deviation of a rating about its prediction."""
+    plays: NDArray[np.int64]
+    """(N,) plays shown of the member."""
+    extrapolation: Array
+    """(N,) 0 to 1: share of raters who lie nearer to those that were learned from."""
+    member: NDArray[np.int64]
+    """(N,) whose rating it is."""
+    fold: NDArray[np.int64]
+    """(N,) fold of the member."""
+    weight: Array
+    """(N,) what the row counts."""
+
+    def take(self, chosen: NDArray[np.bool_]) -> "Held":
+        """Some of the rows."""
+        return Held(*(getattr(self, name)[chosen] for name in Held.__dataclass_fields__))
+
+    def join(self, other: "Held") -> "Held":
+        """The rows of both."""
+        return Held(
+            *(np.concatenate([getattr(self, name), getattr(other, name)]) for name in Held.__dataclass_fields__)
+        )
+
+
+def read_rows(
+    calibration: Calibration,
+    member: MemberEvidence,
+    rating: Array,
+    deviation: Array,
+    movie: NDArray[np.int64],
+    plays: NDArray[np.int64],
+    extrapolation: Array,
+    scale: Scale,
+) -> tuple[Array, Array, Array]:
+    """Lower and upper ends and probabilities (N,) of many members at once, each as it would be served; all (N,)."""
+    found = np.empty((3, len(rating)))
+    group = bins_of_plays(plays) * (len(FAR) + 1) + np.searchsorted(FAR, extrapolation, side="right")
+    for number in np.unique(group):
+        chosen = np.flatnonzero(group == number)
+        reading = calibration.reading(member, int(plays[chosen[0]]), float(extrapolation[chosen[0]]))
+        found[:, chosen] = reading(rating[chosen], deviation[chosen], movie[chosen].astype(np.int8), scale)
+    return found[0], found[1], found[2]
+
+
+def thinned(distances: Array) -> Array:
+    """At most MOST_DISTANCES quantiles of (N,) distances, ascending."""
+    known = np.sort(distances[np.isfinite(distances)])
+    if len(known) <= MOST_DISTANCES:
+        return known
+    return known[((np.arange(MOST_DISTANCES) + 0.5) / MOST_DISTANCES * len(known)).astype(np.int64)]
+
+
+def share_nearer(distance: Array, distances: Array) -> Array:
+    """(N,) share of the ascending distances (Q,) that are below each: what `Calibration.extrapolation` says."""
+    return np.searchsorted(distances, distance, side="left") / max(len(distances), 1)
+
+
+def bins_of_plays(plays: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(N,) the bin of PLAY_BINS of each number of plays."""
+    return np.array([bin_of(count) for count in range(int(plays.max(initial=0)) + 1)])[plays]
