@@ -20,7 +20,7 @@ MAGIC = b"\x93NUMPY\x01\x00"
 HEADER = re.compile(
     rb"\{'descr': '([<|])([biuf])([1248])', 'fortran_order': False, 'shape': \((\d{1,18}(?:, \d{1,18})*)?,?\), \} *\n"
 )
-MOST_ARRAYS, MOST_DIMENSIONS = 1000, 3
+MOST_ARRAYS, MOST_DIMENSIONS = 1000, 5
 
 
 def arrays_to_bytes(arrays: Arrays) -> bytes:

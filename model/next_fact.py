@@ -4,9 +4,9 @@ By the law of total variance, the variance of a rating about its prediction is w
 expectation over what it may say, plus the variance of the predictions that it may lead to. The second, the gain, is
 worked out with the served model: an attribute takes each of its values, as often as members who rate hold it; plays are
 those of published members. Facts drawn like that don't depend on what is known of the member already, though in truth
-they may, and then tell less. So gains are held to what facts were seen to explain of members who were held out:
-all attributes together to what intervals are narrower with them than without, and
-further plays no more than is left of that, which shrinks with the plays that are known.
+they may, and then tell less. So gains are held to what facts were seen to explain of members who were held out: all
+attributes together to how much nearer ratings are with them than without, and further plays to no more than is left of
+that, which shrinks with the plays that are known. An interval shrinks as the standard deviation does.
 """
 
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.pairs import Movies, pair_features
-from features.schema import Attribute, Scale
-from model.evidence import MemberEvidence
+from features.schema import Attribute
+from model.evidence import MemberEvidence, MovieEvidence
 from model.facts import MemberFacts
 from model.inputs import of_attributes
 from model.model import Model
@@ -30,6 +30,8 @@ Array = NDArray[np.float64]
 
 FURTHER_PLAYS = 10
 """So many further plays are weighed against one attribute."""
+MANY_PLAYS = 30
+"""What plays explain at most is told from members of so many."""
 PEOPLE = 48
 """Published members whose plays are tried: the variance over them is then known to about a fifth."""
 LOOKED_AT = 4 * PEOPLE
@@ -53,11 +55,8 @@ def next_fact(model: Model, member: MemberFacts, movie: Movie) -> NextFact | Non
 
     def width(gain: float) -> float:
         """Of the interval when so much of the variance is explained: no more than all that isn't noise."""
-        left = np.sqrt([max(variance - gain, min(variance, model.prior.noise))])
-        lower, upper = model.calibration.interval(
-            predicted.rating, left, evidence, targets.evidence, model.schema.scale
-        )  # fmt: skip
-        return float(upper[0] - lower[0])
+        left = max(variance - gain, min(variance, model.prior.noise))
+        return current * float(np.sqrt(left / variance)) if variance > 0 else current
 
     found = [
         NextFact(model.schema.member_attributes[place].name, 0, width(gain), current)
@@ -131,19 +130,18 @@ def _gain_of_plays(model: Model, member: MemberFacts, movie: Movie) -> float:
 
 
 def _explained(model: Model, movie: Movie, without: MemberEvidence, known: MemberEvidence) -> float:
-    """How much of the variance with the one evidence the other explains, by how much narrower its intervals are."""
-    variance, wide = _variance_and_width(model, movie, without)
-    _, narrow = _variance_and_width(model, movie, known)
-    return variance * max(1 - (narrow / wide) ** 2, 0.0)
+    """How much of the variance with the one evidence the other explains, by how much nearer its ratings are."""
+    variance, wide = _variance_and_reach(model, movie, without)
+    _, narrow = _variance_and_reach(model, movie, known)
+    return variance * max(1 - (narrow / wide) ** 2, 0.0) if wide > 0 else 0.0
 
 
-def _variance_and_width(model: Model, movie: Movie, evidence: MemberEvidence) -> tuple[float, float]:
-    """Of a rating about its prediction, the interval not cut to the scale."""
+def _variance_and_reach(model: Model, movie: Movie, evidence: MemberEvidence) -> tuple[float, float]:
+    """Of a rating about its prediction, and how far from it 90 % of ratings are, with many plays or none."""
     targets = model.view.of([movie], evidence)
-    lower, upper = model.calibration.interval(
-        np.zeros(1), targets.deviation, evidence, targets.evidence, Scale(-np.inf, np.inf, 0)
-    )  # fmt: skip
-    return float(targets.deviation[0]) ** 2, float(upper[0] - lower[0])
+    deviation = float(targets.deviation[0])
+    kind = MovieEvidence(int(targets.evidence[0]))
+    return deviation**2, deviation * model.calibration.reach(evidence, MANY_PLAYS, kind)
 
 
 def _values(attribute: Attribute) -> tuple[NDArray[np.float32], Array]:
@@ -183,7 +181,7 @@ def _ratings(
         inputs, plays = np.zeros_like(inputs), np.zeros_like(plays)
     known = [inputs] * evidence.has_plays
     known += [of_attributes(attributes, model.schema)] * evidence.has_attributes
-    factors = model.prior.heads[evidence].predict(np.concatenate(known, axis=1))
+    factors, _ = model.prior.heads[evidence].predict(np.concatenate(known, axis=1))
     target = model.view.of([movie], evidence)
     movies, offset, deviation = (
         np.repeat(one, len(plays), axis=0) for one in (target.factors, target.offset, target.deviation)

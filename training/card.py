@@ -115,7 +115,7 @@ def _details(schema: Schema, libraries: Mapping[str, str]) -> str:
     made_with = ", ".join(f"{name} {number}" for name, number in sorted(libraries.items()))
     return f"""\
 - **What**: a factorization of ratings whose members are predicted from attributes and plays, corrected by a LightGBM
-  forest; split-conformal intervals and isotonic probabilities. See docs/model.md of coldstart.
+  forest; conformal intervals and isotonic probabilities. See docs/model.md of coldstart.
 - **In**: any of a member's attributes ({_named(schema.member_attributes)}) and plays; movies by id or description.
 - **Out**: a rating from {scale.low:g} to {scale.high:g}, its 90 % interval, the probability of a rating of at least
   {scale.enjoyed_from:g}.
