@@ -3,12 +3,11 @@
 import hashlib
 import mmap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from features.schema import Schema
 from model import serialization
@@ -22,7 +21,11 @@ from model.manifest import FORMAT, Manifest, Run, named_manifest, read_run
 from model.manifest import read_manifest as read_manifest
 from model.members import FILES, KINDS, MemberTable
 from model.model import Model
+from model.pieces import CheckedArray, DamagedPiece, piece_count, piece_hashes
 from model.soundness import check_catalogue, check_schema
+
+PIECES = "members/pieces.npy"
+"""Hashes of all pieces of the members' files, one after the other."""
 
 Read = TypeVar("Read")
 Verify = Callable[[bytes], None]
@@ -55,6 +58,13 @@ def write_files(folder: Path, parts: Parts, reports: dict[str, bytes]) -> dict[s
         (folder / name).write_bytes(content)
     for name in FILES:
         np.save(folder / "members" / f"{name}.npy", getattr(parts.members, name), allow_pickle=False)
+    hashes = [piece_hashes(folder / "members" / f"{name}.npy") for name in FILES]
+    np.save(folder / PIECES, np.concatenate(hashes), allow_pickle=False)
+    return listing(folder)
+
+
+def listing(folder: Path) -> dict[str, dict[str, Any]]:
+    """Size and sha256 of each file, by its path."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
         path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": _sha256(path)} for path in paths
@@ -78,9 +88,9 @@ def load_model(folder: Path, verify: Verify | None = None) -> Model:
         verify(content)
     check_names(folder, manifest.files)
     files = {name: _checked(folder, name, manifest) for name in manifest.files if not name.startswith("members/")}
-    members = MemberTable(**{name: _mapped(folder, f"members/{name}.npy", manifest) for name in FILES})
+    members = open_members(folder, manifest)
     model = _model(files, members, version_of(content), manifest, read_run(folder))
-    _read("members", lambda: _check_members(members, model.schema, len(model.catalogue)))
+    _read("members", lambda: _check_members(members, model.schema))
     _read(GOLDEN, lambda: check_golden(model, files[GOLDEN]), "trial")
     return model
 
@@ -93,7 +103,8 @@ def _model(files: Mapping[str, bytes], members: MemberTable, version: str, manif
     _read("catalogue.npz", lambda: check_catalogue(catalogue, schema))
     core = _read("the core", lambda: serialization.core_from_files(files, schema, len(catalogue)))
     return Model(
-        version=version, schema=schema, manifest=manifest, run=run, members=members, catalogue=catalogue,
+        version=version, schema=schema, manifest=manifest, run=run,
+        members=replace(members, catalogue=len(catalogue)), catalogue=catalogue,
         **{field.name: getattr(core, field.name) for field in fields(core)},
     )  # fmt: skip
 
@@ -127,20 +138,43 @@ def _checked(folder: Path, name: str, manifest: Manifest) -> bytes:
     return content
 
 
-def _mapped(folder: Path, name: str, manifest: Manifest) -> NDArray[Any]:
-    """An array over the very memory that was hashed."""
+def open_members(folder: Path, manifest: Manifest) -> MemberTable:
+    """The table over its mapped files; only the hashes of their pieces are read whole. Raises ArtifactError."""
+    hashes = _mapped(folder, PIECES, manifest)
+    check_same(PIECES, len(hashes), hashlib.sha256(hashes).hexdigest(), manifest.files[PIECES])
+    listed = _read(PIECES, lambda: array_over(hashes))
+    arrays, used = {}, 0
+    for name in FILES:
+        path = f"members/{name}.npy"
+        content = _mapped(folder, path, manifest)
+        if len(content) != manifest.files[path]["size"]:
+            raise ArtifactError(f"{path} isn't as it was written", "damaged")
+        own = listed[used : used + piece_count(len(content))]
+        used += len(own)
+        try:
+            arrays[name] = CheckedArray(path, content, own)
+        except DamagedPiece as error:
+            raise ArtifactError(str(error), "damaged") from error
+        except ValueError as error:
+            raise ArtifactError(f"{path} can't be read as a model's: {error}") from error
+    if used != len(listed):
+        raise ArtifactError(f"{PIECES} is for other files")
+    return MemberTable.over(arrays)
+
+
+def _mapped(folder: Path, name: str, manifest: Manifest) -> mmap.mmap:
+    """A file's content as memory that all processes share."""
     if name not in manifest.files:
         raise ArtifactError(f"{MANIFEST} doesn't list {name}")
     try:
         with open_plain(folder / name, name) as file:
-            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{name} can't be read: {type(error).__name__}", "damaged") from error
-    check_same(name, len(content), hashlib.sha256(content).hexdigest(), manifest.files[name])
-    return _read(name, lambda: array_over(content))
 
 
-def _check_members(members: MemberTable, schema: Schema, movies: int) -> None:
+def _check_members(members: MemberTable, schema: Schema) -> None:
+    """That the arrays fit each other, by what their beginnings say; what a row says is checked when it is looked at."""
     count, plays = len(members.keys), len(members.movies)
     shapes = {
         "keys": (count, 2), "attributes": (count, len(schema.member_attributes)), "starts": (count + 1,),
@@ -151,11 +185,6 @@ def _check_members(members: MemberTable, schema: Schema, movies: int) -> None:
             raise ArtifactError(f"members/{name}.npy has another shape than the other arrays")
         if getattr(members, name).dtype != KINDS[name]:
             raise ArtifactError(f"members/{name}.npy has numbers of another kind")
-    starts = members.starts
-    if int(starts[0]) != 0 or int(starts[-1]) != plays or bool((np.diff(starts) < 0).any()):
-        raise ArtifactError("members/starts.npy doesn't divide the plays between the members")
-    if plays and (int(members.movies.min()) < 0 or int(members.movies.max()) >= movies):
-        raise ArtifactError("members/movies.npy names movies that the catalogue lacks")
 
 
 def _sha256(path: Path) -> str:

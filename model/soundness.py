@@ -156,6 +156,9 @@ def _check_attribute(attribute: Attribute) -> None:
     if attribute.kind not in ("categorical", "numeric") or not isinstance(attribute.has_other, bool):
         raise ValueError("an attribute is of no kind")
     _check_names(attribute.categories, "categories")
+    values = attribute.width if attribute.kind == "categorical" else len(attribute.knots)
+    if len(attribute.shares) not in (0, values) or not all(0 <= share <= 1 for share in attribute.shares):
+        raise ValueError("shares aren't one for each value")
     for knot in attribute.knots:
         _check_finite(float(knot), "knots")
     if any(low >= high for low, high in pairwise(attribute.knots)):

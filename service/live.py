@@ -10,6 +10,7 @@ from model.artifact import ArtifactError, load_model
 from model.facts import MemberFacts
 from model.model import Model
 from model.store import Store, StoreError
+from service.damage import tell_of_damage
 from service.decode import Decoder
 from service.logs import tell
 from service.metrics import Metrics
@@ -93,6 +94,7 @@ class LiveModel:
             self._keep_last("failed", version, error, type(error).__name__)
 
     def _serve(self, served: Served, seconds: float) -> None:
+        tell_of_damage(served.model, self._metrics)
         self._metrics.serving(served.model)
         previous, self._served = self.version, served
         self._failed_version = self._told = None

@@ -97,6 +97,10 @@ class Metrics:
         self._unknown_members = self._counter(
             "coldstart_unknown_members_total", "Requests whose member_id is not published with the model."
         )
+        self._damaged_lookups = self._counter(
+            "coldstart_damaged_member_lookups_total",
+            "Requests whose member could not be looked up because a file of the members' table is damaged there.",
+        )
         unused = self._counter(
             "coldstart_unused_attributes_total", "Attribute values that the model could not use, by reason.", "reason"
         )
@@ -180,6 +184,10 @@ class Metrics:
         self._unknown_members.inc(unused.member)
         self._unused_attributes["unknown_attribute"].inc(unused.attributes)
         self._unused_attributes["unseen_category"].inc(unused.categories)
+
+    def damaged_lookup(self) -> None:
+        """Count a member that a damaged file hides."""
+        self._damaged_lookups.inc()
 
     def stage(self, stage: str, seconds: float) -> None:
         """Measure a stage of an answer, one of `ALL_STAGES`."""

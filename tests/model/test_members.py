@@ -35,7 +35,7 @@ def test_an_id_that_no_table_holds_is_not_found(small, member_id):
 
 def test_members_whose_hashes_begin_alike_are_told_apart():
     first, second = key_of("someone")
-    keys = np.array([[first, second ^ 1], [first, second], [first, second ^ 2]], np.uint64)
+    keys = np.array([[first, second - 1], [first, second], [first, second + 1]], np.uint64)
     table = MemberTable(
         keys, np.array([[1], [2], [3]], np.float32), np.array([0, 0, 1, 1]), np.array([4], np.int32),
         np.array([0.5], np.float32), np.array([np.nan], np.float32),
