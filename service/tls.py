@@ -31,8 +31,10 @@ class LiveCertificates:
 
     def credentials(self) -> grpc.ServerCredentials:
         """For a server, that uses the newest good content for each new connection."""
-        return grpc.dynamic_ssl_server_credentials(  # type: ignore[no-any-return] # its stubs know no types here
-            _configured(self._good), self._newer, require_client_authentication=self._good.client_ca is not None
+        return grpc.dynamic_ssl_server_credentials(
+            _configured(self._good),
+            self._newer,  # type: ignore[arg-type] # None, for no change, is missing in the stubs
+            require_client_authentication=self._good.client_ca is not None,
         )
 
     def look(self) -> Certificates:
