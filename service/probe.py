@@ -86,7 +86,7 @@ def _a_name(address: str, cert: Path, timeout_seconds: float) -> str:
     place = (host.strip("[]"), int(port))
     with socket.create_connection(place, timeout_seconds) as plain, context.wrap_socket(plain) as secured:
         shown = secured.getpeercert() or {}
-    names = [str(pair[-1]) for pair in shown.get("subjectAltName", ())]
+    names = [str(value) for _, value in shown.get("subjectAltName", ())]  # type: ignore[str-unpack] # pairs
     return names[0].replace("*", "any") if names else host
 
 

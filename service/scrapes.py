@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Metric, start_http_server
 from prometheus_client.registry import Collector
 
+from service.logs import tell
 from service.merging import Merged
 from service.ports import PortTaken, at_port
 from service.worker_metrics import WorkerMetrics
@@ -61,9 +63,15 @@ class Scrapes(Collector):
         """All metrics, asked for anew; those known already where that can't be done."""
         asking = self._collect()
         try:
-            self._last = asyncio.run_coroutine_threadsafe(asking, self._loop).result(2 * ANSWER_SECONDS)
-        except (RuntimeError, TimeoutError):  # the service is about to end
+            future = asyncio.run_coroutine_threadsafe(asking, self._loop)
+        except RuntimeError:  # the service has ended, and this process is about to
             asking.close()
+            return self._last
+        try:
+            self._last = future.result(2 * ANSWER_SECONDS)
+        except Exception as error:  # noqa: BLE001 # whatever it is, Prometheus gets what is known
+            future.cancel()
+            tell(logging.ERROR, "metrics_not_renewed", error)
         return self._last
 
     async def _collect(self) -> list[Metric]:

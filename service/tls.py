@@ -33,7 +33,7 @@ class LiveCertificates:
         """For a server, that uses the newest good content for each new connection."""
         return grpc.dynamic_ssl_server_credentials(
             _configured(self._good),
-            self._newer,  # type: ignore[arg-type] # None says that nothing changed, which the stubs leave out
+            self._newer,  # type: ignore[arg-type] # None, for no change, is missing in the stubs
             require_client_authentication=self._good.client_ca is not None,
         )
 

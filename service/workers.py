@@ -73,6 +73,8 @@ class Worker:
         while True:
             code, steady = await self._live()
             if self._stop.is_set():
+                if code not in (0, -signal.SIGTERM):  # that is how one ends that has not begun to serve
+                    tell(logging.ERROR, "worker_died", worker=self.number, cause=_cause(code))
                 return
             self.quick_deaths = 0 if steady else self.quick_deaths + 1
             delay = delay_seconds(self.quick_deaths)

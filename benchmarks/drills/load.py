@@ -1,7 +1,6 @@
-"""Callers for the drills: they try again where that helps, turn away from a server that stops, and keep count."""
+"""Callers for the drills, with the shipped retry policy: they turn away from a server that stops, and keep count."""
 
 import asyncio
-import json
 import random
 import time
 from collections import Counter
@@ -13,15 +12,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from benchmarks.served import Served
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
+from service.client.connection import channel_options
 
 SERVICE = pb.DESCRIPTOR.services_by_name["EnjoymentService"].full_name
-RETRIES = {
-    "maxAttempts": 5,
-    "initialBackoff": "0.05s",
-    "maxBackoff": "0.5s",
-    "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE"],
-}
 DEADLINE_SECONDS = 30
 STREAM_PAUSE_SECONDS = 0.1
 STREAM_REQUESTS = 10
@@ -29,15 +22,8 @@ PLAYS, MOVIES = 30, 20
 
 
 def connect(served: Served, number: int) -> grpc.aio.Channel:
-    """A channel with the retry policy and a connection of its own, which may lead to any of the workers."""
-    options = [
-        (
-            "grpc.service_config",
-            json.dumps({"methodConfig": [{"name": [{"service": SERVICE}], "retryPolicy": RETRIES}]}),
-        ),
-        ("grpc.use_local_subchannel_pool", 1),
-        ("coldstart.number", number),
-    ]
+    """A channel as the shipped client has it, with a connection of its own, which may lead to any of the workers."""
+    options = [*channel_options(None), ("grpc.use_local_subchannel_pool", 1), ("coldstart.number", number)]
     return grpc.aio.insecure_channel(f"127.0.0.1:{served.port}", options=options)
 
 
