@@ -1,26 +1,31 @@
-"""`make docs`: renews the tables of the README that come from the code."""
+"""`make docs`: renews the tables of the documentation that come from the code."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from service.metrics import metrics_table
 from service.settings import settings_table
+from training.gate_settings import gate_table
 
-README = Path(__file__).parents[1] / "README.md"
-TABLES = {"settings": settings_table, "metrics": metrics_table}
-"""What stands between `<!-- NAME -->` and `<!-- /NAME -->`."""
+ROOT = Path(__file__).parents[1]
+TABLES: Mapping[str, Callable[[], str]] = {"settings": settings_table, "metrics": metrics_table}
+"""What stands between `<!-- NAME -->` and `<!-- /NAME -->` in the README."""
+DOCUMENTS = {"README.md": TABLES, "docs/retrain.md": {"gate": gate_table}}
+"""The tables of each document."""
 
 
-def renewed(text: str) -> str:
-    """The README with current tables; raises ValueError where the marks of one are missing."""
-    for name, table in TABLES.items():
+def renewed(text: str, tables: Mapping[str, Callable[[], str]] = TABLES) -> str:
+    """A document with current tables; raises ValueError where the marks of one are missing."""
+    for name, table in tables.items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         before, _, rest = text.partition(begin)
         _, mark, after = rest.partition(end)
         if not mark:
-            raise ValueError(f"the README lacks the marks of the table of {name}")
+            raise ValueError(f"the document lacks the marks of the table of {name}")
         text = f"{before}{begin}\n{table()}\n{end}{after}"
     return text
 
 
 if __name__ == "__main__":
-    README.write_text(renewed(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for path, tables in DOCUMENTS.items():
+        (ROOT / path).write_text(renewed((ROOT / path).read_text(encoding="utf-8"), tables), encoding="utf-8")

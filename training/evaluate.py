@@ -10,6 +10,7 @@ from training.fitting import FitSettings, fit_model
 from training.folders import refuse_unwritable
 from training.options import at_least
 from training.preparation import cores, prepare
+from training.previous import against, read_report
 from training.progress import Progress
 from training.report import markdown
 from training.report_files import report_files
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=at_least(0), default=0, help="seed of all random numbers (default 0)")
     parser.add_argument("--min-holders", type=at_least(1), default=20, help="as for retrain (default 20)")
     add_reweighting(parser)
+    parser.add_argument("--before", type=Path, help="the report.json of an earlier evaluation, for report.html")
     parser.add_argument("--out", type=Path, help="folder for report.json, report.md and report.html; made if missing")
 
 
@@ -30,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Show the report, and write it where asked."""
     if arguments.out:
         refuse_unwritable("--out", arguments.out)
+    before = read_report(arguments.before) if arguments.before else None
     progress = Progress(time.monotonic)
     _, data, merged = prepare(arguments.data, arguments.min_holders)
     settings = replace(FitSettings(), folds=arguments.folds, reweight=arguments.reweight)
@@ -38,7 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     notes = [*(str(one) for one in merged), *reweighting_notes(arguments.reweight, fit.reweighting)]
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        for name, content in report_files(evaluation, notes).items():
+        first = [against(evaluation, before, "an earlier evaluation")] if before else []
+        for name, content in report_files(evaluation, notes, first).items():
             (arguments.out / name).write_bytes(content)
     print(markdown(evaluation, notes))
     return 0

@@ -1,6 +1,5 @@
 """What follows from the gate's verdict: the records of a version, and its label."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ from model.serialization import to_json
 from model.store import CANDIDATE, Store, StoreError
 from training import gate_report, previous
 from training.gate import RECORD
+from training.problems import DataError
 from training.report_page import html
 
 PAGE = "report.html"
@@ -55,10 +55,9 @@ def _report_of(store: Store, version: str | None) -> dict[str, Any] | None:
     if version is None:
         return None
     try:
-        report = json.loads((store.folder(version) / "report.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return previous.read_report(store.folder(version) / "report.json")
+    except DataError:
         return None
-    return report if isinstance(report, dict) and isinstance(report.get("evidence"), dict) else None
 
 
 def serving(store: Store) -> str | None:

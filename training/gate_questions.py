@@ -15,7 +15,7 @@ from model.facts import MemberFacts
 from model.model import Model
 from training.dataset import Dataset, make_dataset
 from training.gate_members import Divided, only
-from training.predict import facts_of_plays
+from training.predict import descriptions, facts_of_plays
 from training.tables import Tables
 
 Array = NDArray[np.float64]
@@ -86,9 +86,10 @@ def make_questions(divided: Divided, model: Model, key: str, share: float, most_
 
 def answer(model: Model, questions: Questions) -> Mapping[MemberEvidence, Answers]:
     """The model's answers, with the code that serves; raises DataError where its attributes are of other kinds."""
-    facts, rows = member_facts(model, make_dataset(questions.tables, model.schema))
+    data = make_dataset(questions.tables, model.schema)
+    facts, described = member_facts(model, data), descriptions(data)
     starts = np.flatnonzero(np.diff(questions.member, prepend=-1))
-    movies = [rows.get(movie_id) for movie_id in questions.movie_ids]
+    movies = questions.movie_ids.to_list()
     found = {}
     for kind, asked in questions.asked.items():
         parts: dict[str, list[Array]] = {name: [] for name in NAMES}
@@ -97,7 +98,10 @@ def answer(model: Model, questions: Questions) -> Mapping[MemberEvidence, Answer
             if not asked[start]:
                 continue
             member = _shown(facts[int(questions.member[start])], kind)
-            predictions = model.predict(member, movies[start:end])
+            asked_for = [
+                model.catalogue.asked(movie_id, described[movie_id], member.movies) for movie_id in movies[start:end]
+            ]
+            predictions = model.predict(member, asked_for)
             for name in NAMES:
                 parts[name].append(getattr(predictions, name))
             less = predictions.member_evidence != kind
@@ -107,15 +111,14 @@ def answer(model: Model, questions: Questions) -> Mapping[MemberEvidence, Answer
     return found
 
 
-def member_facts(model: Model, data: Dataset) -> tuple[list[MemberFacts], dict[str, int]]:
-    """The facts of each member of a dataset in the model's terms, and the model's rows of movies by id."""
-    rows = {movie_id: row for movie_id in data.movie_ids if (row := model.catalogue.row(movie_id)) is not None}
-    catalogue_row = [rows.get(movie_id) for movie_id in data.movie_ids]
+def member_facts(model: Model, data: Dataset) -> list[MemberFacts]:
+    """The facts of each member of a dataset in the model's terms."""
+    catalogue_row = [model.catalogue.row(movie_id) for movie_id in data.movie_ids]
     nothing = MemberFacts.nothing(model.schema)
     facts = [replace(nothing, attributes=attributes) for attributes in data.attributes]
     for (member,), plays in data.plays.group_by(MEMBER, maintain_order=True):
         facts[int(member)] = facts_of_plays(facts[int(member)], plays, catalogue_row)
-    return facts, rows
+    return facts
 
 
 def _shown(member: MemberFacts, kind: MemberEvidence) -> MemberFacts:

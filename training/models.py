@@ -1,4 +1,4 @@
-"""`training models`: list and show published versions, and say which serves."""
+"""`training models`: list, show and compare published versions, and say which serves."""
 
 import argparse
 import json
@@ -12,16 +12,21 @@ from model.manifest import read_manifest, read_run
 from model.store import CANDIDATE, CURRENT, Store, StoreError
 from training import gate_report
 from training.gate import RECORD
+from training.models_diff import diff, text
 
 FAILED, REFUSED = 1, 2
-ACTIONS = ("list", "show", "promote", "candidate", "rollback", "prune")
+ACTIONS = ("list", "show", "diff", "promote", "candidate", "rollback", "prune")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `training models`."""
     parser.add_argument("action", choices=ACTIONS, help="what to do")
     parser.add_argument("version", nargs="?", help="a version; show takes the one that serves if none is given")
+    parser.add_argument(
+        "other", nargs="?", help="for diff: what to compare it with; the one that serves if none is given"
+    )
     parser.add_argument("--models", type=Path, required=True, help="the folder of published models")
+    parser.add_argument("--json", action="store_true", help="for diff: tell it for programs")
     add_keeping(parser)
 
 
@@ -44,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
                 _list(store)
             case "show":
                 _show(store, _existing(store, version or store.current()))
+            case "diff":
+                _diff(store, version, arguments.other or store.current(), as_json=arguments.json)
             case "promote":
                 _promote(store, version)
             case "candidate":
@@ -60,6 +67,14 @@ def run(arguments: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return FAILED
     return 0
+
+
+def _diff(store: Store, first: str | None, second: str | None, *, as_json: bool) -> None:
+    if first is None:
+        raise StoreError("diff needs a version")
+    models = [load_model(store.folder(_existing(store, version))) for version in (first, second)]
+    found = diff(store, *models)
+    print(json.dumps(found, indent=1, sort_keys=True) if as_json else text(found))
 
 
 def _promote(store: Store, version: str | None) -> None:

@@ -97,10 +97,7 @@ def predictions_of(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> I
     )
     plays = {key[0]: rows for key, rows in data.plays.group_by("member")}
     nothing = MemberFacts.nothing(model.schema)
-    described = {
-        movie_id: MovieFacts(float(data.release_year[row]), data.genres[row], data.movie_attributes[row])
-        for row, movie_id in enumerate(data.movie_ids)
-    }
+    described = descriptions(data)
     for member_id, movie_ids in wanted.items():
         member = nothing
         if member_id in members:
@@ -114,6 +111,14 @@ def predictions_of(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> I
             {MEMBER_ID: [member_id] * len(movie_ids), MOVIE_ID: movie_ids}
             | {name: getattr(found, name) for name in ARRAYS}
         )
+
+
+def descriptions(data: Dataset) -> dict[str, MovieFacts]:
+    """What a dataset tells of each movie, by id."""
+    return {
+        movie_id: MovieFacts(float(data.release_year[row]), data.genres[row], data.movie_attributes[row])
+        for row, movie_id in enumerate(data.movie_ids)
+    }
 
 
 def facts_of_plays(member: MemberFacts, plays: pl.DataFrame, catalogue_row: list[int | None]) -> MemberFacts:

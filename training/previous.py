@@ -1,14 +1,30 @@
 """One evaluation beside that of the version before, for the page."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from training.charts import dots
 from training.page import folded, section
+from training.problems import DataError, Problem
 from training.report_sections import numbers, series
 
 BEFORE, NOW = ("before", "version before", 1), ("now", "this version", 0)
 KINDS = ("nothing", "attributes", "plays", "attributes_and_plays")
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """The report.json of an earlier evaluation; raises DataError where it is none."""
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(report, dict) or not isinstance(report["evidence"], dict):
+            raise TypeError("no report")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            [Problem(path.name, f"isn't the report.json of an evaluation: {type(error).__name__}")]
+        ) from error
+    return report
 
 
 def against(evaluation: Mapping[str, Any], before: Mapping[str, Any], name: str) -> str:

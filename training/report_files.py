@@ -8,10 +8,10 @@ from training.report import markdown
 from training.report_page import html
 
 
-def report_files(evaluation: Mapping[str, Any], notes: Sequence[str]) -> dict[str, bytes]:
-    """Contents by name, the same bytes for the same evaluation."""
+def report_files(evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[str] = ()) -> dict[str, bytes]:
+    """Contents by name, the same bytes for the same evaluation; `first` are sections that begin the page, as HTML."""
     return {
         "report.json": to_json(dict(evaluation)),
         "report.md": markdown(evaluation, notes).encode(),
-        "report.html": html(evaluation, notes).encode(),
+        "report.html": html(evaluation, notes, first).encode(),
     }
