@@ -32,6 +32,8 @@ FURTHER_PLAYS = 10
 """So many further plays are weighed against one attribute."""
 MANY_PLAYS = 30
 """What plays explain at most is told from members of so many."""
+MANY_PLAYS = 1000
+"""With so many plays known, further ones say next to nothing."""
 PEOPLE = 48
 """Published members whose plays are tried: the variance over them is then known to about a fifth."""
 LOOKED_AT = 4 * PEOPLE
@@ -48,15 +50,16 @@ def next_fact(model: Model, member: MemberFacts, movie: Movie) -> NextFact | Non
     if isinstance(movie, int):
         member = member.without(movie)
     evidence = model.prior.usable_evidence(member)
-    targets = model.view.of([movie], evidence)
     predicted = model.predict(member, [movie])
     current = float(predicted.upper[0] - predicted.lower[0])
-    variance = float(targets.deviation[0]) ** 2
+    variance = float(model.view.of([movie], evidence).deviation[0]) ** 2
+    if variance <= 0:
+        return None
+    most = max(variance - model.prior.noise, 0.0)
 
     def width(gain: float) -> float:
         """Of the interval when so much of the variance is explained: no more than all that isn't noise."""
-        left = max(variance - gain, min(variance, model.prior.noise))
-        return current * float(np.sqrt(left / variance)) if variance > 0 else current
+        return current * float(np.sqrt(1 - min(gain, most) / variance))
 
     found = [
         NextFact(model.schema.member_attributes[place].name, 0, width(gain), current)
@@ -75,7 +78,8 @@ def _gains_of_attributes(model: Model, member: MemberFacts, movie: Movie) -> dic
         return {}
     first = next(iter(alone))
     known = model.prior.usable_evidence(bare.with_attributes({first: 0.0}))
-    explained = _explained(model, movie, model.prior.usable_evidence(bare), known)
+    plays = len(member.movies)
+    explained = _explained(model, movie, (model.prior.usable_evidence(bare), plays), (known, plays))
     share = min(1.0, explained / max(sum(alone.values()), 1e-12))
     gains = alone if not np.isfinite(member.attributes).any() else _variances_over_values(model, member, movie)
     return {place: share * gain for place, gain in gains.items()}
@@ -115,7 +119,7 @@ def _gain_of_plays(model: Model, member: MemberFacts, movie: Movie) -> float:
     if not people:
         return 0.0
     evidence = model.prior.usable_evidence(people[0])
-    most = _explained(model, movie, model.prior.usable_evidence(bare), evidence)
+    most = _explained(model, movie, (model.prior.usable_evidence(bare), 0), (evidence, MANY_PLAYS))
     inputs = np.stack([model.prior.columns.of_plays(one) for one in people])
     attributes = np.repeat(member.attributes[None], len(people), axis=0)
     plays = np.full(len(people), FURTHER_PLAYS)
@@ -129,19 +133,14 @@ def _gain_of_plays(model: Model, member: MemberFacts, movie: Movie) -> float:
     return most * FURTHER_PLAYS * half / ((known + half) * (known + half + FURTHER_PLAYS))
 
 
-def _explained(model: Model, movie: Movie, without: MemberEvidence, known: MemberEvidence) -> float:
-    """How much of the variance with the one evidence the other explains, by how much nearer its ratings are."""
-    variance, wide = _variance_and_reach(model, movie, without)
-    _, narrow = _variance_and_reach(model, movie, known)
-    return variance * max(1 - (narrow / wide) ** 2, 0.0) if wide > 0 else 0.0
-
-
-def _variance_and_reach(model: Model, movie: Movie, evidence: MemberEvidence) -> tuple[float, float]:
-    """Of a rating about its prediction, and how far from it 90 % of ratings are, with many plays or none."""
-    targets = model.view.of([movie], evidence)
-    deviation = float(targets.deviation[0])
-    kind = MovieEvidence(int(targets.evidence[0]))
-    return deviation**2, deviation * model.calibration.reach(evidence, MANY_PLAYS, kind)
+def _explained(model: Model, movie: Movie, less: tuple[MemberEvidence, int], more: tuple[MemberEvidence, int]) -> float:
+    """How much of the variance with less evidence and plays is explained with more, by how far intervals then reach."""
+    before, after = model.view.of([movie], less[0]), model.view.of([movie], more[0])
+    wide, narrow = (
+        model.calibration.reach(evidence, plays, MovieEvidence(int(one.evidence[0]))) * float(one.deviation[0])
+        for (evidence, plays), one in ((less, before), (more, after))
+    )
+    return float(before.deviation[0]) ** 2 * max(1 - (narrow / wide) ** 2, 0.0) if wide > 0 else 0.0
 
 
 def _values(attribute: Attribute) -> tuple[NDArray[np.float32], Array]:
