@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import struct
+import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -58,6 +59,7 @@ class WorkerEnd:
 
         Raises NoSupervisor.
         """
+        self._sending = threading.Lock()
         try:
             self._connection = socket.socket(fileno=os.dup(0))
             with open(os.devnull, "rb") as nothing:  # noqa: PTH123 # a path has no file descriptor
@@ -84,7 +86,7 @@ class WorkerEnd:
         lost()
 
     def _send(self, message: dict[str, Any]) -> None:
-        with contextlib.suppress(OSError):  # the supervisor is gone, which `follow` tells
+        with self._sending, contextlib.suppress(OSError):  # the supervisor is gone, which `follow` tells
             self._connection.sendall(json.dumps(message).encode() + b"\n")
 
 
