@@ -48,6 +48,7 @@ class Gate:
 
     def judge(self, version: str, evaluation: Mapping[str, Any]) -> dict[str, Any]:
         """Verdict, reasons and numbers, as JSON can hold them; `evaluation` is that of the version."""
+        started = self.clock()
         candidate = load_model(self.store.folder(version))
         current, why_not = self._current(version)
         share, why_not_on_raters = self._common_share(current, why_not)
@@ -82,6 +83,7 @@ class Gate:
         checks += cost(found["cost"], self.settings)
         found["checks"] = [asdict(one) for one in checks]
         found["passed"] = all(one.passed for one in checks)
+        found["seconds"] = round(self.clock() - started, 3)
         return found
 
     def _compare(

@@ -8,7 +8,7 @@ from typing import Any
 from training.charts import dots
 from training.page import folded, section
 from training.problems import DataError, Problem
-from training.report_sections import numbers, series
+from training.report_parts import numbers, series
 
 BEFORE, NOW = ("before", "version before", 1), ("now", "this version", 0)
 KINDS = ("nothing", "attributes", "plays", "attributes_and_plays")

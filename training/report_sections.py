@@ -3,37 +3,40 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from training.charts import Series, bars, dots, lines, number, steps
-from training.page import bullets, folded, section, table
+from training.charts import Series, bars, dots, lines, steps
+from training.page import bullets, folded, section
 from training.report import MODELS, QUALITY
+from training.report_parts import (
+    ABLATION,
+    BASE,
+    COVERAGE_SHOWN,
+    ERRORS,
+    MEAN,
+    NOMINAL_COVERAGE,
+    OURS,
+    PRIOR,
+    Numbers,
+    Rows,
+    by_evidence,
+    numbers,
+    series,
+)
+from training.report_uncertainty import by_what_is_known, never_raters, reweighted
 
-OURS, BASE, PRIOR, ALONE, MEAN = 0, 1, 2, 3, 4
-"""Colours and shapes: the same model has the same ones in every chart."""
-NOMINAL_COVERAGE, COVERAGE_SHOWN = 0.9, (0.8, 1.0)
 MOST_FEATURES = 15
 """Features beyond the strongest so many are told as one."""
-ERRORS = (("movie_mean_rmse", "movie mean", BASE), ("rmse", "coldstart", OURS))
-ABLATION = (
-    ("movie_mean_rmse", "movie mean", BASE),
-    ("lightgbm_alone_rmse", "LightGBM alone", ALONE),
-    ("prior_rmse", "prior alone", PRIOR),
-    ("rmse", "coldstart", OURS),
-)
-
-Numbers = Mapping[str, float]
-Rows = Mapping[str, Numbers]
 
 
 def sections(evaluation: Mapping[str, Any]) -> Iterator[str]:
     """All parts that the evaluation has numbers for, in the order of the page."""
-    evidence = _words(evaluation["evidence"])
+    evidence = by_evidence(evaluation["evidence"])
     yield _errors(evidence)
     yield _gain(evidence)
     if evaluation["learning_curve"]:
         yield _learning_curve(evaluation["learning_curve"])
     yield from _intervals(evidence)
     if evaluation.get("calibration_curves"):
-        yield _calibration(_words(evaluation["calibration_curves"]))
+        yield _calibration(by_evidence(evaluation["calibration_curves"]))
     if evaluation.get("predictions"):
         yield _distribution(evaluation["predictions"], evaluation["scale"])
     if evaluation.get("importance"):
@@ -48,26 +51,14 @@ def sections(evaluation: Mapping[str, Any]) -> Iterator[str]:
             text = "Root mean squared error with the most evidence. Groups of fewer than 20 members are not told."
             yield _comparison(f"Error by {name}", text, groups)
     if evaluation["unrated_movies"]:
-        yield _unrated(_words(evaluation["unrated_movies"]))
+        yield _unrated(by_evidence(evaluation["unrated_movies"]))
+    if evaluation.get("uncertainty"):
+        yield from by_what_is_known(evaluation["uncertainty"])
     if evaluation["never_raters"]:
-        yield _never_raters(evaluation["never_raters"])
+        yield never_raters(evaluation["never_raters"])
+    if evaluation.get("reweighted"):
+        yield reweighted(evaluation["reweighted"])
     yield _all_scores(evidence)
-
-
-def series(rows: Rows, columns: Sequence[tuple[str, str, int]]) -> list[Series]:
-    """One series for each column that any row has."""
-    return [
-        Series(title, style, [row.get(key) for row in rows.values()])
-        for key, title, style in columns
-        if any(key in row for row in rows.values())
-    ]
-
-
-def numbers(first: str, rows: Rows, columns: Sequence[tuple[str, str]]) -> str:
-    """The table of some columns; a cell is empty where a row lacks the number."""
-    shown = [(key, title) for key, title in columns if any(key in row for row in rows.values())]
-    cells = {name: [_cell(key, row) for key, _ in shown] for name, row in rows.items()}
-    return table(first, [title for _, title in shown], cells)
 
 
 def _errors(evidence: Rows) -> str:
@@ -158,7 +149,7 @@ def _calibration(curves: Mapping[str, Sequence[Numbers]]) -> str:
 
 
 def _distribution(shares: Mapping[str, Sequence[float]], scale: Numbers) -> str:
-    shares = _words(shares)  # the ratings first, then the least evidence
+    shares = by_evidence(shares)  # the ratings first, then the least evidence
     name = list(shares)[-1]
     edges = scale["low"], max(scale["high"], scale["low"] + 1e-9)
     chart = steps(
@@ -212,23 +203,6 @@ def _unrated(rows: Rows) -> str:
     return section("Movies as if nobody had rated them", text, chart, folded(numbers("evidence", rows, columns)))
 
 
-def _never_raters(found: Mapping[str, Any]) -> str:
-    rows = {name: {"difference": value} for name, value in found["differences"].items()}
-    chart = dots(
-        "How members who never rate differ",
-        "Difference of means in standard deviations; right of zero, never-raters have more of it.",
-        list(rows),
-        [Series("never-raters against raters, standard deviations", OURS, list(found["differences"].values()))],
-    )
-    text = (
-        f"A classifier tells {found['never_raters']:,.0f} never-raters from {found['raters']:,.0f} raters with an AUC "
-        f"of {found['auc']:.3f} (0.5 where they are alike). Where they differ much, trust these figures less."
-    )
-    return section(
-        "Raters and never-raters", text, chart, folded(numbers("fact", rows, (("difference", "difference"),)))
-    )
-
-
 def _all_scores(evidence: Rows) -> str:
     titles = dict([("targets", "targets"), *MODELS, *QUALITY])
     columns = [(key, title) for key, title in titles.items() if any(key in row for row in evidence.values())]
@@ -244,18 +218,3 @@ def _all_scores(evidence: Rows) -> str:
 def notes(lines_: Sequence[str]) -> str:
     """What else there is to say of the data."""
     return section("Notes", "What the job did with columns and values.", bullets(lines_), wide=True)
-
-
-def _words(rows: Mapping[str, Any]) -> dict[str, Any]:
-    """The same by names in words, the least evidence first."""
-    order = ("nothing", "attributes", "plays", "attributes_and_plays")
-    names = sorted(
-        rows, key=lambda name: (order.index(name.split(",")[0]) if name.split(",")[0] in order else -1, name)
-    )
-    return {name.replace("_", " "): rows[name] for name in names}
-
-
-def _cell(key: str, row: Numbers) -> str:
-    if key not in row:
-        return ""
-    return f"{row[key]:,.0f}" if key in ("targets", "members") else number(row[key])
