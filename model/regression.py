@@ -1,9 +1,13 @@
 """From inputs to factors: a straight line in each input and bumps around landmarks, fitted as one ridge."""
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+Single = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,12 @@ class KernelRegression:
     bumps: NDArray[np.float64]
     """(L, K)"""
 
+    @cached_property
+    def _single(self) -> tuple[Single, Single, Single]:
+        """Landmarks (L, D), their squared lengths (L,) and bumps (L, K) in single precision, for one row at a time."""
+        lengths = (self.landmarks**2).sum(axis=1)
+        return self.landmarks.astype(np.float32), lengths.astype(np.float32), self.bumps.astype(np.float32)
+
     def scaled(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, D) inputs as the regression sees them; what is unknown (NaN) becomes 0."""
         known: NDArray[np.float64] = np.nan_to_num((inputs - self.centre) * self.scale)
@@ -41,9 +51,22 @@ class KernelRegression:
         return self.at_distances(scaled, squared), np.sqrt(squared.min(axis=1))
 
     def predict_one(self, inputs: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-        """(K,) outputs for (D,) inputs, and how far they lie from the nearest landmark."""
-        outputs, distance = self.predict(inputs[None])
-        return outputs[0], float(distance[0])
+        """(K,) outputs for (D,) inputs, and how far they lie from the nearest landmark.
+
+        The bumps are worked out in single precision, which halves the memory that has to be read; outputs differ by
+        some millionths from those of `predict`.
+        """
+        landmarks, lengths, bumps = self._single
+        scaled = (inputs - self.centre) * self.scale
+        scaled[np.isnan(scaled)] = 0
+        cross = landmarks @ scaled.astype(np.float32)
+        squared = lengths + np.float32(scaled @ scaled) - 2 * cross
+        np.maximum(squared, 0, out=squared)
+        distance = math.sqrt(squared.min())
+        squared *= np.float32(-self.gamma)
+        outputs: NDArray[np.float64] = self.intercept + scaled @ self.linear
+        outputs += np.exp(squared, out=squared) @ bumps
+        return outputs, distance
 
     def at_distances(self, scaled: NDArray[np.float64], squared: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, K) outputs for (N, D) scaled inputs whose squared distances (N, L) to the landmarks are known."""
