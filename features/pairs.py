@@ -113,6 +113,13 @@ def ready(movies: Movies, groups: int) -> ReadyMovies:
     return ReadyMovies(features, movies.compared, np.nan_to_num(movies.genres), movies.direction, residuals)
 
 
+def of_movies_alone(groups: int, width: int) -> NDArray[np.bool_]:
+    """(F,) which of F features depend on the movie alone, for members of whom so many attributes have groups."""
+    alone = np.zeros(width, bool)
+    alone[NUMBERS:BEYOND] = alone[GROUPS + groups :] = True
+    return alone
+
+
 def pair_features(members: Members, movies: ReadyMovies, prior: Array) -> NDArray[np.float32]:
     """(N, F) features of N pairs, written into those of `movies`; `prior` is (N, 4) in the order of PRIOR_NUMBERS."""
     features, plays = movies.features, np.isfinite(members.compared[:, 0])

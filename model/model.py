@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.attributes import Coder
-from features.pairs import Members, pair_features
+from features.pairs import Members, of_movies_alone, pair_features
 from features.schema import Schema
+from model.bounds import highest_corrections
 from model.calibration import Calibration, Reading
 from model.catalogue import Catalogue
 from model.evidence import MemberEvidence
@@ -29,6 +30,10 @@ Stage = Callable[[str], None]
 STAGES = ("features", "prior", "trees", "interval")
 
 
+LIKELY = 100
+"""So many movies more are looked at first, to learn what it takes to be among the best."""
+ROUNDING = 1e-9
+"""More than what sums of the same numbers in another order differ by."""
 NO_ROW = -1
 """Stands for a movie outside the catalogue."""
 
@@ -153,20 +158,51 @@ class Model:
         return [found[place] for place in range(len(requests))]
 
     def rank(
-        self, member: MemberFacts, allowed: NDArray[np.bool_] | None = None, finished: Stage = ignore
+        self,
+        member: MemberFacts,
+        allowed: NDArray[np.bool_] | None = None,
+        finished: Stage = ignore,
+        most: int | None = None,
     ) -> tuple[NDArray[np.int32], Predictions]:
         """Rows of the catalogue best first, played ones left out, with predictions; equal ones in row order.
 
-        `allowed` (M,) masks the catalogue.
+        `allowed` (M,) masks the catalogue. With `most`, no more than the best so many: the very ones that a ranking of
+        all begins with, without a look at movies that the trees can't lift among them.
         """
         chosen = np.ones(len(self.catalogue), bool) if allowed is None else allowed.copy()
         chosen[member.movies] = False
         rows = np.flatnonzero(chosen)
         state = self.state_of(member)
         finished("features")
+        if most is not None:
+            rows = self._candidates(state, rows, most)
         predictions = self._predict(state, self.view.of_rows(rows, state.taste.evidence), finished)
-        order = np.argsort(-predictions.rating, kind="stable")
+        order = np.argsort(-predictions.rating, kind="stable")[:most]
         return rows[order].astype(np.int32), predictions.take(order)
+
+    def _candidates(self, state: State, rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+        """Those of the rows, in their order, that may be among the best so many."""
+        likely_count = 4 * most + LIKELY
+        if likely_count >= len(rows):
+            return rows
+        evidence = state.taste.evidence
+        prior = self.prior.mean + prior_numbers(state.taste.factors, *self.view.prior_of_rows(rows, evidence))[:, 0]
+        weight = self.trees.weights.get(evidence, 0.0)
+        highest = self.schema.scale.cut(prior + weight * self._highest_corrections[rows] + ROUNDING)
+        likely = rows[np.argpartition(-highest, likely_count)[:likely_count]]
+        targets = self.view.of_rows(likely, evidence)
+        _, rating = self._rate(state.taste.factors, state.members, evidence, targets, ignore)
+        least = np.partition(rating, -most)[-most]
+        return rows[highest >= least]
+
+    @cached_property
+    def _highest_corrections(self) -> NDArray[np.float64]:
+        """(M,) the most that trees can add to the rating of each movie of the catalogue."""
+        if self.trees.booster is None:
+            return np.zeros(len(self.catalogue))
+        features = self.view.ready.features
+        alone = of_movies_alone(len(self.pairs.grouped), features.shape[1])
+        return highest_corrections(self.trees.booster, features, alone)
 
     def explain(self, member: MemberFacts, movie: Movie) -> Explanation:
         """What each group of facts adds to one prediction; the parts sum to the rating before it is cut."""

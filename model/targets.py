@@ -63,18 +63,21 @@ class MovieView:
         variance = prior.movie_variance.copy()
         for evidence, value in prior.unrated_variance.items():
             variance[self.evidence == evidence] = value
-        self._ready = ready(pairs.movies, len(pairs.grouped))
+        self.ready = ready(pairs.movies, len(pairs.grouped))
+        """(M,) movies of the catalogue as trees see them."""
         self._deviations = {kind: prior.deviation(kind, prior.movies, variance) for kind in prior.spread}
 
-    def of_rows(self, rows: NDArray[np.int64], evidence: MemberEvidence) -> Targets:
-        """Movies by their rows of the catalogue."""
-        return Targets(
+    def prior_of_rows(self, rows: NDArray[np.int64], evidence: MemberEvidence) -> tuple[Array, Array, Array]:
+        """What the prior needs of movies by their rows: factors (N, K), offset (N,) and deviation (N,)."""
+        return (
             self._prior.movies.take(rows, axis=0),
             self._offsets[evidence].movies.take(rows),
             self._deviations[evidence].take(rows),
-            self._ready.take(rows),
-            self.evidence.take(rows),
         )
+
+    def of_rows(self, rows: NDArray[np.int64], evidence: MemberEvidence) -> Targets:
+        """Movies by their rows of the catalogue."""
+        return Targets(*self.prior_of_rows(rows, evidence), self.ready.take(rows), self.evidence.take(rows))
 
     def of(self, movies: Sequence[Movie], evidence: MemberEvidence) -> Targets:
         """Movies of any kind, in their order."""

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 
@@ -100,11 +100,11 @@ class Answer:
     async def rank(self, asked: AskedRanking) -> Page:
         """The page asked for."""
         self._decoded(asked.unused)
-        rows, predicted = await self._in_background(
-            lambda: self.model.rank(asked.member, asked.allowed, self._finished)
-        )
         end = asked.offset + asked.page_size
-        page = _part(predicted, slice(asked.offset, end))
+        rows, predicted = await self._in_background(
+            lambda: self.model.rank(asked.member, asked.allowed, self._finished, most=end + 1)
+        )
+        page = predicted.take(np.arange(asked.offset, min(end, len(rows))))
         self._metrics.answered(page, self.model.schema.scale)
         movie_ids = [self.model.catalogue.movie_ids[row] for row in rows[asked.offset : end].tolist()]
         return Page(movie_ids, page, end if end < len(rows) else None)
@@ -141,11 +141,3 @@ class Answer:
         done = await asyncio.get_running_loop().run_in_executor(self._background, run)
         self._stage_began = self._clock()
         return done
-
-
-def _part(predicted: Predictions, part: slice) -> Predictions:
-    """Some of the predictions, in their order."""
-    columns: dict[str, Any] = {
-        name: values[part] for name, values in vars(predicted).items() if isinstance(values, np.ndarray)
-    }
-    return replace(predicted, **columns)
