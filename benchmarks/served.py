@@ -100,10 +100,14 @@ def command(models: Path, *options: str) -> list[str]:
 
 
 @contextmanager
-def serving(models: Path, log: Path, *options: str) -> Iterator[Served]:
-    """A server while the block runs, its log in a file; raises RuntimeError if it doesn't start or end as it should."""
+def serving(models: Path, log: Path, *options: str, prefix: Sequence[str] = ()) -> Iterator[Served]:
+    """A server while the block runs, its log in a file; raises RuntimeError if it doesn't start or end as it should.
+
+    `prefix` begins its command, for example to run it on one core.
+    """
     with log.open("w") as errors:
-        process = subprocess.Popen(command(models, *options), stdout=subprocess.PIPE, stderr=errors, text=True)
+        called = [*prefix, *command(models, *options)]
+        process = subprocess.Popen(called, stdout=subprocess.PIPE, stderr=errors, text=True)
     assert process.stdout is not None  # noqa: S101 # that is what PIPE says
     try:
         line = process.stdout.readline()

@@ -8,6 +8,29 @@ from numpy.typing import NDArray
 from features.schema import Attribute
 
 
+class Coder:
+    """Encodes rows of values of certain attributes; what depends on the attributes alone is worked out once."""
+
+    def __init__(self, attributes: Sequence[Attribute]) -> None:
+        self._owner = owners(attributes)
+        numeric = np.array([attribute.kind == "numeric" for attribute in attributes], bool)[self._owner]
+        places = [np.arange(attribute.width) for attribute in attributes]
+        self._category = np.concatenate([np.empty(0), *places]).astype(np.float32)
+        self._numeric = np.flatnonzero(numeric)
+        bends = [_bends(attribute.knots) for attribute in attributes if attribute.kind == "numeric"]
+        self._low, self._gap, self._floor, self._ceiling = np.concatenate([np.empty((4, 0)), *bends], axis=1)
+
+    def __call__(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, W) code of (N, A) values, as `encode` tells."""
+        spread = values.take(self._owner, axis=1)
+        code: NDArray[np.float32] = (spread == self._category).astype(np.float32)
+        if len(self._numeric):
+            share = (spread.take(self._numeric, axis=1) - self._low) / self._gap
+            code[:, self._numeric] = np.minimum(np.maximum(share, self._floor), self._ceiling)
+        code[~np.isfinite(spread)] = np.nan
+        return code
+
+
 def encode(values: NDArray[np.float32], attributes: Sequence[Attribute]) -> NDArray[np.float32]:
     """One row of numbers for each row of attribute values; NaN throughout the block of an unknown value.
 
@@ -15,8 +38,7 @@ def encode(values: NDArray[np.float32], attributes: Sequence[Attribute]) -> NDAr
     attributes' widths: one-hot for categories; for numbers a piecewise linear code that counts, for each gap between
     two knots, which share of it lies below the value (and, beyond the outermost knots, goes on as a straight line).
     """
-    blocks = [_encode_one(values[:, place], attribute) for place, attribute in enumerate(attributes)]
-    return np.concatenate(blocks, axis=1) if blocks else np.empty((len(values), 0), np.float32)
+    return Coder(attributes)(values)
 
 
 def owners(attributes: Sequence[Attribute]) -> NDArray[np.int64]:
@@ -40,17 +62,13 @@ def group_count(attribute: Attribute) -> int:
     return attribute.width if attribute.kind == "categorical" else len(attribute.knots) + 1
 
 
-def _encode_one(values: NDArray[np.float32], attribute: Attribute) -> NDArray[np.float32]:
-    known = np.isfinite(values)[:, None]
-    filled = np.nan_to_num(values)[:, None]
-    if attribute.kind == "categorical":
-        code = filled == np.arange(attribute.width)
-    elif len(attribute.knots) < 2:
-        code = filled - (attribute.knots[0] if attribute.knots else 0.0)
-    else:
-        low, high = np.array(attribute.knots[:-1]), np.array(attribute.knots[1:])
-        share = (filled - low) / (high - low)
-        floor = np.where(np.arange(len(low)) == 0, -3.0, 0.0)  # three gaps beyond the ends nothing more is learned
-        ceiling = np.where(np.arange(len(low)) == len(low) - 1, 4.0, 1.0)
-        code = np.clip(share, floor, ceiling)
-    return np.where(known, code, np.nan).astype(np.float32)
+def _bends(knots: Sequence[float]) -> NDArray[np.float64]:
+    """(4, W) for each gap between knots: where it begins, its width, and the least and greatest code.
+
+    Three gaps beyond the ends nothing more is learned. A number with less than two knots is its own code.
+    """
+    if len(knots) < 2:
+        return np.array([[knots[0] if knots else 0.0], [1.0], [-np.inf], [np.inf]])
+    low, high = np.array(knots[:-1]), np.array(knots[1:])
+    first, last = np.arange(len(low)) == 0, np.arange(len(low)) == len(low) - 1
+    return np.stack([low, high - low, np.where(first, -3.0, 0.0), np.where(last, 4.0, 1.0)])

@@ -35,6 +35,39 @@ class Movies:
 
 
 @dataclass(frozen=True)
+class ReadyMovies:
+    """Movies with all that depends on them alone worked out: N rows."""
+
+    features: NDArray[np.float32]
+    """(N, F) features of pairs, of which those of the movie alone are filled in."""
+    compared: Array
+    """(N, 3) as in Movies."""
+    genres: Array
+    """(N, G) share of each genre; 0 where unknown."""
+    direction: Array
+    """(N, E) as in Movies."""
+    group_residuals: Array
+    """(N, T + 1) as in Movies, with NaN in a last column for members whose group isn't known."""
+
+    def take(self, rows: NDArray[np.int64]) -> "ReadyMovies":
+        """Some of the movies."""
+        return ReadyMovies(
+            self.features.take(rows, axis=0),
+            self.compared.take(rows, axis=0),
+            self.genres.take(rows, axis=0),
+            self.direction.take(rows, axis=0),
+            self.group_residuals.take(rows, axis=0),
+        )
+
+    @staticmethod
+    def join(parts: "Sequence[ReadyMovies]") -> "ReadyMovies":
+        """All movies of all parts, in their order."""
+        return ReadyMovies(
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in ReadyMovies.__dataclass_fields__)
+        )
+
+
+@dataclass(frozen=True)
 class Members:
     """Members as trees see them: N rows, or 1 that goes with every movie."""
 
@@ -51,32 +84,58 @@ class Members:
     groups: NDArray[np.int64]
     """(N, A') column of the movies' `group_residuals` that the member belongs to, for each attribute; -1 unknown."""
 
+    @staticmethod
+    def repeated(members: "Sequence[Members]", counts: Sequence[int]) -> "Members":
+        """The rows of all members, each so many times."""
+        return Members(
+            *(
+                np.concatenate([getattr(one, name) for one in members]).repeat(counts, axis=0)
+                for name in Members.__dataclass_fields__
+            )
+        )
 
-def pair_features(members: Members, movies: Movies, prior: Array) -> NDArray[np.float32]:
-    """(N, F) features of N pairs; `prior` is (N, 4) in the order of PRIOR_NUMBERS."""
-    rows = len(movies.numbers)
-    wide = [np.broadcast_to(column, (rows,))[:, None] for column in (members.evidence, members.log_plays)]
-    affinity = (np.nan_to_num(movies.genres) * members.genres).sum(axis=1, keepdims=True)
-    similarity = (movies.direction * members.embedding).sum(axis=1, keepdims=True)
-    similarity = np.where(np.isfinite(members.compared[:, :1]), similarity, np.nan)
-    groups = np.broadcast_to(members.groups, (rows, members.groups.shape[1]))
-    residuals = np.take_along_axis(movies.group_residuals, np.maximum(groups, 0), axis=1) if groups.size else groups
-    return np.concatenate(
-        [
-            *wide,
-            prior,
-            movies.numbers,
-            movies.compared - members.compared,
-            affinity,
-            similarity,
-            np.where(groups >= 0, residuals, np.nan),
-            movies.genres,
-            movies.attributes,
-        ],
-        axis=1,
-        dtype=np.float32,
-        casting="same_kind",
-    )
+
+EVIDENCE, LOG_PLAYS, PRIOR, NUMBERS, BEYOND, AFFINITY, SIMILARITY = 0, 1, 2, 6, 11, 14, 15
+"""Where features, or the first of several, stand; groups' residuals come next, then genres, then attributes."""
+GROUPS = 16
+
+
+def ready(movies: Movies, groups: int) -> ReadyMovies:
+    """The movies made ready for members of whom so many attributes have groups."""
+    rows, genres = movies.genres.shape
+    width = GROUPS + groups + genres + movies.attributes.shape[1]
+    features = np.full((rows, width), np.nan, np.float32)
+    features[:, NUMBERS:BEYOND] = movies.numbers
+    features[:, GROUPS + groups : GROUPS + groups + genres] = movies.genres
+    features[:, GROUPS + groups + genres :] = movies.attributes
+    nothing = np.full((rows, 1), np.nan, movies.group_residuals.dtype)
+    residuals = np.concatenate([movies.group_residuals, nothing], axis=1)
+    return ReadyMovies(features, movies.compared, np.nan_to_num(movies.genres), movies.direction, residuals)
+
+
+def of_movies_alone(groups: int, width: int) -> NDArray[np.bool_]:
+    """(F,) which of F features depend on the movie alone, for members of whom so many attributes have groups."""
+    alone = np.zeros(width, bool)
+    alone[NUMBERS:BEYOND] = alone[GROUPS + groups :] = True
+    return alone
+
+
+def pair_features(members: Members, movies: ReadyMovies, prior: Array) -> NDArray[np.float32]:
+    """(N, F) features of N pairs, written into those of `movies`; `prior` is (N, 4) in the order of PRIOR_NUMBERS."""
+    features, plays = movies.features, np.isfinite(members.compared[:, 0])
+    features[:, EVIDENCE] = members.evidence
+    features[:, LOG_PLAYS] = members.log_plays
+    features[:, PRIOR:NUMBERS] = prior
+    features[:, BEYOND:AFFINITY] = movies.compared - members.compared
+    features[:, AFFINITY] = (movies.genres * members.genres).sum(axis=1)
+    similarity = (movies.direction * members.embedding).sum(axis=1)
+    features[:, SIMILARITY] = np.where(plays, similarity, np.nan)
+    groups = members.groups.shape[1]
+    if groups and len(members.groups) == 1:  # -1, not known, takes the last column in both
+        features[:, GROUPS : GROUPS + groups] = movies.group_residuals.take(members.groups[0], axis=1)
+    elif groups:
+        features[:, GROUPS : GROUPS + groups] = np.take_along_axis(movies.group_residuals, members.groups, axis=1)
+    return features
 
 
 def pair_names(member_attributes: Sequence[str], genres: Sequence[str], movie_attributes: Sequence[str]) -> list[str]:

@@ -29,19 +29,22 @@ Sums = Mapping[str, Any]
 """Sums over a member's plays by column: polars expressions, or numpy arrays of one shape."""
 
 
-def play_columns(completion: Any, completion_known: Any, age_days: Any, age_known: Any) -> dict[str, Any]:
-    """Columns of the plays themselves; what isn't known is given as 0 with a 0 beside it."""
-    return {
-        "plays": completion_known * 0.0 + 1.0,
-        "completion": on_grid(completion * completion_known),
-        "completion_known": completion_known,
-        "recency": on_grid(age_known * RECENT_DAYS / (age_days + RECENT_DAYS)),
-        "age_known": age_known,
-    }
+OWN = ("plays", "completion", "completion_known", "recency", "age_known")
+"""What a play itself, whatever its movie, adds to the sums; 0 for what isn't known of it."""
 
 
-def formulas(sums: Sums, movie_columns: Sequence[str], log1p: Callable[[Any], Any]) -> dict[str, Any]:
-    """The features of a member's plays from their sums."""
+def share_watched(completion: Any) -> Any:
+    """What a play of known completion adds to the sum of completions."""
+    return on_grid(completion)
+
+
+def recency(age_days: Any) -> Any:
+    """What a play of known age adds to the sum of recencies: 1 on the last day, and ever less."""
+    return on_grid(RECENT_DAYS / (age_days + RECENT_DAYS))
+
+
+def own_formulas(sums: Sums, log1p: Callable[[Any], Any]) -> dict[str, Any]:
+    """The features that need nothing of the movies, from the sums of a member's plays."""
     log_plays = log1p(sums["plays"])
     return {
         "log_plays": log_plays,
@@ -50,8 +53,12 @@ def formulas(sums: Sums, movie_columns: Sequence[str], log1p: Callable[[Any], An
         "completion_known": sums["completion_known"] / (sums["plays"] + PRIOR_PLAYS),
         "recency": sums["recency"] / (sums["age_known"] + PRIOR_PLAYS),
         "age_known": sums["age_known"] / (sums["plays"] + PRIOR_PLAYS),
-        **{f"movies:{name}": sums[name] / (sums["plays"] + PRIOR_PLAYS) for name in movie_columns},
     }
+
+
+def mean_of_movies(total: Any, plays: Any) -> Any:
+    """The feature of a column of the movies from its sum over a member's plays."""
+    return total / (plays + PRIOR_PLAYS)
 
 
 def of_table(plays: pl.LazyFrame, movies: pl.LazyFrame, movie_columns: Sequence[str]) -> pl.LazyFrame:
@@ -60,13 +67,14 @@ def of_table(plays: pl.LazyFrame, movies: pl.LazyFrame, movie_columns: Sequence[
     `plays` has view, movie (a row number), completion and age_days (null where unknown); `movies` has movie and the
     movie columns.
     """
-    own = play_columns(
-        pl.col(COMPLETION).fill_null(0.0),
+    columns = (
+        pl.lit(1.0),
+        share_watched(pl.col(COMPLETION)).fill_null(0.0),
         pl.col(COMPLETION).is_not_null().cast(pl.Float64),
-        pl.col(AGE_DAYS).fill_null(0.0),
+        recency(pl.col(AGE_DAYS)).fill_null(0.0),
         pl.col(AGE_DAYS).is_not_null().cast(pl.Float64),
     )
-    names = [*own, *movie_columns]
+    own = dict(zip(OWN, columns, strict=True))
     sums = (
         plays.join(movies, on=MOVIE, how="left")
         .with_columns(**{f"own:{name}": column for name, column in own.items()})
@@ -76,30 +84,24 @@ def of_table(plays: pl.LazyFrame, movies: pl.LazyFrame, movie_columns: Sequence[
             *(pl.col(name).cast(pl.Float64).sum().alias(f"sum:{name}") for name in movie_columns),
         )
     )
-    features = formulas({name: pl.col(f"sum:{name}") for name in names}, movie_columns, lambda sum_: sum_.log1p())
+    features = own_formulas({name: pl.col(f"sum:{name}") for name in own}, lambda sum_: sum_.log1p())
+    features |= {f"movies:{name}": mean_of_movies(pl.col(f"sum:{name}"), pl.col("sum:plays")) for name in movie_columns}
     return sums.select(VIEW, **features).sort(VIEW)
 
 
 def of_member(
-    completion: NDArray[np.float32],
-    age_days: NDArray[np.float32],
-    movie_rows: NDArray[np.float32],
-    movie_columns: Sequence[str],
+    completion: NDArray[np.float32], age_days: NDArray[np.float32], movie_sums: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(F,) the same features for the P plays of one member; `movie_rows` is (P, C), NaN stands for unknown."""
-    own = play_columns(
-        np.nan_to_num(completion.astype(float)),
-        np.isfinite(completion).astype(float),
-        np.nan_to_num(age_days.astype(float)),
-        np.isfinite(age_days).astype(float),
-    )
-    sums = {name: column.sum() for name, column in own.items()}
-    sums |= dict(zip(movie_columns, movie_rows.sum(axis=0, dtype=np.float64), strict=True))
-    return np.array(list(formulas(sums, movie_columns, np.log1p).values()))
+    """(F,) the same features for the P plays of one member; `movie_sums` is (C,), NaN stands for unknown."""
+    shares, ages = completion[np.isfinite(completion)], age_days[np.isfinite(age_days)]
+    watched = float(share_watched(shares.astype(np.float64)).sum()) if len(shares) else 0.0
+    recent = float(recency(ages.astype(np.float64)).sum()) if len(ages) else 0.0
+    plays = float(len(completion))
+    sums = dict(zip(OWN, (plays, watched, float(len(shares)), recent, float(len(ages))), strict=True))
+    return np.concatenate([[*own_formulas(sums, np.log1p).values()], mean_of_movies(movie_sums, plays)])
 
 
 def names(movie_columns: Sequence[str]) -> list[str]:
     """The features' names in their order."""
-    none = np.zeros(1)
-    ones = dict.fromkeys([*play_columns(none, none, none, none), *movie_columns], 1.0)
-    return list(formulas(ones, movie_columns, np.log1p))
+    own = own_formulas(dict.fromkeys(OWN, 1.0), np.log1p)
+    return [*own, *(f"movies:{name}" for name in movie_columns)]

@@ -2,7 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 Kind = Literal["categorical", "numeric"]
 
@@ -22,6 +26,10 @@ class Scale:
     def span(self) -> float:
         """Highest less lowest rating; 1 where all ratings are equal, so that shares of it stay finite."""
         return self.high - self.low or 1.0
+
+    def cut(self, ratings: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The nearest ratings within the scale."""
+        return np.minimum(np.maximum(ratings, self.low), self.high)
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,11 @@ class Attribute:
         if self.kind == "categorical":
             return len(self.categories) + self.has_other
         return max(len(self.knots) - 1, 1)
+
+    @cached_property
+    def category_numbers(self) -> Mapping[str, int]:
+        """The number of each category."""
+        return {category: number for number, category in enumerate(self.categories)}
 
 
 @dataclass(frozen=True)

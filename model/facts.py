@@ -1,6 +1,7 @@
 """What is known of one member and of one movie, as numbers that the features are made from."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,6 +31,14 @@ class Play(NamedTuple):
     """Seconds since 1970 UTC; NaN where unknown."""
 
 
+class Plays(NamedTuple):
+    """Many plays, field by field as in Play."""
+
+    movies: Sequence[int]
+    completion: Sequence[float]
+    played_at: Sequence[float]
+
+
 @dataclass(frozen=True)
 class MemberFacts:
     """What is known of a member: A attributes, P plays."""
@@ -51,6 +60,14 @@ class MemberFacts:
             np.full(len(schema.member_attributes), np.nan, np.float32), np.empty(0, np.int32), none, none
         )
 
+    def has_played(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(N,) whether each of these rows of the catalogue was played; a row below 0 never was."""
+        if not len(self.movies):
+            return np.zeros(len(rows), bool)
+        places = np.minimum(self.movies.searchsorted(rows), len(self.movies) - 1)
+        played: NDArray[np.bool_] = self.movies[places] == rows
+        return played
+
     def without(self, movie: int) -> "MemberFacts":
         """The same member, had it not played this row of the catalogue."""
         kept = self.movies != movie
@@ -71,12 +88,22 @@ class MemberFacts:
     def with_plays(self, plays: Iterable[Play], schema: Schema) -> "MemberFacts":
         """The same member with further plays; of two plays of one movie, the later and the higher completion count."""
         added = list(plays)
-        if not added:
+        return self.with_all_plays(Plays(*zip(*added, strict=True)), schema) if added else self
+
+    def with_all_plays(self, plays: Plays, schema: Schema) -> "MemberFacts":
+        """The same as `with_plays`, of plays as columns."""
+        if not plays.movies:
             return self
-        movies = np.concatenate([self.movies, np.array([play.movie for play in added], np.int32)])
-        completion = np.concatenate([self.completion, np.array([play.completion for play in added], np.float32)])
-        ages = age_in_days(np.array([play.played_at for play in added], float), schema)
-        age_days = np.concatenate([self.age_days, ages])
+        movies, completion = np.array(plays.movies, np.int32), np.array(plays.completion, np.float32)
+        age_days = age_in_days(np.array(plays.played_at, np.float64), schema)
+        if len(self.movies):
+            movies = np.concatenate([self.movies, movies])
+            completion = np.concatenate([self.completion, completion])
+            age_days = np.concatenate([self.age_days, age_days])
+        order = movies.argsort()
+        ascending = movies[order]
+        if (ascending[1:] > ascending[:-1]).all():  # each once, as in most requests
+            return MemberFacts(self.attributes, ascending, completion[order], age_days[order])
         unique, place = np.unique(movies, return_inverse=True)
         highest = np.full(len(unique), np.nan, np.float32)
         youngest = np.full(len(unique), np.nan, np.float32)
@@ -145,13 +172,14 @@ def encode_attribute(attribute: Attribute, value: Value) -> float:
     if attribute.kind == "numeric":
         if isinstance(value, (str, bool)):
             raise WrongKind(f"attribute {attribute.name} takes a number")
-        return float(value) if np.isfinite(value) else float("nan")
+        return float(value) if math.isfinite(value) else math.nan
     if not isinstance(value, (str, bool)):
         raise WrongKind(f"attribute {attribute.name} takes text or a flag")
     text = str(value).lower() if isinstance(value, bool) else value
-    if text in attribute.categories:
-        return float(attribute.categories.index(text))
-    return float(len(attribute.categories)) if attribute.has_other else float("nan")
+    number = attribute.category_numbers.get(text)
+    if number is None:
+        return float(len(attribute.categories)) if attribute.has_other else math.nan
+    return float(number)
 
 
 def age_in_days(played_at: NDArray[np.float64], schema: Schema) -> NDArray[np.float32]:

@@ -1,6 +1,8 @@
 """The inputs from which a member's taste is predicted: what it plays and what is known of it."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,15 +33,25 @@ class MovieColumns:
     taste: NDArray[np.float32]
     """(M, k) what the factorization says of the movie."""
 
+    @cached_property
+    def _summed(self) -> NDArray[np.float32]:
+        """(M, C + k + E + 1) all that is summed over plays, side by side, so that one look-up takes it all."""
+        parts = (self.columns, self.taste, self.embedding, self.squared_weight[:, None])
+        return np.concatenate(parts, axis=1, dtype=np.float32)
+
     def of_plays(self, member: MemberFacts) -> NDArray[np.float64]:
         """(F + k + E,) inputs from the plays of one member."""
-        movies = member.movies
-        features = of_member(member.completion, member.age_days, self.columns[movies], self.names)
-        taste = self.taste[movies].sum(axis=0, dtype=np.float64)
-        embedding = self.embedding[movies].sum(axis=0, dtype=np.float64)
-        squared = self.squared_weight[movies].sum(dtype=np.float64)
-        joined = join_plays(features[None], taste[None], embedding[None], np.array([squared]), np.array([len(movies)]))
-        return joined.reshape(-1)
+        sums = self._summed.take(member.movies, axis=0).sum(axis=0, dtype=np.float64)
+        taste = len(self.names)
+        embedding = taste + self.taste.shape[1]
+        features = of_member(member.completion, member.age_days, sums[:taste])
+        return np.concatenate(
+            [
+                features,
+                mean_taste(sums[taste:embedding], len(member.movies)),
+                scaled_embedding(sums[embedding:-1], sums[-1]),
+            ]
+        )
 
 
 def join_plays(
@@ -51,13 +63,19 @@ def join_plays(
 ) -> NDArray[np.float64]:
     """(N, F + k + E) inputs from plays: features, mean taste and embedding, the last two from their sums."""
     return np.concatenate(
-        [
-            features,
-            taste / (plays[:, None] + PRIOR_PLAYS),
-            embedding / np.sqrt(squared_weight[:, None] + PRIOR_EMBEDDING),
-        ],
-        axis=1,
+        [features, mean_taste(taste, plays[:, None]), scaled_embedding(embedding, squared_weight[:, None])], axis=1
     )
+
+
+def mean_taste(taste: NDArray[np.float64], plays: NDArray[np.int64] | int) -> NDArray[np.float64]:
+    """Mean taste of the movies played, from its sum."""
+    return taste / (plays + PRIOR_PLAYS)
+
+
+def scaled_embedding(embedding: NDArray[np.float64], squared_weight: Any) -> NDArray[np.float64]:
+    """Place in the space of plays, from the sums of the movies' places and squared weights."""
+    scaled: NDArray[np.float64] = embedding / np.sqrt(squared_weight + PRIOR_EMBEDDING)
+    return scaled
 
 
 def of_attributes(attributes: NDArray[np.float32], schema: Schema) -> NDArray[np.float64]:

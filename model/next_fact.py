@@ -15,13 +15,12 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from features.pairs import Movies, pair_features
+from features.pairs import pair_features
 from features.schema import Attribute
 from model.evidence import MemberEvidence, MovieEvidence
 from model.facts import MemberFacts
 from model.inputs import of_attributes
 from model.model import Model
-from model.pairs import members_of
 from model.predictions import NextFact
 from model.prior import prior_numbers, rating_of
 from model.targets import Movie
@@ -186,9 +185,7 @@ def _ratings(
         np.repeat(one, len(plays), axis=0) for one in (target.factors, target.offset, target.deviation)
     )
     kinds = np.full(len(plays), int(evidence))
-    members = members_of(model.schema, model.prior.columns, model.pairs.grouped, kinds, inputs, plays, attributes)
-    columns = Movies(
-        *(np.repeat(getattr(target.columns, one), len(plays), axis=0) for one in Movies.__dataclass_fields__)
-    )
+    members = model.member_columns.of(kinds, inputs, plays, attributes)
+    columns = target.columns.take(np.zeros(len(plays), np.int64))
     features = pair_features(members, columns, prior_numbers(factors, movies, offset, deviation))
     return rating_of(factors, movies) + model.trees.corrections(features, evidence)

@@ -11,9 +11,9 @@ from features.movies import scaled_year
 from features.pairs import COMPARED, Members, Movies, pair_names
 from features.plays import names
 from features.schema import Schema
+from model.evidence import MemberEvidence
 from model.facts import MovieFacts
 from model.inputs import MovieColumns
-from model.prior import Taste
 
 
 @dataclass(frozen=True)
@@ -24,18 +24,6 @@ class PairColumns:
     """All M movies."""
     grouped: tuple[int, ...]
     """Positions of the member attributes whose groups' residuals the trees see."""
-
-    def of_movies(self, rows: NDArray[np.int64]) -> Movies:
-        """Those rows of the movies."""
-        movies = self.movies
-        return Movies(
-            movies.numbers[rows],
-            movies.compared[rows],
-            movies.genres[rows],
-            movies.attributes[rows],
-            movies.direction[rows],
-            movies.group_residuals[rows],
-        )
 
 
 def feature_names(schema: Schema, grouped: Sequence[int]) -> list[str]:
@@ -60,51 +48,55 @@ def as_unrated(movies: Movies) -> Movies:
     )
 
 
-def members_of(
-    schema: Schema,
-    columns: MovieColumns,
-    grouped: Sequence[int],
-    evidence: NDArray[np.int64],
-    inputs: NDArray[np.float64],
-    plays: NDArray[np.int64],
-    attributes: NDArray[np.float32],
-) -> Members:
-    """N members from their evidence (N,), inputs from plays (N, I), plays counted (N,), attributes (N, A)."""
-    feature_names = names(columns.names)
-    place = {name: number for number, name in enumerate(feature_names)}
-    compared = [place[f"movies:{name}"] for name in COMPARED]
-    genres = [place[f"movies:genre:{name}"] for name in schema.genres]
-    hidden = np.where(plays > 0, 0.0, np.nan)[:, None]
-    start, group_columns = 0, []
-    for number in grouped:
-        found = groups(attributes[:, number], schema.member_attributes[number])
-        group_columns.append(np.where(found >= 0, found + start, -1))
-        start += group_count(schema.member_attributes[number])
-    return Members(
-        evidence,
-        np.log1p(plays),
-        inputs[:, compared] + hidden,
-        inputs[:, genres] + hidden,
-        inputs[:, inputs.shape[1] - columns.embedding.shape[1] :],
-        np.stack(group_columns, axis=1) if group_columns else np.empty((len(plays), 0), np.int64),
-    )
+class MemberColumns:
+    """Finds members' own numbers among what is known of them; what depends on the model alone is worked out once."""
 
+    def __init__(self, schema: Schema, columns: MovieColumns, grouped: Sequence[int]) -> None:
+        place = {name: number for number, name in enumerate(names(columns.names))}
+        self._compared = np.array([place[f"movies:{name}"] for name in COMPARED])
+        self._genres = np.array([place[f"movies:genre:{name}"] for name in schema.genres], np.int64)
+        self._embedding = len(place) + columns.taste.shape[1]
+        self._width = self._embedding + columns.embedding.shape[1]
+        self._grouped = np.array(grouped, np.int64)
+        attributes = [schema.member_attributes[number] for number in grouped]
+        self._numeric = [(number, one) for number, one in enumerate(attributes) if one.kind == "numeric"]
+        counts = [group_count(attribute) for attribute in attributes]
+        self._starts = np.cumsum([0, *counts])[:-1]
 
-def member_of(
-    schema: Schema,
-    columns: MovieColumns,
-    grouped: Sequence[int],
-    taste: Taste,
-    inputs: NDArray[np.float64] | None,
-    plays: int,
-    attributes: NDArray[np.float32],
-) -> Members:
-    """One member as one row; `inputs` is (I,), None without plays."""
-    width = len(names(columns.names)) + columns.taste.shape[1] + columns.embedding.shape[1]
-    row = np.zeros((1, width)) if inputs is None else inputs[None]
-    return members_of(
-        schema, columns, grouped, np.array([int(taste.evidence)]), row, np.array([plays]), attributes[None]
-    )
+    def of(
+        self,
+        evidence: NDArray[np.int64],
+        inputs: NDArray[np.float64],
+        plays: NDArray[np.int64],
+        attributes: NDArray[np.float32],
+    ) -> Members:
+        """N members from their evidence (N,), inputs from plays (N, I), plays counted (N,), attributes (N, A)."""
+        compared, genres = inputs.take(self._compared, axis=1), inputs.take(self._genres, axis=1)
+        if not plays.all():
+            compared[plays == 0] = genres[plays == 0] = np.nan
+        embedding = inputs[:, self._embedding :].astype(np.float32)
+        return Members(evidence, np.log1p(plays), compared, genres, embedding, self._groups(attributes))
+
+    def of_one(
+        self,
+        evidence: MemberEvidence,
+        inputs: NDArray[np.float64] | None,
+        plays: int,
+        attributes: NDArray[np.float32],
+    ) -> Members:
+        """One member as one row; `inputs` is (I,), None without plays."""
+        row = np.zeros((1, self._width)) if inputs is None else inputs[None]
+        return self.of(np.array([int(evidence)]), row, np.array([plays]), attributes[None])
+
+    def _groups(self, attributes: NDArray[np.float32]) -> NDArray[np.int64]:
+        """(N, A') column of the movies' residuals for each attribute that has groups; -1 where not known."""
+        values = attributes.take(self._grouped, axis=1)
+        known = np.isfinite(values)
+        numeric = [(number, groups(values[:, number], attribute)) for number, attribute in self._numeric]
+        values[~known] = 0
+        for number, group in numeric:
+            values[:, number] = group
+        return np.where(known, values.astype(np.int64) + self._starts, -1)
 
 
 def described_movie(schema: Schema, movie: MovieFacts | None, like: Movies, mean_year: float) -> Movies:

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.attributes import Coder
 from features.movies import describe
 from features.schema import Attribute, Schema
 from model.evidence import MemberEvidence, MovieEvidence
 from model.facts import MemberFacts, MovieFacts
-from model.inputs import MovieColumns, of_attributes
+from model.inputs import MovieColumns
 from model.regression import KernelRegression
 
 
@@ -85,23 +87,31 @@ class Prior:
     noise: float
     """Variance of a rating about what the true factors say."""
 
+    @cached_property
+    def _kinds(self) -> list[MemberEvidence]:
+        """Kinds of evidence that there is a regression for, most evidence first."""
+        return sorted(self.heads, reverse=True)
+
     def usable_evidence(self, member: MemberFacts) -> MemberEvidence:
         """The most evidence that a member's facts amount to, of the kinds that the data has shown."""
         attributes, plays = bool(np.isfinite(member.attributes).any()), len(member.movies) > 0
-        for kind in sorted(self.heads, reverse=True):
+        for kind in self._kinds:
             if (attributes or not kind.has_attributes) and (plays or not kind.has_plays):
                 return kind
         return MemberEvidence.NOTHING
 
-    def taste_of(self, member: MemberFacts, schema: Schema) -> tuple[Taste, NDArray[np.float64] | None]:
-        """The member's predicted factors, and the (I,) inputs from its plays, None without plays."""
+    def taste_of(self, member: MemberFacts, code: Coder) -> tuple[Taste, NDArray[np.float64] | None]:
+        """The member's predicted factors, and the (I,) inputs from its plays, None without plays.
+
+        `code` encodes member attributes.
+        """
         evidence = self.usable_evidence(member)
         if evidence is MemberEvidence.NOTHING:
             return Taste(self.average_member, evidence, 0.0), None
         inputs = self.columns.of_plays(member) if evidence.has_plays else None
         parts = [] if inputs is None else [inputs]
         if evidence.has_attributes:
-            parts.append(of_attributes(member.attributes[None], schema).reshape(-1))
+            parts.append(code(member.attributes[None])[0].astype(np.float64))
         factors, distance = self.heads[evidence].predict_one(np.concatenate(parts))
         return Taste(factors, evidence, distance), inputs
 
@@ -126,13 +136,21 @@ def prior_numbers(
 
     `factors` is (N, K) or (K,), `movies` (N, K), `offset` (N,) what is added to the prior's rating.
     """
-    fit = rating_of(factors, movies)
-    generosity = np.broadcast_to(factors[..., -1], fit.shape)
-    return np.stack([fit + offset, fit - movies[:, -1] - generosity, generosity, deviation], axis=1)
+    numbers = np.empty((len(movies), 4))
+    numbers[:, 1] = taste = taste_part(factors, movies)
+    numbers[:, 2] = generosity = factors[..., -1]
+    numbers[:, 0] = taste + movies[:, -1] + generosity + offset
+    numbers[:, 3] = deviation
+    return numbers
 
 
 def rating_of(factors: NDArray[np.float64], movies: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N,) rating less mean, for (N, K) or (K,) factors of members and (N, K) of movies."""
+    return taste_part(factors, movies) + movies[..., -1] + factors[..., -1]
+
+
+def taste_part(factors: NDArray[np.float64], movies: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N,) how well the movies' taste fits that of the members, in rating points."""
     size = movies.shape[-1] - 1
     fit: NDArray[np.float64] = (movies[..., :size] * factors[..., :size]).sum(axis=-1)
-    return fit + movies[..., size] + factors[..., size]
+    return fit

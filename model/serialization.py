@@ -165,7 +165,7 @@ def _forest(content: bytes, features: int) -> lightgbm.Booster | None:
 
 
 _COLUMN_ARRAYS = ("columns", "embedding", "squared_weight", "taste")
-_HEAD_ARRAYS = ("centre", "scale", "landmarks", "intercept", "linear", "bumps")
+_HEAD_ARRAYS = ("centre", "scale", "sight", "landmarks", "intercept", "linear", "bumps")
 _DESCRIPTION_ARRAYS = ("centre", "intercept", "weights")
 
 

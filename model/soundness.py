@@ -70,8 +70,8 @@ def check_prior(prior: Prior, schema: Schema, count: int) -> None:
         bumps = len(head.landmarks)
         _check_shapes(
             head,
-            {"centre": (inputs,), "scale": (inputs,), "landmarks": (bumps, inputs), "intercept": (factors,),
-             "linear": (inputs, factors), "bumps": (bumps, factors)},
+            {"centre": (inputs,), "scale": (inputs,), "sight": (inputs,), "landmarks": (bumps, inputs),
+             "intercept": (factors,), "linear": (inputs, factors), "bumps": (bumps, factors)},
         )  # fmt: skip
         if head.gamma < 0:
             raise ValueError("a head's bumps have a negative width")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from features.pairs import Movies
+from features.pairs import ReadyMovies, ready
 from features.schema import Schema
 from model.catalogue import Catalogue
 from model.evidence import MemberEvidence, MovieEvidence
@@ -29,8 +29,8 @@ class Targets:
     """(N,) what the ratings of the movie lie above the prior, for this evidence."""
     deviation: Array
     """(N,) standard deviation of a rating about its prediction."""
-    columns: Movies
-    """N rows for the trees."""
+    columns: ReadyMovies
+    """N rows for the trees, which write what goes with the member into them."""
     evidence: NDArray[np.int8]
     """(N,) a MovieEvidence each."""
 
@@ -63,17 +63,21 @@ class MovieView:
         variance = prior.movie_variance.copy()
         for evidence, value in prior.unrated_variance.items():
             variance[self.evidence == evidence] = value
+        self.ready = ready(pairs.movies, len(pairs.grouped))
+        """(M,) movies of the catalogue as trees see them."""
         self._deviations = {kind: prior.deviation(kind, prior.movies, variance) for kind in prior.spread}
+
+    def prior_of_rows(self, rows: NDArray[np.int64], evidence: MemberEvidence) -> tuple[Array, Array, Array]:
+        """What the prior needs of movies by their rows: factors (N, K), offset (N,) and deviation (N,)."""
+        return (
+            self._prior.movies.take(rows, axis=0),
+            self._offsets[evidence].movies.take(rows),
+            self._deviations[evidence].take(rows),
+        )
 
     def of_rows(self, rows: NDArray[np.int64], evidence: MemberEvidence) -> Targets:
         """Movies by their rows of the catalogue."""
-        return Targets(
-            self._prior.movies[rows],
-            self._offsets[evidence].movies[rows],
-            self._deviations[evidence][rows],
-            self._pairs.of_movies(rows),
-            self.evidence[rows],
-        )
+        return Targets(*self.prior_of_rows(rows, evidence), self.ready.take(rows), self.evidence.take(rows))
 
     def of(self, movies: Sequence[Movie], evidence: MemberEvidence) -> Targets:
         """Movies of any kind, in their order."""
@@ -84,14 +88,11 @@ class MovieView:
             self.of_rows(np.array([movie]), evidence) if isinstance(movie, int) else self._unrated(movie, evidence)
             for movie in movies
         ]
-        columns = [
-            np.concatenate([getattr(part.columns, name) for part in parts]) for name in Movies.__dataclass_fields__
-        ]
         return Targets(
             np.concatenate([part.factors for part in parts]),
             np.concatenate([part.offset for part in parts]),
             np.concatenate([part.deviation for part in parts]),
-            Movies(*columns),
+            ReadyMovies.join([part.columns for part in parts]),
             np.concatenate([part.evidence for part in parts]),
         )
 
@@ -99,10 +100,11 @@ class MovieView:
         known = movie if movie is not None and movie.is_described else None
         kind = MovieEvidence.UNKNOWN if known is None else MovieEvidence.DESCRIBED
         factors = self._prior.description.predict_one(self._schema, known)[None]
+        movies = described_movie(self._schema, known, self._pairs.movies, self._prior.columns.mean_year)
         return Targets(
             factors,
             self._offsets[evidence].description.predict_one(self._schema, known),
             self._prior.deviation(evidence, factors, np.array([self._prior.unrated_variance[kind]])),
-            described_movie(self._schema, known, self._pairs.movies, self._prior.columns.mean_year),
+            ready(movies, len(self._pairs.grouped)),
             np.array([kind], np.int8),
         )

@@ -3,19 +3,20 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 
-from model.model import Model
+from model.model import Model, Rows
 from model.next_fact import next_fact
 from model.predictions import Explanation, NextFact, Predictions
 from service.decode import Asked, AskedRanking
 from service.live import LiveModel, Served
 from service.metrics import Metrics
 from service.request_facts import Unused
+from service.together import Together
 
 INLINE_MOVIES = 200
 INLINE_PLAYED = 2
@@ -45,13 +46,14 @@ class Answering:
         self._metrics = metrics
         self._background = background
         self._clock = clock
+        self._together = Together(metrics.stage, clock)
 
     def begin(self) -> "Answer":
         """An answer by the model that serves now, for a `with` block that ends when the response is made.
 
         Raises NoModel before one is loaded.
         """
-        return Answer(self._live.served(), self._metrics, self._background, self._clock)
+        return Answer(self._live.served(), self._metrics, self._background, self._together, self._clock)
 
     def model(self) -> Model:
         """The model that serves now; raises NoModel before one is loaded."""
@@ -61,8 +63,11 @@ class Answering:
 class Answer:
     """What the methods of the servicer work with."""
 
-    def __init__(self, served: Served, metrics: Metrics, background: Executor, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, served: Served, metrics: Metrics, background: Executor, together: Together, clock: Callable[[], float]
+    ) -> None:
         self.model = served.model
+        self._together = together
         self.decode = served.decode
         self._metrics = metrics
         self._background = background
@@ -81,21 +86,25 @@ class Answer:
     async def predict(self, asked: Asked) -> Predictions:
         """Predictions in the order asked."""
         self._decoded(asked.unused)
-        if len(asked.movies) > INLINE_MOVIES or asked.played > INLINE_PLAYED:
+        played = asked.played
+        if len(asked.movies) > INLINE_MOVIES or played > INLINE_PLAYED:
             predicted = await self._in_background(lambda: self._predict(asked))
-        else:
+        elif played or asked.rows is None:
             predicted = self._predict(asked)
+        else:
+            predicted = await self._together.predict(self.model, Rows(asked.member, asked.rows))
+            self._stage_began = self._clock()
         self._metrics.answered(predicted, self.model.schema.scale)
         return predicted
 
     async def rank(self, asked: AskedRanking) -> Page:
         """The page asked for."""
         self._decoded(asked.unused)
-        rows, predicted = await self._in_background(
-            lambda: self.model.rank(asked.member, asked.allowed, self._finished)
-        )
         end = asked.offset + asked.page_size
-        page = _part(predicted, slice(asked.offset, end))
+        rows, predicted = await self._in_background(
+            lambda: self.model.rank(asked.member, asked.allowed, self._finished, most=end + 1)
+        )
+        page = predicted.take(np.arange(asked.offset, min(end, len(rows))))
         self._metrics.answered(page, self.model.schema.scale)
         movie_ids = [self.model.catalogue.movie_ids[row] for row in rows[asked.offset : end].tolist()]
         return Page(movie_ids, page, end if end < len(rows) else None)
@@ -132,11 +141,3 @@ class Answer:
         done = await asyncio.get_running_loop().run_in_executor(self._background, run)
         self._stage_began = self._clock()
         return done
-
-
-def _part(predicted: Predictions, part: slice) -> Predictions:
-    """Some of the predictions, in their order."""
-    columns: dict[str, Any] = {
-        name: values[part] for name, values in vars(predicted).items() if isinstance(values, np.ndarray)
-    }
-    return replace(predicted, **columns)

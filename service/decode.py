@@ -26,10 +26,16 @@ class Asked:
     unused: Unused
 
     @property
+    def rows(self) -> NDArray[np.int64] | None:
+        """(N,) rows of the catalogue; None where it lacks a movie or another description counts."""
+        known = all(type(movie) is int for movie in self.movies)
+        return np.array(self.movies, np.int64) if known else None
+
+    @property
     def played(self) -> int:
         """How many of the movies the member has played."""
         rows = set(self.member.movies.tolist())
-        return sum(movie in rows for movie in self.movies if isinstance(movie, int))
+        return sum(movie in rows for movie in self.movies if isinstance(movie, int)) if rows else 0
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,10 @@ class Decoder:
                 found.check_id(movie_id, f"movie_ids[{number}]")
         found.refuse_any()
         movie_ids = list(request.movie_ids)
+        if not described:
+            rows: list[Movie] = [self._catalogue.row(movie_id) for movie_id in movie_ids]
+            unused.movies += rows.count(None)
+            return Asked(member, movie_ids, rows, unused)
         asked = set(movie_ids)
         movie_ids += [movie_id for movie_id in described if movie_id not in asked]
         movies = [self._movie(movie_id, described.get(movie_id), member, unused) for movie_id in movie_ids]

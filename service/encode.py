@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
 from features.schema import Attribute
 from model.evidence import MemberEvidence
@@ -9,6 +10,7 @@ from model.model import Model
 from model.predictions import GROUPS, Explanation, NextFact, Predictions
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.request_facts import Unused
+from service.wire import predictions_bytes
 
 _KINDS = {"categorical": pb.ATTRIBUTE_KIND_CATEGORICAL, "numeric": pb.ATTRIBUTE_KIND_NUMERIC}
 
@@ -17,25 +19,25 @@ def prediction_response(
     movie_ids: Sequence[str], predicted: Predictions, unused: Unused, version: str
 ) -> pb.PredictEnjoymentResponse:
     """The answer of PredictEnjoyment."""
-    return pb.PredictEnjoymentResponse(
-        predictions=_predictions(movie_ids, predicted),
-        member_evidence=_evidence(predicted.member_evidence),
-        model_version=version,
-        unused=_unused(unused),
-    )
+    response = pb.PredictEnjoymentResponse.FromString(predictions_bytes(movie_ids, predicted))
+    response.member_evidence = _evidence(predicted.member_evidence)
+    response.model_version = version
+    if unused.told:
+        response.unused.CopyFrom(_unused(unused))
+    return response
 
 
 def ranking_response(
     movie_ids: Sequence[str], predicted: Predictions, unused: Unused, version: str, next_page_token: str
 ) -> pb.RankMoviesResponse:
     """The answer of RankMovies."""
-    return pb.RankMoviesResponse(
-        predictions=_predictions(movie_ids, predicted),
-        member_evidence=_evidence(predicted.member_evidence),
-        model_version=version,
-        unused=_unused(unused),
-        next_page_token=next_page_token,
-    )
+    response = pb.RankMoviesResponse.FromString(predictions_bytes(movie_ids, predicted))
+    response.member_evidence = _evidence(predicted.member_evidence)
+    response.model_version = version
+    response.next_page_token = next_page_token
+    if unused.told:
+        response.unused.CopyFrom(_unused(unused))
+    return response
 
 
 def explanation_response(
@@ -43,10 +45,12 @@ def explanation_response(
 ) -> pb.ExplainEnjoymentResponse:
     """The answer of ExplainEnjoyment."""
     return pb.ExplainEnjoymentResponse(
-        prediction=_predictions(movie_ids, explained.predictions)[0],
+        prediction=pb.PredictEnjoymentResponse.FromString(
+            predictions_bytes(movie_ids, explained.predictions)
+        ).predictions[0],
         member_evidence=_evidence(explained.predictions.member_evidence),
         model_version=version,
-        unused=_unused(unused),
+        unused=_unused(unused) if unused.told else None,
         parts=[
             pb.Part(group=part.group, description=GROUPS[part.group], rating=part.rating) for part in explained.parts
         ],
@@ -79,43 +83,9 @@ def model_response(model: Model) -> pb.GetModelResponse:
     return response
 
 
-def _predictions(movie_ids: Sequence[str], predicted: Predictions) -> list[pb.Prediction]:
-    columns = (
-        predicted.rating,
-        predicted.lower,
-        predicted.upper,
-        predicted.probability_enjoyed,
-        predicted.prior_rating,
-        predicted.movie_evidence,
-        predicted.extrapolation,
-    )
-    return [
-        pb.Prediction(
-            movie_id=movie_id,
-            rating=rating,
-            lower=lower,
-            upper=upper,
-            probability_enjoyed=probability_enjoyed,
-            prior_rating=prior_rating,
-            movie_evidence=movie_evidence,
-            extrapolation=extrapolation,
-        )
-        for (
-            movie_id,
-            rating,
-            lower,
-            upper,
-            probability_enjoyed,
-            prior_rating,
-            movie_evidence,
-            extrapolation,
-        ) in zip(movie_ids, *(column.tolist() for column in columns), strict=True)
-    ]
-
-
-def _evidence(evidence: MemberEvidence) -> str:
-    """The name of the contract's value."""
-    return f"MEMBER_EVIDENCE_{evidence.name}"
+def _evidence(evidence: MemberEvidence) -> pb.MemberEvidence:
+    """The contract's value: the numbers are the same."""
+    return cast("pb.MemberEvidence", int(evidence))
 
 
 def _next_fact(fact: NextFact) -> pb.NextFact:
@@ -127,16 +97,14 @@ def _next_fact(fact: NextFact) -> pb.NextFact:
     return told
 
 
-def _unused(unused: Unused) -> pb.UnusedFacts | None:
-    """None where everything was used."""
-    told = pb.UnusedFacts(
+def _unused(unused: Unused) -> pb.UnusedFacts:
+    return pb.UnusedFacts(
         unknown_attributes=unused.attributes,
         unseen_categories=unused.categories,
         plays_of_unknown_movies=unused.plays,
         unknown_member=unused.member,
         unknown_genres=unused.genres,
     )
-    return told if told.ByteSize() else None
 
 
 def _attribute(attribute: Attribute) -> pb.Attribute:

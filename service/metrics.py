@@ -1,9 +1,9 @@
 """All metrics of the service, on a registry of its own; every label value is known from the start."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import grpc
 import numpy as np
@@ -17,6 +17,7 @@ from model.evidence import MemberEvidence, MovieEvidence
 from model.model import STAGES, Model
 from model.predictions import Predictions
 from service.admission import SHED_REASONS, Kind, Load
+from service.backlog import Backlog
 from service.merging import Family, Merge, snapshot
 from service.positions import ArrayHistogram
 from service.request_facts import Unused
@@ -30,6 +31,8 @@ ALL_STAGES = ("decode", *STAGES, "encode")
 LOAD_RESULTS = ("loaded", "refused", "failed")
 CERTIFICATE_RESULTS = ("loaded", "refused")
 TOKEN_LOAD_RESULTS = ("loaded", "refused")
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 UNUSED_REASONS = ("unknown_attribute", "unseen_category")
 
 
@@ -65,6 +68,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.rows: list[tuple[str, str, tuple[str, ...], str]] = []
         self._merges: dict[str, Merge] = {}
+        self._answers: Backlog[tuple[Predictions, Scale]] = Backlog(self._count_answers, 64, self.registry)
+        self._stage_times: Backlog[tuple[str, float, int]] = Backlog(self._count_stages, 512, self.registry)
         self._started = self._counter("grpc_server_started_total", "Calls begun.", *Method._fields)
         self._handled = self._counter(
             "grpc_server_handled_total", "Calls ended, by status code.", *Method._fields, "grpc_code"
@@ -84,12 +89,15 @@ class Metrics:
             member: {movie: predictions.labels(member.name.lower(), movie.name.lower()) for movie in MovieEvidence}
             for member in MemberEvidence
         }
-        self._rating_positions = self._positions(
+        self._rating_positions = self._arrays(
             "coldstart_predicted_rating_position",
             "Predicted ratings, from 0 at the low end of the rating scale to 1 at the high end.",
+            POSITIONS,
         )
-        self._interval_widths = self._positions(
-            "coldstart_interval_width_position", "Widths of the 90 % intervals, as shares of the rating scale."
+        self._interval_widths = self._arrays(
+            "coldstart_interval_width_position",
+            "Widths of the 90 % intervals, as shares of the rating scale.",
+            POSITIONS,
         )
         self._unknown_movies = self._counter(
             "coldstart_unknown_movies_total", "Movies asked for or played that the catalogue lacks."
@@ -105,8 +113,9 @@ class Metrics:
             "coldstart_unused_attributes_total", "Attribute values that the model could not use, by reason.", "reason"
         )
         self._unused_attributes = {reason: unused.labels(reason) for reason in UNUSED_REASONS}
-        stages = self._histogram("coldstart_stage_seconds", "Time of each stage of an answer.", STAGE_SECONDS, "stage")
-        self._stages = {stage: stages.labels(stage).observe for stage in ALL_STAGES}
+        self._stages = self._arrays(
+            "coldstart_stage_seconds", "Time of each stage of an answer.", STAGE_SECONDS, "stage", ALL_STAGES
+        )
         self._model = self._gauge(
             "coldstart_model_info", "1 for the model that is served.", Merge.MAX, "version", "format"
         )
@@ -171,27 +180,43 @@ class Metrics:
 
     def answered(self, predictions: Predictions, scale: Scale) -> None:
         """Count predictions that a caller gets."""
-        counts = np.bincount(predictions.movie_evidence, minlength=max(MovieEvidence) + 1).tolist()
-        for movie, counter in self._predictions[predictions.member_evidence].items():
-            if counts[movie]:
-                counter.inc(counts[movie])
-        self._rating_positions.observe((predictions.rating - scale.low) / scale.span)
-        self._interval_widths.observe((predictions.upper - predictions.lower) / scale.span)
+        self._answers.add((predictions, scale))
+
+    def _count_answers(self, answers: list[tuple[Predictions, Scale]]) -> None:
+        for (member, scale), group in _grouped(((one.member_evidence, scale), one) for one, scale in answers):
+            counts = np.bincount(
+                np.concatenate([one.movie_evidence for one in group]), minlength=max(MovieEvidence) + 1
+            )
+            for movie, counter in self._predictions[member].items():
+                counter.inc(int(counts[movie]))
+            rating = np.concatenate([one.rating for one in group])
+            width = np.concatenate([one.upper for one in group]) - np.concatenate([one.lower for one in group])
+            self._rating_positions.observe((rating - scale.low) / scale.span)
+            self._interval_widths.observe(width / scale.span)
+
+    def _count_stages(self, times: list[tuple[str, float, int]]) -> None:
+        for stage, measured in _grouped((stage, (seconds, answers)) for stage, seconds, answers in times):
+            seconds, answers = zip(*measured, strict=True)
+            self._stages.observe(np.repeat(seconds, answers), stage)
 
     def not_used(self, unused: Unused) -> None:
         """Count what a request told that the model could not use."""
-        self._unknown_movies.inc(unused.movies + unused.plays)
-        self._unknown_members.inc(unused.member)
-        self._unused_attributes["unknown_attribute"].inc(unused.attributes)
-        self._unused_attributes["unseen_category"].inc(unused.categories)
+        for count, counter in (
+            (unused.movies + unused.plays, self._unknown_movies),
+            (unused.member, self._unknown_members),
+            (unused.attributes, self._unused_attributes["unknown_attribute"]),
+            (unused.categories, self._unused_attributes["unseen_category"]),
+        ):
+            if count:
+                counter.inc(count)
 
     def damaged_lookup(self) -> None:
         """Count a member that a damaged file hides."""
         self._damaged_lookups.inc()
 
-    def stage(self, stage: str, seconds: float) -> None:
-        """Measure a stage of an answer, one of `ALL_STAGES`."""
-        self._stages[stage](seconds)
+    def stage(self, stage: str, seconds: float, answers: int = 1) -> None:
+        """Measure a stage, one of `ALL_STAGES`, of so many answers that took so long each."""
+        self._stage_times.add((stage, seconds, answers))
 
     def load_ended(self, result: str) -> None:
         """Count a try to load a model, one of `LOAD_RESULTS`."""
@@ -237,9 +262,19 @@ class Metrics:
         self.rows.append((name, "histogram", labels, text))
         return Histogram(name, text, labels, buckets=tuple(buckets), registry=self.registry)
 
-    def _positions(self, name: str, text: str) -> ArrayHistogram:
-        self.rows.append((name, "histogram", (), text))
-        return ArrayHistogram(name, text, POSITIONS, self.registry)
+    def _arrays(
+        self, name: str, text: str, bounds: Sequence[float], label: str = "", label_values: Sequence[str] = ("",)
+    ) -> ArrayHistogram:
+        self.rows.append((name, "histogram", (label,) if label else (), text))
+        return ArrayHistogram(name, text, bounds, self.registry, label, label_values)
+
+
+def _grouped(pairs: Iterable[tuple[Key, Value]]) -> Iterable[tuple[Key, list[Value]]]:
+    """The values of each key."""
+    found: dict[Key, list[Value]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found.items()
 
 
 def metrics_table() -> str:

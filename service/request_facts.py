@@ -1,12 +1,11 @@
 """What a request says of a member or of a movie, checked and encoded for one model."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from features.schema import Attribute
-from model.facts import MemberFacts, MovieFacts, Play, WrongKind, encode_attribute
+from model.facts import MemberFacts, MovieFacts, Plays, WrongKind, encode_attribute
 from model.model import Model
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.limits import ATTRIBUTES, ID_LENGTH, PLAYS
@@ -30,6 +29,15 @@ class Unused:
     movies: int = 0
     """Movies asked for that the catalogue lacks; their predictions' evidence tells of them."""
 
+    @property
+    def told(self) -> bool:
+        """Whether there is anything that a response tells of."""
+        return bool(self.attributes or self.categories or self.plays or self.member or self.genres)
+
+
+UNKNOWN: tuple[int, Attribute | None] = (-1, None)
+"""Stands for an attribute that the model does not have."""
+
 
 class FactsDecoder:
     """Decodes facts for one model, adding to the violations and to the unused facts that it is handed."""
@@ -50,28 +58,35 @@ class FactsDecoder:
         given = self._attributes(member.attributes, self._member_attributes, "member.attributes", found, unused)
         plays = self._plays(member.plays, found, unused)
         facts = MemberFacts.nothing(self._schema) if stored is None else stored
-        return facts.with_attributes(given).with_plays(plays, self._schema)
+        return facts.with_attributes(given).with_all_plays(plays, self._schema)
 
-    def _plays(self, plays: Sequence[pb.Play], found: Violations, unused: Unused) -> list[Play]:
+    def _plays(self, plays: Sequence[pb.Play], found: Violations, unused: Unused) -> Plays:
         """The plays of movies that the catalogue has."""
-        usable: list[Play] = []
+        movies: list[int] = []
+        shares: list[float] = []
+        times: list[float] = []
+        usable = Plays(movies, shares, times)
         if not found.check_count(len(plays), PLAYS, "member.plays"):
             return usable
         row_of = self._catalogue.row
         for number, play in enumerate(plays):
-            completion = played_at = float("nan")
-            if play.HasField("completion"):
-                completion = play.completion
-                found.check_share(completion, f"member.plays[{number}].completion")
+            completion, played_at = play.completion, math.nan
+            if not 0 < completion <= 1:  # not there, which reads as 0, or not usual
+                if play.HasField("completion"):
+                    found.check_share(completion, f"member.plays[{number}].completion")
+                else:
+                    completion = math.nan
             if play.HasField("played_at"):
                 played_at = play.played_at.seconds + play.played_at.nanos / 1e9
                 found.check_time(play.played_at, f"member.plays[{number}].played_at")
             row = row_of(play.movie_id)
-            if row is not None:
-                usable.append(Play(row, completion, played_at))
+            if row is None:
+                unused.plays += 1
+                found.check_id(play.movie_id, f"member.plays[{number}].movie_id")
                 continue
-            unused.plays += 1
-            found.check_id(play.movie_id, f"member.plays[{number}].movie_id")
+            movies.append(row)
+            shares.append(completion)
+            times.append(played_at)
         return usable
 
     def _attributes(
@@ -87,26 +102,27 @@ class FactsDecoder:
         if not found.check_count(len(given), ATTRIBUTES, path):
             return encoded
         for name, value in given.items():
-            position, attribute = known.get(name, (-1, None))
+            position, attribute = known.get(name, UNKNOWN)
             place = path if attribute is None else f'{path}["{name}"]'
             kind = value.WhichOneof("kind")
             if kind is None:
                 found.add(place, "must have a value of one kind")
                 continue
+            told = getattr(value, kind)
             if kind == "text":
-                found.check_text(value.text, place)
+                found.check_text(told, place)
             if kind == "number":
-                found.check_number(value.number, place)
+                found.check_number(told, place)
             if attribute is None:
                 unused.attributes += 1
                 found.check_name(name, path)
                 continue
             try:
-                encoded[position] = encode_attribute(attribute, getattr(value, kind))
+                encoded[position] = encode_attribute(attribute, told)
             except WrongKind:
                 found.add(place, "must be a number" if attribute.kind == "numeric" else "must be text or a flag")
                 continue
-            unused.categories += bool(np.isnan(encoded[position]))
+            unused.categories += math.isnan(encoded[position])
         return encoded
 
     def description(self, movie: pb.Movie, path: str, found: Violations, unused: Unused) -> MovieFacts:

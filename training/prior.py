@@ -20,13 +20,14 @@ from training.description import fit_description
 from training.embedding import embed
 from training.factors import Factorization, Ratings
 from training.regression import KernelSettings, fit
+from training.scaling import BLOCK_WEIGHTS, blocks_of, sight_of, standardise
 from training.views import SHORT, Views
 
 Array = NDArray[np.float64]
 
 
 RIDGES = (6.0, 16.0, 64.0, 256.0, 1024.0)
-WITH_PLAYS = KernelSettings(ridges=RIDGES, gamma=0.7, amplitude=1.6, landmarks=1400)
+WITH_PLAYS = KernelSettings(ridges=RIDGES, gamma=0.7, amplitude=1.6, landmarks=700)
 ATTRIBUTES_ONLY = KernelSettings(ridges=RIDGES, gamma=0.4, amplitude=1.0, landmarks=600)
 
 
@@ -44,6 +45,8 @@ class PriorSettings:
     """Sweeps after each regression."""
     embedding: int = 150
     """Dimensions of the space of plays."""
+    sight: int = 48
+    """Leading dimensions of the space of plays that bumps see: with half the landmarks, no worse and much cheaper."""
     folds: int = 3
     """Member folds by which a member's own factors are kept out of the prediction of them."""
     prior_ratings: float = 20.0
@@ -54,9 +57,6 @@ class PriorSettings:
     """The regression that sees attributes alone."""
 
 
-BLOCK_WEIGHTS = {"counts": 0.2, "means": 0.2, "deciles": 0.3, "genres": 0.6, "watching": 0.2, "taste": 0.7,
-                 "embedding": 1.0, "attributes": 0.2}  # fmt: skip
-"""How far the inputs of a block reach in the kernel: their columns' standard deviations, root-summed."""
 ALONE = 1 / BLOCK_WEIGHTS["attributes"]
 """On their own, attributes reach as far as one whole block."""
 ATTRIBUTES_LEAD = (1.0, 0.3)
@@ -148,11 +148,13 @@ class _Work:
         inputs, centre, scale = self._inputs(rows)
         reaches = self._reaches(scale)
         if self.lead is None:
-            tries = [self._regress(inputs, rows, centre, reach, self.settings.with_plays)[1] for reach in reaches]
+            kernel = self.settings.with_plays
+            tries = [self._regress(inputs, rows, centre, reach, self.sight, kernel)[1] for reach in reaches]
             self.lead = int(np.argmin([self._error(apart, rows) for apart in tries]))
             apart = tries[self.lead]
         else:
-            apart = self._regress(inputs, rows, centre, reaches[self.lead], self.settings.with_plays)[1]
+            reach = reaches[self.lead]
+            apart = self._regress(inputs, rows, centre, reach, self.sight, self.settings.with_plays)[1]
         total = np.zeros_like(self.factors.member_mean)
         np.add.at(total, self.owner[rows], apart)
         seen = np.bincount(self.owner[rows], minlength=len(total))[:, None]
@@ -184,7 +186,8 @@ class _Work:
             (MemberEvidence.ATTRIBUTES, attributes, shown, alone, attributes_only),
         ):
             if len(seen):
-                heads[evidence], apart = self._regress(inputs[:, part], seen, centre[part], reach, kernel)
+                sight = self.sight[part]
+                heads[evidence], apart = self._regress(inputs[:, part], seen, centre[part], reach, sight, kernel)
                 spread[evidence] = factors.spread_about(apart, self.owner[seen])
         rated = self.ratings_of_movie > 0
         prior = Prior(
@@ -224,16 +227,24 @@ class _Work:
         plays = play_inputs(self.views, self.features, self.columns)
         inputs = np.concatenate([plays, self.attributes], axis=1)
         whole = inputs[rows[self.views.half[rows] != SHORT]]
-        return inputs, *standardise(whole, _blocks(self.columns, self.attributes.shape[1]))
+        blocks = blocks_of(self.columns, self.attributes.shape[1])
+        self.sight = sight_of(whole, blocks, self.settings.sight)
+        return inputs, *standardise(whole, blocks)
 
     def _regress(
-        self, inputs: Array, rows: NDArray[np.int64], centre: Array, scale: Array, settings: KernelSettings
+        self,
+        inputs: Array,
+        rows: NDArray[np.int64],
+        centre: Array,
+        scale: Array,
+        sight: Array,
+        settings: KernelSettings,
     ) -> tuple[KernelRegression, Array]:
         """A regression from the inputs of those rows, and what fits without each row's member say of it."""
         owner = self.owner[rows]
         return fit(
             inputs[rows], self.factors.member_mean[owner], self.weights[owner], centre, scale, settings,
-            self.member_fold[owner], self.random,
+            self.member_fold[owner], self.random, sight,
         )  # fmt: skip
 
 
@@ -260,37 +271,5 @@ def play_inputs(views: Views, features: Array, movies: MovieColumns) -> Array:
     )
 
 
-def standardise(inputs: Array, blocks: NDArray[np.str_]) -> tuple[Array, Array]:
-    """Centre and scale (I,) of each of the (N, I) inputs, so that each block reaches as far as its weight says."""
-    known = np.isfinite(inputs)
-    count = np.maximum(known.sum(axis=0), 1)
-    centre = np.nan_to_num(inputs).sum(axis=0) / count
-    variance = (np.nan_to_num(inputs - centre) ** 2).sum(axis=0) / count
-    embedding = blocks == "embedding"
-    variance[embedding] = variance[embedding].mean() if embedding.any() else 0
-    scale = np.zeros(len(blocks))
-    for block, weight in BLOCK_WEIGHTS.items():
-        alive = (blocks == block) & (variance > 1e-10)
-        scale[alive] = weight / np.sqrt(max(alive.sum(), 1) * variance[alive])
-    return centre, scale
-
-
 def _mean_square(errors: Array) -> float:
     return float(np.mean((errors**2).sum(axis=1)))
-
-
-def _blocks(movies: MovieColumns, attributes: int) -> NDArray[np.str_]:
-    """The block of each input."""
-    tasted, embedded = movies.taste.shape[1], movies.embedding.shape[1]
-    features = [_block(name) for name in names(movies.names)]
-    return np.array([*features, *["taste"] * tasted, *["embedding"] * embedded, *["attributes"] * attributes])
-
-
-def _block(name: str) -> str:
-    if name.startswith("log_plays"):
-        return "counts"
-    if name.startswith("movies:genre:"):
-        return "genres"
-    if "_decile_" in name:
-        return "deciles"
-    return "means" if name.startswith("movies:") else "watching"

@@ -38,16 +38,18 @@ def fit(
     settings: KernelSettings,
     folds: NDArray[np.int64],
     random: np.random.Generator,
+    sight: Array | None = None,
 ) -> tuple[KernelRegression, Array]:
     """A regression fitted on all rows, and (N, K) predictions of each row by a fit without its fold.
 
     `inputs` is (N, D), `targets` (N, K), `weights` (N,), `folds` (N,) small numbers; landmarks are rows drawn
-    at random.
+    at random. `sight` (D,) is by what bumps multiply each scaled input, 1 unless given.
     """
+    sight = np.ones(inputs.shape[1]) if sight is None else sight
     scaled = np.nan_to_num((inputs - centre) * scale)
     count = min(settings.landmarks, max(len(scaled) // ROWS_PER_LANDMARK, 1))
     places = np.sort(random.choice(len(scaled), count, replace=False))
-    landmarks = scaled[places]
+    landmarks = scaled[places] * sight
     size, width = scaled.shape[1], scaled.shape[1] + count + 1
     penalty = np.zeros((width, width))
     penalty[np.arange(size), np.arange(size)] = 1
@@ -60,7 +62,7 @@ def fit(
         rows = np.flatnonzero(folds == name)
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
-            design = _design(scaled[part], landmarks, settings)
+            design = _design(scaled[part], sight, landmarks, settings)
             root = np.sqrt(weights[part])[:, None]
             weighted = design * root
             grams[name] += weighted.T @ weighted
@@ -74,19 +76,20 @@ def fit(
         rows = np.flatnonzero(folds == name)
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
-            found = _design(scaled[part], landmarks, settings) @ solutions
+            found = _design(scaled[part], sight, landmarks, settings) @ solutions
             apart[:, part] = found.reshape(len(part), len(settings.ridges), -1).transpose(1, 0, 2)
     errors = [float(np.sum(weights[:, None] * (found - targets) ** 2)) for found in apart]
     best = int(np.argmin(errors))
     solution = _solve(total_gram + settings.ridges[best] * penalty, total_right)
     regression = KernelRegression(
-        centre, scale, settings.gamma, landmarks, solution[-1], solution[:size], settings.amplitude * solution[size:-1]
-    )
+        centre, scale, settings.gamma, sight, landmarks, solution[-1], solution[:size],
+        settings.amplitude * solution[size:-1],
+    )  # fmt: skip
     return regression, apart[best]
 
 
-def _design(scaled: Array, landmarks: Array, settings: KernelSettings) -> Array:
-    bumps = settings.amplitude * np.exp(-settings.gamma * squared_distances(scaled, landmarks))
+def _design(scaled: Array, sight: Array, landmarks: Array, settings: KernelSettings) -> Array:
+    bumps = settings.amplitude * np.exp(-settings.gamma * squared_distances(scaled * sight, landmarks))
     return np.concatenate([scaled, bumps, np.ones((len(scaled), 1))], axis=1)
 
 

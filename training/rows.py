@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from features.columns import RATING
 from features.movies import MOVIE
-from features.pairs import Movies, pair_features
+from features.pairs import Movies, pair_features, ready
 from features.plays import VIEW
 from model.evidence import MemberEvidence, MovieEvidence
 from model.inputs import MovieColumns
-from model.pairs import as_unrated, members_of
+from model.pairs import MemberColumns, as_unrated
 from model.prior import Prior, prior_numbers, rating_of
 from training.dataset import Dataset
 from training.groups import group_residuals
@@ -133,8 +133,8 @@ class PairTable:
 
     def _features(self, rows: Rows, offset: Array) -> NDArray[np.float32]:
         fold = self.apart.fold[rows.view]
-        members, movies, deviation = self.factors(rows)
-        prior = prior_numbers(members, movies, offset, deviation)
+        of_members, of_movies, deviation = self.factors(rows)
+        prior = prior_numbers(of_members, of_movies, offset, deviation)
         found = np.empty((len(rows), 0), np.float32)
         for number, fitted in enumerate(self.apart.fitted):
             chosen = np.flatnonzero(fold == number)
@@ -143,13 +143,11 @@ class PairTable:
             view = rows.view[chosen]
             plays = np.where(_has_plays(rows.evidence[chosen]), self.views.play_count[view], 0)
             hidden = np.where(_has_attributes(rows.evidence[chosen]), 0.0, np.nan).astype(np.float32)[:, None]
-            sides = members_of(
-                self.data.schema, fitted.prior.columns, self.grouped, rows.evidence[chosen], self.apart.inputs[view],
-                plays, self.views.attributes[view] + hidden,
-            )  # fmt: skip
-            features = pair_features(
-                sides, shown(self.movies[number], rows.movie[chosen], rows.movie_evidence[chosen]), prior[chosen]
-            )
+            columns = MemberColumns(self.data.schema, fitted.prior.columns, self.grouped)
+            attributes = self.views.attributes[view] + hidden
+            members = columns.of(rows.evidence[chosen], self.apart.inputs[view], plays, attributes)
+            movies = shown(self.movies[number], rows.movie[chosen], rows.movie_evidence[chosen])
+            features = pair_features(members, ready(movies, len(self.grouped)), prior[chosen])
             if not found.shape[1]:
                 found = np.empty((len(rows), features.shape[1]), np.float32)
             found[chosen] = features

@@ -1,0 +1,64 @@
+"""Runs h2load (Debian's nghttp2-client) against a gRPC method on this machine."""
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+FRAME_BYTES = 4
+HEADERS = ("content-type: application/grpc", "te: trailers")
+
+
+class LoadFailed(Exception):
+    """h2load couldn't do its work, or calls failed."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much is asked at once."""
+
+    connections: int
+    """Connections."""
+    streams: int
+    """Calls at once in each."""
+
+
+SATURATED = Load(connections=4, streams=8)
+ALONE = Load(connections=1, streams=1)
+
+
+def calls_a_second(pinned: list[str], port: int, method: str, message: bytes, load: Load, seconds: float) -> float:
+    """Calls that end in a second, after half a second of warming up; raises LoadFailed."""
+    told = _run(pinned, port, method, message, load, ["-D", f"{seconds * 1000:.0f}ms", "--warm-up-time=500ms"])
+    found = re.search(r"([0-9.]+) req/s", told)
+    if not found:
+        raise LoadFailed(told)
+    return float(found[1])
+
+
+def latencies(pinned: list[str], port: int, method: str, message: bytes, calls: int) -> np.ndarray:
+    """(calls,) milliseconds of each of that many calls, one at a time; raises LoadFailed."""
+    with TemporaryDirectory(prefix="coldstart-h2load-") as folder:
+        log = Path(folder) / "log"
+        _run(pinned, port, method, message, ALONE, ["-n", str(calls), f"--log-file={log}"])
+        return np.loadtxt(log, usecols=2) / 1000  # columns: start, HTTP status, microseconds
+
+
+def _run(pinned: list[str], port: int, method: str, message: bytes, load: Load, how_much: list[str]) -> str:
+    with TemporaryDirectory(prefix="coldstart-h2load-") as folder:
+        body = Path(folder) / "body"
+        body.write_bytes(b"\0" + len(message).to_bytes(FRAME_BYTES, "big") + message)  # not compressed, length, message
+        command = [
+            *pinned, "h2load", "-t", "1", "-c", str(load.connections), "-m", str(load.streams), *how_much,
+            *(part for header in HEADERS for part in ("-H", header)), "-d", str(body),
+            f"http://127.0.0.1:{port}{method}",
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    told = done.stdout + done.stderr
+    failed = re.search(r"(\d+) failed, (\d+) errored, (\d+) timeout", told)
+    if done.returncode or not failed or any(int(count) for count in failed.groups()):
+        raise LoadFailed(told)
+    return told

@@ -1,0 +1,50 @@
+"""The request that all contenders are measured on: 20 movies for a member who is told inline."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.model import Model
+from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from service.decode import Asked, Decoder
+from service.encode import prediction_response
+
+MOVIES, PLAYS, ATTRIBUTES = 20, 30, 6
+UNKNOWN_ATTRIBUTES = ("region", "language", "device", "household", "plan", "newsletter")
+"""Fill up to six attributes where the model has fewer; callers send what they have."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request, and what the model in this very process answers."""
+
+    request: pb.PredictEnjoymentRequest
+    asked: Asked
+    """The request as the model sees it."""
+    answer: pb.PredictEnjoymentResponse
+
+
+def member_of(model: Model, random: np.random.Generator) -> tuple[pb.Member, list[str]]:
+    """A member of six attributes and 30 plays of the catalogue, and the other movies that are rated, both drawn."""
+    member = pb.Member()
+    for attribute in model.schema.member_attributes[:ATTRIBUTES]:
+        if attribute.kind == "numeric":
+            member.attributes[attribute.name].number = float(np.mean(attribute.knots or (0.0,)))
+        else:
+            member.attributes[attribute.name].text = str(random.choice(attribute.categories))
+    for name in UNKNOWN_ATTRIBUTES[: ATTRIBUTES - len(member.attributes)]:
+        member.attributes[name].text = "unknown to the model"
+    drawn = random.permutation(np.flatnonzero(model.catalogue.rated))
+    movie_ids = [model.catalogue.movie_ids[row] for row in drawn]
+    for movie_id in movie_ids[:PLAYS]:
+        member.plays.add(movie_id=movie_id, completion=float(random.random()))
+    return member, movie_ids[PLAYS:]
+
+
+def question_of(model: Model, seed: int) -> Question:
+    """The request, drawn with this seed, and its answer."""
+    member, others = member_of(model, np.random.default_rng(seed))
+    request = pb.PredictEnjoymentRequest(member=member, movie_ids=others[:MOVIES])
+    asked = Decoder(model).prediction(request)
+    predicted = model.predict(asked.member, asked.movies)
+    return Question(request, asked, prediction_response(asked.movie_ids, predicted, asked.unused, model.version))
