@@ -193,7 +193,8 @@ class Model:
         targets = self.view.of_rows(likely, evidence)
         _, rating = self._rate(state.taste.factors, state.members, evidence, targets, ignore)
         least = np.partition(rating, -most)[-most]
-        return rows[highest >= least]
+        reachable: NDArray[np.int64] = rows[highest >= least]
+        return reachable
 
     @cached_property
     def _highest_corrections(self) -> NDArray[np.float64]:

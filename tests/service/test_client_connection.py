@@ -3,6 +3,8 @@
 # ruff: noqa: N802 # the methods are those of the contract
 
 import json
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -137,6 +139,41 @@ def test_calls_go_round_all_servers_that_say_they_serve():
             client.predict(["a"])
             assert time.monotonic() < until
     assert not servicers[1].calls
+
+
+def workers_of(server):
+    """Process ids of a server's workers."""
+    pid = server.process.pid
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_the_death_of_a_worker_costs_no_call(world, start_server):
+    server = start_server(world.models, "--workers", "2")
+    over, errors, answers = threading.Event(), [], [0] * 4
+
+    def call(number):
+        with Client(server.address, timeout_seconds=60) as client:
+            while not over.is_set():
+                try:
+                    answers[number] += len(client.predict(world.movie_ids[:3]))
+                except CallFailed as error:
+                    errors.append(error)
+
+    callers = [threading.Thread(target=call, args=(number,)) for number in range(4)]
+    for caller in callers:
+        caller.start()
+    for _ in range(2):
+        before, until = answers[:], time.monotonic() + 60
+        os.kill(workers_of(server)[0], signal.SIGKILL)
+        while server.metric("coldstart_workers", state="serving") < 2 or not all(
+            now > then for now, then in zip(answers, before, strict=True)
+        ):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+    over.set()
+    for caller in callers:
+        caller.join()
+    assert not errors
 
 
 def test_nobody_there_is_told_soon():
