@@ -78,8 +78,31 @@ def write_manifest(folder: Path, manifest: Manifest) -> str:
     return version_of(content)
 
 
-def load_model(folder: Path, verify: Verify | None = None) -> Model:
-    """The model in a version's folder. Raises ArtifactError for anything that isn't as it was written.
+@dataclass(frozen=True)
+class Opened:
+    """A version whose files are as they were written: what is hashed here is what is parsed later."""
+
+    version: str
+    """Its name, from the manifest's own bytes."""
+    manifest: Manifest
+    """What it says of itself."""
+    run: Run
+    """When it was made."""
+    files: Mapping[str, bytes]
+    """Contents of all files but the members' table."""
+    members: MemberTable
+    """Mapped, to be checked piece by piece."""
+
+    def model(self) -> Model:
+        """The model, which predicts what it predicted when it was published; raises ArtifactError."""
+        model = _model(self.files, self.members, self.version, self.manifest, self.run)
+        _read("members", lambda: _check_members(self.members, model.schema))
+        _read(GOLDEN, lambda: check_golden(model, self.files[GOLDEN]), "trial")
+        return model
+
+
+def open_version(folder: Path, verify: Verify | None = None) -> Opened:
+    """A version's folder, its files checked and none parsed but the manifest and the run; raises ArtifactError.
 
     `verify` is shown the very bytes of the manifest, which name the hash of all else; it raises ArtifactError too.
     """
@@ -88,11 +111,16 @@ def load_model(folder: Path, verify: Verify | None = None) -> Model:
         verify(content)
     check_names(folder, manifest.files)
     files = {name: _checked(folder, name, manifest) for name in manifest.files if not name.startswith("members/")}
-    members = open_members(folder, manifest)
-    model = _model(files, members, version_of(content), manifest, read_run(folder))
-    _read("members", lambda: _check_members(members, model.schema))
-    _read(GOLDEN, lambda: check_golden(model, files[GOLDEN]), "trial")
-    return model
+    return Opened(version_of(content), manifest, read_run(folder), files, open_members(folder, manifest))
+
+
+def load_model(folder: Path, verify: Verify | None = None) -> Model:
+    """The model in a version's folder; raises ArtifactError, as `open_version` and `Opened.model` do.
+
+    LightGBM ends the whole process over some texts. Those that break the rules of `forest_text` never get to it; a
+    service still tries a version in a process of its own first (`trial`).
+    """
+    return open_version(folder, verify).model()
 
 
 def _model(files: Mapping[str, bytes], members: MemberTable, version: str, manifest: Manifest, run: Run) -> Model:
@@ -118,7 +146,7 @@ def _read(name: str, read: Callable[[], Read], reason: Reason = "content") -> Re
     """What is read, or an ArtifactError that names the file; our own errors' words say more than their type."""
     try:
         return read()
-    except ArtifactError:
+    except (ArtifactError, MemoryError):
         raise
     except WrongForest as error:
         raise ArtifactError(f"trees.txt can't be read as a model's: {error}", "trees") from error

@@ -8,12 +8,12 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, Literal
 
-MANIFEST, RUN, SIGNATURE = "manifest.json", "run.json", "manifest.sig"
-UNLISTED = (MANIFEST, RUN, SIGNATURE)
-"""Files that the manifest can't list: itself, what differs from run to run, and its own signature."""
+MANIFEST, RUN = "manifest.json", "run.json"
+UNLISTED = (MANIFEST, RUN)
+"""Files that the manifest can't list: itself, and what differs from run to run."""
 VERSION_DIGITS = 12
 SMALL_BYTES = 1 << 20
-"""No pointer, run or signature is larger."""
+"""No run is larger."""
 
 Reason = Literal["missing", "damaged", "unsafe", "format", "unsigned", "content", "trees", "trial", "store", "other"]
 """Why a version is refused.
@@ -52,10 +52,11 @@ def open_plain(path: Path, name: str) -> BufferedReader:
 def read_plain(path: Path, name: str, most: int) -> bytes:
     """The content of a plain file of at most so many bytes; raises ArtifactError."""
     with open_plain(path, name) as file:
-        if os.fstat(file.fileno()).st_size > most:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
             raise ArtifactError(f"{name} is larger than {most} bytes", "damaged")
         try:
-            return file.read(most)
+            return file.read(size)
         except OSError as error:
             raise ArtifactError(f"{name} can't be read: {type(error).__name__}", "missing") from error
 

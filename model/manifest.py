@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +52,10 @@ class Run:
     """When the job ended: ISO 8601, UTC."""
     seconds: float
     """How long it took."""
+    commit: str = ""
+    """The git commit of the code that made it, with a + where that was changed since; empty where it can't be told."""
+    parent: str = ""
+    """The version that served when it was made; empty where none did."""
 
 
 def manifest_from(content: bytes) -> Manifest:
@@ -84,9 +89,10 @@ def read_run(folder: Path) -> Run:
     content = read_plain(folder / RUN, RUN, SMALL_BYTES)
     try:
         given = json.loads(content)
-        run = Run(given["trained_at"], float(given["seconds"]))
+        run = Run(given["trained_at"], float(given["seconds"]), given.get("commit", ""), given.get("parent", ""))
         trained = datetime.fromisoformat(run.trained_at)
         sound = trained.tzinfo is not None and EARLIEST <= trained <= LATEST and 0 <= run.seconds < math.inf
+        sound = sound and all(re.fullmatch(r"[0-9a-f]{0,64}\+?", name) for name in (run.commit, run.parent))
     except Exception as error:
         raise ArtifactError(f"{RUN} can't be read as a model's: {type(error).__name__}", "damaged") from error
     if not sound:

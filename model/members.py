@@ -82,6 +82,14 @@ class MemberTable:
             with suppress(DamagedPiece):
                 yield self._at(place * len(self) // min(count, len(self)))
 
+    def check(self, catalogue: int) -> None:
+        """Look at all plays at once; raises DamagedPiece where they aren't those of members and movies there are."""
+        starts, movies = self.starts, self.movies
+        if not len(starts) or int(starts[0]) != 0 or int(starts[-1]) != len(movies) or (np.diff(starts) < 0).any():
+            raise DamagedPiece("members/starts.npy doesn't divide the plays between the members")
+        if len(movies) and (int(movies.min()) < 0 or int(movies.max()) >= catalogue):
+            raise DamagedPiece("members/movies.npy names movies that the catalogue lacks")
+
     def row_of(self, first: int, second: int) -> int | None:
         """The row of a hash: interpolation search over blocks of rows (Perl, Itai and Avni, CACM 1978)."""
         low, high, least, most, tries = 0, len(self), 0, 2**64, 0

@@ -8,24 +8,22 @@
 Everything is written beside its place, synced and renamed, so that whoever reads finds the old or the new whole.
 """
 
-import fcntl
-import os
 import re
 import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from model.files import MANIFEST, SMALL_BYTES, ArtifactError, read_plain
+from model.files import MANIFEST, ArtifactError, read_plain
 from model.manifest import check_version
+from model.shared_folder import SharedFolder, sync, sync_tree
 
 VERSION = re.compile(r"[0-9a-f]{12}")
 RECORD = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 CURRENT, PREVIOUS, CANDIDATE = "current", "previous", "candidate"
 LABELS = (CURRENT, PREVIOUS, CANDIDATE)
 VERSIONS, RECORDS = "versions", "records"
-LOCK, BEGUN = ".lock", ".tmp-"
+RECORD_BYTES = 64 << 20
+"""No label and no record is larger."""
 SECONDS_PER_DAY = 86_400.0
 
 
@@ -38,18 +36,16 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.root = folder
+        self._files = SharedFolder(folder)
 
     def label(self, name: str) -> str | None:
         """The version with a label, None where there is none; raises StoreError for a file that names no version."""
         if name not in LABELS:
             raise ValueError(f"{name} is no label")
-        path = self.root / name
-        try:
-            text = read_plain(path, f"the file {name}", SMALL_BYTES).decode("utf-8", errors="replace").strip()
-        except ArtifactError as error:
-            if isinstance(error.__cause__, FileNotFoundError):
-                return None
-            raise StoreError(str(error)) from error
+        content = self._read(name, f"the file {name}")
+        if content is None:
+            return None
+        text = content.decode("utf-8", errors="replace").strip()
         if not VERSION.fullmatch(text):
             raise StoreError(f"the file {name} doesn't name a version")
         return text
@@ -81,16 +77,15 @@ class Store:
     def set_label(self, name: str, version: str) -> None:
         """Give a label to a version; raises StoreError unless it is there, ArtifactError unless it is whole."""
         self.check(version)
-        with self._changing():
+        with self._files.changing():
             self._point(name, version)
 
     def remove_label(self, name: str) -> None:
         """Take a label away, whichever version has it."""
         if name not in LABELS:
             raise ValueError(f"{name} is no label")
-        with self._changing():
-            (self.root / name).unlink(missing_ok=True)
-            _sync(self.root)
+        with self._files.changing():
+            self._erase(name)
 
     def promote(self, version: str) -> None:
         """Let a version serve; what served before becomes `previous`, and a candidate that is promoted is none.
@@ -98,15 +93,14 @@ class Store:
         Raises StoreError unless it is there, ArtifactError unless it is whole.
         """
         self.check(version)
-        with self._changing():
+        with self._files.changing():
             labels = self.labels()
             before = labels.get(CURRENT)
             if before not in (None, version):
                 self._point(PREVIOUS, before)
             self._point(CURRENT, version)
             if labels.get(CANDIDATE) == version:
-                (self.root / CANDIDATE).unlink()
-                _sync(self.root)
+                self._erase(CANDIDATE)
 
     def roll_back(self) -> str:
         """Let the version serve that served before, which then is no longer `previous`; returns it.
@@ -117,15 +111,18 @@ class Store:
         if version is None or version == self.labels().get(CURRENT):
             raise StoreError("there is no version that served before: promote names one")
         self.check(version)
-        with self._changing():
+        with self._files.changing():
             self._point(CURRENT, version)
-            (self.root / PREVIOUS).unlink(missing_ok=True)
-            _sync(self.root)
+            self._erase(PREVIOUS)
         return version
 
     def folder(self, version: str) -> Path:
-        """Where the files of a version are."""
+        """Where the files of a version are, or will be once it is fetched."""
         return self.root / VERSIONS / version
+
+    def fetch(self, version: str) -> Path:
+        """The folder with the files of a version, from wherever the store is."""
+        return self.folder(version)
 
     def versions(self) -> list[str]:
         """All versions, in text order."""
@@ -136,28 +133,13 @@ class Store:
 
     def check(self, version: str) -> None:
         """Raises StoreError where a version isn't there, ArtifactError where it isn't as it was written."""
-        if not VERSION.fullmatch(version) or not self.folder(version).is_dir():
+        if version not in self.versions():
             raise StoreError(f"there is no version {version}")
-        check_version(self.folder(version))
+        check_version(self.fetch(version))
 
-    @contextmanager
-    def workspace(self) -> Iterator[Path]:
-        """A new folder on the store's disk to write a version in; what is left in it goes in the end.
-
-        That of a job that died goes with the next change of the store: nobody holds its lock any more.
-        """
-        self.root.mkdir(parents=True, exist_ok=True)
-        with self._changing():
-            self._clean()
-            folder = self.root / f"{BEGUN}{uuid.uuid4().hex}"
-            folder.mkdir()
-            handle = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        try:
-            yield folder
-        finally:
-            os.close(handle)
-            shutil.rmtree(folder, ignore_errors=True)
+    def workspace(self) -> AbstractContextManager[Path]:
+        """A new folder on the store's disk to write a version in; what is left in it goes in the end."""
+        return self._files.workspace()
 
     def publish(self, beside: Path, version: str) -> None:
         """Make the finished folder `beside` (of a workspace) a version by one rename.
@@ -165,8 +147,8 @@ class Store:
         One that is there already stays if it is whole; if it isn't, the new one takes its place.
         """
         target = self.folder(version)
-        _sync_tree(beside)
-        with self._changing():
+        sync_tree(beside)
+        with self._files.changing():
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.is_symlink():
                 target.unlink()
@@ -175,9 +157,9 @@ class Store:
                     check_version(target)
                     return
                 except ArtifactError:
-                    self._remove(target)
+                    self._files.remove(target)
             beside.rename(target)
-            _sync(target.parent)
+            sync(target.parent)
 
     def prune(self, keep: int, keep_days: float, now: float) -> list[str]:
         """Remove old versions with their records; returns them.
@@ -187,8 +169,8 @@ class Store:
         """
         if not self.root.is_dir():
             return []
-        with self._changing():
-            self._clean()
+        with self._files.changing():
+            self._files.clean()
             labelled = {self.label(name) for name in LABELS}
             written = {version: self._written(version) for version in self.versions()}
             order = sorted(written, key=lambda version: (-written[version], version))
@@ -198,82 +180,56 @@ class Store:
                 if version not in labelled and now - written[version] >= keep_days * SECONDS_PER_DAY
             ]
             for version in gone:
-                self._remove(self.folder(version))
-                shutil.rmtree(self.root / RECORDS / version, ignore_errors=True)
+                self._remove_version(version)
         return gone
 
     def write_record(self, version: str, name: str, content: bytes) -> None:
         """Keep what is said of a version after it was made, in place of what was said before under this name."""
-        folder = self._record(version, name).parent
-        folder.mkdir(parents=True, exist_ok=True)
-        with self._changing():
-            self._replace(folder / name, content)
+        place = _record(version, name)
+        with self._files.changing():
+            self._replace(place, content)
 
     def read_record(self, version: str, name: str) -> bytes | None:
         """What was said of a version, None where nothing was."""
-        try:
-            return self._record(version, name).read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StoreError(f"the record {name} can't be read: {type(error).__name__}") from error
+        return self._read(_record(version, name), f"the record {name}")
 
     def records(self, version: str) -> list[str]:
         """Names of all that was said of a version, in text order."""
         folder = self.root / RECORDS / version
         return sorted(one.name for one in folder.iterdir() if RECORD.fullmatch(one.name)) if folder.is_dir() else []
 
-    def _record(self, version: str, name: str) -> Path:
-        if not VERSION.fullmatch(version) or not RECORD.fullmatch(name):
-            raise ValueError("a record has the name of a version and a plain lower-case name")
-        return self.root / RECORDS / version / name
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """One process, and one thread of it, at a time; the system frees the lock of a process that dies."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.root / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+    def _read(self, place: str, told: str) -> bytes | None:
+        """The content of a small file, None where there is none; raises StoreError."""
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
+            return read_plain(self.root / place, told, RECORD_BYTES)
+        except ArtifactError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return None
+            raise StoreError(str(error)) from error
+
+    def _erase(self, name: str) -> None:
+        """Remove a label; needs the lock."""
+        (self.root / name).unlink(missing_ok=True)
+        sync(self.root)
 
     def _point(self, name: str, version: str) -> None:
         if name not in LABELS:
             raise ValueError(f"{name} is no label")
-        if not (self.folder(version) / MANIFEST).is_file():
+        if not self._is_there(version):
             raise StoreError(f"there is no version {version}")
-        self._replace(self.root / name, f"{version}\n".encode())
+        self._replace(name, f"{version}\n".encode())
 
-    def _replace(self, path: Path, content: bytes) -> None:
-        """One step for whoever reads; needs the lock."""
-        beside = self.root / f"{BEGUN}{uuid.uuid4().hex}"
-        try:
-            beside.write_bytes(content)
-            _sync(beside)
-            beside.replace(path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-        _sync(path.parent)
+    def _is_there(self, version: str) -> bool:
+        return (self.folder(version) / MANIFEST).is_file()
 
-    def _remove(self, folder: Path) -> None:
-        """Out of sight in one step, then file by file."""
-        away = self.root / f"{BEGUN}{uuid.uuid4().hex}"
-        folder.rename(away)
-        if away.is_dir() and not away.is_symlink():
-            shutil.rmtree(away, ignore_errors=True)
-        else:
-            away.unlink(missing_ok=True)
+    def _replace(self, place: str, content: bytes) -> None:
+        """Write a small file in one step for whoever reads; needs the lock."""
+        self._files.replace(place, content)
 
-    def _clean(self) -> None:
-        """Remove what dead jobs left; needs the lock, under which alone files and folders of this kind are begun."""
-        for left in self.root.glob(f"{BEGUN}*"):
-            if not left.is_dir() or left.is_symlink():
-                left.unlink(missing_ok=True)
-            elif not _is_held(left / LOCK):
-                shutil.rmtree(left, ignore_errors=True)
+    def _remove_version(self, version: str) -> None:
+        """Remove a version and what was said of it; needs the lock."""
+        self._files.remove(self.folder(version))
+        shutil.rmtree(self.root / RECORDS / version, ignore_errors=True)
 
     def _written(self, version: str) -> float:
         """When a version was written, in seconds since 1970; 0 where that can't be told."""
@@ -283,30 +239,8 @@ class Store:
             return 0.0
 
 
-def _is_held(lock: Path) -> bool:
-    """Whether a living process holds the lock of its workspace."""
-    try:
-        handle = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(handle)
-    return False
-
-
-def _sync_tree(folder: Path) -> None:
-    for path in sorted(folder.rglob("*")):
-        _sync(path)
-    _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _record(version: str, name: str) -> str:
+    """Where a record is in the store."""
+    if not VERSION.fullmatch(version) or not RECORD.fullmatch(name):
+        raise ValueError("a record has the name of a version and a plain lower-case name")
+    return f"{RECORDS}/{version}/{name}"

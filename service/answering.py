@@ -12,9 +12,10 @@ import numpy as np
 from model.model import Model, Rows
 from model.next_fact import next_fact
 from model.predictions import Explanation, NextFact, Predictions
+from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.decode import Asked, AskedRanking
-from service.live import LiveModel, Served
 from service.metrics import Metrics
+from service.models import LiveModels
 from service.request_facts import Unused
 from service.together import Together
 
@@ -26,6 +27,7 @@ A movie that was played costs as much as many others: the member is worked out a
 """
 
 T = TypeVar("T")
+Request = pb.PredictEnjoymentRequest | pb.RankMoviesRequest | pb.ExplainEnjoymentRequest
 
 
 @dataclass(frozen=True)
@@ -41,19 +43,19 @@ class Page:
 class Answering:
     """Begins answers."""
 
-    def __init__(self, live: LiveModel, metrics: Metrics, background: Executor, clock: Callable[[], float]) -> None:
+    def __init__(self, live: LiveModels, metrics: Metrics, background: Executor, clock: Callable[[], float]) -> None:
         self._live = live
         self._metrics = metrics
         self._background = background
         self._clock = clock
         self._together = Together(metrics.stage, clock)
 
-    def begin(self) -> "Answer":
-        """An answer by the model that serves now, for a `with` block that ends when the response is made.
+    def begin(self, request: Request) -> "Answer":
+        """An answer by the model that serves the member now, for a `with` block that ends when the response is made.
 
         Raises NoModel before one is loaded.
         """
-        return Answer(self._live.served(), self._metrics, self._background, self._together, self._clock)
+        return Answer(self._live, request, self._metrics, self._background, self._together, self._clock)
 
     def model(self) -> Model:
         """The model that serves now; raises NoModel before one is loaded."""
@@ -64,11 +66,20 @@ class Answer:
     """What the methods of the servicer work with."""
 
     def __init__(
-        self, served: Served, metrics: Metrics, background: Executor, together: Together, clock: Callable[[], float]
+        self,
+        live: LiveModels,
+        request: Request,
+        metrics: Metrics,
+        background: Executor,
+        together: Together,
+        clock: Callable[[], float],
     ) -> None:
-        self.model = served.model
+        self._served = live.served(request.member)
+        self.model = self._served.model
+        self.decode = self._served.decode
+        self._request = request
+        self._shadow = live.shadow
         self._together = together
-        self.decode = served.decode
         self._metrics = metrics
         self._background = background
         self._clock = clock
@@ -82,6 +93,7 @@ class Answer:
     ) -> None:
         if error is None:
             self._finished("encode")
+            self._metrics.models.answered_by(self._served.label)
 
     async def predict(self, asked: Asked) -> Predictions:
         """Predictions in the order asked."""
@@ -95,6 +107,8 @@ class Answer:
             predicted = await self._together.predict(self.model, Rows(asked.member, asked.rows))
             self._stage_began = self._clock()
         self._metrics.answered(predicted, self.model.schema.scale)
+        if isinstance(self._request, pb.PredictEnjoymentRequest):
+            self._shadow.answered(self._request, self._served, predicted)
         return predicted
 
     async def rank(self, asked: AskedRanking) -> Page:

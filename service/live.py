@@ -1,21 +1,21 @@
-"""The live model: the version that the store names, loaded beside the one that serves and then put in its place."""
+"""A live model: the version that a label names, loaded beside the one that answers and then put in its place."""
 
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
-from model.artifact import ArtifactError, load_model
-from model.facts import MemberFacts
-from model.model import Model
-from model.store import Store, StoreError
+from model.files import ArtifactError, Reason
+from model.store import CANDIDATE, StoreError
 from service.damage import tell_of_damage
-from service.decode import Decoder
+from service.loading import Loader, Served
 from service.logs import tell
 from service.metrics import Metrics
 
 LONGEST_RETRY_SECONDS = 30.0
+"""Between tries of a version whose files haven't changed since the last."""
+LONGEST_ABSENCE_SECONDS = 2.0
+"""Between tries of what can't be read, which is cheap to try: disks and networks come back."""
+ABSENT: tuple[Reason, ...] = ("missing", "store")
 
 
 class NoModel(Exception):
@@ -26,95 +26,105 @@ class NoModel(Exception):
         self.retry_seconds = retry_seconds
 
 
-@dataclass(frozen=True)
-class Served:
-    """One model version and what decodes requests for it. A call takes it once and keeps it to its end."""
-
-    model: Model
-    decode: Decoder
-
-
 class LiveModel:
-    """Follows the store. A version that can't be loaded leaves the last good one in its place and is tried again."""
+    """Follows a label. A version that can't be loaded leaves the last good one in its place and is tried again."""
 
     def __init__(
         self,
-        store: Store,
+        label: str,
+        loader: Loader,
         reload_seconds: float,
         metrics: Metrics,
         clock: Callable[[], float],
         loaded: Callable[[], None],
     ) -> None:
-        self._store = store
-        self._reload_seconds = reload_seconds
+        self.label = label
+        self._loader = loader
+        self.reload_seconds = reload_seconds
+        """How often it looks."""
         self._metrics = metrics
         self._clock = clock
         self._loaded = loaded
-        self._served: Served | None = None
+        self.served: Served | None = None
+        """The version that answers now; None before the first is loaded."""
         self._failed_version: str | None = None
+        self._tried_mark: object = None
         self._failures = 0
         self._retry_at = 0.0
         self._told: tuple[str | None, str] | None = None
 
     @property
     def version(self) -> str | None:
-        """The version that serves; None before the first is loaded."""
-        return self._served.model.version if self._served else None
-
-    def served(self) -> Served:
-        """The version that serves now; raises NoModel before the first is loaded."""
-        if self._served is None:
-            raise NoModel(self._reload_seconds)
-        return self._served
+        """The version that answers; None before the first is loaded."""
+        return self.served.model.version if self.served else None
 
     async def follow(self) -> None:
         """Look for new versions, for ever."""
         while True:
-            await asyncio.sleep(self._reload_seconds)
+            await asyncio.sleep(self.reload_seconds)
             await self.look()
 
     async def look(self) -> None:
-        """Serve the version that the store names, if it is another one and can be loaded."""
+        """Let the version answer that the label names, if it is another one and can be loaded."""
         version = None
         try:
-            version = await asyncio.to_thread(self._store.current)
+            version = await asyncio.to_thread(self._loader.store.label, self.label)
             if version in (None, self.version):
-                self._failed_version = self._told = None
-                return
-            if version == self._failed_version and self._clock() < self._retry_at:
-                return
-            began = self._clock()
-            served = await asyncio.to_thread(_load, self._store.folder(version))
-            self._serve(served, self._clock() - began)
+                self._content()
+                if version is None and self.label == CANDIDATE and self.served is not None:
+                    self._retire()
+            elif version != self._failed_version or await self._is_due(version):
+                began = self._clock()
+                self._tried_mark = await asyncio.to_thread(self._loader.mark, version)
+                served = await asyncio.to_thread(self._loader.load, version, self.label)
+                self._serve(served, self._clock() - began)
         except asyncio.CancelledError:
             raise
-        except (StoreError, ArtifactError) as error:
-            self._keep_last("refused", version, error, str(error))
+        except ArtifactError as error:
+            self._keep_last(version, error, error.reason, str(error))
+        except StoreError as error:
+            self._keep_last(version, error, "store", str(error))
         except BaseException as error:  # noqa: BLE001 # whatever a broken version does, the last good one goes on serving
-            self._keep_last("failed", version, error, type(error).__name__)
+            self._keep_last(version, error, "other", type(error).__name__)
+
+    def _retire(self) -> None:
+        """There is no candidate any more; a current model stays, since a pointer that is gone says nothing."""
+        tell(logging.INFO, "model_retired", model=self.label, version=self.version)
+        self.served = None
+        self._metrics.models.serving(self.label, None)
+
+    def _content(self) -> None:
+        """The label names what answers, or nothing."""
+        self._failed_version = self._told = None
+        self._metrics.models.behind(self.label, behind=False)
+
+    async def _is_due(self, version: str) -> bool:
+        """Whether a version that was refused is to be tried again: after a while, or when its files have changed."""
+        if self._clock() >= self._retry_at:
+            return True
+        return await asyncio.to_thread(self._loader.mark, version) != self._tried_mark
 
     def _serve(self, served: Served, seconds: float) -> None:
         tell_of_damage(served.model, self._metrics)
-        self._metrics.serving(served.model)
-        previous, self._served = self.version, served
-        self._failed_version = self._told = None
-        self._metrics.load_ended("loaded")
+        previous, self.served = self.version, served
+        self._metrics.models.serving(self.label, served.model)
+        self._metrics.models.load_ended(self.label, None)
+        self._content()
         self._loaded()
-        tell(logging.INFO, "model_loaded", version=self.version, previous=previous, seconds=round(seconds, 3))
+        tell(
+            logging.INFO, "model_loaded", model=self.label, version=self.version, previous=previous,
+            seconds=round(seconds, 3),
+        )  # fmt: skip
 
-    def _keep_last(self, result: str, version: str | None, error: BaseException, reason: str) -> None:
+    def _keep_last(self, version: str | None, error: BaseException, reason: Reason, words: str) -> None:
         """Try the same version again only after a while that doubles each time."""
         self._failures = self._failures + 1 if version == self._failed_version else 1
         self._failed_version = version
-        self._retry_at = self._clock() + min(self._reload_seconds * 2**self._failures, LONGEST_RETRY_SECONDS)
-        self._metrics.load_ended(result)
-        level = logging.DEBUG if self._told == (version, reason) else logging.ERROR
-        tell(level, "model_not_loaded", error, version=version, reason=reason, serving=self.version)
-        self._told = version, reason
-
-
-def _load(folder: Path) -> Served:
-    """Load a version and answer once with it, so that the first caller needn't wait and a broken one never serves."""
-    model = load_model(folder)
-    model.explain(MemberFacts.nothing(model.schema), 0 if len(model.catalogue) else None)
-    return Served(model, Decoder(model))
+        longest = LONGEST_ABSENCE_SECONDS if reason in ABSENT else LONGEST_RETRY_SECONDS
+        self._retry_at = self._clock() + min(self.reload_seconds * 2 ** min(self._failures, 30), longest)
+        self._metrics.models.load_ended(self.label, reason)
+        self._metrics.models.behind(self.label, behind=True)
+        level = logging.DEBUG if self._told == (version, words) else logging.ERROR
+        facts = {"version": version, "kind": reason, "reason": words, "serving": self.version}
+        tell(level, "model_not_loaded", error, model=self.label, **facts)
+        self._told = version, words

@@ -1,8 +1,6 @@
 """All metrics of the service, on a registry of its own; every label value is known from the start."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 import grpc
@@ -14,11 +12,12 @@ from prometheus_client.process_collector import ProcessCollector
 
 from features.schema import Scale
 from model.evidence import MemberEvidence, MovieEvidence
-from model.model import STAGES, Model
+from model.model import STAGES
 from model.predictions import Predictions
 from service.admission import SHED_REASONS, Kind, Load
 from service.backlog import Backlog
 from service.merging import Family, Merge, snapshot
+from service.model_metrics import ModelMetrics
 from service.positions import ArrayHistogram
 from service.request_facts import Unused
 from service.worker_metrics import ROWS as SUPERVISOR_ROWS
@@ -28,7 +27,6 @@ CALL_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1
 STAGE_SECONDS = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.25, 1.0)
 POSITIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 ALL_STAGES = ("decode", *STAGES, "encode")
-LOAD_RESULTS = ("loaded", "refused", "failed")
 CERTIFICATE_RESULTS = ("loaded", "refused")
 TOKEN_LOAD_RESULTS = ("loaded", "refused")
 Key = TypeVar("Key")
@@ -116,24 +114,8 @@ class Metrics:
         self._stages = self._arrays(
             "coldstart_stage_seconds", "Time of each stage of an answer.", STAGE_SECONDS, "stage", ALL_STAGES
         )
-        self._model = self._gauge(
-            "coldstart_model_info", "1 for the model that is served.", Merge.MAX, "version", "format"
-        )
-        self._model_labels: tuple[str, str] | None = None
-        self._trained = self._gauge(
-            "coldstart_model_trained_timestamp_seconds",
-            "When the model that is served was trained, in seconds since 1970 UTC; NaN without a model.",
-            Merge.MAX,
-        )
-        self._trained.set(math.nan)
-        loads = self._counter(
-            "coldstart_model_loads_total",
-            "Tries to load a published model: loaded, refused (its files are wrong) or failed (anything else).",
-            "result",
-        )
-        self._loads = {result: loads.labels(result) for result in LOAD_RESULTS}
-        self._members = self._gauge("coldstart_members", "Members whose facts are published with the model.", Merge.MAX)
-        self._movies = self._gauge("coldstart_movies", "Movies of the model's catalogue.", Merge.MAX)
+        self.models = ModelMetrics(self._counter, self._gauge, self._arrays)
+        """Where loading and comparing models tells of itself."""
         certificates = self._counter(
             "coldstart_certificate_loads_total",
             "Contents of the files of the TLS certificate: loaded, or refused since they can't be used.",
@@ -218,24 +200,9 @@ class Metrics:
         """Measure a stage, one of `ALL_STAGES`, of so many answers that took so long each."""
         self._stage_times.add((stage, seconds, answers))
 
-    def load_ended(self, result: str) -> None:
-        """Count a try to load a model, one of `LOAD_RESULTS`."""
-        self._loads[result].inc()
-
     def tokens_loaded(self, result: str) -> None:
         """Count a change of the file of tokens, one of `TOKEN_LOAD_RESULTS`."""
         self._token_loads[result].inc()
-
-    def serving(self, model: Model) -> None:
-        """Tell which model is served; the series of the one before goes."""
-        labels = (model.version, str(model.manifest.format))
-        self._model.labels(*labels).set(1)
-        if self._model_labels not in (None, labels):
-            self._model.remove(*self._model_labels)
-        self._model_labels = labels
-        self._trained.set(datetime.fromisoformat(model.run.trained_at).timestamp())
-        self._members.set(len(model.members))
-        self._movies.set(len(model.catalogue))
 
     def certificates(self, result: str) -> None:
         """Count a content of the certificate's files, one of `CERTIFICATE_RESULTS`."""

@@ -10,7 +10,6 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
-from model.store import Store
 from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from service.adaptive_limit import AdaptiveLimit
 from service.admission import Admission
@@ -18,10 +17,10 @@ from service.answering import Answering
 from service.certificates import CertificateFiles
 from service.health import Health
 from service.interceptor import Edge
-from service.live import LiveModel
 from service.logs import tell
 from service.methods import ENJOYMENT, SERVICES, SERVICES_WITHOUT_REFLECTION, described
 from service.metrics import Metrics
+from service.models import LiveModels, live_models
 from service.ports import at_port
 from service.servicer import EnjoymentServicer
 from service.settings import Settings
@@ -55,7 +54,7 @@ async def serve(
         health.model_loaded()
         loaded.set()
 
-    live = LiveModel(Store(settings.models), settings.reload_seconds, metrics, clock, model_loaded)
+    live = live_models(settings, metrics, clock, model_loaded)
     following = asyncio.create_task(_follow(live, loaded if alone else None))
     await _first(stop, loaded)
     if not stop.is_set():
@@ -64,7 +63,7 @@ async def serve(
     await asyncio.wait([following], timeout=CANCELLED_SECONDS)
 
 
-async def _follow(live: LiveModel, looked: asyncio.Event | None) -> None:
+async def _follow(live: LiveModels, looked: asyncio.Event | None) -> None:
     """Look for models for ever; after the first look say so, if anybody wants to know."""
     await live.look()
     if looked is not None:
@@ -86,7 +85,7 @@ async def _take_calls(
     clock: Callable[[], float],
     stop: asyncio.Event,
     health: Health,
-    live: LiveModel,
+    live: LiveModels,
     serves: Callable[[str | None], None],
 ) -> None:
     services = SERVICES if settings.reflection == "on" else SERVICES_WITHOUT_REFLECTION

@@ -26,7 +26,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         self, request: pb.PredictEnjoymentRequest, context: Context
     ) -> pb.PredictEnjoymentResponse:
         """One prediction for each movie, in the order asked."""
-        with self._answering.begin() as answer:
+        with self._answering.begin(request) as answer:
             asked = answer.decode.prediction(request)
             predicted = await answer.predict(asked)
             return encode.prediction_response(asked.movie_ids, predicted, asked.unused, answer.model.version)
@@ -40,7 +40,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
 
     async def RankMovies(self, request: pb.RankMoviesRequest, context: Context) -> pb.RankMoviesResponse:
         """One page of the member's ranking."""
-        with self._answering.begin() as answer:
+        with self._answering.begin(request) as answer:
             asked = answer.decode.ranking(request)
             page = await answer.rank(asked)
             version, rest = answer.model.version, page.next_offset
@@ -51,7 +51,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         self, request: pb.ExplainEnjoymentRequest, context: Context
     ) -> pb.ExplainEnjoymentResponse:
         """One prediction and its parts."""
-        with self._answering.begin() as answer:
+        with self._answering.begin(request) as answer:
             asked = answer.decode.explanation(request)
             explained, suggested = await answer.explain(asked, request.suggest_next_fact)
             return encode.explanation_response(

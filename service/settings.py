@@ -22,6 +22,10 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "max_concurrent_streams": (1, 1_000_000, ""),
     "max_connection_age_seconds": (1, 86_400, " seconds"),
     "keepalive_seconds": (1, 7200, " seconds"),
+    "trial_seconds": (0.1, 3600, " seconds"),
+    "trial_memory_mib": (256, 16_777_216, ""),
+    "shadow_share": (0, 1, ""),
+    "canary_share": (0, 1, ""),
     "least_in_flight": (1, 10_000, ""),
     "most_in_flight": (1, 10_000, ""),
     "queue_calls": (1, 100_000, ""),
@@ -35,8 +39,8 @@ RANGES: dict[str, tuple[float, float, str]] = {
 class Settings:
     """Every option of `python -m service`; the command line wins over the environment, and that over the default."""
 
-    models: Path
-    """The folder in which `training retrain` publishes models. It may still be empty when the service starts."""
+    models: str
+    """The folder, or address (`s3://...`), where `training retrain` publishes models. It may still be empty."""
     host: str = "127.0.0.1"
     """Address to serve gRPC on. The default is reached from this machine only; 0.0.0.0 or :: from every network."""
     port: int = 50051
@@ -55,8 +59,22 @@ class Settings:
     """PEM file of the authorities whose certificates clients must show (mutual TLS); without it any client may call."""
     reflection: Literal["on", "off"] = "on"
     """Whether gRPC tools may ask the server for its methods and messages."""
-    reload_seconds: float = 2.0
+    reload_seconds: float = 0.5
     """How often to look for a newly published model, in seconds."""
+    models_cache: Path | None = None
+    """Folder for copies of models from an address; without it, one that goes when the service ends."""
+    require_signature: Path | None = None
+    """PEM file of an ed25519 public key; with it, no version is loaded that its private key hasn't signed."""
+    trial_seconds: float = 60.0
+    """How long the disposable process that loads a version first may take, in seconds."""
+    trial_memory_mib: int = 4096
+    """Address space that this process may use, beside its libraries and the size of the members' table."""
+    shadow_share: float = 0.0
+    """Share of the requests for predictions that the candidate scores too, for the metrics alone."""
+    canary_share: float = 0.0
+    """Share of members, always the same ones, whom the candidate answers where there is one."""
+    canary_key: Path | None = None
+    """File with a secret of up to 64 bytes, which decides who these members are."""
     drain_seconds: float = 0.5
     """How long calls are still taken after SIGTERM or SIGINT, while health already answers NOT_SERVING, in seconds."""
     grace_seconds: float = 20.0
@@ -93,7 +111,11 @@ class Settings:
                 raise ValueError(f"{flag(name)} must be {least} to {most}{unit}")
         if self.least_in_flight > self.most_in_flight:
             raise ValueError(f"{flag('least_in_flight')} must not be above {flag('most_in_flight')}")
-        for name in ("host", "metrics_host"):
+        for name in ("require_signature", "canary_key"):
+            path = getattr(self, name)
+            if path is not None and not path.is_file():
+                raise ValueError(f"{flag(name)} must be a file")
+        for name in ("models", "host", "metrics_host"):
             if not getattr(self, name):
                 raise ValueError(f"{flag(name)} must not be empty")
         if (self.tls_cert is None) != (self.tls_key is None):
@@ -166,7 +188,7 @@ def _value_name(kind: object) -> str:
         return "|".join(get_args(kind))
     if isinstance(kind, UnionType):
         return "FILE"
-    return {Path: "FOLDER", int: "NUMBER", float: "SECONDS"}.get(kind, "TEXT") if isinstance(kind, type) else "TEXT"
+    return {int: "NUMBER", float: "NUMBER"}.get(kind, "TEXT") if isinstance(kind, type) else "TEXT"
 
 
 def _value(parser: argparse.ArgumentParser, name: str, kind: object, text: str) -> object:
@@ -190,5 +212,5 @@ def _sentences() -> dict[str, str]:
     sentences = {}
     for field, text in zip(definition.body, definition.body[1:], strict=False):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
-            sentences[field.target.id] = inspect.cleandoc(ast.literal_eval(text.value))
+            sentences[field.target.id] = inspect.cleandoc(str(getattr(text.value, "value", "")))
     return sentences

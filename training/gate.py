@@ -49,7 +49,7 @@ class Gate:
     def judge(self, version: str, evaluation: Mapping[str, Any]) -> dict[str, Any]:
         """Verdict, reasons and numbers, as JSON can hold them; `evaluation` is that of the version."""
         started = self.clock()
-        candidate = load_model(self.store.folder(version))
+        candidate = load_model(self.store.fetch(version))
         current, why_not = self._current(version)
         share, why_not_on_raters = self._common_share(current, why_not)
         questions = make_questions(self.divided, candidate, self.key, share, self.settings.most_members)
@@ -112,7 +112,7 @@ class Gate:
                 return None, "no version serves yet"
             if current == version:
                 return None, "it is this version that serves"
-            return load_model(self.store.folder(current)), None
+            return load_model(self.store.fetch(current)), None
         except (StoreError, ArtifactError) as error:
             return None, f"the version that serves can't be loaded: {error}"
 
@@ -145,7 +145,7 @@ class Gate:
 def _kept_out_of(store: Store, version: str) -> dict[str, Any]:
     """What a version's report tells of the raters that it hasn't learned from; empty where it tells nothing."""
     try:
-        report = json.loads((store.folder(version) / "report.json").read_text(encoding="utf-8"))
+        report = json.loads((store.fetch(version) / "report.json").read_text(encoding="utf-8"))
         return dict(report["kept_out"])
     except (OSError, ValueError, KeyError, TypeError):
         return {}

@@ -14,21 +14,27 @@ PAGE = "report.html"
 
 
 def settle(
-    store: Store, found: dict[str, Any], force: bool, pages: tuple[dict[str, Any], list[str], list[str]]
+    store: Store,
+    found: dict[str, Any],
+    force: bool,
+    pages: tuple[dict[str, Any], list[str], list[str]],
+    offer: bool = False,
 ) -> bool:
-    """Record the verdict, then let the version serve, or keep it as candidate; returns whether it serves.
+    """Record the verdict, then let the version serve, or be the candidate if it is only to be offered.
 
+    Returns whether it passed; if it didn't, no label names it: a service may let a candidate answer some members.
     `pages` are the evaluation, its notes and further sections, as HTML, for the recorded page.
     """
     version = found["version"]
     found["forced"] = force and not found["passed"]
+    found["offered"] = offer
     found["serves"] = found["passed"] or found["forced"]
     store.write_record(version, RECORD, to_json(found))
     store.write_record(version, PAGE, _page(store, found, *pages).encode())
-    if found["serves"]:
-        store.promote(version)
-    elif version not in store.labels().values():
+    if found["serves"] and offer:
         store.set_label(CANDIDATE, version)
+    elif found["serves"]:
+        store.promote(version)
     return bool(found["serves"])
 
 
@@ -36,7 +42,8 @@ def last_line(found: Mapping[str, Any], serving: str | None) -> str:
     """The outcome in one line."""
     version = found["version"]
     if found["serves"]:
-        return f"version {version} is published and serves{', by force' if found['forced'] else ''}"
+        role = "is the candidate" if found["offered"] else "serves"
+        return f"version {version} is published and {role}{', by force' if found['forced'] else ''}"
     others = f"version {serving} goes on serving" if serving else "no version serves"
     return f"version {version} is published and held back; {others}; training models promote {version} overrules this"
 
@@ -55,7 +62,7 @@ def _report_of(store: Store, version: str | None) -> dict[str, Any] | None:
     if version is None:
         return None
     try:
-        return previous.read_report(store.folder(version) / "report.json")
+        return previous.read_report(store.fetch(version) / "report.json")
     except DataError:
         return None
 

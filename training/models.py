@@ -4,28 +4,32 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from model.artifact import load_model
 from model.files import ArtifactError
 from model.manifest import read_manifest, read_run
 from model.store import CANDIDATE, CURRENT, Store, StoreError
+from model.stores import open_store
 from training import gate_report
 from training.gate import RECORD
 from training.models_diff import diff, text
 
 FAILED, REFUSED = 1, 2
-ACTIONS = ("list", "show", "diff", "promote", "candidate", "rollback", "prune")
+ACTIONS = ("list", "show", "diff", "promote", "candidate", "rollback", "prune", "sign")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `training models`."""
     parser.add_argument("action", choices=ACTIONS, help="what to do")
-    parser.add_argument("version", nargs="?", help="a version; show takes the one that serves if none is given")
+    parser.add_argument("version", nargs="?", help="a version; show and sign take the one that serves if none is given")
     parser.add_argument(
         "other", nargs="?", help="for diff: what to compare it with; the one that serves if none is given"
     )
-    parser.add_argument("--models", type=Path, required=True, help="the folder of published models")
+    parser.add_argument("--models", required=True, help="the folder, or address, of published models")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="for sign: the ed25519 private key in PEM")
     parser.add_argument("--json", action="store_true", help="for diff: tell it for programs")
     add_keeping(parser)
 
@@ -42,8 +46,9 @@ def add_keeping(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do the action; 2 for a version that isn't there, 1 for one that can't be loaded."""
-    store, version = Store(arguments.models), arguments.version
+    version = arguments.version
     try:
+        store = open_store(arguments.models)
         match arguments.action:
             case "list":
                 _list(store)
@@ -57,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
                 _offer(store, version)
             case "rollback":
                 _roll_back(store, version)
+            case "sign":
+                _sign(store, _existing(store, version or store.current()), arguments.key)
             case "prune":
                 for gone in store.prune(arguments.keep, arguments.keep_days, time.time()):
                     print(f"version {gone} is removed")
@@ -72,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _diff(store: Store, first: str | None, second: str | None, *, as_json: bool) -> None:
     if first is None:
         raise StoreError("diff needs a version")
-    models = [load_model(store.folder(_existing(store, version))) for version in (first, second)]
+    models = [load_model(store.fetch(_existing(store, version))) for version in (first, second)]
     found = diff(store, *models)
     print(json.dumps(found, indent=1, sort_keys=True) if as_json else text(found))
 
@@ -80,7 +87,7 @@ def _diff(store: Store, first: str | None, second: str | None, *, as_json: bool)
 def _promote(store: Store, version: str | None) -> None:
     if version is None:
         raise StoreError("promote needs a version")
-    load_model(store.folder(_existing(store, version)))
+    load_model(store.fetch(_existing(store, version)))
     store.promote(version)
     print(f"version {version} serves")
 
@@ -88,7 +95,7 @@ def _promote(store: Store, version: str | None) -> None:
 def _offer(store: Store, version: str | None) -> None:
     if version is None:
         raise StoreError("candidate needs a version")
-    load_model(store.folder(_existing(store, version)))
+    load_model(store.fetch(_existing(store, version)))
     store.set_label(CANDIDATE, version)
     print(f"version {version} is the candidate")
 
@@ -117,14 +124,44 @@ def _list(store: Store) -> None:
 
 
 def _show(store: Store, version: str) -> None:
-    manifest = read_manifest(store.folder(version))
+    """Where a version comes from, what names it and what was said of it, then its report."""
+    folder = store.fetch(version)
+    manifest = read_manifest(folder)
+    labels = [label for label, named in store.labels().items() if named == version]
     print(f"version {version}, trained at {_trained_at(store, version)}, seed {manifest.seed}")
+    print(f"labels {', '.join(labels) or 'none'}")
     print(f"data {manifest.data_fingerprint}")
     print(", ".join(f"{name} {count:,}" for name, count in manifest.data.items()))
     print(", ".join(f"{name} {number}" for name, number in manifest.libraries.items()))
-    print((store.folder(version) / "report.md").read_text(encoding="utf-8"))
+    with suppress(ArtifactError):
+        made = read_run(folder)
+        print(f"code {made.commit or 'unknown'}, made while {made.parent or 'no version'} served")
+    print(f"records {', '.join(store.records(version)) or 'none'}")
+    print((folder / "report.md").read_text(encoding="utf-8"))
     if (verdict := store.read_record(version, RECORD)) is not None:
         print(gate_report.markdown(json.loads(verdict)))
+
+
+def key_in(path: Path) -> Callable[[Store, str], None]:
+    """What signs versions by the private key in a file; raises StoreError."""
+    try:
+        from model.signature import private_key, sign
+
+        key = private_key(path.read_bytes())
+    except ImportError as error:
+        raise StoreError("signatures need the package cryptography: install the extra `sign`") from error
+    except OSError as error:
+        raise StoreError(f"the key can't be read: {type(error).__name__}") from error
+    except ValueError as error:
+        raise StoreError(str(error)) from error
+    return lambda store, version: sign(store, version, key)
+
+
+def _sign(store: Store, version: str, path: Path | None) -> None:
+    if path is None:
+        raise StoreError("sign needs --key, a file with an ed25519 private key in PEM")
+    key_in(path)(store, version)
+    print(f"version {version} is signed")
 
 
 def _existing(store: Store, version: str | None) -> str:
@@ -136,6 +173,6 @@ def _existing(store: Store, version: str | None) -> str:
 def _trained_at(store: Store, version: str) -> str:
     """When a version was trained, in words where that can't be read."""
     try:
-        return read_run(store.folder(version)).trained_at
+        return read_run(store.fetch(version)).trained_at
     except ArtifactError:
         return "unknown"

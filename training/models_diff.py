@@ -129,7 +129,7 @@ def _moved(one: Mapping[str, float]) -> str:
 def _report(store: Store, version: str) -> dict[str, Any]:
     """A version's report; empty where it can't be read."""
     try:
-        report = json.loads((store.folder(version) / "report.json").read_text(encoding="utf-8"))
+        report = json.loads((store.fetch(version) / "report.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return report if isinstance(report, dict) else {}

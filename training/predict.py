@@ -12,7 +12,8 @@ from model.artifact import ArtifactError, load_model
 from model.facts import MemberFacts, MovieFacts
 from model.model import Model
 from model.predictions import ARRAYS
-from model.store import Store, StoreError
+from model.store import StoreError
+from model.stores import open_store
 from training.dataset import Dataset, make_dataset
 from training.folders import refuse_unwritable
 from training.problems import DataError, Problem
@@ -29,7 +30,7 @@ COLUMNS = {MEMBER_ID: pl.String, MOVIE_ID: pl.String} | {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `training predict`."""
     parser.add_argument("--data", type=Path, required=True, help="the data directory whose members are predicted")
-    parser.add_argument("--models", type=Path, required=True, help="the folder of published models")
+    parser.add_argument("--models", required=True, help="the folder, or address, of published models")
     parser.add_argument("--out", type=Path, required=True, help="a file to write: .parquet or .csv")
     parser.add_argument(
         "--pairs", type=Path, help="a table of member_id and movie_id to predict; else all never-raters by all movies"
@@ -50,11 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_unwritable("--out", arguments.out.parent)
     tables = read_tables(arguments.data)
     try:
-        store = Store(arguments.models)
+        store = open_store(arguments.models)
         version = store.current()
         if version is None:
             raise StoreError("no model is published there")
-        model = load_model(store.folder(version))
+        model = load_model(store.fetch(version))
     except (StoreError, ArtifactError) as error:
         print(error, file=sys.stderr)
         return FAILED

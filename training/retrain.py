@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from model.artifact import load_model
-from model.store import VERSIONS, Store
+from model.store import CURRENT, VERSIONS, StoreError
+from model.stores import open_store
 from training import gate_report
 from training.challenge_standing import Standing
+from training.code import commit
 from training.dataset import make_dataset
 from training.evaluation import evaluate
 from training.fitting import FitSettings, fit_model
@@ -18,6 +20,7 @@ from training.gate import Gate
 from training.gate_members import divide, keep_key, key_of_store
 from training.gate_outcome import last_line, serving, settle
 from training.gate_settings import add_gate_arguments, gate_settings
+from training.models import add_keeping, key_in
 from training.options import at_least
 from training.preparation import cores
 from training.progress import Progress
@@ -33,13 +36,18 @@ REFUSED, HELD_BACK = 2, 3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `training retrain`."""
     parser.add_argument("--data", type=Path, required=True, help="the data directory to learn from")
-    parser.add_argument("--models", type=Path, required=True, help="the folder of published models")
+    parser.add_argument("--models", required=True, help="the folder, or address, of published models")
     parser.add_argument("--seed", type=at_least(0), default=0, help="seed of all random numbers (default 0)")
     parser.add_argument(
         "--min-holders", type=at_least(1), default=20,
         help='a text value that fewer raters hold counts as "other" (default 20)',
     )  # fmt: skip
     parser.add_argument("--challenge", type=Path, help="tell where the version stands in the challenge of this folder")
+    parser.add_argument(
+        "--candidate", action="store_true", help="offer a version that passes as candidate beside the one that serves"
+    )
+    parser.add_argument("--sign", type=Path, metavar="FILE", help="sign the version by this ed25519 private key in PEM")
+    add_keeping(parser)
     add_reweighting(parser)
     add_gate_arguments(parser)
 
@@ -48,10 +56,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Publish a model of the data and show how good it is; raises DataError before any work where it can't be done."""
     try:
         settings = gate_settings(arguments)
-    except ValueError as error:
+        signs = key_in(arguments.sign) if arguments.sign else None
+        store = open_store(arguments.models)
+    except (ValueError, StoreError) as error:
         print(error, file=sys.stderr)
         return REFUSED
-    store = Store(arguments.models)
     for folder in (store.root, store.root / VERSIONS):
         refuse_unwritable("--models", folder)
     progress = Progress(time.monotonic)
@@ -69,18 +78,21 @@ def run(arguments: argparse.Namespace) -> int:
     notes = [*(str(one) for one in merged), *reweighting_notes(arguments.reweight, fit.reweighting)]
     now = datetime.now(UTC).isoformat(timespec="seconds")
     origin = Origin(arguments.seed, fingerprint(tables))
+    made = {"trained_at": now, "seconds": round(progress.seconds, 1), "commit": commit()}
     version = publish(
-        store, data, everyone, fit.core, origin, evaluation, notes,
-        {"trained_at": now, "seconds": round(progress.seconds, 1)},
+        store, data, everyone, fit.core, origin, evaluation, notes, made | {"parent": store.labels().get(CURRENT, "")},
     )  # fmt: skip
+    if signs is not None:
+        signs(store, version)
     keep_key(store.root, key)
     progress("the gate")
     found = gate.judge(version, evaluation)
     further = []
     if standing is not None:
-        told = standing.take_part(load_model(store.folder(version)), tables, origin.fingerprint, now)
+        told = standing.take_part(load_model(store.fetch(version)), tables, origin.fingerprint, now)
         further.append(standing.html(told))
-    serves = settle(store, found, arguments.force, (evaluation, notes, further))
+    serves = settle(store, found, arguments.force, (evaluation, notes, further), arguments.candidate)
+    store.prune(arguments.keep, arguments.keep_days, time.time())
     print(markdown(evaluation, notes))
     print(gate_report.markdown(found))
     if standing is not None:

@@ -17,6 +17,7 @@ WriteVersion = Callable[[Store, str], str]
 def write_files(folder: Path, content: str) -> str:
     """Fill a folder with one file and its manifest; the version that it is."""
     (folder / "file").write_text(content)
+    (folder / "run.json").write_text('{"trained_at": "2024-01-01T00:00:00+00:00", "seconds": 1.0}')
     listed = {"file": {"size": len(content), "sha256": hashlib.sha256(content.encode()).hexdigest()}}
     manifest = json.dumps(
         {"format": FORMAT, "seed": 0, "data_fingerprint": "", "data": {}, "libraries": {}, "scores": {}}

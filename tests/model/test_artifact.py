@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import lightgbm
@@ -17,6 +19,7 @@ from model.manifest import FORMAT, read_manifest
 from model.members import FILES
 from model.pieces import piece_hashes
 
+ROOT = Path(__file__).parents[2]
 CORE = (
     "schema.json",
     "catalogue.npz",
@@ -259,3 +262,24 @@ def test_nobody_is_named_in_the_files(small):
     """Members are found by a hash of their id: the files hold none."""
     content = b"".join((small.folder / name).read_bytes() for name in HASHED)
     assert not any(member_id.encode() in content for member_id in small.tables.members["member_id"])
+
+
+def test_loading_again_and_again_keeps_no_memory(small):
+    program = f"""
+from pathlib import Path
+from model.artifact import load_model
+def kept():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+for _ in range(15):
+    load_model(Path({str(small.folder)!r}))
+before = kept()
+for _ in range(25):
+    load_model(Path({str(small.folder)!r}))
+print((kept() - before) / 25)
+"""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
+    )  # fmt: skip
+    assert float(done.stdout) < 100, "kilobytes a load"

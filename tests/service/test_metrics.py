@@ -117,7 +117,7 @@ def test_the_model_is_told(server, world):
     assert server.metric("coldstart_model_info", version=world.versions[0]) == 1
     assert server.metric("coldstart_movies") == len(world.movie_ids)
     assert server.metric("coldstart_members") >= len(world.tables.members)
-    assert server.metric("coldstart_model_loads_total", result="loaded") == 1
+    assert server.metric("coldstart_model_loads_total", model="current", result="loaded") == 1
     assert server.metric("process_resident_memory_bytes") > 0
 
 

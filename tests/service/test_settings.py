@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_defaults_are_safe():
     settings = read_settings(["--models", "m"], {})
-    assert settings == Settings(models=Path("m"))
+    assert settings == Settings(models="m")
     assert settings.host == settings.metrics_host == "127.0.0.1"
 
 
@@ -46,10 +46,17 @@ def test_every_option_may_come_from_the_environment_and_the_command_line_wins():
         "queue_calls": "9",
         "queue_seconds": "10",
         "pending_calls": "11",
+        "models_cache": "c",
+        "require_signature": __file__,
+        "trial_seconds": "7",
+        "trial_memory_mib": "800",
+        "shadow_share": "0.25",
+        "canary_share": "0.5",
+        "canary_key": __file__,
     }
     assert set(given) == {field.name for field in fields(Settings)}
     expected = Settings(
-        models=Path("m"),
+        models="m",
         host="::1",
         port=1,
         metrics_host="::",
@@ -74,6 +81,13 @@ def test_every_option_may_come_from_the_environment_and_the_command_line_wins():
         queue_calls=9,
         queue_seconds=10.0,
         pending_calls=11,
+        models_cache=Path("c"),
+        require_signature=Path(__file__),
+        trial_seconds=7.0,
+        trial_memory_mib=800,
+        shadow_share=0.25,
+        canary_share=0.5,
+        canary_key=Path(__file__),
     )
     assert read_settings([], {f"COLDSTART_{name.upper()}": value for name, value in given.items()}) == expected
     options = [part for name, value in given.items() for part in ("--" + name.replace("_", "-"), value)]
@@ -113,6 +127,11 @@ def test_workers_are_started_with_the_settings_of_their_supervisor():
         (["--models", "m", "--queue-seconds", "0"], "--queue-seconds must be 0.001 to 60 seconds"),
         (["--models", "m", "--pending-calls", "0"], "--pending-calls must be 1 to 100000"),
         (["--models", "m", "--host", ""], "--host must not be empty"),
+        (["--models", ""], "--models must not be empty"),
+        (["--models", "m", "--canary-share", "1.5"], "--canary-share must be 0 to 1"),
+        (["--models", "m", "--trial-seconds", "0"], "--trial-seconds must be 0.1 to 3600 seconds"),
+        (["--models", "m", "--require-signature", "nowhere"], "--require-signature must be a file"),
+        (["--models", "m", "--canary-key", "nowhere"], "--canary-key must be a file"),
         (["--models", "m", "--modles", "m"], "unrecognized arguments: --modles m"),
     ],
 )

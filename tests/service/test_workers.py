@@ -77,7 +77,7 @@ def test_one_scrape_tells_of_all_processes_and_of_each_series_once(two):
     assert len({line.rsplit(" ", 1)[0] for line in lines}) == len(lines)
     assert "pid" not in two.scrape()
     assert two.metric("coldstart_model_info") == 1
-    assert two.metric("coldstart_model_loads_total", result="loaded") == 2
+    assert two.metric("coldstart_model_loads_total", model="current", result="loaded") == 2
     memory = sum(
         int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         for pid in (*two.worker_pids().values(), two.process.pid)

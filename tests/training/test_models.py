@@ -1,7 +1,9 @@
 """Published versions are listed, shown, promoted and rolled back from the command line."""
 
 import json
+import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -147,3 +149,48 @@ def test_old_versions_are_pruned_but_never_one_that_serves_or_served(store, smal
     store.remove_label("previous")
     assert models("prune", "--keep", "0", "--keep-days", "0") == (0, f"version {small.version} is removed\n")
     assert store.versions() == [store.current()]
+
+
+def test_a_version_is_shown_with_where_it_comes_from_and_what_was_said_of_it(store, small, models):
+    second = store.current()
+    store.write_record(second, "gate.json", b"{}")
+    told = models("show")[1]
+    assert f"version {second}, trained at" in told
+    assert "seed 1" in told
+    assert "labels current" in told
+    assert re.search(rf"^code (unknown|[0-9a-f]{{40}}\+?), made while {small.version} served$", told, re.MULTILINE)
+    assert "records gate.json" in told
+    assert "lightgbm" in told
+
+
+def test_a_version_is_signed_for_a_service_that_asks_for_it(store, models, tmp_path):
+    key = tmp_path / "key.pem"
+    assert models("sign")[0] == 2
+    assert models("sign", "--key", str(key)) == (2, "the key can't be read: FileNotFoundError\n")
+    key.write_bytes(b"nonsense")
+    assert models("sign", "--key", str(key))[0] == 2
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
+    assert models("sign", "--key", str(key)) == (0, f"version {store.current()} is signed\n")
+    assert store.records(store.current()) == ["manifest.sig"]
+
+
+def test_retraining_over_a_damaged_version_makes_it_whole_and_offers_signs_and_prunes(store, small, tmp_path, capsys):
+    """The folder that is there already is looked at: it isn't said to serve because its name is right."""
+    second = store.current()
+    (store.folder(second) / "prior.npz").write_bytes(b"damaged")
+    key = tmp_path / "key.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
+    options = ["--seed", "1", "--candidate", "--sign", str(key), "--keep", "0", "--keep-days", "0"]
+    assert main(["retrain", "--data", str(small.data), "--models", str(store.root), *options]) == 0
+    assert f"version {second} is published and the candidate" in capsys.readouterr().out
+    store.check(second)
+    assert store.labels() == {"current": second, "previous": small.version, "candidate": second}
+    assert store.records(second) == ["manifest.sig"]
+    assert store.versions() == sorted([small.version, second])
+
+
+def test_a_key_that_can_not_be_used_is_told_before_any_work(small, tmp_path, capsys):
+    options = ["--models", str(tmp_path / "models"), "--sign", str(tmp_path / "nowhere")]
+    assert main(["retrain", "--data", str(small.data), *options]) == 2
+    assert "--sign: can't be read" in capsys.readouterr().err
+    assert not (tmp_path / "models").exists()

@@ -1,0 +1,20 @@
+"""Opens the store that an address names: a folder, or anything that fsspec can reach."""
+
+from pathlib import Path
+
+from model.store import Store, StoreError
+
+
+def open_store(address: str | Path, cache: Path | None = None) -> Store:
+    """The store at a folder or at an address such as `s3://bucket/models`, of which copies are kept in `cache`.
+
+    Raises StoreError where the address needs a package that isn't installed.
+    """
+    if "://" not in str(address):
+        return Store(Path(address))
+    try:
+        from model.remote import RemoteStore
+
+        return RemoteStore(str(address), cache)
+    except ImportError as error:
+        raise StoreError(f"{address} needs the extra `remote`, and what fsspec needs for this protocol") from error

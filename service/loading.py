@@ -1,0 +1,67 @@
+"""From a version of the store to a model that answers: fetched, tried by a disposable process, checked, warmed up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.artifact import Verify, open_version
+from model.facts import MemberFacts
+from model.model import Model
+from model.store import Store
+from model.trial import Limits, Trials
+from service.decode import Decoder
+
+
+@dataclass(frozen=True)
+class Served:
+    """One model version and what decodes requests for it. A call takes it once and keeps it to its end."""
+
+    model: Model
+    decode: Decoder
+    label: str
+    """`current` or `candidate`."""
+
+
+class Loader:
+    """Loads versions; may be used from any thread."""
+
+    def __init__(self, store: Store, limits: Limits, signed_by: Callable[[str], Verify] | None) -> None:
+        """`signed_by` gives what checks a manifest's signature for a version; None where none is asked for."""
+        self.store = store
+        self._trials = Trials(limits)
+        self._signed_by = signed_by
+
+    def prepare(self) -> None:
+        """Start what the next load needs."""
+        self._trials.prepare()
+
+    def close(self) -> None:
+        """End what waits and what is being loaded."""
+        self._trials.close()
+
+    def load(self, version: str, label: str) -> Served:
+        """The version, once all checks are passed and it has answered golden requests and one explanation.
+
+        Raises ArtifactError and StoreError.
+        """
+        folder = self.store.fetch(version)
+        opened = open_version(folder, self._signed_by(version) if self._signed_by else None)
+        self._trials.try_version(folder)
+        model = opened.model()
+        model.explain(MemberFacts.nothing(model.schema), 0 if len(model.catalogue) else None)
+        return Served(model, Decoder(model), label)
+
+    def mark(self, version: str) -> object:
+        """Something that is another once any file of the version has changed."""
+        return _mark(self.store.folder(version))
+
+
+def _mark(folder: Path) -> object:
+    try:
+        found = []
+        for path in (folder, *sorted(folder.rglob("*"))):
+            told = path.lstat()
+            found.append((path.name, told.st_ino, told.st_size, told.st_mtime_ns))
+    except OSError as error:
+        return type(error).__name__
+    return tuple(found)
