@@ -17,7 +17,7 @@ from benchmarks.served import Served, serving
 
 UNARY, CONNECTIONS = 8, 6
 SCRAPE_SECONDS = 0.2
-REPLACED_SECONDS = 30
+REPLACED_SECONDS = 120
 
 
 def drill(models: Path, times: int, workers: int, every_seconds: float, seed: int) -> dict[str, Any]:
