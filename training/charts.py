@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from html import escape
 from math import floor, isfinite, log10
 
-WIDTH, LABELS, VALUES = 360, 128, 42
+WIDTH, LABELS, VALUES = 360, 136, 42
 """Units of a chart's width, of the labels to the left and of the numbers to the right; text is 12 of them high."""
 ROW, TOP, BOTTOM = 22, 24, 34
 PLOT_HEIGHT = 190
-LONGEST_LABEL = 20
+LONGEST_LABEL = 21
 TICKS = 5
 SHAPES = ("circle", "square", "diamond", "triangle", "bar")
 

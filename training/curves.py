@@ -17,8 +17,6 @@ CURVE_BINS = 10
 """Points of a calibration curve, of equal numbers of predictions."""
 HISTOGRAM_BINS = 20
 """Bars between the ends of the rating scale."""
-GROUPS = {"prior": "the prior", "movie": "the movie", "plays": "plays", "attributes": "attributes"}
-"""What features of each kind are made from, by the beginning of their name."""
 
 
 def curves(fit: Fit) -> dict[str, Any]:
@@ -73,7 +71,7 @@ def feature_titles(schema: Schema, grouped: tuple[int, ...]) -> list[str]:
             column = f"genre {genres[int(column.removeprefix('genre_'))]}"
         elif kind == "movie" and column.startswith("attribute_"):
             column = attributes[int(column.removeprefix("attribute_"))]
-        titles.append(f"{GROUPS[kind]}: {column.replace('_', ' ')}")
+        titles.append(f"{kind}: {column.replace('_', ' ')}")
     return titles
 
 

@@ -16,6 +16,7 @@ from model.model import Model
 from training.dataset import Dataset, make_dataset
 from training.gate_members import Divided, only
 from training.predict import descriptions, facts_of_plays
+from training.slices import FEWEST_MEMBERS
 from training.tables import Tables
 
 Array = NDArray[np.float64]
@@ -35,12 +36,12 @@ class Questions:
     movie_ids: pl.Series
     """(N,) what is asked about."""
     asked: dict[MemberEvidence, NDArray[np.bool_]]
-    """(N,) whether the member has what a kind of evidence shows."""
+    """(N,) whether the member has what a kind of evidence shows; kinds that few members have are left out."""
 
     @property
     def members(self) -> int:
-        """How many members are asked about."""
-        return len(np.unique(self.member))
+        """How many members are asked about; none where they are so few that nothing may be told of them."""
+        return len(np.unique(self.member)) if self.asked else 0
 
 
 @dataclass(frozen=True)
@@ -69,19 +70,16 @@ def make_questions(divided: Divided, model: Model, key: str, share: float, most_
     tables = replace(tables, ratings=targets, plays=plays)
     data = make_dataset(tables, model.schema)
     member = data.ratings[MEMBER].to_numpy().astype(np.int64)
-    described = (
-        np.isfinite(data.attributes).any(axis=1) if data.attributes.shape[1] else np.zeros(len(data.attributes), bool)
-    )
-    plays_known = np.bincount(data.plays[MEMBER].to_numpy(), minlength=len(data.member_ids)) > 0
-    kinds = {
-        kind: (described if kind.has_attributes else ~np.zeros_like(described))
-        & (plays_known if kind.has_plays else ~np.zeros_like(described))
+    everyone = np.ones(len(data.member_ids), bool)
+    described = np.isfinite(data.attributes).any(axis=1) if data.attributes.shape[1] else ~everyone
+    played = np.bincount(data.plays[MEMBER].to_numpy(), minlength=len(everyone)) > 0
+    asked_of = {
+        kind: ((described if kind.has_attributes else everyone) & (played if kind.has_plays else everyone))[member]
         for kind in MemberEvidence
     }
-    return Questions(
-        tables, member, data.ratings[RATING].to_numpy(), data.movie_ids.gather(data.ratings[MOVIE]),
-        {kind: mask[member] for kind, mask in kinds.items() if mask[member].any()},
-    )  # fmt: skip
+    enough = {kind: rows for kind, rows in asked_of.items() if len(np.unique(member[rows])) >= FEWEST_MEMBERS}
+    movie_ids = data.movie_ids.gather(data.ratings[MOVIE])
+    return Questions(tables, member, data.ratings[RATING].to_numpy(), movie_ids, enough)
 
 
 def answer(model: Model, questions: Questions) -> Mapping[MemberEvidence, Answers]:

@@ -42,7 +42,7 @@ def sections(evaluation: Mapping[str, Any]) -> Iterator[str]:
     if evaluation.get("importance"):
         yield from _importance(evaluation["importance"])
     if evaluation["popularity"]:
-        popularity = {f"{point['ratings_from']:,.0f} ratings or more": point for point in evaluation["popularity"]}
+        popularity = {f"{point['ratings_from']:,.0f} or more": point for point in evaluation["popularity"]}
         yield _comparison(
             "Error by popularity of the movie", "By how many ratings a movie has, with the most evidence.", popularity
         )
@@ -195,6 +195,7 @@ def _comparison(title: str, text: str, rows: Rows) -> str:
 
 
 def _unrated(rows: Rows) -> str:
+    rows = {name.replace("attributes and plays", "both").replace(", movie ", ": "): row for name, row in rows.items()}
     shown = (("mean_rmse", "mean of all", MEAN), ("rmse", "coldstart", OURS))
     chart = dots("Error for unrated movies", "Root mean squared error where the movie is only described, or unknown.",
                  list(rows), series(rows, shown))  # fmt: skip

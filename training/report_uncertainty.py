@@ -13,6 +13,7 @@ from training.report_parts import (
     NOMINAL_COVERAGE,
     OURS,
     PRIOR,
+    Numbers,
     Rows,
     numbers,
     series,
@@ -29,14 +30,16 @@ def by_what_is_known(found: Mapping[str, Any]) -> Iterator[str]:
         if bins:
             text = "By how many plays are known: the width falls where coverage stays."
             yield _intervals(
-                f"Intervals by plays, {words(name)}", text, {f"{at} plays": row for at, row in bins.items()}
+                f"Intervals by number of plays: {words(name)} known",
+                text,
+                {f"{at} plays": row for at, row in ascending(bins)},
             )
     for name, bins in found["by_extrapolation"].items():
         if bins:
             text = "Extrapolation is the share of raters who lie nearer to those that were learned from."
-            yield _intervals(f"Intervals by extrapolation, {words(name)}", text, bins)
+            yield _intervals(f"Intervals by extrapolation: {words(name)} known", text, dict(ascending(bins)))
     if found["same_ratings"]:
-        rows = {words(name): row for name, row in found["same_ratings"].items()}
+        rows = {words(name).replace("attributes and plays", "both"): row for name, row in found["same_ratings"].items()}
         chart = dots(
             "The same ratings with less known", "Mean width of the 90 % interval; further left says more.",
             list(rows), series(rows, (("all_mean_width", "with all plays", BASE), *WIDTHS)),
@@ -88,6 +91,11 @@ def reweighted(found: Mapping[str, Any]) -> str:
         ("coverage", "coverage"),
     )
     return section("Weighted as never-raters", text, chart, folded(numbers("evidence", rows, columns)))
+
+
+def ascending(bins: Rows) -> list[tuple[str, Numbers]]:
+    """Bins by the number that their names begin with: a report that was read has them in text order."""
+    return sorted(bins.items(), key=lambda one: float(one[0].split()[0]))
 
 
 def _intervals(title: str, text: str, rows: Rows) -> str:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from model.store import Store
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
@@ -14,6 +15,7 @@ from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.timeout(900)  # it retrains, which takes long on a busy machine
 def test_a_service_goes_on_with_its_version_when_one_of_shuffled_ratings_is_held_back(
     world, sample, own_store, start_server, tmp_path
 ):
