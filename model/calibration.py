@@ -19,6 +19,9 @@ PLAY_BINS = (1, 3, 10, 30, 100)
 """Numbers of plays from which on members have a calibration of their own."""
 FAR = (0.95, 0.99)
 """Extrapolations beyond which intervals may be wider."""
+SAME_DISTANCE = 0.005
+"""Distances that differ by less count as the same: many members share all attributes, and one row at a time is worked
+out in single precision, in which the distance of a member from its like is not quite 0."""
 
 
 def bin_of(plays: int) -> int:
@@ -94,7 +97,7 @@ class Calibration:
     def extrapolation(self, distance: float, member: MemberEvidence) -> float:
         """The share, 0 to 1, of raters that the model had not seen who lie nearer to those it had learned from."""
         distances = self._distances[member]
-        return bisect_left(distances, distance) / len(distances) if distances else 0.0
+        return bisect_left(distances, distance - SAME_DISTANCE) / len(distances) if distances else 0.0
 
     def reading(self, member: MemberEvidence, plays: int, extrapolation: float) -> Reading:
         """What predictions of a member of so many plays mean."""

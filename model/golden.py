@@ -4,8 +4,10 @@ The members are drawn at random from the schema and the catalogue; none of them 
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.schema import Schema
 from model.arrays import Arrays, arrays_from_bytes, arrays_to_bytes
@@ -21,6 +23,8 @@ PLAYS = (1, 5, 20)
 MOVIES = 20
 TOLERANCE = 1e-5
 """Numbers are stored exactly; two processors may differ in the last digits of a sum, here one of single precision."""
+STEPPED, FLIPPED_SHARE = ("lower", "upper", "extrapolation"), 0.02
+"""Numbers that go by steps: where a processor's last digits fall on the other side of one, so few may differ."""
 _FACTS = ("attributes", "movies", "completion", "age_days")
 
 
@@ -42,8 +46,14 @@ def check_golden(model: Model, content: bytes) -> None:
     arrays = arrays_from_bytes(content)
     for name, values in _answers(model, arrays).items():
         stored = arrays[name]
-        if stored.shape != values.shape or not np.allclose(stored, values, rtol=TOLERANCE, atol=TOLERANCE):
+        most = FLIPPED_SHARE if name in STEPPED else 0.0
+        if stored.shape != values.shape or _differing(stored, values) > most:
             raise ValueError(f"{name} isn't what it was when the model was published")
+
+
+def _differing(stored: NDArray[Any], values: NDArray[Any]) -> float:
+    """Share of numbers that aren't as they were."""
+    return float(np.mean(~np.isclose(stored, values, rtol=TOLERANCE, atol=TOLERANCE)))
 
 
 def _answers(model: Model, arrays: Arrays) -> Arrays:

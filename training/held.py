@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.schema import Scale
-from model.calibration import FAR, Calibration, bin_of
+from model.calibration import FAR, SAME_DISTANCE, Calibration, bin_of
 from model.evidence import MemberEvidence
 
 Array = NDArray[np.float64]
@@ -77,7 +77,7 @@ def thinned(distances: Array) -> Array:
 
 def share_nearer(distance: Array, distances: Array) -> Array:
     """(N,) share of the ascending distances (Q,) that are below each: what `Calibration.extrapolation` says."""
-    return np.searchsorted(distances, distance, side="left") / max(len(distances), 1)
+    return np.searchsorted(distances, distance - SAME_DISTANCE, side="left") / max(len(distances), 1)
 
 
 def bins_of_plays(plays: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -6,7 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from features.attributes import Coder
 from model.evidence import MemberEvidence, MovieEvidence
+from model.facts import MemberFacts
 from training.fitting import FitSettings, fit_model
 from training.groups import MOST_ATTRIBUTES, grouped_attributes
 from training.trees import fit_trees, without_member_mean
@@ -111,3 +113,25 @@ def test_a_member_mean_is_taken_out_as_far_as_its_ratings_tell_of_it():
     residual, key = np.array([1.0] * 6 + [2.0]), np.array([5] * 6 + [9])
     assert without_member_mean(residual, key, 1.0) == pytest.approx([0.5] * 6 + [2 - 2 / 7])
     assert without_member_mean(residual, key, 0.0) == pytest.approx(residual)
+
+
+@pytest.mark.parametrize("kind", [MemberEvidence.ATTRIBUTES, MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS])
+def test_what_the_calibration_learns_from_is_what_is_served(small_fit, kind):
+    """Distance and extrapolation of a view are those of a member of whom just that is known, asked for on its own."""
+    table, judged = small_fit.table, small_fit.judged[kind, RATED]
+    schema, views = table.data.schema, table.views
+    nothing = MemberFacts.nothing(schema)
+    for place in np.unique(judged.rows.view, return_index=True)[1][::12]:
+        view = int(judged.rows.view[place])
+        plays = views.plays.filter(pl.col("view") == view)
+        columns = (plays[name].cast(pl.Float32).fill_null(np.nan).to_numpy() for name in ("completion", "age_days"))
+        shown = MemberFacts(nothing.attributes, plays["movie"].to_numpy(), *columns) if kind.has_plays else nothing
+        assert len(shown.movies) == judged.plays[place] == (len(plays) if kind.has_plays else 0)
+        if kind.has_attributes:
+            shown = replace(shown, attributes=views.attributes[view])
+        prior = table.apart.fitted[table.apart.fold[view]].prior
+        taste, _ = prior.taste_of(shown, Coder(schema.member_attributes))
+        assert taste.evidence is kind
+        assert taste.distance == pytest.approx(table.apart.distance[kind][view], abs=0.003)
+        told = small_fit.core.calibration.extrapolation(taste.distance, kind)
+        assert told == pytest.approx(judged.extrapolation[place], abs=0.02)
