@@ -16,9 +16,12 @@ LONGEST_RETRY_SECONDS = 2.0
 REFUSALS_A_DOUBLING = 64
 SPACING_SHARE = 0.05
 """Share of one call in the mean time between two ends while calls compute, which tells how long a queue will take."""
+SLOWER_SHARE = 0.05
+FASTER_SHARE = 0.3
+"""Share of one call in how long calls of a method take; quicker downwards, so that a slow moment is soon forgotten."""
 SHED_REASONS = ("full", "waited", "deadline", "cancelled")
-"""The queue was too long, for its own bounds or the caller's deadline; a wait in it was; the deadline passed, or the
-caller gave up, before the call's turn."""
+"""The queue was too long, for its own bounds or the caller's deadline; a wait in it was; the deadline passed before the
+answer could have been there; the caller gave up before the call's turn."""
 
 
 class Kind(Enum):
@@ -107,6 +110,7 @@ class Admission:
         self._refused_in_a_row = 0
         self._spacing_seconds = 0.0
         self._last_end = clock()
+        self._seconds_of: dict[str, float] = {}
         load.limit(limit.value)
 
     def check(self, kind: Kind) -> None:
@@ -122,6 +126,8 @@ class Admission:
     async def enter(self, turn: Turn) -> None:
         """Take a turn as soon as there is one."""
         turn.asked = self._clock()
+        if self._would_be_late(turn):
+            raise self._refusal(turn.kind, "deadline")
         if not self._fits(turn) or self._queues[Kind.INTERACTIVE] or self._queues[turn.kind]:
             await self._queue(turn)
         else:
@@ -131,9 +137,12 @@ class Admission:
     def leave(self, turn: Turn) -> None:
         """Give a turn back, and let those that wait have it."""
         now = self._clock()
+        took = now - turn.asked
+        usual = self._seconds_of.get(turn.method, took)
+        self._seconds_of[turn.method] = usual + (SLOWER_SHARE if took > usual else FASTER_SHARE) * (took - usual)
         if turn.kind is Kind.INTERACTIVE:
             under_way = self._turns + sum(map(len, self._queues.values()))
-            self._limit.ended(turn.method, now - turn.asked, under_way)
+            self._limit.ended(turn.method, took, under_way)
             self._load.limit(self._limit.value)
         spacing = now - max(self._last_end, turn.began)
         self._spacing_seconds += SPACING_SHARE * (spacing - self._spacing_seconds)
@@ -150,6 +159,11 @@ class Admission:
     def _fits(self, turn: Turn) -> bool:
         """Whether it may compute beside the others; what is dearer than the limit may so alone."""
         return not self._turns or self._in_flight + turn.cost <= self._limit.value
+
+    def _would_be_late(self, turn: Turn) -> bool:
+        """Whether it would be computed in vain, while others wait for theirs; a call alone shows how long it takes."""
+        remaining = turn.remaining_seconds
+        return bool(self._turns) and remaining is not None and remaining < self._seconds_of.get(turn.method, 0.0)
 
     def _take(self, turn: Turn) -> None:
         turn.began = self._clock()

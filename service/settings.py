@@ -93,9 +93,9 @@ class Settings:
     """The least severe lines that are logged, as JSON on standard error."""
     tokens: Path | None = None
     """A file of bearer tokens (`python -m service.token` makes them); every call but health then needs one of them."""
-    least_in_flight: int = 4
-    """Calls that may always compute at once. How many more may is learned from how long calls take."""
-    most_in_flight: int = 64
+    least_in_flight: int = 32
+    """Calls that may always compute at once: twice what is worked out together. How many more may is learned."""
+    most_in_flight: int = 128
     """Calls that may compute at once at most; large requests count as several."""
     queue_calls: int = 64
     """Calls of each class (interactive, bulk) that may wait for their turn; further ones are refused at once."""

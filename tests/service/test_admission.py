@@ -189,6 +189,33 @@ def test_a_call_that_would_not_have_its_turn_before_its_deadline_is_refused_at_o
     asyncio.run(test())
 
 
+def test_a_call_that_would_not_be_answered_before_its_deadline_is_not_computed_while_others_are():
+    async def test():
+        world, release = World(limit=10), asyncio.Event()
+        for _ in range(100):
+            async with world.turn():
+                world.now += 1.0
+        held = await world.hold(1, release, remaining=0.5)
+        with pytest.raises(Overloaded):
+            await world.call("hurried", release, remaining=0.5)
+        assert world.shed == {(Kind.INTERACTIVE, "deadline"): 1}
+        patient = asyncio.create_task(world.call("patient", release, remaining=2))
+        await settle()
+        release.set()
+        await asyncio.gather(*held, patient)
+        assert world.log == [0, "patient"], "the first, which nobody has to wait for, shows how long it takes now"
+        for _ in range(20):
+            async with world.turn(remaining=0.5):
+                world.now += 0.01
+        release.clear()
+        held = await world.hold(2, release, remaining=0.5)
+        assert world.in_flight == 2, "a slow time is soon forgotten"
+        release.set()
+        await asyncio.gather(*held)
+
+    asyncio.run(test())
+
+
 def test_a_queue_that_would_take_too_long_is_full_however_few_wait_in_it():
     async def test():
         world, release = World(limit=1, queue_calls=100, queue_seconds=4), asyncio.Event()
@@ -251,48 +278,3 @@ def test_an_error_gives_the_turn_back():
         assert world.in_flight == 0
 
     asyncio.run(test())
-
-
-def learned(limit, seconds_of, calls=3000):
-    """The limit after calls that keep it busy, where a call among so many others takes so long."""
-    for _ in range(200):
-        limit.ended("Method", seconds_of(1), 1)
-    for _ in range(calls):
-        limit.ended("Method", seconds_of(limit.value), limit.value)
-    return limit.value
-
-
-def test_the_limit_rises_while_calls_beside_each_other_are_as_fast_as_alone():
-    assert learned(AdaptiveLimit(1, 50), lambda _: 0.01) == 50
-
-
-def test_the_limit_sinks_to_its_floor_where_calls_only_hold_each_other_up():
-    assert learned(AdaptiveLimit(4, 50), lambda under_way: 0.01 * under_way) == 4
-
-
-def test_the_limit_settles_where_the_machine_has_no_more_to_give():
-    assert 8 <= learned(AdaptiveLimit(1, 200), lambda under_way: 0.01 * max(under_way / 8, 1)) <= 32
-
-
-def test_the_limit_recovers_after_an_overload():
-    limit = AdaptiveLimit(2, 50)
-    assert learned(limit, lambda under_way: 0.01 * under_way) <= 4
-    assert learned(limit, lambda _: 0.01) == 50
-
-
-def test_the_limit_does_not_rise_while_few_calls_come():
-    limit = AdaptiveLimit(1, 50)
-    for _ in range(1000):
-        limit.ended("Method", 0.01, 2)
-    assert limit.value == 16
-
-
-def test_methods_that_take_longer_by_nature_do_not_look_like_overload():
-    limit = AdaptiveLimit(1, 50)
-    for method, seconds in (("fast", 0.001), ("slow", 0.1)):
-        for _ in range(200):
-            limit.ended(method, seconds, 1)
-    for _ in range(1000):
-        limit.ended("fast", 0.001, limit.value)
-        limit.ended("slow", 0.1, limit.value)
-    assert limit.value == 50

@@ -120,7 +120,7 @@ def test_workers_are_started_with_the_settings_of_their_supervisor():
         (["--models", "m", "--reflection", "maybe"], "--reflection must be one of on, off"),
         (["--models", "m", "--log-level", "loud"], "--log-level must be one of debug, info, warning, error"),
         (
-            ["--models", "m", "--least-in-flight", "65"],
+            ["--models", "m", "--least-in-flight", "129"],
             "--least-in-flight must not be above --most-in-flight",
         ),
         (["--models", "m", "--queue-calls", "0"], "--queue-calls must be 1 to 100000"),
