@@ -13,12 +13,12 @@ from training.gate_questions import member_facts
 from training.tables import Tables
 
 MOVIES, MEMBERS, ROUNDS = 20, 40, 7
-"""A request has so many movies; so many members are asked for, in so many rounds of which the fastest counts."""
+"""A request has so many movies; so many members are enough, in so many rounds of which the fastest counts."""
 MILLISECONDS, MEGABYTE = 1000.0, 1_000_000.0
 
 
 def milliseconds(models: Sequence[Model], tables: Tables, clock: Callable[[], float]) -> list[float]:
-    """Milliseconds of one request to each model, asked in turns so that a busy machine is busy for all of them."""
+    """Milliseconds of a request to each model about the members of the tables, in turns, so that load meets all."""
     requests = [_requests(model, tables) for model in models]
     rounds: list[list[float]] = [[] for _ in models]
     for _ in range(ROUNDS):
@@ -40,7 +40,7 @@ def _requests(model: Model, tables: Tables) -> list[tuple[MemberFacts, list[int]
     """Members with and without plays in turns, each with movies that it hasn't played."""
     facts = member_facts(model, make_dataset(tables, model.schema))
     requests = []
-    for place, member in enumerate(facts[:MEMBERS] or [MemberFacts.nothing(model.schema)]):
+    for place, member in enumerate(facts or [MemberFacts.nothing(model.schema)]):
         unplayed = np.setdiff1d(np.arange(len(model.catalogue)), member.movies)
         shown = member.without_plays() if place % 2 or not len(unplayed) else member
         chosen = unplayed if len(unplayed) else np.arange(len(model.catalogue))

@@ -204,6 +204,14 @@ def test_with_few_kept_out_raters_the_gate_says_that_it_cannot_tell(two, small):
     assert found["passed"]
 
 
+def test_without_kept_out_raters_there_are_absolute_limits_only(two, small):
+    found = judged(two, small.data, share=0.0)
+    assert found["kept_out"]["members"] == 0
+    assert "only 0 raters are kept out" in found["not_compared_because"]
+    assert found["judged_on"] == "raters held out in training"
+    assert found["passed"]
+
+
 @pytest.mark.parametrize("damage", ["pointer", "file", "format"])
 def test_a_version_that_serves_and_cannot_be_read_is_told_and_not_compared_with(damage, two, small):
     folder = two.folder(two.current())
