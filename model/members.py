@@ -90,6 +90,12 @@ class MemberTable:
         if len(movies) and (int(movies.min()) < 0 or int(movies.max()) >= catalogue):
             raise DamagedPiece("members/movies.npy names movies that the catalogue lacks")
 
+    def everyone(self) -> Iterator[tuple[int, int, MemberFacts]]:
+        """The two halves of each id's hash, and the facts; raises DamagedPiece."""
+        for row in range(len(self)):
+            first, second = self._rows("keys", row, row + 1)[0].tolist()
+            yield first, second, self._at(row)
+
     def row_of(self, first: int, second: int) -> int | None:
         """The row of a hash: interpolation search over blocks of rows (Perl, Itai and Avni, CACM 1978)."""
         low, high, least, most, tries = 0, len(self), 0, 2**64, 0

@@ -6,7 +6,7 @@ import sys
 import time
 
 from service.logs import set_up
-from service.settings import read_settings
+from service.settings import SECRET, read_settings, variable
 
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -31,6 +31,7 @@ def main() -> int:
     set_up(settings.log_level, sys.stderr)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    os.environ |= {variable(name): value for name in SECRET if (value := getattr(settings, name)) is not None}
     from service.certificates import CertificateError
     from service.ports import PortTaken
     from service.supervisor import NoWorker, supervise  # only now: Prometheus reads the environment when imported

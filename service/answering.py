@@ -108,7 +108,7 @@ class Answer:
             self._stage_began = self._clock()
         self._metrics.answered(predicted, self.model.schema.scale)
         if isinstance(self._request, pb.PredictEnjoymentRequest):
-            self._shadow.answered(self._request, self._served, predicted)
+            self._shadow.answered(self._request, asked.recorded, self._served, predicted)
         return predicted
 
     async def rank(self, asked: AskedRanking) -> Page:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.facts import MemberFacts, MovieFacts
+from model.member_record import MemberRecord
 from model.model import Model
 from model.targets import Movie
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
@@ -24,6 +25,8 @@ class Asked:
     movie_ids: Sequence[str]
     movies: Sequence[Movie]
     unused: Unused
+    recorded: MemberRecord | None = None
+    """What the store beside the model says of the member."""
 
     @property
     def rows(self) -> NDArray[np.int64] | None:
@@ -53,7 +56,10 @@ class AskedRanking:
 
 
 class Decoder:
-    """Decodes requests for one model. Each method raises InvalidRequest with the path of every malformed field."""
+    """Decodes requests for one model. Each method raises InvalidRequest with the path of every malformed field.
+
+    `recorded` is what a store beside the model says of the request's member.
+    """
 
     def __init__(self, model: Model) -> None:
         self._version = model.version
@@ -61,14 +67,14 @@ class Decoder:
         self._facts = FactsDecoder(model)
         self._catalogue = model.catalogue
 
-    def prediction(self, request: pb.PredictEnjoymentRequest) -> Asked:
+    def prediction(self, request: pb.PredictEnjoymentRequest, recorded: MemberRecord | None = None) -> Asked:
         """The member and the movies in the order of the answer: movie_ids, then further new movies."""
         found, unused = Violations(), Unused()
         count = len(request.movie_ids) + len(request.new_movies)
         if not 1 <= count <= MOVIES:
             found.add("movie_ids", f"must be, together with new_movies, 1 to {MOVIES} movies")
             found.refuse_any()
-        member = self._facts.member(request.member, found, unused)
+        member = self._facts.member(request.member, found, unused, recorded)
         described: dict[str, MovieFacts] = {}
         for number, movie in enumerate(request.new_movies):
             if movie.movie_id in described:
@@ -82,16 +88,16 @@ class Decoder:
         if not described:
             rows: list[Movie] = [self._catalogue.row(movie_id) for movie_id in movie_ids]
             unused.movies += rows.count(None)
-            return Asked(member, movie_ids, rows, unused)
+            return Asked(member, movie_ids, rows, unused, recorded)
         asked = set(movie_ids)
         movie_ids += [movie_id for movie_id in described if movie_id not in asked]
         movies = [self._movie(movie_id, described.get(movie_id), member, unused) for movie_id in movie_ids]
-        return Asked(member, movie_ids, movies, unused)
+        return Asked(member, movie_ids, movies, unused, recorded)
 
-    def explanation(self, request: pb.ExplainEnjoymentRequest) -> Asked:
+    def explanation(self, request: pb.ExplainEnjoymentRequest, recorded: MemberRecord | None = None) -> Asked:
         """The member and the one movie."""
         found, unused = Violations(), Unused()
-        member = self._facts.member(request.member, found, unused)
+        member = self._facts.member(request.member, found, unused, recorded)
         described = None
         if request.WhichOneof("movie") == "new_movie":
             movie_id = request.new_movie.movie_id
@@ -102,10 +108,10 @@ class Decoder:
         found.refuse_any()
         return Asked(member, [movie_id], [self._movie(movie_id, described, member, unused)], unused)
 
-    def ranking(self, request: pb.RankMoviesRequest) -> AskedRanking:
+    def ranking(self, request: pb.RankMoviesRequest, recorded: MemberRecord | None = None) -> AskedRanking:
         """The member, the movies that pass the filters and the size of a page."""
         found, unused = Violations(), Unused()
-        member = self._facts.member(request.member, found, unused)
+        member = self._facts.member(request.member, found, unused, recorded)
         if request.page_size < 0:
             found.add("page_size", "must not be negative")
         found.check_genres(request.genres, "genres")

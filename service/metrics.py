@@ -29,6 +29,7 @@ POSITIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 ALL_STAGES = ("decode", *STAGES, "encode")
 CERTIFICATE_RESULTS = ("loaded", "refused")
 TOKEN_LOAD_RESULTS = ("loaded", "refused")
+STORE_RESULTS = ("found", "unknown", "failed", "skipped")
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 UNUSED_REASONS = ("unknown_attribute", "unseen_category")
@@ -101,8 +102,15 @@ class Metrics:
             "coldstart_unknown_movies_total", "Movies asked for or played that the catalogue lacks."
         )
         self._unknown_members = self._counter(
-            "coldstart_unknown_members_total", "Requests whose member_id is not published with the model."
+            "coldstart_unknown_members_total",
+            "Requests whose member_id neither the model's table of members knows nor the store beside it.",
         )
+        lookups = self._counter(
+            "coldstart_member_store_lookups_total",
+            "Members looked up in the store of --members: found, unknown, failed or late, or skipped while it fails.",
+            "result",
+        )
+        self._store_lookups = {result: lookups.labels(result) for result in STORE_RESULTS}
         self._damaged_lookups = self._counter(
             "coldstart_damaged_member_lookups_total",
             "Requests whose member could not be looked up because a file of the members' table is damaged there.",
@@ -191,6 +199,10 @@ class Metrics:
         ):
             if count:
                 counter.inc(count)
+
+    def store_lookup(self, result: str) -> None:
+        """Count a member asked for in the store beside the model, one of `STORE_RESULTS`."""
+        self._store_lookups[result].inc()
 
     def damaged_lookup(self) -> None:
         """Count a member that a damaged file hides."""

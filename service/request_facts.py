@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from features.schema import Attribute
 from model.facts import MemberFacts, MovieFacts, Plays, WrongKind, encode_attribute
+from model.member_record import MemberRecord
 from model.model import Model
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.limits import ATTRIBUTES, ID_LENGTH, PLAYS
@@ -49,11 +50,17 @@ class FactsDecoder:
         self._member_attributes = _by_name(model.schema.member_attributes)
         self._movie_attributes = _by_name(model.schema.movie_attributes)
 
-    def member(self, member: pb.Member, found: Violations, unused: Unused) -> MemberFacts:
-        """What is stored of the member, then what the request says."""
+    def member(
+        self, member: pb.Member, found: Violations, unused: Unused, recorded: MemberRecord | None
+    ) -> MemberFacts:
+        """What is stored of the member, then what the request says; a record counts before the model's own table."""
         if len(member.member_id) > ID_LENGTH:
             found.add("member.member_id", f"must have at most {ID_LENGTH} characters")
-        stored = self._members.find(member.member_id) if member.member_id else None
+        stored = None
+        if recorded is not None:
+            stored = recorded.facts(self._schema, self._catalogue)
+        elif member.member_id:
+            stored = self._members.find(member.member_id)
         unused.member = bool(member.member_id) and stored is None
         given = self._attributes(member.attributes, self._member_attributes, "member.attributes", found, unused)
         plays = self._plays(member.plays, found, unused)

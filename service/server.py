@@ -22,7 +22,7 @@ from service.methods import ENJOYMENT, SERVICES, SERVICES_WITHOUT_REFLECTION, de
 from service.metrics import Metrics
 from service.models import LiveModels, live_models
 from service.ports import at_port
-from service.servicer import EnjoymentServicer
+from service.servicer import EnjoymentServicer, MemberSource
 from service.settings import Settings
 from service.tls import LiveCertificates
 from service.tokens import Tokens
@@ -94,7 +94,8 @@ async def _take_calls(
     admission = Admission(limit, settings.queue_calls, settings.queue_seconds, clock, random.random, metrics.load)
     tokens = Tokens(settings.tokens, metrics.tokens_loaded) if settings.tokens else None
     edge = Edge(metrics, clock, described(services), admission, tokens)
-    servicer = EnjoymentServicer(Answering(live, metrics, background, clock))
+    members = _member_store(settings, metrics, clock)
+    servicer = EnjoymentServicer(Answering(live, metrics, background, clock), members)
     server = grpc.aio.server(interceptors=[edge], options=_options(settings))
     pb_grpc.add_EnjoymentServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call] # generated
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
@@ -116,11 +117,22 @@ async def _take_calls(
     await asyncio.sleep(settings.drain_seconds)  # gRPC cancels calls that have arrived and that no handler has yet
     health.end()
     await server.stop(settings.grace_seconds)
+    if members is not None:
+        await members.close()
     if files is not None:
         looking.cancel()
     if following is not None:
         following.cancel()
     background.shutdown(wait=False, cancel_futures=True)
+
+
+def _member_store(settings: Settings, metrics: Metrics, clock: Callable[[], float]) -> MemberSource | None:
+    """The store that the settings name; its client is loaded only where there is one."""
+    if settings.members is None:
+        return None
+    from service.member_store import MemberStore
+
+    return MemberStore(settings.members, settings.members_timeout_seconds, metrics, clock)
 
 
 async def _look_for_certificates(certificates: LiveCertificates, seconds: float) -> None:

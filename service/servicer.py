@@ -3,31 +3,45 @@
 # ruff: noqa: ARG002, N802 # the methods are those of the contract
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 
+from model.member_record import MemberRecord
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from service import encode
 from service.answering import Answering
+from service.limits import ID_LENGTH
 from service.paging import page_token
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
+class MemberSource(Protocol):
+    """Something beside the model that knows members."""
+
+    async def find(self, member_id: str) -> MemberRecord | None:
+        """What it knows of the member, None where it knows nothing or can't say."""
+
+    async def close(self) -> None:
+        """Let go of what it holds."""
+
+
 class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
     """Answers calls that the edge has let through; what goes wrong is raised and told there."""
 
-    def __init__(self, answering: Answering) -> None:
+    def __init__(self, answering: Answering, members: MemberSource | None) -> None:
         self._answering = answering
+        self._members = members
 
     async def PredictEnjoyment(
         self, request: pb.PredictEnjoymentRequest, context: Context
     ) -> pb.PredictEnjoymentResponse:
         """One prediction for each movie, in the order asked."""
+        recorded = await self._recorded(request.member) if self._members else None
         with self._answering.begin(request) as answer:
-            asked = answer.decode.prediction(request)
+            asked = answer.decode.prediction(request, recorded)
             predicted = await answer.predict(asked)
             return encode.prediction_response(asked.movie_ids, predicted, asked.unused, answer.model.version)
 
@@ -40,8 +54,9 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
 
     async def RankMovies(self, request: pb.RankMoviesRequest, context: Context) -> pb.RankMoviesResponse:
         """One page of the member's ranking."""
+        recorded = await self._recorded(request.member) if self._members else None
         with self._answering.begin(request) as answer:
-            asked = answer.decode.ranking(request)
+            asked = answer.decode.ranking(request, recorded)
             page = await answer.rank(asked)
             version, rest = answer.model.version, page.next_offset
             token = "" if rest is None else page_token(request, version, rest)
@@ -51,8 +66,9 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         self, request: pb.ExplainEnjoymentRequest, context: Context
     ) -> pb.ExplainEnjoymentResponse:
         """One prediction and its parts."""
+        recorded = await self._recorded(request.member) if self._members else None
         with self._answering.begin(request) as answer:
-            asked = answer.decode.explanation(request)
+            asked = answer.decode.explanation(request, recorded)
             explained, suggested = await answer.explain(asked, request.suggest_next_fact)
             return encode.explanation_response(
                 asked.movie_ids, explained, suggested, asked.unused, answer.model.version
@@ -61,3 +77,8 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """What is known of the model that serves."""
         return encode.model_response(self._answering.model())
+
+    async def _recorded(self, member: pb.Member) -> MemberRecord | None:
+        """What the store beside the model says of the member."""
+        asked = self._members is not None and 0 < len(member.member_id) <= ID_LENGTH
+        return await self._members.find(member.member_id) if self._members and asked else None

@@ -5,15 +5,21 @@ import ast
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import field as described
+from importlib.util import find_spec
 from pathlib import Path
 from types import UnionType
 from typing import Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 PREFIX = "COLDSTART_"
+SECRET = ("members",)
+"""Workers get these by the environment: every user of a machine may read command lines."""
 RANGES: dict[str, tuple[float, float, str]] = {
     "port": (0, 65535, ""),
     "metrics_port": (0, 65535, ""),
     "workers": (0, 256, ""),
+    "members_timeout_seconds": (0.001, 10, " seconds"),
     "reload_seconds": (0.05, 86_400, " seconds"),
     "drain_seconds": (0, 3600, " seconds"),
     "grace_seconds": (0, 3600, " seconds"),
@@ -41,6 +47,10 @@ class Settings:
 
     models: str
     """The folder, or address (`s3://...`), where `training retrain` publishes models. It may still be empty."""
+    members: str | None = described(default=None, repr=False)
+    """Redis store of members asked before the model's own: redis://, rediss:// or unix://. The environment hides it."""
+    members_timeout_seconds: float = 0.01
+    """How long an answer waits for that store before it goes on without, in seconds."""
     host: str = "127.0.0.1"
     """Address to serve gRPC on. The default is reached from this machine only; 0.0.0.0 or :: from every network."""
     port: int = 50051
@@ -118,10 +128,24 @@ class Settings:
         for name in ("models", "host", "metrics_host"):
             if not getattr(self, name):
                 raise ValueError(f"{flag(name)} must not be empty")
+        if self.members is not None:
+            if not _is_store(self.members):
+                raise ValueError(f"{flag('members')} must be an address: redis://, rediss:// or unix://")
+            if find_spec("redis") is None:
+                raise ValueError(f"{flag('members')} needs the extra redis: pip install '.[redis]'")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError(f"{flag('tls_cert')} and {flag('tls_key')} must be given together")
         if self.tls_client_ca is not None and self.tls_cert is None:
             raise ValueError(f"{flag('tls_client_ca')} needs {flag('tls_cert')} and {flag('tls_key')}")
+
+
+def _is_store(address: str) -> bool:
+    """Whether it looks like the address of a Redis store."""
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("redis", "rediss", "unix") and (parts.port is None or bool(parts.hostname))
+    except ValueError:
+        return False
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -150,8 +174,8 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
 
 
 def options_of(settings: Settings) -> list[str]:
-    """The options of a call that asks for these settings."""
-    told = ((field.name, getattr(settings, field.name)) for field in fields(Settings))
+    """The options of a call that asks for these settings, but those that may hold a secret."""
+    told = ((field.name, getattr(settings, field.name)) for field in fields(Settings) if field.name not in SECRET)
     return [part for name, value in told if value is not None for part in (flag(name), str(value))]
 
 
@@ -187,7 +211,7 @@ def _value_name(kind: object) -> str:
     if get_origin(kind) is Literal:
         return "|".join(get_args(kind))
     if isinstance(kind, UnionType):
-        return "FILE"
+        return "FILE" if Path in get_args(kind) else "ADDRESS"
     return {int: "NUMBER", float: "NUMBER"}.get(kind, "TEXT") if isinstance(kind, type) else "TEXT"
 
 

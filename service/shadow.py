@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from model.member_record import MemberRecord
 from model.predictions import Predictions
 from model.store import CURRENT
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
@@ -26,7 +27,13 @@ class Shadow:
         self._waiting = threading.BoundedSemaphore(MOST_WAITING)
         self._thread = ThreadPoolExecutor(1, "shadow")
 
-    def answered(self, request: pb.PredictEnjoymentRequest, served: Served, predictions: Predictions) -> None:
+    def answered(
+        self,
+        request: pb.PredictEnjoymentRequest,
+        recorded: MemberRecord | None,
+        served: Served,
+        predictions: Predictions,
+    ) -> None:
         """Score a request again if it is its turn: every so many requests, one."""
         candidate = self._candidate()
         if candidate is None or served.label != CURRENT:
@@ -39,7 +46,7 @@ class Shadow:
             self._metrics.models.shadow_ended("left_out")
             return
         try:
-            self._thread.submit(self._compare, request, candidate, predictions)
+            self._thread.submit(self._compare, request, recorded, candidate, predictions)
         except RuntimeError:  # the server is stopping
             self._waiting.release()
 
@@ -47,9 +54,15 @@ class Shadow:
         """Score no more."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _compare(self, request: pb.PredictEnjoymentRequest, candidate: Served, predictions: Predictions) -> None:
+    def _compare(
+        self,
+        request: pb.PredictEnjoymentRequest,
+        recorded: MemberRecord | None,
+        candidate: Served,
+        predictions: Predictions,
+    ) -> None:
         try:
-            asked = candidate.decode.prediction(request)
+            asked = candidate.decode.prediction(request, recorded)
             found = candidate.model.predict(asked.member, asked.movies)
             self._metrics.models.shadowed(found.rating - predictions.rating)
             self._metrics.models.shadow_ended("compared")

@@ -10,7 +10,7 @@ import time
 
 from service.link import NoSupervisor, WorkerEnd
 from service.logs import set_up, tell
-from service.settings import Settings, read_settings
+from service.settings import SECRET, Settings, read_settings, variable
 
 MARGIN_SECONDS = 3.0
 """How long after the grace the process may take to end when nobody is left to kill it."""
@@ -18,7 +18,8 @@ MARGIN_SECONDS = 3.0
 
 def main() -> int:
     """Serve until a signal says to stop, or the supervisor is gone; 0 then, 1 where it can't serve."""
-    settings = read_settings(sys.argv[1:], {})
+    secret = {variable(name): os.environ[variable(name)] for name in SECRET if variable(name) in os.environ}
+    settings = read_settings(sys.argv[1:], secret)
     try:
         link = WorkerEnd()
     except NoSupervisor as error:

@@ -16,6 +16,7 @@ COMMANDS = (
     ("evaluate", "training.evaluate", "predict members as if they never rated, beside simpler predictions"),
     ("predict", "training.predict", "score members and movies offline with the published model"),
     ("challenge", "training.challenge", "make a challenge of a data directory, answer one, score answers"),
+    ("members", "training.members", "fill a Redis store with what is known of members"),
     ("models", "training.models", "list, show, compare, promote and roll back published models"),
 )
 """Name, module and purpose of each command; a module has `add_arguments(parser)` and `run(arguments) -> exit code`."""
