@@ -22,7 +22,7 @@ from training.distribution import Steps
 from training.groups import grouped_attributes
 from training.held import Held, share_nearer, thinned
 from training.offsets import FittedOffsets, fit_offsets, movie_mean_offsets
-from training.out_of_fold import OutOfFold, fit_priors
+from training.out_of_fold import OutOfFold, apply_apart, fit_priors
 from training.prior import FittedPrior, PriorSettings
 from training.reweighting import Reweighting, reweight
 from training.rows import PairTable, Rows, concatenate, movie_columns, target_rows
@@ -94,8 +94,15 @@ class Fit:
     """The same for members of whom only few plays are shown."""
     table: PairTable
     """What their features were made from."""
+    judge: Callable[[PairTable, Rows], Judged]
+    """Out-of-fold predictions of rows, all of one kind of member evidence, of the same or of other views."""
     reweighting: Reweighting | None = None
     """What raters count, where that was asked for and there are never-raters enough."""
+
+    def of_views(self, views: Views, fold: NDArray[np.int64]) -> PairTable:
+        """What features of other views are made from, whose members are of those (V,) folds."""
+        table = self.table
+        return replace(table, views=views, apart=apply_apart(table.apart.fitted, table.data, views, fold))
 
 
 def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, report: Report) -> Fit:
@@ -120,9 +127,13 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
         if (member, RATED) in judged
     }
     judged = {key: one.following(weights.get(key[0], 0.0)) for key, one in judged.items()}
+
+    def judge(table: PairTable, rows: Rows) -> Judged:
+        weight = weights.get(MemberEvidence(int(rows.evidence[0])), 0.0) if len(rows) else 0.0
+        return _judge(table, stage, rows, half_forests if weight else []).following(weight)
+
     short = {
-        member: _judge(table, stage, rows, half_forests).following(weights.get(member, 0.0))
-        for member, rows in _short_rows(table, np.random.default_rng([seed, 8])).items()
+        member: judge(table, rows) for member, rows in _short_rows(table, np.random.default_rng([seed, 8])).items()
     }
     report("intervals and probabilities")
     calibration = _calibrate(stage, judged, short)
@@ -135,7 +146,7 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
     }
     heads = {member: head for member, head in whole.prior.heads.items() if member in offsets}  # only what was judged
     core = Core(replace(whole.prior, heads=heads), offsets, pairs, Trees(forest, weights), calibration)
-    return Fit(core, judged, short, table, reweighting)
+    return Fit(core, judged, short, table, judge, reweighting)
 
 
 class _Offsets:
@@ -144,7 +155,6 @@ class _Offsets:
     def __init__(self, table: PairTable, whole: FittedPrior, weight: Array | None) -> None:
         views, apart = table.views, table.apart
         self.table, self.weighted, self._weight = table, weight is not None, weight
-        self._fold = apart.fold
         half = views.half != SHORT
         self.distances = {member: thinned(distance[half]) for member, distance in apart.distance.items()}
         movies = len(table.data.movie_ids)
@@ -177,12 +187,12 @@ class _Offsets:
         rows, scale = judged.rows, self.table.data.schema.scale
         return Held(
             np.clip(judged.rating, scale.low, scale.high), rows.rating, judged.deviation, judged.plays,
-            judged.extrapolation, self.table.views.member[rows.view], self._fold[rows.view], self.weight(rows),
+            judged.extrapolation, self.table.views.member[rows.view], self.table.apart.fold[rows.view], self.weight(rows),
         )  # fmt: skip
 
-    def of(self, rows: Rows) -> Array:
-        """(N,) offsets of rows, from members of other folds."""
-        offset, fold = np.zeros(len(rows)), self._fold[rows.view]
+    def of(self, rows: Rows, fold_of: NDArray[np.int64]) -> Array:
+        """(N,) offsets of rows, from members of other folds than that of the row's view in (V,) `fold_of`."""
+        offset, fold = np.zeros(len(rows)), fold_of[rows.view]
         for member, found in self.fitted.items():
             chosen = rows.evidence == member
             rated = chosen & (rows.movie_evidence == RATED)
@@ -217,11 +227,11 @@ def _fit_forests(
         most = settings.most_rows // (4 if member is MemberEvidence.PLAYS else 2)
         taken = np.sort(random.permutation(len(own))[:most])
         parts.append(own.take(taken))
-        offsets.append(stage.of(parts[-1]))
+        offsets.append(stage.of(parts[-1], table.apart.fold))
         for movie in (DESCRIBED, UNKNOWN):
             few = np.sort(random.permutation(len(own))[: min(UNRATED_ROWS, len(own) // 8)])
             parts.append(own.take(few).seen_as(movie))
-            offsets.append(stage.of(parts[-1]))
+            offsets.append(stage.of(parts[-1], table.apart.fold))
     if not parts:
         return None, []
     rows, offset = concatenate(parts), np.concatenate(offsets)
@@ -271,7 +281,7 @@ def _short_rows(table: PairTable, random: np.random.Generator) -> dict[MemberEvi
 
 
 def _judge(table: PairTable, stage: _Offsets, rows: Rows, forests: Sequence[lightgbm.Booster]) -> Judged:
-    offset = stage.of(rows)
+    offset = stage.of(rows, table.apart.fold)
     base, deviation = table.base(rows)
     prior = base + offset
     rating = prior.copy()
