@@ -12,7 +12,8 @@ from model.evidence import MemberEvidence, MovieEvidence
 from training.baseline import trees_alone
 from training.curves import curves
 from training.difference import difference
-from training.fitting import Fit, Judged
+from training.fitting import Fit
+from training.judged import Judged
 from training.learning_curve import learning_curve
 from training.means import GroupMeans, baselines, group_means
 from training.scores import (
