@@ -1,6 +1,7 @@
 # One way to do each chore. `make check` is what CI runs.
 PYTHON ?= python3
 VENV := .venv
+PEERS := .venv-peers
 RUN := $(VENV)/bin/python
 DEMO := .demo
 DATA ?= data
@@ -8,7 +9,7 @@ MODELS ?= models
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports protos docs lock train serve bench accuracy drills image-proof clean
+.PHONY: help setup demo test check format lint types imports protos docs lock train serve bench accuracy peers drills image-proof clean
 
 help: ## show these lines
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,9 +50,10 @@ protos: setup ## renew the generated protobuf code
 docs: setup ## renew the tables of the README that come from the code
 	$(RUN) -m benchmarks.readme_tables
 
-lock: ## renew both lock files (needs uv)
+lock: ## renew all lock files (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q -o requirements.lock
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q -o requirements-dev.lock
+	uv pip compile benchmarks/peers/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q -o benchmarks/peers/requirements.lock
 
 train: setup ## make a model of DATA and publish it under MODELS
 	$(RUN) -m training retrain --data $(DATA) --models $(MODELS) --seed $(SEED)
@@ -61,6 +63,14 @@ serve: setup ## serve the model under MODELS
 
 accuracy: setup ## the never-rater protocol through the served model, on real data where it exists
 	$(RUN) -m benchmarks.accuracy
+
+$(PEERS)/.installed: benchmarks/peers/requirements.lock
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/peers/requirements.lock
+	@touch $@
+
+peers: setup $(PEERS)/.installed ## other libraries on the same split of real data, where it exists
+	$(RUN) -m benchmarks.peers.run
 
 drills: setup ## stop, kill and soak a service of the model under MODELS; about half an hour
 	$(RUN) -m benchmarks.drills.stop --models $(MODELS)
@@ -73,4 +83,4 @@ image-proof: setup ## the Dockerfile's steps in a fresh Debian root, without a D
 	$(RUN) deploy/image_proof.py --models $(MODELS)
 
 clean: ## remove what these targets made
-	rm -rf $(VENV) $(DEMO) build
+	rm -rf $(VENV) $(PEERS) $(DEMO) build

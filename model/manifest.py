@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ class Manifest:
     """Scores on held-out members for each kind of evidence, by its lower-case name."""
     files: dict[str, dict[str, Any]]
     """Size and sha256 of every other file of the version, by its path."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What the fit was made with, by the place that a settings file has for it."""
 
     def to_dict(self) -> dict[str, Any]:
         """The manifest as JSON can hold it."""
@@ -65,7 +67,7 @@ def manifest_from(content: bytes) -> Manifest:
         if given["format"] != FORMAT:
             told = f"{MANIFEST} has format {given['format']!r:.20}, this program reads format {FORMAT}"
             raise ArtifactError(told, "format")
-        manifest = Manifest(**{field.name: given[field.name] for field in fields(Manifest)})
+        manifest = Manifest(**{one.name: given[one.name] for one in fields(Manifest)})
         sound = all(
             isinstance(one["size"], int) and one["size"] >= 0 and isinstance(one["sha256"], str)
             for one in manifest.files.values()

@@ -14,6 +14,7 @@ COMMANDS = (
     ("validate", "training.validate", "check a data directory and say what its columns are taken for"),
     ("retrain", "training.retrain", "validate, train, evaluate and publish a model, if the gate lets it serve"),
     ("evaluate", "training.evaluate", "predict members as if they never rated, beside simpler predictions"),
+    ("tune", "training.tune", "search better settings for a data directory (extra `tune`)"),
     ("predict", "training.predict", "score members and movies offline with the published model"),
     ("challenge", "training.challenge", "make a challenge of a data directory, answer one, score answers"),
     ("members", "training.members", "fill a Redis store with what is known of members"),

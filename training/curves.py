@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from features.pairs import pair_names
 from features.schema import Schema
 from model.evidence import MemberEvidence, MovieEvidence
-from training.fitting import Fit, Judged
+from training.fitting import Fit
+from training.judged import Judged
 from training.uncertainty import read
 
 Array = NDArray[np.float64]

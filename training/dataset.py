@@ -65,10 +65,10 @@ def make_dataset(tables: Tables, schema: Schema) -> Dataset:
         tables.members, on=MEMBER_ID, how="left", maintain_order="left"
     )
     movies = tables.movies.sort(MOVIE_ID)
-    ratings = _numbered(tables.ratings, member_ids, movie_ids).select(MEMBER, MOVIE, RATING)
+    ratings = numbered(tables.ratings, member_ids, movie_ids).select(MEMBER, MOVIE, RATING)
     end = schema.end_of_data if schema.end_of_data is not None else 0.0
     age = ((end - pl.col(PLAYED_AT)) / SECONDS_PER_DAY).clip(lower_bound=0.0).alias(AGE_DAYS)
-    plays = _numbered(tables.plays, member_ids, movie_ids).select(MEMBER, MOVIE, COMPLETION, age)
+    plays = numbered(tables.plays, member_ids, movie_ids).select(MEMBER, MOVIE, COMPLETION, age)
     return Dataset(
         schema,
         member_ids,
@@ -107,7 +107,8 @@ def encode_columns(table: pl.DataFrame, attributes: tuple[Attribute, ...]) -> ND
     return table.with_columns(columns).select([one.name for one in attributes]).to_numpy()
 
 
-def _numbered(table: pl.DataFrame, member_ids: pl.Series, movie_ids: pl.Series) -> pl.DataFrame:
+def numbered(table: pl.DataFrame, member_ids: pl.Series, movie_ids: pl.Series) -> pl.DataFrame:
+    """Rows of a table of pairs with the row numbers of member and movie, in order of both."""
     members = pl.LazyFrame({MEMBER_ID: member_ids}).with_row_index(MEMBER)
     movies = pl.LazyFrame({MOVIE_ID: movie_ids}).with_row_index(MOVIE)
     return (

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.columns import RATING
-from features.movies import MOVIE
 from model.calibration import Calibration
 from model.evidence import MemberEvidence, MovieEvidence
 from model.pairs import PairColumns
@@ -20,12 +19,13 @@ from training.dataset import Dataset
 from training.description import fit_description
 from training.distribution import Steps
 from training.groups import grouped_attributes
-from training.held import Held, share_nearer, thinned
-from training.offsets import FittedOffsets, fit_offsets, movie_mean_offsets
-from training.out_of_fold import OutOfFold, fit_priors
-from training.prior import FittedPrior, PriorSettings
+from training.held import share_nearer
+from training.judged import Judged
+from training.out_of_fold import OutOfFold, apply_apart, fit_priors
+from training.prior import PriorSettings
 from training.reweighting import Reweighting, reweight
 from training.rows import PairTable, Rows, concatenate, movie_columns, target_rows
+from training.stage import Stage
 from training.trees import TreeSettings, fit_trees, predict_chunks, without_member_mean
 from training.views import SHORT, Views, make_views
 
@@ -54,35 +54,6 @@ class FitSettings:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """N predictions of members that what made them had not seen."""
-
-    rows: Rows
-    """The pairs."""
-    prior: Array
-    """(N,) the prior with the movies' offsets."""
-    rating: Array
-    """(N,) with the trees, not yet cut to the scale."""
-    deviation: Array
-    """(N,) standard deviation of a rating."""
-    plays: NDArray[np.int64]
-    """(N,) plays shown of the member; 0 where the evidence has none."""
-    extrapolation: Array
-    """(N,) 0 to 1: the share of raters who lie nearer to those that were learned from."""
-
-    def take(self, chosen: NDArray[np.bool_]) -> "Judged":
-        """Some of the rows."""
-        return Judged(
-            self.rows.take(chosen), self.prior[chosen], self.rating[chosen], self.deviation[chosen],
-            self.plays[chosen], self.extrapolation[chosen],
-        )  # fmt: skip
-
-    def following(self, weight: float) -> "Judged":
-        """The same with the trees followed only so far."""
-        return replace(self, rating=self.prior + weight * (self.rating - self.prior))
-
-
-@dataclass(frozen=True)
 class Fit:
     """A fitted model and what it said of members it had not seen."""
 
@@ -94,8 +65,15 @@ class Fit:
     """The same for members of whom only few plays are shown."""
     table: PairTable
     """What their features were made from."""
+    judge: Callable[[PairTable, Rows], Judged]
+    """Out-of-fold predictions of rows, all of one kind of member evidence, of the same or of other views."""
     reweighting: Reweighting | None = None
     """What raters count, where that was asked for and there are never-raters enough."""
+
+    def of_views(self, views: Views, fold: NDArray[np.int64]) -> PairTable:
+        """What features of other views are made from, whose members are of those (V,) folds."""
+        table = self.table
+        return replace(table, views=views, apart=apply_apart(table.apart.fitted, table.data, views, fold))
 
 
 def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, report: Report) -> Fit:
@@ -107,7 +85,7 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
     whole, apart = fit_priors(data, views, folds, seed, settings.prior, workers, report, weight)
     report("features of pairs")
     table = _pair_table(data, views, apart)
-    stage = _Offsets(table, whole, weight)
+    stage = Stage(table, whole, weight)
     report("trees")
     forest, half_forests = _fit_forests(table, stage, seed, settings.trees, report)
     judged = {
@@ -120,9 +98,13 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
         if (member, RATED) in judged
     }
     judged = {key: one.following(weights.get(key[0], 0.0)) for key, one in judged.items()}
+
+    def judge(table: PairTable, rows: Rows) -> Judged:
+        weight = weights.get(MemberEvidence(int(rows.evidence[0])), 0.0) if len(rows) else 0.0
+        return _judge(table, stage, rows, half_forests if weight else []).following(weight)
+
     short = {
-        member: _judge(table, stage, rows, half_forests).following(weights.get(member, 0.0))
-        for member, rows in _short_rows(table, np.random.default_rng([seed, 8])).items()
+        member: judge(table, rows) for member, rows in _short_rows(table, np.random.default_rng([seed, 8])).items()
     }
     report("intervals and probabilities")
     calibration = _calibrate(stage, judged, short)
@@ -135,62 +117,7 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
     }
     heads = {member: head for member, head in whole.prior.heads.items() if member in offsets}  # only what was judged
     core = Core(replace(whole.prior, heads=heads), offsets, pairs, Trees(forest, weights), calibration)
-    return Fit(core, judged, short, table, reweighting)
-
-
-class _Offsets:
-    """Targets of all half views and the movies' offsets, for each kind of member evidence."""
-
-    def __init__(self, table: PairTable, whole: FittedPrior, weight: Array | None) -> None:
-        views, apart = table.views, table.apart
-        self.table, self.weighted, self._weight = table, weight is not None, weight
-        self._fold = apart.fold
-        half = views.half != SHORT
-        self.distances = {member: thinned(distance[half]) for member, distance in apart.distance.items()}
-        movies = len(table.data.movie_ids)
-        self.rows: dict[MemberEvidence, Rows] = {}
-        self.fitted: dict[MemberEvidence, FittedOffsets] = {}
-        self.described: dict[MemberEvidence, Array] = {}
-        ratings = np.bincount(table.data.ratings[MOVIE].to_numpy(), minlength=movies).astype(np.float64)
-        for member, factors in sorted(apart.factors.items()):
-            rows = target_rows(views, half & np.isfinite(factors[:, 0]), member)
-            if not len(rows):
-                continue
-            if member is MemberEvidence.NOTHING and weight is None:
-                each = np.stack([movie_mean_offsets(fitted) for fitted in apart.fitted])
-                found = FittedOffsets(movie_mean_offsets(whole), each)
-            else:
-                residual = rows.rating - table.base(rows)[0]
-                found = fit_offsets(residual, rows.movie, apart.fold[rows.view], movies, self.weight(rows))
-            self.rows[member], self.fitted[member] = rows, found
-            description, told = fit_description(
-                table.data, found.movies[:, None], ratings, np.random.default_rng(int(member))
-            )
-            self.described[member] = np.append(told[:, 0], description.intercept[0])
-
-    def weight(self, rows: Rows) -> Array:
-        """(N,) what each row's member counts; 1 where all count alike."""
-        return np.ones(len(rows)) if self._weight is None else self._weight[self.table.views.member[rows.view]]
-
-    def held(self, judged: Judged) -> Held:
-        """Predictions as the calibration takes them."""
-        rows, scale = judged.rows, self.table.data.schema.scale
-        return Held(
-            np.clip(judged.rating, scale.low, scale.high), rows.rating, judged.deviation, judged.plays,
-            judged.extrapolation, self.table.views.member[rows.view], self._fold[rows.view], self.weight(rows),
-        )  # fmt: skip
-
-    def of(self, rows: Rows) -> Array:
-        """(N,) offsets of rows, from members of other folds."""
-        offset, fold = np.zeros(len(rows)), self._fold[rows.view]
-        for member, found in self.fitted.items():
-            chosen = rows.evidence == member
-            rated = chosen & (rows.movie_evidence == RATED)
-            offset[rated] = found.apart[fold[rated], rows.movie[rated]]
-            described = chosen & (rows.movie_evidence == DESCRIBED)
-            offset[described] = self.described[member][rows.movie[described]]
-            offset[chosen & (rows.movie_evidence == UNKNOWN)] = self.described[member][-1]
-        return offset
+    return Fit(core, judged, short, table, judge, reweighting)
 
 
 def _pair_table(data: Dataset, views: Views, apart: OutOfFold) -> PairTable:
@@ -205,7 +132,7 @@ def _pair_table(data: Dataset, views: Views, apart: OutOfFold) -> PairTable:
 
 
 def _fit_forests(
-    table: PairTable, stage: _Offsets, seed: int, settings: TreeSettings, report: Report
+    table: PairTable, stage: Stage, seed: int, settings: TreeSettings, report: Report
 ) -> tuple[lightgbm.Booster | None, list[lightgbm.Booster]]:
     """The forest that is served, and one for each half of the folds that saw the other half only."""
     random = np.random.default_rng([seed, 6])
@@ -217,11 +144,11 @@ def _fit_forests(
         most = settings.most_rows // (4 if member is MemberEvidence.PLAYS else 2)
         taken = np.sort(random.permutation(len(own))[:most])
         parts.append(own.take(taken))
-        offsets.append(stage.of(parts[-1]))
+        offsets.append(stage.of(parts[-1], table.apart.fold))
         for movie in (DESCRIBED, UNKNOWN):
             few = np.sort(random.permutation(len(own))[: min(UNRATED_ROWS, len(own) // 8)])
             parts.append(own.take(few).seen_as(movie))
-            offsets.append(stage.of(parts[-1]))
+            offsets.append(stage.of(parts[-1], table.apart.fold))
     if not parts:
         return None, []
     rows, offset = concatenate(parts), np.concatenate(offsets)
@@ -250,7 +177,7 @@ def half_of(table: PairTable, rows: Rows) -> NDArray[np.int64]:
     return (table.apart.fold[rows.view] * 2 >= len(table.apart.fitted)).astype(np.int64)
 
 
-def _judged_rows(stage: _Offsets, random: np.random.Generator) -> dict[tuple[MemberEvidence, MovieEvidence], Rows]:
+def _judged_rows(stage: Stage, random: np.random.Generator) -> dict[tuple[MemberEvidence, MovieEvidence], Rows]:
     found = {}
     for member, rows in stage.rows.items():
         found[member, RATED] = rows
@@ -270,8 +197,8 @@ def _short_rows(table: PairTable, random: np.random.Generator) -> dict[MemberEvi
     return found
 
 
-def _judge(table: PairTable, stage: _Offsets, rows: Rows, forests: Sequence[lightgbm.Booster]) -> Judged:
-    offset = stage.of(rows)
+def _judge(table: PairTable, stage: Stage, rows: Rows, forests: Sequence[lightgbm.Booster]) -> Judged:
+    offset = stage.of(rows, table.apart.fold)
     base, deviation = table.base(rows)
     prior = base + offset
     rating = prior.copy()
@@ -299,7 +226,7 @@ def _weight(judged: Judged, weight: Array) -> float:
 
 
 def _calibrate(
-    stage: _Offsets,
+    stage: Stage,
     judged: dict[tuple[MemberEvidence, MovieEvidence], Judged],
     short: dict[MemberEvidence, Judged],
 ) -> Calibration:

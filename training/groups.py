@@ -18,9 +18,12 @@ MOST_ATTRIBUTES = 12
 def grouped_attributes(data: Dataset) -> tuple[int, ...]:
     """Positions of the member attributes whose groups differ most in how they rate single movies."""
     count = len(data.schema.member_attributes)
-    if count <= MOST_ATTRIBUTES:
-        return tuple(range(count))
-    residuals = group_residuals(data, tuple(range(count)))
+    return tuple(range(count)) if count <= MOST_ATTRIBUTES else strongest_attributes(data, MOST_ATTRIBUTES)
+
+
+def strongest_attributes(data: Dataset, most: int) -> tuple[int, ...]:
+    """The same, so many at most, whatever the number of attributes."""
+    residuals = group_residuals(data, tuple(range(len(data.schema.member_attributes))))
     plays = np.bincount(data.ratings[MOVIE].to_numpy(), minlength=len(residuals))
     sizes = [group_count(attribute) for attribute in data.schema.member_attributes]
     ends = np.cumsum(sizes)
@@ -28,7 +31,7 @@ def grouped_attributes(data: Dataset) -> tuple[int, ...]:
         float(np.mean(plays[:, None] * residuals[:, end - size : end] ** 2))
         for size, end in zip(sizes, ends, strict=True)
     ]
-    return tuple(sorted(np.argsort(strength)[::-1][:MOST_ATTRIBUTES].tolist()))
+    return tuple(sorted(np.argsort(strength)[::-1][:most].tolist()))
 
 
 def group_residuals(data: Dataset, grouped: tuple[int, ...]) -> NDArray[np.float32]:

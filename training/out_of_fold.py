@@ -1,6 +1,6 @@
 """Priors fitted without some raters, and what they say of those raters as if they never rated."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -75,16 +75,32 @@ def fit_priors(
 
     with ThreadPoolExecutor(workers) as pool:
         fits = list(pool.map(fit, range(folds + 1)))
+    apart = tuple(fitted for fitted, _ in fits[:folds])
+    return fits[folds][0], _gathered(apart, fold, [applied for _, applied in fits[:folds]])
+
+
+def apply_apart(fitted: Sequence[FittedPrior], data: Dataset, views: Views, fold: NDArray[np.int64]) -> OutOfFold:
+    """What the priors without each fold say of other views, whose members are of those (V,) folds."""
+    applied = [apply_prior(one.prior, data, views.only(fold == number)) for number, one in enumerate(fitted)]
+    return _gathered(fitted, fold, applied)
+
+
+def _gathered(
+    fitted: Sequence[FittedPrior],
+    fold: NDArray[np.int64],
+    applied: Sequence[Applied],
+) -> OutOfFold:
+    """What was said of the views of each fold, in the order of all views."""
     factors: dict[MemberEvidence, Array] = {}
     distance: dict[MemberEvidence, Array] = {}
-    inputs = np.zeros((len(fold), fits[0][1].inputs.shape[1]))
-    for number, (_, applied) in enumerate(fits[:folds]):
-        inputs[fold == number] = applied.inputs
-        for gathered, found in ((factors, applied.factors), (distance, applied.distance)):
+    inputs = np.zeros((len(fold), applied[0].inputs.shape[1]))
+    for number, one in enumerate(applied):
+        inputs[fold == number] = one.inputs
+        for gathered, found in ((factors, one.factors), (distance, one.distance)):
             for evidence, values in found.items():
                 empty = np.full((len(fold), *values.shape[1:]), np.nan)
                 gathered.setdefault(evidence, empty)[fold == number] = values
-    return fits[folds][0], OutOfFold(tuple(fitted for fitted, _ in fits[:folds]), fold, factors, inputs, distance)
+    return OutOfFold(tuple(fitted), fold, factors, inputs, distance)
 
 
 def apply_prior(prior: Prior, data: Dataset, views: Views) -> Applied:

@@ -3,7 +3,7 @@
 import hashlib
 import importlib.metadata
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ class Origin:
     """Seed of all random numbers."""
     fingerprint: str
     """sha256 over the canonical tables."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What the fit was made with, by the place that a settings file has for it."""
 
 
 def publish(
@@ -90,6 +92,7 @@ def _manifest(
         libraries=_libraries(),
         scores=evaluation["evidence"],
         files=files,
+        settings=origin.settings,
     )
 
 

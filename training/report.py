@@ -6,6 +6,7 @@ from typing import Any
 MODELS = (
     ("mean_rmse", "mean"),
     ("movie_mean_rmse", "movie mean"),
+    ("group_mean_rmse", "by group"),
     ("lightgbm_alone_rmse", "LightGBM alone"),
     ("prior_rmse", "prior alone"),
     ("rmse", "coldstart"),
@@ -13,14 +14,46 @@ MODELS = (
     ("gain_percent_low", "from"),
     ("gain_percent_high", "to"),
 )
-QUALITY = (
+RANKING = (
     ("mae", "MAE"),
+    ("movie_mean_mae", "movie mean's"),
     ("rank_correlation", "rank correlation"),
     ("movie_mean_rank_correlation", "movie mean's"),
+    ("ranking_gain", "NDCG of 10"),
+    ("movie_mean_ranking_gain", "movie mean's"),
+)
+QUALITY = (
+    ("coverage", "coverage"),
+    ("movie_mean_coverage", "movie mean's"),
+    ("mean_width", "width"),
+    ("movie_mean_width", "movie mean's"),
+    ("enjoyed_auc", "AUC enjoyed"),
+    ("movie_mean_enjoyed_auc", "movie mean's"),
+    ("enjoyed_calibration_error", "calibration error"),
+)
+SLICES = (
+    ("targets", "targets"),
+    ("movie_mean_rmse", "movie mean"),
+    ("rmse", "coldstart"),
     ("coverage", "coverage"),
     ("mean_width", "width"),
-    ("enjoyed_auc", "AUC enjoyed"),
-    ("enjoyed_calibration_error", "calibration error"),
+)
+
+
+INTERVAL_TEXT = """\
+Coverage and width are those of the 90 % intervals; widths count from rating to rating. The movie mean's intervals reach
+equally far to both sides.\
+"""
+BY_TIME = (
+    ("targets", "targets"),
+    ("mean_rmse", "mean"),
+    ("movie_mean_rmse", "movie mean"),
+    ("rmse", "coldstart"),
+    ("bias", "bias"),
+    ("coverage", "coverage"),
+    ("mean_width", "width"),
+    ("before_movie_mean_rmse", "movie mean before"),
+    ("before_rmse", "coldstart before"),
 )
 
 
@@ -38,22 +71,23 @@ def markdown(evaluation: Mapping[str, Any], notes: Sequence[str]) -> str:
         "# Evaluation as never-raters",
         METHOD,
         "## Root mean squared error",
+        *_grouped_by(evaluation["grouped_by"]),
         _table("evidence", evidence, MODELS),
-        "## Ranking, intervals and probabilities",
-        "Coverage and width are those of the 90 % intervals; widths count from rating to rating.",
+        "## Ranking",
+        "Within the movies of one member: Spearman's rank correlation, and how good the ten ranked first are.",
+        _table("evidence", evidence, RANKING),
+        "## Intervals and probabilities",
+        INTERVAL_TEXT,
         _table("evidence", evidence, QUALITY),
+        *_learning_curve(evaluation["learning_curve"], "attributes and plays"),
+        *_learning_curve(evaluation["learning_curve_plays_only"], "plays only"),
     ]
-    if evaluation["learning_curve"]:
-        curve = {f"{point['plays_from']:.0f} or more": point for point in evaluation["learning_curve"]}
-        columns = (("targets", "targets"), ("movie_mean_rmse", "movie mean"), ("rmse", "coldstart"))
-        sections += ["## By number of plays known", _table("plays", curve, columns)]
-    columns = (("targets", "targets"), ("movie_mean_rmse", "movie mean"), ("rmse", "coldstart"))
     if evaluation["popularity"]:
         bins = {f"{point['ratings_from']:.0f} or more": point for point in evaluation["popularity"]}
-        sections += ["## By number of ratings of the movie", _table("ratings", bins, columns)]
+        sections += ["## By number of ratings of the movie", _table("ratings", bins, SLICES)]
     for name, groups in evaluation["groups"].items():
         if groups:
-            sections += [f"## By {name}", _table(name, groups, columns)]
+            sections += [f"## By {name}", _table(name, groups, SLICES)]
     if evaluation["unrated_movies"]:
         columns = (("targets", "targets"), ("mean_rmse", "mean"), ("rmse", "coldstart"))
         sections += [
@@ -66,6 +100,8 @@ def markdown(evaluation: Mapping[str, Any], notes: Sequence[str]) -> str:
         sections += _never_raters(evaluation["never_raters"])
     if evaluation["reweighted"]:
         sections += _reweighted(evaluation["reweighted"])
+    if "by_time" in evaluation:
+        sections += _by_time(evaluation["by_time"])
     if notes:
         sections += ["## Notes", "\n".join(f"- {note}" for note in notes)]
     return "\n\n".join(sections) + "\n"
@@ -94,6 +130,37 @@ def _uncertainty(found: Mapping[str, Any]) -> list[str]:
             _table("known", found["same_ratings"], columns),
         ]
     return sections
+
+
+def _grouped_by(names: Sequence[str]) -> list[str]:
+    crossed = " and ".join(names)
+    return [f'"By group" is the mean of the movie among members alike in {crossed}.'] if names else []
+
+
+def _learning_curve(points: Sequence[Mapping[str, Any]], known: str) -> list[str]:
+    if not points:
+        return []
+    told = (
+        f"The same {points[0]['targets']:,.0f} ratings of {points[0]['members']:,.0f} members, with more and more of "
+        f"their plays shown; all are {points[-1]['plays_from']:.0f} in the mean."
+    )
+    return [
+        f"## By number of plays known, {known}",
+        told,
+        _table("plays", {one["plays"]: one for one in points}, SLICES),
+    ]
+
+
+def _by_time(found: Mapping[str, Any]) -> list[str]:
+    told = (
+        f"Learned from {found['ratings_before']:,.0f} ratings before {found['moment']}; predicted are ratings that "
+        f"{found['members_after']:,.0f} members, seen as never-raters, gave after it, from plays before the rating. "
+        "Beside them the same model on held-out members' ratings before the moment. Bias is predicted less given."
+    )
+    if found["ratings_without_time"]:
+        told += f" {found['ratings_without_time']:,.0f} ratings without a time are left out."
+    sections = ["## By time", told, _table("evidence", found["evidence"], BY_TIME)]
+    return [*sections, _table("movie", found["movies"], BY_TIME[:7])] if found["movies"] else sections
 
 
 def _never_raters(found: Mapping[str, Any]) -> list[str]:

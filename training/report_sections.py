@@ -5,7 +5,7 @@ from typing import Any
 
 from training.charts import Series, bars, dots, lines, steps
 from training.page import bullets, folded, section
-from training.report import MODELS, QUALITY
+from training.report import MODELS, QUALITY, RANKING, SLICES
 from training.report_parts import (
     ABLATION,
     BASE,
@@ -95,18 +95,19 @@ def _gain(evidence: Rows) -> str:
     return section("Gain over the movie mean", text, chart, folded(numbers("evidence", evidence, columns)))
 
 
-def _learning_curve(points: Sequence[Numbers]) -> str:
-    rows = {f"{point['plays_from']:.0f} or more": point for point in points}
+def _learning_curve(points: Sequence[Mapping[str, Any]]) -> str:
+    rows = {point["plays"]: {key: value for key, value in point.items() if key != "plays"} for point in points}
     places = [float(place) for place in range(len(points))]
-    ticks = {place: f"{point['plays_from']:.0f}+" for place, point in zip(places, points, strict=True)}
     chart = lines(
         "Learning curve",
-        "Error of coldstart and of the movie mean by number of plays known.",
-        places, series(rows, ERRORS), ("plays known", "RMSE"), ticks,
+        "Error of coldstart and of the movie mean on the same ratings, by number of plays known.",
+        places, series(rows, ERRORS), ("plays known", "RMSE"), dict(zip(places, rows, strict=True)),
     )  # fmt: skip
-    text = "Error by how many plays of the member are known; members of few plays are others than those of many."
-    columns = (("targets", "targets"), ("movie_mean_rmse", "movie mean"), ("rmse", "coldstart"))
-    return section("Learning curve", text, chart, folded(numbers("plays", rows, columns)))
+    text = (
+        f"Error on the same ratings of the same {points[0]['members']:,.0f} members with more and more of their plays "
+        f"known, beside their attributes; all are {points[-1]['plays_from']:.0f} in the mean."
+    )
+    return section("Learning curve", text, chart, folded(numbers("plays", rows, SLICES)))
 
 
 def _intervals(evidence: Rows) -> Iterator[str]:
@@ -205,7 +206,9 @@ def _unrated(rows: Rows) -> str:
 
 
 def _all_scores(evidence: Rows) -> str:
-    titles = dict([("targets", "targets"), *MODELS, *QUALITY])
+    titles = dict([("targets", "targets"), *MODELS, *RANKING, *QUALITY])
+    titles |= {key: f"movie mean: {titles[key.removeprefix(THEIRS)]}" for key in titles if key.startswith(THEIRS)
+               and titles[key] == "movie mean's"}  # fmt: skip
     columns = [(key, title) for key, title in titles.items() if any(key in row for row in evidence.values())]
     extra = sorted({key for row in evidence.values() for key in row} - set(titles))
     rows = {title: {name: row[key] for name, row in evidence.items() if key in row} for key, title in columns}

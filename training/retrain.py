@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from training.publishing import Origin, fingerprint, publish
 from training.report import markdown
 from training.reweighting import add_reweighting, reweighting_notes
 from training.schema import infer_schema
+from training.settings_file import read_fit_settings, to_dict
 from training.tables import read_tables
 
 REFUSED, HELD_BACK = 2, 3
@@ -42,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--min-holders", type=at_least(1), default=20,
         help='a text value that fewer raters hold counts as "other" (default 20)',
     )  # fmt: skip
+    parser.add_argument(
+        "--settings", type=Path, help="a settings file, as `training tune` writes one; else the defaults"
+    )
     parser.add_argument("--challenge", type=Path, help="tell where the version stands in the challenge of this folder")
     parser.add_argument(
         "--candidate", action="store_true", help="offer a version that passes as candidate beside the one that serves"
@@ -63,6 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
         return REFUSED
     for folder in (store.root, store.root / VERSIONS):
         refuse_unwritable("--models", folder)
+    fitting = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
+    fitting = replace(fitting, reweight=arguments.reweight)
     progress = Progress(time.monotonic)
     progress("reading and checking")
     standing = Standing.of(arguments.challenge) if arguments.challenge else None
@@ -72,12 +79,12 @@ def run(arguments: argparse.Namespace) -> int:
     schema, merged = infer_schema(divided.learned, arguments.min_holders)
     data, everyone = make_dataset(divided.learned, schema), make_dataset(tables, schema)
     gate = Gate(store, divided, key, settings, time.perf_counter, arguments.seed)
-    fit = fit_model(data, arguments.seed, FitSettings(reweight=arguments.reweight), cores(), progress)
+    fit = fit_model(data, arguments.seed, fitting, cores(), progress)
     evaluation = evaluate(fit, arguments.seed, progress) | {"kept_out": gate.kept_out()}
     progress("publishing")
     notes = [*(str(one) for one in merged), *reweighting_notes(arguments.reweight, fit.reweighting)]
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    origin = Origin(arguments.seed, fingerprint(tables))
+    origin = Origin(arguments.seed, fingerprint(tables), to_dict(fitting))
     made = {"trained_at": now, "seconds": round(progress.seconds, 1), "commit": commit()}
     version = publish(
         store, data, everyone, fit.core, origin, evaluation, notes, made | {"parent": store.labels().get(CURRENT, "")},

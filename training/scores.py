@@ -9,6 +9,8 @@ Array = NDArray[np.float64]
 CALIBRATION_BINS = 15
 FEWEST_TARGETS = 5
 STEPS_AT_MOST = 50
+RANKED = 10
+"""How many of a member's movies the ranking score looks at."""
 
 
 def rmse(predicted: Array, truth: Array) -> float:
@@ -46,6 +48,32 @@ def rank_correlation(member: NDArray[np.int64], predicted: Array, truth: Array) 
     return float(mean) if isinstance(mean, float) else 0.0
 
 
+def ranking_gain(member: NDArray[np.int64], predicted: Array, truth: Array, low: float) -> float:
+    """Mean over members of the normalized discounted cumulative gain of their first RANKED movies, 0 to 1.
+
+    A movie's gain is its rating less the lowest that can be given (Järvelin and Kekäläinen, TOIS 2002); members with
+    few or all-alike targets are left out, equal predictions stay in order of movie.
+    """
+    _, place = np.unique(member, return_inverse=True)
+    people = int(place.max(initial=-1)) + 1
+    ours, best = (_discounted(place, values, truth - low, people) for values in (predicted, truth))
+    highest, lowest = np.full(people, -np.inf), np.full(people, np.inf)
+    np.maximum.at(highest, place, truth)
+    np.minimum.at(lowest, place, truth)
+    told = (np.bincount(place, minlength=people) >= FEWEST_TARGETS) & (highest > lowest)
+    return float(np.mean(ours[told] / best[told])) if told.any() else 0.0
+
+
+def _discounted(place: NDArray[np.int64], score: Array, gain: Array, people: int) -> Array:
+    """(people,) sum of the gains of each one's RANKED rows of highest score, discounted by their rank."""
+    order = np.lexsort((-score, place))
+    first = np.searchsorted(place[order], np.arange(people))
+    rank = np.arange(len(order)) - first[place[order]]
+    top = rank < RANKED
+    weights = gain[order][top] / np.log2(rank[top] + 2.0)
+    return np.asarray(np.bincount(place[order][top], weights=weights, minlength=people), np.float64)
+
+
 def area_under_curve(label: NDArray[np.bool_], score: Array) -> float:
     """Chance that a positive's score is above a negative's; half where there are only positives or negatives."""
     positives = int(label.sum())
@@ -61,6 +89,12 @@ def calibration_error(label: NDArray[np.bool_], probability: Array) -> float:
     order = np.argsort(probability, kind="stable")
     bins = np.array_split(order, min(CALIBRATION_BINS, max(len(order), 1)))
     return float(sum(len(rows) * abs(label[rows].mean() - probability[rows].mean()) for rows in bins) / len(label))
+
+
+def fixed_interval(predicted: Array, truth: Array, low: float, high: float) -> tuple[Array, Array]:
+    """Intervals (N,) that reach as far to both sides of every prediction as to hold 90 % of the ratings."""
+    reach = float(np.quantile(np.abs(truth - predicted), 0.9)) if len(truth) else 0.0
+    return np.clip(predicted - reach, low, high), np.clip(predicted + reach, low, high)
 
 
 def coverage(lower: Array, upper: Array, truth: Array) -> float:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from features.columns import RATING
 from model.calibration import FAR, PLAY_BINS
 from model.evidence import MemberEvidence, MovieEvidence
-from training.fitting import Fit, Judged
+from training.fitting import Fit
 from training.held import read_rows
+from training.judged import Judged
 from training.scores import coverage, mean_width, rmse
 
 Array = NDArray[np.float64]

@@ -33,6 +33,27 @@ def test_predictions_that_are_all_alike_rank_nothing():
     assert scores.rank_correlation(np.arange(5), truth, truth) == 0
 
 
+def test_the_ranking_gain_is_that_of_the_best_order_for_who_ranks_best_and_less_for_others():
+    member = np.array([1] * 5 + [2] * 5 + [3] * 4 + [4] * 5)
+    truth = numbers(1, 2, 3, 4, 5, 1, 1, 1, 1, 5, 1, 2, 3, 4, 2, 2, 2, 2, 2)
+    predicted = numbers(1, 2, 3, 4, 5, 5, 4, 3, 2, 1, 4, 3, 2, 1, 1, 2, 3, 4, 5)
+    last_of_five = 1 / np.log2(6)
+    assert scores.ranking_gain(member, predicted, truth, 1.0) == pytest.approx((1 + last_of_five) / 2)
+    assert scores.ranking_gain(np.arange(5), truth[:5], truth[:5], 1.0) == 0
+
+
+def test_the_ranking_gain_looks_at_ten_movies():
+    truth = np.append(np.ones(10), 5.0)
+    assert scores.ranking_gain(np.ones(11, np.int64), -np.arange(11.0), truth, 1.0) == 0
+
+
+def test_fixed_intervals_hold_nine_in_ten_ratings_within_the_scale():
+    truth = np.linspace(1, 5, 1001)
+    lower, upper = scores.fixed_interval(np.full(1001, 3.0), truth, 1.0, 5.0)
+    assert scores.coverage(lower, upper, truth) == pytest.approx(0.9, abs=0.002)
+    assert scores.fixed_interval(numbers(1), numbers(3), 1.0, 5.0) == (1.0, 3.0)
+
+
 def test_the_area_under_the_curve_is_the_share_of_pairs_in_order():
     label = np.array([True, True, False, False])
     assert scores.area_under_curve(label, numbers(4, 2, 3, 1)) == 0.75

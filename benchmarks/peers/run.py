@@ -1,0 +1,104 @@
+"""`make peers`: other libraries on the same split of the never-rater protocol as coldstart, in one table."""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.accuracy import BESIDE, Run, say, training
+from benchmarks.tables import plain_table
+
+PEERS = ("cmfrec", "myfm")
+PYTHON = Path(__file__).parents[2] / ".venv-peers" / "bin" / "python"
+"""What runs the peers: they have an environment of their own, which `make peers` sets up."""
+EVIDENCE = "plays"
+
+
+def main() -> int:
+    """Print a table, and all rows with what each peer is best at as one JSON object."""
+    parser = argparse.ArgumentParser("python -m benchmarks.peers.run", description=__doc__)
+    parser.add_argument("--data", type=Path, default=BESIDE / "data" / "ml-1m", help="an unpacked MovieLens release")
+    parser.add_argument("--protocol", type=Path, default=BESIDE / "protocol" / "never_rater.py", help="its script")
+    parser.add_argument("--split", type=int, default=0, help="fold of members to hold out (default 0)")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, help="which to run (default all)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of coldstart's training and of the peers (default 0)")
+    parser.add_argument("--python", type=Path, default=PYTHON, help="the interpreter of the peers' environment")
+    arguments = parser.parse_args()
+    for path, what in (
+        (arguments.data, f"{arguments.data.name} isn't beside the project"),
+        (arguments.protocol, f"{arguments.protocol.name} isn't beside the project"),
+        (arguments.python, "the peers' environment isn't there: make peers sets it up"),
+    ):
+        if not path.exists():
+            print(json.dumps({"skipped": what}))
+            return 0
+    with tempfile.TemporaryDirectory(prefix="coldstart-peers-") as folder:
+        rows = all_rows(arguments, Path(folder))
+    found = {"split": arguments.split, "evidence": EVIDENCE, "best": best_of(rows), "rows": rows}
+    columns = ("peer", "rmse", "gain_percent", "seconds", "settings")
+    say(plain_table(columns, [[told(row, column) for column in columns] for row in rows]))
+    print(json.dumps(found, indent=2))
+    return 0
+
+
+def all_rows(arguments: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
+    """coldstart, the movie mean, and every setting of every peer, all scored by the protocol."""
+    data = folder / "data"
+    training("import", "movielens", str(arguments.data), "--out", str(data))
+    ours = Run(arguments, data, folder, arguments.split).scores(EVIDENCE)
+    rows = [
+        row("coldstart", ours, ours["retrain_seconds"], {}),
+        row("movie mean", {"rmse": ours["movie_mean_rmse"], "gain_percent": 0.0}, None, {}),
+    ]
+    split = folder / f"split-{arguments.split}-{EVIDENCE}"
+    for peer in arguments.peers:
+        say(f"{peer}: every setting")
+        command = [
+            str(arguments.python), "-m", f"benchmarks.peers.with_{peer}", "--split", str(split),
+            "--out", str(folder / peer), "--seed", str(arguments.seed),
+        ]  # fmt: skip
+        ran = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        for line in ran.stdout.splitlines():
+            one = json.loads(line)
+            scores = scored(arguments.protocol, split, Path(one["predictions"]))
+            rows.append(row(peer, scores, one["seconds"], one["settings"]))
+    return rows
+
+
+def scored(protocol: Path, split: Path, predictions: Path) -> dict[str, float]:
+    """What the protocol says of predictions."""
+    command = [sys.executable, str(protocol), "score", "--split", str(split), "--predictions", str(predictions)]
+    ran = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, float] = json.loads(ran.stdout)
+    return found
+
+
+def row(peer: str, scores: dict[str, float], seconds: float | None, settings: dict[str, Any]) -> dict[str, Any]:
+    """One line of the table; training's seconds, with features made for the peers within."""
+    kept = {name: scores[name] for name in ("rmse", "gain_percent", "rank_correlation") if name in scores}
+    return {"peer": peer, **kept, "seconds": seconds, "settings": settings}
+
+
+def best_of(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The row of lowest RMSE of each peer: chosen by what it is scored on, which favours peers of many settings."""
+    best: dict[str, dict[str, Any]] = {}
+    for one in rows:
+        if one["peer"] not in best or one["rmse"] < best[one["peer"]]["rmse"]:
+            best[one["peer"]] = one
+    return best
+
+
+def told(one: dict[str, Any], column: str) -> object:
+    """A cell of the table."""
+    if column == "rmse":
+        return f"{one['rmse']:.4f}"
+    if column == "settings":
+        return " ".join(f"{name}={value}" for name, value in one["settings"].items())
+    return one[column]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
