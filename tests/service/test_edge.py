@@ -14,16 +14,16 @@ import grpc
 import pytest
 from google.protobuf.descriptor_pool import Default
 
-from model.store import Store
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from service.adaptive_limit import AdaptiveLimit
 from service.admission import Admission
 from service.answering import Answering
 from service.interceptor import Edge
-from service.live import LiveModel
 from service.logs import JsonLines
 from service.metrics import Metrics
+from service.models import live_models
+from service.settings import Settings
 
 CANARY = "CANARY-value"
 
@@ -173,13 +173,17 @@ def test_work_that_waits_for_a_thread_is_dropped_when_its_call_is_cancelled(samp
     metrics, release = Metrics(), threading.Event()
 
     async def rank(pool):
-        live = LiveModel(Store(models), 1, metrics, time.perf_counter, lambda: None)
+        live = live_models(Settings(models), metrics, time.perf_counter, lambda: None)
         await live.look()
-        with Answering(live, metrics, pool, time.perf_counter).begin() as answer:
+        following = asyncio.create_task(live.follow())
+        request = pb.RankMoviesRequest()
+        with Answering(live, metrics, pool, time.perf_counter).begin(request) as answer:
             pool.submit(release.wait)
             with pytest.raises(asyncio.TimeoutError):
-                await asyncio.wait_for(answer.rank(answer.decode.ranking(pb.RankMoviesRequest())), 0.1)
+                await asyncio.wait_for(answer.rank(answer.decode.ranking(request)), 0.1)
             release.set()
+        following.cancel()
+        await asyncio.wait([following])
 
     with ThreadPoolExecutor(1) as pool:
         asyncio.run(rank(pool))
