@@ -23,6 +23,8 @@ from training.report_parts import (
 )
 from training.report_uncertainty import by_what_is_known, never_raters, reweighted
 
+THEIRS = "movie_mean_"
+"""How the names of the movie mean's own scores begin."""
 MOST_FEATURES = 15
 """Features beyond the strongest so many are told as one."""
 

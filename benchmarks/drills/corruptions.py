@@ -19,7 +19,7 @@ from model.pieces import piece_hashes
 
 FILES = (
     "manifest.json", "schema.json", "catalogue.npz", "prior.npz", "pairs.npz", "numbers.json", "trees.txt",
-    "golden.npz", "report.json", "members/keys.npy", "members/attributes.npy", "members/starts.npy",
+    "golden.npz", "calibration.npz", "report.json", "members/keys.npy", "members/attributes.npy", "members/starts.npy",
     "members/movies.npy", "members/completion.npy", "members/age_days.npy", "members/pieces.npy",
 )  # fmt: skip
 """Every file of a version but run.json, which isn't hashed."""

@@ -80,6 +80,16 @@ def _arrays() -> Iterator[Named]:
 
         return harm
 
+    def anything(file: str, number: int, change: Callable[[np.ndarray], np.ndarray]) -> Harm:
+        """Of arrays that are floating, the one of that number by name."""
+
+        def harm(folder: Path, _: np.random.Generator) -> None:
+            arrays = arrays_from_bytes((folder / file).read_bytes())
+            name = sorted(name for name, array in arrays.items() if array.dtype.kind == "f" and array.size > 1)[number]
+            (folder / file).write_bytes(arrays_to_bytes(arrays | {name: change(arrays[name])}))
+
+        return harm
+
     def table(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Harm:
         def harm(folder: Path, _: np.random.Generator) -> None:
             path = folder / "members" / f"{name}.npy"
@@ -98,6 +108,9 @@ def _arrays() -> Iterator[Named]:
     yield ("prior.npz, movies of text", changed("prior.npz", "movies", lambda array: array.astype("S8")))
     yield ("prior.npz, movies off a little", changed("prior.npz", "movies", lambda array: array + 0.01))
     yield ("pairs.npz, numbers infinite", changed("pairs.npz", "numbers", infinite))
+    for number in range(3):
+        yield (f"calibration.npz, array {number} infinite", anything("calibration.npz", number, infinite))
+        yield (f"calibration.npz, array {number} a row short", anything("calibration.npz", number, lambda a: a[:-1]))
     yield ("catalogue.npz, rated as numbers", changed("catalogue.npz", "rated", lambda a: a * 1.0))
     yield ("members, movies beyond the catalogue", table("movies", lambda array: array + 100_000))
     yield ("members, negative movies", table("movies", lambda array: array - 100_000))
@@ -123,8 +136,7 @@ def _numbers() -> Iterator[Named]:
         "tree weights beyond 1": lambda given: given.update(tree_weights={"2": 9.0}),
         "features in another order": lambda given: given["features"].reverse(),
         "attributes that aren't there": lambda given: given.update(grouped=[999]),
-        "a curve that falls": lambda given: given["enjoyed"].update({"1,1": {"at": [1.0, 2.0], "value": [1.0, 0.0]}}),
-        "no heads": lambda given: given.update(heads={}),
+        "no heads": lambda given: given.update(gammas={}),
         "another mean": lambda given: given.update(mean=given["mean"] + 0.001),
     }
     for name, change in changes.items():
