@@ -12,6 +12,7 @@ NOMINAL_COVERAGE, COVERAGE_SHOWN = 0.9, (0.8, 1.0)
 ERRORS = (("movie_mean_rmse", "movie mean", BASE), ("rmse", "coldstart", OURS))
 ABLATION = (
     ("movie_mean_rmse", "movie mean", BASE),
+    ("group_mean_rmse", "by group", MEAN),
     ("lightgbm_alone_rmse", "LightGBM alone", ALONE),
     ("prior_rmse", "prior alone", PRIOR),
     ("rmse", "coldstart", OURS),

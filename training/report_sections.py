@@ -21,6 +21,7 @@ from training.report_parts import (
     numbers,
     series,
 )
+from training.report_time import by_time
 from training.report_uncertainty import by_what_is_known, never_raters, reweighted
 
 THEIRS = "movie_mean_"
@@ -34,8 +35,9 @@ def sections(evaluation: Mapping[str, Any]) -> Iterator[str]:
     evidence = by_evidence(evaluation["evidence"])
     yield _errors(evidence)
     yield _gain(evidence)
-    if evaluation["learning_curve"]:
-        yield _learning_curve(evaluation["learning_curve"])
+    for name, known in (("learning_curve", "attributes and plays"), ("learning_curve_plays_only", "plays only")):
+        if evaluation.get(name):
+            yield _learning_curve(evaluation[name], known)
     yield from _intervals(evidence)
     if evaluation.get("calibration_curves"):
         yield _calibration(by_evidence(evaluation["calibration_curves"]))
@@ -60,6 +62,8 @@ def sections(evaluation: Mapping[str, Any]) -> Iterator[str]:
         yield never_raters(evaluation["never_raters"])
     if evaluation.get("reweighted"):
         yield reweighted(evaluation["reweighted"])
+    if evaluation.get("by_time"):
+        yield by_time(evaluation["by_time"])
     yield _all_scores(evidence)
 
 
@@ -97,7 +101,7 @@ def _gain(evidence: Rows) -> str:
     return section("Gain over the movie mean", text, chart, folded(numbers("evidence", evidence, columns)))
 
 
-def _learning_curve(points: Sequence[Mapping[str, Any]]) -> str:
+def _learning_curve(points: Sequence[Mapping[str, Any]], known: str) -> str:
     rows = {point["plays"]: {key: value for key, value in point.items() if key != "plays"} for point in points}
     places = [float(place) for place in range(len(points))]
     chart = lines(
@@ -107,9 +111,9 @@ def _learning_curve(points: Sequence[Mapping[str, Any]]) -> str:
     )  # fmt: skip
     text = (
         f"Error on the same ratings of the same {points[0]['members']:,.0f} members with more and more of their plays "
-        f"known, beside their attributes; all are {points[-1]['plays_from']:.0f} in the mean."
+        f"known ({known}); all are {points[-1]['plays_from']:.0f} in the mean."
     )
-    return section("Learning curve", text, chart, folded(numbers("plays", rows, SLICES)))
+    return section(f"Learning curve, {known}", text, chart, folded(numbers("plays", rows, SLICES)))
 
 
 def _intervals(evidence: Rows) -> Iterator[str]:

@@ -83,7 +83,8 @@ def test_phones_dark_rooms_and_screen_readers_are_thought_of(page):
 
 @pytest.mark.parametrize(
     "title",
-    ["Error by evidence", "Gain over the movie mean", "Learning curve", "Coverage of intervals", "Width of intervals",
+    ["Error by evidence", "Gain over the movie mean",
+     "Learning curve, attributes and plays", "Learning curve, plays only", "Coverage of intervals", "Width of intervals",
      "Calibration", "Distribution of predictions", "Importance in the trees", "Error by popularity of the movie",
      "Error by gender", "Intervals by number of plays: plays known", "Intervals by extrapolation: plays known",
      "The same ratings with less known", "Movies as if nobody had rated them", "Raters and never-raters", "All scores"],
@@ -114,6 +115,18 @@ def test_names_from_the_data_are_text_and_never_markup(numbers):
     assert "<script" not in page
     assert page.count("&lt;script&gt;") >= 4
     outline(page)
+
+
+def test_errors_by_time_are_drawn_where_there_are_any(numbers):
+    assert "<h2>Error by time</h2>" not in html(numbers, [])
+    row = {"rmse": 0.95, "movie_mean_rmse": 1.0, "before_rmse": 0.9, "targets": 100.0}
+    numbers["by_time"] = {
+        "moment": "2000-12-01", "ratings_before": 900.0, "members_after": 80.0, "evidence": {"plays": row},
+    }  # fmt: skip
+    page = html(numbers, [])
+    outline(page)
+    assert "<h2>Error by time</h2>" in page
+    assert "<td>0.950</td>" in page
 
 
 def test_a_report_of_an_earlier_version_without_the_newer_numbers_is_drawn_too(numbers):
