@@ -116,5 +116,7 @@ class LiveModel:
 def _load(folder: Path) -> Served:
     """Load a version and answer once with it, so that the first caller needn't wait and a broken one never serves."""
     model = load_model(folder)
-    model.explain(MemberFacts.nothing(model.schema), 0 if len(model.catalogue) else None)
+    nobody = MemberFacts.nothing(model.schema)
+    model.explain(nobody, 0 if len(model.catalogue) else None)
+    model.rank(nobody, most=1)
     return Served(model, Decoder(model))
