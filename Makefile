@@ -9,7 +9,7 @@ MODELS ?= models
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports protos docs lock train serve bench accuracy peers drills image-proof clean
+.PHONY: help setup demo test check format lint types imports protos docs lock train serve bench bench-mlserver accuracy peers drills image-proof clean
 
 help: ## show these lines
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -77,7 +77,16 @@ drills: setup ## stop, kill and soak a service of the model under MODELS; about 
 	$(RUN) -m benchmarks.drills.kill --models $(MODELS)
 	$(RUN) -m benchmarks.drills.soak --models $(MODELS)
 
-bench: demo accuracy ## all benchmarks
+bench: setup ## calls a second of the model under MODELS beside an echo server and MLServer (needs h2load)
+	@command -v h2load >/dev/null || { echo "h2load is missing: on Debian, apt-get install nghttp2-client"; exit 2; }
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(RUN) -m benchmarks.speed --models $(MODELS) --out build/speed.json
+
+bench-mlserver: $(VENV)-mlserver/.installed ## install MLServer for the benchmark, into an environment of its own
+
+$(VENV)-mlserver/.installed: benchmarks/speed/mlserver-requirements.txt
+	$(PYTHON) -m venv $(VENV)-mlserver
+	$(VENV)-mlserver/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
 
 image-proof: setup ## the Dockerfile's steps in a fresh Debian root, without a Docker engine (root; debootstrap, bubblewrap)
 	$(RUN) deploy/image_proof.py --models $(MODELS)

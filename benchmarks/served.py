@@ -37,6 +37,12 @@ class Served:
     log: Path
     """What all of them log."""
 
+    def answered(self) -> int:
+        """How many calls of PredictEnjoyment have ended well so far."""
+        wanted = ("grpc_server_handled_total{", 'grpc_method="PredictEnjoyment"', 'grpc_code="OK"')
+        lines = [line for line in self.scrape().splitlines() if all(part in line for part in wanted)]
+        return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines))
+
     def scrape(self) -> str:
         """What Prometheus would read."""
         connection = http.client.HTTPConnection("127.0.0.1", self.metrics_port, timeout=10)

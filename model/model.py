@@ -193,8 +193,8 @@ class Model:
         targets = self.view.of_rows(likely, evidence)
         _, rating = self._rate(state.taste.factors, state.members, evidence, targets, ignore)
         least = np.partition(rating, -most)[-most]
-        reachable: NDArray[np.int64] = rows[highest >= least]
-        return reachable
+        candidates: NDArray[np.int64] = rows[highest >= least]
+        return candidates
 
     @cached_property
     def _highest_corrections(self) -> NDArray[np.float64]:
@@ -204,6 +204,11 @@ class Model:
         features = self.view.ready.features
         alone = of_movies_alone(len(self.pairs.grouped), features.shape[1])
         return highest_corrections(self.trees.booster, features, alone)
+
+    def features(self, member: MemberFacts, movies: Sequence[Movie]) -> NDArray[np.float32]:
+        """(N, F) what the trees see of the member and each movie, in the order of `feature_names`."""
+        state = self.state_of(member)
+        return self._features(state.taste.factors, state.members, self.view.of(movies, state.taste.evidence))[1]
 
     def explain(self, member: MemberFacts, movie: Movie) -> Explanation:
         """What each group of facts adds to one prediction; the parts sum to the rating before it is cut."""

@@ -40,7 +40,7 @@ class Loader:
         self._trials.close()
 
     def load(self, version: str, label: str) -> Served:
-        """The version, once all checks are passed and it has answered golden requests and one explanation.
+        """The version, once all checks are passed and it has answered golden requests, one explanation and one ranking.
 
         Raises ArtifactError and StoreError.
         """
@@ -48,7 +48,9 @@ class Loader:
         opened = open_version(folder, self._signed_by(version) if self._signed_by else None)
         self._trials.try_version(folder)
         model = opened.model()
-        model.explain(MemberFacts.nothing(model.schema), 0 if len(model.catalogue) else None)
+        nobody = MemberFacts.nothing(model.schema)
+        model.explain(nobody, 0 if len(model.catalogue) else None)
+        model.rank(nobody, most=1)
         return Served(model, Decoder(model), label)
 
     def mark(self, version: str) -> object:

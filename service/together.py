@@ -10,9 +10,12 @@ from model.predictions import Predictions
 MOST_CALLS = 16
 MOST_ROWS = 400
 """So many calls, or movies of all calls, take some milliseconds together, in which other calls wait."""
-QUIET_TURNS = 4
+PATIENCE = 8
 """So many turns of the event loop without a further call mean that none is on its way: gRPC takes several turns to hand
 over a call, and one call after the other. A turn without anything to do takes about ten microseconds."""
+LONE_CALLS = 16
+"""After so many calls that came alone, one waits to see whether others come by now; else calls that follow alone don't
+wait at all."""
 
 
 class Waiting(NamedTuple):
@@ -29,7 +32,7 @@ class Waiting(NamedTuple):
 
 
 class Together:
-    """Predicts at once for all calls that come in while the event loop is busy; a call on its own hardly waits.
+    """Predicts at once for all calls that come in together; a call on its own hardly waits.
 
     A call's answer is the same bit by bit whoever comes with it. Under load this saves half of the processor time: what
     is done for each array costs more than what is done for each of its numbers.
@@ -42,6 +45,8 @@ class Together:
         self._waiting: list[Waiting] = []
         self._seen = 0
         self._quiet_turns = 0
+        self._patience = 0
+        self._lone = 0
 
     async def predict(self, model: Model, rows: Rows) -> Predictions:
         """What `model.predict` says."""
@@ -56,7 +61,7 @@ class Together:
         """Waits for a further call, or answers those that came first and leaves the rest to the next turn."""
         self._quiet_turns = self._quiet_turns + 1 if len(self._waiting) == self._seen else 0
         self._seen = len(self._waiting)
-        if self._quiet_turns < QUIET_TURNS and self._seen < MOST_CALLS:
+        if self._quiet_turns < self._patience and self._seen < MOST_CALLS:
             asyncio.get_running_loop().call_soon(self._turn)
             return
         taken, rows = 0, 0
@@ -65,6 +70,8 @@ class Together:
             taken += 1
         turn, self._waiting = self._waiting[:taken], self._waiting[taken:]
         self._seen = self._quiet_turns = 0
+        self._lone = self._lone + 1 if taken == 1 else 0
+        self._patience = PATIENCE if self._lone % LONE_CALLS == 0 else 0
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._turn)
         wanted = [one for one in turn if not one.predictions.done()]  # else cancelled meanwhile

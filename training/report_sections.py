@@ -24,8 +24,6 @@ from training.report_parts import (
 from training.report_time import by_time
 from training.report_uncertainty import by_what_is_known, never_raters, reweighted
 
-THEIRS = "movie_mean_"
-"""How the names of the movie mean's own scores begin."""
 MOST_FEATURES = 15
 """Features beyond the strongest so many are told as one."""
 
@@ -213,8 +211,12 @@ def _unrated(rows: Rows) -> str:
 
 def _all_scores(evidence: Rows) -> str:
     titles = dict([("targets", "targets"), *MODELS, *RANKING, *QUALITY])
-    titles |= {key: f"movie mean: {titles[key.removeprefix(THEIRS)]}" for key in titles if key.startswith(THEIRS)
-               and titles[key] == "movie mean's"}  # fmt: skip
+    ours = ""
+    for key, title in titles.items():  # the movie mean's own score stands behind ours of the same kind
+        if title == "movie mean's":
+            titles[key] = f"movie mean: {ours}"
+        else:
+            ours = title
     columns = [(key, title) for key, title in titles.items() if any(key in row for row in evidence.values())]
     extra = sorted({key for row in evidence.values() for key in row} - set(titles))
     rows = {title: {name: row[key] for name, row in evidence.items() if key in row} for key, title in columns}

@@ -58,7 +58,10 @@ def service(
         answer = served.stub.PredictEnjoyment(question.request)
         if answer != question.answer:
             raise WrongAnswer("the service answers other than the model does")
-        yield Contender("coldstart", served.port, PREDICT, question.request.SerializeToString(), served.process), served
+        yield (
+            Contender("coldstart", served.port, PREDICT, question.request.SerializeToString(), served.process.pid),
+            served,
+        )
 
 
 @contextmanager

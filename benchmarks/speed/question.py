@@ -48,3 +48,12 @@ def question_of(model: Model, seed: int) -> Question:
     asked = Decoder(model).prediction(request)
     predicted = model.predict(asked.member, asked.movies)
     return Question(request, asked, prediction_response(asked.movie_ids, predicted, asked.unused, model.version))
+
+
+def trees_alone(model: Model, question: Question) -> tuple[np.ndarray, np.ndarray]:
+    """(N, F) features of the question's pairs, ready-made, and (N,) what the trees say of them."""
+    features = model.features(question.asked.member, question.asked.movies)
+    booster = model.trees.booster
+    if booster is None:
+        raise ValueError("the model has no trees to compare with")
+    return features, np.asarray(booster.predict(features))

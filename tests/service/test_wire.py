@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.evidence import MemberEvidence, MovieEvidence
@@ -27,6 +27,7 @@ def predictions(columns: list[tuple[float, ...]], evidence: list[MovieEvidence])
     return Predictions(**found, movie_evidence=kinds, member_evidence=MemberEvidence.PLAYS)
 
 
+@settings(deadline=None)
 @given(rows)
 def test_protobuf_reads_the_messages_that_it_would_have_written(given_rows):
     movie_ids, columns, evidence = zip(*given_rows, strict=True) if given_rows else ((), (), ())
