@@ -53,7 +53,8 @@ def write_table(folder: Path, members: int) -> None:
             else:
                 part[:] = random.random(part.shape, np.float32)
         array.flush()
-    np.save(folder / PIECES, np.concatenate([piece_hashes(folder / "members" / f"{name}.npy") for name in FILES]))
+    hashes = [piece_hashes(folder / "members" / f"{name}.npy") for name in FILES]
+    np.save(folder / PIECES, np.concatenate(hashes), allow_pickle=False)
 
 
 def worker(folder: Path, members: int) -> dict[str, float]:

@@ -22,6 +22,8 @@ def test_the_defaults_are_safe():
 def test_every_option_may_come_from_the_environment_and_the_command_line_wins():
     given = {
         "models": "m",
+        "members": "rediss://user:password@store:6380/1",
+        "members_timeout_seconds": "0.5",
         "host": "::1",
         "port": "1",
         "metrics_host": "::",
@@ -57,6 +59,8 @@ def test_every_option_may_come_from_the_environment_and_the_command_line_wins():
     assert set(given) == {field.name for field in fields(Settings)}
     expected = Settings(
         models="m",
+        members="rediss://user:password@store:6380/1",
+        members_timeout_seconds=0.5,
         host="::1",
         port=1,
         metrics_host="::",
@@ -94,7 +98,9 @@ def test_every_option_may_come_from_the_environment_and_the_command_line_wins():
     assert (
         read_settings(options, dict.fromkeys((f"COLDSTART_{name.upper()}" for name in given), "nonsense")) == expected
     )
-    assert read_settings(options_of(expected), {}) == expected
+    secret = {"COLDSTART_MEMBERS": given["members"]}
+    assert read_settings(options_of(expected), secret) == expected
+    assert "password" not in f"{options_of(expected)} {expected}"
 
 
 def test_workers_are_started_with_the_settings_of_their_supervisor():
@@ -128,6 +134,15 @@ def test_workers_are_started_with_the_settings_of_their_supervisor():
         (["--models", "m", "--pending-calls", "0"], "--pending-calls must be 1 to 100000"),
         (["--models", "m", "--host", ""], "--host must not be empty"),
         (["--models", ""], "--models must not be empty"),
+        (
+            ["--models", "m", "--members", "http://store"],
+            "--members must be an address: redis://, rediss:// or unix://",
+        ),
+        (
+            ["--models", "m", "--members", "redis://store:many"],
+            "--members must be an address: redis://, rediss:// or unix://",
+        ),
+        (["--models", "m", "--members-timeout-seconds", "0"], "--members-timeout-seconds must be 0.001 to 10 seconds"),
         (["--models", "m", "--canary-share", "1.5"], "--canary-share must be 0 to 1"),
         (["--models", "m", "--trial-seconds", "0"], "--trial-seconds must be 0.1 to 3600 seconds"),
         (["--models", "m", "--require-signature", "nowhere"], "--require-signature must be a file"),
