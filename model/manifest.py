@@ -67,7 +67,7 @@ def manifest_from(content: bytes) -> Manifest:
         if given["format"] != FORMAT:
             told = f"{MANIFEST} has format {given['format']!r:.20}, this program reads format {FORMAT}"
             raise ArtifactError(told, "format")
-        manifest = Manifest(**{one.name: given[one.name] for one in fields(Manifest)})
+        manifest = Manifest(**{one.name: given[one.name] for one in fields(Manifest) if one.name in given})
         sound = all(
             isinstance(one["size"], int) and one["size"] >= 0 and isinstance(one["sha256"], str)
             for one in manifest.files.values()
