@@ -85,8 +85,8 @@ def test_phones_dark_rooms_and_screen_readers_are_thought_of(page):
     "title",
     ["Error by evidence", "Gain over the movie mean",
      "Learning curve, attributes and plays", "Learning curve, plays only", "Coverage of intervals",
-     "Width of intervals",
-     "Calibration", "Distribution of predictions", "Importance in the trees", "Error by popularity of the movie",
+     "Width of intervals", "Calibration", "Distribution of predictions", "Importance in the trees",
+     "Error by popularity of the movie",
      "Error by gender", "Intervals by number of plays: plays known", "Intervals by extrapolation: plays known",
      "The same ratings with less known", "Movies as if nobody had rated them", "Raters and never-raters", "All scores"],
 )  # fmt: skip
