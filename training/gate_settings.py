@@ -88,5 +88,5 @@ def _sentences() -> dict[str, str]:
     sentences = {}
     for field, text in zip(definition.body, definition.body[1:], strict=False):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
-            sentences[field.target.id] = inspect.cleandoc(ast.literal_eval(text.value))
+            sentences[field.target.id] = inspect.cleandoc(str(getattr(text.value, "value", "")))
     return sentences
