@@ -29,6 +29,11 @@ def bin_of(plays: int) -> int:
     return max(bisect_right(PLAY_BINS, plays) - 1, 0)
 
 
+def bins_of(plays: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(N,) the number of the bin of each number of plays."""
+    return np.maximum(np.searchsorted(PLAY_BINS, plays, side="right") - 1, 0)
+
+
 def places_of(rating: Array, scale: Scale) -> Array:
     """(N,) ratings within the scale as places from 0 to PLACES - 1, with fractions."""
     places: Array = (rating - scale.low) * ((PLACES - 1) / scale.span)

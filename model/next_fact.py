@@ -177,9 +177,7 @@ def _ratings(
         return np.zeros(len(plays))
     if not evidence.has_plays:
         inputs, plays = np.zeros_like(inputs), np.zeros_like(plays)
-    known = [inputs] * evidence.has_plays
-    known += [of_attributes(attributes, model.schema)] * evidence.has_attributes
-    factors, _ = model.prior.heads[evidence].predict(np.concatenate(known, axis=1))
+    factors, _ = model.prior.predict(evidence, inputs, of_attributes(attributes, model.schema), plays)
     target = model.view.of([movie], evidence)
     movies, offset, deviation = (
         np.repeat(one, len(plays), axis=0) for one in (target.factors, target.offset, target.deviation)

@@ -100,12 +100,15 @@ class MemberColumns:
 
 
 def described_movie(schema: Schema, movie: MovieFacts | None, like: Movies, mean_year: float) -> Movies:
-    """One movie that nobody rated, as one row; `like` gives the widths."""
+    """One movie that nobody rated, as one row; `like` gives widths and precision.
+
+    In another precision it would change the sums of the movies that it is asked for with.
+    """
     facts = movie or MovieFacts.of(schema, None, None, {})
     shares = facts.genres / max(float(np.nansum(facts.genres)), 1.0)
     numbers = np.array([[np.nan, 0, np.nan, np.nan, facts.release_year]])
     decades = float(scaled_year(np.array(facts.release_year), mean_year))
-    return Movies(
+    movie_alone = Movies(
         numbers,
         np.array([[np.nan, np.nan, decades]]),
         shares[None],
@@ -113,3 +116,5 @@ def described_movie(schema: Schema, movie: MovieFacts | None, like: Movies, mean
         np.zeros((1, like.direction.shape[1])),
         np.full((1, like.group_residuals.shape[1]), np.nan),
     )
+    names = Movies.__dataclass_fields__
+    return Movies(*(getattr(movie_alone, name).astype(getattr(like, name).dtype) for name in names))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from features.attributes import Coder
 from features.movies import describe
 from features.schema import Attribute, Schema
+from model.calibration import bin_of, bins_of
 from model.evidence import MemberEvidence, MovieEvidence
 from model.facts import MemberFacts, MovieFacts
 from model.inputs import MovieColumns
@@ -78,6 +79,9 @@ class Prior:
     """(K,) factors of a member of whom nothing is known."""
     heads: Mapping[MemberEvidence, KernelRegression]
     """From inputs to factors for each kind of evidence but nothing; a kind that the data never shows is missing."""
+    followed: Mapping[MemberEvidence, NDArray[np.float64]]
+    """(bins,) for each kind of evidence with plays: how far, 0 to 1, its regression is followed at each number of plays
+    (PLAY_BINS); else what is said without plays counts. Few plays can tell less than they seem to."""
     spread: Mapping[MemberEvidence, NDArray[np.float64]]
     """(K, K) for each kind of evidence: covariance of members' factors about what is predicted of them."""
     movie_variance: NDArray[np.float64]
@@ -113,7 +117,40 @@ class Prior:
         if evidence.has_attributes:
             parts.append(code(member.attributes[None])[0].astype(np.float64))
         factors, distance = self.heads[evidence].predict_one(np.concatenate(parts))
+        if evidence.has_plays:
+            share = float(self.followed[evidence][bin_of(len(member.movies))])
+            if share < 1:
+                factors = share * factors + (1 - share) * self._one_without_plays(evidence, parts[-1])
         return Taste(factors, evidence, distance), inputs
+
+    def predict(
+        self,
+        evidence: MemberEvidence,
+        inputs: NDArray[np.float64],
+        attributes: NDArray[np.float64],
+        plays: NDArray[np.int64],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(N, K) factors and (N,) distances of members of one evidence, not nothing, as `taste_of` gives them.
+
+        From (N, I) inputs from so many (N,) plays and (N, W) encoded attributes.
+        """
+        known = [inputs] * evidence.has_plays + [attributes] * evidence.has_attributes
+        factors, distance = self.heads[evidence].predict(np.concatenate(known, axis=1))
+        if evidence.has_plays:
+            share = self.followed[evidence][bins_of(plays)][:, None]
+            factors = share * factors + (1 - share) * self.without_plays(evidence, attributes)
+        return factors, distance
+
+    def without_plays(self, evidence: MemberEvidence, attributes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, K) factors, or (K,), that (N, W) encoded attributes tell, as far as they are part of the evidence."""
+        if evidence.has_attributes and MemberEvidence.ATTRIBUTES in self.heads:
+            return self.heads[MemberEvidence.ATTRIBUTES].predict(attributes)[0]
+        return self.average_member
+
+    def _one_without_plays(self, evidence: MemberEvidence, attributes: NDArray[np.float64]) -> NDArray[np.float64]:
+        if evidence.has_attributes and MemberEvidence.ATTRIBUTES in self.heads:
+            return self.heads[MemberEvidence.ATTRIBUTES].predict_one(attributes)[0]
+        return self.average_member
 
     def deviation(
         self, evidence: MemberEvidence, movies: NDArray[np.float64], variance: NDArray[np.float64]

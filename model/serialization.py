@@ -43,6 +43,7 @@ def core_to_files(core: Core, schema: Schema) -> dict[str, bytes]:
     arrays |= _description_arrays("description", prior.description)
     for evidence, head in prior.heads.items():
         arrays |= {f"head.{int(evidence)}.{name}": getattr(head, name) for name in _HEAD_ARRAYS}
+    arrays |= {f"followed.{int(evidence)}": share for evidence, share in prior.followed.items()}
     arrays |= {f"spread.{int(evidence)}": spread for evidence, spread in prior.spread.items()}
     for evidence, offsets in core.offsets.items():
         arrays[f"offset.{int(evidence)}"] = offsets.movies
@@ -97,6 +98,9 @@ def core_from_files(files: Mapping[str, bytes], schema: Schema, movie_count: int
         description=_description(arrays, "description", year),
         average_member=arrays["average_member"],
         heads=heads,
+        followed={
+            kind: arrays[f"followed.{int(kind)}"] for kind in MemberEvidence if f"followed.{int(kind)}" in arrays
+        },
         spread={kind: arrays[f"spread.{int(kind)}"] for kind in MemberEvidence if f"spread.{int(kind)}" in arrays},
         movie_variance=arrays["movie_variance"],
         unrated_variance={MovieEvidence(int(kind)): value for kind, value in numbers["unrated_variance"].items()},

@@ -15,7 +15,7 @@ from features.attributes import group_count
 from features.pairs import COMPARED, MOVIE_NUMBERS, Movies
 from features.plays import names
 from features.schema import Attribute, Schema
-from model.calibration import PLACES, Calibration
+from model.calibration import PLACES, PLAY_BINS, Calibration
 from model.catalogue import Catalogue
 from model.evidence import MemberEvidence, MovieEvidence
 from model.prior import Description, Prior
@@ -75,6 +75,11 @@ def check_prior(prior: Prior, schema: Schema, count: int) -> None:
         )  # fmt: skip
         if head.gamma < 0:
             raise ValueError("a head's bumps have a negative width")
+    if not {kind for kind in prior.heads if kind.has_plays} <= set(prior.followed):
+        raise ValueError("a kind of evidence isn't told how far it is followed")
+    for share in prior.followed.values():
+        if share.shape != (len(PLAY_BINS),) or not ((share >= 0) & (share <= 1)).all():
+            raise ValueError("followed isn't of shares, one for each number of plays")
     if not set(prior.heads) | {MemberEvidence.NOTHING} <= set(prior.spread):
         raise ValueError("a kind of evidence has no spread")
     if any(spread.shape != (factors, factors) for spread in prior.spread.values()):

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.schema import Scale
-from model.calibration import FAR, PLAY_BINS, Calibration, Tables, places_of
+from model.calibration import FAR, PLAY_BINS, Calibration, Tables, bins_of, places_of
 from model.evidence import MemberEvidence, MovieEvidence
 from training.distribution import Counts, Distribution, Steps, fit_distribution
-from training.held import Held, bins_of_plays, thinned
+from training.held import Held, thinned
 
 Array = NDArray[np.float64]
 
@@ -65,9 +65,9 @@ def threshold(score: Array, weight: Array) -> float:
     return float(score[order[place - 1]]) if place else 0.0
 
 
-def bins_of(rows: Held) -> list[tuple[tuple[int, ...], Held]]:
+def merged_bins(rows: Held) -> list[tuple[tuple[int, ...], Held]]:
     """Bins of PLAY_BINS, merged so that each has rows and members enough where that can be, with their rows."""
-    own = bins_of_plays(rows.plays)
+    own = bins_of(rows.plays)
     groups: list[tuple[tuple[int, ...], Held]] = [
         ((number,), rows.take(own == number)) for number in range(len(PLAY_BINS))
     ]
@@ -99,7 +99,7 @@ def _of_kind(
 ) -> _Kind:
     if short is not None and movie is MovieEvidence.RATED:
         rows = rows.join(short)
-    groups = bins_of(rows) if member.has_plays else [((0,), rows)]
+    groups = merged_bins(rows) if member.has_plays else [((0,), rows)]
     fitted = [_fit_bin(part, scale, steps) for _, part in groups]
     widening = _widening([part for _, part in groups], fitted)
     of_bin = {number: one for (numbers, _), one in zip(groups, fitted, strict=True) for number in numbers}

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.schema import Scale
-from model.calibration import FAR, SAME_DISTANCE, Calibration, bin_of
+from model.calibration import FAR, SAME_DISTANCE, Calibration, bins_of
 from model.evidence import MemberEvidence
 
 Array = NDArray[np.float64]
@@ -59,7 +59,7 @@ def read_rows(
 ) -> tuple[Array, Array, Array]:
     """Lower and upper ends and probabilities (N,) of many members at once, each as it would be served; all (N,)."""
     found = np.empty((3, len(rating)))
-    group = bins_of_plays(plays) * (len(FAR) + 1) + np.searchsorted(FAR, extrapolation, side="right")
+    group = bins_of(plays) * (len(FAR) + 1) + np.searchsorted(FAR, extrapolation, side="right")
     for number in np.unique(group):
         chosen = np.flatnonzero(group == number)
         reading = calibration.reading(member, int(plays[chosen[0]]), float(extrapolation[chosen[0]]))
@@ -78,8 +78,3 @@ def thinned(distances: Array) -> Array:
 def share_nearer(distance: Array, distances: Array) -> Array:
     """(N,) share of the ascending distances (Q,) that are below each: what `Calibration.extrapolation` says."""
     return np.searchsorted(distances, distance - SAME_DISTANCE, side="left") / max(len(distances), 1)
-
-
-def bins_of_plays(plays: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(N,) the bin of PLAY_BINS of each number of plays."""
-    return np.array([bin_of(count) for count in range(int(plays.max(initial=0)) + 1)])[plays]

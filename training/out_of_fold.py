@@ -109,15 +109,10 @@ def apply_prior(prior: Prior, data: Dataset, views: Views) -> Applied:
     inputs = play_inputs(views, play_features(views, columns.columns, list(columns.names)), columns)
     attributes = of_attributes(views.attributes, data.schema)
     plays, known = views.play_count > 0, views.shows_attributes
-    parts = {
-        MemberEvidence.PLAYS: (inputs, plays),
-        MemberEvidence.ATTRIBUTES: (attributes, known),
-        MemberEvidence.ATTRIBUTES_AND_PLAYS: (np.concatenate([inputs, attributes], axis=1), plays & known),
-    }
     factors, distance = {MemberEvidence.NOTHING: np.tile(prior.average_member, (len(inputs), 1))}, {}
-    for evidence, head in prior.heads.items():
-        given, usable = parts[evidence]
-        found, far = head.predict(given)
+    for evidence in prior.heads:
+        usable = (plays | (not evidence.has_plays)) & (known | (not evidence.has_attributes))
+        found, far = prior.predict(evidence, inputs, attributes, views.play_count)
         factors[evidence] = np.where(usable[:, None], found, np.nan)
         distance[evidence] = np.where(usable, far, np.nan)
     return Applied(factors, distance, inputs)

@@ -11,6 +11,7 @@ from scipy import sparse
 from features.columns import RATING
 from features.movies import MEMBER, MOVIE, play_weighted_columns, statistics
 from features.plays import VIEW, names, of_table
+from model.calibration import PLAY_BINS, bin_of, bins_of
 from model.evidence import MemberEvidence, MovieEvidence
 from model.inputs import MovieColumns, join_plays, of_attributes
 from model.prior import Description, Prior
@@ -62,6 +63,22 @@ ALONE = 1 / BLOCK_WEIGHTS["attributes"]
 ATTRIBUTES_LEAD = (1.0, 0.3)
 """Where both are known, attributes may also reach as far as on their own, with plays as far as else or less: few
 people's plays can say less than their attributes do. Cross-validation decides."""
+
+
+FEW_PLAYS = 30
+"""With fewer plays it is measured how far they are to be followed."""
+FEWEST_VIEWS = 50
+"""On so many views at least; else as with the next number of plays."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a regression says of views whose members it did not see."""
+
+    rows: NDArray[np.int64]
+    """(R,) rows of the views."""
+    factors: Array
+    """(R, K)"""
 
 
 @dataclass(frozen=True)
@@ -178,7 +195,7 @@ class _Work:
         spread = {
             MemberEvidence.NOTHING: factors.spread_about(np.tile(self.average, (everyone, 1)), np.arange(everyone))
         }
-        heads = {}
+        heads, said = {}, {}
         both = self._reaches(scale)[self.lead or 0]
         for evidence, part, seen, reach, kernel in (
             (MemberEvidence.PLAYS, plays, rows, scale[plays], with_plays),
@@ -188,7 +205,22 @@ class _Work:
             if len(seen):
                 sight = self.sight[part]
                 heads[evidence], apart = self._regress(inputs[:, part], seen, centre[part], reach, sight, kernel)
-                spread[evidence] = factors.spread_about(apart, self.owner[seen])
+                said[evidence] = Said(seen, apart)
+        bare = np.tile(self.average, (len(self.owner), 1))
+        told = bare.copy()
+        if MemberEvidence.ATTRIBUTES in said:
+            told[said[MemberEvidence.ATTRIBUTES].rows] = said[MemberEvidence.ATTRIBUTES].factors
+            told[1::3] = told[::3]  # both halves of a member show the same attributes
+        followed = {}
+        for evidence, one in said.items():
+            if evidence.has_plays:
+                base = (told if evidence.has_attributes else bare)[one.rows]
+                followed[evidence] = self._followed(one, base)
+                share = followed[evidence][bins_of(self.views.play_count[one.rows])][:, None]
+                predicted = share * one.factors + (1 - share) * base
+            else:
+                predicted = one.factors
+            spread[evidence] = factors.spread_about(predicted, self.owner[one.rows])
         rated = self.ratings_of_movie > 0
         prior = Prior(
             mean=self.mean,
@@ -197,6 +229,7 @@ class _Work:
             description=description,
             average_member=self.average,
             heads=heads,
+            followed=followed,
             spread=spread,
             movie_variance=np.trace(factors.movie_cov, axis1=1, axis2=2),
             unrated_variance={
@@ -206,6 +239,29 @@ class _Work:
             noise=factors.noise,
         )
         return FittedPrior(prior, self.table, described)
+
+    def _followed(self, said: "Said", base: Array) -> Array:
+        """(bins,) how far what plays say is better than the base (R, K) without them, by number of plays.
+
+        Least squares of ratings, over the movies that are rated. With many plays it is followed all the way.
+        """
+        owner = self.owner[said.rows]
+        design = np.concatenate([self.factors.movie_mean[:, :-1], np.ones((len(self.ratings_of_movie), 1))], axis=1)
+        metric = (design * self.ratings_of_movie[:, None]).T @ design
+        step = (said.factors - base) @ metric * self.weights[owner][:, None]
+        gain = (step * (self.factors.member_mean[owner] - base)).sum(axis=1)
+        power = (step * (said.factors - base)).sum(axis=1)
+        bins = bins_of(self.views.play_count[said.rows])
+        share = np.ones(len(PLAY_BINS))
+        for number in reversed(range(bin_of(FEW_PLAYS))):
+            inside = bins == number
+            total = power[inside].sum()
+            share[number] = (
+                np.clip(gain[inside].sum() / total, 0, 1)
+                if inside.sum() >= FEWEST_VIEWS and total > 0
+                else share[number + 1]
+            )
+        return share
 
     def _reaches(self, scale: Array) -> list[Array]:
         """Scales of plays and attributes together that are tried: the usual one, then those where attributes lead."""

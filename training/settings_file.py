@@ -17,6 +17,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "prior.rounds": (1, 10),
     "prior.sweeps_per_round": (1, 50),
     "prior.embedding": (1, 1000),
+    "prior.sight": (1, 1000),
     "prior.folds": (2, 20),
     "prior.prior_ratings": (0, 10_000),
     "prior.with_plays.ridges": (1e-3, 1e9),

@@ -57,8 +57,8 @@ def tune(
 ) -> Tuned:
     """Search until so many trials or seconds are over, whichever comes first; the same trials for the same seed.
 
-    The first trial is what the search begins with. Nothing but the raters of `data` judges: every prediction is out of
-    fold, by member.
+    The first trial is what the search begins with, and is always made. Nothing but the raters of `data` judges: every
+    prediction is out of fold, by member.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sampler = optuna.samplers.TPESampler(seed=seed, multivariate=False)
@@ -73,7 +73,11 @@ def tune(
         trial.set_user_attr("settings", _as_plain(settings))
         return error
 
-    study.optimize(objective, n_trials=trials, timeout=seconds)
+    study.optimize(objective, n_trials=1)
+    taken = study.trials[0].duration
+    left = None if seconds is None or taken is None else max(seconds - taken.total_seconds(), 0.0)
+    if trials is None or trials > 1:
+        study.optimize(objective, n_trials=None if trials is None else trials - 1, timeout=left)
     finished = [trial for trial in study.trials if trial.value is not None]
     best = min(finished, key=lambda trial: (trial.value, trial.number))
     settings = begin

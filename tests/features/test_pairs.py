@@ -8,7 +8,6 @@ import pytest
 from features.movies import MOVIE
 from features.pairs import PRIOR_NUMBERS, pair_features, pair_names
 from features.plays import VIEW
-from model.calibration import Calibration
 from model.catalogue import Catalogue
 from model.evidence import MemberEvidence, MovieEvidence
 from model.facts import MemberFacts, MovieFacts
@@ -41,7 +40,7 @@ def model_of_fold(fit, number: int) -> Model:
         "0" * 12, data.schema, Manifest(1, 0, "", {}, {}, {}, {}), Run("", 0.0),
         MemberTable(empty, empty, empty, empty, empty, empty), catalogue, prior,
         {kind: Offsets(np.zeros(len(catalogue)), nothing) for kind in MemberEvidence},
-        PairColumns(fit.table.movies[number], fit.table.grouped), Trees(None, {}), Calibration({}, {}),
+        PairColumns(fit.table.movies[number], fit.table.grouped), Trees(None, {}), fit.core.calibration,
     )  # fmt: skip
 
 

@@ -210,7 +210,7 @@ def test_a_member_unlike_all_raters_is_told_to_be_one(model, members):
     strange = MemberFacts(usual.attributes, everything, none, none)
     found = [model.predict(facts, [None]).extrapolation[0] for facts in (usual, strange)]
     assert 0 <= found[0] < 0.9
-    assert found[1] == 1
+    assert found[1] > 0.95
     assert model.predict(members[MemberEvidence.NOTHING], [0]).extrapolation[0] == 0
 
 

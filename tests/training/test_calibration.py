@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from features.schema import Scale
 from model.calibration import FAR, PLAY_BINS, Calibration
 from model.evidence import MemberEvidence, MovieEvidence
-from training.calibration import bins_of, calibrate, threshold
+from training.calibration import calibrate, merged_bins, threshold
 from training.distribution import Steps
 from training.held import Held, read_rows, share_nearer, thinned
 from training.scores import mean_width
@@ -169,12 +169,12 @@ def test_each_kind_of_movie_has_its_own():
 
 def test_bins_of_too_few_members_or_rows_are_merged_with_their_smaller_neighbour():
     rows = draw(13, 30_000)
-    assert [numbers for numbers, _ in bins_of(rows)] == [(0,), (1,), (2,), (3,), (4,)]
+    assert [numbers for numbers, _ in merged_bins(rows)] == [(0,), (1,), (2,), (3,), (4,)]
     few = rows.take((rows.plays >= 10) & ((rows.plays < 30) | (rows.plays >= 100) | (rows.member < 20)))
-    groups = bins_of(few)
+    groups = merged_bins(few)
     assert [numbers for numbers, _ in groups] == [(0, 1, 2, 3), (4,)]
     assert sum(len(part.rating) for _, part in groups) == len(few.rating)
-    assert [numbers for numbers, _ in bins_of(rows.take(rows.member < 30))] == [(0, 1, 2, 3, 4)]
+    assert [numbers for numbers, _ in merged_bins(rows.take(rows.member < 30))] == [(0, 1, 2, 3, 4)]
 
 
 def test_few_plays_of_heavy_raters_count_where_hardly_any_rater_plays_so_little():

@@ -34,7 +34,7 @@ def test_a_planted_difference_is_found_and_named(small_fit: Fit, data: Dataset):
     found = difference(replace(data, attributes=attributes), small_fit.core.prior.columns, 0)
     assert found["auc"] > 0.95
     assert next(iter(found["differences"])).startswith("age:")
-    assert found["differences"]["age: part 1"] > 2
+    assert abs(next(iter(found["differences"].values()))) > 2
     assert next(iter(found["drivers"])).startswith("age:")
     assert sum(found["drivers"].values()) <= 1 + 1e-9
     assert found["auc_by_known"]["attributes and plays"] > 0.95
@@ -57,7 +57,7 @@ def test_having_no_plays_tells_members_apart_but_not_those_of_the_same_facts(sma
     )
     assert found["auc"] > 0.95
     assert set(found["auc_by_known"]) == {"attributes"}
-    assert 0.35 < found["auc_by_known"]["attributes"] < 0.65
+    assert 0.3 < found["auc_by_known"]["attributes"] < 0.7
 
 
 def test_too_few_never_raters_tell_nothing(small_fit: Fit, data: Dataset):

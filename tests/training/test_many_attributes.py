@@ -79,7 +79,7 @@ def errors(world: World, member: MemberEvidence) -> dict[str, float]:
     judged = fit.judged[member, MovieEvidence.RATED]
     truth, owner = judged.rows.rating, fit.table.views.member[judged.rows.view]
     best = np.array([world.best[pair] for pair in zip(owner.tolist(), judged.rows.movie.tolist(), strict=True)])
-    cut = [np.clip(one, 1, 5) for one in (judged.rating, baselines(fit, judged)[1], best)]
+    cut = [np.clip(one, 1, 5) for one in (judged.rating, baselines(fit.table, judged.rows)[1], best)]
     return dict(zip(("fit", "movie mean", "best"), (rmse(one, truth) for one in cut), strict=True))
 
 

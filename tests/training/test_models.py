@@ -153,13 +153,13 @@ def test_old_versions_are_pruned_but_never_one_that_serves_or_served(store, smal
 
 def test_a_version_is_shown_with_where_it_comes_from_and_what_was_said_of_it(store, small, models):
     second = store.current()
-    store.write_record(second, "gate.json", b"{}")
     told = models("show")[1]
     assert f"version {second}, trained at" in told
     assert "seed 1" in told
     assert "labels current" in told
     assert re.search(rf"^code (unknown|[0-9a-f]{{40}}\+?), made while {small.version} served$", told, re.MULTILINE)
     assert "records gate.json" in told
+    assert "## The gate" in told
     assert "lightgbm" in told
 
 
@@ -171,7 +171,7 @@ def test_a_version_is_signed_for_a_service_that_asks_for_it(store, models, tmp_p
     assert models("sign", "--key", str(key))[0] == 2
     subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
     assert models("sign", "--key", str(key)) == (0, f"version {store.current()} is signed\n")
-    assert store.records(store.current()) == ["manifest.sig"]
+    assert "manifest.sig" in store.records(store.current())
 
 
 def test_retraining_over_a_damaged_version_makes_it_whole_and_offers_signs_and_prunes(store, small, tmp_path, capsys):
@@ -182,15 +182,15 @@ def test_retraining_over_a_damaged_version_makes_it_whole_and_offers_signs_and_p
     subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
     options = ["--seed", "1", "--candidate", "--sign", str(key), "--keep", "0", "--keep-days", "0"]
     assert main(["retrain", "--data", str(small.data), "--models", str(store.root), *options]) == 0
-    assert f"version {second} is published and the candidate" in capsys.readouterr().out
+    assert f"version {second} is published and is the candidate" in capsys.readouterr().out
     store.check(second)
     assert store.labels() == {"current": second, "previous": small.version, "candidate": second}
-    assert store.records(second) == ["manifest.sig"]
+    assert "manifest.sig" in store.records(second)
     assert store.versions() == sorted([small.version, second])
 
 
 def test_a_key_that_can_not_be_used_is_told_before_any_work(small, tmp_path, capsys):
     options = ["--models", str(tmp_path / "models"), "--sign", str(tmp_path / "nowhere")]
     assert main(["retrain", "--data", str(small.data), *options]) == 2
-    assert "--sign: can't be read" in capsys.readouterr().err
+    assert "the key can't be read" in capsys.readouterr().err
     assert not (tmp_path / "models").exists()
