@@ -69,9 +69,8 @@ def drilled(models: Path, log: Path, *options: str) -> Iterator[Drilled]:
             raise RuntimeError(f"the server didn't start; its log is {log}")
         told = json.loads(line)
         with grpc.insecure_channel(f"127.0.0.1:{told['port']}") as channel:
-            yield Drilled(
-                process, Served(told["port"], told["metrics_port"], pb_grpc.EnjoymentServiceStub(channel))
-            )  # fmt: skip
+            stub = pb_grpc.EnjoymentServiceStub(channel)
+            yield Drilled(process, Served(told["port"], told["metrics_port"], stub, process, log))
     finally:
         process.terminate()
         try:

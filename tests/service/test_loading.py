@@ -84,11 +84,13 @@ def test_a_store_at_an_address_is_followed_too(world, own_store, start_server, t
 def test_a_disposable_process_waits_for_the_next_version_and_goes_with_the_service(world, own_store, start_server):
     server = start_server(own_store)
 
+    def children(number, name):
+        found = subprocess.run(["ps", "-o", "pid,args", "--ppid", number], capture_output=True, text=True, check=False)
+        return [line.split()[0] for line in found.stdout.splitlines() if name in line]
+
     def trials():
-        found = subprocess.run(
-            ["ps", "-o", "pid,args", "--ppid", str(server.process.pid)], capture_output=True, text=True, check=False
-        )
-        return [line.split()[0] for line in found.stdout.splitlines() if "model.trial" in line]
+        (worker,) = children(str(server.process.pid), "service.worker")
+        return children(worker, "model.trial")
 
     wait_until(lambda: len(trials()) == 1)
     [waiting] = trials()

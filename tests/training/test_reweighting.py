@@ -130,7 +130,7 @@ def test_never_raters_are_predicted_no_worse_and_their_intervals_hold(world, mad
 
 def test_the_effective_sample_size_is_told_in_report_and_manifest(made):
     told = made[True].report["reweighted"]
-    assert told["raters"] == RATERS
+    assert 0.9 * RATERS < told["raters"] < RATERS  # the gate keeps some out
     assert told["never_raters"] == QUIET
     effective = round(told["effective_raters"])
     assert 0 < effective < 0.7 * RATERS
