@@ -11,7 +11,8 @@ from model.evidence import MemberEvidence
 from model.inputs import of_attributes
 from model.prior import Prior
 from training.dataset import Dataset
-from training.prior import FittedPrior, PriorSettings, fit_prior, play_features, play_inputs
+from training.play_inputs import play_features, play_inputs
+from training.prior import FittedPrior, PriorSettings, fit_prior
 from training.views import Views
 
 Array = NDArray[np.float64]

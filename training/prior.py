@@ -6,20 +6,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import sparse
 
 from features.columns import RATING
 from features.movies import MEMBER, MOVIE, play_weighted_columns, statistics
-from features.plays import VIEW, names, of_table
 from model.calibration import PLAY_BINS, bin_of, bins_of
 from model.evidence import MemberEvidence, MovieEvidence
-from model.inputs import MovieColumns, join_plays, of_attributes
+from model.inputs import MovieColumns, of_attributes
 from model.prior import Description, Prior
 from model.regression import KernelRegression
 from training.dataset import Dataset
 from training.description import fit_description
 from training.embedding import embed
 from training.factors import Factorization, Ratings
+from training.play_inputs import play_features, play_inputs
 from training.regression import KernelSettings, fit
 from training.scaling import BLOCK_WEIGHTS, blocks_of, sight_of, standardise
 from training.views import SHORT, Views
@@ -302,29 +301,6 @@ class _Work:
             inputs[rows], self.factors.member_mean[owner], self.weights[owner], centre, scale, settings,
             self.member_fold[owner], self.random, sight,
         )  # fmt: skip
-
-
-def play_features(views: Views, columns: NDArray[np.float32], column_names: list[str]) -> Array:
-    """(V, F) features of the visible plays of each view; a view without plays has zeros."""
-    movies = pl.LazyFrame(columns, schema=column_names).with_row_index(MOVIE).with_columns(pl.col(MOVIE).cast(pl.Int32))
-    table = of_table(views.plays.lazy(), movies, column_names).collect(engine="streaming")
-    features = np.zeros((len(views.member), len(names(column_names))))
-    features[table[VIEW].to_numpy()] = table.drop(VIEW).to_numpy()
-    return features
-
-
-def play_inputs(views: Views, features: Array, movies: MovieColumns) -> Array:
-    """(V, I) inputs from the visible plays of each view."""
-    pairs = (views.plays[VIEW].to_numpy(), views.plays[MOVIE].to_numpy())
-    shape = (len(views.member), len(movies.columns))
-    seen = sparse.csr_array((np.ones(len(pairs[0])), pairs), shape=shape)
-    return join_plays(
-        features,
-        seen @ movies.taste.astype(np.float64),
-        seen @ movies.embedding.astype(np.float64),
-        seen @ movies.squared_weight.astype(np.float64),
-        views.play_count,
-    )
 
 
 def _mean_square(errors: Array) -> float:

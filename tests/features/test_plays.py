@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from features.movies import MOVIE
 from features.plays import names, of_member, of_table
 from model.facts import MemberFacts
-from training.prior import play_features, play_inputs
+from training.play_inputs import play_features, play_inputs
 
 MOVIES, COLUMNS = 12, ("quality", "popularity", "genre:Drama")
 MOVIE_COLUMNS = np.random.default_rng(5).normal(size=(MOVIES, len(COLUMNS))).astype(np.float32)
