@@ -22,7 +22,7 @@ from training.groups import grouped_attributes
 from training.held import share_nearer
 from training.judged import Judged
 from training.out_of_fold import OutOfFold, apply_apart, fit_priors
-from training.prior import PriorSettings
+from training.prior_settings import PriorSettings
 from training.reweighting import Reweighting, reweight
 from training.rows import PairTable, Rows, concatenate, movie_columns, target_rows
 from training.stage import Stage

@@ -12,7 +12,8 @@ from model.inputs import of_attributes
 from model.prior import Prior
 from training.dataset import Dataset
 from training.play_inputs import play_features, play_inputs
-from training.prior import FittedPrior, PriorSettings, fit_prior
+from training.prior import FittedPrior, fit_prior
+from training.prior_settings import PriorSettings
 from training.views import Views
 
 Array = NDArray[np.float64]

@@ -11,7 +11,7 @@ from model.evidence import MemberEvidence, MovieEvidence
 from training.evaluation import baselines
 from training.fitting import Fit, FitSettings, fit_model
 from training.preparation import prepare
-from training.prior import PriorSettings
+from training.prior_settings import PriorSettings
 from training.scores import rmse
 
 PEOPLE, MOVIES, RATED = 1000, 80, 24
