@@ -34,8 +34,8 @@ class Waiting(NamedTuple):
 class Together:
     """Predicts at once for all calls that come in together; a call on its own hardly waits.
 
-    A call's answer is the same bit by bit whoever comes with it. Under load this saves half of the processor time: what
-    is done for each array costs more than what is done for each of its numbers.
+    A call's answer is the same bit by bit whoever comes with it. Under load this saves a third of the processor time:
+    what is done for each array costs more than what is done for each of its numbers.
     """
 
     def __init__(self, measured: Callable[[str, float, int], None], clock: Callable[[], float]) -> None:
