@@ -72,9 +72,8 @@ def evaluate(fit: Fit, seed: int, report: Callable[[str], None]) -> dict[str, An
 def _scores(fit: Fit, judged: Judged, member: MemberEvidence, simpler: dict[str, Array], seed: int) -> dict[str, float]:
     """Scores of one kind of evidence; `simpler` are other (N,) predictions of the same ratings, by name."""
     scale, view = fit.table.data.schema.scale, judged.rows.view
-    told, mean = _told(fit, judged, member), _cut(baselines(fit.table, judged.rows)[0], fit)
+    (told, probability), mean = _told(fit, judged, member), _cut(baselines(fit.table, judged.rows)[0], fit)
     truth, rating, movie_mean = told.truth, told.rating, told.movie_mean
-    probability = read(fit, judged, member)[2]
     enjoyed = truth >= scale.enjoyed_from
     ends = fixed_interval(movie_mean, truth, scale.low, scale.high)
     scores = {
@@ -132,11 +131,12 @@ def _reweighted(fit: Fit) -> dict[str, Any]:
     }
 
 
-def _told(fit: Fit, judged: Judged, member: MemberEvidence) -> Told:
-    lower, upper, _ = read(fit, judged, member)
+def _told(fit: Fit, judged: Judged, member: MemberEvidence) -> tuple[Told, Array]:
+    """The predictions beside the truth, and their probabilities to enjoy (N,)."""
+    lower, upper, probability = read(fit, judged, member)
     movie_mean = _cut(baselines(fit.table, judged.rows)[1], fit)
     steps = np.unique(fit.table.data.ratings[RATING].to_numpy())
-    return Told(judged.rows.rating, _cut(judged.rating, fit), movie_mean, lower, upper, steps)
+    return Told(judged.rows.rating, _cut(judged.rating, fit), movie_mean, lower, upper, steps), probability
 
 
 def _best(fit: Fit) -> tuple[MemberEvidence, Judged]:
@@ -148,13 +148,13 @@ def _best(fit: Fit) -> tuple[MemberEvidence, Judged]:
 def _popularity(fit: Fit) -> list[dict[str, float]]:
     member, judged = _best(fit)
     counts = np.bincount(fit.table.data.ratings[MOVIE].to_numpy(), minlength=len(fit.table.data.movie_ids))
-    return by_popularity(counts[judged.rows.movie], _told(fit, judged, member))
+    return by_popularity(counts[judged.rows.movie], _told(fit, judged, member)[0])
 
 
 def _groups(fit: Fit) -> dict[str, dict[str, dict[str, float]]]:
     (evidence, judged), data = _best(fit), fit.table.data
     member = fit.table.views.member[judged.rows.view]
-    told = _told(fit, judged, evidence)
+    told, _ = _told(fit, judged, evidence)
     return {
         attribute.name: by_group(attribute, data.attributes[member, place], member, told)
         for place, attribute in enumerate(data.schema.member_attributes)

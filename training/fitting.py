@@ -37,6 +37,8 @@ DEMEANED = {MemberEvidence.ATTRIBUTES: 0.7, MemberEvidence.PLAYS: 1.0, MemberEvi
 """Which share of a member's mean residual is taken out of what the trees learn, by evidence that they see."""
 UNRATED_ROWS = 100_000
 """So many rows are looked at again as if their movie were only described, and as if it were unknown."""
+JUDGED_ROWS = 2_000_000
+"""Beyond so many ratings, those of each kind of evidence that weigh trees, calibrate and judge are drawn at random."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,8 @@ def half_of(table: PairTable, rows: Rows) -> NDArray[np.int64]:
 
 def _judged_rows(stage: Stage, random: np.random.Generator) -> dict[tuple[MemberEvidence, MovieEvidence], Rows]:
     found = {}
-    for member, rows in stage.rows.items():
+    for member, every in stage.rows.items():
+        rows = every if len(every) <= JUDGED_ROWS else every.take(np.sort(random.permutation(len(every))[:JUDGED_ROWS]))
         found[member, RATED] = rows
         few = np.sort(random.permutation(len(rows))[:UNRATED_ROWS])
         found[member, DESCRIBED] = rows.take(few).seen_as(DESCRIBED)

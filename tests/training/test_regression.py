@@ -1,5 +1,7 @@
 """A kernel regression finds a smooth function, and what it says of a row apart never saw the row's fold."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,22 @@ def test_a_row_apart_is_told_without_its_own_fold(world):
     before, after = fitted(world, one_ridge)[1], fitted(world, one_ridge, spoilt)[1]
     assert after[folds == 1] == pytest.approx(before[folds == 1], abs=1e-4)
     assert (np.abs(after - before)[folds != 1] > 1).all()
+
+
+def test_beyond_most_rows_a_part_is_learned_from_and_every_row_is_told(world):
+    capped = replace(SETTINGS, ridges=(1.0,), most_rows=ROWS // 2)
+    regression, apart = fitted(world, capped)
+    assert np.sqrt(np.mean((apart - truth(world[0])) ** 2)) < 0.16
+    first = world[0][:1]
+    changes = []
+    for row in range(0, ROWS, 20):  # whoever is left out changes nothing that is learned
+        spoilt = world[1].copy()
+        spoilt[row] += 1000
+        changes.append(
+            not np.allclose(fitted(world, capped, spoilt)[0].predict(first)[0], regression.predict(first)[0])
+        )
+    assert 0.3 < np.mean(changes) < 0.7
+    assert fitted(world, replace(SETTINGS, most_rows=ROWS))[1].tobytes() == fitted(world)[1].tobytes()
 
 
 def test_noise_alone_takes_the_strongest_ridge(world):
