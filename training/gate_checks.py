@@ -26,8 +26,11 @@ def absolute(scores: Scores, settings: GateSettings) -> Iterator[Check]:
     """What is asked of any version, whatever served before; `scores` are of kept-out raters, or out of fold."""
     best = scores[most_evidence(scores)]
     mean, least = best["mean_rmse"], settings.least_gain_over_mean_percent
-    gain = 100 * (1 - best["rmse"] / mean) if mean else least
-    told = f"the RMSE, {best['rmse']:.4f}, is {_percent(gain, 'below')} that of the mean of all ratings"
+    # Out of fold the trees seem to gain on ratings in disorder too: a movie's numbers lack just the fold that is
+    # judged, and so tell of it. The prior alone has no such way, so that both must be better than the mean.
+    error = max(best["rmse"], best.get("prior_rmse", best["rmse"]))
+    gain = 100 * (1 - error / mean) if mean else least
+    told = f"the RMSE, {error:.4f}, is {_percent(gain, 'below')} that of the mean of all ratings"
     passed = gain >= least
     yield Check(
         "least_gain_over_mean_percent", passed,

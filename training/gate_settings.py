@@ -25,7 +25,8 @@ class GateSettings:
     most_members: int = 1000
     """Of more kept-out raters, so many are judged by, always the same."""
     least_gain_over_mean_percent: float = 1.0
-    """The RMSE must be so much lower than that of the mean of all ratings, in percent, with the most evidence."""
+    """The RMSE, out of fold also the prior's own, must be so many percent below that of the mean of all ratings, with
+    the most evidence."""
     most_above_movie_mean_percent: float = 1.0
     """The RMSE must not be higher than so much above that of the movie mean, in percent, whatever is known."""
     least_gain_kept: float = 0.5
