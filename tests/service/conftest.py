@@ -8,6 +8,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -176,26 +177,43 @@ def point_to(models: Path, version: str) -> None:
     pointer.replace(models / "current")
 
 
-@pytest.fixture(scope="session")
-def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+@contextmanager
+def starting(factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
     """Starts servers of a store, with any further arguments; all are stopped in the end."""
     started: list[Server] = []
 
     def start(models: Path, *arguments: str) -> Server:
-        started.append(Server(tmp_path_factory.mktemp("server"), ["--models", str(models), *arguments]))
+        started.append(Server(factory.mktemp("server"), ["--models", str(models), *arguments]))
         return started[-1]
 
-    yield start
-    for server in started:
-        server.ask_to_stop()
-    for server in started:
-        server.stop()
+    try:
+        yield start
+    finally:
+        for server in started:
+            server.ask_to_stop()
+        for server in started:
+            server.stop()
+
+
+@pytest.fixture
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Starts servers that live as long as one test."""
+    with starting(tmp_path_factory) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Starts servers that the tests of one file share."""
+    with starting(tmp_path_factory) as start:
+        yield start
 
 
 @pytest.fixture(scope="session")
-def world(sample: tuple[Tables, Path, list[str]], start_server: Callable[..., Server]) -> World:
+def world(sample: tuple[Tables, Path, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     tables, models, versions = sample
-    return World(tables, models, versions, start_server(models))
+    with starting(tmp_path_factory) as start:
+        yield World(tables, models, versions, start(models))
 
 
 @pytest.fixture

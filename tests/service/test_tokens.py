@@ -32,12 +32,12 @@ def write(file, **tokens):
 
 
 @pytest.fixture(scope="module")
-def guarded(world, start_server, tmp_path_factory):
+def guarded(world, start_lasting, tmp_path_factory):
     """A server that wants tokens: one is good for all methods, one for rankings."""
     file = tmp_path_factory.mktemp("tokens") / "tokens.toml"
     tokens = {"all": new_token(), "rankings": new_token()}
     write(file, all=(tokens["all"], ["*"]), rankings=(tokens["rankings"], ["RankMovies"]))
-    server = start_server(world.models, "--tokens", str(file), "--reload-seconds", "0.1")
+    server = start_lasting(world.models, "--tokens", str(file), "--reload-seconds", "0.1")
     return server, file, tokens
 
 

@@ -49,8 +49,8 @@ def alive(pid):
 
 
 @pytest.fixture(scope="module")
-def two(world, start_server):
-    return start_server(world.models, *TWO)
+def two(world, start_lasting):
+    return start_lasting(world.models, *TWO)
 
 
 def test_all_workers_serve_when_the_ports_are_told_and_each_takes_calls(two, world):
