@@ -9,8 +9,8 @@ from features.columns import RATING
 from features.movies import MEMBER, MOVIE
 from training.dataset import Dataset
 
-PRIOR_RATINGS = 30.0
-"""A group's residual is drawn towards none as if so many ratings had shown none."""
+SURE = 2.0
+"""By so many standard errors groups must differ more than chance makes them, before any of it is believed."""
 MOST_ATTRIBUTES = 12
 """Attributes beyond the strongest so many are left to the prior."""
 
@@ -35,7 +35,10 @@ def strongest_attributes(data: Dataset, most: int) -> tuple[int, ...]:
 
 
 def group_residuals(data: Dataset, grouped: tuple[int, ...]) -> NDArray[np.float32]:
-    """(M, T) shrunk mean over a group's ratings of a movie: rating less movie mean, less the member's mean of that."""
+    """(M, T) shrunk mean over a group's ratings of a movie: rating less movie mean, less the member's mean of that.
+
+    All are 0 for an attribute whose groups differ no more than chance makes them.
+    """
     members, movies = data.ratings[MEMBER].to_numpy(), data.ratings[MOVIE].to_numpy()
     ratings = data.ratings[RATING].to_numpy()
     movie_count = len(data.movie_ids)
@@ -50,8 +53,21 @@ def group_residuals(data: Dataset, grouped: tuple[int, ...]) -> NDArray[np.float
         pairs = (movies[known], group[known])
         total = sparse.coo_array((residual[known], pairs), shape=(movie_count, size)).toarray()
         count = sparse.coo_array((np.ones(known.sum()), pairs), shape=(movie_count, size)).toarray()
-        columns.append(total / (count + PRIOR_RATINGS))
+        columns.append(total / (count + _strength(total, count, float(np.mean(residual[known] ** 2)))))
     return np.concatenate([np.empty((movie_count, 0)), *columns], axis=1).astype(np.float32)
+
+
+def _strength(total: NDArray[np.float64], count: NDArray[np.float64], variance: float) -> float:
+    """How many ratings that show nothing each cell of a movie and a group is to be mixed with.
+
+    The variance of ratings over that of the cells' true means, by moments: the weighted sum of squares of the cells'
+    means is the variance of ratings for each cell, and more where true means differ (DerSimonian and Laird, Controlled
+    Clinical Trials 1986).
+    """
+    inside = count > 0
+    cells = int(inside.sum())
+    beyond = float(np.sum(total[inside] ** 2 / count[inside])) - (cells + SURE * np.sqrt(2 * cells)) * variance
+    return variance * float(count.sum()) / beyond if beyond > 0 else np.inf
 
 
 def _mean_by(keys: NDArray[np.int64], values: NDArray[np.float64], size: int, prior: float) -> NDArray[np.float64]:

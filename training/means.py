@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 from features.attributes import group_count, groups
 from features.columns import RATING
 from features.movies import MEMBER, MOVIE
-from training.groups import PRIOR_RATINGS, strongest_attributes
+from training.groups import strongest_attributes
 from training.rows import PairTable, Rows
 
 Array = NDArray[np.float64]
 
+PRIOR_RATINGS = 30.0
+"""The mean of a cell is drawn towards the movie's as if so many ratings had shown that."""
 CROSSED = 2
 """So many attributes are crossed, as in the mean by movie, gender and age."""
 

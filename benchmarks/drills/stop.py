@@ -15,18 +15,22 @@ from typing import Any
 
 from benchmarks.drills.load import Load, connect, watch
 from benchmarks.served import Served, serving
+from service.settings import Settings
 
+DRAIN_SECONDS = Settings.drain_seconds
 UNARY, STREAMS, CONNECTIONS, WATCH_CONNECTIONS = 6, 6, 4, 8
 
 
-def drill(models: Path, times: int, workers: int, watches: int, seed: int) -> dict[str, Any]:
+def drill(
+    models: Path, times: int, workers: int, watches: int, seed: int, drain_seconds: float = DRAIN_SECONDS
+) -> dict[str, Any]:
     """Stop a server so many times; the worst of each measure."""
     chance = random.Random(seed)  # noqa: S311
     rounds = []
     for _ in range(times):
         with tempfile.TemporaryDirectory() as folder:
             log = Path(folder) / "log"
-            with serving(models, log, "--workers", str(workers)) as served:
+            with serving(models, log, "--workers", str(workers), "--drain-seconds", str(drain_seconds)) as served:
                 rounds.append(asyncio.run(_stop(served, watches, chance.uniform(0.3, 1.5))))
     return {
         "drill": "stop",
@@ -83,9 +87,13 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=20, help="how many stops [default: 20]")
     parser.add_argument("--workers", type=int, default=2, help="worker processes [default: 2]")
     parser.add_argument("--watches", type=int, default=50, help="open health watches [default: 50]")
+    parser.add_argument(
+        "--drain-seconds", type=float, default=DRAIN_SECONDS,
+        help=f"as the service's own option; more where clients hear late [default: {DRAIN_SECONDS}]",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of the random moments [default: 0]")
     told = parser.parse_args()
-    print(json.dumps(drill(told.models, told.times, told.workers, told.watches, told.seed)))
+    print(json.dumps(drill(told.models, told.times, told.workers, told.watches, told.seed, told.drain_seconds)))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ from benchmarks.drills import kill, soak, stop
 
 
 def test_a_stop_under_load_loses_no_call_and_ends_open_watches(world):
-    seen = stop.drill(world.models, times=2, workers=2, watches=50, seed=1)
+    seen = stop.drill(
+        world.models, times=2, workers=2, watches=50, seed=1, drain_seconds=3
+    )  # a busy machine tells clients late
     assert seen["calls"] > 20
     assert seen["calls_lost"] == 0
     assert seen["watches_not_told"] == 0

@@ -174,11 +174,14 @@ def test_twenty_new_certificates_under_load_cost_no_call(world, start_server, au
         began = time.monotonic()
         while serial(server) != pem(pair[0]):
             assert time.monotonic() - began < 5
+        answered = len(results)
+        while len(results) < answered + 3:
+            assert time.monotonic() - began < 30
+            time.sleep(0.01)
     stop.set()
     for thread in threads:
         thread.join()
     assert set(results) == {1}
-    assert len(results) > 60
 
 
 def test_a_broken_certificate_keeps_the_old_one_and_is_told(world, start_server, authority, stranger, tmp_path):
