@@ -123,12 +123,13 @@ class Model:
         if not played.any():
             evidence = state.taste.evidence
             all_known = rows.min() > NO_ROW
-            targets = self.view.of_rows(rows, evidence) if all_known else self.view.of(movies, evidence)
+            place = state.taste.bin
+            targets = self.view.of_rows(rows, evidence, place) if all_known else self.view.of(movies, evidence, place)
             return self._predict(state, targets, finished)
         parts = []
         for movie, was_played in zip(movies, played, strict=True):
             one = self.state_of(member.without(movie)) if was_played and isinstance(movie, int) else state
-            parts.append(self._predict(one, self.view.of([movie], one.taste.evidence), finished))
+            parts.append(self._predict(one, self.view.of([movie], one.taste.evidence, one.taste.bin), finished))
         return Predictions.join(parts, state.taste.evidence)
 
     def predict_together(self, requests: Sequence[Rows], finished: Stage = ignore) -> list[Predictions]:
@@ -144,7 +145,8 @@ class Model:
         for kind in sorted(set(kinds)):
             places = [place for place, one in enumerate(kinds) if one is kind]
             counts = [len(requests[place].rows) for place in places]
-            targets = self.view.of_rows(np.concatenate([requests[place].rows for place in places]), kind)
+            bins = np.array([states[place].taste.bin for place in places]).repeat(counts)
+            targets = self.view.of_rows(np.concatenate([requests[place].rows for place in places]), kind, bins)
             factors = np.stack([states[place].taste.factors for place in places]).repeat(counts, axis=0)
             members = Members.repeated([states[place].members for place in places], counts)
             prior, rating = self._rate(factors, members, kind, targets, finished)
@@ -176,7 +178,7 @@ class Model:
         finished("features")
         if most is not None:
             rows = self._candidates(state, rows, most)
-        predictions = self._predict(state, self.view.of_rows(rows, state.taste.evidence), finished)
+        predictions = self._predict(state, self.view.of_rows(rows, state.taste.evidence, state.taste.bin), finished)
         order = np.argsort(-predictions.rating, kind="stable")[:most]
         return rows[order].astype(np.int32), predictions.take(order)
 
@@ -185,13 +187,14 @@ class Model:
         likely_count = 4 * most + LIKELY
         if likely_count >= len(rows):
             return rows
-        evidence = state.taste.evidence
-        prior = self.prior.mean + prior_numbers(state.taste.factors, *self.view.prior_of_rows(rows, evidence))[:, 0]
+        taste, evidence = state.taste, state.taste.evidence
+        numbers = prior_numbers(taste.factors, *self.view.prior_of_rows(rows, evidence, taste.bin))
+        prior = self.prior.mean + numbers[:, 0]
         weight = self.trees.weights.get(evidence, 0.0)
         highest = self.schema.scale.cut(prior + weight * self._highest_corrections[rows] + ROUNDING)
         likely = rows[np.argpartition(-highest, likely_count)[:likely_count]]
-        targets = self.view.of_rows(likely, evidence)
-        _, rating = self._rate(state.taste.factors, state.members, evidence, targets, ignore)
+        targets = self.view.of_rows(likely, evidence, taste.bin)
+        _, rating = self._rate(taste.factors, state.members, evidence, targets, ignore)
         least = np.partition(rating, -most)[-most]
         candidates: NDArray[np.int64] = rows[highest >= least]
         return candidates
@@ -208,7 +211,8 @@ class Model:
     def features(self, member: MemberFacts, movies: Sequence[Movie]) -> NDArray[np.float32]:
         """(N, F) what the trees see of the member and each movie, in the order of `feature_names`."""
         state = self.state_of(member)
-        return self._features(state.taste.factors, state.members, self.view.of(movies, state.taste.evidence))[1]
+        targets = self.view.of(movies, state.taste.evidence, state.taste.bin)
+        return self._features(state.taste.factors, state.members, targets)[1]
 
     def explain(self, member: MemberFacts, movie: Movie) -> Explanation:
         """What each group of facts adds to one prediction; the parts sum to the rating before it is cut."""
@@ -217,7 +221,7 @@ class Model:
             member = member.without(movie)
         state = self.state_of(member)
         without_plays = self.state_of(member.without_plays()).taste
-        targets = self.view.of([movie], state.taste.evidence)
+        targets = self.view.of([movie], state.taste.evidence, state.taste.bin)
         parts = prior_parts(self.prior, state.taste, without_plays, targets)
         features = self._features(state.taste.factors, state.members, targets)[1]
         contributions = self.trees.contributions(features, state.taste.evidence)[0]

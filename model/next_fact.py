@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from features.pairs import pair_features
 from features.schema import Attribute
+from model.calibration import bin_of
 from model.evidence import MemberEvidence, MovieEvidence
 from model.facts import MemberFacts
 from model.inputs import of_attributes
@@ -51,7 +52,7 @@ def next_fact(model: Model, member: MemberFacts, movie: Movie) -> NextFact | Non
     evidence = model.prior.usable_evidence(member)
     predicted = model.predict(member, [movie])
     current = float(predicted.upper[0] - predicted.lower[0])
-    variance = float(model.view.of([movie], evidence).deviation[0]) ** 2
+    variance = float(model.view.of([movie], evidence, 0).deviation[0]) ** 2
     if variance <= 0:
         return None
     most = max(variance - model.prior.noise, 0.0)
@@ -134,7 +135,7 @@ def _gain_of_plays(model: Model, member: MemberFacts, movie: Movie) -> float:
 
 def _explained(model: Model, movie: Movie, less: tuple[MemberEvidence, int], more: tuple[MemberEvidence, int]) -> float:
     """How much of the variance with less evidence and plays is explained with more, by how far intervals then reach."""
-    before, after = model.view.of([movie], less[0]), model.view.of([movie], more[0])
+    before, after = (model.view.of([movie], evidence, 0) for evidence, _ in (less, more))
     wide, narrow = (
         model.calibration.reach(evidence, plays, MovieEvidence(int(one.evidence[0]))) * float(one.deviation[0])
         for (evidence, plays), one in ((less, before), (more, after))
@@ -178,7 +179,7 @@ def _ratings(
     if not evidence.has_plays:
         inputs, plays = np.zeros_like(inputs), np.zeros_like(plays)
     factors, _ = model.prior.predict(evidence, inputs, of_attributes(attributes, model.schema), plays)
-    target = model.view.of([movie], evidence)
+    target = model.view.of([movie], evidence, bin_of(int(plays[0])))
     movies, offset, deviation = (
         np.repeat(one, len(plays), axis=0) for one in (target.factors, target.offset, target.deviation)
     )

@@ -59,6 +59,8 @@ class Taste:
     """(k + 1,) taste, then generosity in rating points."""
     evidence: MemberEvidence
     """What it was predicted from."""
+    bin: int
+    """The number of the bin of PLAY_BINS that the plays are in; 0 without plays."""
     distance: float
     """How far the member's inputs lie from the nearest of the raters that stand for all; 0 with nothing known."""
 
@@ -111,17 +113,18 @@ class Prior:
         """
         evidence = self.usable_evidence(member)
         if evidence is MemberEvidence.NOTHING:
-            return Taste(self.average_member, evidence, 0.0), None
+            return Taste(self.average_member, evidence, 0, 0.0), None
         inputs = self.columns.of_plays(member) if evidence.has_plays else None
         parts = [] if inputs is None else [inputs]
         if evidence.has_attributes:
             parts.append(code(member.attributes[None])[0].astype(np.float64))
         factors, distance = self.heads[evidence].predict_one(np.concatenate(parts))
+        place = bin_of(len(member.movies)) if evidence.has_plays else 0
         if evidence.has_plays:
-            share = float(self.followed[evidence][bin_of(len(member.movies))])
+            share = float(self.followed[evidence][place])
             if share < 1:
                 factors = share * factors + (1 - share) * self._one_without_plays(evidence, parts[-1])
-        return Taste(factors, evidence, distance), inputs
+        return Taste(factors, evidence, place, distance), inputs
 
     def predict(
         self,

@@ -94,9 +94,10 @@ def check_offsets(offsets: Mapping[MemberEvidence, Offsets], prior: Prior, schem
     """What movies' ratings lie above the prior, for every kind of evidence that there is."""
     if not set(prior.heads) | {MemberEvidence.NOTHING} <= set(offsets):
         raise ValueError("a kind of evidence has no offsets")
-    for one in offsets.values():
-        _check_shapes(one, {"movies": (count,)})
-        check_description(one.description, schema, 1)
+    for evidence, one in offsets.items():
+        bins = len(PLAY_BINS) if evidence.has_plays else 1
+        _check_shapes(one, {"movies": (bins, count)})
+        check_description(one.description, schema, bins)
     _check_finite(offsets, "offsets")
 
 

@@ -15,6 +15,8 @@ from model.pairs import PairColumns, described_movie
 from model.prior import Description, Prior
 
 Array = NDArray[np.float64]
+Bins = int | NDArray[np.int64]
+"""For one member, or for each of N rows: the number of the bin of PLAY_BINS that the plays are in; 0 without plays."""
 Movie = int | MovieFacts | None
 """A row of the catalogue, a description of a movie outside it, or a movie of which nothing is known."""
 
@@ -26,7 +28,7 @@ class Targets:
     factors: Array
     """(N, K) taste and quality."""
     offset: Array
-    """(N,) what the ratings of the movie lie above the prior, for this evidence."""
+    """(N,) what the ratings of the movie lie above the prior, for this evidence and about so many plays."""
     deviation: Array
     """(N,) standard deviation of a rating about its prediction."""
     columns: ReadyMovies
@@ -37,12 +39,12 @@ class Targets:
 
 @dataclass(frozen=True)
 class Offsets:
-    """What the ratings of movies lie above the prior, for one kind of member evidence."""
+    """What the ratings of movies lie above the prior, for one kind of member evidence; B bins of plays, 1 without."""
 
     movies: Array
-    """(M,) of the movies of the catalogue."""
+    """(B, M) of the movies of the catalogue."""
     description: Description
-    """Of movies that nobody rated."""
+    """Of movies that nobody rated, B outputs."""
 
 
 class MovieView:
@@ -67,25 +69,29 @@ class MovieView:
         """(M,) movies of the catalogue as trees see them."""
         self._deviations = {kind: prior.deviation(kind, prior.movies, variance) for kind in prior.spread}
 
-    def prior_of_rows(self, rows: NDArray[np.int64], evidence: MemberEvidence) -> tuple[Array, Array, Array]:
+    def prior_of_rows(
+        self, rows: NDArray[np.int64], evidence: MemberEvidence, bins: Bins
+    ) -> tuple[Array, Array, Array]:
         """What the prior needs of movies by their rows: factors (N, K), offset (N,) and deviation (N,)."""
         return (
             self._prior.movies.take(rows, axis=0),
-            self._offsets[evidence].movies.take(rows),
+            self._offsets[evidence].movies[bins, rows],
             self._deviations[evidence].take(rows),
         )
 
-    def of_rows(self, rows: NDArray[np.int64], evidence: MemberEvidence) -> Targets:
+    def of_rows(self, rows: NDArray[np.int64], evidence: MemberEvidence, bins: Bins) -> Targets:
         """Movies by their rows of the catalogue."""
-        return Targets(*self.prior_of_rows(rows, evidence), self.ready.take(rows), self.evidence.take(rows))
+        return Targets(*self.prior_of_rows(rows, evidence, bins), self.ready.take(rows), self.evidence.take(rows))
 
-    def of(self, movies: Sequence[Movie], evidence: MemberEvidence) -> Targets:
-        """Movies of any kind, in their order."""
+    def of(self, movies: Sequence[Movie], evidence: MemberEvidence, place: int) -> Targets:
+        """Movies of any kind, in their order, for a member whose plays are in that bin."""
         rows = [movie for movie in movies if isinstance(movie, int)]
         if len(rows) == len(movies):
-            return self.of_rows(np.array(rows, np.int64), evidence)
+            return self.of_rows(np.array(rows, np.int64), evidence, place)
         parts = [
-            self.of_rows(np.array([movie]), evidence) if isinstance(movie, int) else self._unrated(movie, evidence)
+            self.of_rows(np.array([movie]), evidence, place)
+            if isinstance(movie, int)
+            else self._unrated(movie, evidence, place)
             for movie in movies
         ]
         return Targets(
@@ -96,14 +102,14 @@ class MovieView:
             np.concatenate([part.evidence for part in parts]),
         )
 
-    def _unrated(self, movie: MovieFacts | None, evidence: MemberEvidence) -> Targets:
+    def _unrated(self, movie: MovieFacts | None, evidence: MemberEvidence, place: int) -> Targets:
         known = movie if movie is not None and movie.is_described else None
         kind = MovieEvidence.UNKNOWN if known is None else MovieEvidence.DESCRIBED
         factors = self._prior.description.predict_one(self._schema, known)[None]
         movies = described_movie(self._schema, known, self._pairs.movies, self._prior.columns.mean_year)
         return Targets(
             factors,
-            self._offsets[evidence].description.predict_one(self._schema, known),
+            self._offsets[evidence].description.predict_one(self._schema, known)[place : place + 1],
             self._prior.deviation(evidence, factors, np.array([self._prior.unrated_variance[kind]])),
             ready(movies, len(self._pairs.grouped)),
             np.array([kind], np.int8),

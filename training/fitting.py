@@ -113,8 +113,8 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
     pairs = PairColumns(movie_columns(data, whole, whole.prior.columns, table.grouped), table.grouped)
     ratings = whole.table["ratings"].to_numpy()
     offsets = {
-        member: _served_offsets(data, found.movies, ratings, np.random.default_rng([seed, 5]))
-        for member, found in stage.fitted.items()
+        member: _served_offsets(data, stage.offsets(member), ratings, np.random.default_rng([seed, 5]))
+        for member in stage.rows
         if member in whole.prior.spread
     }
     heads = {member: head for member, head in whole.prior.heads.items() if member in offsets}  # only what was judged
@@ -146,11 +146,11 @@ def _fit_forests(
         most = settings.most_rows // (4 if member is MemberEvidence.PLAYS else 2)
         taken = np.sort(random.permutation(len(own))[:most])
         parts.append(own.take(taken))
-        offsets.append(stage.of(parts[-1], table.apart.fold))
+        offsets.append(stage.of(parts[-1], table))
         for movie in (DESCRIBED, UNKNOWN):
             few = np.sort(random.permutation(len(own))[: min(UNRATED_ROWS, len(own) // 8)])
             parts.append(own.take(few).seen_as(movie))
-            offsets.append(stage.of(parts[-1], table.apart.fold))
+            offsets.append(stage.of(parts[-1], table))
     if not parts:
         return None, []
     rows, offset = concatenate(parts), np.concatenate(offsets)
@@ -201,7 +201,7 @@ def _short_rows(table: PairTable, random: np.random.Generator) -> dict[MemberEvi
 
 
 def _judge(table: PairTable, stage: Stage, rows: Rows, forests: Sequence[lightgbm.Booster]) -> Judged:
-    offset = stage.of(rows, table.apart.fold)
+    offset = stage.of(rows, table)
     base, deviation = table.base(rows)
     prior = base + offset
     rating = prior.copy()
@@ -244,5 +244,5 @@ def _calibrate(
 
 
 def _served_offsets(data: Dataset, movies: Array, ratings: Array, random: np.random.Generator) -> Offsets:
-    description, told = fit_description(data, movies[:, None], ratings, random)
-    return Offsets(np.where(ratings > 0, movies, told[:, 0]), description)
+    description, told = fit_description(data, movies.T, ratings, random)
+    return Offsets(np.where(ratings > 0, movies, told.T), description)

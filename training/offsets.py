@@ -14,6 +14,8 @@ from training.prior import FittedPrior
 
 Array = NDArray[np.float64]
 
+SHARE_SPREAD = 0.5
+"""Standard deviation of how far the share at one number of plays may lie from that at the next."""
 STRENGTHS = (0.5, 1.5, 3.0, 6.0, 12.0, 25.0, 50.0, 100.0, 300.0, 1000.0, 1e9)
 """Candidates: an offset is drawn towards the mean residual as if so many ratings had shown just that."""
 
@@ -49,6 +51,24 @@ def fit_offsets(
             best_error = error
             best = FittedOffsets(_shrunk(total.sum(axis=0), count.sum(axis=0), strength), apart)
     return best
+
+
+def shares_by_plays(residual: Array, step: Array, bins: NDArray[np.int64], count: int, weight: Array) -> Array:
+    """(B,) how far, 0 to 1, offsets with plays are followed at each number of plays, in place of those without.
+
+    The fewer plays are known, the more a member is like one of whom none are, and so are the offsets. `residual` (N,)
+    is what held-out ratings lie above the prior with the offsets without plays, `step` (N,) how much more those with
+    plays add, `bins` (N,) the bins of the members' plays, of which there are `count`; the last has 1. Least squares for
+    each bin, drawn towards the next bin's share: a normal prior of SHARE_SPREAD.
+    """
+    shares = np.ones(count)
+    pull = float(np.average(residual**2, weights=weight)) / SHARE_SPREAD**2 if len(residual) else 1.0
+    for number in reversed(range(count - 1)):
+        inside = bins == number
+        power = float(np.sum(weight[inside] * step[inside] ** 2))
+        gain = float(np.sum(weight[inside] * step[inside] * residual[inside]))
+        shares[number] = np.clip((gain + pull * shares[number + 1]) / (power + pull), 0, 1)
+    return shares
 
 
 def movie_mean_offsets(fitted: FittedPrior) -> Array:

@@ -8,6 +8,7 @@ import pytest
 from features.movies import MOVIE
 from features.pairs import PRIOR_NUMBERS, pair_features, pair_names
 from features.plays import VIEW
+from model.calibration import PLAY_BINS
 from model.catalogue import Catalogue
 from model.evidence import MemberEvidence, MovieEvidence
 from model.facts import MemberFacts, MovieFacts
@@ -29,8 +30,9 @@ def model_of_fold(fit, number: int) -> Model:
     """A model of the prior that one fold was kept out of, as if it were published."""
     data, apart = fit.table.data, fit.table.apart
     prior = apart.fitted[number].prior
-    nothing = Description(prior.description.year, prior.description.centre, np.zeros(1),
-                          np.zeros((len(prior.description.centre), 1)))  # fmt: skip
+    bins = len(PLAY_BINS)
+    nothing = Description(prior.description.year, prior.description.centre, np.zeros(bins),
+                          np.zeros((len(prior.description.centre), bins)))  # fmt: skip
     rated = apart.fitted[number].table["ratings"].to_numpy() > 0
     catalogue = Catalogue(
         data.movie_ids.to_list(), rated, data.release_year, data.genres, data.movie_attributes
@@ -39,7 +41,7 @@ def model_of_fold(fit, number: int) -> Model:
     return Model(
         "0" * 12, data.schema, Manifest(1, 0, "", {}, {}, {}, {}), Run("", 0.0),
         MemberTable(empty, empty, empty, empty, empty, empty), catalogue, prior,
-        {kind: Offsets(np.zeros(len(catalogue)), nothing) for kind in MemberEvidence},
+        {kind: Offsets(np.zeros((bins, len(catalogue))), nothing) for kind in MemberEvidence},
         PairColumns(fit.table.movies[number], fit.table.grouped), Trees(None, {}), fit.core.calibration,
     )  # fmt: skip
 
@@ -58,7 +60,7 @@ def facts_of(fit, view: int, evidence: MemberEvidence) -> MemberFacts:
 
 def served_row(model: Model, facts: MemberFacts, movie, offset: float) -> np.ndarray:
     state = model.state_of(facts)
-    targets = replace(model.view.of([movie], state.taste.evidence), offset=np.array([offset]))
+    targets = replace(model.view.of([movie], state.taste.evidence, state.taste.bin), offset=np.array([offset]))
     prior = prior_numbers(state.taste.factors, targets.factors, targets.offset, targets.deviation)
     return pair_features(state.members, targets.columns, prior)[0]
 
