@@ -5,7 +5,9 @@ manifest last: without it there is no version. Labels are objects of one line, a
 lock across machines: of two jobs that move a label at once, the last wins, and each label names a whole version.
 """
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -25,8 +27,10 @@ class RemoteStore(Store):
         """Copies are kept in `cache`, or in a folder that goes with this object."""
         self._far, place = fsspec.core.url_to_fs(address, use_listings_cache=False)
         self._place = str(place).rstrip("/")
-        self._temporary = tempfile.TemporaryDirectory(prefix="coldstart-") if cache is None else None
-        super().__init__(Path(self._temporary.name) if self._temporary else cache or Path())
+        if cache is None:
+            cache = Path(tempfile.mkdtemp(prefix="coldstart-"))
+            weakref.finalize(self, shutil.rmtree, cache, ignore_errors=True)
+        super().__init__(cache)
 
     def versions(self) -> list[str]:
         """All versions with a manifest, in text order."""

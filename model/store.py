@@ -3,6 +3,7 @@
     MODELS/current, previous, candidate     one line each: the version with that label
     MODELS/versions/<version>/              never changed once it is there
     MODELS/records/<version>/<name>         what is said of a version later
+    MODELS/gate_key.json                    which raters no version learns from
     MODELS/.lock, .tmp-*                    one change at a time; what is being written
 
 Everything is written beside its place, synced and renamed, so that whoever reads finds the old or the new whole.
@@ -22,8 +23,9 @@ RECORD = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 CURRENT, PREVIOUS, CANDIDATE = "current", "previous", "candidate"
 LABELS = (CURRENT, PREVIOUS, CANDIDATE)
 VERSIONS, RECORDS = "versions", "records"
+GATE_KEY = "gate_key.json"
 RECORD_BYTES = 64 << 20
-"""No label and no record is larger."""
+"""No label, record or key is larger."""
 SECONDS_PER_DAY = 86_400.0
 
 
@@ -197,6 +199,16 @@ class Store:
         """Names of all that was said of a version, in text order."""
         folder = self.root / RECORDS / version
         return sorted(one.name for one in folder.iterdir() if RECORD.fullmatch(one.name)) if folder.is_dir() else []
+
+    def gate_key(self) -> bytes | None:
+        """What was kept to tell which raters no version learns from, None where nothing was; raises StoreError."""
+        return self._read(GATE_KEY, f"the file {GATE_KEY}")
+
+    def keep_gate_key(self, content: bytes) -> None:
+        """Keep it for all later versions; what is there already stays."""
+        with self._files.changing():
+            if self.gate_key() is None:
+                self._replace(GATE_KEY, content)
 
     def _read(self, place: str, told: str) -> bytes | None:
         """The content of a small file, None where there is none; raises StoreError."""

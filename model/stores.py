@@ -5,12 +5,17 @@ from pathlib import Path
 from model.store import Store, StoreError
 
 
+def is_address(place: str | Path) -> bool:
+    """Whether a store is at an address rather than in a folder."""
+    return "://" in str(place)
+
+
 def open_store(address: str | Path, cache: Path | None = None) -> Store:
     """The store at a folder or at an address such as `s3://bucket/models`, of which copies are kept in `cache`.
 
     Raises StoreError where the address needs a package that isn't installed.
     """
-    if "://" not in str(address):
+    if not is_address(address):
         return Store(Path(address))
     try:
         from model.remote import RemoteStore

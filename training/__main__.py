@@ -1,11 +1,13 @@
 """The command line of the job: `python -m training COMMAND`."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from model.store import StoreError
 from training.problems import DataError
 
 COMMANDS = (
@@ -26,6 +28,8 @@ REFUSED, INTERRUPTED = 2, 130
 """Exit codes beside those of the commands; an error that nobody foresaw is left to Python: its traceback, and 1."""
 
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""What a disk without room, a quota, a limit of the process and a disk that has become read-only say."""
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 """What libraries are told unless the environment says else: fits run side by side, so that threads inside one only get
 into the others' way; and the same data give the same bytes on any number of processors. LightGBM's threads must not
@@ -45,8 +49,13 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     try:
         return int(arguments.run(arguments))
-    except DataError as error:
+    except (DataError, StoreError) as error:
         print(error, file=sys.stderr)
+        return REFUSED
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        print(f"nothing more can be written: {error.strerror}; the store of models is as it was", file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -82,7 +82,7 @@ def _answer(arguments: argparse.Namespace) -> int:
         version = store.current()
         if version is None:
             raise StoreError("no model is published there")
-        model = load_model(store.folder(version))
+        model = load_model(store.fetch(version))
     except (StoreError, ArtifactError) as error:
         print(error, file=sys.stderr)
         return FAILED

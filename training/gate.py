@@ -135,11 +135,11 @@ class Gate:
             took = milliseconds(models, few, self.clock)
         except DataError:  # attributes of another kind
             took = milliseconds(models[:1], few, self.clock)
-        found = {"milliseconds": took[0], "megabytes": megabytes(self.store, candidate.version)}
+        found = {"milliseconds": took[0], "megabytes": megabytes(candidate)}
         if len(took) > 1:
             found["latency_ratio"] = took[0] / took[1]
         if current is not None:
-            found["size_ratio"] = found["megabytes"] / megabytes(self.store, current.version)
+            found["size_ratio"] = found["megabytes"] / megabytes(current)
         return found
 
 

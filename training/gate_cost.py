@@ -4,10 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from model.artifact import read_manifest
 from model.facts import MemberFacts
 from model.model import Model
-from model.store import Store
 from training.dataset import make_dataset
 from training.gate_questions import member_facts
 from training.tables import Tables
@@ -30,9 +28,9 @@ def milliseconds(models: Sequence[Model], tables: Tables, clock: Callable[[], fl
     return [min(times) for times in rounds]
 
 
-def megabytes(store: Store, version: str) -> float:
+def megabytes(model: Model) -> float:
     """Size of a version's files."""
-    files: Mapping[str, Mapping[str, int]] = read_manifest(store.folder(version)).files
+    files: Mapping[str, Mapping[str, int]] = model.manifest.files
     return sum(file["size"] for file in files.values()) / MEGABYTE
 
 

@@ -2,17 +2,15 @@
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import polars as pl
 
 from features.columns import MEMBER_ID
+from model.store import GATE_KEY, Store, StoreError
 from training.problems import DataError, Problem
 from training.tables import Tables
 
-KEY_FILE = "gate_key.json"
 KEY = "coldstart"
 """The key where none is given: it is no secret, it only says who is kept out."""
 FEWEST_LEFT = 20
@@ -60,28 +58,25 @@ def only(tables: Tables, members: pl.DataFrame) -> Tables:
                                                                maintain_order="left") for name in names})  # fmt: skip
 
 
-def key_of_store(root: Path, given: str) -> str:
+def key_of_store(store: Store, given: str) -> str:
     """The key that a store's versions have in common, or the given one where it has none yet; raises DataError."""
     try:
-        stored = str(json.loads((root / KEY_FILE).read_text(encoding="utf-8"))["key"])
-    except FileNotFoundError:
-        return given or KEY
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        content = store.gate_key()
+        if content is None:
+            return given or KEY
+        stored = str(json.loads(content)["key"])
+    except (StoreError, ValueError, KeyError, TypeError) as error:
         text = f"can't be read ({type(error).__name__}): mend it, or remove it, and versions start to be compared anew"
-        raise DataError([Problem(KEY_FILE, text)]) from error
+        raise DataError([Problem(GATE_KEY, text)]) from error
     if given and given != stored:
         text = "this store's versions keep out raters by another key: leave --gate-key out, or name another store"
-        raise DataError([Problem(KEY_FILE, text)])
+        raise DataError([Problem(GATE_KEY, text)])
     return stored
 
 
-def keep_key(root: Path, key: str) -> None:
+def keep_key(store: Store, key: str) -> None:
     """Let all later versions of the store keep out the same raters."""
-    if not (root / KEY_FILE).exists():
-        root.mkdir(parents=True, exist_ok=True)
-        beside = root / f".{KEY_FILE}.{os.getpid()}"
-        beside.write_text(json.dumps({"key": key}) + "\n", encoding="utf-8")
-        beside.replace(root / KEY_FILE)
+    store.keep_gate_key(json.dumps({"key": key}).encode() + b"\n")
 
 
 def _without(tables: Tables, members: pl.DataFrame) -> Tables:

@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
             version = store.current()
             if version is None:
                 raise StoreError("no model is published there")
-            records = records_of_model(load_model(store.folder(version)))
+            records = records_of_model(load_model(store.fetch(version)))
         except (StoreError, ArtifactError) as error:
             print(error, file=sys.stderr)
             return FAILED

@@ -16,6 +16,8 @@ Array = NDArray[np.float64]
 
 SHARE_SPREAD = 0.5
 """Standard deviation of how far the share at one number of plays may lie from that at the next."""
+SMALLEST_VARIANCE = 1e-9
+"""Where all ratings are foreseen."""
 STRENGTHS = (0.5, 1.5, 3.0, 6.0, 12.0, 25.0, 50.0, 100.0, 300.0, 1000.0, 1e9)
 """Candidates: an offset is drawn towards the mean residual as if so many ratings had shown just that."""
 
@@ -62,7 +64,8 @@ def shares_by_plays(residual: Array, step: Array, bins: NDArray[np.int64], count
     each bin, drawn towards the next bin's share: a normal prior of SHARE_SPREAD.
     """
     shares = np.ones(count)
-    pull = float(np.average(residual**2, weights=weight)) / SHARE_SPREAD**2 if len(residual) else 1.0
+    spread = float(np.average(residual**2, weights=weight)) if len(residual) else 0.0
+    pull = max(spread, SMALLEST_VARIANCE) / SHARE_SPREAD**2
     for number in reversed(range(count - 1)):
         inside = bins == number
         power = float(np.sum(weight[inside] * step[inside] ** 2))

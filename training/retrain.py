@@ -9,7 +9,7 @@ from pathlib import Path
 
 from model.artifact import load_model
 from model.store import CURRENT, VERSIONS, StoreError
-from model.stores import open_store
+from model.stores import is_address, open_store
 from training import gate_report
 from training.challenge_standing import Standing
 from training.code import commit
@@ -66,15 +66,16 @@ def run(arguments: argparse.Namespace) -> int:
     except (ValueError, StoreError) as error:
         print(error, file=sys.stderr)
         return REFUSED
-    for folder in (store.root, store.root / VERSIONS):
-        refuse_unwritable("--models", folder)
+    if not is_address(arguments.models):  # at an address only trying to write tells
+        for folder in (store.root, store.root / VERSIONS):
+            refuse_unwritable("--models", folder)
     fitting = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
     fitting = replace(fitting, reweight=arguments.reweight)
     progress = Progress(time.monotonic)
     progress("reading and checking")
     standing = Standing.of(arguments.challenge) if arguments.challenge else None
     tables = read_tables(arguments.data)
-    key = key_of_store(store.root, settings.key)
+    key = key_of_store(store, settings.key)
     divided = divide(tables, key, settings.share)
     schema, merged = infer_schema(divided.learned, arguments.min_holders)
     data, everyone = make_dataset(divided.learned, schema), make_dataset(tables, schema)
@@ -91,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     if signs is not None:
         signs(store, version)
-    keep_key(store.root, key)
+    keep_key(store, key)
     progress("the gate")
     found = gate.judge(version, evaluation)
     further = []

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from model.store import Store
 from training import gate_report
 from training.gate_checks import absolute, compared, cost, gain_kept
 from training.gate_members import divide, keep_key, key_of_store, place_of
@@ -58,16 +59,16 @@ def test_where_too_few_would_be_left_nobody_is_kept_out(small):
 
 
 def test_the_first_key_of_a_store_stays(tmp_path):
-    assert key_of_store(tmp_path, "") == "coldstart"
-    assert key_of_store(tmp_path, "mine") == "mine"
-    keep_key(tmp_path, "mine")
-    keep_key(tmp_path, "theirs")
-    assert key_of_store(tmp_path, "") == key_of_store(tmp_path, "mine") == "mine"
+    assert key_of_store(Store(tmp_path), "") == "coldstart"
+    assert key_of_store(Store(tmp_path), "mine") == "mine"
+    keep_key(Store(tmp_path), "mine")
+    keep_key(Store(tmp_path), "theirs")
+    assert key_of_store(Store(tmp_path), "") == key_of_store(Store(tmp_path), "mine") == "mine"
     with pytest.raises(DataError, match="another key"):
-        key_of_store(tmp_path, "theirs")
+        key_of_store(Store(tmp_path), "theirs")
     (tmp_path / "gate_key.json").write_text("[")
     with pytest.raises(DataError, match="can't be read"):
-        key_of_store(tmp_path, "")
+        key_of_store(Store(tmp_path), "")
 
 
 def test_the_interval_of_a_difference_holds_the_truth_as_often_as_it_says():

@@ -1,7 +1,11 @@
 """Retraining publishes the same model for the same data, a working one for data of any shape, or nothing at all."""
 
 import json
+import resource
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -15,6 +19,7 @@ from training.__main__ import main
 from training.gate_members import KEY, divide
 from training.gate_settings import GateSettings
 
+ROOT = Path(__file__).parents[2]
 TABLES = ("members", "movies", "ratings", "plays")
 
 
@@ -238,3 +243,34 @@ def test_data_of_every_shape_give_a_model_that_predicts(shape, frames, write, re
         model.rank(facts)
         explained = model.explain(facts, movies[0])
         assert explained.rating_before_cut == pytest.approx(sum(part.rating for part in explained.parts))
+
+
+def test_a_store_at_an_address_is_retrained_into_like_a_folder(small, tmp_path, capsys):
+    address = f"file://{tmp_path}/far"
+    for seed in ("0", "1"):
+        assert main(["retrain", "--data", str(small.data), "--models", address, "--seed", seed]) == 0
+    far = Store(tmp_path / "far")
+    assert far.label("previous") == small.version
+    assert far.current() in far.versions()
+    assert far.gate_key() == Store(small.models).gate_key()
+    assert main(["models", "list", "--models", address]) == 0
+    assert far.current() in capsys.readouterr().out
+    (tmp_path / "far" / "gate_key.json").write_text("[")
+    assert main(["retrain", "--data", str(small.data), "--models", address]) == 2
+    assert "gate_key.json" in capsys.readouterr().err
+
+
+def test_a_disk_without_room_is_told_and_leaves_the_store_as_it_was(small, tmp_path):
+    models = shutil.copytree(small.models, tmp_path / "models")
+    before = {path: path.stat().st_mtime_ns for path in models.rglob("*") if path.is_file() and path.name != ".lock"}
+    places = ("--data", str(small.data), "--models", str(models))
+    ended = subprocess.run(
+        [sys.executable, "-m", "training", "retrain", *places, "--seed", "3"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000)),
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1].startswith("nothing more can be written: File too large")
+    assert "Traceback" not in ended.stderr
+    after = {path: path.stat().st_mtime_ns for path in models.rglob("*") if path.is_file() and path.name != ".lock"}
+    assert after == before
