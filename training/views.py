@@ -13,8 +13,8 @@ from training.dataset import Dataset
 
 HALF = "half"
 SHORT = 2
-HIDDEN_SHARE = 0.3
-"""In short views, each attribute is hidden with this probability."""
+HIDING_SHARE, HIDDEN_SHARE = 0.5, 0.6
+"""Share of the short views that hide attributes, and the probability that such a one hides any of them."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ def make_views(data: Dataset, random: np.random.Generator) -> Views:
     member = np.repeat(raters, 3)
     half = np.tile([0, 1, SHORT], len(raters))
     attributes = data.attributes[member]
-    attributes[(half == SHORT)[:, None] & (random.random(attributes.shape) < HIDDEN_SHARE)] = np.nan
+    hides = (half == SHORT) & (random.random(len(half)) < HIDING_SHARE)
+    attributes[hides[:, None] & (random.random(attributes.shape) < HIDDEN_SHARE)] = np.nan
     play_count = np.bincount(visible[VIEW].to_numpy(), minlength=len(member))
     return Views(member, half, attributes, visible, targets, play_count)
