@@ -10,7 +10,7 @@ from typing import Any
 
 from model.files import MANIFEST, RUN, SMALL_BYTES, ArtifactError, check_complete, read_plain, version_of
 
-FORMAT = 2
+FORMAT = 3
 """Number of the artifact's format; a service reads only its own."""
 MANIFEST_BYTES = 16 << 20
 """A larger manifest is none."""
