@@ -19,6 +19,7 @@ from service.backlog import Backlog
 from service.drift import ROWS as DRIFT_ROWS
 from service.merging import Family, Merge, snapshot
 from service.model_metrics import ModelMetrics
+from service.outcome_metrics import OutcomeMetrics
 from service.positions import ArrayHistogram
 from service.request_facts import Unused
 from service.watching import Watch
@@ -126,6 +127,8 @@ class Metrics:
         )
         self.models = ModelMetrics(self._counter, self._gauge, self._arrays)
         """Where loading and comparing models tells of itself."""
+        self.outcomes = OutcomeMetrics(self._counter, self._arrays)
+        """Where recording outcomes tells of itself."""
         self.watch = Watch(self.registry)
         """Where answers are compared with what the model was trained on."""
         certificates = self._counter(

@@ -51,7 +51,7 @@ async def _live(settings: Settings, link: WorkerEnd) -> None:
     threading.Thread(
         target=link.follow, args=(metrics.snapshot, metrics.watch.taken, supervisor_lost), daemon=True
     ).start()
-    await serve(settings, metrics, time.perf_counter, stop, link.order.alone, link.serves)
+    await serve(settings, metrics, time.perf_counter, time.time, stop, link.order.alone, link.serves)
     link.ends(metrics.snapshot(), metrics.watch.taken())
     logging.shutdown()
     os._exit(0)  # a model that is still being loaded in a thread would hold the process up
