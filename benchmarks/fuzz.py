@@ -98,7 +98,7 @@ def main(arguments: list[str]) -> int:
         return _report(told.address, told, None)
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        with serving(told.models, log) as server:
+        with serving(told.models, log, "--outcomes", str(log.with_name("outcomes"))) as server:
             return _report(f"127.0.0.1:{server.port}", told, log)
 
 

@@ -22,6 +22,7 @@ from model.members import MemberTable
 from model.pairs import MemberColumns, PairColumns, feature_names
 from model.predictions import Explanation, Part, Predictions
 from model.prior import Prior, Taste, prior_numbers
+from model.reference import Reference
 from model.targets import Movie, MovieView, Offsets, Targets
 from model.trees import Trees
 
@@ -90,6 +91,8 @@ class Model:
     """The corrections."""
     calibration: Calibration
     """Intervals and probabilities."""
+    reference: Reference
+    """What requests are compared with."""
 
     @cached_property
     def feature_names(self) -> list[str]:

@@ -18,8 +18,16 @@ from model.forest_text import WrongForest, check_forest
 from model.inputs import MovieColumns
 from model.pairs import PairColumns, feature_names
 from model.prior import Description, Prior
+from model.reference import Reference
 from model.regression import KernelRegression
-from model.soundness import check_calibration, check_offsets, check_pairs, check_prior, check_weights
+from model.soundness import (
+    check_calibration,
+    check_offsets,
+    check_pairs,
+    check_prior,
+    check_reference,
+    check_weights,
+)
 from model.targets import Offsets
 from model.trees import Trees
 
@@ -33,6 +41,7 @@ class Core:
     pairs: PairColumns
     trees: Trees
     calibration: Calibration
+    reference: Reference
 
 
 def core_to_files(core: Core, schema: Schema) -> dict[str, bytes]:
@@ -71,6 +80,7 @@ def core_to_files(core: Core, schema: Schema) -> dict[str, bytes]:
         "pairs.npz": arrays_to_bytes({field.name: getattr(core.pairs.movies, field.name) for field in fields(Movies)}),
         "calibration.npz": arrays_to_bytes(calibration),
         "numbers.json": to_json(numbers),
+        "reference.json": to_json(core.reference.to_dict()),
         "trees.txt": trees.encode(),
     }
 
@@ -123,8 +133,10 @@ def core_from_files(files: Mapping[str, bytes], schema: Schema, movie_count: int
     calibration = _calibration(arrays_from_bytes(files["calibration.npz"]))
     check_weights(weights)
     check_calibration(calibration, prior, schema)
+    reference = Reference.from_dict(from_json(files["reference.json"]))
+    check_reference(reference, schema)
     booster = _forest(files["trees.txt"], len(names))
-    return Core(prior, offsets, PairColumns(movies, grouped), Trees(booster, weights), calibration)
+    return Core(prior, offsets, PairColumns(movies, grouped), Trees(booster, weights), calibration, reference)
 
 
 def catalogue_to_bytes(catalogue: Catalogue) -> bytes:

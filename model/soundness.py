@@ -19,6 +19,7 @@ from model.calibration import PLACES, PLAY_BINS, Calibration
 from model.catalogue import Catalogue
 from model.evidence import MemberEvidence, MovieEvidence
 from model.prior import Description, Prior
+from model.reference import TOLD, Reference, kind_name
 from model.targets import Offsets
 
 MAY_BE_UNKNOWN = ("release_year", "genres", "attributes", "numbers", "compared", "group_residuals")
@@ -156,6 +157,31 @@ def check_calibration(calibration: Calibration, prior: Prior, schema: Schema) ->
             raise ValueError("a reach of the calibration is negative")
         if tables.enjoyed.min() < 0 or tables.enjoyed.max() > 1:
             raise ValueError("a probability of the calibration isn't one")
+
+
+def check_reference(reference: Reference, schema: Schema) -> None:
+    """Bins and shares of what is watched."""
+    places = [one.position for one in reference.attributes]
+    if len(set(places)) != len(places) or not all(place in range(len(schema.member_attributes)) for place in places):
+        raise ValueError("the reference names attributes that the schema lacks")
+    if set(reference.predictions) != set(TOLD):
+        raise ValueError("the reference isn't of what is predicted")
+    for one in reference.attributes:
+        _check_bins(one.edges, one.shares, 2)
+    _check_bins(reference.plays.edges, reference.plays.shares, 1)
+    for told in reference.predictions.values():
+        if not set(told.shares) <= {kind_name(kind) for kind in MemberEvidence}:
+            raise ValueError("the reference names kinds of evidence that there aren't")
+        for shares in told.shares.values():
+            _check_bins(told.edges, shares, 1)
+
+
+def _check_bins(edges: Sequence[float], shares: Sequence[float], further: int) -> None:
+    _check_finite([float(number) for number in (*edges, *shares)], "reference")
+    if any(low >= high for low, high in pairwise(edges)):
+        raise ValueError("bins of the reference don't ascend")
+    if len(shares) != len(edges) + further or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
+        raise ValueError("shares of the reference aren't one for each bin")
 
 
 def _check_attribute(attribute: Attribute) -> None:

@@ -33,14 +33,20 @@ def main() -> int:
         os.environ.setdefault(name, value)
     os.environ |= {variable(name): value for name in SECRET if (value := getattr(settings, name)) is not None}
     from service.certificates import CertificateError
+    from service.outcome_folder import FolderUnusable, prepare
     from service.ports import PortTaken
     from service.supervisor import NoWorker, supervise  # only now: Prometheus reads the environment when imported
     from service.tokens import TokensError
 
     try:
+        if settings.outcomes:
+            prepare(settings.outcomes)
         asyncio.run(supervise(settings, time.perf_counter, sys.stdout))
     except (PortTaken, NoWorker, CertificateError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except FolderUnusable as error:
+        print(f"error: the folder of --outcomes can't be used: {error}", file=sys.stderr)
         return 1
     except TokensError as error:
         print(f"error: the file of --tokens can't be used: {error}", file=sys.stderr)

@@ -107,6 +107,7 @@ class Answer:
             predicted = await self._together.predict(self.model, Rows(asked.member, asked.rows))
             self._stage_began = self._clock()
         self._metrics.answered(predicted, self.model.schema.scale)
+        self._metrics.watch.answered(self.model, asked.member, asked.unused.unseen, predicted)
         if isinstance(self._request, pb.PredictEnjoymentRequest):
             self._shadow.answered(self._request, asked.recorded, self._served, predicted)
         return predicted
@@ -120,6 +121,7 @@ class Answer:
         )
         page = predicted.take(np.arange(asked.offset, min(end, len(rows))))
         self._metrics.answered(page, self.model.schema.scale)
+        self._metrics.watch.answered(self.model, asked.member, asked.unused.unseen, None)
         movie_ids = [self.model.catalogue.movie_ids[row] for row in rows[asked.offset : end].tolist()]
         return Page(movie_ids, page, end if end < len(rows) else None)
 
@@ -130,6 +132,7 @@ class Answer:
         explained = await self._in_background(lambda: self.model.explain(member, movie))
         suggested = await self._in_background(lambda: next_fact(self.model, member, movie)) if suggest else None
         self._metrics.answered(explained.predictions, self.model.schema.scale)
+        self._metrics.watch.answered(self.model, member, asked.unused.unseen, explained.predictions)
         return explained, suggested
 
     def _predict(self, asked: Asked) -> Predictions:

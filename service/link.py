@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from service import drift
+from service.drift import Watched
 from service.merging import Family, parsed
 
 SEND_SECONDS = 2
@@ -49,6 +51,8 @@ class Report:
     """Which asking for metrics this answers."""
     metrics: list[Family] | None = None
     """Its metrics, where it tells them."""
+    watched: Watched | None = None
+    """What it has counted of requests since it last told metrics, where there is a model."""
 
 
 class WorkerEnd:
@@ -74,15 +78,20 @@ class WorkerEnd:
         """Tell that calls are taken from now on."""
         self._send({"serves": True, "model_version": model_version})
 
-    def ends(self, metrics: list[Family]) -> None:
+    def ends(self, metrics: list[Family], watched: Watched | None) -> None:
         """Tell the last metrics."""
-        self._send({"metrics": metrics})
+        self._send({"metrics": metrics, "watched": watched})
 
-    def follow(self, metrics: Callable[[], list[Family]], lost: Callable[[], None]) -> None:
+    def follow(
+        self,
+        metrics: Callable[[], list[Family]],
+        watched: Callable[[], Watched | None],
+        lost: Callable[[], None],
+    ) -> None:
         """Answer until the supervisor is gone, then call `lost`."""
         with contextlib.suppress(OSError):
             for line in self._lines:
-                self._send({"number": json.loads(line)["number"], "metrics": metrics()})
+                self._send({"number": json.loads(line)["number"], "metrics": metrics(), "watched": watched()})
         lost()
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -120,12 +129,13 @@ class SupervisorEnd:
         told = json.loads(line)
         if not isinstance(told, dict):
             raise ValueError("that is no report of a worker")
-        metrics = told.get("metrics")
+        metrics, watched = told.get("metrics"), told.get("watched")
         return Report(
             told.get("serves") is True,
             told.get("model_version"),
             told.get("number"),
             None if metrics is None else parsed(metrics),
+            None if watched is None else drift.parsed(watched),
         )
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 
 from model.files import ArtifactError, Reason
-from model.store import CANDIDATE, StoreError
+from model.store import CANDIDATE, CURRENT, StoreError
 from service.damage import tell_of_damage
 from service.loading import Loader, Served
 from service.logs import tell
@@ -108,6 +108,8 @@ class LiveModel:
         tell_of_damage(served.model, self._metrics)
         previous, self.served = self.version, served
         self._metrics.models.serving(self.label, served.model)
+        if self.label == CURRENT:
+            self._metrics.watch.serving(served.model)
         self._metrics.models.load_ended(self.label, None)
         self._content()
         self._loaded()

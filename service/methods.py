@@ -15,6 +15,8 @@ SERVICES = (ENJOYMENT, HEALTH, REFLECTION)
 SERVICES_WITHOUT_REFLECTION = (ENJOYMENT, HEALTH)
 NEVER_REFUSED = (HEALTH, REFLECTION)
 """Let in however many calls there are: probes would else take an overloaded server for a dead one."""
+BOUNDED_BY_THEMSELVES = ("RecordOutcome",)
+"""Methods that wait for the disk rather than for the processor: turns to compute would be held up by a slow one."""
 WITHOUT_TOKEN = (HEALTH,)
 """Probes carry none."""
 
@@ -30,12 +32,13 @@ def paths(service: ServiceDescriptor) -> dict[str, str]:
 
 
 def kinds(services: Sequence[ServiceDescriptor]) -> dict[str, Kind]:
-    """The kind of each method that may be refused, by path."""
+    """The kind of each method that takes a turn to compute and may be refused it, by path."""
     return {
         f"/{service.full_name}/{method.name}": Kind.BULK if method.client_streaming else Kind.INTERACTIVE
         for service in services
         if service.full_name not in NEVER_REFUSED
         for method in service.methods
+        if method.name not in BOUNDED_BY_THEMSELVES
     }
 
 

@@ -16,10 +16,13 @@ from model.model import STAGES
 from model.predictions import Predictions
 from service.admission import SHED_REASONS, Kind, Load
 from service.backlog import Backlog
+from service.drift import ROWS as DRIFT_ROWS
 from service.merging import Family, Merge, snapshot
 from service.model_metrics import ModelMetrics
+from service.outcome_metrics import OutcomeMetrics
 from service.positions import ArrayHistogram
 from service.request_facts import Unused
+from service.watching import Watch
 from service.worker_metrics import ROWS as SUPERVISOR_ROWS
 
 CALL_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -124,6 +127,10 @@ class Metrics:
         )
         self.models = ModelMetrics(self._counter, self._gauge, self._arrays)
         """Where loading and comparing models tells of itself."""
+        self.outcomes = OutcomeMetrics(self._counter, self._arrays)
+        """Where recording outcomes tells of itself."""
+        self.watch = Watch(self.registry)
+        """Where answers are compared with what the model was trained on."""
         certificates = self._counter(
             "coldstart_certificate_loads_total",
             "Contents of the files of the TLS certificate: loaded, or refused since they can't be used.",
@@ -260,6 +267,6 @@ def metrics_table() -> str:
     """All metrics but those of the Python processes as a Markdown table."""
     rows = [
         f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in labels)} | {text} |"
-        for name, kind, labels, text in (*Metrics().rows, *SUPERVISOR_ROWS)
+        for name, kind, labels, text in (*Metrics().rows, *SUPERVISOR_ROWS, *DRIFT_ROWS)
     ]
     return "\n".join(["| metric | type | labels | meaning |", "| --- | --- | --- | --- |", *rows])

@@ -48,6 +48,11 @@ class LiveModels:
             return candidate
         return current
 
+    def label_of(self, version: str) -> str | None:
+        """The label of a version that serves now."""
+        served = (self._current.served, self._candidate.served)
+        return next((one.label for one in served if one is not None and one.model.version == version), None)
+
     async def look(self) -> None:
         """Look once for another current version."""
         await self._current.look()

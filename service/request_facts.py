@@ -30,6 +30,9 @@ class Unused:
     movies: int = 0
     """Movies asked for that the catalogue lacks; their predictions' evidence tells of them."""
 
+    unseen: tuple[int, ...] = ()
+    """Positions of the member's attributes among whose categories its value isn't."""
+
     @property
     def told(self) -> bool:
         """Whether there is anything that a response tells of."""
@@ -63,6 +66,8 @@ class FactsDecoder:
             stored = self._members.find(member.member_id)
         unused.member = bool(member.member_id) and stored is None
         given = self._attributes(member.attributes, self._member_attributes, "member.attributes", found, unused)
+        if unused.categories:
+            unused.unseen = tuple(position for position, value in given.items() if math.isnan(value))
         plays = self._plays(member.plays, found, unused)
         facts = MemberFacts.nothing(self._schema) if stored is None else stored
         return facts.with_attributes(given).with_all_plays(plays, self._schema)

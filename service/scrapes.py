@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from prometheus_client import CollectorRegistry, Metric, start_http_server
 from prometheus_client.registry import Collector
 
+from service.drift import Drift
 from service.logs import tell
 from service.merging import Merged
 from service.ports import PortTaken, at_port
@@ -23,11 +24,12 @@ ASK_SECONDS = 5.0
 class Scrapes(Collector):
     """What Prometheus gets: metrics of the workers, of those that have died, and of the supervisor."""
 
-    def __init__(self, workers: Sequence[Worker], own: WorkerMetrics, merged: Merged) -> None:
+    def __init__(self, workers: Sequence[Worker], own: WorkerMetrics, merged: Merged, drift: Drift) -> None:
         """To be made where the event loop of the workers runs."""
         self._workers = workers
         self._own = own
         self._merged = merged
+        self._drift = drift
         self._loop = asyncio.get_running_loop()
         self._asked = 0
         self._changed = asyncio.Event()
@@ -76,7 +78,11 @@ class Scrapes(Collector):
 
     async def _collect(self) -> list[Metric]:
         await self.ask()
-        snapshots = [self._own.snapshot(), *(worker.metrics for worker in self._workers if worker.running)]
+        snapshots = [
+            self._own.snapshot(),
+            self._drift.families(),
+            *(worker.metrics for worker in self._workers if worker.running),
+        ]
         return self._merged.with_living(snapshots, len(self._workers))
 
 

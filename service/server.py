@@ -21,6 +21,8 @@ from service.logs import tell
 from service.methods import ENJOYMENT, SERVICES, SERVICES_WITHOUT_REFLECTION, described
 from service.metrics import Metrics
 from service.models import LiveModels, live_models
+from service.outcome_log import OutcomeLog
+from service.outcomes import Outcomes
 from service.ports import at_port
 from service.servicer import EnjoymentServicer, MemberSource
 from service.settings import Settings
@@ -39,13 +41,14 @@ async def serve(
     settings: Settings,
     metrics: Metrics,
     clock: Callable[[], float],
+    now: Callable[[], float],
     stop: asyncio.Event,
     alone: bool,
     serves: Callable[[str | None], None],
 ) -> None:
     """Serve from when a model is loaded, or from the first look for one if `alone`, until `stop` is set.
 
-    `serves` is called with the version when calls are taken.
+    `clock` measures, `now` tells the seconds since 1970 UTC. `serves` is called with the version when calls are taken.
     """
     loaded = asyncio.Event()
     health = Health(ENJOYMENT, metrics.ready)
@@ -58,7 +61,7 @@ async def serve(
     following = asyncio.create_task(_follow(live, loaded if alone else None))
     await _first(stop, loaded)
     if not stop.is_set():
-        await _take_calls(settings, metrics, clock, stop, health, live, serves)
+        await _take_calls(settings, metrics, clock, now, stop, health, live, serves)
     following.cancel()
     await asyncio.wait([following], timeout=CANCELLED_SECONDS)
 
@@ -83,6 +86,7 @@ async def _take_calls(
     settings: Settings,
     metrics: Metrics,
     clock: Callable[[], float],
+    now: Callable[[], float],
     stop: asyncio.Event,
     health: Health,
     live: LiveModels,
@@ -95,7 +99,9 @@ async def _take_calls(
     tokens = Tokens(settings.tokens, metrics.tokens_loaded) if settings.tokens else None
     edge = Edge(metrics, clock, described(services), admission, tokens)
     members = _member_store(settings, metrics, clock)
-    servicer = EnjoymentServicer(Answering(live, metrics, background, clock), members)
+    log = OutcomeLog(settings.outcomes, clock, now, metrics.outcomes.commit) if settings.outcomes else None
+    outcomes = Outcomes(live, members, log, metrics, now)
+    servicer = EnjoymentServicer(Answering(live, metrics, background, clock), members, outcomes)
     server = grpc.aio.server(interceptors=[edge], options=_options(settings))
     pb_grpc.add_EnjoymentServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call] # generated
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
@@ -117,6 +123,8 @@ async def _take_calls(
     await asyncio.sleep(settings.drain_seconds)  # gRPC cancels calls that have arrived and that no handler has yet
     health.end()
     await server.stop(settings.grace_seconds)
+    if log is not None:
+        await log.close()
     if members is not None:
         await members.close()
     if files is not None:

@@ -13,6 +13,7 @@ from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from service import encode
 from service.answering import Answering
 from service.limits import ID_LENGTH
+from service.outcomes import Outcomes
 from service.paging import page_token
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -31,9 +32,10 @@ class MemberSource(Protocol):
 class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
     """Answers calls that the edge has let through; what goes wrong is raised and told there."""
 
-    def __init__(self, answering: Answering, members: MemberSource | None) -> None:
+    def __init__(self, answering: Answering, members: MemberSource | None, outcomes: Outcomes) -> None:
         self._answering = answering
         self._members = members
+        self._outcomes = outcomes
 
     async def PredictEnjoyment(
         self, request: pb.PredictEnjoymentRequest, context: Context
@@ -73,6 +75,10 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
             return encode.explanation_response(
                 asked.movie_ids, explained, suggested, asked.unused, answer.model.version
             )
+
+    async def RecordOutcome(self, request: pb.RecordOutcomeRequest, context: Context) -> pb.RecordOutcomeResponse:
+        """Nothing but whether it was known, once it is on disk."""
+        return await self._outcomes.record(request)
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         """What is known of the model that serves."""

@@ -85,6 +85,8 @@ class Settings:
     """Share of members, always the same ones, whom the candidate answers where there is one."""
     canary_key: Path | None = None
     """File with a secret of up to 64 bytes, which decides who these members are."""
+    outcomes: Path | None = None
+    """Folder in which outcomes are kept (RecordOutcome); made where there is none. Without it none are taken."""
     drain_seconds: float = 0.5
     """How long calls are still taken after SIGTERM or SIGINT, while health already answers NOT_SERVING, in seconds."""
     grace_seconds: float = 20.0

@@ -8,6 +8,8 @@ from service.admission import Overloaded
 from service.deadlines import DeadlinePassed
 from service.health import UnknownService
 from service.live import NoModel
+from service.outcome_log import NotKept
+from service.outcomes import OutcomesOff
 from service.tokens import NotAllowed, Unauthenticated
 from service.violations import InvalidRequest, Violation
 
@@ -31,6 +33,13 @@ def status_of(error: BaseException) -> status_pb2.Status:
             retry = error_details_pb2.RetryInfo(retry_delay=_duration(error.retry_seconds))
             message = "the server has more calls than it can answer: try again later"
             return _status(code_pb2.RESOURCE_EXHAUSTED, "OVERLOADED", message, retry)
+        case OutcomesOff():
+            message = "this server keeps no outcomes: it runs without --outcomes"
+            return _status(code_pb2.FAILED_PRECONDITION, "OUTCOMES_OFF", message)
+        case NotKept():
+            retry = error_details_pb2.RetryInfo(retry_delay=_duration(error.retry_seconds))
+            message = "the outcome could not be written and is not recorded: try again"
+            return _status(code_pb2.UNAVAILABLE, "OUTCOME_NOT_KEPT", message, retry)
         case Unauthenticated():
             return _status(code_pb2.UNAUTHENTICATED, "NO_VALID_TOKEN", "this server needs a valid bearer token")
         case NotAllowed():

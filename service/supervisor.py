@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from service.certificates import CertificateFiles
 from service.cores import usable_cores
+from service.drift import Drift
 from service.logs import tell
 from service.merging import Merged
 from service.ports import EVERYWHERE, held_port
@@ -55,9 +56,9 @@ async def supervise(settings: Settings, clock: Callable[[], float], announce: Te
 
 async def _serve(settings: Settings, clock: Callable[[], float], announce: TextIO, stop: asyncio.Event) -> None:
     changed = asyncio.Event()
-    merged, own = Merged(), WorkerMetrics()
+    merged, own, drift = Merged(), WorkerMetrics(), Drift(clock)
     workers: list[Worker] = []
-    scrapes = Scrapes(workers, own, merged)
+    scrapes = Scrapes(workers, own, merged, drift)
 
     def worker_changed() -> None:
         scrapes.worker_changed()
@@ -73,6 +74,7 @@ async def _serve(settings: Settings, clock: Callable[[], float], announce: TextI
             changed=worker_changed,
             ended=merged.ended,
             restarted=own.restarted,
+            watched=drift.take,
         )
         for number in range(settings.workers or usable_cores())
     ]

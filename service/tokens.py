@@ -20,6 +20,7 @@ METHODS = (
     "GetModel",
     "PredictEnjoyment",
     "RankMovies",
+    "RecordOutcome",
     "ServerReflectionInfo",
     "StreamPredictEnjoyment",
 )

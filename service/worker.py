@@ -48,9 +48,11 @@ async def _live(settings: Settings, link: WorkerEnd) -> None:
         time.sleep(settings.drain_seconds + settings.grace_seconds + MARGIN_SECONDS)
         os._exit(1)
 
-    threading.Thread(target=link.follow, args=(metrics.snapshot, supervisor_lost), daemon=True).start()
-    await serve(settings, metrics, time.perf_counter, stop, link.order.alone, link.serves)
-    link.ends(metrics.snapshot())
+    threading.Thread(
+        target=link.follow, args=(metrics.snapshot, metrics.watch.taken, supervisor_lost), daemon=True
+    ).start()
+    await serve(settings, metrics, time.perf_counter, time.time, stop, link.order.alone, link.serves)
+    link.ends(metrics.snapshot(), metrics.watch.taken())
     logging.shutdown()
     os._exit(0)  # a model that is still being loaded in a thread would hold the process up
 

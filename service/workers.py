@@ -7,6 +7,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Sequence
 
+from service.drift import Watched
 from service.link import Order, Report, SupervisorEnd
 from service.logs import tell
 from service.merging import Family
@@ -36,6 +37,7 @@ class Worker:
         changed: Callable[[], None],
         ended: Callable[[list[Family]], None],
         restarted: Callable[[], None],
+        watched: Callable[[int, Watched], None],
     ) -> None:
         """What `number`, `command` and `clock` say, and who is told.
 
@@ -47,6 +49,7 @@ class Worker:
             changed: Called when it runs, serves, has told metrics, or runs no more.
             ended: Called with the last metrics of a process that has ended.
             restarted: Called when another process is about to be started.
+            watched: Called with its number and what it has counted of requests since it last told.
         """
         self.number = number
         self.running = False
@@ -64,6 +67,7 @@ class Worker:
         self._changed = changed
         self._ended = ended
         self._restarted = restarted
+        self._watched = watched
         self._process: asyncio.subprocess.Process | None = None
         self._end: SupervisorEnd | None = None
         self._stop = asyncio.Event()
@@ -156,6 +160,8 @@ class Worker:
             self.serves, self.model_version = True, report.model_version
         if report.metrics is not None:
             self.metrics = report.metrics
+        if report.watched is not None:
+            self._watched(self.number, report.watched)
         if report.number is not None:
             self.answered = report.number
 

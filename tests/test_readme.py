@@ -35,7 +35,7 @@ def server(tmp_path_factory):
     data, models = folder / "data", folder / "models"
     train("sample", "--out", str(data), "--members", "120", "--movies", "100")
     train("retrain", "--data", str(data), "--models", str(models))
-    with serving(models, folder / "log") as served:
+    with serving(models, folder / "log", "--outcomes", str(folder / "outcomes")) as served:
         yield served
 
 
@@ -63,11 +63,11 @@ def test_the_python_client_runs_as_it_is_shown(server):
 def test_the_commands_of_the_client_run_as_they_are_shown(server):
     [block] = [block for block in blocks("sh") if "service.client" in block]
     commands = block.splitlines()
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         called = [sys.executable, *command.split()[1:], "--address", f"127.0.0.1:{server.port}"]
         done = subprocess.run(called, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-        assert len(done.stdout.splitlines()) > 3
+        assert len(done.stdout.splitlines()) > 3 or (done.stdout.endswith(" is recorded\n") and "outcome" in called)
 
 
 def test_the_grpcurl_call_names_a_real_method_and_its_fields(server):

@@ -23,6 +23,7 @@ from training.held import share_nearer
 from training.judged import Judged
 from training.out_of_fold import OutOfFold, apply_apart, fit_priors
 from training.prior_settings import PriorSettings
+from training.reference import fit_reference
 from training.reweighting import Reweighting, reweight
 from training.rows import PairTable, Rows, concatenate, movie_columns, target_rows
 from training.stage import Stage
@@ -118,7 +119,8 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
         if member in whole.prior.spread
     }
     heads = {member: head for member, head in whole.prior.heads.items() if member in offsets}  # only what was judged
-    core = Core(replace(whole.prior, heads=heads), offsets, pairs, Trees(forest, weights), calibration)
+    reference = fit_reference(data, {key: stage.held(one) for key, one in judged.items()}, calibration)
+    core = Core(replace(whole.prior, heads=heads), offsets, pairs, Trees(forest, weights), calibration, reference)
     return Fit(core, judged, short, table, judge, reweighting)
 
 

@@ -23,6 +23,7 @@ from training.gate_outcome import last_line, serving, settle
 from training.gate_settings import add_gate_arguments, gate_settings
 from training.models import add_keeping, key_in
 from training.options import at_least
+from training.outcomes import with_outcomes
 from training.preparation import cores
 from training.progress import Progress
 from training.publishing import Origin, fingerprint, publish
@@ -38,6 +39,7 @@ REFUSED, HELD_BACK = 2, 3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `training retrain`."""
     parser.add_argument("--data", type=Path, required=True, help="the data directory to learn from")
+    parser.add_argument("--outcomes", type=Path, help="learn also from what the service recorded in this folder")
     parser.add_argument("--models", required=True, help="the folder, or address, of published models")
     parser.add_argument("--seed", type=at_least(0), default=0, help="seed of all random numbers (default 0)")
     parser.add_argument(
@@ -75,6 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
     progress("reading and checking")
     standing = Standing.of(arguments.challenge) if arguments.challenge else None
     tables = read_tables(arguments.data)
+    recorded = with_outcomes(tables, arguments.outcomes) if arguments.outcomes else None
+    tables = recorded.tables if recorded else tables
     key = key_of_store(store, settings.key)
     divided = divide(tables, key, settings.share)
     schema, merged = infer_schema(divided.learned, arguments.min_holders)
@@ -84,6 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     evaluation = evaluate(fit, arguments.seed, progress) | {"kept_out": gate.kept_out()}
     progress("publishing")
     notes = [*(str(one) for one in merged), *reweighting_notes(arguments.reweight, fit.reweighting)]
+    notes += [recorded.note()] if recorded else []
     now = datetime.now(UTC).isoformat(timespec="seconds")
     origin = Origin(arguments.seed, fingerprint(tables), to_dict(fitting))
     made = {"trained_at": now, "seconds": round(progress.seconds, 1), "commit": commit()}

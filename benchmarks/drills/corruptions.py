@@ -123,7 +123,15 @@ def _torn() -> Iterator[Case]:
         yield Case(f"{name} with a page of zeros", zero(name), sealed=False)
     for part in (0.0, 0.1, 0.4, 0.7, 0.9, 0.99):
         yield Case(f"trees.txt cut to {part:.0%} under a manifest that fits", cut("trees.txt", part), sealed=True)
-    for name in ("schema.json", "catalogue.npz", "prior.npz", "pairs.npz", "numbers.json", "golden.npz"):
+    for name in (
+        "schema.json",
+        "catalogue.npz",
+        "prior.npz",
+        "pairs.npz",
+        "numbers.json",
+        "reference.json",
+        "golden.npz",
+    ):
         yield Case(f"{name} cut to half under a manifest that fits", cut(name, 0.5), sealed=True)
     for name in ("keys", "attributes", "starts", "movies", "completion", "age_days"):
         yield Case(f"members/{name}.npy cut to half under a manifest that fits", cut(f"members/{name}.npy", 0.5), True)

@@ -1,6 +1,6 @@
 """The client of the service: one call a line, with deadlines, retries and plain answers."""
 
-from service.client.answers import Explanation, Predictions, Ranking, ServedModel
+from service.client.answers import Explanation, Prediction, Predictions, Ranking, Recorded, ServedModel
 from service.client.asynchronous import AsyncClient
 from service.client.blocking import Client
 from service.client.connection import Tls
@@ -16,8 +16,10 @@ __all__ = [
     "InvalidCall",
     "Overloaded",
     "Play",
+    "Prediction",
     "Predictions",
     "Ranking",
+    "Recorded",
     "Refused",
     "ServedModel",
     "Tls",

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
@@ -40,6 +41,11 @@ def main(arguments: Sequence[str], environment: Mapping[str, str], output: TextI
 def _ask(client: Client, told: argparse.Namespace) -> object:
     if told.command == "model":
         return client.model()
+    if told.command == "outcome":
+        return client.record_outcome(
+            told.member, told.movie, rating=told.rating, completion=told.completion, happened_at=told.happened_at,
+            request_id=told.request_id,
+        )  # fmt: skip
     attributes: dict[str, Attribute] = dict(told.attribute) | dict(told.text)
     if told.command == "predict":
         return client.predict(told.movies, member_id=told.member, attributes=attributes, plays=told.play)
@@ -66,7 +72,7 @@ def _said(error: CallFailed, address: str) -> str:
 
 def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m service.client", description=__doc__, allow_abbrev=False)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="predict|rank|explain|model")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="predict|rank|explain|outcome|model")
     predict = commands.add_parser("predict", help="predict how much a member enjoys movies")
     predict.add_argument("movies", nargs="+", metavar="MOVIE", help="ids of movies")
     rank = commands.add_parser("rank", help="the best movies for a member")
@@ -77,10 +83,17 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     rank.add_argument("--to-year", type=int, help="only movies released in this year or earlier")
     explain = commands.add_parser("explain", help="what each group of facts adds to a prediction")
     explain.add_argument("movie", metavar="MOVIE", help="id of a movie")
+    outcome = commands.add_parser("outcome", help="record what a member thought of a movie in the end")
+    outcome.add_argument("movie", metavar="MOVIE", help="id of a movie")
+    outcome.add_argument("--member", required=True, metavar="ID", help="the member's id")
+    outcome.add_argument("--rating", type=float, help="that the member gave")
+    outcome.add_argument("--completion", type=float, metavar="SHARE", help="share that was watched, 0 to 1")
+    outcome.add_argument("--happened-at", type=datetime.fromisoformat, metavar="TIME", help="ISO 8601, else now")
+    outcome.add_argument("--request-id", default="", metavar="ID", help="names the outcome, so that it counts once")
     model = commands.add_parser("model", help="the model that serves")
     for command in (predict, rank, explain):
         _add_member(command)
-    for command in (predict, rank, explain, model):
+    for command in (predict, rank, explain, outcome, model):
         _add_connection(command, environment)
     return parser
 

@@ -170,6 +170,21 @@ class ServedModel:
         )
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """An outcome is on the service's disk."""
+
+    request_id: str
+    """That it was sent under."""
+    duplicate: bool
+    """Whether one of this id had been recorded before, so that nothing changed."""
+
+
+def evidence_name(words: str) -> str:
+    """The contract's name of a member evidence, of the words that an answer has for it."""
+    return "MEMBER_EVIDENCE_" + words.replace(" ", "_").upper()
+
+
 def as_plain(answer: Any) -> dict[str, Any]:
     """An answer as a dictionary that JSON takes."""
     plain: dict[str, Any] = asdict(answer)

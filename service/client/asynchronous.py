@@ -1,6 +1,7 @@
 """The client for asyncio: the same methods as the blocking one."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -9,7 +10,7 @@ import grpc
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from service.client import requests
-from service.client.answers import Explanation, Predictions, Ranking, ServedModel
+from service.client.answers import Explanation, Prediction, Predictions, Ranking, Recorded, ServedModel
 from service.client.blocking import STREAM_TIMEOUT_SECONDS, TIMEOUT_SECONDS
 from service.client.connection import Tls, channel_options, metadata
 from service.client.errors import failed
@@ -90,6 +91,26 @@ class AsyncClient:
         whom = requests.member(member_id, attributes, plays)
         request = pb.ExplainEnjoymentRequest(member=whom, movie_id=movie)
         return Explanation.of(await self._call(self._stub.ExplainEnjoyment, request))
+
+    async def record_outcome(
+        self,
+        member_id: str,
+        movie_id: str,
+        *,
+        rating: float | None = None,
+        completion: float | None = None,
+        happened_at: datetime | None = None,
+        shown: tuple[Predictions, Prediction] | None = None,
+        request_id: str = "",
+    ) -> Recorded:
+        """Record what a member thought of a movie in the end: a rating, the share that was watched, or both.
+
+        `shown` is the answer and the prediction of it that was acted on. Give a `request_id` of your own where the
+        outcome may be sent once more by another program or after a restart; without one, only this call's own tries
+        are known to be the same.
+        """
+        request = requests.outcome(request_id, member_id, movie_id, rating, completion, happened_at, shown)
+        return Recorded(request.request_id, (await self._call(self._stub.RecordOutcome, request)).duplicate)
 
     async def model(self) -> ServedModel:
         """What is known of the model that serves."""

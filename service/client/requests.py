@@ -1,12 +1,16 @@
 """From plain Python values to request messages."""
 
 import calendar
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from service.client.answers import Prediction, Predictions, evidence_name
 
 Attribute: TypeAlias = str | bool | float | None
 """A category, a yes or no, or a number; None, for what isn't known, is left out."""
@@ -71,6 +75,33 @@ def ranking(
     return pb.RankMoviesRequest(member=whom, page_size=page_size, page_token=page_token, genres=_ids(genres), **limits)
 
 
+def outcome(
+    request_id: str,
+    member_id: str,
+    movie_id: str,
+    rating: float | None,
+    completion: float | None,
+    happened_at: datetime | None,
+    shown: tuple[Predictions, Prediction] | None,
+) -> pb.RecordOutcomeRequest:
+    """The request to record an outcome; `shown` is a prediction and the answer that it was part of."""
+    request = pb.RecordOutcomeRequest(
+        request_id=request_id or str(uuid.uuid4()), member_id=member_id, movie_id=movie_id,
+        rating=rating, completion=completion,
+    )  # fmt: skip
+    if happened_at is not None:
+        _set_time(request.happened_at, happened_at)
+    if shown is not None:
+        answer, one = shown
+        request.shown.prediction.rating, request.shown.prediction.lower = one.rating, one.lower
+        request.shown.prediction.upper = one.upper
+        request.shown.prediction.probability_enjoyed = one.probability_enjoyed
+        evidence: Any = pb.MemberEvidence.Value(evidence_name(answer.member_evidence))
+        request.shown.member_evidence = evidence
+        request.shown.model_version = answer.model_version
+    return request
+
+
 def _ids(given: Sequence[str]) -> Sequence[str]:
     """A list of texts; raises TypeError for a single text, whose letters would else be taken for ids."""
     if isinstance(given, str):
@@ -91,5 +122,9 @@ def _add_play(message: pb.Member, play: Play) -> None:
     if play.completion is not None:
         added.completion = play.completion
     if play.played_at is not None:
-        added.played_at.seconds = calendar.timegm(play.played_at.utctimetuple())
-        added.played_at.nanos = play.played_at.microsecond * 1000
+        _set_time(added.played_at, play.played_at)
+
+
+def _set_time(field: Timestamp, moment: datetime) -> None:
+    field.seconds = calendar.timegm(moment.utctimetuple())
+    field.nanos = moment.microsecond * 1000

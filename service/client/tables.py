@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from service.client.answers import Attribute, Explanation, Predictions, Ranking, ServedModel, Unused
+from service.client.answers import Attribute, Explanation, Predictions, Ranking, Recorded, ServedModel, Unused
 
 NUMBERS = frozenset("0123456789.,+-%")
 
@@ -17,6 +17,8 @@ def shown(answer: object) -> str:
             return _explanation(answer)
         case ServedModel():
             return _model(answer)
+        case Recorded():
+            return f"outcome {answer.request_id} {'had been recorded before' if answer.duplicate else 'is recorded'}"
     raise TypeError(type(answer).__name__)
 
 

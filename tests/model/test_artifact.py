@@ -26,6 +26,7 @@ CORE = (
     "prior.npz",
     "pairs.npz",
     "numbers.json",
+    "reference.json",
     "calibration.npz",
     "trees.txt",
     "golden.npz",

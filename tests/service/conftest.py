@@ -213,7 +213,8 @@ def start_lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
 def world(sample: tuple[Tables, Path, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     tables, models, versions = sample
     with starting(tmp_path_factory) as start:
-        yield World(tables, models, versions, start(models))
+        outcomes = tmp_path_factory.mktemp("outcomes")
+        yield World(tables, models, versions, start(models, "--outcomes", str(outcomes)))
 
 
 @pytest.fixture

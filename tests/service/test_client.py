@@ -49,6 +49,21 @@ def test_predictions_are_those_of_the_service_in_plain_values(world, coldstart):
     assert next(iter(coldstart.predict(["nowhere"]))).movie_evidence == "unknown"
 
 
+def test_outcomes_are_recorded_once_with_the_prediction_that_was_shown(world, coldstart):
+    answer = coldstart.predict(world.movie_ids[:2], **MEMBER)
+    one = list(answer)[1]
+    told = coldstart.record_outcome(
+        "somebody", one.movie_id, rating=4, completion=0.5, happened_at=datetime(2024, 1, 1, tzinfo=UTC),
+        shown=(answer, one), request_id="from the client",
+    )  # fmt: skip
+    assert (told.request_id, told.duplicate) == ("from the client", False)
+    assert coldstart.record_outcome("somebody", one.movie_id, rating=5, request_id="from the client").duplicate
+    first, second = (coldstart.record_outcome("somebody", one.movie_id, completion=0) for _ in range(2))
+    assert first.request_id != second.request_id
+    assert not second.duplicate
+    assert world.server.metric("coldstart_outcome_ratings_total", model="current", member_evidence="attributes") >= 1
+
+
 def test_a_ranking_is_read_page_by_page(world, coldstart):
     whole = coldstart.rank(**MEMBER, page_size=1000)
     first = coldstart.rank(**MEMBER, page_size=7)

@@ -44,6 +44,16 @@ def test_predictions_are_an_aligned_table(world, ask):
     assert foot == f"rests on attributes and plays; model {world.versions[0]}"
 
 
+def test_an_outcome_is_recorded(ask):
+    call = ("outcome", "movie-001", "--member", "m", "--rating", "3", "--happened-at", "2024-01-01T10:00:00Z")
+    assert ask(*call, "--request-id", "by hand") == (0, "outcome by hand is recorded\n", "")
+    code, output, _ = ask(*call, "--request-id", "by hand", "--json")
+    assert json.loads(output) == {"request_id": "by hand", "duplicate": True}
+    code, _, errors = ask("outcome", "movie-001", "--member", "m", "--rating", "77")
+    assert code == 2
+    assert "rating: must be within the scale, 1 to 5" in errors
+
+
 def test_a_ranking_tells_how_to_get_the_next_page(world, ask):
     code, output, _ = ask("rank", "--page-size", "3", "--genre", "Drama", "--from-year", "1900", "--member", "nobody")
     assert code == 0

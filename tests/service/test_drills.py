@@ -1,6 +1,6 @@
 """What `make drills` does at length: stops and kills under load, and memory against calls."""
 
-from benchmarks.drills import kill, soak, stop
+from benchmarks.drills import kill, outcomes, soak, stop
 
 
 def test_a_stop_under_load_loses_no_call_and_ends_open_watches(world):
@@ -21,6 +21,14 @@ def test_killed_workers_cost_clients_that_try_again_no_call_and_metrics_no_count
     assert seen["longest_replacement_seconds"] < 100, "3 on a quiet machine"
     assert seen["scrapes"] > 5
     assert seen["scrapes_failed"] == seen["counters_fallen"] == seen["series_added"] == 0
+
+
+def test_every_acknowledged_outcome_is_on_disk_although_workers_are_killed(world):
+    seen = outcomes.drill(world.models, count=1_500, workers=2, kills=2, seed=1)
+    assert seen["acknowledged"] == seen["requests_on_disk"] == 1_500
+    assert seen["acknowledged_and_missing"] == 0
+    assert seen["kills"] > 0
+    assert seen["lines_on_disk"] < 1_500 + 100, "only what was on disk and not yet answered is sent and written again"
 
 
 def test_the_soak_measures_memory_against_calls(world):

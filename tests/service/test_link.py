@@ -19,13 +19,13 @@ from service.merging import Family
 end = WorkerEnd()
 sys.stderr.write(str(end.order.worker))
 many = [Family("calls", "counter", "Calls.", "", [("calls_total", {"code": str(code)}, 1.0) for code in range(20_000)])]
-threads = [threading.Thread(target=end.ends, args=(many,)) for _ in range(3)]
+threads = [threading.Thread(target=end.ends, args=(many, None)) for _ in range(3)]
 for thread in threads:
     thread.start()
 end.serves("abc")
 for thread in threads:
     thread.join()
-end.follow(lambda: [], lambda: sys.stderr.write(" lost"))
+end.follow(lambda: [], lambda: None, lambda: sys.stderr.write(" lost"))
 """
 
 

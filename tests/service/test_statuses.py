@@ -10,6 +10,8 @@ from service.admission import Overloaded
 from service.deadlines import DeadlinePassed
 from service.health import UnknownService
 from service.live import NoModel
+from service.outcome_log import NotKept
+from service.outcomes import OutcomesOff
 from service.statuses import is_foreseen, status_of
 from service.tokens import NotAllowed, Unauthenticated
 from service.violations import InvalidRequest, Violation
@@ -22,6 +24,8 @@ ERRORS = [
     UnknownService(),
     Overloaded(0.25),
     NoModel(2.0),
+    OutcomesOff(),
+    NotKept(),
     DeadlinePassed(),
     KeyError("CANARY"),
 ]

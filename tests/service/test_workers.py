@@ -201,6 +201,7 @@ def test_a_worker_that_dies_again_and_again_is_started_ever_more_seldom():
         worker = Worker(
             0, [sys.executable, "-S", "-c", "raise SystemExit(3)"], time.monotonic, lambda: True,
             changed=lambda: None, ended=lambda _: None, restarted=lambda: starts.append(time.monotonic()),
+            watched=lambda *_: None,
         )  # fmt: skip
         keeping = asyncio.create_task(worker.keep())
         await asyncio.sleep(2)

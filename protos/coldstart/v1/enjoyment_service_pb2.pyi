@@ -237,6 +237,40 @@ class Part(_message.Message):
     rating: float
     def __init__(self, group: _Optional[str] = ..., description: _Optional[str] = ..., rating: _Optional[float] = ...) -> None: ...
 
+class RecordOutcomeRequest(_message.Message):
+    __slots__ = ("request_id", "member_id", "movie_id", "rating", "completion", "happened_at", "shown")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
+    MOVIE_ID_FIELD_NUMBER: _ClassVar[int]
+    RATING_FIELD_NUMBER: _ClassVar[int]
+    COMPLETION_FIELD_NUMBER: _ClassVar[int]
+    HAPPENED_AT_FIELD_NUMBER: _ClassVar[int]
+    SHOWN_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    member_id: str
+    movie_id: str
+    rating: float
+    completion: float
+    happened_at: _timestamp_pb2.Timestamp
+    shown: ShownPrediction
+    def __init__(self, request_id: _Optional[str] = ..., member_id: _Optional[str] = ..., movie_id: _Optional[str] = ..., rating: _Optional[float] = ..., completion: _Optional[float] = ..., happened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., shown: _Optional[_Union[ShownPrediction, _Mapping]] = ...) -> None: ...
+
+class ShownPrediction(_message.Message):
+    __slots__ = ("prediction", "member_evidence", "model_version")
+    PREDICTION_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    prediction: Prediction
+    member_evidence: MemberEvidence
+    model_version: str
+    def __init__(self, prediction: _Optional[_Union[Prediction, _Mapping]] = ..., member_evidence: _Optional[_Union[MemberEvidence, str]] = ..., model_version: _Optional[str] = ...) -> None: ...
+
+class RecordOutcomeResponse(_message.Message):
+    __slots__ = ("duplicate",)
+    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    duplicate: bool
+    def __init__(self, duplicate: _Optional[bool] = ...) -> None: ...
+
 class GetModelRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

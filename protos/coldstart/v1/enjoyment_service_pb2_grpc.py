@@ -55,6 +55,11 @@ class EnjoymentServiceStub:
                 request_serializer=protos_dot_coldstart_dot_v1_dot_enjoyment__service__pb2.ExplainEnjoymentRequest.SerializeToString,
                 response_deserializer=protos_dot_coldstart_dot_v1_dot_enjoyment__service__pb2.ExplainEnjoymentResponse.FromString,
                 _registered_method=True)
+        self.RecordOutcome = channel.unary_unary(
+                '/coldstart.v1.EnjoymentService/RecordOutcome',
+                request_serializer=protos_dot_coldstart_dot_v1_dot_enjoyment__service__pb2.RecordOutcomeRequest.SerializeToString,
+                response_deserializer=protos_dot_coldstart_dot_v1_dot_enjoyment__service__pb2.RecordOutcomeResponse.FromString,
+                _registered_method=True)
         self.GetModel = channel.unary_unary(
                 '/coldstart.v1.EnjoymentService/GetModel',
                 request_serializer=protos_dot_coldstart_dot_v1_dot_enjoyment__service__pb2.GetModelRequest.SerializeToString,
@@ -96,6 +101,15 @@ class EnjoymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordOutcome(self, request, context):
+        """Records what a member thought of a movie in the end, for the next training and to watch how good predictions are.
+        An OK means that it is on disk. The same request_id again is answered OK and recorded once. A server that keeps no
+        outcomes answers FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetModel(self, request, context):
         """Tells which model is served: what it was trained on, which facts it can use and how good it is.
         """
@@ -125,6 +139,11 @@ def add_EnjoymentServiceServicer_to_server(servicer, server):
                     servicer.ExplainEnjoyment,
                     request_deserializer=protos_dot_coldstart_dot_v1_dot_enjoyment__service__pb2.ExplainEnjoymentRequest.FromString,
                     response_serializer=protos_dot_coldstart_dot_v1_dot_enjoyment__service__pb2.ExplainEnjoymentResponse.SerializeToString,
+            ),
+            'RecordOutcome': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordOutcome,
+                    request_deserializer=protos_dot_coldstart_dot_v1_dot_enjoyment__service__pb2.RecordOutcomeRequest.FromString,
+                    response_serializer=protos_dot_coldstart_dot_v1_dot_enjoyment__service__pb2.RecordOutcomeResponse.SerializeToString,
             ),
             'GetModel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetModel,
@@ -241,6 +260,33 @@ class EnjoymentService:
             '/coldstart.v1.EnjoymentService/ExplainEnjoyment',
             protos_dot_coldstart_dot_v1_dot_enjoyment__service__pb2.ExplainEnjoymentRequest.SerializeToString,
             protos_dot_coldstart_dot_v1_dot_enjoyment__service__pb2.ExplainEnjoymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordOutcome(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/coldstart.v1.EnjoymentService/RecordOutcome',
+            protos_dot_coldstart_dot_v1_dot_enjoyment__service__pb2.RecordOutcomeRequest.SerializeToString,
+            protos_dot_coldstart_dot_v1_dot_enjoyment__service__pb2.RecordOutcomeResponse.FromString,
             options,
             channel_credentials,
             insecure,

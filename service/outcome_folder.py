@@ -1,0 +1,19 @@
+"""The folder in which outcomes are kept."""
+
+import os
+from pathlib import Path
+
+
+class FolderUnusable(Exception):
+    """The folder of outcomes can't be written to; the text says why."""
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder where there is none, and try to write; raises FolderUnusable."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        trial = folder / f".trial-{os.getpid()}"
+        trial.write_bytes(b"")
+        trial.unlink()
+    except OSError as error:
+        raise FolderUnusable(f"it can't be written to: {error.strerror}") from None
