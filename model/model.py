@@ -44,16 +44,26 @@ def ignore(_: str) -> None:
 
 @dataclass(frozen=True)
 class State:
-    """What is worked out of a member once, whatever movies are asked for."""
+    """What is worked out of N members of one kind of evidence once, whatever movies are asked for."""
 
     taste: Taste
     """Predicted factors."""
     members: Members
-    """One row for the trees."""
-    extrapolation: float
-    """0 to 1: share of raters who lie nearer to those that the model learned from."""
+    """N rows for the trees."""
+    extrapolation: NDArray[np.float64]
+    """(N,) 0 to 1: share of raters who lie nearer to those that the model learned from."""
     reading: Reading
-    """What its predictions mean."""
+    """What their predictions mean."""
+
+    def repeat(self, counts: NDArray[np.int64]) -> "State":
+        """So many rows of each of the members."""
+        taste = self.taste
+        return State(
+            Taste(taste.factors.repeat(counts, axis=0), taste.evidence, taste.distance.repeat(counts)),
+            self.members.repeat(counts),
+            self.extrapolation.repeat(counts),
+            self.reading.repeat(counts),
+        )
 
 
 class Rows(NamedTuple):
@@ -137,24 +147,23 @@ class Model:
         All pairs of the requests go through the arrays and the trees at once, which for small requests costs two thirds
         of what one by one does.
         """
-        states = [self.state_of(request.member) for request in requests]
+        of_kind: dict[MemberEvidence, list[int]] = {}
+        for place, request in enumerate(requests):
+            of_kind.setdefault(self.prior.usable_evidence(request.member), []).append(place)
+        states = {
+            kind: self._state_of([requests[place].member for place in places], kind) for kind, places in of_kind.items()
+        }
         finished("features")
-        kinds = [state.taste.evidence for state in states]
         found: dict[int, Predictions] = {}
-        for kind in sorted(set(kinds)):
-            places = [place for place, one in enumerate(kinds) if one is kind]
-            counts = [len(requests[place].rows) for place in places]
-            targets = self.view.of_rows(np.concatenate([requests[place].rows for place in places]), kind)
-            factors = np.stack([states[place].taste.factors for place in places]).repeat(counts, axis=0)
-            members = Members.repeated([states[place].members for place in places], counts)
-            prior, rating = self._rate(factors, members, kind, targets, finished)
+        for kind, places in of_kind.items():
+            rows = [requests[place].rows for place in places]
+            counts = np.array([len(one) for one in rows])
+            state = states[kind] if len(rows) == 1 else states[kind].repeat(counts)
+            targets = self.view.of_rows(np.concatenate(rows), kind)
+            predictions = self._predict(state, targets, finished)
             ends = np.cumsum(counts).tolist()
             for place, start, end in zip(places, [0, *ends], ends, strict=False):
-                part = slice(start, end)
-                found[place] = self._told(
-                    states[place], prior[part], rating[part], targets.deviation[part], targets.evidence[part]
-                )
-        finished("interval")
+                found[place] = predictions.part(start, end)
         return [found[place] for place in range(len(requests))]
 
     def rank(
@@ -230,11 +239,20 @@ class Model:
 
     def state_of(self, member: MemberFacts) -> State:
         """What is worked out of a member once."""
-        taste, inputs = self.prior.taste_of(member, self._code)
-        plays = 0 if inputs is None else len(member.movies)
-        members = self.member_columns.of_one(taste.evidence, inputs, plays, member.attributes)
-        extrapolation = self.calibration.extrapolation(taste.distance, taste.evidence)
-        return State(taste, members, extrapolation, self.calibration.reading(taste.evidence, plays, extrapolation))
+        return self._state_of([member], self.prior.usable_evidence(member))
+
+    def _state_of(self, members: Sequence[MemberFacts], evidence: MemberEvidence) -> State:
+        """What is worked out of members of that usable evidence once; of each the same in whatever company."""
+        taste, inputs = self.prior.taste_of(members, evidence, self._code)
+        plays = np.array([len(member.movies) if evidence.has_plays else 0 for member in members])
+        attributes = np.stack([member.attributes for member in members])
+        extrapolation = self.calibration.extrapolation(taste.distance, evidence)
+        return State(
+            taste,
+            self.member_columns.of_kind(evidence, inputs, plays, attributes),
+            extrapolation,
+            self.calibration.reading(evidence, plays, extrapolation),
+        )
 
     def _features(
         self, factors: NDArray[np.float64], members: Members, targets: Targets
@@ -258,30 +276,19 @@ class Model:
         finished("trees")
         return prior, rating
 
-    def _told(
-        self,
-        state: State,
-        prior: NDArray[np.float64],
-        rating: NDArray[np.float64],
-        deviation: NDArray[np.float64],
-        movie: NDArray[np.int8],
-    ) -> Predictions:
-        """What is told of N ratings of one member."""
-        lower, upper, probability = state.reading(rating, deviation, movie, self.schema.scale)
-        return Predictions(
+    def _predict(self, state: State, targets: Targets, finished: Stage) -> Predictions:
+        evidence = state.taste.evidence
+        prior, rating = self._rate(state.taste.factors, state.members, evidence, targets, finished)
+        lower, upper, probability = state.reading(rating, targets.deviation, targets.evidence, self.schema.scale)
+        told = Predictions(
             rating=rating,
             lower=lower,
             upper=upper,
             probability_enjoyed=probability,
             prior_rating=self.schema.scale.cut(prior),
-            movie_evidence=movie,
-            extrapolation=np.full(len(rating), state.extrapolation),
-            member_evidence=state.taste.evidence,
+            movie_evidence=targets.evidence,
+            extrapolation=np.broadcast_to(state.extrapolation, rating.shape),
+            member_evidence=evidence,
         )
-
-    def _predict(self, state: State, targets: Targets, finished: Stage) -> Predictions:
-        taste = state.taste
-        prior, rating = self._rate(taste.factors, state.members, taste.evidence, targets, finished)
-        told = self._told(state, prior, rating, targets.deviation, targets.evidence)
         finished("interval")
         return told

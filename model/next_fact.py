@@ -96,7 +96,7 @@ def _variances_over_values(model: Model, member: MemberFacts, movie: Movie) -> d
     owners = np.repeat(list(unknown), [len(values) for values, _ in unknown.values()])
     attributes = np.repeat(member.attributes[None], len(owners), axis=0)
     attributes[np.arange(len(owners)), owners] = np.concatenate([values for values, _ in unknown.values()])
-    inputs = np.repeat(model.prior.columns.of_plays(member)[None], len(owners), axis=0)
+    inputs = model.prior.columns.of_plays([member]).repeat(len(owners), axis=0)
     plays = np.full(len(owners), len(member.movies))
     evidence = model.prior.usable_evidence(member.with_attributes({int(owners[0]): 0.0}))
     ratings = _ratings(model, evidence, inputs, plays, attributes, movie)
@@ -119,7 +119,7 @@ def _gain_of_plays(model: Model, member: MemberFacts, movie: Movie) -> float:
         return 0.0
     evidence = model.prior.usable_evidence(people[0])
     most = _explained(model, movie, (model.prior.usable_evidence(bare), 0), (evidence, MANY_PLAYS))
-    inputs = np.stack([model.prior.columns.of_plays(one) for one in people])
+    inputs = model.prior.columns.of_plays(people)
     attributes = np.repeat(member.attributes[None], len(people), axis=0)
     plays = np.full(len(people), FURTHER_PLAYS)
     first = float(_ratings(model, evidence, inputs, plays, attributes, movie).var())
