@@ -84,15 +84,9 @@ class Members:
     groups: NDArray[np.int64]
     """(N, A') column of the movies' `group_residuals` that the member belongs to, for each attribute; -1 unknown."""
 
-    @staticmethod
-    def repeated(members: "Sequence[Members]", counts: Sequence[int]) -> "Members":
-        """The rows of all members, each so many times."""
-        return Members(
-            *(
-                np.concatenate([getattr(one, name) for one in members]).repeat(counts, axis=0)
-                for name in Members.__dataclass_fields__
-            )
-        )
+    def repeat(self, counts: NDArray[np.int64]) -> "Members":
+        """So many rows of each of the members."""
+        return Members(*(getattr(self, name).repeat(counts, axis=0) for name in Members.__dataclass_fields__))
 
 
 EVIDENCE, LOG_PLAYS, PRIOR, NUMBERS, BEYOND, AFFINITY, SIMILARITY = 0, 1, 2, 6, 11, 14, 15

@@ -89,16 +89,29 @@ def of_table(plays: pl.LazyFrame, movies: pl.LazyFrame, movie_columns: Sequence[
     return sums.select(VIEW, **features).sort(VIEW)
 
 
-def of_member(
-    completion: NDArray[np.float32], age_days: NDArray[np.float32], movie_sums: NDArray[np.float64]
+def of_members(
+    completion: NDArray[np.float32],
+    age_days: NDArray[np.float32],
+    plays: NDArray[np.int64],
+    movie_sums: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """(F,) the same features for the P plays of one member; `movie_sums` is (C,), NaN stands for unknown."""
-    shares, ages = completion[np.isfinite(completion)], age_days[np.isfinite(age_days)]
-    watched = float(share_watched(shares.astype(np.float64)).sum()) if len(shares) else 0.0
-    recent = float(recency(ages.astype(np.float64)).sum()) if len(ages) else 0.0
-    plays = float(len(completion))
-    sums = dict(zip(OWN, (plays, watched, float(len(shares)), recent, float(len(ages))), strict=True))
-    return np.concatenate([[*own_formulas(sums, np.log1p).values()], mean_of_movies(movie_sums, plays)])
+    """(N, F) the same features for N members of so many `plays` (N,) each.
+
+    `completion` and `age_days` (P,) of all their plays, one member after the other, are NaN where unknown; `movie_sums`
+    is (N, C).
+    """
+    owner, members = np.arange(len(plays)).repeat(plays), len(plays)
+    watched, aged = np.isfinite(completion), np.isfinite(age_days)
+    columns = (
+        np.where(watched, share_watched(completion.astype(np.float64)), 0.0),
+        watched,
+        np.where(aged, recency(age_days.astype(np.float64)), 0.0),
+        aged,
+    )
+    added = (np.bincount(owner, column, members) for column in columns)  # exact, and so the same in any company
+    sums = dict(zip(OWN, (plays.astype(np.float64), *added), strict=True))
+    own = np.array([*own_formulas(sums, np.log1p).values()])
+    return np.concatenate([own.T, mean_of_movies(movie_sums, plays[:, None])], axis=1)
 
 
 def names(movie_columns: Sequence[str]) -> list[str]:

@@ -1,9 +1,10 @@
 """From a predicted rating to an interval and to the probability that the member enjoys the movie."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ SAME_DISTANCE = 0.005
 """Distances that differ by less count as the same: many members share all attributes, and one row at a time is worked
 out in single precision, in which the distance of a member from its like is not quite 0."""
 
+_PLAY_BINS, _FAR = np.array(PLAY_BINS), np.array(FAR)
+
 
 def bin_of(plays: int) -> int:
     """The number of the bin of PLAY_BINS; none has the first."""
@@ -31,7 +34,7 @@ def bin_of(plays: int) -> int:
 
 def bins_of(plays: NDArray[np.int64]) -> NDArray[np.int64]:
     """(N,) the number of the bin of each number of plays."""
-    return np.maximum(np.searchsorted(PLAY_BINS, plays, side="right") - 1, 0)
+    return np.maximum(_PLAY_BINS.searchsorted(plays, "right") - 1, 0)
 
 
 def places_of(rating: Array, scale: Scale) -> Array:
@@ -40,33 +43,49 @@ def places_of(rating: Array, scale: Scale) -> Array:
     return places
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What predictions of one member mean: E kinds of movie evidence, L levels of deviation, PLACES of the scale."""
+class Readings(NamedTuple):
+    """All readings for one kind of member evidence, one after the other: B bins of plays times F classes of
+    extrapolation, of each E kinds of movie evidence, L levels of deviation and PLACES of the scale."""
 
     edges: Array
-    """(E, L - 1) ascending standard deviations at which the next level begins."""
+    """(B F E, L - 1) ascending standard deviations at which the next level begins."""
     lower: Array
-    """(E, L, PLACES) lower end of the 90 % interval."""
+    """(B F E L PLACES,) lower end of the 90 % interval."""
     upper: Array
-    """(E, L, PLACES) upper end of it."""
+    """(B F E L PLACES,) upper end of it."""
     enjoyed: Array
-    """(E, L, PLACES) probability that the rating is at least `enjoyed_from`."""
+    """(B F E L PLACES,) probability that the rating is at least `enjoyed_from`."""
+    kinds: int
+    """E"""
+
+
+class Reading(NamedTuple):
+    """What predictions mean: of one member, or of N members one prediction each."""
+
+    readings: Readings
+    """All that there are."""
+    number: NDArray[np.int64]
+    """() or (N,) which of them; each member has one."""
+
+    def repeat(self, counts: NDArray[np.int64]) -> "Reading":
+        """So many predictions of each of N members."""
+        return Reading(self.readings, self.number.repeat(counts))
 
     def __call__(
         self, rating: Array, deviation: Array, movie: NDArray[np.int8], scale: Scale
     ) -> tuple[Array, Array, Array]:
         """Lower and upper ends and probabilities for N ratings within the scale, of those standard deviations."""
-        kind = movie.astype(np.intp) - 1
-        level = (deviation[:, None] > self.edges[kind]).sum(axis=1)
-        row = (kind * (self.edges.shape[1] + 1) + level) * PLACES
+        edges, lower, upper, enjoyed, kinds = self.readings
+        kind = self.number * kinds + (movie.astype(np.int64) - 1)
+        level = (deviation[:, None] > edges.take(kind, axis=0)).sum(axis=1)
+        row = (kind * (edges.shape[1] + 1) + level) * PLACES
         place = places_of(rating, scale)
-        near = row + np.rint(place).astype(np.intp)
-        before = np.minimum(place.astype(np.intp), PLACES - 2)
-        chance, row = self.enjoyed.ravel(), row + before
-        start = chance[row]
-        probability = start + (place - before) * (chance[row + 1] - start)
-        return np.minimum(self.lower.ravel()[near], rating), np.maximum(self.upper.ravel()[near], rating), probability
+        near = row + np.rint(place).astype(np.int64)
+        before = np.minimum(place.astype(np.int64), PLACES - 2)
+        row += before
+        start = enjoyed.take(row)
+        probability = start + (place - before) * (enjoyed.take(row + 1) - start)
+        return np.minimum(lower.take(near), rating), np.maximum(upper.take(near), rating), probability
 
 
 @dataclass(frozen=True)
@@ -99,16 +118,17 @@ class Calibration:
     tables: Mapping[MemberEvidence, Tables]
     """By what is known of the member."""
 
-    def extrapolation(self, distance: float, member: MemberEvidence) -> float:
-        """The share, 0 to 1, of raters that the model had not seen who lie nearer to those it had learned from."""
-        distances = self._distances[member]
-        return bisect_left(distances, distance - SAME_DISTANCE) / len(distances) if distances else 0.0
+    def extrapolation(self, distance: Array, member: MemberEvidence) -> Array:
+        """(N,) the share, 0 to 1, of raters that the model had not seen who lie nearer to those it had learned from."""
+        distances = self.tables[member].distances
+        return distances.searchsorted(distance - SAME_DISTANCE) / max(len(distances), 1)
 
-    def reading(self, member: MemberEvidence, plays: int, extrapolation: float) -> Reading:
-        """What predictions of a member of so many plays mean."""
-        bins = self._readings[member]
-        classes = bins[min(bin_of(plays), len(bins) - 1)]
-        return classes[min(bisect_right(FAR, extrapolation), len(classes) - 1)]
+    def reading(self, member: MemberEvidence, plays: NDArray[np.int64], extrapolation: Array) -> Reading:
+        """What predictions of N members of so many plays (N,) mean."""
+        bins, classes = self.tables[member].lower.shape[:2]
+        place = np.minimum(bins_of(plays), bins - 1)
+        beyond = np.minimum(_FAR.searchsorted(extrapolation, "right"), classes - 1)
+        return Reading(self._readings[member], place * classes + beyond)
 
     def reach(self, member: MemberEvidence, plays: int, movie: MovieEvidence) -> float:
         """How many standard deviations to either side of a prediction hold 90 % of ratings.
@@ -119,16 +139,15 @@ class Calibration:
         return float(reach[min(bin_of(plays), len(reach) - 1), movie - 1])
 
     @cached_property
-    def _distances(self) -> dict[MemberEvidence, list[float]]:
-        return {member: tables.distances.tolist() for member, tables in self.tables.items()}
-
-    @cached_property
-    def _readings(self) -> dict[MemberEvidence, list[list[Reading]]]:
-        return {
-            member: [
-                [Reading(tables.edges[place], lower, upper, tables.enjoyed[place])
-                 for lower, upper in zip(tables.lower[place], tables.upper[place], strict=True)]
-                for place in range(len(tables.edges))
-            ]
-            for member, tables in self.tables.items()
-        }  # fmt: skip
+    def _readings(self) -> dict[MemberEvidence, Readings]:
+        found = {}
+        for member, tables in self.tables.items():
+            classes, kinds, levels = tables.lower.shape[1:4]
+            found[member] = Readings(
+                tables.edges.repeat(classes, axis=0).reshape(-1, levels - 1),
+                tables.lower.ravel(),
+                tables.upper.ravel(),
+                tables.enjoyed.repeat(classes, axis=0).ravel(),
+                kinds,
+            )
+        return found

@@ -18,22 +18,23 @@ CORRECTIONS = {
 
 
 def prior_parts(prior: Prior, taste: Taste, without_plays: Taste, targets: Targets) -> dict[str, float]:
-    """Rating points that the prior's terms add to the prediction of one movie.
+    """Rating points that the prior's terms add to the prediction of one movie for one member.
 
     Taste from attributes is what attributes alone would say; what plays change of it is taste from plays. Generosity
     is the member's own, whatever it was told from.
     """
     size = targets.factors.shape[1] - 1
     movie, average = targets.factors[0], prior.average_member
+    factors, bare = taste.factors[0], without_plays.factors[0]
     usual = float(movie[:size] @ average[:size])
-    whole = float(movie[:size] @ taste.factors[:size]) - usual
-    by_attributes = float(movie[:size] @ without_plays.factors[:size]) - usual
+    whole = float(movie[:size] @ factors[:size]) - usual
+    by_attributes = float(movie[:size] @ bare[:size]) - usual
     if not taste.evidence.has_plays:
         by_attributes = whole
     return {
         "average": prior.mean,
         "movie": float(movie[size]) + usual + float(targets.offset[0]),
-        "generosity": float(taste.factors[size]),
+        "generosity": float(factors[size]),
         "taste_from_plays": whole - by_attributes,
         "taste_from_attributes": by_attributes,
     }

@@ -1,14 +1,14 @@
 """The inputs from which a member's taste is predicted: what it plays and what is known of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.attributes import encode
-from features.plays import PRIOR_PLAYS, of_member
+from features.plays import PRIOR_PLAYS, of_members
 from features.schema import Schema
 from model.facts import MemberFacts
 
@@ -39,19 +39,18 @@ class MovieColumns:
         parts = (self.columns, self.taste, self.embedding, self.squared_weight[:, None])
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
-    def of_plays(self, member: MemberFacts) -> NDArray[np.float64]:
-        """(F + k + E,) inputs from the plays of one member."""
-        sums = self._summed.take(member.movies, axis=0).sum(axis=0, dtype=np.float64)
+    def of_plays(self, members: Sequence[MemberFacts]) -> NDArray[np.float64]:
+        """(N, F + k + E) inputs from the plays of N members, of each the same in whatever company."""
+        sums = np.empty((len(members), self._summed.shape[1]))
+        for member, total in zip(members, sums, strict=True):
+            np.add.reduce(self._summed.take(member.movies, axis=0), axis=0, dtype=np.float64, out=total)
+        plays = np.array([len(member.movies) for member in members])
+        completion = np.concatenate([member.completion for member in members])
+        age_days = np.concatenate([member.age_days for member in members])
         taste = len(self.names)
         embedding = taste + self.taste.shape[1]
-        features = of_member(member.completion, member.age_days, sums[:taste])
-        return np.concatenate(
-            [
-                features,
-                mean_taste(sums[taste:embedding], len(member.movies)),
-                scaled_embedding(sums[embedding:-1], sums[-1]),
-            ]
-        )
+        features = of_members(completion, age_days, plays, sums[:, :taste])
+        return join_plays(features, sums[:, taste:embedding], sums[:, embedding:-1], sums[:, -1], plays)
 
 
 def join_plays(
@@ -62,20 +61,9 @@ def join_plays(
     plays: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """(N, F + k + E) inputs from plays: features, mean taste and embedding, the last two from their sums."""
-    return np.concatenate(
-        [features, mean_taste(taste, plays[:, None]), scaled_embedding(embedding, squared_weight[:, None])], axis=1
-    )
-
-
-def mean_taste(taste: NDArray[np.float64], plays: NDArray[np.int64] | int) -> NDArray[np.float64]:
-    """Mean taste of the movies played, from its sum."""
-    return taste / (plays + PRIOR_PLAYS)
-
-
-def scaled_embedding(embedding: NDArray[np.float64], squared_weight: Any) -> NDArray[np.float64]:
-    """Place in the space of plays, from the sums of the movies' places and squared weights."""
-    scaled: NDArray[np.float64] = embedding / np.sqrt(squared_weight + PRIOR_EMBEDDING)
-    return scaled
+    mean_taste = taste / (plays[:, None] + PRIOR_PLAYS)
+    scaled_embedding = embedding / np.sqrt(squared_weight[:, None] + PRIOR_EMBEDDING)
+    return np.concatenate([features, mean_taste, scaled_embedding], axis=1)
 
 
 def of_attributes(attributes: NDArray[np.float32], schema: Schema) -> NDArray[np.float64]:

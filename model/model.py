@@ -45,16 +45,25 @@ def ignore(_: str) -> None:
 
 @dataclass(frozen=True)
 class State:
-    """What is worked out of a member once, whatever movies are asked for."""
+    """What is worked out of N members of one kind of evidence once, whatever movies are asked for."""
 
     taste: Taste
     """Predicted factors."""
     members: Members
-    """One row for the trees."""
-    extrapolation: float
-    """0 to 1: share of raters who lie nearer to those that the model learned from."""
+    """N rows for the trees."""
+    extrapolation: NDArray[np.float64]
+    """(N,) 0 to 1: share of raters who lie nearer to those that the model learned from."""
     reading: Reading
-    """What its predictions mean."""
+    """What their predictions mean."""
+
+    def repeat(self, counts: NDArray[np.int64]) -> "State":
+        """So many rows of each of the members."""
+        return State(
+            self.taste.repeat(counts),
+            self.members.repeat(counts),
+            self.extrapolation.repeat(counts),
+            self.reading.repeat(counts),
+        )
 
 
 class Rows(NamedTuple):
@@ -126,13 +135,13 @@ class Model:
         if not played.any():
             evidence = state.taste.evidence
             all_known = rows.min() > NO_ROW
-            place = state.taste.bin
-            targets = self.view.of_rows(rows, evidence, place) if all_known else self.view.of(movies, evidence, place)
+            bins = state.taste.bins
+            targets = self.view.of_rows(rows, evidence, bins) if all_known else self.view.of(movies, evidence, bins)
             return self._predict(state, targets, finished)
         parts = []
         for movie, was_played in zip(movies, played, strict=True):
             one = self.state_of(member.without(movie)) if was_played and isinstance(movie, int) else state
-            parts.append(self._predict(one, self.view.of([movie], one.taste.evidence, one.taste.bin), finished))
+            parts.append(self._predict(one, self.view.of([movie], one.taste.evidence, one.taste.bins), finished))
         return Predictions.join(parts, state.taste.evidence)
 
     def predict_together(self, requests: Sequence[Rows], finished: Stage = ignore) -> list[Predictions]:
@@ -141,25 +150,23 @@ class Model:
         All pairs of the requests go through the arrays and the trees at once, which for small requests costs two thirds
         of what one by one does.
         """
-        states = [self.state_of(request.member) for request in requests]
+        of_kind: dict[MemberEvidence, list[int]] = {}
+        for place, request in enumerate(requests):
+            of_kind.setdefault(self.prior.usable_evidence(request.member), []).append(place)
+        states = {
+            kind: self._state_of([requests[place].member for place in places], kind) for kind, places in of_kind.items()
+        }
         finished("features")
-        kinds = [state.taste.evidence for state in states]
         found: dict[int, Predictions] = {}
-        for kind in sorted(set(kinds)):
-            places = [place for place, one in enumerate(kinds) if one is kind]
-            counts = [len(requests[place].rows) for place in places]
-            bins = np.array([states[place].taste.bin for place in places]).repeat(counts)
-            targets = self.view.of_rows(np.concatenate([requests[place].rows for place in places]), kind, bins)
-            factors = np.stack([states[place].taste.factors for place in places]).repeat(counts, axis=0)
-            members = Members.repeated([states[place].members for place in places], counts)
-            prior, rating = self._rate(factors, members, kind, targets, finished)
+        for kind, places in of_kind.items():
+            rows = [requests[place].rows for place in places]
+            counts = np.array([len(one) for one in rows])
+            state = states[kind] if len(rows) == 1 else states[kind].repeat(counts)
+            targets = self.view.of_rows(np.concatenate(rows), kind, state.taste.bins)
+            predictions = self._predict(state, targets, finished)
             ends = np.cumsum(counts).tolist()
             for place, start, end in zip(places, [0, *ends], ends, strict=False):
-                part = slice(start, end)
-                found[place] = self._told(
-                    states[place], prior[part], rating[part], targets.deviation[part], targets.evidence[part]
-                )
-        finished("interval")
+                found[place] = predictions.part(start, end)
         return [found[place] for place in range(len(requests))]
 
     def rank(
@@ -181,7 +188,7 @@ class Model:
         finished("features")
         if most is not None:
             rows = self._candidates(state, rows, most)
-        predictions = self._predict(state, self.view.of_rows(rows, state.taste.evidence, state.taste.bin), finished)
+        predictions = self._predict(state, self.view.of_rows(rows, state.taste.evidence, state.taste.bins), finished)
         order = np.argsort(-predictions.rating, kind="stable")[:most]
         return rows[order].astype(np.int32), predictions.take(order)
 
@@ -191,12 +198,12 @@ class Model:
         if likely_count >= len(rows):
             return rows
         taste, evidence = state.taste, state.taste.evidence
-        numbers = prior_numbers(taste.factors, *self.view.prior_of_rows(rows, evidence, taste.bin))
+        numbers = prior_numbers(taste.factors, *self.view.prior_of_rows(rows, evidence, taste.bins))
         prior = self.prior.mean + numbers[:, 0]
         weight = self.trees.weights.get(evidence, 0.0)
         highest = self.schema.scale.cut(prior + weight * self._highest_corrections[rows] + ROUNDING)
         likely = rows[np.argpartition(-highest, likely_count)[:likely_count]]
-        targets = self.view.of_rows(likely, evidence, taste.bin)
+        targets = self.view.of_rows(likely, evidence, taste.bins)
         _, rating = self._rate(taste.factors, state.members, evidence, targets, ignore)
         least = np.partition(rating, -most)[-most]
         candidates: NDArray[np.int64] = rows[highest >= least]
@@ -214,7 +221,7 @@ class Model:
     def features(self, member: MemberFacts, movies: Sequence[Movie]) -> NDArray[np.float32]:
         """(N, F) what the trees see of the member and each movie, in the order of `feature_names`."""
         state = self.state_of(member)
-        targets = self.view.of(movies, state.taste.evidence, state.taste.bin)
+        targets = self.view.of(movies, state.taste.evidence, state.taste.bins)
         return self._features(state.taste.factors, state.members, targets)[1]
 
     def explain(self, member: MemberFacts, movie: Movie) -> Explanation:
@@ -224,7 +231,7 @@ class Model:
             member = member.without(movie)
         state = self.state_of(member)
         without_plays = self.state_of(member.without_plays()).taste
-        targets = self.view.of([movie], state.taste.evidence, state.taste.bin)
+        targets = self.view.of([movie], state.taste.evidence, state.taste.bins)
         parts = prior_parts(self.prior, state.taste, without_plays, targets)
         features = self._features(state.taste.factors, state.members, targets)[1]
         contributions = self.trees.contributions(features, state.taste.evidence)[0]
@@ -237,11 +244,20 @@ class Model:
 
     def state_of(self, member: MemberFacts) -> State:
         """What is worked out of a member once."""
-        taste, inputs = self.prior.taste_of(member, self._code)
-        plays = 0 if inputs is None else len(member.movies)
-        members = self.member_columns.of_one(taste.evidence, inputs, plays, member.attributes)
-        extrapolation = self.calibration.extrapolation(taste.distance, taste.evidence)
-        return State(taste, members, extrapolation, self.calibration.reading(taste.evidence, plays, extrapolation))
+        return self._state_of([member], self.prior.usable_evidence(member))
+
+    def _state_of(self, members: Sequence[MemberFacts], evidence: MemberEvidence) -> State:
+        """What is worked out of members of that usable evidence once; of each the same in whatever company."""
+        taste, inputs = self.prior.taste_of(members, evidence, self._code)
+        plays = np.array([len(member.movies) if evidence.has_plays else 0 for member in members])
+        attributes = np.stack([member.attributes for member in members])
+        extrapolation = self.calibration.extrapolation(taste.distance, evidence)
+        return State(
+            taste,
+            self.member_columns.of_kind(evidence, inputs, plays, attributes),
+            extrapolation,
+            self.calibration.reading(evidence, plays, extrapolation),
+        )
 
     def _features(
         self, factors: NDArray[np.float64], members: Members, targets: Targets
@@ -265,30 +281,19 @@ class Model:
         finished("trees")
         return prior, rating
 
-    def _told(
-        self,
-        state: State,
-        prior: NDArray[np.float64],
-        rating: NDArray[np.float64],
-        deviation: NDArray[np.float64],
-        movie: NDArray[np.int8],
-    ) -> Predictions:
-        """What is told of N ratings of one member."""
-        lower, upper, probability = state.reading(rating, deviation, movie, self.schema.scale)
-        return Predictions(
+    def _predict(self, state: State, targets: Targets, finished: Stage) -> Predictions:
+        evidence = state.taste.evidence
+        prior, rating = self._rate(state.taste.factors, state.members, evidence, targets, finished)
+        lower, upper, probability = state.reading(rating, targets.deviation, targets.evidence, self.schema.scale)
+        told = Predictions(
             rating=rating,
             lower=lower,
             upper=upper,
             probability_enjoyed=probability,
             prior_rating=self.schema.scale.cut(prior),
-            movie_evidence=movie,
-            extrapolation=np.full(len(rating), state.extrapolation),
-            member_evidence=state.taste.evidence,
+            movie_evidence=targets.evidence,
+            extrapolation=np.broadcast_to(state.extrapolation, rating.shape),
+            member_evidence=evidence,
         )
-
-    def _predict(self, state: State, targets: Targets, finished: Stage) -> Predictions:
-        taste = state.taste
-        prior, rating = self._rate(taste.factors, state.members, taste.evidence, targets, finished)
-        told = self._told(state, prior, rating, targets.deviation, targets.evidence)
         finished("interval")
         return told

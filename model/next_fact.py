@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from features.pairs import pair_features
 from features.schema import Attribute
-from model.calibration import bin_of
+from model.calibration import bins_of
 from model.evidence import MemberEvidence, MovieEvidence
 from model.facts import MemberFacts
 from model.inputs import of_attributes
@@ -38,6 +38,8 @@ PEOPLE = 48
 """Published members whose plays are tried: the variance over them is then known to about a fifth."""
 LOOKED_AT = 4 * PEOPLE
 """Published members that are looked at in search of those with enough plays."""
+NO_PLAYS = np.zeros(1, np.int64)
+"""The bin of members without plays; standard deviations don't depend on it."""
 LEAST_SHARE = 0.005
 """A fact that would narrow the interval by a smaller share isn't worth a question."""
 
@@ -52,7 +54,7 @@ def next_fact(model: Model, member: MemberFacts, movie: Movie) -> NextFact | Non
     evidence = model.prior.usable_evidence(member)
     predicted = model.predict(member, [movie])
     current = float(predicted.upper[0] - predicted.lower[0])
-    variance = float(model.view.of([movie], evidence, 0).deviation[0]) ** 2
+    variance = float(model.view.of([movie], evidence, NO_PLAYS).deviation[0]) ** 2
     if variance <= 0:
         return None
     most = max(variance - model.prior.noise, 0.0)
@@ -97,7 +99,7 @@ def _variances_over_values(model: Model, member: MemberFacts, movie: Movie) -> d
     owners = np.repeat(list(unknown), [len(values) for values, _ in unknown.values()])
     attributes = np.repeat(member.attributes[None], len(owners), axis=0)
     attributes[np.arange(len(owners)), owners] = np.concatenate([values for values, _ in unknown.values()])
-    inputs = np.repeat(model.prior.columns.of_plays(member)[None], len(owners), axis=0)
+    inputs = model.prior.columns.of_plays([member]).repeat(len(owners), axis=0)
     plays = np.full(len(owners), len(member.movies))
     evidence = model.prior.usable_evidence(member.with_attributes({int(owners[0]): 0.0}))
     ratings = _ratings(model, evidence, inputs, plays, attributes, movie)
@@ -120,7 +122,7 @@ def _gain_of_plays(model: Model, member: MemberFacts, movie: Movie) -> float:
         return 0.0
     evidence = model.prior.usable_evidence(people[0])
     most = _explained(model, movie, (model.prior.usable_evidence(bare), 0), (evidence, MANY_PLAYS))
-    inputs = np.stack([model.prior.columns.of_plays(one) for one in people])
+    inputs = model.prior.columns.of_plays(people)
     attributes = np.repeat(member.attributes[None], len(people), axis=0)
     plays = np.full(len(people), FURTHER_PLAYS)
     first = float(_ratings(model, evidence, inputs, plays, attributes, movie).var())
@@ -135,7 +137,7 @@ def _gain_of_plays(model: Model, member: MemberFacts, movie: Movie) -> float:
 
 def _explained(model: Model, movie: Movie, less: tuple[MemberEvidence, int], more: tuple[MemberEvidence, int]) -> float:
     """How much of the variance with less evidence and plays is explained with more, by how far intervals then reach."""
-    before, after = (model.view.of([movie], evidence, 0) for evidence, _ in (less, more))
+    before, after = (model.view.of([movie], evidence, NO_PLAYS) for evidence, _ in (less, more))
     wide, narrow = (
         model.calibration.reach(evidence, plays, MovieEvidence(int(one.evidence[0]))) * float(one.deviation[0])
         for (evidence, plays), one in ((less, before), (more, after))
@@ -179,7 +181,7 @@ def _ratings(
     if not evidence.has_plays:
         inputs, plays = np.zeros_like(inputs), np.zeros_like(plays)
     factors, _ = model.prior.predict(evidence, inputs, of_attributes(attributes, model.schema), plays)
-    target = model.view.of([movie], evidence, bin_of(int(plays[0])))
+    target = model.view.of([movie], evidence, bins_of(plays[:1]))
     movies, offset, deviation = (
         np.repeat(one, len(plays), axis=0) for one in (target.factors, target.offset, target.deviation)
     )

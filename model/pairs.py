@@ -77,16 +77,17 @@ class MemberColumns:
         embedding = inputs[:, self._embedding :].astype(np.float32)
         return Members(evidence, np.log1p(plays), compared, genres, embedding, self._groups(attributes))
 
-    def of_one(
+    def of_kind(
         self,
         evidence: MemberEvidence,
         inputs: NDArray[np.float64] | None,
-        plays: int,
+        plays: NDArray[np.int64],
         attributes: NDArray[np.float32],
     ) -> Members:
-        """One member as one row; `inputs` is (I,), None without plays."""
-        row = np.zeros((1, self._width)) if inputs is None else inputs[None]
-        return self.of(np.array([int(evidence)]), row, np.array([plays]), attributes[None])
+        """N members of one kind of evidence; `inputs` is (N, I), None without plays."""
+        count = len(plays)
+        rows = np.zeros((count, self._width)) if inputs is None else inputs
+        return self.of(np.full(count, int(evidence)), rows, plays, attributes)
 
     def _groups(self, attributes: NDArray[np.float32]) -> NDArray[np.int64]:
         """(N, A') column of the movies' residuals for each attribute that has groups; -1 where not known."""

@@ -36,6 +36,19 @@ class Predictions:
             **{name: getattr(self, name)[order] for name in ARRAYS}, member_evidence=self.member_evidence
         )
 
+    def part(self, start: int, end: int) -> "Predictions":
+        """Those from one place to before another; the numbers aren't copied."""
+        return Predictions(
+            self.rating[start:end],
+            self.lower[start:end],
+            self.upper[start:end],
+            self.probability_enjoyed[start:end],
+            self.prior_rating[start:end],
+            self.movie_evidence[start:end],
+            self.extrapolation[start:end],
+            self.member_evidence,
+        )
+
     @staticmethod
     def join(parts: "Sequence[Predictions]", evidence: MemberEvidence) -> "Predictions":
         """All predictions of all parts, in their order."""

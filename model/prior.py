@@ -1,6 +1,6 @@
 """The factorization prior: factors of movies, and of members from what is known of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from features.attributes import Coder
 from features.movies import describe
 from features.schema import Attribute, Schema
-from model.calibration import bin_of, bins_of
+from model.calibration import bins_of
 from model.evidence import MemberEvidence, MovieEvidence
 from model.facts import MemberFacts, MovieFacts
 from model.inputs import MovieColumns
@@ -53,16 +53,22 @@ class Description:
 
 @dataclass(frozen=True)
 class Taste:
-    """What is predicted of a member: k numbers of taste, and generosity."""
+    """What is predicted of N members of one kind of evidence: k numbers of taste, and generosity."""
 
     factors: NDArray[np.float64]
-    """(k + 1,) taste, then generosity in rating points."""
+    """(N, k + 1) taste, then generosity in rating points."""
     evidence: MemberEvidence
     """What it was predicted from."""
-    bin: int
-    """The number of the bin of PLAY_BINS that the plays are in; 0 without plays."""
-    distance: float
-    """How far the member's inputs lie from the nearest of the raters that stand for all; 0 with nothing known."""
+    bins: NDArray[np.int64]
+    """(N,) the number of the bin of PLAY_BINS that the plays are in; 0 without plays."""
+    distance: NDArray[np.float64]
+    """(N,) how far the member's inputs lie from the nearest of the raters that stand for all; 0 with nothing known."""
+
+    def repeat(self, counts: NDArray[np.int64]) -> "Taste":
+        """So many rows of each of the members."""
+        return Taste(
+            self.factors.repeat(counts, axis=0), self.evidence, self.bins.repeat(counts), self.distance.repeat(counts)
+        )
 
 
 @dataclass(frozen=True)
@@ -106,25 +112,30 @@ class Prior:
                 return kind
         return MemberEvidence.NOTHING
 
-    def taste_of(self, member: MemberFacts, code: Coder) -> tuple[Taste, NDArray[np.float64] | None]:
-        """The member's predicted factors, and the (I,) inputs from its plays, None without plays.
+    def taste_of(
+        self, members: Sequence[MemberFacts], evidence: MemberEvidence, code: Coder
+    ) -> tuple[Taste, NDArray[np.float64] | None]:
+        """The predicted factors of N members of that usable evidence, and (N, I) inputs from plays, None without plays.
 
-        `code` encodes member attributes.
+        Each member's are bit by bit the same in whatever company. `code` encodes member attributes.
         """
-        evidence = self.usable_evidence(member)
         if evidence is MemberEvidence.NOTHING:
-            return Taste(self.average_member, evidence, 0, 0.0), None
-        inputs = self.columns.of_plays(member) if evidence.has_plays else None
+            average = self.average_member[None].repeat(len(members), axis=0)
+            return Taste(average, evidence, np.zeros(len(members), np.int64), np.zeros(len(members))), None
+        inputs = self.columns.of_plays(members) if evidence.has_plays else None
         parts = [] if inputs is None else [inputs]
         if evidence.has_attributes:
-            parts.append(code(member.attributes[None])[0].astype(np.float64))
-        factors, distance = self.heads[evidence].predict_one(np.concatenate(parts))
-        place = bin_of(len(member.movies)) if evidence.has_plays else 0
+            parts.append(code(np.stack([member.attributes for member in members])).astype(np.float64))
+        factors, distance = self.heads[evidence].predict_apart(np.concatenate(parts, axis=1))
+        bins = np.zeros(len(members), np.int64)
         if evidence.has_plays:
-            share = float(self.followed[evidence][place])
-            if share < 1:
-                factors = share * factors + (1 - share) * self._one_without_plays(evidence, parts[-1])
-        return Taste(factors, evidence, place, distance), inputs
+            bins = bins_of(np.array([len(member.movies) for member in members]))
+            share = self.followed[evidence][bins]
+            partly = np.flatnonzero(share < 1)
+            if len(partly):
+                part, bare = share[partly][:, None], self._apart_without_plays(evidence, parts[-1][partly])
+                factors[partly] = part * factors[partly] + (1 - part) * bare
+        return Taste(factors, evidence, bins, distance), inputs
 
     def predict(
         self,
@@ -150,9 +161,9 @@ class Prior:
             return self.heads[MemberEvidence.ATTRIBUTES].predict(attributes)[0]
         return self.average_member
 
-    def _one_without_plays(self, evidence: MemberEvidence, attributes: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _apart_without_plays(self, evidence: MemberEvidence, attributes: NDArray[np.float64]) -> NDArray[np.float64]:
         if evidence.has_attributes and MemberEvidence.ATTRIBUTES in self.heads:
-            return self.heads[MemberEvidence.ATTRIBUTES].predict_one(attributes)[0]
+            return self.heads[MemberEvidence.ATTRIBUTES].predict_apart(attributes)[0]
         return self.average_member
 
     def deviation(

@@ -1,13 +1,28 @@
 """From inputs to factors: a straight line in each input and bumps around landmarks, fitted as one ridge."""
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Single = NDArray[np.float32]
+
+
+class Apart(NamedTuple):
+    """What rows that are worked out apart from each other need: S inputs that bumps see, L landmarks, K outputs."""
+
+    seen: NDArray[np.int64]
+    """(S,) their places among the inputs."""
+    landmarks: Single
+    """(L, S) times -2."""
+    lengths: Single
+    """(L,) squared lengths of the landmarks."""
+    bumps: Single
+    """(K, L)"""
+    linear: NDArray[np.float64]
+    """(K, D)"""
 
 
 @dataclass(frozen=True)
@@ -36,12 +51,15 @@ class KernelRegression:
     """(L, K)"""
 
     @cached_property
-    def _single(self) -> tuple[NDArray[np.int64], Single, Single, Single]:
-        """The S inputs that bumps see; for one row at a time, in single precision, landmarks (L, S), their squared
-        lengths (L,) and bumps (L, K)."""
+    def _apart(self) -> "Apart":
         seen = np.flatnonzero(self.sight * self.scale)
-        landmarks, lengths = self.landmarks[:, seen], (self.landmarks**2).sum(axis=1)
-        return seen, landmarks.astype(np.float32), lengths.astype(np.float32), self.bumps.astype(np.float32)
+        return Apart(
+            seen,
+            (-2 * self.landmarks[:, seen]).astype(np.float32),
+            (self.landmarks**2).sum(axis=1).astype(np.float32),
+            np.ascontiguousarray(self.bumps.T, np.float32),
+            np.ascontiguousarray(self.linear.T),
+        )
 
     def scaled(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, D) inputs as the regression sees them; what is unknown (NaN) becomes 0."""
@@ -54,22 +72,27 @@ class KernelRegression:
         squared = squared_distances(scaled * self.sight, self.landmarks)
         return self.at_distances(scaled, squared), np.sqrt(squared.min(axis=1))
 
-    def predict_one(self, inputs: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-        """(K,) outputs for (D,) inputs, and how far they lie from the nearest landmark.
+    def predict_apart(self, inputs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(N, K) outputs for (N, D) inputs, and (N,) distances, each row's bit by bit the same in whatever company.
 
-        The bumps are worked out in single precision, which halves the memory that has to be read; outputs differ by
-        some millionths from those of `predict`.
+        A product of matrices may round otherwise than one of a matrix and a vector, so there is one of those for each
+        row. The bumps are worked out in single precision, which halves the memory that has to be read; outputs differ
+        by some millionths from those of `predict`.
         """
-        seen, landmarks, lengths, bumps = self._single
+        apart = self._apart
         scaled = (inputs - self.centre) * self.scale
         scaled[np.isnan(scaled)] = 0
-        sighted = (scaled * self.sight)[seen]
-        squared = lengths + np.float32(sighted @ sighted) - 2 * (landmarks @ sighted.astype(np.float32))
+        sighted = (scaled * self.sight).take(apart.seen, axis=1)
+        squared = np.matmul(apart.landmarks, sighted.astype(np.float32)[:, :, None])[:, :, 0]
+        squared += apart.lengths
+        squared += (sighted * sighted).sum(axis=1).astype(np.float32)[:, None]
         np.maximum(squared, 0, out=squared)
-        distance = math.sqrt(squared.min())
+        distance = np.sqrt(squared.min(axis=1).astype(np.float64))
         squared *= np.float32(-self.gamma)
-        outputs: NDArray[np.float64] = self.intercept + scaled @ self.linear
-        outputs += np.exp(squared, out=squared) @ bumps
+        heights = np.exp(squared, out=squared)
+        outputs: NDArray[np.float64] = np.matmul(apart.linear, scaled[:, :, None])[:, :, 0]
+        outputs += self.intercept
+        outputs += np.matmul(apart.bumps, heights[:, :, None])[:, :, 0]
         return outputs, distance
 
     def at_distances(self, scaled: NDArray[np.float64], squared: NDArray[np.float64]) -> NDArray[np.float64]:

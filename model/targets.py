@@ -15,8 +15,9 @@ from model.pairs import PairColumns, described_movie
 from model.prior import Description, Prior
 
 Array = NDArray[np.float64]
-Bins = int | NDArray[np.int64]
-"""For one member, or for each of N rows: the number of the bin of PLAY_BINS that the plays are in; 0 without plays."""
+Bins = NDArray[np.int64]
+"""(N,), or (1,) for a member whom all rows have in common: the number of the bin of PLAY_BINS that the plays are in; 0
+without plays."""
 Movie = int | MovieFacts | None
 """A row of the catalogue, a description of a movie outside it, or a movie of which nothing is known."""
 
@@ -83,15 +84,15 @@ class MovieView:
         """Movies by their rows of the catalogue."""
         return Targets(*self.prior_of_rows(rows, evidence, bins), self.ready.take(rows), self.evidence.take(rows))
 
-    def of(self, movies: Sequence[Movie], evidence: MemberEvidence, place: int) -> Targets:
-        """Movies of any kind, in their order, for a member whose plays are in that bin."""
+    def of(self, movies: Sequence[Movie], evidence: MemberEvidence, bins: Bins) -> Targets:
+        """Movies of any kind, in their order, for one member."""
         rows = [movie for movie in movies if isinstance(movie, int)]
         if len(rows) == len(movies):
-            return self.of_rows(np.array(rows, np.int64), evidence, place)
+            return self.of_rows(np.array(rows, np.int64), evidence, bins)
         parts = [
-            self.of_rows(np.array([movie]), evidence, place)
+            self.of_rows(np.array([movie]), evidence, bins)
             if isinstance(movie, int)
-            else self._unrated(movie, evidence, place)
+            else self._unrated(movie, evidence, bins)
             for movie in movies
         ]
         return Targets(
@@ -102,14 +103,14 @@ class MovieView:
             np.concatenate([part.evidence for part in parts]),
         )
 
-    def _unrated(self, movie: MovieFacts | None, evidence: MemberEvidence, place: int) -> Targets:
+    def _unrated(self, movie: MovieFacts | None, evidence: MemberEvidence, bins: Bins) -> Targets:
         known = movie if movie is not None and movie.is_described else None
         kind = MovieEvidence.UNKNOWN if known is None else MovieEvidence.DESCRIBED
         factors = self._prior.description.predict_one(self._schema, known)[None]
         movies = described_movie(self._schema, known, self._pairs.movies, self._prior.columns.mean_year)
         return Targets(
             factors,
-            self._offsets[evidence].description.predict_one(self._schema, known)[place : place + 1],
+            self._offsets[evidence].description.predict_one(self._schema, known)[bins],
             self._prior.deviation(evidence, factors, np.array([self._prior.unrated_variance[kind]])),
             ready(movies, len(self._pairs.grouped)),
             np.array([kind], np.int8),

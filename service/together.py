@@ -93,11 +93,15 @@ class Together:
 
     def _predict(self, model: Model, rows: list[Rows]) -> list[Predictions]:
         began = self._clock()
+        spent: dict[str, float] = {}
 
         def finished(stage: str) -> None:
             nonlocal began
             now = self._clock()
-            self._measured(stage, (now - began) / len(rows), len(rows))
+            spent[stage] = spent.get(stage, 0.0) + now - began
             began = now
 
-        return model.predict_together(rows, finished)
+        found = model.predict_together(rows, finished)
+        for stage, seconds in spent.items():
+            self._measured(stage, seconds / len(rows), len(rows))
+        return found

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.schema import Scale
-from model.calibration import FAR, SAME_DISTANCE, Calibration, bins_of
+from model.calibration import SAME_DISTANCE, Calibration
 from model.evidence import MemberEvidence
 
 Array = NDArray[np.float64]
@@ -58,13 +58,8 @@ def read_rows(
     scale: Scale,
 ) -> tuple[Array, Array, Array]:
     """Lower and upper ends and probabilities (N,) of many members at once, each as it would be served; all (N,)."""
-    found = np.empty((3, len(rating)))
-    group = bins_of(plays) * (len(FAR) + 1) + np.searchsorted(FAR, extrapolation, side="right")
-    for number in np.unique(group):
-        chosen = np.flatnonzero(group == number)
-        reading = calibration.reading(member, int(plays[chosen[0]]), float(extrapolation[chosen[0]]))
-        found[:, chosen] = reading(rating[chosen], deviation[chosen], movie[chosen].astype(np.int8), scale)
-    return found[0], found[1], found[2]
+    reading = calibration.reading(member, plays, extrapolation)
+    return reading(rating, deviation, movie.astype(np.int8), scale)
 
 
 def thinned(distances: Array) -> Array:

@@ -43,6 +43,7 @@ def model_of_fold(fit, number: int) -> Model:
         MemberTable(empty, empty, empty, empty, empty, empty), catalogue, prior,
         {kind: Offsets(np.zeros((bins, len(catalogue))), nothing) for kind in MemberEvidence},
         PairColumns(fit.table.movies[number], fit.table.grouped), Trees(None, {}), fit.core.calibration,
+        fit.core.reference,
     )  # fmt: skip
 
 
@@ -60,7 +61,7 @@ def facts_of(fit, view: int, evidence: MemberEvidence) -> MemberFacts:
 
 def served_row(model: Model, facts: MemberFacts, movie, offset: float) -> np.ndarray:
     state = model.state_of(facts)
-    targets = replace(model.view.of([movie], state.taste.evidence, state.taste.bin), offset=np.array([offset]))
+    targets = replace(model.view.of([movie], state.taste.evidence, state.taste.bins), offset=np.array([offset]))
     prior = prior_numbers(state.taste.factors, targets.factors, targets.offset, targets.deviation)
     return pair_features(state.members, targets.columns, prior)[0]
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.movies import MOVIE
-from features.plays import names, of_member, of_table
+from features.plays import names, of_members, of_table
 from model.facts import MemberFacts
 from training.play_inputs import play_features, play_inputs
 
@@ -51,12 +51,12 @@ def test_tables_and_requests_give_the_same_row(members):
     assert table["view"].to_list() == list(range(len(members)))
     for row, plays in zip(table.drop("view").to_numpy(), members, strict=True):
         completion, age = zip(*plays.values(), strict=True)
-        one = of_member(numbers(completion), numbers(age), movie_sums(plays))
+        [one] = of_members(numbers(completion), numbers(age), np.array([len(plays)]), movie_sums(plays)[None])
         assert one == pytest.approx(row, rel=1e-9, abs=1e-9)
 
 
 def test_a_play_of_which_only_the_movie_is_known_counts_as_a_play_and_says_no_more():
-    row = of_member(numbers([None]), numbers([None]), movie_sums([0]))
+    [row] = of_members(numbers([None]), numbers([None]), np.array([1]), movie_sums([0])[None])
     features = dict(zip(names(COLUMNS), row, strict=True))
     assert features["log_plays"] == pytest.approx(np.log(2))
     assert [features[name] for name in ("completion", "completion_known", "recency", "age_known")] == [0, 0, 0, 0]
@@ -65,7 +65,8 @@ def test_a_play_of_which_only_the_movie_is_known_counts_as_a_play_and_says_no_mo
 
 def test_a_play_of_30_days_ago_is_half_as_recent_as_one_on_the_last_day():
     place = names(COLUMNS).index("recency")
-    last, month = (of_member(numbers([None]), numbers([age]), movie_sums([0]))[place] for age in (0, 30))
+    two = of_members(numbers([None] * 2), numbers([0, 30]), np.array([1, 1]), np.stack([movie_sums([0])] * 2))
+    last, month = two[:, place]
     assert month == pytest.approx(last / 2)
 
 
@@ -81,4 +82,4 @@ def test_the_training_rows_of_plays_are_those_of_a_request(small_fit):
             plays["completion"].fill_null(np.nan).to_numpy().astype(np.float32),
             plays["age_days"].fill_null(np.nan).to_numpy().astype(np.float32),
         )
-        assert columns.of_plays(facts) == pytest.approx(inputs[view], rel=1e-6, abs=1e-6)
+        assert columns.of_plays([facts])[0] == pytest.approx(inputs[view], rel=1e-6, abs=1e-6)

@@ -36,7 +36,7 @@ def test_no_correction_is_above_the_bound_of_its_movie(small, members):
     rows = np.arange(len(model.catalogue))
     for member in members:
         state = model.state_of(member)
-        targets = model.view.of_rows(rows, state.taste.evidence, state.taste.bin)
+        targets = model.view.of_rows(rows, state.taste.evidence, state.taste.bins)
         _, own = model._features(state.taste.factors, state.members, targets)
         assert (model.trees.booster.predict(own) <= highest + 1e-9).all()
         exact = highest_corrections(model.trees.booster, own, np.ones_like(alone))

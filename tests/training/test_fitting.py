@@ -130,8 +130,8 @@ def test_what_the_calibration_learns_from_is_what_is_served(small_fit, kind):
         if kind.has_attributes:
             shown = replace(shown, attributes=views.attributes[view])
         prior = table.apart.fitted[table.apart.fold[view]].prior
-        taste, _ = prior.taste_of(shown, Coder(schema.member_attributes))
+        taste, _ = prior.taste_of([shown], prior.usable_evidence(shown), Coder(schema.member_attributes))
         assert taste.evidence is kind
-        assert taste.distance == pytest.approx(table.apart.distance[kind][view], abs=0.003)
+        assert taste.distance[0] == pytest.approx(table.apart.distance[kind][view], abs=0.003)
         told = small_fit.core.calibration.extrapolation(taste.distance, kind)
-        assert told == pytest.approx(judged.extrapolation[place], abs=0.02)
+        assert told[0] == pytest.approx(judged.extrapolation[place], abs=0.02)

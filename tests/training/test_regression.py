@@ -71,7 +71,7 @@ def test_noise_alone_takes_the_strongest_ridge(world):
 
 def test_one_row_and_many_give_the_same_outputs(world):
     regression, _ = fitted(world)
-    outputs, distance = regression.predict_one(world[0][5])
+    outputs, distance = (found[0] for found in regression.predict_apart(world[0][5:6]))
     assert outputs == pytest.approx(regression.predict(world[0])[0][5], abs=1e-5)  # its bumps are of single precision
     assert distance == pytest.approx(regression.predict(world[0])[1][5], abs=2e-3)
 
@@ -84,10 +84,10 @@ def test_what_is_unknown_counts_as_the_centre(world):
 
 def test_the_distance_is_that_to_the_nearest_landmark(world):
     regression, _ = fitted(world)
-    found = [regression.predict_one(np.array([0.0, far]))[1] for far in (3.0, 10.0, 1000.0)]
+    found = regression.predict_apart(np.array([[0.0, far] for far in (3.0, 10.0, 1000.0)]))[1].tolist()
     expected = [np.linalg.norm(regression.landmarks - [0.0, far], axis=1).min() for far in (3.0, 10.0, 1000.0)]
     assert found == pytest.approx(expected)
-    assert regression.predict_one(regression.landmarks[0])[1] == pytest.approx(0, abs=2e-3)
+    assert regression.predict_apart(regression.landmarks[:1])[1][0] == pytest.approx(0, abs=2e-3)
 
 
 def test_ten_rows_are_enough_for_numbers(world):
@@ -103,6 +103,6 @@ def test_bumps_see_no_more_than_they_are_told_to(world):
         inputs, given, np.ones(len(inputs)), np.zeros(2), np.ones(2), SETTINGS, folds, np.random.default_rng(2),
         np.array([2.0, 0.0]),
     )  # fmt: skip
-    for outputs in (regression.predict, lambda rows: (np.stack([regression.predict_one(row)[0] for row in rows]),)):
+    for outputs in (regression.predict, regression.predict_apart):
         there, further = (outputs(np.array([[0.5, place]]))[0] for place in (0.0, 1.0))
         assert further - there == pytest.approx(regression.linear[1:], abs=1e-4)
