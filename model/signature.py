@@ -40,14 +40,19 @@ def sign(store: Store, version: str, key: Ed25519PrivateKey) -> None:
     store.write_record(version, SIGNATURE, key.sign(manifest))
 
 
-def signed_by(store: Store, public_key: bytes) -> Callable[[str], Callable[[bytes], None]]:
-    """For a version, what raises ArtifactError unless the manifest that it is shown is signed. Raises WrongKey."""
+def public_key(content: bytes) -> Ed25519PublicKey:
+    """The key in a PEM file; raises WrongKey."""
     try:
-        key = load_pem_public_key(public_key)
+        key = load_pem_public_key(content)
     except ValueError as error:
         raise WrongKey("the public key isn't one in PEM") from error
     if not isinstance(key, Ed25519PublicKey):
         raise WrongKey("the public key isn't an ed25519 key")
+    return key
+
+
+def signed_by(store: Store, key: Ed25519PublicKey) -> Callable[[str], Callable[[bytes], None]]:
+    """For a version, what raises ArtifactError unless the manifest that it is shown is signed."""
 
     def of_version(version: str) -> Callable[[bytes], None]:
         def verify(manifest: bytes) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import time
+from pathlib import Path
 
 from service.logs import set_up
 from service.settings import SECRET, read_settings, variable
@@ -38,6 +39,9 @@ def main() -> int:
     from service.supervisor import NoWorker, supervise  # only now: Prometheus reads the environment when imported
     from service.tokens import TokensError
 
+    if settings.require_signature and (reason := _why_unusable(settings.require_signature)):
+        print(f"error: the file of --require-signature can't be used: {reason}", file=sys.stderr)
+        return 1
     try:
         if settings.outcomes:
             prepare(settings.outcomes)
@@ -52,6 +56,17 @@ def main() -> int:
         print(f"error: the file of --tokens can't be used: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _why_unusable(key_file: Path) -> str | None:
+    """Why no signature can be checked by the key in a file, None where one can be."""
+    from model.signature import WrongKey, public_key  # needs a package that not everybody has
+
+    try:
+        public_key(key_file.read_bytes())
+    except (OSError, WrongKey) as error:
+        return str(error)
+    return None
 
 
 if __name__ == "__main__":

@@ -82,9 +82,10 @@ def live_models(
     limits = Limits(settings.trial_memory_mib << 20, settings.trial_seconds)
     signed_by = None
     if settings.require_signature:
-        from model.signature import signed_by as signed  # needs a package that not everybody has
+        from model.signature import public_key  # needs a package that not everybody has
+        from model.signature import signed_by as signed
 
-        signed_by = signed(store, settings.require_signature.read_bytes())
+        signed_by = signed(store, public_key(settings.require_signature.read_bytes()))
     loader = Loader(store, limits, signed_by)
     loader.prepare()
     seconds = settings.reload_seconds

@@ -47,6 +47,12 @@ def absolute(scores: Scores, settings: GateSettings) -> Iterator[Check]:
             "least_coverage", row["coverage"] >= settings.least_coverage,
             f"with {known} known, {row['coverage']:.1%} of ratings lie within their 90 % interval",
         )  # fmt: skip
+        width, fixed = row["mean_width"], row["movie_mean_width"]
+        yield Check(
+            "most_coverage", row["coverage"] <= settings.most_coverage or width <= fixed,
+            f"with {known} known, {row['coverage']:.1%} of ratings lie within intervals that are {width:.2f} wide; "
+            f"the movie mean's are {fixed:.2f}",
+        )  # fmt: skip
         chance = row.get("calibration_error_by_chance", most_by_chance(row["targets"]))
         error = row["enjoyed_calibration_error"]
         yield Check(

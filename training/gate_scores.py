@@ -12,7 +12,7 @@ from features.movies import PRIOR_RATINGS
 from features.schema import Scale
 from model.evidence import MemberEvidence
 from training.gate_questions import Answers, Questions
-from training.scores import CALIBRATION_BINS, calibration_error, coverage, rmse
+from training.scores import CALIBRATION_BINS, calibration_error, coverage, fixed_interval, mean_width, rmse
 from training.slices import gain_interval
 from training.tables import Tables
 
@@ -33,7 +33,7 @@ def scores(
 ) -> dict[str, dict[str, float]]:
     """Scores of one version for each kind of evidence, beside the means of what the candidate learned from."""
     means, mean = _movie_means(questions, learned)
-    found = {}
+    steps, found = learned.ratings[RATING].unique().sort().to_numpy(), {}
     for kind, given in answers.items():
         asked = questions.asked[kind]
         truth, rating = questions.truth[asked], given.rating
@@ -45,6 +45,8 @@ def scores(
             "movie_mean_rmse": rmse(means[asked], truth),
             "mean_rmse": rmse(np.full(len(truth), mean), truth),
             "coverage": coverage(given.lower, given.upper, truth),
+            "mean_width": mean_width(given.lower, given.upper, steps),
+            "movie_mean_width": mean_width(*fixed_interval(means[asked], truth, scale.low, scale.high), steps),
             "enjoyed_calibration_error": calibration_error(enjoyed, given.probability_enjoyed),
             "calibration_error_by_chance": error_by_chance(given.probability_enjoyed),
             "fallbacks": float(given.fallback.mean()),

@@ -33,6 +33,8 @@ class GateSettings:
     """The gain over the movie mean must not be surely less than this share of the gain of the version that serves."""
     least_coverage: float = 0.85
     """Share of ratings that must lie within their 90 % interval."""
+    most_coverage: float = 0.97
+    """Share of ratings that may lie within intervals which are wider than the movie mean's, and so say too little."""
     most_calibration_error: float = 0.05
     """Calibration error of the probability to enjoy, beyond what chance gives with so few ratings."""
     most_fallbacks: float = 0.1

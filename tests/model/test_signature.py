@@ -6,7 +6,7 @@ import pytest
 
 from model.files import ArtifactError
 from model.manifest import named_manifest
-from model.signature import SIGNATURE, WrongKey, private_key, sign, signed_by
+from model.signature import SIGNATURE, WrongKey, private_key, public_key, sign, signed_by
 from model.store import Store
 
 
@@ -30,7 +30,7 @@ def test_a_version_passes_only_with_the_signature_of_the_right_key(tmp_path, wri
     one, two = write_version(store, "one"), write_version(store, "two")
     private, public = keys()
     manifest, _ = named_manifest(store.folder(one))
-    verify = signed_by(store, public)(one)
+    verify = signed_by(store, public_key(public))(one)
     with pytest.raises(ArtifactError, match="isn't signed") as refused:
         verify(manifest)
     assert refused.value.reason == "unsigned"
@@ -40,12 +40,12 @@ def test_a_version_passes_only_with_the_signature_of_the_right_key(tmp_path, wri
         verify(manifest + b" ")
     other = named_manifest(store.folder(two))[0]
     with pytest.raises(ArtifactError, match="isn't signed"):
-        signed_by(store, public)(two)(other)
+        signed_by(store, public_key(public))(two)(other)
     store.write_record(two, SIGNATURE, store.read_record(one, SIGNATURE))
     with pytest.raises(ArtifactError, match="isn't signed by the key"):
-        signed_by(store, public)(two)(other)
+        signed_by(store, public_key(public))(two)(other)
     with pytest.raises(ArtifactError, match="isn't signed by the key"):
-        signed_by(store, keys("other")[1])(one)(manifest)
+        signed_by(store, public_key(keys("other")[1]))(one)(manifest)
 
 
 def test_a_damaged_version_is_not_signed(tmp_path, write_version, keys):
@@ -63,4 +63,4 @@ def test_a_key_of_another_kind_is_told(tmp_path, keys):
         with pytest.raises(WrongKey):
             private_key(content)
         with pytest.raises(WrongKey):
-            signed_by(Store(tmp_path), content)
+            public_key(content)

@@ -2,7 +2,9 @@
 
 import json
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from model.signature import private_key, sign
 from model.store import Store
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 
+ROOT = Path(__file__).parents[2]
 FAST = ("--reload-seconds", "0.1")
 
 
@@ -63,6 +66,17 @@ def test_without_the_right_signature_nothing_is_loaded(world, own_store, start_s
     sign(Store(own_store), world.versions[0], private_key(private.read_bytes()))
     wait_until(lambda: server.metric("coldstart_ready") == 1)
     assert version(server) == world.versions[0]
+
+
+def test_a_service_does_not_begin_with_a_key_that_checks_no_signature(world, tmp_path):
+    key = tmp_path / "key.pem"
+    key.write_text("no key")
+    ended = subprocess.run(
+        [sys.executable, "-m", "service", "--models", str(world.models), "--require-signature", str(key)],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr == "error: the file of --require-signature can't be used: the public key isn't one in PEM\n"
 
 
 def test_a_version_that_takes_more_than_a_trial_may_is_refused_and_harms_nobody(world, own_store, start_server):

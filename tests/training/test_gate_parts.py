@@ -98,9 +98,14 @@ def row(**changed: float) -> dict[str, dict[str, float]]:
     sound = {
         "members": 40.0, "targets": 900.0, "rmse": 0.9, "movie_mean_rmse": 1.0, "mean_rmse": 1.1, "coverage": 0.9,
         "enjoyed_calibration_error": 0.03, "calibration_error_by_chance": 0.02, "fallbacks": 0.0,
-        "gain_percent": 10.0, "gain_percent_low": 8.0, "gain_percent_high": 12.0,
+        "mean_width": 2.0, "movie_mean_width": 2.1, "gain_percent": 10.0,
+        "gain_percent_low": 8.0, "gain_percent_high": 12.0,
     }  # fmt: skip
     return {"attributes_and_plays": sound | changed}
+
+
+def test_intervals_may_hold_nearly_all_ratings_where_they_are_no_wider_than_the_movie_mean_s():
+    assert all(one.passed for one in absolute(row(coverage=1.0, mean_width=0.0, movie_mean_width=0.0), LIMITS))
 
 
 @pytest.mark.parametrize(
@@ -109,6 +114,7 @@ def row(**changed: float) -> dict[str, dict[str, float]]:
         ({"rmse": 1.095}, "least_gain_over_mean_percent"),
         ({"gain_percent": -2.0, "gain_percent_low": -3.0, "gain_percent_high": -1.0}, "most_above_movie_mean_percent"),
         ({"coverage": 0.8}, "least_coverage"),
+        ({"coverage": 0.99, "mean_width": 2.5}, "most_coverage"),
         ({"enjoyed_calibration_error": 0.1}, "most_calibration_error"),
         ({"fallbacks": 0.2}, "most_fallbacks"),
     ],
