@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.schema import Attribute, Schema
+from features.schema import Attribute, Scale, Schema
 from model.calibration import FAR
-from model.evidence import MemberEvidence
+from model.evidence import MemberEvidence, MovieEvidence
 from model.predictions import Predictions
 
 Array = NDArray[np.float64]
@@ -127,12 +127,17 @@ def in_bins(values: Array, edges: Sequence[float]) -> NDArray[np.int64]:
     return np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1)
 
 
-def told(predictions: Predictions, low: float, span: float, chosen: NDArray[np.bool_]) -> dict[str, Array]:
-    """What is watched of some of a member's predictions ((N,) mask), by the names in TOLD."""
+def told(answers: Sequence[Predictions], scale: Scale) -> dict[str, Array]:
+    """What is watched of the predictions of members, by the names in TOLD; of a member one extrapolation."""
+    movie, rating, lower, upper = (
+        np.concatenate([getattr(one, name) for one in answers])
+        for name in ("movie_evidence", "rating", "lower", "upper")
+    )
+    rated = movie == MovieEvidence.RATED
     return {
-        "rating": (predictions.rating[chosen] - low) / span,
-        "interval_width": (predictions.upper[chosen] - predictions.lower[chosen]) / span,
-        "extrapolation": predictions.extrapolation[:1],
+        "rating": (rating[rated] - scale.low) / scale.span,
+        "interval_width": (upper[rated] - lower[rated]) / scale.span,
+        "extrapolation": np.array([one.extrapolation[0] for one in answers]),
     }
 
 

@@ -133,6 +133,10 @@ class Store:
             return []
         return sorted(one.name for one in folder.iterdir() if VERSION.fullmatch(one.name))
 
+    def newest_written(self) -> float:
+        """When the newest version was written, whatever its label, in seconds since 1970; 0 where there is none."""
+        return max(map(self._written, self.versions()), default=0.0)
+
     def check(self, version: str) -> None:
         """Raises StoreError where a version isn't there, ArtifactError where it isn't as it was written."""
         if version not in self.versions():

@@ -45,6 +45,11 @@ class ModelMetrics:
             Merge.MAX,
         )
         self._trained.set(math.nan)
+        self._published = gauge(
+            "coldstart_newest_version_timestamp_seconds",
+            "When the newest version of the store was written, whether it serves or not, in seconds since 1970 UTC.",
+            Merge.MAX,
+        )
         loads = counter(
             "coldstart_model_loads_total",
             "Tries to load a published model: loaded, refused (its files are wrong) or failed (anything else).",
@@ -85,6 +90,10 @@ class ModelMetrics:
         self._loads[label, result].inc()
         if reason is not None:
             self._refusals[label, reason].inc()
+
+    def published(self, written: float) -> None:
+        """Tell when the newest version of the store was written, in seconds since 1970 UTC; 0 where there is none."""
+        self._published.set(written)
 
     def behind(self, label: str, behind: bool) -> None:
         """Tell whether the version that a label names isn't the one that answers."""

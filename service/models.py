@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from model.store import CANDIDATE, CURRENT
 from model.stores import open_store
@@ -17,6 +18,8 @@ from service.shadow import Shadow
 
 SWITCH_SECONDS = 0.0005
 """How long a thread that loads may hold the interpreter while calls wait for it; Python's own 5 ms are many calls."""
+STORE_SECONDS = 60.0
+"""Between looks at which versions there are, which may mean many files."""
 START_SECONDS = 5.0
 """A service that has just begun has better things to do than to get ready for the next version."""
 
@@ -25,12 +28,13 @@ class LiveModels:
     """Follows both labels, and says which model answers for whom."""
 
     def __init__(
-        self, current: LiveModel, candidate: LiveModel, canary: Canary, shadow: Shadow, loader: Loader
+        self, current: LiveModel, candidate: LiveModel, canary: Canary, shadow: Shadow, loader: Loader, metrics: Metrics
     ) -> None:
         self._current = current
         self._candidate = candidate
         self._canary = canary
         self._loader = loader
+        self._metrics = metrics
         self.shadow = shadow
         """Told of what the current model answers."""
 
@@ -60,10 +64,19 @@ class LiveModels:
     async def follow(self) -> None:
         """Look for new versions, for ever."""
         try:
-            await asyncio.gather(self._current.follow(), self._candidate.follow(), self._prepare())
+            following = (self._current.follow(), self._candidate.follow())
+            await asyncio.gather(*following, self._prepare(), self._look_at_store())
         finally:
             self.shadow.close()
             self._loader.close()
+
+    async def _look_at_store(self) -> None:
+        """Tell when the newest version was published; of a store that is away the last word counts."""
+        while True:
+            with suppress(Exception):  # whatever it is, models are followed all the same
+                written = await asyncio.to_thread(self._loader.store.newest_written)
+                self._metrics.models.published(written)
+            await asyncio.sleep(STORE_SECONDS)
 
     async def _prepare(self) -> None:
         """Keep ready what the next load needs, once the work of the start is done."""
@@ -93,4 +106,4 @@ def live_models(
     candidate = LiveModel(CANDIDATE, loader, seconds, metrics, clock, lambda: None)
     key = settings.canary_key.read_bytes()[:64] if settings.canary_key else b""
     shadow = Shadow(settings.shadow_share, lambda: candidate.served, metrics)
-    return LiveModels(current, candidate, Canary(settings.canary_share, key), shadow, loader)
+    return LiveModels(current, candidate, Canary(settings.canary_share, key), shadow, loader, metrics)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
-from model.evidence import MovieEvidence
 from model.facts import MemberFacts
 from model.model import Model
 from model.predictions import Predictions
@@ -106,11 +105,10 @@ class _Counts:
         scale, reference = self.model.schema.scale, self.model.reference.predictions
         for kind in {one.member_evidence for one in answers}:
             of_kind = [one for one in answers if one.member_evidence is kind]
-            parts = [told(one, scale.low, scale.span, one.movie_evidence == MovieEvidence.RATED) for one in of_kind]
+            values = told(of_kind, scale)
             for name in TOLD:
                 if kind_name(kind) in self._predictions[name]:
-                    values = np.concatenate([part[name] for part in parts])
-                    self._predictions[name][kind_name(kind)] += in_bins(values, reference[name].edges)
+                    self._predictions[name][kind_name(kind)] += in_bins(values[name], reference[name].edges)
 
     def told(self) -> Watched:
         """The counts beside those that are expected."""

@@ -156,7 +156,123 @@ MODEL_PANELS = (
     ),
 )
 
-DASHBOARDS = {"service": ("coldstart: service", SERVICE_PANELS), "model": ("coldstart: model", MODEL_PANELS)}
+QUALITY_PANELS = (
+    Panel(
+        "Error beside the movies' means",
+        "RMSE of the day's ratings, in rating points. Predictions that aren't below movies' means are of no use.",
+        "short",
+        {
+            "{{model}}": 'job_model:coldstart_live_rmse:rate1d{job="$job"}',
+            "{{model}}, movies' means": 'job_model:coldstart_live_movie_mean_rmse:rate1d{job="$job"}',
+        },
+    ),
+    Panel(
+        "Error by what was known of the member",
+        "The more is known, the lower it should be.",
+        "short",
+        {"{{model}}, {{member_evidence}}": 'job_model_evidence:coldstart_live_rmse:rate1d{job="$job"}'},
+    ),
+    Panel(
+        "Coverage of the intervals",
+        "Share of the day's ratings within the 90 % interval.",
+        "percentunit",
+        {
+            "{{model}}": 'job_model:coldstart_live_coverage:rate1d{job="$job"}',
+            "{{model}}, {{member_evidence}}": 'job_model_evidence:coldstart_live_coverage:rate1d{job="$job"}',
+        },
+    ),
+    Panel(
+        "Enjoyed, and expected to be",
+        "Share of the day's ratings at or above enjoyed_from, and the mean of the predicted probabilities.",
+        "percentunit",
+        {
+            "{{model}}": 'job_model:coldstart_live_enjoyed_ratio:rate1d{job="$job"}',
+            "{{model}}, expected": 'job_model:coldstart_live_expected_enjoyed_ratio:rate1d{job="$job"}',
+        },
+    ),
+    Panel(
+        "Calibration error",
+        "How far probabilities to enjoy are off in the mean, by ten bins. Few ratings give some percent by chance.",
+        "percentunit",
+        {"error": 'job:coldstart_live_calibration_error:rate1d{job="$job"}'},
+    ),
+    Panel(
+        "Ratings compared",
+        "In the last day. Below 500, the graphs beside show much chance.",
+        "short",
+        {
+            "{{model}}": 'job_model:coldstart_live_ratings:increase1d{job="$job"}',
+            "{{model}}, {{member_evidence}}": 'job_model_evidence:coldstart_live_ratings:increase1d{job="$job"}',
+        },
+    ),
+    Panel(
+        "Outcomes",
+        "A second, by what became of them. Anything failed: the disk doesn't take them.",
+        "short",
+        {"{{result}}": 'sum by (result) (rate(coldstart_outcomes_total{job="$job"}[5m]))'},
+    ),
+    Panel(
+        "Time until outcomes are on disk",
+        "Median and 99th percentile of writes.",
+        "s",
+        {
+            f"p{share}": quantile(share, "coldstart_outcome_commit_seconds", 'job="$job"', window="30m")
+            for share in (50, 99)
+        },
+    ),
+    Panel(
+        "Age of the newest version",
+        "Whether it serves or not. Over a day: the job didn't run or failed.",
+        "s",
+        {"age": 'time() - max(coldstart_newest_version_timestamp_seconds{job="$job"} > 0)'},
+    ),
+)
+
+DRIFT_PANELS = (
+    Panel(
+        "Attributes of members",
+        "Stability index of the last hour against raters: below 0.1 nothing to speak of, above 0.25 other members.",
+        "short",
+        {"{{attribute}}": 'max by (attribute) (coldstart_attribute_drift_index{job="$job"})'},
+    ),
+    Panel(
+        "Values that aren't known",
+        "Share of members of whom any attribute is known. A jump: a caller lost the source of the attribute.",
+        "percentunit",
+        {"{{attribute}}": 'max by (attribute) (coldstart_attribute_missing_ratio{job="$job"})'},
+    ),
+    Panel(
+        "Unseen categories",
+        "Share of the same members. More than a few: the attribute is coded in another way, or the model is old.",
+        "percentunit",
+        {"{{attribute}}": 'max by (attribute) (coldstart_attribute_unseen_ratio{job="$job"})'},
+    ),
+    Panel(
+        "Plays and predictions",
+        "The same index. Predictions depend also on the movies that callers choose: look at changes, not at heights.",
+        "short",
+        {"{{input}}": 'max by (input) (coldstart_drift_index{job="$job"})'},
+    ),
+    Panel(
+        "Members far from all raters",
+        "Share of members farther out than 95 % of raters; 5 % is what raters themselves have.",
+        "percentunit",
+        {"{{instance}}": 'coldstart_far_extrapolation_ratio{job="$job"}'},
+    ),
+    Panel(
+        "Requests looked at",
+        "In the last hour, by each pod; indices begin at 300.",
+        "short",
+        {"{{instance}}": 'coldstart_drift_window_requests{job="$job"}'},
+    ),
+)
+
+DASHBOARDS = {
+    "service": ("coldstart: service", SERVICE_PANELS),
+    "model": ("coldstart: model", MODEL_PANELS),
+    "quality": ("coldstart: quality", QUALITY_PANELS),
+    "drift": ("coldstart: drift", DRIFT_PANELS),
+}
 
 
 def dashboard(name: str) -> dict[str, Any]:

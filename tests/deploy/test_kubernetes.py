@@ -9,6 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from service.metrics import Metrics
 from service.settings import Settings, variable
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
@@ -152,3 +153,9 @@ def test_the_job_runs_the_command_line_as_it_is():
     assert ended.value.code == 0
     (rule,) = JOB["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
     assert rule["onExitCodes"]["containerName"] == container["name"]
+
+
+def test_the_autoscaler_looks_at_a_gauge_that_the_service_has():
+    (metric,) = one("HorizontalPodAutoscaler")["spec"]["metrics"]
+    kinds = {name: kind for name, kind, *_ in Metrics().rows}
+    assert kinds[metric["pods"]["metric"]["name"]] == "gauge (sum)"

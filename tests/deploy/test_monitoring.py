@@ -16,6 +16,7 @@ import yaml
 
 from benchmarks.served import Served, serving
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from service.drift import ROWS as DRIFT_ROWS
 from service.metrics import Metrics
 from service.worker_metrics import ROWS as SUPERVISOR_ROWS
 from tests.conftest import Published, installed_tool
@@ -31,6 +32,7 @@ RECORDED = {
     for group in yaml.safe_load((MONITORING / "rules.yaml").read_text())["groups"]
     for rule in group["rules"]
 }
+RULE_TESTS = sorted((MONITORING / "tests").glob("*.yaml"))
 NOT_OURS = {"up", "process_resident_memory_bytes", "process_cpu_seconds_total"}
 """Metrics that Prometheus and its client library make."""
 
@@ -41,6 +43,7 @@ def queries(dashboard: dict) -> Iterator[tuple[str, str]]:
             yield panel["title"], target["expr"].replace("$job", "coldstart")
 
 
+MANY = 400
 EVERY_QUERY = [
     pytest.param(query, id=f"{path.stem}-{title}-{number}")
     for path in DASHBOARDS
@@ -56,12 +59,22 @@ def promtool() -> str:
 @pytest.fixture(scope="module")
 def under_traffic(small: Published, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server that has answered calls of every kind."""
-    with serving(small.models, tmp_path_factory.mktemp("monitored") / "log") as server:
-        traffic(server)
+    folder = tmp_path_factory.mktemp("monitored")
+    with serving(small.models, folder / "log", "--outcomes", str(folder / "outcomes")) as server:
+        assert sum(1 for _ in server.stub.StreamPredictEnjoyment(many())) == MANY
+        traffic(server, 0)
         yield server
 
 
-def traffic(server: Served) -> None:
+def many() -> Iterator[pb.PredictEnjoymentRequest]:
+    """Requests enough for indices of drift."""
+    for number in range(MANY):
+        member = pb.Member(plays=[pb.Play(movie_id=f"movie-{number % 50 + 1:03}")])
+        member.attributes["age"].number = 20 + number % 50
+        yield pb.PredictEnjoymentRequest(member=member, movie_ids=["movie-052"])
+
+
+def traffic(server: Served, turn: int) -> None:
     plays = [pb.Play(movie_id="movie-001")]
     members = [pb.Member(), pb.Member(plays=plays), pb.Member(member_id="nobody")]
     members[1].attributes["no such attribute"].number = 1
@@ -71,6 +84,20 @@ def traffic(server: Served) -> None:
         )
         server.stub.RankMovies(pb.RankMoviesRequest(member=member))
         server.stub.ExplainEnjoyment(pb.ExplainEnjoymentRequest(member=member, movie_id="movie-002"))
+    for number, outcome in enumerate(outcomes(server)):
+        outcome.request_id = f"{turn} {number}"
+        server.stub.RecordOutcome(outcome)
+
+
+def outcomes(server: Served) -> Iterator[pb.RecordOutcomeRequest]:
+    """Ratings after predictions of each model and evidence."""
+    for version in (server.stub.GetModel(pb.GetModelRequest()).model_version, "an earlier one"):
+        for evidence in (1, 2, 3, 4):
+            outcome = pb.RecordOutcomeRequest(member_id="nobody", movie_id="movie-002", rating=4)
+            outcome.shown.model_version, outcome.shown.member_evidence = version, evidence
+            shown = outcome.shown.prediction
+            shown.rating, shown.lower, shown.upper, shown.probability_enjoyed = 3.9, 2, 5, 0.6
+            yield outcome
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +132,8 @@ def ask(under_traffic: Served, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
     try:
         wait_for(lambda: len(query("up == 1")) == 1)
-        for _ in range(5):  # rates need calls between scrapes
-            traffic(under_traffic)
+        for turn in range(5):  # rates need calls between scrapes
+            traffic(under_traffic, turn + 1)
             time.sleep(1)
         yield query
     finally:
@@ -139,11 +166,17 @@ def test_a_healthy_service_fires_no_alert(ask):
 def test_the_shipped_rules_and_their_tests_pass(promtool):
     for rules in ("rules.yaml", "alerts.yaml"):
         subprocess.run([promtool, "check", "rules", "--lint-fatal", str(MONITORING / rules)], check=True)
-    subprocess.run([promtool, "test", "rules", str(MONITORING / "tests" / "alerts.yaml")], check=True)
+    subprocess.run([promtool, "test", "rules", *map(str, RULE_TESTS)], check=True)
+
+
+def test_metrics_are_named_and_told_as_prometheus_wants_them(promtool, under_traffic):
+    scraped = under_traffic.scrape()
+    done = subprocess.run([promtool, "check", "metrics"], input=scraped, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_every_alert_has_a_test_that_fires_it_and_one_that_does_not():
-    tests = yaml.safe_load((MONITORING / "tests" / "alerts.yaml").read_text())["tests"]
+    tests = [test for path in RULE_TESTS for test in yaml.safe_load(path.read_text())["tests"]]
     checks = [check for test in tests for check in test["alert_rule_test"]]
     for alert in ALERTS:
         own = [check["exp_alerts"] for check in checks if check["alertname"] == alert["alert"]]
@@ -160,7 +193,7 @@ def test_every_alert_has_a_runbook_and_a_severity():
 
 
 def test_rules_alerts_and_dashboards_name_only_metrics_that_exist():
-    own = {name for name, *_ in (*Metrics().rows, *SUPERVISOR_ROWS)}
+    own = {name for name, *_ in (*Metrics().rows, *SUPERVISOR_ROWS, *DRIFT_ROWS)}
     known = own | {f"{name}_{part}" for name in own for part in ("bucket", "count", "sum")} | NOT_OURS | set(RECORDED)
     expressions = [*RECORDED.values(), *(alert["expr"] for alert in ALERTS)]
     expressions += [query for path in DASHBOARDS for _, query in queries(json.loads(path.read_text()))]
