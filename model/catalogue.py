@@ -1,6 +1,6 @@
 """The movies that a model knows by id."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,3 +59,7 @@ class Catalogue:
     def row(self, movie_id: str) -> int | None:
         """The row of the movie with this id, None where the catalogue lacks it."""
         return self._row.get(movie_id)
+
+    def rows(self, movie_ids: Iterable[str]) -> list[int | None]:
+        """The row of each of the movies."""
+        return list(map(self._row.get, movie_ids))

@@ -41,20 +41,6 @@ class Overloaded(Exception):
         self.retry_seconds = retry_seconds
 
 
-@dataclass(frozen=True)
-class Load:
-    """What admission tells of itself each time that something changes."""
-
-    in_flight: Callable[[float], None]
-    """Cost of the calls that compute."""
-    limit: Callable[[float], None]
-    """What that may be at most."""
-    queued: Callable[[Kind, int], None]
-    """Calls of a kind that wait for their turn."""
-    shed: Callable[[Kind, str], None]
-    """A call that was not computed, by reason, one of `SHED_REASONS`."""
-
-
 @dataclass(eq=False)
 class Turn:
     """One call's turn to compute, for an `async with` block.
@@ -92,26 +78,36 @@ class Admission:
         queue_seconds: float,
         clock: Callable[[], float],
         chance: Callable[[], float],
-        load: Load,
+        shed: Callable[[Kind, str], None],
     ) -> None:
         """At most `queue_calls` of each kind wait; interactive ones at most `queue_seconds`.
 
-        `chance` gives numbers from 0 to 1, which spread the moments at which those who are refused come again.
+        `chance` gives numbers from 0 to 1, which spread the moments at which those who are refused come again. `shed`
+        is told of each call that is not computed, with one of `SHED_REASONS`.
         """
         self._limit = limit
         self._queue_calls = queue_calls
         self._queue_seconds = queue_seconds
         self._clock = clock
         self._chance = chance
-        self._load = load
-        self._in_flight = 0.0
+        self.shed = shed
+        self.in_flight = 0.0
+        """Cost of the calls that compute."""
         self._turns = 0
         self._queues: dict[Kind, deque[tuple[Turn, asyncio.Future[None]]]] = {kind: deque() for kind in Kind}
         self._refused_in_a_row = 0
         self._spacing_seconds = 0.0
         self._last_end = clock()
         self._seconds_of: dict[str, float] = {}
-        load.limit(limit.value)
+
+    @property
+    def limit(self) -> int:
+        """What the cost of the calls that compute may be at most."""
+        return self._limit.value
+
+    def queued(self, kind: Kind) -> int:
+        """Calls of a kind that wait for their turn."""
+        return len(self._queues[kind])
 
     def check(self, kind: Kind) -> None:
         """Raises Overloaded for a call that would be refused, before its message is read.
@@ -143,22 +139,16 @@ class Admission:
         if turn.kind is Kind.INTERACTIVE:
             under_way = self._turns + sum(map(len, self._queues.values()))
             self._limit.ended(turn.method, took, under_way)
-            self._load.limit(self._limit.value)
         spacing = now - max(self._last_end, turn.began)
         self._spacing_seconds += SPACING_SHARE * (spacing - self._spacing_seconds)
         self._last_end = now
         self._turns -= 1
-        self._in_flight = self._in_flight - turn.cost if self._turns else 0.0  # sums of fractions don't end at 0
-        self._load.in_flight(self._in_flight)
+        self.in_flight = self.in_flight - turn.cost if self._turns else 0.0  # sums of fractions don't end at 0
         self._wake()
-
-    def shed(self, kind: Kind, reason: str) -> None:
-        """Count a call that is not computed."""
-        self._load.shed(kind, reason)
 
     def _fits(self, turn: Turn) -> bool:
         """Whether it may compute beside the others; what is dearer than the limit may so alone."""
-        return not self._turns or self._in_flight + turn.cost <= self._limit.value
+        return not self._turns or self.in_flight + turn.cost <= self._limit.value
 
     def _would_be_late(self, turn: Turn) -> bool:
         """Whether it would be computed in vain, while others wait for theirs; a call alone shows how long it takes."""
@@ -167,9 +157,8 @@ class Admission:
 
     def _take(self, turn: Turn) -> None:
         turn.began = self._clock()
-        self._in_flight += turn.cost
+        self.in_flight += turn.cost
         self._turns += 1
-        self._load.in_flight(self._in_flight)
 
     def _expected_wait(self, kind: Kind) -> float:
         """Seconds until a call that comes now has its turn; for a bulk one at least."""
@@ -185,7 +174,6 @@ class Admission:
             raise self._refusal(kind, "full")
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queues[kind].append((turn, future))
-        self._load.queued(kind, len(self._queues[kind]))
         try:
             async with asyncio.timeout(longest):
                 await future
@@ -209,19 +197,17 @@ class Admission:
         queue = self._queues[turn.kind]
         if (turn, future) in queue:
             queue.remove((turn, future))
-            self._load.queued(turn.kind, len(queue))
             self._wake()
         return True
 
     def _wake(self) -> None:
         """Give turns to those that wait: interactive calls first, of each kind the oldest."""
-        for kind, queue in self._queues.items():
+        for queue in self._queues.values():
             while queue:
                 turn, future = queue[0]
                 if not future.done() and not self._fits(turn):
                     return
                 queue.popleft()
-                self._load.queued(kind, len(queue))
                 if not future.done():  # else its caller has just given up
                     self._take(turn)
                     future.set_result(None)

@@ -18,23 +18,20 @@ class Backlog(Collector, Generic[Item]):
         self._count = count
         self._most = most
         self._items: list[Item] = []
-        self._adding = threading.Lock()
         self._counting = threading.Lock()
         registry.register(self)
 
     def add(self, item: Item) -> None:
         """Hold one more, from any thread."""
-        with self._adding:
-            self._items.append(item)
-            full = len(self._items) >= self._most
-        if full:
+        self._items.append(item)
+        if len(self._items) >= self._most:
             self.settle()
 
     def settle(self) -> None:
         """Count all that is held."""
         with self._counting:  # who reads the metrics waits for those who count already
-            with self._adding:
-                items, self._items = self._items, []
+            items = self._items[:]
+            del self._items[: len(items)]  # the rest was added meanwhile
             if items:
                 self._count(items)
 

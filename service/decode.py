@@ -28,17 +28,16 @@ class Asked:
     recorded: MemberRecord | None = None
     """What the store beside the model says of the member."""
 
-    @property
-    def rows(self) -> NDArray[np.int64] | None:
-        """(N,) rows of the catalogue; None where it lacks a movie or another description counts."""
-        known = all(type(movie) is int for movie in self.movies)
-        return np.array(self.movies, np.int64) if known else None
+    rows: NDArray[np.int64] | None = None
+    """(N,) the movies where all of them are rows of the catalogue, else None."""
 
     @property
     def played(self) -> int:
         """How many of the movies the member has played."""
         rows = set(self.member.movies.tolist())
-        return sum(movie in rows for movie in self.movies if isinstance(movie, int)) if rows else 0
+        if self.rows is not None and rows.isdisjoint(self.movies):
+            return 0
+        return sum(movie in rows for movie in self.movies if isinstance(movie, int))
 
 
 @dataclass(frozen=True)
@@ -80,15 +79,17 @@ class Decoder:
             if movie.movie_id in described:
                 found.add(f"new_movies[{number}].movie_id", "must be another one than those before")
             described[movie.movie_id] = self._facts.description(movie, f"new_movies[{number}]", found, unused)
-        for number, movie_id in enumerate(request.movie_ids):
-            if not 0 < len(movie_id) <= ID_LENGTH:
+        movie_ids = list(request.movie_ids)
+        lengths = set(map(len, movie_ids))
+        if lengths and not 0 < min(lengths) <= max(lengths) <= ID_LENGTH:
+            for number, movie_id in enumerate(movie_ids):
                 found.check_id(movie_id, f"movie_ids[{number}]")
         found.refuse_any()
-        movie_ids = list(request.movie_ids)
         if not described:
-            rows: list[Movie] = [self._catalogue.row(movie_id) for movie_id in movie_ids]
-            unused.movies += rows.count(None)
-            return Asked(member, movie_ids, rows, unused, recorded)
+            found_rows = self._catalogue.rows(movie_ids)
+            unused.movies += found_rows.count(None)
+            rows = None if unused.movies else np.array(found_rows, np.int64)
+            return Asked(member, movie_ids, found_rows, unused, recorded, rows)
         asked = set(movie_ids)
         movie_ids += [movie_id for movie_id in described if movie_id not in asked]
         movies = [self._movie(movie_id, described.get(movie_id), member, unused) for movie_id in movie_ids]

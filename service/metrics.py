@@ -1,11 +1,13 @@
 """All metrics of the service, on a registry of its own; every label value is known from the start."""
 
+from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import grpc
 import numpy as np
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -14,7 +16,7 @@ from features.schema import Scale
 from model.evidence import MemberEvidence, MovieEvidence
 from model.model import STAGES
 from model.predictions import Predictions
-from service.admission import SHED_REASONS, Kind, Load
+from service.admission import SHED_REASONS, Admission, Kind
 from service.backlog import Backlog
 from service.drift import ROWS as DRIFT_ROWS
 from service.merging import Family, Merge, snapshot
@@ -72,14 +74,16 @@ class Metrics:
         self._merges: dict[str, Merge] = {}
         self._answers: Backlog[tuple[Predictions, Scale]] = Backlog(self._count_answers, 64, self.registry)
         self._stage_times: Backlog[tuple[str, float, int]] = Backlog(self._count_stages, 512, self.registry)
+        self._events: Backlog[Callable[[float], None]] = Backlog(_count_events, 4096, self.registry)
+        self._call_times: Backlog[tuple[Method, float]] = Backlog(self._count_call_times, 512, self.registry)
         self._started = self._counter("grpc_server_started_total", "Calls begun.", *Method._fields)
         self._handled = self._counter(
             "grpc_server_handled_total", "Calls ended, by status code.", *Method._fields, "grpc_code"
         )
         self._received = self._counter("grpc_server_msg_received_total", "Messages received.", *Method._fields)
         self._sent = self._counter("grpc_server_msg_sent_total", "Messages sent.", *Method._fields)
-        self._seconds = self._histogram(
-            "grpc_server_handling_seconds", "Time from a call's begin to its end.", CALL_SECONDS, *Method._fields
+        self._seconds = self._arrays(
+            "grpc_server_handling_seconds", "Time from a call's begin to its end.", CALL_SECONDS, Method._fields, ()
         )
         predictions = self._counter(
             "coldstart_predictions_total",
@@ -123,7 +127,11 @@ class Metrics:
         )
         self._unused_attributes = {reason: unused.labels(reason) for reason in UNUSED_REASONS}
         self._stages = self._arrays(
-            "coldstart_stage_seconds", "Time of each stage of an answer.", STAGE_SECONDS, "stage", ALL_STAGES
+            "coldstart_stage_seconds",
+            "Time of each stage of an answer.",
+            STAGE_SECONDS,
+            ("stage",),
+            [(stage,) for stage in ALL_STAGES],
         )
         self.models = ModelMetrics(self._counter, self._gauge, self._arrays)
         """Where loading and comparing models tells of itself."""
@@ -144,36 +152,44 @@ class Metrics:
             "result",
         )
         self._token_loads = {result: tokens.labels(result) for result in TOKEN_LOAD_RESULTS}
-        in_flight = self._gauge("coldstart_in_flight", "Calls that compute now, in calls of small cost.", Merge.SUM)
-        limit = self._gauge(
+        self._in_flight = self._gauge(
+            "coldstart_in_flight", "Calls that compute now, in calls of small cost.", Merge.SUM
+        )
+        self._limit = self._gauge(
             "coldstart_in_flight_limit", "What admission lets compute at once now; it adapts.", Merge.SUM
         )
         queued = self._gauge("coldstart_queued_calls", "Calls that wait for their turn, by class.", Merge.SUM, "class")
+        self._queued = {kind: queued.labels(kind.value) for kind in Kind}
         shed = self._counter(
             "coldstart_shed_calls_total", "Calls that were not computed, by class and reason.", "class", "reason"
         )
-        waiting = {kind: queued.labels(kind.value) for kind in Kind}
-        refused = {(kind, reason): shed.labels(kind.value, reason) for kind in Kind for reason in SHED_REASONS}
-        self.load = Load(
-            in_flight=in_flight.set,
-            limit=limit.set,
-            queued=lambda kind, calls: waiting[kind].set(calls),
-            shed=lambda kind, reason: refused[kind, reason].inc(),
-        )
-        """Where admission tells of itself."""
+        self._shed = {(kind, reason): shed.labels(kind.value, reason) for kind in Kind for reason in SHED_REASONS}
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
 
     def of_method(self, method: Method) -> CallMetrics:
-        """The standard five of a method, each series at 0 from now on."""
+        """The standard five of a method, each series at 0 from now on. Telling them hardly costs a call anything."""
+        self._seconds.add_series(*method)
+        add = self._events.add
         handled = {code: self._handled.labels(*method, code.name).inc for code in grpc.StatusCode}
         return CallMetrics(
-            started=self._started.labels(*method).inc,
-            received=self._received.labels(*method).inc,
-            sent=self._sent.labels(*method).inc,
-            handled=lambda code: handled[code](),
-            seconds=self._seconds.labels(*method).observe,
+            started=partial(add, self._started.labels(*method).inc),
+            received=partial(add, self._received.labels(*method).inc),
+            sent=partial(add, self._sent.labels(*method).inc),
+            handled=lambda code: add(handled[code]),
+            seconds=lambda seconds: self._call_times.add((method, seconds)),
         )
+
+    def follow_load(self, admission: Admission) -> None:
+        """Tell of an admission's load whenever the metrics are read."""
+        self._in_flight.set_function(lambda: admission.in_flight)
+        self._limit.set_function(lambda: admission.limit)
+        for kind, gauge in self._queued.items():
+            gauge.set_function(partial(admission.queued, kind))
+
+    def shed(self, kind: Kind, reason: str) -> None:
+        """Count a call that was not computed, by reason, one of `SHED_REASONS`."""
+        self._shed[kind, reason].inc()
 
     def answered(self, predictions: Predictions, scale: Scale) -> None:
         """Count predictions that a caller gets."""
@@ -195,6 +211,10 @@ class Metrics:
         for stage, measured in _grouped((stage, (seconds, answers)) for stage, seconds, answers in times):
             seconds, answers = zip(*measured, strict=True)
             self._stages.observe(np.repeat(seconds, answers), stage)
+
+    def _count_call_times(self, times: list[tuple[Method, float]]) -> None:
+        for method, seconds in _grouped(times):
+            self._seconds.observe(np.array(seconds), *method)
 
     def not_used(self, unused: Unused) -> None:
         """Count what a request told that the model could not use."""
@@ -244,15 +264,21 @@ class Metrics:
         self._merges[name] = merge
         return Gauge(name, text, labels, registry=self.registry)
 
-    def _histogram(self, name: str, text: str, buckets: Iterable[float], *labels: str) -> Histogram:
-        self.rows.append((name, "histogram", labels, text))
-        return Histogram(name, text, labels, buckets=tuple(buckets), registry=self.registry)
-
     def _arrays(
-        self, name: str, text: str, bounds: Sequence[float], label: str = "", label_values: Sequence[str] = ("",)
+        self,
+        name: str,
+        text: str,
+        bounds: Sequence[float],
+        labels: Sequence[str] = (),
+        series: Iterable[Sequence[str]] = ((),),
     ) -> ArrayHistogram:
-        self.rows.append((name, "histogram", (label,) if label else (), text))
-        return ArrayHistogram(name, text, bounds, self.registry, label, label_values)
+        self.rows.append((name, "histogram", tuple(labels), text))
+        return ArrayHistogram(name, text, bounds, self.registry, labels, series)
+
+
+def _count_events(counters: list[Callable[[float], None]]) -> None:
+    for count, times in Tally(counters).items():
+        count(times)
 
 
 def _grouped(pairs: Iterable[tuple[Key, Value]]) -> Iterable[tuple[Key, list[Value]]]:

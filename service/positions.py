@@ -18,36 +18,44 @@ class ArrayHistogram(Collector):
         help_text: str,
         bounds: Sequence[float],
         registry: CollectorRegistry,
-        label: str = "",
-        label_values: Sequence[str] = ("",),
+        labels: Sequence[str] = (),
+        series: Iterable[Sequence[str]] = ((),),
     ) -> None:
-        """With a label there is one series for each of its values."""
+        """With labels there is one series for each of their values; `add_series` makes more."""
         self._name = name
         self._help = help_text
-        self._label = label
+        self._labels = list(labels)
         self._bounds = np.asarray(bounds, float)
-        self._counts = {value: np.zeros(len(bounds) + 1, np.int64) for value in label_values}
-        self._sums = dict.fromkeys(label_values, 0.0)
+        self._counts: dict[tuple[str, ...], NDArray[np.int64]] = {}
+        self._sums: dict[tuple[str, ...], float] = {}
         self._lock = threading.Lock()
+        for label_values in series:
+            self.add_series(*label_values)
         registry.register(self)
 
-    def observe(self, values: NDArray[np.float64], label_value: str = "") -> None:
+    def add_series(self, *label_values: str) -> None:
+        """One more series, empty as yet; nothing where there is one already."""
+        with self._lock:
+            self._counts.setdefault(label_values, np.zeros(len(self._bounds) + 1, np.int64))
+            self._sums.setdefault(label_values, 0.0)
+
+    def observe(self, values: NDArray[np.float64], *label_values: str) -> None:
         """Count each value in the first bucket whose upper bound is not below it."""
         counts = np.bincount(np.searchsorted(self._bounds, values), minlength=len(self._bounds) + 1)
         total = float(values.sum())
         with self._lock:
-            self._counts[label_value] += counts
-            self._sums[label_value] += total
+            self._counts[label_values] += counts
+            self._sums[label_values] += total
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
         """The buckets, cumulated as Prometheus has them."""
         with self._lock:
-            found = {value: (counts.cumsum(), self._sums[value]) for value, counts in self._counts.items()}
+            found = {values: (counts.cumsum(), self._sums[values]) for values, counts in self._counts.items()}
         names = [*map(str, self._bounds.tolist()), "+Inf"]
-        family = HistogramMetricFamily(self._name, self._help, labels=[self._label] if self._label else [])
-        for value, (cumulated, total) in found.items():
+        family = HistogramMetricFamily(self._name, self._help, labels=self._labels)
+        for values, (cumulated, total) in found.items():
             buckets = [(name, float(count)) for name, count in zip(names, cumulated, strict=True)]
-            family.add_metric([value] if self._label else [], buckets, total)
+            family.add_metric(values, buckets, total)
         yield family
 
     def describe(self) -> Iterable[HistogramMetricFamily]:

@@ -8,15 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
-from grpc_reflection.v1alpha.reflection import enable_server_reflection
+from grpc_health.v1.health import SERVICE_NAME as HEALTH
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from service.adaptive_limit import AdaptiveLimit
 from service.admission import Admission
 from service.answering import Answering
 from service.certificates import CertificateFiles
+from service.edge import Edge
 from service.health import Health
-from service.interceptor import Edge
 from service.logs import tell
 from service.methods import ENJOYMENT, SERVICES, SERVICES_WITHOUT_REFLECTION, described
 from service.metrics import Metrics
@@ -95,18 +96,22 @@ async def _take_calls(
     services = SERVICES if settings.reflection == "on" else SERVICES_WITHOUT_REFLECTION
     background = ThreadPoolExecutor(settings.background_threads, "background")
     limit = AdaptiveLimit(settings.least_in_flight, settings.most_in_flight)
-    admission = Admission(limit, settings.queue_calls, settings.queue_seconds, clock, random.random, metrics.load)
+    admission = Admission(limit, settings.queue_calls, settings.queue_seconds, clock, random.random, metrics.shed)
+    metrics.follow_load(admission)
     tokens = Tokens(settings.tokens, metrics.tokens_loaded) if settings.tokens else None
     edge = Edge(metrics, clock, described(services), admission, tokens)
     members = _member_store(settings, metrics, clock)
     log = OutcomeLog(settings.outcomes, clock, now, metrics.outcomes.commit) if settings.outcomes else None
     outcomes = Outcomes(live, members, log, metrics, now)
     servicer = EnjoymentServicer(Answering(live, metrics, background, clock), members, outcomes)
-    server = grpc.aio.server(interceptors=[edge], options=_options(settings))
-    pb_grpc.add_EnjoymentServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call] # generated
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    pb_grpc.add_EnjoymentServiceServicer_to_server(servicer, edge)  # type: ignore[no-untyped-call] # generated
+    health_pb2_grpc.add_HealthServicer_to_server(health, edge)  # type: ignore[arg-type] # it stands for a server
     if settings.reflection == "on":
-        enable_server_reflection(services, server)
+        answers = reflection.aio.ReflectionServicer(services)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(answers, edge)  # type: ignore[no-untyped-call]
+    server = grpc.aio.server(options=_options(settings))
+    server.add_generic_rpc_handlers((edge,))
+    server.add_registered_method_handlers(HEALTH, edge.handlers_of(HEALTH))  # so that they wait in no queue of others
     address, files = at_port(settings.host, settings.port), CertificateFiles.of(settings)
     if files is None:
         server.add_insecure_port(address)
@@ -156,7 +161,7 @@ def _options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.so_reuseport", 1),  # the supervisor has made sure that no other server has the port
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
-        ("grpc.server.max_pending_requests", settings.pending_calls),  # of one method; beyond, gRPC ends calls itself
+        ("grpc.server.max_pending_requests", settings.pending_calls),  # beyond, gRPC ends calls itself
         ("grpc.server.max_pending_requests_hard_limit", settings.pending_calls),
         ("grpc.max_concurrent_streams", settings.max_concurrent_streams),
         ("grpc.max_connection_age_ms", round(settings.max_connection_age_seconds * 1000)),

@@ -114,7 +114,7 @@ class Settings:
     queue_seconds: float = 0.5
     """How long an interactive call may wait for its turn before it is refused, in seconds."""
     pending_calls: int = 128
-    """Calls of one method that gRPC itself holds back while the process computes; it ends further ones (CANCELLED)."""
+    """Calls that gRPC itself holds back while the process computes, health aside; it ends further ones (CANCELLED)."""
 
     def __post_init__(self) -> None:
         """Raises ValueError that names the option for a value that can't be meant."""

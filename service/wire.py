@@ -41,19 +41,19 @@ def predictions_bytes(movie_ids: Sequence[str], predicted: Predictions) -> bytes
     for name in DOUBLES:
         tails[name] = getattr(predicted, name)
     tails["movie_evidence"] = predicted.movie_evidence
-    parts: list[bytes] = []
-    for movie_id, tail in zip(movie_ids, tails.view(f"V{_TAIL.itemsize}").tolist(), strict=True):
-        encoded = movie_id.encode()
-        parts += (_head(len(encoded)), encoded, tail)
+    parts = [b""] * (2 * len(tails))
+    parts[::2] = map(_start, movie_ids)
+    parts[1::2] = tails.view(f"V{_TAIL.itemsize}").tolist()
     return b"".join(parts)
 
 
-@lru_cache(maxsize=1024)
-def _head(id_bytes: int) -> bytes:
-    """What stands before the bytes of a prediction's movie_id: its own tag and length, and the whole prediction's."""
-    id_length = _varint(id_bytes)
-    whole = 1 + len(id_length) + id_bytes + _TAIL.itemsize
-    return bytes((_PREDICTIONS, *_varint(whole), _MOVIE_ID, *id_length))
+@lru_cache(maxsize=65536)
+def _start(movie_id: str) -> bytes:
+    """A prediction up to its movie_id: tag and length of the whole prediction, then tag, length and bytes of the id."""
+    encoded = movie_id.encode()
+    id_length = _varint(len(encoded))
+    whole = 1 + len(id_length) + len(encoded) + _TAIL.itemsize
+    return bytes((_PREDICTIONS, *_varint(whole), _MOVIE_ID, *id_length)) + encoded
 
 
 def _varint(number: int) -> bytes:

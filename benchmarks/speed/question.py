@@ -47,7 +47,8 @@ def question_of(model: Model, seed: int) -> Question:
     request = pb.PredictEnjoymentRequest(member=member, movie_ids=others[:MOVIES])
     asked = Decoder(model).prediction(request)
     predicted = model.predict(asked.member, asked.movies)
-    return Question(request, asked, prediction_response(asked.movie_ids, predicted, asked.unused, model.version))
+    answer = prediction_response(asked.movie_ids, predicted, asked.unused, model.version)
+    return Question(request, asked, pb.PredictEnjoymentResponse.FromString(answer))
 
 
 def trees_alone(model: Model, question: Question) -> tuple[np.ndarray, np.ndarray]:

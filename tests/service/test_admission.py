@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from service.adaptive_limit import AdaptiveLimit
-from service.admission import Admission, Kind, Load, Overloaded, Turn
+from service.admission import Admission, Kind, Overloaded, Turn
 from service.deadlines import DeadlinePassed
 
 
@@ -15,18 +15,21 @@ class World:
 
     def __init__(self, limit=2, queue_calls=3, queue_seconds=0.05, most=None):
         self.now = 0.0
-        self.in_flight = 0.0
-        self.queued = dict.fromkeys(Kind, 0)
         self.shed = Counter()
         self.log = []
-        load = Load(
-            in_flight=lambda cost: setattr(self, "in_flight", cost),
-            limit=lambda _: None,
-            queued=self.queued.__setitem__,
-            shed=lambda kind, reason: self.shed.update([(kind, reason)]),
-        )
         adaptive = AdaptiveLimit(limit, most or limit)
-        self.admission = Admission(adaptive, queue_calls, queue_seconds, lambda: self.now, lambda: 0.5, load)
+        self.admission = Admission(
+            adaptive, queue_calls, queue_seconds, lambda: self.now, lambda: 0.5,
+            lambda kind, reason: self.shed.update([(kind, reason)]),
+        )  # fmt: skip
+
+    @property
+    def in_flight(self):
+        return self.admission.in_flight
+
+    @property
+    def queued(self):
+        return {kind: self.admission.queued(kind) for kind in Kind}
 
     def turn(self, kind=Kind.INTERACTIVE, cost=1.0, remaining=None):
         return Turn(self.admission, kind, "Method", cost, remaining)

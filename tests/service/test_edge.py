@@ -19,7 +19,7 @@ from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from service.adaptive_limit import AdaptiveLimit
 from service.admission import Admission
 from service.answering import Answering
-from service.interceptor import Edge
+from service.edge import Edge
 from service.logs import JsonLines
 from service.metrics import Metrics
 from service.models import live_models
@@ -71,9 +71,10 @@ def run(servicer, ask):
 
     async def serve():
         service = Default().FindServiceByName("coldstart.v1.EnjoymentService")
-        admission = Admission(AdaptiveLimit(1, 100), 100, 10, time.perf_counter, random.random, metrics.load)
-        server = grpc.aio.server(interceptors=[Edge(metrics, time.perf_counter, [service], admission)])
-        pb_grpc.add_EnjoymentServiceServicer_to_server(servicer, server)
+        admission = Admission(AdaptiveLimit(1, 100), 100, 10, time.perf_counter, random.random, metrics.shed)
+        edge, server = Edge(metrics, time.perf_counter, [service], admission), grpc.aio.server()
+        pb_grpc.add_EnjoymentServiceServicer_to_server(servicer, edge)
+        server.add_generic_rpc_handlers((edge,))
         address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
         await server.start()
         async with grpc.aio.insecure_channel(address) as channel:

@@ -60,5 +60,5 @@ def test_every_field_of_a_prediction_is_written():
 
 
 def test_another_number_of_ids_is_refused():
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="size"):
         predictions_bytes(["a", "b"], predictions([(1.0,) * len(DOUBLES)], [MovieEvidence.RATED]))

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -23,7 +23,7 @@ from service.statuses import is_foreseen, pushback_of, status_of
 from service.tokens import Tokens
 from service.violations import InvalidRequest, Violation
 
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context = grpc.aio.ServicerContext[Any, Any]
 
 TYPES = {
@@ -35,8 +35,12 @@ TYPES = {
 """Names of the types of calls, by whether requests and responses are streams."""
 
 
-class Edge(grpc.aio.ServerInterceptor):
-    """Wraps every served method. Messages are parsed here too, so that bytes which are no message are told as such."""
+class Edge(grpc.GenericRpcHandler):
+    """Wraps every served method. Messages are parsed here too, so that bytes which are no message are told as such.
+
+    Generated code adds servicers to it as to a server, and it is added to the server in their place: an interceptor
+    costs each call one more coroutine, and each method that gRPC knows by name one more future to wait for.
+    """
 
     def __init__(
         self,
@@ -62,28 +66,36 @@ class Edge(grpc.aio.ServerInterceptor):
         self._kinds = kinds(services)
         self._wrapped: dict[str, Handler] = {}
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler:
+    def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """What generated code adds beside the handlers by name, which tell all of it."""
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
+        """Wrap the handlers of a service."""
+        for name, handler in handlers.items():
+            path = f"/{service}/{name}"
+            self._wrapped[path] = self._wrap(path, handler)
+
+    def handlers_of(self, service: str) -> dict[str, Handler]:
+        """The wrapped handlers of a service, by name."""
+        start = f"/{service}/"
+        return {path.removeprefix(start): one for path, one in self._wrapped.items() if path.startswith(start)}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
         """The wrapped handler of a method; gRPC itself answers UNIMPLEMENTED where there is none."""
         method = handler_call_details.method
         try:
             if self._tokens is not None and method not in self._open:
                 self._tokens.check(method.rpartition("/")[2], handler_call_details.invocation_metadata)
-            if method in self._kinds:
-                self._admission.check(self._kinds[method])
+            kind = self._kinds.get(method)
+            if kind is not None:
+                self._admission.check(kind)
         except Exception as error:  # noqa: BLE001 # told to the caller as any other
             return self._refusal(method, error)
-        if method not in self._wrapped:
-            handler = await continuation(handler_call_details)
-            if handler is None:
-                self._unknown.started()
-                self._unknown.handled(grpc.StatusCode.UNIMPLEMENTED)
-                return handler
-            self._wrapped[method] = self._wrap(method, handler)
-        return self._wrapped[method]
+        wrapped = self._wrapped.get(method)
+        if wrapped is None:
+            self._unknown.started()
+            self._unknown.handled(grpc.StatusCode.UNIMPLEMENTED)
+        return wrapped
 
     def _refusal(self, method: str, error: Exception) -> Handler:
         """A handler that ends the call with the error, without waiting for its message."""
@@ -101,11 +113,14 @@ class Edge(grpc.aio.ServerInterceptor):
         parse, serialize = handler.request_deserializer, handler.response_serializer
         admission, kind = self._admission, self._kinds.get(method)
 
-        def refuse_late(context: Context) -> None:
-            if has_passed(context):
+        def remaining(context: Context) -> float | None:
+            """The time until the caller's deadline; raises DeadlinePassed once it is over."""
+            seconds = context.time_remaining()
+            if seconds == 0:
                 if kind:
                     admission.shed(kind, "deadline")
                 raise DeadlinePassed
+            return seconds
 
         def parsed(raw: bytes) -> Any:
             counted.received()
@@ -114,29 +129,31 @@ class Edge(grpc.aio.ServerInterceptor):
             except DecodeError as error:
                 raise InvalidRequest(Violation("", "the bytes sent are no message of this method")) from error
 
+        def written(response: Any) -> bytes:
+            """A handler may answer with the bytes of a message, too."""
+            told: bytes = response if type(response) is bytes else serialize(response)
+            counted.sent()
+            return told
+
         async def answer(raw: bytes, context: Context) -> bytes:
             async with _Guard(method, counted, context, self._clock):
-                refuse_late(context)
+                seconds = remaining(context)
                 request = parsed(raw)
                 if kind is None:
-                    response: bytes = serialize(await handler.unary_unary(request, context))
-                else:
-                    async with Turn(admission, kind, method, cost_of(request), context.time_remaining()):
-                        response = serialize(await handler.unary_unary(request, context))
-                counted.sent()
-                return response
+                    return written(await handler.unary_unary(request, context))
+                async with Turn(admission, kind, method, cost_of(request), seconds):
+                    return written(await handler.unary_unary(request, context))
 
         async def answer_with_stream(raw: bytes, context: Context) -> AsyncIterator[bytes]:
             async with _Guard(method, counted, context, self._clock):
-                refuse_late(context)
+                remaining(context)
                 async with aclosing(handler.unary_stream(parsed(raw), context)) as responses:
                     async for response in responses:
-                        yield serialize(response)
-                        counted.sent()
+                        yield written(response)
 
         async def answer_stream(raws: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
             async with _Guard(method, counted, context, self._clock), _Turns(admission, kind, method) as turns:
-                refuse_late(context)
+                remaining(context)
 
                 async def parsed_each() -> AsyncIterator[Any]:
                     async for raw in raws:
@@ -147,8 +164,7 @@ class Edge(grpc.aio.ServerInterceptor):
                 async with aclosing(handler.stream_stream(parsed_each(), context)) as responses:
                     async for response in responses:
                         turns.give_back()
-                        yield serialize(response)
-                        counted.sent()
+                        yield written(response)
 
         if handler.request_streaming:
             return grpc.stream_stream_rpc_method_handler(answer_stream)
