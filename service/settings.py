@@ -150,12 +150,16 @@ def _is_store(address: str) -> bool:
         return False
 
 
-def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+def read_settings(
+    arguments: Sequence[str], environment: Mapping[str, str], program: str = "python -m service"
+) -> Settings:
     """The settings that a call asks for; exits with code 2 and a clear line where they make no sense."""
     sentences = _sentences()
     hints = get_type_hints(Settings)
     parser = argparse.ArgumentParser(
-        "python -m service", description="Serve predictions over gRPC.", allow_abbrev=False
+        program,
+        description="Serve predictions over gRPC, or look whether that will go well (doctor).",
+        allow_abbrev=False,
     )
     for field in fields(Settings):
         default = "needed" if field.default is MISSING else f"default: {_shown(field.default)}"
