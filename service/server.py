@@ -14,6 +14,7 @@ from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from service.adaptive_limit import AdaptiveLimit
 from service.admission import Admission
 from service.answering import Answering
+from service.calls import Calls
 from service.certificates import CertificateFiles
 from service.health import Health
 from service.interceptor import Edge
@@ -97,7 +98,7 @@ async def _take_calls(
     limit = AdaptiveLimit(settings.least_in_flight, settings.most_in_flight)
     admission = Admission(limit, settings.queue_calls, settings.queue_seconds, clock, random.random, metrics.load)
     tokens = Tokens(settings.tokens, metrics.tokens_loaded) if settings.tokens else None
-    edge = Edge(metrics, clock, described(services), admission, tokens)
+    edge = Edge(metrics, clock, described(services), admission, Calls(settings.log_sample, clock), tokens)
     members = _member_store(settings, metrics, clock)
     log = OutcomeLog(settings.outcomes, clock, now, metrics.outcomes.commit) if settings.outcomes else None
     outcomes = Outcomes(live, members, log, metrics, now)
