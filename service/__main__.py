@@ -1,4 +1,4 @@
-"""`python -m service`: serve the published model over gRPC."""
+"""`python -m service`: serve the published model over gRPC; with `doctor`: see whether that will go well."""
 
 import asyncio
 import os
@@ -27,11 +27,15 @@ each series began says nothing here, since all begin with the process.
 
 
 def main() -> int:
-    """Serve until a signal says to stop; 0 then, 1 where it can't serve."""
-    settings = read_settings(sys.argv[1:], os.environ)
-    set_up(settings.log_level, sys.stderr)
+    """Serve until a signal says to stop; 0 then, 1 where it can't serve, or wouldn't by what the doctor sees."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    if sys.argv[1:2] == ["doctor"]:
+        from service import doctor
+
+        return doctor.main(sys.argv[2:], os.environ, time.time(), sys.stdout)
+    settings = read_settings(sys.argv[1:], os.environ)
+    set_up(settings.log_level, sys.stderr)
     os.environ |= {variable(name): value for name in SECRET if (value := getattr(settings, name)) is not None}
     from service.certificates import CertificateError
     from service.outcome_folder import FolderUnusable, prepare

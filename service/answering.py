@@ -9,10 +9,12 @@ from typing import Self, TypeVar
 
 import numpy as np
 
+from model.facts import MemberFacts
 from model.model import Model, Rows
 from model.next_fact import next_fact
 from model.predictions import Explanation, NextFact, Predictions
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from service.calls import answered
 from service.decode import Asked, AskedRanking
 from service.metrics import Metrics
 from service.models import LiveModels
@@ -106,8 +108,7 @@ class Answer:
         else:
             predicted = await self._together.predict(self.model, Rows(asked.member, asked.rows))
             self._stage_began = self._clock()
-        self._metrics.answered(predicted, self.model.schema.scale)
-        self._metrics.watch.answered(self.model, asked.member, asked.unused.unseen, predicted)
+        self._answered(asked.member, asked.unused, predicted)
         if isinstance(self._request, pb.PredictEnjoymentRequest):
             self._shadow.answered(self._request, asked.recorded, self._served, predicted)
         return predicted
@@ -120,8 +121,7 @@ class Answer:
             lambda: self.model.rank(asked.member, asked.allowed, self._finished, most=end + 1)
         )
         page = predicted.take(np.arange(asked.offset, min(end, len(rows))))
-        self._metrics.answered(page, self.model.schema.scale)
-        self._metrics.watch.answered(self.model, asked.member, asked.unused.unseen, None)
+        self._answered(asked.member, asked.unused, page, chosen=True)
         movie_ids = [self.model.catalogue.movie_ids[row] for row in rows[asked.offset : end].tolist()]
         return Page(movie_ids, page, end if end < len(rows) else None)
 
@@ -131,9 +131,14 @@ class Answer:
         member, movie = asked.member, asked.movies[0]
         explained = await self._in_background(lambda: self.model.explain(member, movie))
         suggested = await self._in_background(lambda: next_fact(self.model, member, movie)) if suggest else None
-        self._metrics.answered(explained.predictions, self.model.schema.scale)
-        self._metrics.watch.answered(self.model, member, asked.unused.unseen, explained.predictions)
+        self._answered(member, asked.unused, explained.predictions)
         return explained, suggested
+
+    def _answered(self, member: MemberFacts, unused: Unused, told: Predictions, chosen: bool = False) -> None:
+        """Count an answer; drift isn't looked for in predictions of movies that the model has chosen itself."""
+        self._metrics.answered(told, self.model.schema.scale)
+        self._metrics.watch.answered(self.model, member, unused.unseen, None if chosen else told)
+        answered(self.model.version, told.member_evidence)
 
     def _predict(self, asked: Asked) -> Predictions:
         return self.model.predict(asked.member, asked.movies, self._finished)

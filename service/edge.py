@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
 from service.admission import Admission, Kind, Turn
+from service.calls import Calls, current_request_id
 from service.costs import cost_of
 from service.deadlines import DeadlinePassed, has_passed
 from service.logs import tell
@@ -48,17 +49,21 @@ class Edge(grpc.GenericRpcHandler):
         clock: Callable[[], float],
         services: Sequence[ServiceDescriptor],
         admission: Admission,
+        calls: Calls,
         tokens: Tokens | None = None,
     ) -> None:
         """Without tokens, nobody needs one."""
+        self._calls = calls
         self._clock = clock
         self._admission = admission
         self._tokens = tokens
         self._open = open_paths()
-        self._unknown = metrics.of_method(UNKNOWN_METHOD)
+        self._unknown = calls.told_by(metrics.of_method(UNKNOWN_METHOD))
         self._counted = {
-            f"/{service.full_name}/{method.name}": metrics.of_method(
-                Method(TYPES[method.client_streaming, method.server_streaming], service.full_name, method.name)
+            f"/{service.full_name}/{method.name}": calls.told_by(
+                metrics.of_method(
+                    Method(TYPES[method.client_streaming, method.server_streaming], service.full_name, method.name)
+                )
             )
             for service in services
             for method in service.methods
@@ -83,6 +88,8 @@ class Edge(grpc.GenericRpcHandler):
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
         """The wrapped handler of a method; gRPC itself answers UNIMPLEMENTED where there is none."""
         method = handler_call_details.method
+        known = method if method in self._counted else UNKNOWN_METHOD.grpc_method
+        self._calls.began(known, handler_call_details.invocation_metadata)
         try:
             if self._tokens is not None and method not in self._open:
                 self._tokens.check(method.rpartition("/")[2], handler_call_details.invocation_metadata)
@@ -235,6 +242,7 @@ class _Guard:
         status = rpc_status.to_status(status_of(error))
         self._counted.handled(status.code)
         if not is_foreseen(error):
-            tell(logging.ERROR, "internal_error", error, method=self._method)
+            request_id = current_request_id(self._context.invocation_metadata())
+            tell(logging.ERROR, "internal_error", error, method=self._method, request_id=request_id)
         trailers = (*status.trailing_metadata, *pushback_of(error))
         await self._context.abort(status.code, status.details, trailers)

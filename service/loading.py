@@ -10,6 +10,7 @@ from model.model import Model
 from model.store import Store
 from model.trial import Limits, Trials
 from service.decode import Decoder
+from service.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,18 @@ class Loader:
     def mark(self, version: str) -> object:
         """Something that is another once any file of the version has changed."""
         return _mark(self.store.folder(version))
+
+
+def signatures(settings: Settings, store: Store) -> Callable[[str], Verify] | None:
+    """What checks the manifest's signature of a version, where the settings ask for one.
+
+    Raises WrongKey, which is a ValueError, and OSError for a file that is no key.
+    """
+    if settings.require_signature is None:
+        return None
+    from model.signature import public_key, signed_by  # needs a package that not everybody has
+
+    return signed_by(store, public_key(settings.require_signature.read_bytes()))
 
 
 def _mark(folder: Path) -> object:

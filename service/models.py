@@ -11,7 +11,7 @@ from model.trial import Limits
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.canary import Canary
 from service.live import LiveModel, NoModel
-from service.loading import Loader, Served
+from service.loading import Loader, Served, signatures
 from service.metrics import Metrics
 from service.settings import Settings
 from service.shadow import Shadow
@@ -93,13 +93,7 @@ def live_models(
     sys.setswitchinterval(SWITCH_SECONDS)
     store = open_store(settings.models, settings.models_cache)
     limits = Limits(settings.trial_memory_mib << 20, settings.trial_seconds)
-    signed_by = None
-    if settings.require_signature:
-        from model.signature import public_key  # needs a package that not everybody has
-        from model.signature import signed_by as signed
-
-        signed_by = signed(store, public_key(settings.require_signature.read_bytes()))
-    loader = Loader(store, limits, signed_by)
+    loader = Loader(store, limits, signatures(settings, store))
     loader.prepare()
     seconds = settings.reload_seconds
     current = LiveModel(CURRENT, loader, seconds, metrics, clock, loaded)

@@ -15,6 +15,7 @@ from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from service.adaptive_limit import AdaptiveLimit
 from service.admission import Admission
 from service.answering import Answering
+from service.calls import Calls
 from service.certificates import CertificateFiles
 from service.edge import Edge
 from service.health import Health
@@ -99,7 +100,7 @@ async def _take_calls(
     admission = Admission(limit, settings.queue_calls, settings.queue_seconds, clock, random.random, metrics.shed)
     metrics.follow_load(admission)
     tokens = Tokens(settings.tokens, metrics.tokens_loaded) if settings.tokens else None
-    edge = Edge(metrics, clock, described(services), admission, tokens)
+    edge = Edge(metrics, clock, described(services), admission, Calls(settings.log_sample, clock), tokens)
     members = _member_store(settings, metrics, clock)
     log = OutcomeLog(settings.outcomes, clock, now, metrics.outcomes.commit) if settings.outcomes else None
     outcomes = Outcomes(live, members, log, metrics, now)

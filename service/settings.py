@@ -30,6 +30,7 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "keepalive_seconds": (1, 7200, " seconds"),
     "trial_seconds": (0.1, 3600, " seconds"),
     "trial_memory_mib": (256, 16_777_216, ""),
+    "log_sample": (0, 1, ""),
     "shadow_share": (0, 1, ""),
     "canary_share": (0, 1, ""),
     "least_in_flight": (1, 10_000, ""),
@@ -103,6 +104,8 @@ class Settings:
     """After this long without a word a client is asked for a sign of life, and forgotten if there is none."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severe lines that are logged, as JSON on standard error."""
+    log_sample: float = 0.0
+    """Share of the calls that a line is logged of: request id, method, code, seconds, evidence and version."""
     tokens: Path | None = None
     """A file of bearer tokens (`python -m service.token` makes them); every call but health then needs one of them."""
     least_in_flight: int = 32
@@ -152,12 +155,16 @@ def _is_store(address: str) -> bool:
         return False
 
 
-def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+def read_settings(
+    arguments: Sequence[str], environment: Mapping[str, str], program: str = "python -m service"
+) -> Settings:
     """The settings that a call asks for; exits with code 2 and a clear line where they make no sense."""
     sentences = _sentences()
     hints = get_type_hints(Settings)
     parser = argparse.ArgumentParser(
-        "python -m service", description="Serve predictions over gRPC.", allow_abbrev=False
+        program,
+        description="Serve predictions over gRPC, or look whether that will go well (doctor).",
+        allow_abbrev=False,
     )
     for field in fields(Settings):
         default = "needed" if field.default is MISSING else f"default: {_shown(field.default)}"

@@ -19,6 +19,7 @@ from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from service.adaptive_limit import AdaptiveLimit
 from service.admission import Admission
 from service.answering import Answering
+from service.calls import Calls
 from service.edge import Edge
 from service.logs import JsonLines
 from service.metrics import Metrics
@@ -72,7 +73,8 @@ def run(servicer, ask):
     async def serve():
         service = Default().FindServiceByName("coldstart.v1.EnjoymentService")
         admission = Admission(AdaptiveLimit(1, 100), 100, 10, time.perf_counter, random.random, metrics.shed)
-        edge, server = Edge(metrics, time.perf_counter, [service], admission), grpc.aio.server()
+        edge = Edge(metrics, time.perf_counter, [service], admission, Calls(0, time.perf_counter))
+        server = grpc.aio.server()
         pb_grpc.add_EnjoymentServiceServicer_to_server(servicer, edge)
         server.add_generic_rpc_handlers((edge,))
         address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
@@ -99,8 +101,9 @@ def handled(metrics, method):
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 def test_whatever_a_handler_raises_the_caller_hears_internal_error_at_once(error, caplog):
     async def ask(stub, address):
+        given = [("x-request-id", "a" * 32)]
         with pytest.raises(grpc.aio.AioRpcError) as unary:
-            await stub.PredictEnjoyment(pb.PredictEnjoymentRequest(), timeout=10)
+            await stub.PredictEnjoyment(pb.PredictEnjoymentRequest(), timeout=10, metadata=given)
         assert (unary.value.code(), unary.value.details()) == (grpc.StatusCode.INTERNAL, "internal error")
         stream = stub.StreamPredictEnjoyment(iter([pb.PredictEnjoymentRequest()]), timeout=10)
         assert await stream.read() == pb.PredictEnjoymentResponse()
@@ -117,6 +120,7 @@ def test_whatever_a_handler_raises_the_caller_hears_internal_error_at_once(error
         assert line["method"].endswith(method)
         assert any(each["type"].endswith(type(error).__name__) for each in line["errors"])
         assert any(frame.endswith(f"in {method}") for each in line["errors"] for frame in each["stack"])
+    assert lines[0]["request_id"] == "a" * 32 != lines[1]["request_id"]
     assert CANARY not in json.dumps(lines)
 
 

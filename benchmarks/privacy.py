@@ -1,0 +1,175 @@
+"""Sends requests full of marks, failing ones among them, and looks for the marks wherever the service may leave any."""
+
+import argparse
+import base64
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from benchmarks.fuzzing import MUTATIONS
+from benchmarks.served import command
+from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
+
+MARK = "CANARYMARK"
+CALL_SECONDS = 20
+STOP_SECONDS = 30
+
+
+def marked(what: str, number: int) -> str:
+    """A text that is to be found nowhere."""
+    return f"{MARK}-{what}-{number}"
+
+
+def scan(models: Path, requests: int, seed: int) -> dict[str, Any]:
+    """Send so many marked requests to a server that tells all it can; where marks were found."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in ("home", "tmp", "outcomes"):
+            (folder / part).mkdir()
+        process, told = _start(models, folder)
+        try:
+            with grpc.insecure_channel(f"127.0.0.1:{told['port']}") as channel:
+                codes, errors = _send(channel, requests, seed)
+            metrics = _scrape(told["metrics_port"])
+        finally:
+            process.terminate()
+            process.wait(STOP_SECONDS)
+        found = {
+            "errors": _marks("\n".join(errors).encode()),
+            "metrics": _marks(metrics.encode()),
+            **_in_files(folder),
+            **_in_files(models),
+        }
+        outcomes = sum(_marks(path.read_bytes()) for path in (folder / "outcomes").glob("*.jsonl"))
+        return {
+            "requests": requests, "codes": dict(codes),
+            "found": {place: count for place, count in found.items() if count},
+            "marks_in_outcomes": outcomes,
+            "log_lines": len((folder / "log").read_text().splitlines()),
+            "metrics_bytes": len(metrics),
+        }  # fmt: skip
+
+
+def _start(models: Path, folder: Path) -> "tuple[subprocess.Popen[str], dict[str, Any]]":
+    options = ("--log-level", "debug", "--log-sample", "1", "--outcomes", str(folder / "outcomes"), "--workers", "1")
+    environment = os.environ | {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp")}
+    environment |= {"GRPC_VERBOSITY": "DEBUG"}
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            command(models, *options), stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+        )
+    assert process.stdout is not None  # noqa: S101 # that is what PIPE says
+    line = process.stdout.readline()
+    process.stdout.close()
+    if not line:
+        raise RuntimeError((folder / "log").read_text())
+    return process, json.loads(line)
+
+
+def _send(channel: grpc.Channel, requests: int, seed: int) -> tuple[Counter[str], list[str]]:
+    """The codes of all calls, and all that callers are told of errors."""
+    chance = random.Random(seed)  # noqa: S311
+    codes, errors = Counter[str](), list[str]()
+    stub = pb_grpc.EnjoymentServiceStub(channel)
+    movies = [one.movie_id for one in stub.RankMovies(pb.RankMoviesRequest(page_size=50)).predictions]
+    attributes = {one.name: one.kind for one in stub.GetModel(pb.GetModelRequest()).member_attributes}
+    for number in range(requests):
+        path, raw = _request(number, chance, movies, attributes)
+        if number % 10 == 9:
+            raw = chance.choice(MUTATIONS)(raw, chance)
+        metadata = [("x-request-id", marked("request", number)), ("authorization", f"Bearer {marked('token', number)}")]
+        try:
+            channel.unary_unary(path)(raw, timeout=CALL_SECONDS, metadata=metadata)
+            codes["OK"] += 1
+        except grpc.RpcError as error:
+            codes[error.code().name] += 1
+            errors.append(f"{error.details()} {error.trailing_metadata()}")
+    return codes, errors
+
+
+def _request(number: int, chance: random.Random, movies: list[str], attributes: dict[str, Any]) -> tuple[str, bytes]:
+    """A method's path and a request of it in which all that may be marked is, and some is wrong."""
+    member = pb.Member(member_id=marked("member", number))
+    wrong = number % 5 == 0
+    for name in (*chance.sample(sorted(attributes), min(2, len(attributes))), marked("name", number)):
+        if (attributes.get(name) == pb.ATTRIBUTE_KIND_NUMERIC) is wrong:
+            member.attributes[name].text = marked("value", number)
+        else:
+            member.attributes[name].number = 4242.0
+    played = (marked("played", number), *chance.sample(movies, 3))
+    member.plays.extend(pb.Play(movie_id=movie_id) for movie_id in played)
+    movie_ids = [marked("movie", number), *chance.sample(movies, 2)]
+    if number % 7 == 0:
+        member.plays[0].completion = 7
+        movie_ids += ["", MARK * 100]
+    new = pb.Movie(movie_id=marked("new", number), genres=[marked("genre", number)], release_year=2000)
+    new.attributes[marked("about", number)].text = marked("said", number)
+    service = f"/{pb.DESCRIPTOR.package}.EnjoymentService"
+    match number % 6:
+        case 0 | 1:
+            one: Any = pb.PredictEnjoymentRequest(member=member, movie_ids=movie_ids, new_movies=[new])
+            return f"{service}/PredictEnjoyment", one.SerializeToString()
+        case 2:
+            token = marked("page", number) if number % 8 == 0 else ""
+            one = pb.RankMoviesRequest(member=member, page_token=token, genres=[marked("genre", number)])
+            return f"{service}/RankMovies", one.SerializeToString()
+        case 3:
+            one = pb.ExplainEnjoymentRequest(member=member, movie_id=movie_ids[-1], suggest_next_fact=number % 4 == 1)
+            return f"{service}/ExplainEnjoyment", one.SerializeToString()
+        case 4:
+            one = pb.RecordOutcomeRequest(
+                request_id=marked("outcome", number), member_id=member.member_id, movie_id=movie_ids[0],
+                rating=chance.choice((2, 3, 4, 99)),
+            )  # fmt: skip
+            return f"{service}/RecordOutcome", one.SerializeToString()
+    return f"/{marked('service', number)}/{marked('method', number)}", member.SerializeToString()
+
+
+def _marks(content: bytes) -> int:
+    """How often a mark is in it, as it is, in hexadecimal digits or in any of the three ways of base64."""
+    mark = MARK.encode()
+    ways = [mark, mark.lower(), mark.hex().encode()]
+    for shift in range(3):  # whatever comes before, these characters are the mark's own
+        first, end = -(-8 * shift // 6), 8 * (shift + len(mark)) // 6
+        ways += [base64.b64encode(b"-" * shift + mark)[first:end]]
+    return sum(content.count(way) for way in ways)
+
+
+def _in_files(folder: Path) -> dict[str, int]:
+    """Marks in every file below a folder but the outcomes themselves."""
+    return {
+        str(path.relative_to(folder)): _marks(path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".jsonl"
+    }
+
+
+def _scrape(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=CALL_SECONDS) as answer:
+        return str(answer.read().decode())
+
+
+def main() -> int:
+    """Read the options, scan and print what was found as JSON; 1 where a mark was."""
+    parser = argparse.ArgumentParser("python -m benchmarks.privacy", description=__doc__)
+    parser.add_argument("--models", type=Path, required=True, help="the folder of models")
+    parser.add_argument("--requests", type=int, default=10_000, help="how many [default: 10000]")
+    parser.add_argument("--seed", type=int, default=0, help="of what they are [default: 0]")
+    told = parser.parse_args()
+    seen = scan(told.models, told.requests, told.seed)
+    print(json.dumps(seen))
+    return int(bool(seen["found"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""Nothing that a caller sends about a person is left anywhere but in the outcomes, however the call ends."""
+
+import base64
+
+from benchmarks.privacy import MARK, _marks, scan
+
+
+def test_marked_requests_leave_no_mark_in_logs_metrics_errors_and_files(world):
+    seen = scan(world.models, requests=900, seed=1)
+    assert seen["found"] == {}
+    assert seen["marks_in_outcomes"] > 100, "where they belong"
+    assert min(seen["codes"].get(code, 0) for code in ("OK", "INVALID_ARGUMENT", "UNIMPLEMENTED")) > 100
+    assert seen["log_lines"] > 900, "every call was logged, at debug level"
+
+
+def test_a_mark_would_be_found_in_any_coding():
+    for text in (MARK, f"xx{MARK.lower()}xx", MARK.encode().hex()):
+        assert _marks(text.encode()) == 1
+    for before in ("", "x", "xx", "xxx"):
+        assert _marks(base64.b64encode(f"{before}{MARK}-1".encode())) == 1
+    assert _marks(b"canary") == 0
