@@ -80,7 +80,7 @@ class Run:
 
     def __init__(self, arguments: argparse.Namespace, data: Path, folder: Path, split: int) -> None:
         self._arguments, self._data, self._folder, self._split = arguments, data, folder, split
-        self._retrained: dict[str, dict[str, float]] = {}
+        self._retrained: dict[Path, dict[str, float]] = {}
 
     def scores(self, evidence: str) -> dict[str, float]:
         """Scores of the model that is trained on what this evidence leaves, asked with member ids alone."""
@@ -101,7 +101,7 @@ class Run:
 
     def _retrain(self, evidence: str) -> Path:
         folder = self._folder / f"split-{self._split}-{evidence}"
-        if evidence in self._retrained:
+        if folder in self._retrained:
             return folder
         say(f"split {self._split}, evidence {evidence}: retraining")
         told = ["--data", str(self._data), "--out", str(folder), "--fold", str(self._split), "--evidence", evidence]
@@ -111,7 +111,7 @@ class Run:
             "--seed", str(self._arguments.seed),
         )  # fmt: skip
         say(f"split {self._split}, evidence {evidence}: {seconds:.0f} s, {peak:.2f} GiB at most")
-        self._retrained[evidence] = {"retrain_seconds": round(seconds, 2), "peak_rss_gib": round(peak, 2)}
+        self._retrained[folder] = {"retrain_seconds": round(seconds, 2), "peak_rss_gib": round(peak, 2)}
         return folder
 
     def _score(
@@ -130,8 +130,7 @@ class Run:
         found: dict[str, float] = json.loads(scored.stdout)
         told = f"RMSE {found['rmse']:.4f}, movie mean {found['movie_mean_rmse']:.4f}"
         say(f"split {self._split}, evidence {evidence}: {told}")
-        retrained = self._retrained["plays" if self._arguments.one_model else evidence]
-        return found | retrained | {"asking_seconds": round(asking, 2)}
+        return found | self._retrained[folder] | {"asking_seconds": round(asking, 2)}
 
     @property
     def _protocol(self) -> list[str]:

@@ -96,14 +96,15 @@ class MemberFacts:
             return self
         movies, completion = np.array(plays.movies, np.int32), np.array(plays.completion, np.float32)
         age_days = age_in_days(np.array(plays.played_at, np.float64), schema)
+        once = len(set(plays.movies)) == len(movies)
         if len(self.movies):
+            once = once and set(plays.movies).isdisjoint(self.movies.tolist())
             movies = np.concatenate([self.movies, movies])
             completion = np.concatenate([self.completion, completion])
             age_days = np.concatenate([self.age_days, age_days])
-        order = movies.argsort()
-        ascending = movies[order]
-        if (ascending[1:] > ascending[:-1]).all():  # each once, as in most requests
-            return MemberFacts(self.attributes, ascending, completion[order], age_days[order])
+        if once:  # as in most requests
+            order = movies.argsort()
+            return MemberFacts(self.attributes, movies.take(order), completion.take(order), age_days.take(order))
         unique, place = np.unique(movies, return_inverse=True)
         highest = np.full(len(unique), np.nan, np.float32)
         youngest = np.full(len(unique), np.nan, np.float32)

@@ -10,16 +10,19 @@ from typing import Self, TypeVar
 import numpy as np
 
 from model.facts import MemberFacts
-from model.model import Model, Rows
+from model.member_record import MemberRecord
+from model.model import Model
 from model.next_fact import next_fact
 from model.predictions import Explanation, NextFact, Predictions
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.calls import answered
 from service.decode import Asked, AskedRanking
+from service.encode import prediction_response
+from service.loading import Served
 from service.metrics import Metrics
 from service.models import LiveModels
 from service.request_facts import Unused
-from service.together import Together
+from service.together import Together, Told
 
 INLINE_MOVIES = 200
 INLINE_PLAYED = 2
@@ -29,7 +32,7 @@ A movie that was played costs as much as many others: the member is worked out a
 """
 
 T = TypeVar("T")
-Request = pb.PredictEnjoymentRequest | pb.RankMoviesRequest | pb.ExplainEnjoymentRequest
+Request = pb.RankMoviesRequest | pb.ExplainEnjoymentRequest
 
 
 @dataclass(frozen=True)
@@ -50,14 +53,34 @@ class Answering:
         self._metrics = metrics
         self._background = background
         self._clock = clock
-        self._together = Together(metrics.stage, clock)
+        self._together = Together(metrics, live.shadow, clock)
+
+    async def predict(self, request: pb.PredictEnjoymentRequest, recorded: MemberRecord | None) -> bytes:
+        """The answer of PredictEnjoyment; raises NoModel before one is loaded."""
+        served = self._live.served(request.member)
+        asked = None
+        if len(request.movie_ids) + len(request.new_movies) <= INLINE_MOVIES:
+            found = await self._together.answer(served, request, recorded)
+            if isinstance(found, Told):
+                answered(served.model.version, found.evidence)
+                return found.response
+            asked = found
+        with self._begin(served) as answer:
+            if asked is None:
+                asked = answer.decode.prediction(request, recorded)
+            predicted = await answer.predict(asked)
+            self._live.shadow.answered(request, recorded, served, predicted)
+            return prediction_response(asked.movie_ids, predicted, asked.unused, answer.model.version)
 
     def begin(self, request: Request) -> "Answer":
         """An answer by the model that serves the member now, for a `with` block that ends when the response is made.
 
         Raises NoModel before one is loaded.
         """
-        return Answer(self._live, request, self._metrics, self._background, self._together, self._clock)
+        return self._begin(self._live.served(request.member))
+
+    def _begin(self, served: Served) -> "Answer":
+        return Answer(served, self._metrics, self._background, self._clock)
 
     def model(self) -> Model:
         """The model that serves now; raises NoModel before one is loaded."""
@@ -67,21 +90,10 @@ class Answering:
 class Answer:
     """What the methods of the servicer work with."""
 
-    def __init__(
-        self,
-        live: LiveModels,
-        request: Request,
-        metrics: Metrics,
-        background: Executor,
-        together: Together,
-        clock: Callable[[], float],
-    ) -> None:
-        self._served = live.served(request.member)
-        self.model = self._served.model
-        self.decode = self._served.decode
-        self._request = request
-        self._shadow = live.shadow
-        self._together = together
+    def __init__(self, served: Served, metrics: Metrics, background: Executor, clock: Callable[[], float]) -> None:
+        self._served = served
+        self.model = served.model
+        self.decode = served.decode
         self._metrics = metrics
         self._background = background
         self._clock = clock
@@ -100,17 +112,11 @@ class Answer:
     async def predict(self, asked: Asked) -> Predictions:
         """Predictions in the order asked."""
         self._decoded(asked.unused)
-        played = asked.played
-        if len(asked.movies) > INLINE_MOVIES or played > INLINE_PLAYED:
+        if len(asked.movies) > INLINE_MOVIES or asked.played > INLINE_PLAYED:
             predicted = await self._in_background(lambda: self._predict(asked))
-        elif played or asked.rows is None:
-            predicted = self._predict(asked)
         else:
-            predicted = await self._together.predict(self.model, Rows(asked.member, asked.rows))
-            self._stage_began = self._clock()
+            predicted = self._predict(asked)
         self._answered(asked.member, asked.unused, predicted)
-        if isinstance(self._request, pb.PredictEnjoymentRequest):
-            self._shadow.answered(self._request, asked.recorded, self._served, predicted)
         return predicted
 
     async def rank(self, asked: AskedRanking) -> Page:

@@ -25,9 +25,6 @@ class Asked:
     movie_ids: Sequence[str]
     movies: Sequence[Movie]
     unused: Unused
-    recorded: MemberRecord | None = None
-    """What the store beside the model says of the member."""
-
     rows: NDArray[np.int64] | None = None
     """(N,) the movies where all of them are rows of the catalogue, else None."""
 
@@ -89,11 +86,11 @@ class Decoder:
             found_rows = self._catalogue.rows(movie_ids)
             unused.movies += found_rows.count(None)
             rows = None if unused.movies else np.array(found_rows, np.int64)
-            return Asked(member, movie_ids, found_rows, unused, recorded, rows)
+            return Asked(member, movie_ids, found_rows, unused, rows)
         asked = set(movie_ids)
         movie_ids += [movie_id for movie_id in described if movie_id not in asked]
         movies = [self._movie(movie_id, described.get(movie_id), member, unused) for movie_id in movie_ids]
-        return Asked(member, movie_ids, movies, unused, recorded)
+        return Asked(member, movie_ids, movies, unused)
 
     def explanation(self, request: pb.ExplainEnjoymentRequest, recorded: MemberRecord | None = None) -> Asked:
         """The member and the one movie."""

@@ -99,9 +99,9 @@ class ModelMetrics:
         """Tell whether the version that a label names isn't the one that answers."""
         self._behind[label].set(behind)
 
-    def answered_by(self, label: str) -> None:
-        """Count an answer."""
-        self._answered_by[label].inc()
+    def answered_by(self, label: str, answers: int = 1) -> None:
+        """Count answers."""
+        self._answered_by[label].inc(answers)
 
     def shadowed(self, differences: NDArray[np.float64]) -> None:
         """Take note of the candidate's ratings less those that were answered."""

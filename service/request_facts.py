@@ -123,7 +123,7 @@ class FactsDecoder:
             told = getattr(value, kind)
             if kind == "text":
                 found.check_text(told, place)
-            if kind == "number":
+            elif kind == "number":
                 found.check_number(told, place)
             if attribute is None:
                 unused.attributes += 1

@@ -1,6 +1,7 @@
 """The server's life in one worker: load a model, open the port, serve, and stop without losing a call."""
 
 import asyncio
+import gc
 import logging
 import random
 from collections.abc import Callable
@@ -37,6 +38,9 @@ PING_SECONDS = 30.0
 """Clients that ask for one more often are sent away."""
 CANCELLED_SECONDS = 0.5
 """How long the load of a model may take to end when the server stops."""
+GARBAGE = (10_000, 20, 50)
+"""New objects before those are looked through for garbage, and how often that is done before older ones are, too:
+calls leave none behind, and looking costs each of them."""
 
 
 async def serve(
@@ -122,6 +126,9 @@ async def _take_calls(
         looking = asyncio.create_task(_look_for_certificates(certificates, settings.reload_seconds))
     following = asyncio.create_task(tokens.follow(settings.reload_seconds)) if tokens else None
     await server.start()
+    gc.collect()
+    gc.freeze()  # what lives as long as the process needn't be looked through again and again
+    gc.set_threshold(*GARBAGE)
     serves(live.version)
     await stop.wait()
     health.stop()

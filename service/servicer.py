@@ -43,10 +43,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
     async def PredictEnjoyment(self, request: pb.PredictEnjoymentRequest, context: Context) -> bytes:
         """One prediction for each movie, in the order asked."""
         recorded = await self._recorded(request.member) if self._members else None
-        with self._answering.begin(request) as answer:
-            asked = answer.decode.prediction(request, recorded)
-            predicted = await answer.predict(asked)
-            return encode.prediction_response(asked.movie_ids, predicted, asked.unused, answer.model.version)
+        return await self._answering.predict(request, recorded)
 
     async def StreamPredictEnjoyment(
         self, request_iterator: AsyncIterator[pb.PredictEnjoymentRequest], context: Context

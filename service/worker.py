@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 
+import uvloop
+
 from service.link import NoSupervisor, WorkerEnd
 from service.logs import set_up, tell
 from service.settings import SECRET, Settings, read_settings, variable
@@ -27,7 +29,7 @@ def main() -> int:
         return 1
     set_up(settings.log_level, sys.stderr, worker=link.order.worker)
     try:
-        asyncio.run(_live(settings, link))
+        uvloop.run(_live(settings, link))
     except BaseException as error:  # noqa: BLE001 # whatever it is, it goes to the log in JSON
         tell(logging.CRITICAL, "worker_failed", error, reason=str(error))
         return 1
