@@ -9,7 +9,7 @@ MODELS ?= models
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports protos docs lock train serve bench bench-mlserver accuracy peers drills image-proof clean
+.PHONY: help setup demo test check format lint types imports protos docs lock train serve bench bench-mlserver accuracy peers drills image-proof sbom audit clean
 
 help: ## show these lines
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -53,6 +53,7 @@ docs: setup ## renew the tables of the README that come from the code
 lock: ## renew all lock files (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q -o requirements.lock
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q -o requirements-dev.lock
+	echo pip-audit | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q -o deploy/audit-requirements.txt
 	uv pip compile benchmarks/peers/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q -o benchmarks/peers/requirements.lock
 
 train: setup ## make a model of DATA and publish it under MODELS
@@ -89,8 +90,19 @@ $(VENV)-mlserver/.installed: benchmarks/speed/mlserver-requirements.txt
 	$(VENV)-mlserver/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+sbom: setup ## what the image is made of, as CycloneDX JSON, into build/sbom.json
+	$(RUN) deploy/sbom.py
+
+$(VENV)-audit/.installed: deploy/audit-requirements.txt
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+audit: $(VENV)-audit/.installed ## known vulnerabilities of the locked dependencies (asks an index that knows of them)
+	$(VENV)-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
+
 image-proof: setup ## the Dockerfile's steps in a fresh Debian root, without a Docker engine (root; debootstrap, bubblewrap)
 	$(RUN) deploy/image_proof.py --models $(MODELS)
 
 clean: ## remove what these targets made
-	rm -rf $(VENV) $(PEERS) $(DEMO) build
+	rm -rf $(VENV) $(VENV)-audit $(PEERS) $(DEMO) build

@@ -80,11 +80,9 @@ def _send(channel: grpc.Channel, requests: int, seed: int) -> tuple[Counter[str]
     """The codes of all calls, and all that callers are told of errors."""
     chance = random.Random(seed)  # noqa: S311
     codes, errors = Counter[str](), list[str]()
-    stub = pb_grpc.EnjoymentServiceStub(channel)
-    movies = [one.movie_id for one in stub.RankMovies(pb.RankMoviesRequest(page_size=50)).predictions]
-    attributes = {one.name: one.kind for one in stub.GetModel(pb.GetModelRequest()).member_attributes}
+    movies, attributes = asked_of(channel)
     for number in range(requests):
-        path, raw = _request(number, chance, movies, attributes)
+        path, raw = marked_request(number, chance, movies, attributes)
         if number % 10 == 9:
             raw = chance.choice(MUTATIONS)(raw, chance)
         metadata = [("x-request-id", marked("request", number)), ("authorization", f"Bearer {marked('token', number)}")]
@@ -97,7 +95,16 @@ def _send(channel: grpc.Channel, requests: int, seed: int) -> tuple[Counter[str]
     return codes, errors
 
 
-def _request(number: int, chance: random.Random, movies: list[str], attributes: dict[str, Any]) -> tuple[str, bytes]:
+def asked_of(channel: grpc.Channel) -> tuple[list[str], dict[str, Any]]:
+    """Movies of the catalogue, and the model's attributes with their kinds."""
+    stub = pb_grpc.EnjoymentServiceStub(channel)
+    movies = [one.movie_id for one in stub.RankMovies(pb.RankMoviesRequest(page_size=50)).predictions]
+    return movies, {one.name: one.kind for one in stub.GetModel(pb.GetModelRequest()).member_attributes}
+
+
+def marked_request(
+    number: int, chance: random.Random, movies: list[str], attributes: dict[str, Any]
+) -> tuple[str, bytes]:
     """A method's path and a request of it in which all that may be marked is, and some is wrong."""
     member = pb.Member(member_id=marked("member", number))
     wrong = number % 5 == 0
