@@ -78,11 +78,13 @@ class WorkerEnd:
         """Tell the last metrics."""
         self._send({"metrics": metrics})
 
-    def follow(self, metrics: Callable[[], list[Family]], lost: Callable[[], None]) -> None:
-        """Answer until the supervisor is gone, then call `lost`."""
+    def follow(self, metrics: Callable[[], list[Family] | None], lost: Callable[[], None]) -> None:
+        """Answer until the supervisor is gone, then call `lost`; no answer where there are no metrics."""
         with contextlib.suppress(OSError):
             for line in self._lines:
-                self._send({"number": json.loads(line)["number"], "metrics": metrics()})
+                told = metrics()
+                if told is not None:
+                    self._send({"number": json.loads(line)["number"], "metrics": told})
         lost()
 
     def _send(self, message: dict[str, Any]) -> None:

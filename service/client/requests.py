@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
+import grpc
+from google.protobuf.message import Message
+
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from service.client.connection import MESSAGE_BYTES
+from service.client.errors import InvalidCall
 
 Attribute: TypeAlias = str | bool | float | None
 """A category, a yes or no, or a number; None, for what isn't known, is left out."""
@@ -69,6 +74,14 @@ def ranking(
         if year is not None
     }
     return pb.RankMoviesRequest(member=whom, page_size=page_size, page_token=page_token, genres=_ids(genres), **limits)
+
+
+def sendable(request: Message) -> Message:
+    """The request; raises InvalidCall for one that is larger than the service takes, which gRPC would try again."""
+    if request.ByteSize() > MESSAGE_BYTES:
+        message = f"the request is larger than {MESSAGE_BYTES // 1024**2} MiB: ask for less at once"
+        raise InvalidCall(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
+    return request
 
 
 def _ids(given: Sequence[str]) -> Sequence[str]:
