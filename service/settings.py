@@ -107,7 +107,7 @@ class Settings:
     tokens: Path | None = None
     """A file of bearer tokens (`python -m service.token` makes them); every call but health then needs one of them."""
     least_in_flight: int = 32
-    """Calls that may always compute at once: twice what is worked out together. How many more may is learned."""
+    """Calls that may always compute at once, more than are answered together. How many more may is learned."""
     most_in_flight: int = 128
     """Calls that may compute at once at most; large requests count as several."""
     queue_calls: int = 64
