@@ -82,16 +82,14 @@ class WorkerEnd:
         """Tell the last metrics."""
         self._send({"metrics": metrics, "watched": watched})
 
-    def follow(
-        self,
-        metrics: Callable[[], list[Family]],
-        watched: Callable[[], Watched | None],
-        lost: Callable[[], None],
-    ) -> None:
-        """Answer until the supervisor is gone, then call `lost`."""
+    def follow(self, told: Callable[[], tuple[list[Family], Watched | None] | None], lost: Callable[[], None]) -> None:
+        """Answer until the supervisor is gone, then call `lost`; no answer where nothing is told."""
         with contextlib.suppress(OSError):
             for line in self._lines:
-                self._send({"number": json.loads(line)["number"], "metrics": metrics(), "watched": watched()})
+                answer = told()
+                if answer is not None:
+                    metrics, watched = answer
+                    self._send({"number": json.loads(line)["number"], "metrics": metrics, "watched": watched})
         lost()
 
     def _send(self, message: dict[str, Any]) -> None:

@@ -44,11 +44,13 @@ class Scrapes(Collector):
             serving=sum(worker.serves for worker in self._workers),
         )
 
-    async def ask_for_ever(self) -> None:
-        """Ask the workers from time to time."""
+    async def ask_for_ever(self, hang_seconds: float) -> None:
+        """Ask the workers from time to time, and end those that haven't answered for so long."""
         while True:
-            await asyncio.sleep(ASK_SECONDS)
+            await asyncio.sleep(min(ASK_SECONDS, hang_seconds / 2))
             await self.ask()
+            for worker in self._workers:
+                worker.end_if_hung(hang_seconds)
 
     async def ask(self) -> None:
         """Ask all workers for their metrics, and wait a while for the answers."""

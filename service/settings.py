@@ -23,6 +23,7 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "reload_seconds": (0.05, 86_400, " seconds"),
     "drain_seconds": (0, 3600, " seconds"),
     "grace_seconds": (0, 3600, " seconds"),
+    "hang_seconds": (1, 3600, " seconds"),
     "background_threads": (1, 64, ""),
     "max_message_bytes": (65_536, 1_073_741_824, ""),
     "max_concurrent_streams": (1, 1_000_000, ""),
@@ -92,6 +93,8 @@ class Settings:
     """How long calls are still taken after SIGTERM or SIGINT, while health already answers NOT_SERVING, in seconds."""
     grace_seconds: float = 20.0
     """How long running calls may then take to finish, in seconds."""
+    hang_seconds: float = 30.0
+    """How long a worker that serves may leave the supervisor without an answer before it is replaced, in seconds."""
     background_threads: int = 2
     """Threads for rankings, explanations and requests for many movies, which small requests thus need not wait for."""
     max_message_bytes: int = 4 * 1024 * 1024
@@ -109,7 +112,7 @@ class Settings:
     tokens: Path | None = None
     """A file of bearer tokens (`python -m service.token` makes them); every call but health then needs one of them."""
     least_in_flight: int = 32
-    """Calls that may always compute at once: twice what is worked out together. How many more may is learned."""
+    """Calls that may always compute at once, more than are answered together. How many more may is learned."""
     most_in_flight: int = 128
     """Calls that may compute at once at most; large requests count as several."""
     queue_calls: int = 64

@@ -80,7 +80,7 @@ async def _serve(settings: Settings, clock: Callable[[], float], announce: TextI
     ]
     scrapes.worker_changed()
     metrics_port = serve_metrics(scrapes, settings.metrics_host, settings.metrics_port)
-    asking = asyncio.create_task(scrapes.ask_for_ever())
+    asking = asyncio.create_task(scrapes.ask_for_ever(settings.hang_seconds))
     keeping = [asyncio.create_task(worker.keep()) for worker in workers]
     for each in keeping:
         each.add_done_callback(lambda _: stop.set())  # a defect there must not leave a worker missing for good

@@ -15,8 +15,8 @@ from service.loading import Served
 from service.metrics import Metrics
 from service.shadow import Shadow
 
-MOST_CALLS = 16
-MOST_ROWS = 400
+MOST_CALLS = 24
+MOST_ROWS = 600
 """So many calls, or movies of all calls, take some milliseconds together, in which other calls wait."""
 PATIENCE = 8
 """So many turns of the event loop without a further call mean that none is on its way: gRPC takes several turns to hand

@@ -10,12 +10,16 @@ import time
 
 import uvloop
 
+from service.drift import Watched
 from service.link import NoSupervisor, WorkerEnd
 from service.logs import set_up, tell
+from service.merging import Family
 from service.settings import SECRET, Settings, read_settings, variable
 
 MARGIN_SECONDS = 3.0
 """How long after the grace the process may take to end when nobody is left to kill it."""
+TURN_SECONDS = 2.0
+"""An event loop that doesn't come round within this time answers no calls, and the supervisor gets no answer either."""
 
 
 def main() -> int:
@@ -50,9 +54,12 @@ async def _live(settings: Settings, link: WorkerEnd) -> None:
         time.sleep(settings.drain_seconds + settings.grace_seconds + MARGIN_SECONDS)
         os._exit(1)
 
-    threading.Thread(
-        target=link.follow, args=(metrics.snapshot, metrics.watch.taken, supervisor_lost), daemon=True
-    ).start()
+    def told() -> tuple[list[Family], Watched | None] | None:
+        turned = threading.Event()
+        loop.call_soon_threadsafe(turned.set)
+        return (metrics.snapshot(), metrics.watch.taken()) if turned.wait(TURN_SECONDS) else None
+
+    threading.Thread(target=link.follow, args=(told, supervisor_lost), daemon=True).start()
     await serve(settings, metrics, time.perf_counter, time.time, stop, link.order.alone, link.serves)
     link.ends(metrics.snapshot(), metrics.watch.taken())
     logging.shutdown()

@@ -71,6 +71,7 @@ class Worker:
         self._process: asyncio.subprocess.Process | None = None
         self._end: SupervisorEnd | None = None
         self._stop = asyncio.Event()
+        self._unanswered_since: float | None = None
 
     async def keep(self) -> None:
         """Keep a process running until `stop`, and return when it has ended."""
@@ -103,7 +104,16 @@ class Worker:
         """Ask for metrics; whether there is a process to answer."""
         if self._end is not None:
             self._end.ask(number)
+            if self._unanswered_since is None:
+                self._unanswered_since = self._clock()
         return self._end is not None
+
+    def end_if_hung(self, seconds: float) -> None:
+        """Kill the process if it serves and has left the supervisor without an answer for so long."""
+        since = self._unanswered_since
+        if self.serves and since is not None and self._clock() - since > seconds:
+            tell(logging.ERROR, "worker_hangs", worker=self.number, hang_seconds=seconds)
+            self.kill()
 
     async def _live(self) -> tuple[int | None, bool]:
         """One process from start to end: its exit code, None where it couldn't be started, and if it was steady."""
@@ -120,6 +130,7 @@ class Worker:
             ours.close()
             tell(logging.ERROR, "worker_not_started", error, worker=self.number, reason=error.strerror)
             return None, False
+        self._unanswered_since = None
         self._end = await SupervisorEnd.of(ours, Order(self.number, self._may_be_alone()))
         self.running = True
         self._changed()
@@ -164,6 +175,7 @@ class Worker:
             self._watched(self.number, report.watched)
         if report.number is not None:
             self.answered = report.number
+            self._unanswered_since = None
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:

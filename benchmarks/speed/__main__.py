@@ -25,6 +25,8 @@ ENVIRONMENT = Path(".venv-mlserver")
 """Where `make bench-mlserver` installs MLServer."""
 SERVERS, LOAD = 0, 1
 """The cores of the servers and of what asks them."""
+LOOPS = ("asyncio", "uvloop")
+"""The echo server runs on Python's own event loop and on the service's."""
 WARM_UP_SECONDS = 0.5
 STARTS = 3
 
@@ -61,7 +63,7 @@ def measured(arguments: argparse.Namespace, version: Path, model: Model, folder:
     servers, load = on_core(SERVERS), on_core(LOAD)
     figures["start_seconds"] = [seconds_to_serving(arguments.models, folder, servers) for _ in range(STARTS)]
     with ExitStack() as running:
-        contenders = [running.enter_context(echo(folder, question, servers))]
+        contenders = [running.enter_context(echo(folder, question, servers, loop)) for loop in LOOPS]
         ours, served = running.enter_context(service(arguments.models, folder, question, servers))
         contenders.append(ours)
         if (ENVIRONMENT / "bin" / "mlserver").exists():

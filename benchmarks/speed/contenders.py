@@ -65,18 +65,18 @@ def service(
 
 
 @contextmanager
-def echo(folder: Path, question: Question, prefix: Sequence[str]) -> Iterator[Contender]:
-    """A server of the same messages whose handler does nothing."""
+def echo(folder: Path, question: Question, prefix: Sequence[str], loop: str) -> Iterator[Contender]:
+    """A server of the same messages whose handler does nothing, on the event loop `asyncio` or `uvloop`."""
     ready = folder / "response"
     ready.write_bytes(question.answer.SerializeToString())
-    command = [*prefix, sys.executable, "-m", "benchmarks.speed.echo", str(ready)]
-    with _running(command, folder / "echo.log") as process:
+    command = [*prefix, sys.executable, "-m", "benchmarks.speed.echo", str(ready), loop]
+    with _running(command, folder / f"echo-{loop}.log") as process:
         assert process.stdout is not None  # noqa: S101 # that is what PIPE says
         port = json.loads(process.stdout.readline())["port"]
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             if pb_grpc.EnjoymentServiceStub(channel).PredictEnjoyment(question.request) != question.answer:
                 raise WrongAnswer("the echo server answers other than it was told")
-        yield Contender("echo", port, PREDICT, question.request.SerializeToString(), process.pid)
+        yield Contender(f"echo ({loop})", port, PREDICT, question.request.SerializeToString(), process.pid)
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""`python -m benchmarks.speed.echo`: a server of our messages whose handler does nothing: what gRPC alone can do."""
+"""`python -m benchmarks.speed.echo RESPONSE LOOP`: a server of our messages whose handler does nothing.
+
+It shows what gRPC alone can do, on the event loop `asyncio` or `uvloop`.
+"""
 
 # ruff: noqa: ARG002, N802 # the methods are those of the contract
 
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import uvloop
 
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
@@ -37,4 +41,5 @@ async def main(response: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    run = {"asyncio": asyncio.run, "uvloop": uvloop.run}[sys.argv[2]]
+    run(main(Path(sys.argv[1])))

@@ -133,6 +133,6 @@ class AsyncClient:
 
     async def _call(self, method: Callable[..., Any], request: Any) -> Any:
         try:
-            return await method(request, timeout=self._timeout_seconds, metadata=self._metadata)
+            return await method(requests.sendable(request), timeout=self._timeout_seconds, metadata=self._metadata)
         except grpc.RpcError as error:
             raise failed(error) from None

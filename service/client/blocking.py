@@ -136,6 +136,6 @@ class Client:
 
     def _call(self, method: Callable[..., Any], request: Any) -> Any:
         try:
-            return method(request, timeout=self._timeout_seconds, metadata=self._metadata)
+            return method(requests.sendable(request), timeout=self._timeout_seconds, metadata=self._metadata)
         except grpc.RpcError as error:
             raise failed(error) from None

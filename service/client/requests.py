@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
+import grpc
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.client.answers import Prediction, Predictions, evidence_name
+from service.client.connection import MESSAGE_BYTES
+from service.client.errors import InvalidCall
 
 Attribute: TypeAlias = str | bool | float | None
 """A category, a yes or no, or a number; None, for what isn't known, is left out."""
@@ -99,6 +103,14 @@ def outcome(
         evidence: Any = pb.MemberEvidence.Value(evidence_name(answer.member_evidence))
         request.shown.member_evidence = evidence
         request.shown.model_version = answer.model_version
+    return request
+
+
+def sendable(request: Message) -> Message:
+    """The request; raises InvalidCall for one that is larger than the service takes, which gRPC would try again."""
+    if request.ByteSize() > MESSAGE_BYTES:
+        message = f"the request is larger than {MESSAGE_BYTES // 1024**2} MiB: ask for less at once"
+        raise InvalidCall(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
     return request
 
 

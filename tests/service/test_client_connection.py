@@ -78,6 +78,17 @@ def test_a_wrong_request_is_not_tried_again():
     assert len(servicer.calls) == 1
 
 
+def test_a_request_that_is_too_large_is_not_sent_at_all():
+    servicer = Scripted()
+    with serving(servicer) as address, Client(address) as client:
+        began = time.monotonic()
+        with pytest.raises(InvalidCall, match="larger than 4 MiB") as raised:
+            client.predict(["a"], plays=["x" * 250] * 20_000)
+        assert time.monotonic() - began < 0.5, "nor tried again"
+    assert raised.value.code == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert not servicer.calls
+
+
 @pytest.mark.parametrize("code", ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"])
 def test_what_may_pass_is_tried_again_within_the_call(code):
     servicer = Scripted(*[grpc.StatusCode[code]] * 3)

@@ -25,7 +25,7 @@ for thread in threads:
 end.serves("abc")
 for thread in threads:
     thread.join()
-end.follow(lambda: [], lambda: None, lambda: sys.stderr.write(" lost"))
+end.follow(lambda: ([], None), lambda: sys.stderr.write(" lost"))
 """
 
 

@@ -102,6 +102,18 @@ def test_a_killed_worker_is_replaced_and_that_is_told(world, start_server):
     assert (death["worker"], death["cause"]) == (1, "SIGKILL")
 
 
+def test_a_worker_that_hangs_is_replaced_and_that_is_told(world, start_server):
+    server = start_server(world.models, *TWO, "--hang-seconds", "2")
+    before = server.worker_pids()[0]
+    os.kill(before, signal.SIGSTOP)
+    wait_until(lambda: server.worker_pids()[0] != before)
+    wait_until(lambda: server.metric("coldstart_ready") == 1)
+    assert not alive(before)
+    assert server.metric("coldstart_worker_restarts_total") == 1
+    [hang] = [line for line in server.log() if line["event"] == "worker_hangs"]
+    assert hang["worker"] == 0
+
+
 def test_metrics_answer_while_a_worker_hangs_and_while_one_is_missing(world, start_server):
     server = start_server(world.models, *TWO)
     server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(movie_ids=["a"]))
