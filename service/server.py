@@ -6,6 +6,7 @@ import logging
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
@@ -16,7 +17,7 @@ from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from service.adaptive_limit import AdaptiveLimit
 from service.admission import Admission
 from service.answering import Answering
-from service.calls import Calls
+from service.calls import Call, Calls, Tracing
 from service.certificates import CertificateFiles
 from service.edge import Edge
 from service.health import Health
@@ -104,7 +105,9 @@ async def _take_calls(
     admission = Admission(limit, settings.queue_calls, settings.queue_seconds, clock, random.random, metrics.shed)
     metrics.follow_load(admission)
     tokens = Tokens(settings.tokens, metrics.tokens_loaded) if settings.tokens else None
-    edge = Edge(metrics, clock, described(services), admission, Calls(settings.log_sample, clock), tokens)
+    traces = _traces(settings, now)
+    calls = Calls(settings.log_sample, clock, Tracing(settings.trace_sample, traces.ended) if traces else None)
+    edge = Edge(metrics, clock, described(services), admission, calls, tokens)
     members = _member_store(settings, metrics, clock)
     log = OutcomeLog(settings.outcomes, clock, now, metrics.outcomes.commit) if settings.outcomes else None
     outcomes = Outcomes(live, members, log, metrics, now)
@@ -138,6 +141,8 @@ async def _take_calls(
     await server.stop(settings.grace_seconds)
     if log is not None:
         await log.close()
+    if traces is not None:
+        await asyncio.to_thread(traces.close)
     if members is not None:
         await members.close()
     if files is not None:
@@ -145,6 +150,25 @@ async def _take_calls(
     if following is not None:
         following.cancel()
     background.shutdown(wait=False, cancel_futures=True)
+
+
+class TraceSink(Protocol):
+    """Something that takes traced calls."""
+
+    def ended(self, call: Call, code: grpc.StatusCode, seconds: float) -> None:
+        """A call has ended after so many seconds."""
+
+    def close(self) -> None:
+        """Pass on what is left."""
+
+
+def _traces(settings: Settings, now: Callable[[], float]) -> TraceSink | None:
+    """What the settings name; its libraries are loaded only where there is one."""
+    if settings.traces is None:
+        return None
+    from service.traces import Traces
+
+    return Traces(settings.traces, now)
 
 
 def _member_store(settings: Settings, metrics: Metrics, clock: Callable[[], float]) -> MemberSource | None:

@@ -32,6 +32,7 @@ RANGES: dict[str, tuple[float, float, str]] = {
     "trial_seconds": (0.1, 3600, " seconds"),
     "trial_memory_mib": (256, 16_777_216, ""),
     "log_sample": (0, 1, ""),
+    "trace_sample": (0, 1, ""),
     "shadow_share": (0, 1, ""),
     "canary_share": (0, 1, ""),
     "least_in_flight": (1, 10_000, ""),
@@ -109,6 +110,10 @@ class Settings:
     """The least severe lines that are logged, as JSON on standard error."""
     log_sample: float = 0.0
     """Share of the calls that a line is logged of: request id, method, code, seconds, evidence and version."""
+    traces: str | None = None
+    """Address of a collector of traces (OTLP over HTTP), such as http://collector:4318/v1/traces; without it, none."""
+    trace_sample: float = 0.01
+    """Share of the calls that are traced, besides those that belong to a trace which the caller records."""
     tokens: Path | None = None
     """A file of bearer tokens (`python -m service.token` makes them); every call but health then needs one of them."""
     least_in_flight: int = 32
@@ -143,6 +148,11 @@ class Settings:
                 raise ValueError(f"{flag('members')} must be an address: redis://, rediss:// or unix://")
             if find_spec("redis") is None:
                 raise ValueError(f"{flag('members')} needs the extra redis: pip install '.[redis]'")
+        if self.traces is not None:
+            if not self.traces.startswith(("http://", "https://")):
+                raise ValueError(f"{flag('traces')} must be an address: http:// or https://")
+            if find_spec("opentelemetry") is None:
+                raise ValueError(f"{flag('traces')} needs the extra otel: pip install '.[otel]'")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError(f"{flag('tls_cert')} and {flag('tls_key')} must be given together")
         if self.tls_client_ca is not None and self.tls_cert is None:
