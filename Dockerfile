@@ -29,7 +29,8 @@ COPY features features
 COPY model model
 COPY service service
 COPY training training
-RUN python -m compileall -q . && mkdir /models
+# Volumes take over who owns these: both the service and the job run as this user.
+RUN python -m compileall -q . && mkdir /models /outcomes && chown 10001:10001 /models /outcomes
 USER 10001:10001
 EXPOSE 50051 9464
 STOPSIGNAL SIGTERM

@@ -8,8 +8,10 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.request
 from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
 
 MARK = "CANARYMARK"
+HEADERS = ("x-request-id", "authorization", "traceparent", "tracestate", "baggage", "user-id")
 CALL_SECONDS = 20
 STOP_SECONDS = 30
 
@@ -36,7 +39,8 @@ def scan(models: Path, requests: int, seed: int) -> dict[str, Any]:
         folder = Path(name)
         for part in ("home", "tmp", "outcomes"):
             (folder / part).mkdir()
-        process, told = _start(models, folder)
+        traces = _Collector()
+        process, told = _start(models, folder, traces.address)
         try:
             with grpc.insecure_channel(f"127.0.0.1:{told['port']}") as channel:
                 codes, errors = _send(channel, requests, seed)
@@ -44,9 +48,11 @@ def scan(models: Path, requests: int, seed: int) -> dict[str, Any]:
         finally:
             process.terminate()
             process.wait(STOP_SECONDS)
+            traces.end()
         found = {
             "errors": _marks("\n".join(errors).encode()),
             "metrics": _marks(metrics.encode()),
+            "traces": sum(map(_marks, traces.bodies)),
             **_in_files(folder),
             **_in_files(models),
         }
@@ -56,12 +62,38 @@ def scan(models: Path, requests: int, seed: int) -> dict[str, Any]:
             "found": {place: count for place, count in found.items() if count},
             "marks_in_outcomes": outcomes,
             "log_lines": len((folder / "log").read_text().splitlines()),
-            "metrics_bytes": len(metrics),
+            "traces_bytes": sum(map(len, traces.bodies)), "metrics_bytes": len(metrics),
         }  # fmt: skip
 
 
-def _start(models: Path, folder: Path) -> "tuple[subprocess.Popen[str], dict[str, Any]]":
-    options = ("--log-level", "debug", "--log-sample", "1", "--outcomes", str(folder / "outcomes"), "--workers", "1")
+class _Collector:
+    """Takes the traces over HTTP."""
+
+    def __init__(self) -> None:
+        bodies = self.bodies = list[bytes]()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self._server.server_port}/v1/traces"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def end(self) -> None:
+        """Take no more."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _start(models: Path, folder: Path, traces: str) -> "tuple[subprocess.Popen[str], dict[str, Any]]":
+    options = ("--log-level", "debug", "--log-sample", "1", "--outcomes", str(folder / "outcomes"))
+    options += ("--workers", "1", "--traces", traces, "--trace-sample", "1")
     environment = os.environ | {"HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp")}
     environment |= {"GRPC_VERBOSITY": "DEBUG"}
     with (folder / "log").open("w") as log:
@@ -85,7 +117,7 @@ def _send(channel: grpc.Channel, requests: int, seed: int) -> tuple[Counter[str]
         path, raw = marked_request(number, chance, movies, attributes)
         if number % 10 == 9:
             raw = chance.choice(MUTATIONS)(raw, chance)
-        metadata = [("x-request-id", marked("request", number)), ("authorization", f"Bearer {marked('token', number)}")]
+        metadata = [(name, marked(name, number)) for name in HEADERS]
         try:
             channel.unary_unary(path)(raw, timeout=CALL_SECONDS, metadata=metadata)
             codes["OK"] += 1

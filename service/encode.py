@@ -62,7 +62,7 @@ def model_response(model: Model) -> pb.GetModelResponse:
     manifest, schema = model.manifest, model.schema
     response = pb.GetModelResponse(
         model_version=model.version,
-        data=pb.DataCounts(**manifest.data),
+        data=pb.DataCounts(**{name: manifest.data.get(name, 0) for name in pb.DataCounts.DESCRIPTOR.fields_by_name}),
         data_fingerprint=manifest.data_fingerprint,
         seed=manifest.seed,
         scale=pb.RatingScale(low=schema.scale.low, high=schema.scale.high, enjoyed_from=schema.scale.enjoyed_from),

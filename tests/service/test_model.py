@@ -1,6 +1,10 @@
 """GetModel: what is told of the model that serves."""
 
+from dataclasses import replace
+
+from model.artifact import load_model
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from service.encode import model_response
 
 
 def test_it_tells_the_version_and_what_the_model_was_trained_on(world):
@@ -33,3 +37,10 @@ def test_it_tells_scores_for_every_kind_of_evidence(world):
     scores = {each.member_evidence: each.scores for each in world.stub.GetModel(pb.GetModelRequest()).scores}
     assert set(scores) == {1, 2, 3, 4}
     assert all(each["rmse"] > 0 for each in scores.values())
+
+
+def test_what_a_version_counts_beyond_the_contract_is_left_out(world):
+    model = load_model(world.models / "versions" / world.versions[0])
+    data = model.manifest.data | {"effective_raters": 5}
+    response = model_response(replace(model, manifest=replace(model.manifest, data=data)))
+    assert response.data.raters == model.manifest.data["raters"]

@@ -10,6 +10,7 @@ def test_marked_requests_leave_no_mark_in_logs_metrics_errors_and_files(world):
     assert seen["found"] == {}
     assert seen["marks_in_outcomes"] > 100, "where they belong"
     assert min(seen["codes"].get(code, 0) for code in ("OK", "INVALID_ARGUMENT", "UNIMPLEMENTED")) > 100
+    assert seen["traces_bytes"] > 100_000, "every call was traced"
     assert seen["log_lines"] > 900, "every call was logged, at debug level"
 
 
