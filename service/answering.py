@@ -17,7 +17,7 @@ from model.predictions import Explanation, NextFact, Predictions
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.calls import answered
 from service.decode import Asked, AskedRanking
-from service.encode import prediction_response
+from service.encode import prediction_responses
 from service.loading import Served
 from service.metrics import Metrics
 from service.models import LiveModels
@@ -70,7 +70,7 @@ class Answering:
                 asked = answer.decode.prediction(request, recorded)
             predicted = await answer.predict(asked)
             self._live.shadow.answered(request, recorded, served, predicted)
-            return prediction_response(asked.movie_ids, predicted, asked.unused, answer.model.version)
+            return prediction_responses([asked.movie_ids], [predicted], [asked.unused], answer.model.version)[0]
 
     def begin(self, request: Request) -> "Answer":
         """An answer by the model that serves the member now, for a `with` block that ends when the response is made.

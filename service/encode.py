@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import cast
 
 from features.schema import Attribute
@@ -10,19 +11,34 @@ from model.model import Model
 from model.predictions import GROUPS, Explanation, NextFact, Predictions
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.request_facts import Unused
-from service.wire import predictions_bytes
+from service.wire import many_predictions_bytes, predictions_bytes
 
 _KINDS = {"categorical": pb.ATTRIBUTE_KIND_CATEGORICAL, "numeric": pb.ATTRIBUTE_KIND_NUMERIC}
 
 
-def prediction_response(movie_ids: Sequence[str], predicted: Predictions, unused: Unused, version: str) -> bytes:
-    """The answer of PredictEnjoyment: protobuf puts the fields of one message together where bytes do."""
-    rest = pb.PredictEnjoymentResponse(
-        member_evidence=_evidence(predicted.member_evidence),
+def prediction_responses(
+    movie_ids: Sequence[Sequence[str]], predicted: Sequence[Predictions], unused: Sequence[Unused], version: str
+) -> list[bytes]:
+    """Answers of PredictEnjoyment: protobuf puts the fields of one message together where bytes do."""
+    told = many_predictions_bytes(movie_ids, predicted)
+    return [
+        predictions
+        + _rest(one.member_evidence, version, left.attributes, left.categories, left.plays, left.member, left.genres)
+        for predictions, one, left in zip(told, predicted, unused, strict=True)
+    ]
+
+
+@lru_cache(maxsize=1024)
+def _rest(
+    evidence: MemberEvidence, version: str, attributes: int, categories: int, plays: int, member: bool, genres: int
+) -> bytes:
+    """The answer but for its predictions, with what isn't used; there are few of them, again and again."""
+    unused = Unused(attributes, categories, plays, member, genres)
+    return pb.PredictEnjoymentResponse(
+        member_evidence=_evidence(evidence),
         model_version=version,
         unused=_unused(unused) if unused.told else None,
-    )
-    return predictions_bytes(movie_ids, predicted) + rest.SerializeToString()
+    ).SerializeToString()
 
 
 def ranking_response(

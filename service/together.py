@@ -10,7 +10,7 @@ from model.member_record import MemberRecord
 from model.model import Rows
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.decode import Asked
-from service.encode import prediction_response
+from service.encode import prediction_responses
 from service.loading import Served
 from service.metrics import Metrics
 from service.shadow import Shadow
@@ -131,13 +131,9 @@ class Together:
         try:
             rows = [Rows(asked.member, asked.rows) for _, asked in known if asked.rows is not None]
             found = served.model.predict_together(rows, finished)
-            answers = [
-                Told(
-                    prediction_response(asked.movie_ids, predicted, asked.unused, served.model.version),
-                    predicted.member_evidence,
-                )
-                for (_, asked), predicted in zip(known, found, strict=True)
-            ]
+            movie_ids, unused = [asked.movie_ids for _, asked in known], [asked.unused for _, asked in known]
+            responses = prediction_responses(movie_ids, found, unused, served.model.version)
+            answers = [Told(response, one.member_evidence) for response, one in zip(responses, found, strict=True)]
         except BaseException as error:  # noqa: BLE001 # as above
             if len(known) == 1:
                 known[0][0].answer.set_exception(error)

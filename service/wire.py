@@ -37,13 +37,31 @@ _PREDICTIONS = pb.PredictEnjoymentResponse.DESCRIPTOR.fields_by_name["prediction
 
 def predictions_bytes(movie_ids: Sequence[str], predicted: Predictions) -> bytes:
     """All predictions as the field `predictions` of a response; raises ValueError for other than one id each."""
-    tails = _BLANK.repeat(len(predicted.rating))
-    for name in DOUBLES:
-        tails[name] = getattr(predicted, name)
-    tails["movie_evidence"] = predicted.movie_evidence
+    return _joined(movie_ids, _tails([predicted]))
+
+
+def many_predictions_bytes(movie_ids: Sequence[Sequence[str]], predicted: Sequence[Predictions]) -> list[bytes]:
+    """The same for several responses at once."""
+    tails, end, found = _tails(predicted), 0, []
+    for ids, one in zip(movie_ids, predicted, strict=True):
+        start, end = end, end + len(one.rating)
+        found.append(_joined(ids, tails[start:end]))
+    return found
+
+
+def _tails(predicted: Sequence[Predictions]) -> list[bytes]:
+    """What follows the movie_id, of all predictions one after the other."""
+    tails = _BLANK.repeat(sum(len(one.rating) for one in predicted))
+    for name in (*DOUBLES, "movie_evidence"):
+        tails[name] = np.concatenate([getattr(one, name) for one in predicted])
+    told: list[bytes] = tails.view(f"V{_TAIL.itemsize}").tolist()
+    return told
+
+
+def _joined(movie_ids: Sequence[str], tails: Sequence[bytes]) -> bytes:
     parts = [b""] * (2 * len(tails))
     parts[::2] = map(_start, movie_ids)
-    parts[1::2] = tails.view(f"V{_TAIL.itemsize}").tolist()
+    parts[1::2] = tails
     return b"".join(parts)
 
 

@@ -92,7 +92,7 @@ def markdown(evaluation: Mapping[str, Any], notes: Sequence[str]) -> str:
         columns = (("targets", "targets"), ("mean_rmse", "mean"), ("rmse", "coldstart"))
         sections += [
             "## Movies as if nobody had rated them",
-            "Ratings of rated movies, predicted from the movie's description alone, or from nothing.",
+            UNRATED,
             _table("evidence", evaluation["unrated_movies"], columns),
         ]
     sections += _uncertainty(evaluation["uncertainty"])
@@ -107,6 +107,11 @@ def markdown(evaluation: Mapping[str, Any], notes: Sequence[str]) -> str:
     return "\n\n".join(sections) + "\n"
 
 
+UNRATED = (
+    "Ratings of rated movies, predicted from the movie's description alone, or from nothing. They count by ratings, so "
+    "that movies which many rate weigh most; a movie that nobody rated is taken to be like the usual movie, of few "
+    "ratings, which lies below the mean of all ratings."
+)
 INTERVALS = (("targets", "targets"), ("rmse", "RMSE"), ("coverage", "coverage"), ("mean_width", "width"))
 
 

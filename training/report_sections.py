@@ -5,7 +5,7 @@ from typing import Any
 
 from training.charts import Series, bars, dots, lines, steps
 from training.page import bullets, folded, section
-from training.report import MODELS, QUALITY, RANKING, SLICES
+from training.report import MODELS, QUALITY, RANKING, SLICES, UNRATED
 from training.report_parts import (
     ABLATION,
     BASE,
@@ -204,9 +204,8 @@ def _unrated(rows: Rows) -> str:
     shown = (("mean_rmse", "mean of all", MEAN), ("rmse", "coldstart", OURS))
     chart = dots("Error for unrated movies", "Root mean squared error where the movie is only described, or unknown.",
                  list(rows), series(rows, shown))  # fmt: skip
-    text = "Ratings of rated movies, predicted from the movie's description alone, or from nothing."
     columns = (("targets", "targets"), ("mean_rmse", "mean of all"), ("rmse", "coldstart"))
-    return section("Movies as if nobody had rated them", text, chart, folded(numbers("evidence", rows, columns)))
+    return section("Movies as if nobody had rated them", UNRATED, chart, folded(numbers("evidence", rows, columns)))
 
 
 def _all_scores(evidence: Rows) -> str:

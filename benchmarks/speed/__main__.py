@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed.contenders import Contender, echo, mlserver, on_core, seconds_to_serving, service
-from benchmarks.speed.h2load import SATURATED, calls_a_second, latencies
+from benchmarks.speed.h2load import SATURATED, SPREAD, calls_a_second, latencies
 from benchmarks.speed.more import predictions_a_second, ranking_latencies
 from benchmarks.speed.processor import processor_seconds
-from benchmarks.speed.question import question_of, trees_alone
+from benchmarks.speed.question import Question, question_of, trees_alone
 from benchmarks.tables import plain_table
 from model.artifact import load_model
 from model.model import Model
@@ -83,7 +83,23 @@ def measured(arguments: argparse.Namespace, version: Path, model: Model, folder:
         }
         figures["ranking"] = percentiles(ranking_latencies(model, served.stub, question.request.member))
         figures["streaming_predictions_a_second"] = predictions_a_second(model, served.port, arguments.seconds)
+    figures["workers"] = {str(workers): of_workers(arguments, folder, question, workers) for workers in (1, 2)}
     return figures
+
+
+def of_workers(arguments: argparse.Namespace, folder: Path, question: Question, workers: int) -> dict[str, float]:
+    """How much so many workers do on all cores, which they share with what asks them."""
+    rates, costs = [], []
+    with service(arguments.models, folder, question, (), workers) as (ours, _):
+        for _ in range(arguments.rounds):
+            before = processor_seconds(ours.process)
+            rate = calls_a_second([], ours.port, ours.method, ours.message, SPREAD, arguments.seconds)
+            rates.append(rate)
+            costs.append((processor_seconds(ours.process) - before) / (rate * (arguments.seconds + WARM_UP_SECONDS)))
+    return {
+        "calls_a_second": float(np.median(rates)),
+        "processor_microseconds_a_call": float(np.median(costs) * 1e6),
+    }
 
 
 def saturated(
@@ -133,6 +149,9 @@ def show(figures: dict[str, Any]) -> None:
     print(plain_table(titles, rows))
     print(f"  RankMovies, {figures['movies']:,} movies, best 20: p50 {figures['ranking']['p50_ms']:.2f} ms")
     print(f"  streaming: {figures['streaming_predictions_a_second']:,.0f} predictions a second")
+    for workers, each in figures["workers"].items():
+        rate, cost = each["calls_a_second"], each["processor_microseconds_a_call"]
+        print(f"  {workers} worker(s) on all cores: {rate:,.0f} calls a second, {cost:.0f} us of processor time each")
     print(f"  start to SERVING: {np.median(figures['start_seconds']):.2f} s")
 
 

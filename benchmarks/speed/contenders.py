@@ -51,10 +51,10 @@ def on_core(core: int) -> list[str]:
 
 @contextmanager
 def service(
-    models: Path, folder: Path, question: Question, prefix: Sequence[str]
+    models: Path, folder: Path, question: Question, prefix: Sequence[str], workers: int = 1
 ) -> Iterator[tuple[Contender, Served]]:
-    """The service with one worker; raises WrongAnswer where it answers other than the model in this process."""
-    with serving(models, folder / "service.log", "--workers", "1", prefix=prefix) as served:
+    """The service with so many workers; raises WrongAnswer where it answers other than the model in this process."""
+    with serving(models, folder / "service.log", "--workers", str(workers), prefix=prefix) as served:
         answer = served.stub.PredictEnjoyment(question.request)
         if answer != question.answer:
             raise WrongAnswer("the service answers other than the model does")

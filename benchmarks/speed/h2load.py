@@ -28,6 +28,8 @@ class Load:
 
 SATURATED = Load(connections=4, streams=8)
 ALONE = Load(connections=1, streams=1)
+SPREAD = Load(connections=16, streams=4)
+"""Many connections, so that each of several workers gets about as many."""
 
 
 def calls_a_second(pinned: list[str], port: int, method: str, message: bytes, load: Load, seconds: float) -> float:

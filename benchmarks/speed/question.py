@@ -7,7 +7,7 @@ import numpy as np
 from model.model import Model
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.decode import Asked, Decoder
-from service.encode import prediction_response
+from service.encode import prediction_responses
 
 MOVIES, PLAYS, ATTRIBUTES = 20, 30, 6
 UNKNOWN_ATTRIBUTES = ("region", "language", "device", "household", "plan", "newsletter")
@@ -47,7 +47,7 @@ def question_of(model: Model, seed: int) -> Question:
     request = pb.PredictEnjoymentRequest(member=member, movie_ids=others[:MOVIES])
     asked = Decoder(model).prediction(request)
     predicted = model.predict(asked.member, asked.movies)
-    answer = prediction_response(asked.movie_ids, predicted, asked.unused, model.version)
+    [answer] = prediction_responses([asked.movie_ids], [predicted], [asked.unused], model.version)
     return Question(request, asked, pb.PredictEnjoymentResponse.FromString(answer))
 
 
