@@ -27,6 +27,9 @@ class KnownRequests:
         try:
             if os.fstat(file).st_size != size:
                 os.ftruncate(file, size)
+            os.posix_fallocate(
+                file, 0, size
+            )  # on a full disk this fails, while memory over a hole would end the process
             self._slots = np.frombuffer(mmap.mmap(file, size), np.uint64).reshape(BUCKETS, WAYS)
         finally:
             os.close(file)

@@ -82,6 +82,12 @@ class ModelMetrics:
         self._mean_difference.set(math.nan)
         self._compared = (0, 0.0)
         self._members = gauge("coldstart_members", "Members whose facts are published with the model.", Merge.MAX)
+        self._data_end = gauge(
+            "coldstart_data_end_timestamp_seconds",
+            "The latest play in the tables that the model was made from, in seconds since 1970 UTC; NaN where unknown.",
+            Merge.MAX,
+        )
+        self._data_end.set(math.nan)
         self._movies = gauge("coldstart_movies", "Movies of the model's catalogue.", Merge.MAX)
 
     def load_ended(self, label: str, reason: Reason | None) -> None:
@@ -132,4 +138,5 @@ class ModelMetrics:
     def _described(self, model: Model) -> None:
         self._trained.set(datetime.fromisoformat(model.run.trained_at).timestamp())
         self._members.set(len(model.members))
+        self._data_end.set(math.nan if model.schema.end_of_data is None else model.schema.end_of_data)
         self._movies.set(len(model.catalogue))

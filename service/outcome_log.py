@@ -16,6 +16,7 @@ MOST_WAITING = 512
 """Outcomes of one worker that may wait for the disk; further ones are refused, so that a slow disk holds up nothing
 else."""
 RETRY_SECONDS = 1.0
+CLOSE_SECONDS = 2.0
 FILE_BYTES, FILE_SECONDS = 64 << 20, 3600.0
 """A file gets no more than that, and takes outcomes no longer."""
 
@@ -40,13 +41,13 @@ class OutcomeLog:
     ) -> None:
         """`clock` measures, `now` tells the seconds since 1970 UTC; `committed` is told how long a durable write took.
 
-        Raises OSError.
+        A folder that is away is no reason not to begin: predictions don't need it, and it may come back.
         """
         self._folder = folder
         self._clock = clock
         self._now = now
         self._committed = committed
-        self._known = KnownRequests(folder)
+        self._known: KnownRequests | None = None
         self._thread = ThreadPoolExecutor(1, "outcomes")
         self._waiting: dict[str, tuple[bytes, asyncio.Future[None]]] = {}
         self._under_way: dict[str, asyncio.Future[None]] = {}
@@ -55,6 +56,10 @@ class OutcomeLog:
         self._size = 0
         self._opened_at = 0.0
         self._fails = False
+        try:
+            self._known = KnownRequests(folder)
+        except OSError as error:
+            self._tell(error)
 
     async def append(self, outcome: Outcome) -> bool:
         """Returns once the outcome is on disk; True where one of its request id was before.
@@ -66,7 +71,7 @@ class OutcomeLog:
         if before is not None:
             await asyncio.shield(before)
             return True
-        if self._known.has(request_id):
+        if self._known is not None and self._known.has(request_id):
             return True
         if len(self._under_way) >= MOST_WAITING:
             raise Overloaded(RETRY_SECONDS)
@@ -80,10 +85,12 @@ class OutcomeLog:
         return False
 
     async def close(self) -> None:
-        """Write what waits, and end."""
+        """Write what waits, and end; a disk that hangs isn't waited for."""
         if self._writing is not None:
-            await asyncio.wait([self._writing])
-        await asyncio.to_thread(self._thread.shutdown)
+            _, hangs = await asyncio.wait([self._writing], timeout=CLOSE_SECONDS)
+            if hangs:
+                return
+        self._thread.shutdown()
         self._let_go()
 
     async def _write_all(self) -> None:
@@ -119,6 +126,8 @@ class OutcomeLog:
         """
         began = self._clock()
         try:
+            if self._known is None:
+                self._known = KnownRequests(self._folder)
             file = self._fit_file(len(lines))
             rest = memoryview(lines)
             while rest:

@@ -146,6 +146,12 @@ MODEL_PANELS = (
             "{{reason}}": 'sum by (reason) (rate(coldstart_unused_attributes_total{job="$job"}[5m]))',
         },
     ),
+    Panel(
+        "Age of what is known of members",
+        "Since the latest play in the tables that the model was made from. It only grows where they aren't renewed.",
+        "s",
+        {"age": 'time() - max(coldstart_data_end_timestamp_seconds{job="$job"})'},
+    ),
     Panel("Members", "Published with the model.", "short", {"members": 'max(coldstart_members{job="$job"})'}),
     Panel("Movies", "Of the catalogue.", "short", {"movies": 'max(coldstart_movies{job="$job"})'}),
     Panel(

@@ -4,8 +4,10 @@ import asyncio
 import json
 import math
 import os
+import resource
 import shutil
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -160,6 +162,46 @@ def test_what_was_recorded_is_known_after_a_kill_and_a_restart(start_server, wor
     again = start_server(world.models, "--outcomes", str(folder))
     assert again.stub.RecordOutcome(outcome("kept", rating=2)).duplicate
     assert [one.rating for one in kept(folder)] == [1]
+
+
+def test_a_folder_that_is_away_keeps_no_worker_from_predicting(start_server, world, tmp_path, refused):
+    folder = tmp_path / "outcomes"
+    server = start_server(world.models, "--outcomes", str(folder))
+    shutil.rmtree(folder)
+    before = server.worker_pids()[0]
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: server.worker_pids()[0] != before)
+    movies = pb.PredictEnjoymentRequest(movie_ids=["movie-001"])
+    assert server.stub.PredictEnjoyment(movies, wait_for_ready=True, timeout=30).predictions
+    assert refused(lambda: server.stub.RecordOutcome(outcome("a", rating=1))).code() == grpc.StatusCode.UNAVAILABLE
+    folder.mkdir()
+    server.stub.RecordOutcome(outcome("a", rating=1))
+    assert server.stub.RecordOutcome(outcome("a", rating=1)).duplicate
+
+
+def wait_until(true, seconds=60):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_full_disk_costs_outcomes_and_no_worker(start_server, world, tmp_path, refused):
+    """A process may write files of no more than so many bytes, which is what a full disk is to it."""
+    folder = tmp_path / "outcomes"
+    folder.mkdir()
+    KnownRequests(folder)
+    server = start_server(world.models, "--outcomes", str(folder))
+    worker = server.worker_pids()[0]
+    server.stub.RecordOutcome(outcome("first", rating=1))
+    resource.prlimit(worker, resource.RLIMIT_FSIZE, (500, 500))
+    error = refused(lambda: [server.stub.RecordOutcome(outcome(f"more-{number}", rating=1)) for number in range(5)])
+    assert error.code() == grpc.StatusCode.UNAVAILABLE
+    assert server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(movie_ids=["movie-001"])).predictions
+    os.kill(worker, 0)  # it lives
+    lines = [line for path in folder.glob("*.jsonl") for line in path.read_bytes().splitlines(True)]
+    assert sum(line.endswith(b"\n") for line in lines) >= 2
+    assert any(not line.endswith(b"\n") for line in lines), "a line that was cut off, of an outcome that was refused"
 
 
 def log_in(folder, now=lambda: 1e9):
