@@ -93,7 +93,7 @@ def test_missing_and_unseen_values_are_told_by_attribute(start_server, world, mo
     assert server.metric("coldstart_drift_window_requests") == 5
 
 
-def test_what_a_dying_worker_has_told_stays_and_another_model_begins_anew(start_server, own_store, publish, world):
+def test_another_model_begins_anew(start_server, own_store, publish, world):
     server = start_server(own_store, "--reload-seconds", "0.1")
     for _ in range(5):
         server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(movie_ids=["movie-001"]))

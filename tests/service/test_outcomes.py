@@ -7,8 +7,11 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import grpc
 import pytest
@@ -20,6 +23,7 @@ from service.admission import Overloaded
 from service.known_requests import BUCKETS, WAYS, KnownRequests
 from service.outcome_log import FILE_SECONDS, MOST_WAITING, NotKept, OutcomeLog
 
+ROOT = Path(__file__).parents[2]
 ONE = Outcome("r", "m", "f", 4.0, None, 5.0, 6.0)
 
 
@@ -152,6 +156,22 @@ def test_an_outcome_that_the_disk_does_not_take_is_not_acknowledged(start_server
     assert [line["event"] for line in server.log() if "outcomes" in line["event"]] == [
         "outcomes_not_kept", "outcomes_kept_again",
     ]  # fmt: skip
+
+
+def test_a_folder_that_can_not_be_made_is_told_before_anything_starts(world, tmp_path):
+    (tmp_path / "file").write_text("")
+    call = [
+        sys.executable,
+        "-m",
+        "service",
+        "--models",
+        str(world.models),
+        "--outcomes",
+        str(tmp_path / "file" / "below"),
+    ]
+    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "error: the folder of --outcomes can't be used: it can't be written to: Not a directory\n"
 
 
 def test_what_was_recorded_is_known_after_a_kill_and_a_restart(start_server, world, tmp_path):
