@@ -103,7 +103,7 @@ def test_a_killed_worker_is_replaced_and_that_is_told(world, start_server):
 
 
 def test_a_worker_that_hangs_is_replaced_and_that_is_told(world, start_server):
-    server = start_server(world.models, *TWO, "--hang-seconds", "2")
+    server = start_server(world.models, *TWO, "--hang-seconds", "3")
     before = server.worker_pids()[0]
     os.kill(before, signal.SIGSTOP)
     wait_until(lambda: server.worker_pids()[0] != before)
