@@ -19,11 +19,11 @@ MEMBER_STRENGTH = 6.0
 class TreeSettings:
     """The forest; few small trees, so that serving is cheap."""
 
-    trees: int = 100
+    trees: int = 50
     """Number of trees."""
-    leaves: int = 16
+    leaves: int = 8
     """Leaves of a tree."""
-    learning_rate: float = 0.08
+    learning_rate: float = 0.16
     """Share of each tree's correction that is taken."""
     leaf_rows: int = 1000
     """Fewest rows of a leaf; less when there are fewer than 200 times as many rows."""
