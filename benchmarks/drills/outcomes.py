@@ -28,6 +28,7 @@ def drill(models: Path, count: int, workers: int, kills: int, seed: int) -> dict
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "outcomes"
         with serving(models, Path(name) / "log", "--workers", str(workers), "--outcomes", str(folder)) as served:
+            served.stub.GetModel(pb.GetModelRequest(), timeout=DEADLINE_SECONDS)  # without one nothing would ever end
             told = asyncio.run(_send(served, count, kills, seed))
         kept = Counter(one.request_id for one in _kept(folder))
         acknowledged = told.pop("acknowledged")
