@@ -25,6 +25,11 @@ LONE_CALLS = 16
 """After so many calls that came alone, one waits to see whether others come by now; else calls that follow alone don't
 wait at all."""
 
+YIELD_SECONDS = 0.0005
+"""gRPC's threads take less to bring the next call: longer, and another process has had the core."""
+CROWDED_BATCHES = 256
+"""So many batches aren't waited for in that way then, since each time costs what the scheduler gives to others."""
+
 
 class Told(NamedTuple):
     """An answer."""
@@ -65,6 +70,7 @@ class Together:
         self._quiet_turns = 0
         self._patience = 0
         self._lone = 0
+        self._crowded = 0
 
     async def answer(
         self, served: Served, request: pb.PredictEnjoymentRequest, recorded: MemberRecord | None
@@ -84,8 +90,8 @@ class Together:
         else:
             self._quiet_turns, self._seen = 0, len(self._waiting)
         if self._quiet_turns < self._patience and self._seen < MOST_CALLS:
-            if self._quiet_turns:
-                os.sched_yield()  # to gRPC's own threads, where they share this core
+            if self._quiet_turns and not self._crowded:
+                self._yield()
             asyncio.get_running_loop().call_soon(self._turn)
             return
         taken, rows = 0, 0
@@ -94,11 +100,19 @@ class Together:
             taken += 1
         turn, self._waiting = self._waiting[:taken], self._waiting[taken:]
         self._seen = self._quiet_turns = 0
+        self._crowded = max(self._crowded - 1, 0)
         self._lone = self._lone + 1 if taken == 1 else 0
         self._patience = PATIENCE if self._lone % LONE_CALLS == 0 else 0
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._turn)
         self._answer([one for one in turn if not one.answer.done()])  # else cancelled meanwhile
+
+    def _yield(self) -> None:
+        """Give the core to gRPC's own threads, where they share it; not again soon where another process takes it."""
+        began = self._clock()
+        os.sched_yield()
+        if self._clock() - began > YIELD_SECONDS:
+            self._crowded = CROWDED_BATCHES
 
     def _answer(self, calls: list[Waiting]) -> None:
         began = self._clock()
