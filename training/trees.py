@@ -49,7 +49,7 @@ def fit_trees(
         "max_bin": 63,
         "seed": seed,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": True,  # row by row, sums hang on the number of threads where values are missing
         "boost_from_average": False,
         "num_threads": 0 if len(target) > SMALL else 1,
         "verbosity": -1,

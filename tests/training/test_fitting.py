@@ -1,6 +1,10 @@
 """What a fit says of a member never comes from that member's own ratings."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,6 +17,7 @@ from training.fitting import FitSettings, fit_model
 from training.groups import MOST_ATTRIBUTES, grouped_attributes
 from training.trees import fit_trees, without_member_mean
 
+ROOT = Path(__file__).parents[2]
 RATED = MovieEvidence.RATED
 
 
@@ -135,3 +140,28 @@ def test_what_the_calibration_learns_from_is_what_is_served(small_fit, kind):
         assert taste.distance[0] == pytest.approx(table.apart.distance[kind][view], abs=0.003)
         told = small_fit.core.calibration.extrapolation(taste.distance, kind)
         assert told[0] == pytest.approx(judged.extrapolation[place], abs=0.02)
+
+
+FOREST = """
+import hashlib
+import numpy as np
+from training.trees import TreeSettings, fit_trees
+random = np.random.default_rng(0)
+features = random.normal(size=(1_500_000, 12)).astype(np.float32)
+features[random.random(features.shape) < 0.3] = np.nan
+target = 0.2 * np.nan_to_num(features[:, 0]) + 0.1 * np.isnan(features[:, 1]) + random.normal(size=len(features))
+forest = fit_trees(features, target, 0, TreeSettings(trees=20)).model_to_string()
+print(hashlib.sha256(forest.encode()).hexdigest())
+"""
+
+
+def test_large_forests_are_the_same_on_any_number_of_threads():
+    """Sums that LightGBM makes row by row are not, on so many rows with values missing."""
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", FOREST],
+            cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": threads}, capture_output=True, text=True, check=True,
+        ).stdout
+        for threads in ("1", "2")
+    }  # fmt: skip
+    assert len(told) == 1
