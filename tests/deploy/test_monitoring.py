@@ -203,7 +203,8 @@ def test_rules_alerts_and_dashboards_name_only_metrics_that_exist():
         assert names <= known, (names - known, expression)
 
 
-def test_the_dashboards_are_those_that_their_script_writes():
+def test_the_dashboards_are_those_that_their_script_writes(monkeypatch):
+    monkeypatch.syspath_prepend(MONITORING)
     spec = importlib.util.spec_from_file_location("dashboards", MONITORING / "dashboards.py")
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
