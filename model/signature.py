@@ -1,7 +1,6 @@
 """Signatures of versions: ed25519 over the manifest, which names the hash of every other file.
 
-A signature stands among the records of its version, so that a version can be signed later, or by another key. Needs
-the package cryptography (the extra `sign`).
+A signature stands among the records of its version, so that a version can be signed later, or by another key.
 """
 
 from collections.abc import Callable

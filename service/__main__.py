@@ -64,7 +64,7 @@ def main() -> int:
 
 def _why_unusable(key_file: Path) -> str | None:
     """Why no signature can be checked by the key in a file, None where one can be."""
-    from model.signature import WrongKey, public_key  # needs a package that not everybody has
+    from model.signature import WrongKey, public_key  # only here, so that --help is fast
 
     try:
         public_key(key_file.read_bytes())

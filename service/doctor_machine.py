@@ -8,7 +8,8 @@ import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
-from service.certificate_dates import NoDates, validity
+from cryptography.x509 import Certificate, load_pem_x509_certificates
+
 from service.certificates import CertificateError, CertificateFiles
 from service.cores import usable_cores
 from service.findings import Finding, Findings, failed, ok, warning
@@ -60,16 +61,18 @@ def check_certificates(settings: Settings, now: float) -> Findings:
     try:
         held = files.read()
         files.check(held)
-        ends = {flag("tls_cert"): validity(held.chain), flag("tls_client_ca"): validity(held.client_ca or b"")}
-    except (CertificateError, NoDates) as error:
+        found = [(flag("tls_cert"), one) for one in load_pem_x509_certificates(held.chain)]
+        if held.client_ca:
+            found += [(flag("tls_client_ca"), one) for one in load_pem_x509_certificates(held.client_ca)]
+    except (CertificateError, ValueError) as error:
         yield failed("certificate", str(error), "make a new one, with its unencrypted key, in PEM")
         return
-    for name, dates in ends.items():
-        for begin, end in dates:
-            yield _valid(name, begin, end, datetime.fromtimestamp(now, UTC))
+    for name, one in found:
+        yield _valid(name, one, datetime.fromtimestamp(now, UTC))
 
 
-def _valid(name: str, begin: datetime, end: datetime, now: datetime) -> Finding:
+def _valid(name: str, one: Certificate, now: datetime) -> Finding:
+    begin, end = one.not_valid_before_utc, one.not_valid_after_utc
     days = (end - now).total_seconds() / 86_400
     if begin > now:
         return failed("certificate", f"{name} isn't valid before {begin:%Y-%m-%d}", "look at this machine's clock")

@@ -66,7 +66,7 @@ def signatures(settings: Settings, store: Store) -> Callable[[str], Verify] | No
     """
     if settings.require_signature is None:
         return None
-    from model.signature import public_key, signed_by  # needs a package that not everybody has
+    from model.signature import public_key, signed_by  # else workers needn't hold what it loads
 
     return signed_by(store, public_key(settings.require_signature.read_bytes()))
 

@@ -138,8 +138,6 @@ class Settings:
             path = getattr(self, name)
             if path is not None and not path.is_file():
                 raise ValueError(f"{flag(name)} must be a file")
-        if self.require_signature is not None and find_spec("cryptography") is None:
-            raise ValueError(f"{flag('require_signature')} needs the extra sign: pip install '.[sign]'")
         for name in ("models", "host", "metrics_host"):
             if not getattr(self, name):
                 raise ValueError(f"{flag(name)} must not be empty")

@@ -11,6 +11,7 @@ from pathlib import Path
 from model.artifact import load_model
 from model.files import ArtifactError
 from model.manifest import read_manifest, read_run
+from model.signature import private_key, sign
 from model.store import CANDIDATE, CURRENT, Store, StoreError
 from model.stores import open_store
 from training import gate_report
@@ -145,11 +146,7 @@ def _show(store: Store, version: str) -> None:
 def key_in(path: Path) -> Callable[[Store, str], None]:
     """What signs versions by the private key in a file; raises StoreError."""
     try:
-        from model.signature import private_key, sign
-
         key = private_key(path.read_bytes())
-    except ImportError as error:
-        raise StoreError("signatures need the package cryptography: install the extra `sign`") from error
     except OSError as error:
         raise StoreError(f"the key can't be read: {type(error).__name__}") from error
     except ValueError as error:

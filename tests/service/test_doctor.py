@@ -7,12 +7,10 @@ import socket
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from service.certificate_dates import NoDates, validity
 from service.doctor import check_member_store, main
 from service.doctor_machine import (
     check_certificates,
@@ -173,20 +171,6 @@ def test_certificates_that_end_soon_or_do_not_fit(tmp_path):
     assert after(0, tmp_path / "none") == ["failed"]
     assert state_of(check_certificates(Settings(models="m", host="::"), 0)) == ["warning"]
     assert state_of(check_certificates(Settings(models="m"), 0)) == []
-
-
-def test_dates_are_read_from_certificates_of_any_century(tmp_path):
-    for days in (1, 100, 30_000):
-        cert, _ = certificate(tmp_path, days)
-        [(begin, end)] = validity(cert.read_bytes())
-        assert abs(begin - datetime.now(UTC)) < timedelta(minutes=5)
-        assert end - begin == timedelta(days=days)
-    pem = cert.read_bytes()
-    assert len(validity(pem + pem)) == 2
-    assert validity(b"") == []
-    for wrong in (pem.replace(b"MII", b"AII", 1), b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----"):
-        with pytest.raises(NoDates):
-            validity(wrong)
 
 
 def test_tokens_that_can_not_be_used(tmp_path):
