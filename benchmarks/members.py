@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from model.artifact import PIECES, listing, open_members
-from model.manifest import FORMAT, Manifest
-from model.members import FILES, KINDS, key_of
-from model.pieces import piece_hashes
+from model.artifact.artifact import PIECES, listing, open_members
+from model.facts.member_table import FILES, KINDS, key_of
+from model.files.checked_array import piece_hashes
+from model.files.manifest import FORMAT, Manifest
 
 ATTRIBUTES, PLAYS, MOVIES = 6, 4, 5000
 PART = 500_000

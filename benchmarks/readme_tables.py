@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from service.metrics import metrics_table
 from service.settings import settings_table
-from training.gate_settings import gate_table
+from service.telemetry.metrics.service_metrics import metrics_table
+from training.gate.gate_settings import gate_table
 
 ROOT = Path(__file__).parents[1]
 TABLES: Mapping[str, Callable[[], str]] = {"settings": settings_table, "metrics": metrics_table}

@@ -6,8 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-from service.logs import set_up
 from service.settings import SECRET, read_settings, variable
+from service.telemetry.logs import set_up
 
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -31,17 +31,20 @@ def main() -> int:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if sys.argv[1:2] == ["doctor"]:
-        from service import doctor
+        from service.commands import doctor
 
         return doctor.main(sys.argv[2:], os.environ, time.time(), sys.stdout)
     settings = read_settings(sys.argv[1:], os.environ)
     set_up(settings.log_level, sys.stderr)
     os.environ |= {variable(name): value for name in SECRET if (value := getattr(settings, name)) is not None}
-    from service.certificates import CertificateError
-    from service.outcome_folder import FolderUnusable, prepare
-    from service.ports import PortTaken
-    from service.supervisor import NoWorker, supervise  # only now: Prometheus reads the environment when imported
-    from service.tokens import TokensError
+    from service.processes.ports import PortTaken
+    from service.processes.supervisor import (  # only now: Prometheus reads the environment when imported
+        NoWorker,
+        supervise,
+    )
+    from service.rpc.security.certificates import CertificateError
+    from service.rpc.security.tokens import TokensError
+    from service.stores.outcome_folder import FolderUnusable, prepare
 
     if settings.require_signature and (reason := _why_unusable(settings.require_signature)):
         print(f"error: the file of --require-signature can't be used: {reason}", file=sys.stderr)
@@ -64,7 +67,7 @@ def main() -> int:
 
 def _why_unusable(key_file: Path) -> str | None:
     """Why no signature can be checked by the key in a file, None where one can be."""
-    from model.signature import WrongKey, public_key  # only here, so that --help is fast
+    from model.store.signature import WrongKey, public_key  # only here, so that --help is fast
 
     try:
         public_key(key_file.read_bytes())

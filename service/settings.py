@@ -115,7 +115,7 @@ class Settings:
     trace_sample: float = 0.01
     """Share of the calls that are traced, besides those that belong to a trace which the caller records."""
     tokens: Path | None = None
-    """A file of bearer tokens (`python -m service.token` makes them); every call but health then needs one of them."""
+    """A file of bearer tokens (`python -m service.commands.token` makes them); every call but health then needs one."""
     least_in_flight: int = 32
     """Calls that may always compute at once, more than are answered together. How many more may is learned."""
     most_in_flight: int = 128

@@ -12,13 +12,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # several threads of LightGBM wai
 import polars as pl
 import pytest
 
-from model.artifact import load_model
-from model.model import Model
-from model.store import Store
+from model.artifact.artifact import load_model
+from model.prediction.model import Model
+from model.store.store import Store
 from training.__main__ import main
-from training.fitting import Fit, FitSettings, fit_model
-from training.preparation import prepare
-from training.tables import Tables, read_tables
+from training.data.preparation import prepare
+from training.data.reading.tables import Tables, read_tables
+from training.fit.fit_model import Fit, FitSettings, fit_model
 
 
 @dataclass(frozen=True)

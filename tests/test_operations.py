@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from service.drift import FEWEST_REQUESTS
-from service.drift import ROWS as DRIFT_ROWS
-from service.metrics import Metrics
 from service.settings import Settings, flag, variable
-from service.worker_metrics import ROWS as SUPERVISOR_ROWS
-from training.reference import MOST_ATTRIBUTES
+from service.telemetry.drift.drift_index import FEWEST_REQUESTS
+from service.telemetry.drift.drift_index import ROWS as DRIFT_ROWS
+from service.telemetry.metrics.service_metrics import Metrics
+from service.telemetry.metrics.supervisor_metrics import ROWS as SUPERVISOR_ROWS
+from training.fit.fit_drift_reference import MOST_ATTRIBUTES
 
 ROOT = Path(__file__).parents[1]
 TEXT = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("operations.md", "outcomes.md"))

@@ -7,20 +7,24 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from model.store import StoreError
-from training.problems import DataError
+from model.store.store import StoreError
+from training.errors import DataError
 
 COMMANDS = (
-    ("import", "training.movielens", "make a data directory of a published data set"),
-    ("sample", "training.sample", "make a synthetic data directory with known truth"),
-    ("validate", "training.validate", "check a data directory and say what its columns are taken for"),
-    ("retrain", "training.retrain", "validate, train, evaluate and publish a model, if the gate lets it serve"),
-    ("evaluate", "training.evaluate", "predict members as if they never rated, beside simpler predictions"),
-    ("tune", "training.tune", "search better settings for a data directory (extra `tune`)"),
-    ("predict", "training.predict", "score members and movies offline with the published model"),
-    ("challenge", "training.challenge", "make a challenge of a data directory, answer one, score answers"),
-    ("members", "training.members", "fill a Redis store with what is known of members"),
-    ("models", "training.models", "list, show, compare, promote and roll back published models"),
+    ("import", "training.data.datasets.movielens", "make a data directory of a published data set"),
+    ("sample", "training.data.datasets.sample", "make a synthetic data directory with known truth"),
+    ("validate", "training.commands.validate", "check a data directory and say what its columns are taken for"),
+    (
+        "retrain",
+        "training.commands.retrain",
+        "validate, train, evaluate and publish a model, if the gate lets it serve",
+    ),
+    ("evaluate", "training.commands.evaluate", "predict members as if they never rated, beside simpler predictions"),
+    ("tune", "training.commands.tune", "search better settings for a data directory (extra `tune`)"),
+    ("predict", "training.commands.predict", "score members and movies offline with the published model"),
+    ("challenge", "training.commands.challenge", "make a challenge of a data directory, answer one, score answers"),
+    ("members", "training.commands.members", "fill a Redis store with what is known of members"),
+    ("models", "training.commands.models", "list, show, compare, promote and roll back published models"),
 )
 """Name, module and purpose of each command; a module has `add_arguments(parser)` and `run(arguments) -> exit code`."""
 

@@ -17,8 +17,8 @@ from typing import Any
 import grpc
 
 from benchmarks.drills.server import drilled, point_to, requests, wait_until
-from model.artifact import load_model
-from model.store import Store
+from model.artifact.artifact import load_model
+from model.store.store import Store
 
 
 def drill(models: Path, seconds: float, log: Path, *options: str) -> dict[str, Any]:

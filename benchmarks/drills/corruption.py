@@ -16,8 +16,8 @@ from typing import Any
 
 from benchmarks.drills.corruptions import Case, cases, make
 from benchmarks.drills.server import Drilled, drilled, point_to, requests, wait_until
-from model.artifact import load_model
-from model.store import Store
+from model.artifact.artifact import load_model
+from model.store.store import Store
 
 LONGEST_SECONDS = 90.0
 

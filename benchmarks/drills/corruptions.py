@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.drills.wrong_models import Harm, harms
-from model.artifact import PIECES
-from model.files import MANIFEST, version_of
-from model.members import FILES as TABLE
-from model.pieces import piece_hashes
+from model.artifact.artifact import PIECES
+from model.facts.member_table import FILES as TABLE
+from model.files.checked_array import piece_hashes
+from model.files.plain_files import MANIFEST, version_of
 
 FILES = (
     "manifest.json", "schema.json", "catalogue.npz", "prior.npz", "pairs.npz", "numbers.json", "trees.txt",

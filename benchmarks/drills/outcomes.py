@@ -16,7 +16,7 @@ import grpc
 
 from benchmarks.drills.load import DEADLINE_SECONDS, connect
 from benchmarks.served import Served, serving
-from model.outcomes import PATTERN, Outcome, from_line
+from model.facts.outcome_record import PATTERN, Outcome, from_line
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
 

@@ -21,8 +21,8 @@ import grpc
 import numpy as np
 
 from benchmarks.drills.server import Answer, Drilled, drilled, numbers, point_to, requests, wait_until
-from model.artifact import load_model
-from model.store import Store
+from model.artifact.artifact import load_model
+from model.store.store import Store
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 
 LONGEST_SECONDS = 60.0

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from model.arrays import arrays_from_bytes, arrays_to_bytes
+from model.files.npz import arrays_from_bytes, arrays_to_bytes
 
 Harm = Callable[[Path, np.random.Generator], None]
 """Does something to a version's folder."""

@@ -17,9 +17,9 @@ from benchmarks.speed.more import predictions_a_second, ranking_latencies
 from benchmarks.speed.processor import processor_seconds
 from benchmarks.speed.question import Question, question_of, trees_alone
 from benchmarks.tables import plain_table
-from model.artifact import load_model
-from model.model import Model
-from model.store import Store
+from model.artifact.artifact import load_model
+from model.prediction.model import Model
+from model.store.store import Store
 
 ENVIRONMENT = Path(".venv-mlserver")
 """Where `make bench-mlserver` installs MLServer."""

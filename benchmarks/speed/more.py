@@ -9,9 +9,9 @@ import numpy as np
 
 from benchmarks.speed.contenders import WrongAnswer
 from benchmarks.speed.question import member_of
-from model.model import Model
+from model.prediction.model import Model
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
-from service.decode import Decoder
+from service.requests.decode import Decoder
 
 RANKINGS = 100
 PAGE = 20

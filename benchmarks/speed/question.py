@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.model import Model
+from model.prediction.model import Model
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
-from service.decode import Asked, Decoder
-from service.encode import prediction_responses
+from service.requests.decode import Asked, Decoder
+from service.requests.encode import prediction_responses
 
 MOVIES, PLAYS, ATTRIBUTES = 20, 30, 6
 UNKNOWN_ATTRIBUTES = ("region", "language", "device", "household", "plan", "newsletter")

@@ -9,8 +9,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from service.metrics import Metrics
 from service.settings import Settings, variable
+from service.telemetry.metrics.service_metrics import Metrics
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())

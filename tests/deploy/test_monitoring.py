@@ -16,9 +16,9 @@ import yaml
 
 from benchmarks.served import Served, serving
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
-from service.drift import ROWS as DRIFT_ROWS
-from service.metrics import Metrics
-from service.worker_metrics import ROWS as SUPERVISOR_ROWS
+from service.telemetry.drift.drift_index import ROWS as DRIFT_ROWS
+from service.telemetry.metrics.service_metrics import Metrics
+from service.telemetry.metrics.supervisor_metrics import ROWS as SUPERVISOR_ROWS
 from tests.conftest import Published, installed_tool
 
 ROOT = Path(__file__).parents[2]

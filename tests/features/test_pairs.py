@@ -8,18 +8,18 @@ import pytest
 from features.movies import MOVIE
 from features.pairs import PRIOR_NUMBERS, pair_features, pair_names
 from features.plays import VIEW
-from model.calibration import PLAY_BINS
-from model.catalogue import Catalogue
-from model.evidence import MemberEvidence, MovieEvidence
-from model.facts import MemberFacts, MovieFacts
-from model.manifest import Manifest, Run
-from model.members import MemberTable
-from model.model import Model
-from model.pairs import PairColumns
-from model.prior import Description, prior_numbers
-from model.targets import Offsets
-from model.trees import Trees
-from training.rows import Rows, target_rows
+from model.facts.catalogue import Catalogue
+from model.facts.evidence import MemberEvidence, MovieEvidence
+from model.facts.facts import MemberFacts, MovieFacts
+from model.facts.member_table import MemberTable
+from model.files.manifest import Manifest, Run
+from model.prediction.calibration import PLAY_BINS
+from model.prediction.model import Model
+from model.prediction.movie_targets import Offsets
+from model.prediction.pair_columns import PairColumns
+from model.prediction.prior.prior import Description, prior_numbers
+from model.prediction.trees import Trees
+from training.fit.trees.pair_rows import Rows, target_rows
 
 KINDS = (MemberEvidence.ATTRIBUTES, MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS)
 FIRST, LAST = 2, 2 + len(PRIOR_NUMBERS)

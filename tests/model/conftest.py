@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from model.files import version_of
-from model.manifest import FORMAT
-from model.store import Store
+from model.files.manifest import FORMAT
+from model.files.plain_files import version_of
+from model.store.store import Store
 
 WriteVersion = Callable[[Store, str], str]
 

@@ -85,7 +85,7 @@ def test_names_and_numbers_are_those_that_others_have_built_on(file):
 
 def test_only_what_is_served_is_declared(file):
     [service] = file.service
-    from service.servicer import EnjoymentServicer
+    from service.rpc.servicer import EnjoymentServicer
 
     assert all(method.name in vars(EnjoymentServicer) for method in service.method)
 
@@ -99,7 +99,7 @@ def test_names_follow_the_rules_of_buf(file):
 
 
 def test_the_numbers_of_evidence_are_those_of_the_model(file):
-    from model.evidence import MemberEvidence, MovieEvidence
+    from model.facts.evidence import MemberEvidence, MovieEvidence
 
     for enum in file.enum_type:
         for ours in (MemberEvidence, MovieEvidence):

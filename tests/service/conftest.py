@@ -21,7 +21,7 @@ from grpc_status import rpc_status
 
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
-from training.tables import Tables, read_tables
+from training.data.reading.tables import Tables, read_tables
 
 ROOT = Path(__file__).parents[2]
 

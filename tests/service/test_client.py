@@ -10,7 +10,7 @@ import pytest
 
 from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.client import Ask, AsyncClient, Client, InvalidCall, Play, Refused
-from service.tokens import entry_text, new_token
+from service.rpc.security.tokens import entry_text, new_token
 
 ROOT = Path(__file__).parents[2]
 MEMBER = {"attributes": {"age": 34, "gender": "F", "has_children": True, "region": None}}

@@ -11,7 +11,7 @@ import pytest
 
 from service.client.__main__ import main
 from service.client.tables import table
-from service.tokens import entry_text, new_token
+from service.rpc.security.tokens import entry_text, new_token
 
 ROOT = Path(__file__).parents[2]
 

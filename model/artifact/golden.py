@@ -1,0 +1,104 @@
+"""Golden predictions: what a model said of made-up members when it was published, which it must say again when loaded.
+
+The members are drawn at random from the schema and the catalogue; none of them is a real one.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.schema import Schema
+from model.facts.facts import MemberFacts, MovieFacts
+from model.files.npz import Arrays, arrays_from_bytes, arrays_to_bytes
+from model.prediction.model import Model
+from model.prediction.movie_targets import Movie
+from model.prediction.predictions import ARRAYS, Predictions
+
+GOLDEN = "golden.npz"
+SEED = 0
+PLAYS = (1, 5, 20)
+"""As many members of each kind of evidence, with so many plays where there are any."""
+MOVIES = 20
+TOLERANCE = 1e-5
+"""Numbers are stored exactly; two processors may differ in the last digits of a sum, here one of single precision."""
+STEPPED, FLIPPED_SHARE = ("lower", "upper", "extrapolation"), 0.02
+"""Numbers that go by steps: where a processor's last digits fall on the other side of one, so few may differ."""
+_FACTS = ("attributes", "movies", "completion", "age_days")
+
+
+def golden_to_bytes(model: Model) -> bytes:
+    """Made-up members, movies and what the model says of them."""
+    random = np.random.default_rng(SEED)
+    members = list(_members(model.schema, len(model.catalogue), random))
+    rows = random.permutation(len(model.catalogue))[:MOVIES].astype(np.int32)
+    arrays: Arrays = {"rows": rows, "genres": np.zeros(len(model.schema.genres), np.float32)}
+    arrays["genres"][:1] = 1
+    arrays["plays"] = np.array([len(member.movies) for member in members], np.int64)
+    arrays |= {name: np.concatenate([getattr(member, name) for member in members]) for name in _FACTS}
+    arrays |= _answers(model, arrays)
+    return arrays_to_bytes(arrays)
+
+
+def check_golden(model: Model, content: bytes) -> None:
+    """Raises ValueError unless the model predicts what these bytes say."""
+    arrays = arrays_from_bytes(content)
+    for name, values in _answers(model, arrays).items():
+        stored = arrays[name]
+        most = FLIPPED_SHARE if name in STEPPED else 0.0
+        if stored.shape != values.shape or _differing(stored, values) > most:
+            raise ValueError(f"{name} isn't what it was when the model was published")
+
+
+def _differing(stored: NDArray[Any], values: NDArray[Any]) -> float:
+    """Share of numbers that aren't as they were."""
+    return float(np.mean(~np.isclose(stored, values, rtol=TOLERANCE, atol=TOLERANCE)))
+
+
+def _answers(model: Model, arrays: Arrays) -> Arrays:
+    """Every number of every prediction: of movies of the catalogue, a described movie and an unknown one."""
+    described = MovieFacts(
+        2000.0, arrays["genres"], np.full(len(model.schema.movie_attributes), np.nan, np.float32)
+    )  # fmt: skip
+    movies: list[Movie] = [*arrays["rows"].tolist(), described, None]
+    found = [model.predict(member, movies) for member in _stored(arrays, len(model.schema.member_attributes))]
+    whole = Predictions.join(found, found[0].member_evidence)
+    evidence = np.array([one.member_evidence for one in found], np.int64)
+    return {name: getattr(whole, name) for name in ARRAYS} | {"member_evidence": evidence}
+
+
+def _stored(arrays: Arrays, width: int) -> Iterator[MemberFacts]:
+    ends = np.cumsum(arrays["plays"])
+    attributes = arrays["attributes"].reshape(len(ends), width)
+    for number, (end, plays) in enumerate(zip(ends.tolist(), arrays["plays"].tolist(), strict=True)):
+        one = slice(end - plays, end)
+        yield MemberFacts(
+            attributes[number], arrays["movies"][one], arrays["completion"][one], arrays["age_days"][one]
+        )  # fmt: skip
+
+
+def _members(schema: Schema, movies: int, random: np.random.Generator) -> Iterator[MemberFacts]:
+    """Members of each kind of evidence."""
+    for has_attributes in (False, True):
+        for has_plays in (False, True):
+            for count in PLAYS:
+                plays = min(count, movies) if has_plays else 0
+                yield MemberFacts(
+                    _attributes(schema, random) if has_attributes else MemberFacts.nothing(schema).attributes,
+                    np.sort(random.permutation(movies)[:plays]).astype(np.int32),
+                    random.random(plays).astype(np.float32),
+                    (1000 * random.random(plays)).astype(np.float32),
+                )
+
+
+def _attributes(schema: Schema, random: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    """One value of each attribute that can be drawn."""
+    values = np.full(len(schema.member_attributes), np.nan, np.float32)
+    for place, attribute in enumerate(schema.member_attributes):
+        if attribute.kind == "categorical" and attribute.width:
+            values[place] = random.integers(attribute.width)
+        elif attribute.kind == "numeric":
+            low, high = (attribute.knots[0], attribute.knots[-1]) if attribute.knots else (0.0, 1.0)
+            values[place] = low + (high - low) * random.random()
+    return values

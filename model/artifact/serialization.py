@@ -1,0 +1,201 @@
+"""The files of a model: arrays as NumPy's .npz, the rest as JSON, trees as LightGBM's text. Nothing is pickled."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import lightgbm
+import numpy as np
+
+from features.pairs import Movies
+from features.schema import Attribute, Schema
+from model.artifact.consistency import (
+    check_calibration,
+    check_offsets,
+    check_pairs,
+    check_prior,
+    check_reference,
+    check_weights,
+)
+from model.artifact.forest_text import WrongForest, check_forest
+from model.facts.catalogue import Catalogue
+from model.facts.evidence import MemberEvidence, MovieEvidence
+from model.files.npz import Arrays, arrays_from_bytes, arrays_to_bytes
+from model.prediction.calibration import Calibration, Tables
+from model.prediction.drift_reference import Reference
+from model.prediction.movie_targets import Offsets
+from model.prediction.pair_columns import PairColumns, feature_names
+from model.prediction.prior.kernel_regression import KernelRegression
+from model.prediction.prior.member_inputs import MovieColumns
+from model.prediction.prior.prior import Description, Prior
+from model.prediction.trees import Trees
+
+
+@dataclass(frozen=True)
+class Core:
+    """The fitted parts of a model."""
+
+    prior: Prior
+    offsets: Mapping[MemberEvidence, Offsets]
+    pairs: PairColumns
+    trees: Trees
+    calibration: Calibration
+    reference: Reference
+
+
+def core_to_files(core: Core, schema: Schema) -> dict[str, bytes]:
+    """Contents of the core's files by name."""
+    prior, columns = core.prior, core.prior.columns
+    arrays: Arrays = {name: getattr(columns, name) for name in _COLUMN_ARRAYS}
+    arrays |= {name: getattr(prior, name) for name in ("movies", "average_member", "movie_variance")}
+    arrays |= _description_arrays("description", prior.description)
+    for evidence, head in prior.heads.items():
+        arrays |= {f"head.{int(evidence)}.{name}": getattr(head, name) for name in _HEAD_ARRAYS}
+    arrays |= {f"followed.{int(evidence)}": share for evidence, share in prior.followed.items()}
+    arrays |= {f"spread.{int(evidence)}": spread for evidence, spread in prior.spread.items()}
+    for evidence, offsets in core.offsets.items():
+        arrays[f"offset.{int(evidence)}"] = offsets.movies
+        arrays |= _description_arrays(f"offset.{int(evidence)}.description", offsets.description)
+    numbers = {
+        "mean": prior.mean,
+        "noise": prior.noise,
+        "mean_year": columns.mean_year,
+        "columns": list(columns.names),
+        "year_knots": list(prior.description.year.knots),
+        "unrated_variance": {str(int(kind)): value for kind, value in prior.unrated_variance.items()},
+        "gammas": {str(int(kind)): head.gamma for kind, head in prior.heads.items()},
+        "grouped": list(core.pairs.grouped),
+        "features": feature_names(schema, core.pairs.grouped),
+        "tree_weights": {str(int(kind)): weight for kind, weight in core.trees.weights.items()},
+    }
+    calibration = {
+        f"{int(kind)}.{field.name}": getattr(tables, field.name)
+        for kind, tables in core.calibration.tables.items()
+        for field in fields(Tables)
+    }
+    trees = "" if core.trees.booster is None else core.trees.booster.model_to_string(num_iteration=-1)
+    return {
+        "prior.npz": arrays_to_bytes(arrays),
+        "pairs.npz": arrays_to_bytes({field.name: getattr(core.pairs.movies, field.name) for field in fields(Movies)}),
+        "calibration.npz": arrays_to_bytes(calibration),
+        "numbers.json": to_json(numbers),
+        "reference.json": to_json(core.reference.to_dict()),
+        "trees.txt": trees.encode(),
+    }
+
+
+def core_from_files(files: Mapping[str, bytes], schema: Schema, movie_count: int) -> Core:
+    """The core that `core_to_files` wrote; raises ValueError, of which WrongForest, or KeyError for anything else."""
+    arrays, numbers = arrays_from_bytes(files["prior.npz"]), from_json(files["numbers.json"])
+    year = Attribute("release_year", "numeric", knots=tuple(numbers["year_knots"]))
+    heads = {
+        MemberEvidence(int(kind)): KernelRegression(
+            gamma=float(gamma),
+            **{name: arrays[f"head.{kind}.{name}"] for name in _HEAD_ARRAYS},
+        )
+        for kind, gamma in numbers["gammas"].items()
+    }
+    columns = MovieColumns(
+        names=tuple(numbers["columns"]),
+        mean_year=numbers["mean_year"],
+        **{name: arrays[name] for name in _COLUMN_ARRAYS},
+    )
+    prior = Prior(
+        mean=numbers["mean"],
+        columns=columns,
+        movies=arrays["movies"],
+        description=_description(arrays, "description", year),
+        average_member=arrays["average_member"],
+        heads=heads,
+        followed={
+            kind: arrays[f"followed.{int(kind)}"] for kind in MemberEvidence if f"followed.{int(kind)}" in arrays
+        },
+        spread={kind: arrays[f"spread.{int(kind)}"] for kind in MemberEvidence if f"spread.{int(kind)}" in arrays},
+        movie_variance=arrays["movie_variance"],
+        unrated_variance={MovieEvidence(int(kind)): value for kind, value in numbers["unrated_variance"].items()},
+        noise=numbers["noise"],
+    )
+    offsets = {
+        kind: Offsets(arrays[f"offset.{int(kind)}"], _description(arrays, f"offset.{int(kind)}.description", year))
+        for kind in MemberEvidence
+        if f"offset.{int(kind)}" in arrays
+    }
+    movies = Movies(**arrays_from_bytes(files["pairs.npz"]))
+    grouped = tuple(numbers["grouped"])
+    check_prior(prior, schema, movie_count)
+    check_offsets(offsets, prior, schema, movie_count)
+    check_pairs(movies, grouped, prior, schema, movie_count)
+    names = feature_names(schema, grouped)
+    if numbers["features"] != names:
+        raise ValueError("the trees' features aren't those of this program")
+    weights = {MemberEvidence(int(kind)): weight for kind, weight in numbers["tree_weights"].items()}
+    calibration = _calibration(arrays_from_bytes(files["calibration.npz"]))
+    check_weights(weights)
+    check_calibration(calibration, prior, schema)
+    reference = Reference.from_dict(from_json(files["reference.json"]))
+    check_reference(reference, schema)
+    booster = _forest(files["trees.txt"], len(names))
+    return Core(prior, offsets, PairColumns(movies, grouped), Trees(booster, weights), calibration, reference)
+
+
+def catalogue_to_bytes(catalogue: Catalogue) -> bytes:
+    """The catalogue as one .npz."""
+    ids = np.frombuffer("\n".join(json.dumps(movie_id) for movie_id in catalogue.movie_ids).encode(), np.uint8)
+    names = ("rated", "release_year", "genres", "attributes")
+    return arrays_to_bytes({"movie_ids": ids, **{name: getattr(catalogue, name) for name in names}})
+
+
+def catalogue_from_bytes(content: bytes) -> Catalogue:
+    """The catalogue that `catalogue_to_bytes` wrote."""
+    arrays = arrays_from_bytes(content)
+    text = arrays.pop("movie_ids").tobytes().decode()
+    movie_ids = json.loads(f"[{text.replace(chr(10), ',')}]")
+    return Catalogue(movie_ids, **arrays)
+
+
+def to_json(given: dict[str, Any]) -> bytes:
+    """JSON for people to read, the same bytes for the same content."""
+    return (json.dumps(given, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def from_json(content: bytes) -> Any:
+    """What `to_json` wrote; raises ValueError for what JSON lacks: NaN and the infinities."""
+    return json.loads(content, parse_constant=_refuse)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
+
+
+def _forest(content: bytes, features: int) -> lightgbm.Booster | None:
+    """The forest, once its text is known to hold together; None for no text."""
+    if not content:
+        return None
+    try:
+        text = content.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise WrongForest("the text isn't ASCII") from error
+    check_forest(text, features)
+    return lightgbm.Booster(model_str=text)
+
+
+_COLUMN_ARRAYS = ("columns", "embedding", "squared_weight", "taste")
+_HEAD_ARRAYS = ("centre", "scale", "sight", "landmarks", "intercept", "linear", "bumps")
+_DESCRIPTION_ARRAYS = ("centre", "intercept", "weights")
+
+
+def _description_arrays(name: str, description: Description) -> Arrays:
+    return {f"{name}.{part}": getattr(description, part) for part in _DESCRIPTION_ARRAYS}
+
+
+def _description(arrays: Arrays, name: str, year: Attribute) -> Description:
+    return Description(year, **{part: arrays[f"{name}.{part}"] for part in _DESCRIPTION_ARRAYS})
+
+
+def _calibration(arrays: Arrays) -> Calibration:
+    kinds = sorted({int(name.split(".")[0]) for name in arrays})
+    names = [field.name for field in fields(Tables)]
+    return Calibration(
+        {MemberEvidence(kind): Tables(**{name: arrays[f"{kind}.{name}"] for name in names}) for kind in kinds}
+    )

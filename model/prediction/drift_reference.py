@@ -1,0 +1,146 @@
+"""How often what requests tell, and are answered, was so or so among raters: what tells when requests drift."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.schema import Attribute, Scale, Schema
+from model.facts.evidence import MemberEvidence, MovieEvidence
+from model.prediction.calibration import FAR
+from model.prediction.predictions import Predictions
+
+Array = NDArray[np.float64]
+
+TOLD = ("rating", "interval_width", "extrapolation")
+"""What is watched of predictions: place of the rating on the scale and width as a share of it, both 0 to 1, and
+extrapolation."""
+BEYOND_FAR = len(FAR)
+"""The last bins of `extrapolation` hold members beyond all but a few raters."""
+
+
+@dataclass(frozen=True)
+class AttributeShares:
+    """How raters of whom any attribute is known hold the values of one attribute."""
+
+    position: int
+    """Of the attribute in the schema."""
+    edges: tuple[float, ...]
+    """(E,) ascending upper ends of bins for a numeric attribute; the categories that have a bin of their own else."""
+    shares: tuple[float, ...]
+    """(E + 2,) above 0, of all: in each bin, beyond them (any other value), and not known."""
+
+
+@dataclass(frozen=True)
+class PlayShares:
+    """How many plays raters have who have any."""
+
+    edges: tuple[float, ...]
+    """(E,) ascending upper ends of bins."""
+    shares: tuple[float, ...]
+    """(E + 1,) above 0, in each bin and beyond."""
+
+
+@dataclass(frozen=True)
+class PredictionShares:
+    """What was predicted of raters whom the model had not seen, of movies that others have rated."""
+
+    edges: tuple[float, ...]
+    """(E,) ascending upper ends of bins."""
+    shares: Mapping[str, tuple[float, ...]]
+    """(E + 1,) above 0, by the lower-case name of the evidence: in each bin and beyond."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What requests are compared with, since never-raters who are like raters would tell and be told just that."""
+
+    attributes: tuple[AttributeShares, ...]
+    """(W,) of those attributes of members that are watched."""
+    plays: PlayShares
+    """Of the number of plays."""
+    predictions: Mapping[str, PredictionShares]
+    """By the names in TOLD."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The reference as JSON can hold it."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(given: Mapping[str, Any]) -> "Reference":
+        """The reference that `to_dict` wrote; raises KeyError, TypeError or AttributeError for anything else."""
+        attributes = [
+            AttributeShares(one["position"], tuple(one["edges"]), tuple(one["shares"])) for one in given["attributes"]
+        ]
+        plays = PlayShares(tuple(given["plays"]["edges"]), tuple(given["plays"]["shares"]))
+        predictions = {
+            name: PredictionShares(tuple(one["edges"]), {kind: tuple(shares) for kind, shares in one["shares"].items()})
+            for name, one in given["predictions"].items()
+        }
+        return Reference(tuple(attributes), plays, predictions)
+
+    def binning(self, schema: Schema) -> "Binning":
+        """What counts values of attributes in these bins."""
+        return Binning(schema.member_attributes, [(one.position, one.edges) for one in self.attributes])
+
+
+class Binning:
+    """Counts the values of W attributes in their bins, many members at a time."""
+
+    def __init__(self, attributes: Sequence[Attribute], bins: Sequence[tuple[int, Sequence[float]]]) -> None:
+        """`bins` has the position and the (E,) edges of each watched attribute, as in AttributeShares."""
+        longest = max((len(edges) for _, edges in bins), default=0)
+        self._positions = np.array([position for position, _ in bins], np.intp)
+        self._numeric = np.array([attributes[position].kind == "numeric" for position, _ in bins], bool)
+        self._edges = np.full((len(bins), longest), np.nan)
+        for row, (_, edges) in enumerate(bins):
+            self._edges[row, : len(edges)] = edges
+        self._beyond = np.array([len(edges) for _, edges in bins], np.intp)
+
+    @cached_property
+    def _starts(self) -> NDArray[np.intp]:
+        return np.concatenate([[0], np.cumsum(self._beyond + 2)])
+
+    def counts(self, values: NDArray[np.float32]) -> list[NDArray[np.int64]]:
+        """For each watched attribute (E + 2,) how many of N members, whose (N, A) values these are, are in each bin.
+
+        The last bin is of those whose value isn't known.
+        """
+        chosen = values[:, self._positions]
+        bins = np.empty(chosen.shape, np.intp)
+        for numeric in (False, True):
+            columns = np.flatnonzero(self._numeric == numeric)
+            spread = chosen[:, columns, None]
+            edges = self._edges[columns].astype(np.float32)
+            reached = spread > edges if numeric else ~np.logical_or.accumulate(spread == edges, axis=2)
+            bins[:, columns] = (reached & np.isfinite(edges)).sum(axis=2)
+        bins = np.where(np.isfinite(chosen), bins, self._beyond + 1)
+        found = np.bincount((bins + self._starts[:-1]).ravel(), minlength=int(self._starts[-1]))
+        return [found[start:end] for start, end in zip(self._starts[:-1], self._starts[1:], strict=True)]
+
+
+def in_bins(values: Array, edges: Sequence[float]) -> NDArray[np.int64]:
+    """(E + 1,) how many values are at most each of the ascending edges and above those before, and beyond all."""
+    return np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1)
+
+
+def told(answers: Sequence[Predictions], scale: Scale) -> dict[str, Array]:
+    """What is watched of the predictions of members, by the names in TOLD; of a member one extrapolation."""
+    movie, rating, lower, upper = (
+        np.concatenate([getattr(one, name) for one in answers])
+        for name in ("movie_evidence", "rating", "lower", "upper")
+    )
+    rated = movie == MovieEvidence.RATED
+    return {
+        "rating": (rating[rated] - scale.low) / scale.span,
+        "interval_width": (upper[rated] - lower[rated]) / scale.span,
+        "extrapolation": np.array([one.extrapolation[0] for one in answers]),
+    }
+
+
+def kind_name(evidence: MemberEvidence) -> str:
+    """The name under which a kind of evidence has its shares."""
+    return evidence.name.lower()

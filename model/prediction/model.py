@@ -1,0 +1,299 @@
+"""The served model: facts in, predictions out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.attributes import Coder
+from features.pairs import Members, of_movies_alone, pair_features
+from features.schema import Schema
+from model.facts.catalogue import Catalogue
+from model.facts.evidence import MemberEvidence
+from model.facts.facts import MemberFacts
+from model.facts.member_table import MemberTable
+from model.files.manifest import Manifest, Run
+from model.prediction.bounds import highest_corrections
+from model.prediction.calibration import Calibration, Reading
+from model.prediction.drift_reference import Reference
+from model.prediction.explanation import prior_parts, tree_parts
+from model.prediction.movie_targets import Movie, MovieView, Offsets, Targets
+from model.prediction.pair_columns import MemberColumns, PairColumns, feature_names
+from model.prediction.predictions import Explanation, Part, Predictions
+from model.prediction.prior.prior import Prior, Taste, prior_numbers
+from model.prediction.trees import Trees
+
+Stage = Callable[[str], None]
+"""Told the name of each stage of a prediction as it ends."""
+STAGES = ("features", "prior", "trees", "interval")
+
+
+LIKELY = 100
+"""So many movies more are looked at first, to learn what it takes to be among the best."""
+ROUNDING = 1e-9
+"""More than what sums of the same numbers in another order differ by."""
+NO_ROW = -1
+"""Stands for a movie outside the catalogue."""
+
+
+def ignore(_: str) -> None:
+    """The stage callback of those who don't measure."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What is worked out of N members of one kind of evidence once, whatever movies are asked for."""
+
+    taste: Taste
+    """Predicted factors."""
+    members: Members
+    """N rows for the trees."""
+    extrapolation: NDArray[np.float64]
+    """(N,) 0 to 1: share of raters who lie nearer to those that the model learned from."""
+    reading: Reading
+    """What their predictions mean."""
+
+    def repeat(self, counts: NDArray[np.int64]) -> "State":
+        """So many rows of each of the members."""
+        return State(
+            self.taste.repeat(counts),
+            self.members.repeat(counts),
+            self.extrapolation.repeat(counts),
+            self.reading.repeat(counts),
+        )
+
+
+class Rows(NamedTuple):
+    """Rows of the catalogue to predict, of which the member has played none."""
+
+    member: MemberFacts
+    rows: NDArray[np.int64]
+    """(N,) at least one."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """All that one version of the model knows; safe to use from many threads."""
+
+    version: str
+    """First 12 hex digits of the manifest's sha256."""
+    schema: Schema
+    """What the columns mean."""
+    manifest: Manifest
+    """Where the model comes from."""
+    run: Run
+    """When it was made."""
+    members: MemberTable
+    """Members by id."""
+    catalogue: Catalogue
+    """Movies by id."""
+    prior: Prior
+    """The factorization."""
+    offsets: Mapping[MemberEvidence, Offsets]
+    """What movies' ratings lie above the prior."""
+    pairs: PairColumns
+    """Movies as the trees see them."""
+    trees: Trees
+    """The corrections."""
+    calibration: Calibration
+    """Intervals and probabilities."""
+    reference: Reference
+    """What requests are compared with."""
+
+    @cached_property
+    def feature_names(self) -> list[str]:
+        """Names of the trees' features."""
+        return feature_names(self.schema, self.pairs.grouped)
+
+    @cached_property
+    def _code(self) -> Coder:
+        """Encodes member attributes."""
+        return Coder(self.schema.member_attributes)
+
+    @cached_property
+    def member_columns(self) -> MemberColumns:
+        """Members as the trees see them."""
+        return MemberColumns(self.schema, self.prior.columns, self.pairs.grouped)
+
+    @cached_property
+    def view(self) -> MovieView:
+        """Movies as targets."""
+        return MovieView(self.schema, self.catalogue, self.prior, self.pairs, self.offsets)
+
+    def predict(self, member: MemberFacts, movies: Sequence[Movie], finished: Stage = ignore) -> Predictions:
+        """Predictions of movies in their order; a movie among the plays is answered as if it had not been played.
+
+        Raises ValueError for no movies.
+        """
+        state = self.state_of(member)
+        finished("features")
+        rows = np.array([movie if isinstance(movie, int) else NO_ROW for movie in movies], np.int64)
+        played = member.has_played(rows)
+        if not played.any():
+            evidence = state.taste.evidence
+            all_known = rows.min() > NO_ROW
+            bins = state.taste.bins
+            targets = self.view.of_rows(rows, evidence, bins) if all_known else self.view.of(movies, evidence, bins)
+            return self._predict(state, targets, finished)
+        parts = []
+        for movie, was_played in zip(movies, played, strict=True):
+            one = self.state_of(member.without(movie)) if was_played and isinstance(movie, int) else state
+            parts.append(self._predict(one, self.view.of([movie], one.taste.evidence, one.taste.bins), finished))
+        return Predictions.join(parts, state.taste.evidence)
+
+    def predict_together(self, requests: Sequence[Rows], finished: Stage = ignore) -> list[Predictions]:
+        """Predictions for each of the requests, bit by bit as `predict` gives them.
+
+        All pairs of the requests go through the arrays and the trees at once, which for small requests costs two thirds
+        of what one by one does.
+        """
+        of_kind: dict[MemberEvidence, list[int]] = {}
+        for place, request in enumerate(requests):
+            of_kind.setdefault(self.prior.usable_evidence(request.member), []).append(place)
+        states = {
+            kind: self._state_of([requests[place].member for place in places], kind) for kind, places in of_kind.items()
+        }
+        finished("features")
+        found: dict[int, Predictions] = {}
+        for kind, places in of_kind.items():
+            rows = [requests[place].rows for place in places]
+            counts = np.array([len(one) for one in rows])
+            state = states[kind] if len(rows) == 1 else states[kind].repeat(counts)
+            targets = self.view.of_rows(np.concatenate(rows), kind, state.taste.bins)
+            predictions = self._predict(state, targets, finished)
+            ends = np.cumsum(counts).tolist()
+            for place, start, end in zip(places, [0, *ends], ends, strict=False):
+                found[place] = predictions.part(start, end)
+        return [found[place] for place in range(len(requests))]
+
+    def rank(
+        self,
+        member: MemberFacts,
+        allowed: NDArray[np.bool_] | None = None,
+        finished: Stage = ignore,
+        most: int | None = None,
+    ) -> tuple[NDArray[np.int32], Predictions]:
+        """Rows of the catalogue best first, played ones left out, with predictions; equal ones in row order.
+
+        `allowed` (M,) masks the catalogue. With `most`, no more than the best so many: the very ones that a ranking of
+        all begins with, without a look at movies that the trees can't lift among them.
+        """
+        chosen = np.ones(len(self.catalogue), bool) if allowed is None else allowed.copy()
+        chosen[member.movies] = False
+        rows = np.flatnonzero(chosen)
+        state = self.state_of(member)
+        finished("features")
+        if most is not None:
+            rows = self._candidates(state, rows, most)
+        predictions = self._predict(state, self.view.of_rows(rows, state.taste.evidence, state.taste.bins), finished)
+        order = np.argsort(-predictions.rating, kind="stable")[:most]
+        return rows[order].astype(np.int32), predictions.take(order)
+
+    def _candidates(self, state: State, rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+        """Those of the rows, in their order, that may be among the best so many."""
+        likely_count = 4 * most + LIKELY
+        if likely_count >= len(rows):
+            return rows
+        taste, evidence = state.taste, state.taste.evidence
+        numbers = prior_numbers(taste.factors, *self.view.prior_of_rows(rows, evidence, taste.bins))
+        prior = self.prior.mean + numbers[:, 0]
+        weight = self.trees.weights.get(evidence, 0.0)
+        highest = self.schema.scale.cut(prior + weight * self._highest_corrections[rows] + ROUNDING)
+        likely = rows[np.argpartition(-highest, likely_count)[:likely_count]]
+        targets = self.view.of_rows(likely, evidence, taste.bins)
+        _, rating = self._rate(taste.factors, state.members, evidence, targets, ignore)
+        least = np.partition(rating, -most)[-most]
+        candidates: NDArray[np.int64] = rows[highest >= least]
+        return candidates
+
+    @cached_property
+    def _highest_corrections(self) -> NDArray[np.float64]:
+        """(M,) the most that trees can add to the rating of each movie of the catalogue."""
+        if self.trees.booster is None:
+            return np.zeros(len(self.catalogue))
+        features = self.view.ready.features
+        alone = of_movies_alone(len(self.pairs.grouped), features.shape[1])
+        return highest_corrections(self.trees.booster, features, alone)
+
+    def features(self, member: MemberFacts, movies: Sequence[Movie]) -> NDArray[np.float32]:
+        """(N, F) what the trees see of the member and each movie, in the order of `feature_names`."""
+        state = self.state_of(member)
+        targets = self.view.of(movies, state.taste.evidence, state.taste.bins)
+        return self._features(state.taste.factors, state.members, targets)[1]
+
+    def explain(self, member: MemberFacts, movie: Movie) -> Explanation:
+        """What each group of facts adds to one prediction; the parts sum to the rating before it is cut."""
+        evidence = self.prior.usable_evidence(member)
+        if isinstance(movie, int):
+            member = member.without(movie)
+        state = self.state_of(member)
+        without_plays = self.state_of(member.without_plays()).taste
+        targets = self.view.of([movie], state.taste.evidence, state.taste.bins)
+        parts = prior_parts(self.prior, state.taste, without_plays, targets)
+        features = self._features(state.taste.factors, state.members, targets)[1]
+        contributions = self.trees.contributions(features, state.taste.evidence)[0]
+        parts = parts | tree_parts(self.feature_names, contributions)
+        return Explanation(
+            replace(self._predict(state, targets, ignore), member_evidence=evidence),
+            sum(parts.values()),
+            tuple(Part(group, rating) for group, rating in parts.items()),
+        )
+
+    def state_of(self, member: MemberFacts) -> State:
+        """What is worked out of a member once."""
+        return self._state_of([member], self.prior.usable_evidence(member))
+
+    def _state_of(self, members: Sequence[MemberFacts], evidence: MemberEvidence) -> State:
+        """What is worked out of members of that usable evidence once; of each the same in whatever company."""
+        taste, inputs = self.prior.taste_of(members, evidence, self._code)
+        plays = np.array([len(member.movies) if evidence.has_plays else 0 for member in members])
+        attributes = np.stack([member.attributes for member in members])
+        extrapolation = self.calibration.extrapolation(taste.distance, evidence)
+        return State(
+            taste,
+            self.member_columns.of_kind(evidence, inputs, plays, attributes),
+            extrapolation,
+            self.calibration.reading(evidence, plays, extrapolation),
+        )
+
+    def _features(
+        self, factors: NDArray[np.float64], members: Members, targets: Targets
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """(N,) rating by the prior alone and (N, F) features of the trees."""
+        numbers = prior_numbers(factors, targets.factors, targets.offset, targets.deviation)
+        return self.prior.mean + numbers[:, 0], pair_features(members, targets.columns, numbers)
+
+    def _rate(
+        self,
+        factors: NDArray[np.float64],
+        members: Members,
+        evidence: MemberEvidence,
+        targets: Targets,
+        finished: Stage,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(N,) rating by the prior alone, and (N,) rating within the scale, for (N, K) or (K,) factors of members."""
+        prior, features = self._features(factors, members, targets)
+        finished("prior")
+        rating = self.schema.scale.cut(prior + self.trees.corrections(features, evidence))
+        finished("trees")
+        return prior, rating
+
+    def _predict(self, state: State, targets: Targets, finished: Stage) -> Predictions:
+        evidence = state.taste.evidence
+        prior, rating = self._rate(state.taste.factors, state.members, evidence, targets, finished)
+        lower, upper, probability = state.reading(rating, targets.deviation, targets.evidence, self.schema.scale)
+        told = Predictions(
+            rating=rating,
+            lower=lower,
+            upper=upper,
+            probability_enjoyed=probability,
+            prior_rating=self.schema.scale.cut(prior),
+            movie_evidence=targets.evidence,
+            extrapolation=np.broadcast_to(state.extrapolation, rating.shape),
+            member_evidence=evidence,
+        )
+        finished("interval")
+        return told

@@ -1,0 +1,117 @@
+"""Movies to predict, as the model sees them: of the catalogue, only described, or unknown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.pairs import ReadyMovies, ready
+from features.schema import Schema
+from model.facts.catalogue import Catalogue
+from model.facts.evidence import MemberEvidence, MovieEvidence
+from model.facts.facts import MovieFacts
+from model.prediction.pair_columns import PairColumns, described_movie
+from model.prediction.prior.prior import Description, Prior
+
+Array = NDArray[np.float64]
+Bins = NDArray[np.int64]
+"""(N,), or (1,) for a member whom all rows have in common: the number of the bin of PLAY_BINS that the plays are in; 0
+without plays."""
+Movie = int | MovieFacts | None
+"""A row of the catalogue, a description of a movie outside it, or a movie of which nothing is known."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """N movies to predict for a member of one kind of evidence."""
+
+    factors: Array
+    """(N, K) taste and quality."""
+    offset: Array
+    """(N,) what the ratings of the movie lie above the prior, for this evidence and about so many plays."""
+    deviation: Array
+    """(N,) standard deviation of a rating about its prediction."""
+    columns: ReadyMovies
+    """N rows for the trees, which write what goes with the member into them."""
+    evidence: NDArray[np.int8]
+    """(N,) a MovieEvidence each."""
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """What the ratings of movies lie above the prior, for one kind of member evidence; B bins of plays, 1 without."""
+
+    movies: Array
+    """(B, M) of the movies of the catalogue."""
+    description: Description
+    """Of movies that nobody rated, B outputs."""
+
+
+class MovieView:
+    """All that predictions need of movies, worked out once for the catalogue."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        catalogue: Catalogue,
+        prior: Prior,
+        pairs: PairColumns,
+        offsets: Mapping[MemberEvidence, Offsets],
+    ) -> None:
+        self._schema, self._prior, self._pairs, self._offsets = schema, prior, pairs, offsets
+        unrated = np.where(catalogue.described, MovieEvidence.DESCRIBED, MovieEvidence.UNKNOWN)
+        self.evidence = np.where(catalogue.rated, MovieEvidence.RATED, unrated).astype(np.int8)
+        """(M,) a MovieEvidence for each movie of the catalogue."""
+        variance = prior.movie_variance.copy()
+        for evidence, value in prior.unrated_variance.items():
+            variance[self.evidence == evidence] = value
+        self.ready = ready(pairs.movies, len(pairs.grouped))
+        """(M,) movies of the catalogue as trees see them."""
+        self._deviations = {kind: prior.deviation(kind, prior.movies, variance) for kind in prior.spread}
+
+    def prior_of_rows(
+        self, rows: NDArray[np.int64], evidence: MemberEvidence, bins: Bins
+    ) -> tuple[Array, Array, Array]:
+        """What the prior needs of movies by their rows: factors (N, K), offset (N,) and deviation (N,)."""
+        return (
+            self._prior.movies.take(rows, axis=0),
+            self._offsets[evidence].movies[bins, rows],
+            self._deviations[evidence].take(rows),
+        )
+
+    def of_rows(self, rows: NDArray[np.int64], evidence: MemberEvidence, bins: Bins) -> Targets:
+        """Movies by their rows of the catalogue."""
+        return Targets(*self.prior_of_rows(rows, evidence, bins), self.ready.take(rows), self.evidence.take(rows))
+
+    def of(self, movies: Sequence[Movie], evidence: MemberEvidence, bins: Bins) -> Targets:
+        """Movies of any kind, in their order, for one member."""
+        rows = [movie for movie in movies if isinstance(movie, int)]
+        if len(rows) == len(movies):
+            return self.of_rows(np.array(rows, np.int64), evidence, bins)
+        parts = [
+            self.of_rows(np.array([movie]), evidence, bins)
+            if isinstance(movie, int)
+            else self._unrated(movie, evidence, bins)
+            for movie in movies
+        ]
+        return Targets(
+            np.concatenate([part.factors for part in parts]),
+            np.concatenate([part.offset for part in parts]),
+            np.concatenate([part.deviation for part in parts]),
+            ReadyMovies.join([part.columns for part in parts]),
+            np.concatenate([part.evidence for part in parts]),
+        )
+
+    def _unrated(self, movie: MovieFacts | None, evidence: MemberEvidence, bins: Bins) -> Targets:
+        known = movie if movie is not None and movie.is_described else None
+        kind = MovieEvidence.UNKNOWN if known is None else MovieEvidence.DESCRIBED
+        factors = self._prior.description.predict_one(self._schema, known)[None]
+        movies = described_movie(self._schema, known, self._pairs.movies, self._prior.columns.mean_year)
+        return Targets(
+            factors,
+            self._offsets[evidence].description.predict_one(self._schema, known)[bins],
+            self._prior.deviation(evidence, factors, np.array([self._prior.unrated_variance[kind]])),
+            ready(movies, len(self._pairs.grouped)),
+            np.array([kind], np.int8),
+        )

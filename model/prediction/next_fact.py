@@ -1,0 +1,192 @@
+"""Which one fact that isn't known of a member would narrow the interval of a prediction most, in expectation.
+
+By the law of total variance, the variance of a rating about its prediction is what stays when a fact becomes known, in
+expectation over what it may say, plus the variance of the predictions that it may lead to. The second, the gain, is
+worked out with the served model: an attribute takes each of its values, as often as members who rate hold it; plays are
+those of published members. Facts drawn like that don't depend on what is known of the member already, though in truth
+they may, and then tell less. So gains are held to what facts were seen to explain of members who were held out: all
+attributes together to how much nearer ratings are with them than without, and further plays to no more than is left of
+that, which shrinks with the plays that are known. An interval shrinks as the standard deviation does.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.pairs import pair_features
+from features.schema import Attribute
+from model.facts.evidence import MemberEvidence, MovieEvidence
+from model.facts.facts import MemberFacts
+from model.prediction.calibration import bins_of
+from model.prediction.model import Model
+from model.prediction.movie_targets import Movie
+from model.prediction.predictions import NextFact
+from model.prediction.prior.member_inputs import of_attributes
+from model.prediction.prior.prior import prior_numbers, rating_of
+
+Array = NDArray[np.float64]
+
+FURTHER_PLAYS = 10
+"""So many further plays are weighed against one attribute."""
+MANY_PLAYS = 30
+"""What plays explain at most is told from members of so many."""
+MANY_PLAYS = 1000
+"""With so many plays known, further ones say next to nothing."""
+PEOPLE = 48
+"""Published members whose plays are tried: the variance over them is then known to about a fifth."""
+LOOKED_AT = 4 * PEOPLE
+"""Published members that are looked at in search of those with enough plays."""
+NO_PLAYS = np.zeros(1, np.int64)
+"""The bin of members without plays; standard deviations don't depend on it."""
+LEAST_SHARE = 0.005
+"""A fact that would narrow the interval by a smaller share isn't worth a question."""
+
+
+def next_fact(model: Model, member: MemberFacts, movie: Movie) -> NextFact | None:
+    """The fact to ask for, one attribute or further plays; None where none would narrow the interval enough.
+
+    As everywhere, a movie among the plays is taken as if it had not been played.
+    """
+    if isinstance(movie, int):
+        member = member.without(movie)
+    evidence = model.prior.usable_evidence(member)
+    predicted = model.predict(member, [movie])
+    current = float(predicted.upper[0] - predicted.lower[0])
+    variance = float(model.view.of([movie], evidence, NO_PLAYS).deviation[0]) ** 2
+    if variance <= 0:
+        return None
+    most = max(variance - model.prior.noise, 0.0)
+
+    def width(gain: float) -> float:
+        """Of the interval when so much of the variance is explained: no more than all that isn't noise."""
+        return current * float(np.sqrt(1 - min(gain, most) / variance))
+
+    found = [
+        NextFact(model.schema.member_attributes[place].name, 0, width(gain), current)
+        for place, gain in _gains_of_attributes(model, member, movie).items()
+    ]
+    found.append(NextFact(None, FURTHER_PLAYS, width(_gain_of_plays(model, member, movie)), current))
+    best = min(found, key=lambda fact: fact.expected_width)
+    return best if best.expected_width < (1 - LEAST_SHARE) * current else None
+
+
+def _gains_of_attributes(model: Model, member: MemberFacts, movie: Movie) -> dict[int, float]:
+    """What knowing each attribute that isn't known would explain of the variance, by its place in the schema."""
+    bare = member.with_attributes(dict.fromkeys(range(len(member.attributes)), float("nan")))
+    alone = _variances_over_values(model, bare, movie)
+    if not alone or np.isfinite(member.attributes[list(alone)]).all():
+        return {}
+    first = next(iter(alone))
+    known = model.prior.usable_evidence(bare.with_attributes({first: 0.0}))
+    plays = len(member.movies)
+    explained = _explained(model, movie, (model.prior.usable_evidence(bare), plays), (known, plays))
+    share = min(1.0, explained / max(sum(alone.values()), 1e-12))
+    gains = alone if not np.isfinite(member.attributes).any() else _variances_over_values(model, member, movie)
+    return {place: share * gain for place, gain in gains.items()}
+
+
+def _variances_over_values(model: Model, member: MemberFacts, movie: Movie) -> dict[int, float]:
+    """The variance of the prediction over the values of each attribute that isn't known, by its place in the schema."""
+    unknown = {
+        place: _values(attribute)
+        for place, attribute in enumerate(model.schema.member_attributes)
+        if attribute.shares and not np.isfinite(member.attributes[place])
+    }
+    if not unknown:
+        return {}
+    owners = np.repeat(list(unknown), [len(values) for values, _ in unknown.values()])
+    attributes = np.repeat(member.attributes[None], len(owners), axis=0)
+    attributes[np.arange(len(owners)), owners] = np.concatenate([values for values, _ in unknown.values()])
+    inputs = model.prior.columns.of_plays([member]).repeat(len(owners), axis=0)
+    plays = np.full(len(owners), len(member.movies))
+    evidence = model.prior.usable_evidence(member.with_attributes({int(owners[0]): 0.0}))
+    ratings = _ratings(model, evidence, inputs, plays, attributes, movie)
+    found = {}
+    for place, (_, shares) in unknown.items():
+        own = ratings[owners == place]
+        found[place] = float(shares @ (own - shares @ own) ** 2)
+    return found
+
+
+def _gain_of_plays(model: Model, member: MemberFacts, movie: Movie) -> float:
+    """What knowing further plays would explain of the variance.
+
+    With n plays known, most * n / (n + half) of it is: the learning curve of a mean whose prior counts as `half` plays.
+    `half` is told from what the first plays would explain.
+    """
+    bare = member.without_plays()
+    people = list(islice(_with_plays(model, bare, movie), PEOPLE))
+    if not people:
+        return 0.0
+    evidence = model.prior.usable_evidence(people[0])
+    most = _explained(model, movie, (model.prior.usable_evidence(bare), 0), (evidence, MANY_PLAYS))
+    inputs = model.prior.columns.of_plays(people)
+    attributes = np.repeat(member.attributes[None], len(people), axis=0)
+    plays = np.full(len(people), FURTHER_PLAYS)
+    first = float(_ratings(model, evidence, inputs, plays, attributes, movie).var())
+    if first <= 0 or most <= 0:
+        return 0.0
+    half = FURTHER_PLAYS * (most / min(first, most) - 1)
+    known = len(member.movies)
+    if known == 0:
+        return min(first, most)
+    return most * FURTHER_PLAYS * half / ((known + half) * (known + half + FURTHER_PLAYS))
+
+
+def _explained(model: Model, movie: Movie, less: tuple[MemberEvidence, int], more: tuple[MemberEvidence, int]) -> float:
+    """How much of the variance with less evidence and plays is explained with more, by how far intervals then reach."""
+    before, after = (model.view.of([movie], evidence, NO_PLAYS) for evidence, _ in (less, more))
+    wide, narrow = (
+        model.calibration.reach(evidence, plays, MovieEvidence(int(one.evidence[0]))) * float(one.deviation[0])
+        for (evidence, plays), one in ((less, before), (more, after))
+    )
+    return float(before.deviation[0]) ** 2 * max(1 - (narrow / wide) ** 2, 0.0) if wide > 0 else 0.0
+
+
+def _values(attribute: Attribute) -> tuple[NDArray[np.float32], Array]:
+    """Encoded values of an attribute, and how often members hold them."""
+    shares = np.array(attribute.shares)
+    values = np.arange(len(shares)) if attribute.kind == "categorical" else np.array(attribute.knots)
+    return values.astype(np.float32), shares / shares.sum()
+
+
+def _with_plays(model: Model, member: MemberFacts, movie: Movie) -> Iterator[MemberFacts]:
+    """The member with plays of one published member after the other, of those who have enough."""
+    for other in model.members.spread(LOOKED_AT):
+        theirs = other.without(movie) if isinstance(movie, int) else other
+        count = len(theirs.movies)
+        if count >= FURTHER_PLAYS:
+            chosen = np.arange(FURTHER_PLAYS) * count // FURTHER_PLAYS
+            yield MemberFacts(
+                member.attributes, theirs.movies[chosen], theirs.completion[chosen], theirs.age_days[chosen]
+            )
+
+
+def _ratings(
+    model: Model,
+    evidence: MemberEvidence,
+    inputs: Array,
+    plays: NDArray[np.int64],
+    attributes: NDArray[np.float32],
+    movie: Movie,
+) -> Array:
+    """(N,) predictions of the movie, not yet cut to the scale, for members of one evidence.
+
+    From (N, I) inputs from plays, (N,) numbers of plays, (N, A) attributes.
+    """
+    if evidence is MemberEvidence.NOTHING:
+        return np.zeros(len(plays))
+    if not evidence.has_plays:
+        inputs, plays = np.zeros_like(inputs), np.zeros_like(plays)
+    factors, _ = model.prior.predict(evidence, inputs, of_attributes(attributes, model.schema), plays)
+    target = model.view.of([movie], evidence, bins_of(plays[:1]))
+    movies, offset, deviation = (
+        np.repeat(one, len(plays), axis=0) for one in (target.factors, target.offset, target.deviation)
+    )
+    kinds = np.full(len(plays), int(evidence))
+    members = model.member_columns.of(kinds, inputs, plays, attributes)
+    columns = target.columns.take(np.zeros(len(plays), np.int64))
+    features = pair_features(members, columns, prior_numbers(factors, movies, offset, deviation))
+    return rating_of(factors, movies) + model.trees.corrections(features, evidence)

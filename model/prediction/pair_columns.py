@@ -1,0 +1,121 @@
+"""The movies and members of pairs as trees see them, from what a model knows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.attributes import group_count, groups
+from features.movies import scaled_year
+from features.pairs import COMPARED, Members, Movies, pair_names
+from features.plays import names
+from features.schema import Schema
+from model.facts.evidence import MemberEvidence
+from model.facts.facts import MovieFacts
+from model.prediction.prior.member_inputs import MovieColumns
+
+
+@dataclass(frozen=True)
+class PairColumns:
+    """Columns of all M movies, and where members' own numbers stand among their inputs."""
+
+    movies: Movies
+    """All M movies."""
+    grouped: tuple[int, ...]
+    """Positions of the member attributes whose groups' residuals the trees see."""
+
+
+def feature_names(schema: Schema, grouped: Sequence[int]) -> list[str]:
+    """Names of the trees' features, in their order."""
+    attributes = [schema.member_attributes[place].name for place in grouped]
+    return pair_names(attributes, schema.genres, [one.name for one in schema.movie_attributes])
+
+
+def as_unrated(movies: Movies) -> Movies:
+    """The same movies as if nobody had rated or played them."""
+    nothing = np.nan
+    numbers = np.concatenate([np.full((len(movies.numbers), 4), nothing), movies.numbers[:, 4:]], axis=1)
+    compared = np.concatenate([np.full((len(movies.compared), 2), nothing), movies.compared[:, 2:]], axis=1)
+    numbers[:, 1] = 0
+    return Movies(
+        numbers,
+        compared,
+        movies.genres,
+        movies.attributes,
+        np.zeros_like(movies.direction),
+        np.full_like(movies.group_residuals, nothing),
+    )
+
+
+class MemberColumns:
+    """Finds members' own numbers among what is known of them; what depends on the model alone is worked out once."""
+
+    def __init__(self, schema: Schema, columns: MovieColumns, grouped: Sequence[int]) -> None:
+        place = {name: number for number, name in enumerate(names(columns.names))}
+        self._compared = np.array([place[f"movies:{name}"] for name in COMPARED])
+        self._genres = np.array([place[f"movies:genre:{name}"] for name in schema.genres], np.int64)
+        self._embedding = len(place) + columns.taste.shape[1]
+        self._width = self._embedding + columns.embedding.shape[1]
+        self._grouped = np.array(grouped, np.int64)
+        attributes = [schema.member_attributes[number] for number in grouped]
+        self._numeric = [(number, one) for number, one in enumerate(attributes) if one.kind == "numeric"]
+        counts = [group_count(attribute) for attribute in attributes]
+        self._starts = np.cumsum([0, *counts])[:-1]
+
+    def of(
+        self,
+        evidence: NDArray[np.int64],
+        inputs: NDArray[np.float64],
+        plays: NDArray[np.int64],
+        attributes: NDArray[np.float32],
+    ) -> Members:
+        """N members from their evidence (N,), inputs from plays (N, I), plays counted (N,), attributes (N, A)."""
+        compared, genres = inputs.take(self._compared, axis=1), inputs.take(self._genres, axis=1)
+        if not plays.all():
+            compared[plays == 0] = genres[plays == 0] = np.nan
+        embedding = inputs[:, self._embedding :].astype(np.float32)
+        return Members(evidence, np.log1p(plays), compared, genres, embedding, self._groups(attributes))
+
+    def of_kind(
+        self,
+        evidence: MemberEvidence,
+        inputs: NDArray[np.float64] | None,
+        plays: NDArray[np.int64],
+        attributes: NDArray[np.float32],
+    ) -> Members:
+        """N members of one kind of evidence; `inputs` is (N, I), None without plays."""
+        count = len(plays)
+        rows = np.zeros((count, self._width)) if inputs is None else inputs
+        return self.of(np.full(count, int(evidence)), rows, plays, attributes)
+
+    def _groups(self, attributes: NDArray[np.float32]) -> NDArray[np.int64]:
+        """(N, A') column of the movies' residuals for each attribute that has groups; -1 where not known."""
+        values = attributes.take(self._grouped, axis=1)
+        known = np.isfinite(values)
+        numeric = [(number, groups(values[:, number], attribute)) for number, attribute in self._numeric]
+        values[~known] = 0
+        for number, group in numeric:
+            values[:, number] = group
+        return np.where(known, values.astype(np.int64) + self._starts, -1)
+
+
+def described_movie(schema: Schema, movie: MovieFacts | None, like: Movies, mean_year: float) -> Movies:
+    """One movie that nobody rated, as one row; `like` gives widths and precision.
+
+    In another precision it would change the sums of the movies that it is asked for with.
+    """
+    facts = movie or MovieFacts.of(schema, None, None, {})
+    shares = facts.genres / max(float(np.nansum(facts.genres)), 1.0)
+    numbers = np.array([[np.nan, 0, np.nan, np.nan, facts.release_year]])
+    decades = float(scaled_year(np.array(facts.release_year), mean_year))
+    movie_alone = Movies(
+        numbers,
+        np.array([[np.nan, np.nan, decades]]),
+        shares[None],
+        facts.attributes[None],
+        np.zeros((1, like.direction.shape[1])),
+        np.full((1, like.group_residuals.shape[1]), np.nan),
+    )
+    names = Movies.__dataclass_fields__
+    return Movies(*(getattr(movie_alone, name).astype(getattr(like, name).dtype) for name in names))

@@ -1,0 +1,103 @@
+"""The live models: the current one, and the candidate beside it where the store names one."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from model.artifact.trial import Limits
+from model.store.open import open_store
+from model.store.store import CANDIDATE, CURRENT
+from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from service.models.canary import Canary
+from service.models.follower import LiveModel, NoModel
+from service.models.loading import Loader, Served, signatures
+from service.models.shadow import Shadow
+from service.settings import Settings
+from service.telemetry.metrics.service_metrics import Metrics
+
+SWITCH_SECONDS = 0.0005
+"""How long a thread that loads may hold the interpreter while calls wait for it; Python's own 5 ms are many calls."""
+STORE_SECONDS = 60.0
+"""Between looks at which versions there are, which may mean many files."""
+START_SECONDS = 5.0
+"""A service that has just begun has better things to do than to get ready for the next version."""
+
+
+class LiveModels:
+    """Follows both labels, and says which model answers for whom."""
+
+    def __init__(
+        self, current: LiveModel, candidate: LiveModel, canary: Canary, shadow: Shadow, loader: Loader, metrics: Metrics
+    ) -> None:
+        self._current = current
+        self._candidate = candidate
+        self._canary = canary
+        self._loader = loader
+        self._metrics = metrics
+        self.shadow = shadow
+        """Told of what the current model answers."""
+
+    @property
+    def version(self) -> str | None:
+        """The current version; None before the first is loaded."""
+        return self._current.version
+
+    def served(self, member: pb.Member | None = None) -> Served:
+        """The model that answers for a member; raises NoModel before the first is loaded."""
+        current, candidate = self._current.served, self._candidate.served
+        if current is None:
+            raise NoModel(self._current.reload_seconds)
+        if candidate is not None and member is not None and self._canary.picks(member):
+            return candidate
+        return current
+
+    def label_of(self, version: str) -> str | None:
+        """The label of a version that serves now."""
+        served = (self._current.served, self._candidate.served)
+        return next((one.label for one in served if one is not None and one.model.version == version), None)
+
+    async def look(self) -> None:
+        """Look once for another current version."""
+        await self._current.look()
+
+    async def follow(self) -> None:
+        """Look for new versions, for ever."""
+        try:
+            following = (self._current.follow(), self._candidate.follow())
+            await asyncio.gather(*following, self._prepare(), self._look_at_store())
+        finally:
+            self.shadow.close()
+            self._loader.close()
+
+    async def _look_at_store(self) -> None:
+        """Tell when the newest version was published; of a store that is away the last word counts."""
+        while True:
+            with suppress(Exception):  # whatever it is, models are followed all the same
+                written = await asyncio.to_thread(self._loader.store.newest_written)
+                self._metrics.models.published(written)
+            await asyncio.sleep(STORE_SECONDS)
+
+    async def _prepare(self) -> None:
+        """Keep ready what the next load needs, once the work of the start is done."""
+        await asyncio.sleep(START_SECONDS)
+        while True:
+            await asyncio.to_thread(self._loader.prepare)
+            await asyncio.sleep(1)
+
+
+def live_models(
+    settings: Settings, metrics: Metrics, clock: Callable[[], float], loaded: Callable[[], None]
+) -> LiveModels:
+    """The models that the settings tell of, none of which is loaded yet; `loaded` is called as the first one is."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    store = open_store(settings.models, settings.models_cache)
+    limits = Limits(settings.trial_memory_mib << 20, settings.trial_seconds)
+    loader = Loader(store, limits, signatures(settings, store))
+    loader.prepare()
+    seconds = settings.reload_seconds
+    current = LiveModel(CURRENT, loader, seconds, metrics, clock, loaded)
+    candidate = LiveModel(CANDIDATE, loader, seconds, metrics, clock, lambda: None)
+    key = settings.canary_key.read_bytes()[:64] if settings.canary_key else b""
+    shadow = Shadow(settings.shadow_share, lambda: candidate.served, metrics)
+    return LiveModels(current, candidate, Canary(settings.canary_share, key), shadow, loader, metrics)

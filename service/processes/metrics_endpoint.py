@@ -1,0 +1,100 @@
+"""Serves `/metrics` of all processes, whatever has become of some of them."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable, Sequence
+
+from prometheus_client import CollectorRegistry, Metric, start_http_server
+from prometheus_client.registry import Collector
+
+from service.processes.ports import PortTaken, at_port
+from service.processes.worker_process import Worker
+from service.telemetry.drift.drift_index import Drift
+from service.telemetry.logs import tell
+from service.telemetry.metrics.merging import Merged
+from service.telemetry.metrics.supervisor_metrics import WorkerMetrics
+
+ANSWER_SECONDS = 0.5
+"""Of a worker that is slower, what it told last counts."""
+ASK_SECONDS = 5.0
+"""Workers are asked at least so often, so that of one that is killed hardly a count is lost."""
+
+
+class Scrapes(Collector):
+    """What Prometheus gets: metrics of the workers, of those that have died, and of the supervisor."""
+
+    def __init__(self, workers: Sequence[Worker], own: WorkerMetrics, merged: Merged, drift: Drift) -> None:
+        """To be made where the event loop of the workers runs."""
+        self._workers = workers
+        self._own = own
+        self._merged = merged
+        self._drift = drift
+        self._loop = asyncio.get_running_loop()
+        self._asked = 0
+        self._changed = asyncio.Event()
+        self._last: list[Metric] = []
+
+    def worker_changed(self) -> None:
+        """A worker has told something, or runs no more."""
+        self._changed.set()
+        self._own.workers(
+            wanted=len(self._workers),
+            running=sum(worker.running for worker in self._workers),
+            serving=sum(worker.serves for worker in self._workers),
+        )
+
+    async def ask_for_ever(self, hang_seconds: float) -> None:
+        """Ask the workers from time to time, and end those that haven't answered for so long."""
+        while True:
+            await asyncio.sleep(min(ASK_SECONDS, hang_seconds / 2))
+            await self.ask()
+            for worker in self._workers:
+                worker.end_if_hung(hang_seconds)
+
+    async def ask(self) -> None:
+        """Ask all workers for their metrics, and wait a while for the answers."""
+        self._asked += 1
+        number = self._asked
+        asked = [worker for worker in self._workers if worker.ask(number)]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                while any(worker.running and worker.answered < number for worker in asked):
+                    self._changed.clear()
+                    await self._changed.wait()
+
+    def collect(self) -> Iterable[Metric]:
+        """All metrics, asked for anew; those known already where that can't be done."""
+        asking = self._collect()
+        try:
+            future = asyncio.run_coroutine_threadsafe(asking, self._loop)
+        except RuntimeError:  # the service has ended, and this process is about to
+            asking.close()
+            return self._last
+        try:
+            self._last = future.result(2 * ANSWER_SECONDS)
+        except Exception as error:  # noqa: BLE001 # whatever it is, Prometheus gets what is known
+            future.cancel()
+            tell(logging.ERROR, "metrics_not_renewed", error)
+        return self._last
+
+    async def _collect(self) -> list[Metric]:
+        await self.ask()
+        snapshots = [
+            self._own.snapshot(),
+            self._drift.families(),
+            *(worker.metrics for worker in self._workers if worker.running),
+        ]
+        return self._merged.with_living(snapshots, len(self._workers))
+
+
+def serve_metrics(scrapes: Scrapes, host: str, port: int) -> int:
+    """The port on which the metrics are served from now on, until the process ends; raises PortTaken."""
+    registry = CollectorRegistry()
+    try:
+        registry.register(scrapes)
+        server, _ = start_http_server(port, host, registry)
+    except OSError as error:
+        where = at_port(host, port)
+        raise PortTaken(f"can't serve metrics on {where}: is the port taken? Choose another --metrics-port") from error
+    return server.server_port

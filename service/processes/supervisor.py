@@ -1,0 +1,127 @@
+"""The life of the service: hold the port, keep the workers, serve their metrics, pass signals on, end when all ended.
+
+This process knows neither gRPC nor the model, so that it stays small and nothing a caller sends can bring it down.
+"""
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TextIO
+
+from model.cores import usable_cores
+from service.processes.metrics_endpoint import Scrapes, serve_metrics
+from service.processes.ports import EVERYWHERE, held_port
+from service.processes.worker_process import Worker
+from service.rpc.security.certificates import CertificateFiles
+from service.rpc.security.tokens import read, read_entries
+from service.settings import Settings, options_of
+from service.telemetry.drift.drift_index import Drift
+from service.telemetry.logs import tell
+from service.telemetry.metrics.merging import Merged
+from service.telemetry.metrics.supervisor_metrics import WorkerMetrics
+
+MARGIN_SECONDS = 5.0
+"""How long after the grace a worker may take to end."""
+TRIES = 3
+"""Before any worker has served, as many deaths of one at its start are taken for a fault that no restart mends."""
+
+
+class NoWorker(Exception):
+    """The workers can't be started; the log says why."""
+
+
+async def supervise(settings: Settings, clock: Callable[[], float], announce: TextIO) -> None:
+    """Serve until SIGTERM or SIGINT; writes a line of JSON with the ports when all workers serve.
+
+    Raises PortTaken, NoWorker, and CertificateError or TokensError if the service would begin without a good
+    certificate or file of tokens.
+    """
+    if settings.tokens is not None:
+        read_entries(read(settings.tokens))
+    files = CertificateFiles.of(settings)
+    if files is not None:
+        files.check(files.read())
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with held_port(settings.host, settings.port) as port:
+        if settings.host in EVERYWHERE and settings.tls_cert is None:
+            tell(logging.WARNING, "open_to_every_network_without_tls", host=settings.host, port=port)
+        await _serve(replace(settings, port=port), clock, announce, stop)
+
+
+async def _serve(settings: Settings, clock: Callable[[], float], announce: TextIO, stop: asyncio.Event) -> None:
+    changed = asyncio.Event()
+    merged, own, drift = Merged(), WorkerMetrics(), Drift(clock)
+    workers: list[Worker] = []
+    scrapes = Scrapes(workers, own, merged, drift)
+
+    def worker_changed() -> None:
+        scrapes.worker_changed()
+        changed.set()
+
+    command = [sys.executable, "-m", "service.processes.worker", *options_of(settings)]
+    workers += [
+        Worker(
+            number,
+            command,
+            clock,
+            may_be_alone=lambda: not any(worker.serves for worker in workers),
+            changed=worker_changed,
+            ended=merged.ended,
+            restarted=own.restarted,
+            watched=drift.take,
+        )
+        for number in range(settings.workers or usable_cores())
+    ]
+    scrapes.worker_changed()
+    metrics_port = serve_metrics(scrapes, settings.metrics_host, settings.metrics_port)
+    asking = asyncio.create_task(scrapes.ask_for_ever(settings.hang_seconds))
+    keeping = [asyncio.create_task(worker.keep()) for worker in workers]
+    for each in keeping:
+        each.add_done_callback(lambda _: stop.set())  # a defect there must not leave a worker missing for good
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        if await _all_serve(workers, changed, stopped):
+            await scrapes.ask()
+            told: dict[str, Any] = {"port": settings.port, "metrics_port": metrics_port}
+            told["model_version"] = workers[0].model_version
+            print(json.dumps({"event": "serving", **told}), file=announce, flush=True)
+            tell(logging.INFO, "serving", workers=len(workers), host=settings.host, **told)
+        await stopped
+        tell(logging.INFO, "stopping", drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)
+    finally:
+        await _end(workers, keeping, settings.drain_seconds + settings.grace_seconds + MARGIN_SECONDS)
+        asking.cancel()
+        stopped.cancel()
+    tell(logging.INFO, "stopped")
+
+
+async def _all_serve(workers: list[Worker], changed: asyncio.Event, stopped: "asyncio.Task[bool]") -> bool:
+    """Wait until all workers serve; False if the service is to stop before. Raises NoWorker."""
+    while not all(worker.serves for worker in workers):
+        if any(worker.quick_deaths >= TRIES for worker in workers) and not any(worker.serves for worker in workers):
+            raise NoWorker(f"a worker ended {TRIES} times before it could serve: the log says why")
+        waiting = asyncio.create_task(changed.wait())
+        await asyncio.wait([waiting, stopped], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        changed.clear()
+        if stopped.done():
+            return False
+    return True
+
+
+async def _end(workers: list[Worker], keeping: "list[asyncio.Task[None]]", seconds: float) -> None:
+    """Stop all workers, and kill those that take longer."""
+    for worker in workers:
+        worker.stop()
+    _, running = await asyncio.wait(keeping, timeout=seconds)
+    if running:
+        tell(logging.ERROR, "workers_killed", workers=len(running))
+        for worker in workers:
+            worker.kill()
+    await asyncio.gather(*keeping)

@@ -1,0 +1,119 @@
+"""What is known of members and movies, as it is given in any order, twice or not at all."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.schema import Attribute, Scale, Schema
+from model.facts.facts import MemberFacts, MovieFacts, Play, WrongKind, age_in_days, encode_attribute
+
+COLOUR = Attribute("colour", "categorical", categories=("blue", "red"))
+MERGED = Attribute("town", "categorical", categories=("big",), has_other=True)
+FLAG = Attribute("flag", "categorical", categories=("false", "true"))
+AGE = Attribute("age", "numeric", knots=(20.0, 50.0))
+END = 1_000_000_000.0
+SCHEMA = Schema(Scale(1, 5, 4), (COLOUR, AGE), (MERGED,), ("Drama", "War"), END)
+NOTHING = MemberFacts.nothing(SCHEMA)
+
+unknown = st.just(float("nan"))
+plays = st.lists(
+    st.builds(Play, st.integers(0, 5), unknown | st.floats(0, 1, width=32), unknown | st.integers(0, 2_000_000_000)),
+    max_size=12,
+)
+
+
+def best(values: list[float], pick) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return pick(known) if known else float("nan")
+
+
+@given(plays)
+def test_of_the_plays_of_a_movie_the_latest_and_the_highest_completion_count(given_plays):
+    facts = NOTHING.with_plays(given_plays, SCHEMA)
+    assert facts.movies.tolist() == sorted({play.movie for play in given_plays})
+    for row, movie in enumerate(facts.movies):
+        own = [play for play in given_plays if play.movie == movie]
+        completion = best([play.completion for play in own], max)
+        latest = best([play.played_at for play in own], max)
+        assert facts.completion[row] == pytest.approx(completion, nan_ok=True)
+        assert facts.age_days[row] == pytest.approx(max((END - latest) / 86_400, 0) if latest == latest else latest,
+                                                    nan_ok=True)  # fmt: skip
+
+
+@given(plays, plays)
+def test_plays_given_at_once_or_one_after_the_other_are_the_same_facts(first, second):
+    at_once, later = NOTHING.with_plays(first + second, SCHEMA), NOTHING.with_plays(first, SCHEMA)
+    later = later.with_plays(second, SCHEMA)
+    for name in ("movies", "completion", "age_days"):
+        assert getattr(at_once, name).tobytes() == getattr(later, name).tobytes()
+        assert getattr(at_once, name).dtype == getattr(NOTHING, name).dtype
+
+
+@given(plays, st.integers(0, 5))
+def test_without_a_movie_the_facts_are_those_of_the_other_plays(given_plays, movie):
+    found = NOTHING.with_plays(given_plays, SCHEMA).without(movie)
+    others = NOTHING.with_plays([play for play in given_plays if play.movie != movie], SCHEMA)
+    for name in ("movies", "completion", "age_days"):
+        assert np.array_equal(getattr(found, name), getattr(others, name), equal_nan=name != "movies")
+
+
+def test_attributes_replace_only_what_they_name():
+    facts = NOTHING.with_attributes({1: 30.0})
+    assert math.isnan(facts.attributes[0])
+    assert facts.attributes[1] == 30
+    assert facts.with_attributes({0: 1.0}).attributes.tolist() == [1, 30]
+    assert math.isnan(facts.with_attributes({1: float("nan")}).attributes[1])
+    assert math.isnan(NOTHING.attributes[1])
+
+
+def test_values_become_the_numbers_of_their_categories():
+    assert encode_attribute(COLOUR, "red") == 1
+    assert encode_attribute(FLAG, True) == 1
+    assert encode_attribute(FLAG, "false") == 0
+    assert encode_attribute(AGE, 31) == 31
+
+
+def test_an_unseen_category_is_other_where_there_is_one_and_else_unknown():
+    assert encode_attribute(MERGED, "small") == 1
+    assert math.isnan(encode_attribute(COLOUR, "green"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_that_is_none_is_unknown(value):
+    assert math.isnan(encode_attribute(AGE, value))
+
+
+@pytest.mark.parametrize(("attribute", "value"), [(AGE, "31"), (AGE, True), (COLOUR, 1.0)])
+def test_a_value_of_the_wrong_kind_is_refused_without_being_told(attribute, value):
+    with pytest.raises(WrongKind) as raised:
+        encode_attribute(attribute, value)
+    assert attribute.name in str(raised.value)
+    assert str(value) not in str(raised.value)
+
+
+def test_a_play_after_the_end_of_the_data_is_of_its_last_day():
+    assert age_in_days(np.array([END + 1, END, END - 86_400, np.nan]), SCHEMA)[:3].tolist() == [0, 0, 1]
+    timeless = Schema(SCHEMA.scale, (), (), (), None)
+    assert np.isnan(age_in_days(np.array([END]), timeless)).all()
+
+
+def test_genres_that_the_schema_lacks_are_left_out_and_none_left_is_not_known():
+    assert MovieFacts.of(SCHEMA, None, ["War", "Opera"], {}).genres.tolist() == [0, 1]
+    assert not MovieFacts.of(SCHEMA, None, ["Opera"], {}).is_described
+    assert not MovieFacts.of(SCHEMA, None, None, {}).is_described
+    assert MovieFacts.of(SCHEMA, 1990, None, {}).is_described
+    assert MovieFacts.of(SCHEMA, None, None, {0: 1.0}).is_described
+
+
+def test_a_description_stands_over_what_was_known_field_by_field():
+    known = MovieFacts.of(SCHEMA, 1990, ["War"], {0: 1.0})
+    nothing = MovieFacts.of(SCHEMA, None, None, {})
+    assert nothing.over(known).same_as(known)
+    assert known.over(nothing).same_as(known)
+    assert not known.same_as(nothing)
+    assert MovieFacts.of(SCHEMA, 2001, None, {}).over(known).same_as(MovieFacts.of(SCHEMA, 2001, ["War"], {0: 1.0}))
+    assert MovieFacts.of(SCHEMA, None, ["Drama"], {}).over(known).genres.tolist() == [1, 0]
+    assert MovieFacts.of(SCHEMA, None, None, {0: 0.0}).over(known).same_as(MovieFacts.of(SCHEMA, 1990, ["War"], {0: 0}))

@@ -1,0 +1,55 @@
+"""Members are found by their id with all that the tables tell of them."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from model.facts.facts import SECONDS_PER_DAY, encode_attribute
+from model.facts.member_table import MemberTable, key_of
+
+
+def test_every_member_of_any_table_is_found_with_its_facts(small):
+    model, tables = small.model, small.tables
+    plays = {key: rows for (key,), rows in tables.plays.group_by("member_id")}
+    rows = {row["member_id"]: row for row in tables.members.iter_rows(named=True)}
+    everyone = set(plays) | set(rows)
+    assert len(model.members) == len(everyone) > 190
+    for member_id in everyone:
+        facts = model.members.find(member_id)
+        for place, attribute in enumerate(model.schema.member_attributes):
+            value = rows.get(member_id, {}).get(attribute.name)
+            expected = np.nan if value is None else encode_attribute(attribute, value)
+            assert facts.attributes[place] == pytest.approx(expected, nan_ok=True)
+        played = plays.get(member_id, tables.plays.clear()).sort("movie_id")
+        assert [model.catalogue.movie_ids[row] for row in facts.movies] == played["movie_id"].to_list()
+        completion = played["completion"].fill_null(np.nan).to_numpy()
+        assert facts.completion == pytest.approx(completion, rel=1e-6, nan_ok=True)
+        age = (model.schema.end_of_data - played["played_at"].fill_null(np.nan).to_numpy()) / SECONDS_PER_DAY
+        assert facts.age_days == pytest.approx(age, rel=1e-5, abs=1e-4, nan_ok=True)
+
+
+@pytest.mark.parametrize("member_id", ["", "nobody", "member-1 ", "\0", "名前"])
+def test_an_id_that_no_table_holds_is_not_found(small, member_id):
+    assert small.model.members.find(member_id) is None
+
+
+def test_members_whose_hashes_begin_alike_are_told_apart():
+    first, second = key_of("someone")
+    keys = np.array([[first, second - 1], [first, second], [first, second + 1]], np.uint64)
+    table = MemberTable(
+        keys, np.array([[1], [2], [3]], np.float32), np.array([0, 0, 1, 1]), np.array([4], np.int32),
+        np.array([0.5], np.float32), np.array([np.nan], np.float32),
+    )  # fmt: skip
+    facts = table.find("someone")
+    assert facts is not None
+    assert facts.attributes.tolist() == [2]
+    assert facts.movies.tolist() == [4]
+    assert table.find("someone else") is None
+
+
+def test_facts_that_were_found_can_be_changed_without_changing_the_table(small):
+    member_id = small.tables.plays.filter(pl.col("completion").is_not_null())["member_id"][0]
+    before = small.model.members.find(member_id)
+    before.completion[:] = 0
+    before.attributes[:] = 0
+    assert not np.array_equal(small.model.members.find(member_id).completion, before.completion)

@@ -1,0 +1,112 @@
+"""What a service asks of a version before it answers with it."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from model.store.signature import private_key, sign
+from model.store.store import Store
+from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+
+ROOT = Path(__file__).parents[3]
+FAST = ("--reload-seconds", "0.1")
+
+
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "not within time"
+        time.sleep(0.05)
+
+
+def refusals(server, reason):
+    return server.metric("coldstart_model_refusals_total", model="current", reason=reason)
+
+
+def version(server):
+    return server.stub.GetModel(pb.GetModelRequest()).model_version
+
+
+def test_every_reason_is_a_series_at_0_from_the_begin(world):
+    lines = [line for line in world.server.scrape().splitlines() if line.startswith("coldstart_model_refusals_total{")]
+    assert len(lines) == 20
+    assert {line.rsplit(" ", 1)[1] for line in lines} == {"0.0"}
+
+
+@pytest.mark.parametrize(
+    "trained_at", ["garbage", "0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59-23:59", "2024-01-01T00:00:00", 7]
+)
+def test_a_time_that_makes_no_sense_never_makes_the_metrics_name_a_version_that_does_not_serve(
+    world, own_store, publish, start_server, trained_at
+):
+    first, second = world.versions
+    run = own_store / "versions" / second / "run.json"
+    run.write_text(json.dumps({"trained_at": trained_at, "seconds": 1}))
+    server = start_server(own_store, *FAST)
+    publish(own_store, second)
+    wait_until(lambda: refusals(server, "damaged") >= 1)
+    assert version(server) == first
+    assert server.metric("coldstart_model_info", model="current") == 1
+    assert server.metric("coldstart_model_info", version=first) == 1
+    assert server.metric("coldstart_model_behind", model="current") == 1
+
+
+def test_without_the_right_signature_nothing_is_loaded(world, own_store, start_server, tmp_path):
+    private, public = tmp_path / "private.pem", tmp_path / "public.pem"
+    for command in (["genpkey", "-algorithm", "ed25519", "-out", private], ["pkey", "-in", private, "-pubout"]):
+        done = subprocess.run(["openssl", *command], check=True, capture_output=True)
+    public.write_bytes(done.stdout)
+    server = start_server(own_store, *FAST, "--require-signature", str(public))
+    assert server.told["model_version"] is None
+    assert refusals(server, "unsigned") >= 1
+    sign(Store(own_store), world.versions[0], private_key(private.read_bytes()))
+    wait_until(lambda: server.metric("coldstart_ready") == 1)
+    assert version(server) == world.versions[0]
+
+
+def test_a_service_does_not_begin_with_a_key_that_checks_no_signature(world, tmp_path):
+    key = tmp_path / "key.pem"
+    key.write_text("no key")
+    ended = subprocess.run(
+        [sys.executable, "-m", "service", "--models", str(world.models), "--require-signature", str(key)],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr == "error: the file of --require-signature can't be used: the public key isn't one in PEM\n"
+
+
+def test_a_version_that_takes_more_than_a_trial_may_is_refused_and_harms_nobody(world, own_store, start_server):
+    server = start_server(own_store, *FAST, "--trial-seconds", "0.1")
+    wait_until(lambda: refusals(server, "trial") >= 1)
+    assert server.process.poll() is None
+    assert server.metric("coldstart_ready") == 0
+
+
+def test_a_store_at_an_address_is_followed_too(world, own_store, start_server, tmp_path):
+    server = start_server(f"file://{own_store}", *FAST, "--models-cache", str(tmp_path / "cache"))
+    request = pb.PredictEnjoymentRequest(movie_ids=world.movie_ids)
+    assert server.stub.PredictEnjoyment(request) == world.server.stub.PredictEnjoyment(request)
+    Store(own_store).promote(world.versions[1])
+    wait_until(lambda: version(server) == world.versions[1])
+    assert (tmp_path / "cache" / "versions" / world.versions[1] / "manifest.json").is_file()
+
+
+def test_a_disposable_process_waits_for_the_next_version_and_goes_with_the_service(world, own_store, start_server):
+    server = start_server(own_store)
+
+    def children(number, name):
+        found = subprocess.run(["ps", "-o", "pid,args", "--ppid", number], capture_output=True, text=True, check=False)
+        return [line.split()[0] for line in found.stdout.splitlines() if name in line]
+
+    def trials():
+        (worker,) = children(str(server.process.pid), "service.processes.worker")
+        return children(worker, "model.artifact.trial")
+
+    wait_until(lambda: len(trials()) == 1)
+    [waiting] = trials()
+    assert server.stop() == 0
+    wait_until(lambda: subprocess.run(["ps", "-p", waiting], capture_output=True, check=False).returncode != 0)

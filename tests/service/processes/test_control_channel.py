@@ -1,0 +1,69 @@
+"""What the supervisor and a worker say to each other, whole and in spite of nonsense."""
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.processes.control_channel import Order, Report, SupervisorEnd
+
+ROOT = Path(__file__).parents[3]
+WORKER = """
+import sys, threading
+from service.processes.control_channel import WorkerEnd
+from service.telemetry.metrics.merging import Family
+end = WorkerEnd()
+sys.stderr.write(str(end.order.worker))
+many = [Family("calls", "counter", "Calls.", "", [("calls_total", {"code": str(code)}, 1.0) for code in range(20_000)])]
+threads = [threading.Thread(target=end.ends, args=(many, None)) for _ in range(3)]
+for thread in threads:
+    thread.start()
+end.serves("abc")
+for thread in threads:
+    thread.join()
+end.follow(lambda: ([], None), lambda: sys.stderr.write(" lost"))
+"""
+
+
+async def talk(code):
+    """Start code as a worker; the supervisor's end and the process."""
+    ours, theirs = socket.socketpair()
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=theirs, stderr=subprocess.PIPE, text=True)
+    theirs.close()
+    return await SupervisorEnd.of(ours, Order(7, True)), process
+
+
+def test_every_report_arrives_whole_although_several_threads_tell_at_a_time():
+    async def run():
+        end, process = await talk(WORKER)
+        reports = [await end.report() for _ in range(4)]
+        assert sorted(len(each.metrics[0].series) for each in reports if each.metrics) == [20_000] * 3
+        assert [each.model_version for each in reports if each.serves] == ["abc"]
+        end.ask(5)
+        assert await end.report() == Report(number=5, metrics=[])
+        end.close()
+        assert (await asyncio.to_thread(process.communicate))[1] == "7 lost"
+        assert await end.report() is None
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("line", [b"nonsense\n", b"5\n", b'{"metrics": 5}\n', b"\xff\n"])
+def test_a_line_that_is_no_report_is_refused_and_the_next_one_is_read(line):
+    async def run():
+        ours, theirs = socket.socketpair()
+        end = await SupervisorEnd.of(ours, Order(0, False))
+        assert json.loads(theirs.recv(1000)) == {"worker": 0, "alone": False}
+        theirs.sendall(line + b'{"number": 1, "metrics": []}\n{"cut off')
+        with pytest.raises(ValueError):  # noqa: PT011 # whatever it says
+            await end.report()
+        assert (await end.report()).number == 1
+        theirs.close()
+        assert await end.report() is None
+        end.close()
+
+    asyncio.run(run())

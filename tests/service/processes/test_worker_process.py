@@ -1,0 +1,241 @@
+"""Worker processes: several that serve as one, and what becomes of the service when one of them dies."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from benchmarks.drills.kill import counters
+from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
+from service.processes.worker_process import Worker, delay_seconds
+
+ROOT = Path(__file__).parents[3]
+TWO = ("--workers", "2")
+
+
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "not within time"
+        time.sleep(0.02)
+
+
+def service(models):
+    return [sys.executable, "-m", "service", "--models", str(models), "--port", "0", "--metrics-port", "0", *TWO]
+
+
+def channel_to(server, number=0):
+    """A channel with a connection of its own."""
+    options = [("grpc.use_local_subchannel_pool", 1), ("coldstart.test", number)]
+    return grpc.insecure_channel(server.address, options)
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+@pytest.fixture(scope="module")
+def two(world, start_lasting):
+    return start_lasting(world.models, *TWO)
+
+
+def test_all_workers_serve_when_the_ports_are_told_and_each_takes_calls(two, world):
+    assert set(two.worker_pids()) == {0, 1}
+    assert two.told["model_version"] == world.versions[0]
+    assert {line["worker"] for line in two.log() if line["event"] == "model_loaded"} == {0, 1}
+    for state in ("wanted", "running", "serving"):
+        assert two.metric("coldstart_workers", state=state) == 2
+    assert two.metric("coldstart_ready") == 1
+    before = [Path(f"/proc/{pid}/stat").read_text().split()[13] for pid in two.worker_pids().values()]
+    request = pb.PredictEnjoymentRequest(movie_ids=world.movie_ids)
+    answers = set()
+    for number in range(40):
+        with channel_to(two, number) as channel:
+            answers.add(pb_grpc.EnjoymentServiceStub(channel).PredictEnjoyment(request).SerializeToString())
+    assert len(answers) == 1, "the same answer, whichever worker gives it"
+    assert two.metric("grpc_server_handled_total", grpc_method="PredictEnjoyment", grpc_code="OK") == 40
+    after = [Path(f"/proc/{pid}/stat").read_text().split()[13] for pid in two.worker_pids().values()]
+    assert all(one != other for one, other in zip(before, after, strict=True)), "both have worked"
+
+
+def test_one_scrape_tells_of_all_processes_and_of_each_series_once(two):
+    lines = [line for line in two.scrape().splitlines() if not line.startswith("#")]
+    assert len({line.rsplit(" ", 1)[0] for line in lines}) == len(lines)
+    assert "pid" not in two.scrape()
+    assert two.metric("coldstart_model_info") == 1
+    assert two.metric("coldstart_model_loads_total", model="current", result="loaded") == 2
+    memory = sum(
+        int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        for pid in (*two.worker_pids().values(), two.process.pid)
+    )
+    assert two.metric("process_resident_memory_bytes") == pytest.approx(memory, rel=0.1)
+
+
+def test_the_supervisor_is_light():
+    code = "import sys, service.processes.supervisor, service.__main__; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert not set(loaded.split()) & {"grpc", "google.protobuf", "lightgbm", "numpy", "scipy", "polars"}
+
+
+def test_a_killed_worker_is_replaced_and_that_is_told(world, start_server):
+    server = start_server(world.models, *TWO)
+    before = server.worker_pids()[1]
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: server.worker_pids()[1] != before)
+    wait_until(lambda: server.metric("coldstart_ready") == 1)
+    assert server.metric("coldstart_worker_restarts_total") == 1
+    [death] = [line for line in server.log() if line["event"] == "worker_died"]
+    assert (death["worker"], death["cause"]) == (1, "SIGKILL")
+
+
+def test_a_worker_that_hangs_is_replaced_and_that_is_told(world, start_server):
+    server = start_server(world.models, *TWO, "--hang-seconds", "3")
+    before = server.worker_pids()[0]
+    os.kill(before, signal.SIGSTOP)
+    wait_until(lambda: server.worker_pids()[0] != before)
+    wait_until(lambda: server.metric("coldstart_ready") == 1)
+    assert not alive(before)
+    assert server.metric("coldstart_worker_restarts_total") == 1
+    [hang] = [line for line in server.log() if line["event"] == "worker_hangs"]
+    assert hang["worker"] == 0
+
+
+def test_metrics_answer_while_a_worker_hangs_and_while_one_is_missing(world, start_server):
+    server = start_server(world.models, *TWO)
+    server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(movie_ids=["a"]))
+    before = counters(server.scrape())
+    first, second = server.worker_pids().values()
+    os.kill(first, signal.SIGSTOP)
+    hanging = counters(server.scrape())
+    assert not {name for name in before if hanging[name] < before[name]}
+    os.kill(first, signal.SIGCONT)
+    os.kill(second, signal.SIGKILL)
+    wait_until(lambda: server.metric("coldstart_workers", state="serving") == 1)
+    assert server.metric("coldstart_ready") == 0
+    missing = counters(server.scrape())
+    assert not {name for name in before if missing[name] < before[name]}
+    wait_until(lambda: server.metric("coldstart_ready") == 1)
+
+
+def test_a_new_worker_takes_no_calls_before_it_has_a_model_while_others_serve(world, own_store, start_server):
+    server = start_server(own_store, *TWO)
+    (own_store / "versions").rename(own_store / "away")
+    os.kill(server.worker_pids()[0], signal.SIGKILL)
+    wait_until(lambda: [line for line in server.log() if line["event"] == "model_not_loaded"])
+    request = pb.PredictEnjoymentRequest(movie_ids=["a"])
+    for number in range(20):
+        with channel_to(server, number) as channel:
+            assert pb_grpc.EnjoymentServiceStub(channel).PredictEnjoyment(request).predictions
+    assert server.metric("coldstart_workers", state="serving") == 1
+    (own_store / "away").rename(own_store / "versions")
+    wait_until(lambda: server.metric("coldstart_ready") == 1)
+
+
+def test_workers_end_when_their_supervisor_is_killed_and_finish_their_calls(world, start_server):
+    server = start_server(world.models, *TWO)
+    pids = server.worker_pids().values()
+    go_on = threading.Event()
+
+    def requests():
+        yield pb.PredictEnjoymentRequest(movie_ids=["a"])
+        go_on.wait(10)
+        yield pb.PredictEnjoymentRequest(movie_ids=["b"])
+
+    answers = server.stub.StreamPredictEnjoyment(requests())
+    next(answers)
+    server.process.kill()
+    server.process.wait()
+    time.sleep(0.3)
+    go_on.set()
+    assert len(list(answers)) == 1
+    wait_until(lambda: not any(alive(pid) for pid in pids), 15)
+
+
+def test_a_stop_while_workers_start_ends_at_once(world, tmp_path):
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            service(world.models), cwd=ROOT, stdout=subprocess.PIPE, stderr=log,
+        )  # fmt: skip
+    wait_until(lambda: Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
+    time.sleep(0.1)
+    process.terminate()
+    assert process.wait(10) == 0
+    assert process.stdout.read() == b"", "the ports are told of what serves only"
+    process.stdout.close()
+
+
+def test_a_worker_that_does_not_end_within_the_grace_is_killed(world, start_server):
+    server = start_server(world.models, *TWO, "--drain-seconds", "0", "--grace-seconds", "0")
+    os.kill(server.worker_pids()[0], signal.SIGSTOP)
+    began = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - began < 15
+    assert [line["workers"] for line in server.log() if line["event"] == "workers_killed"] == [1]
+    assert not any(alive(pid) for pid in server.worker_pids().values())
+
+
+def test_workers_that_can_not_start_end_the_service_with_words(world, tmp_path):
+    (tmp_path / "lightgbm.py").write_text("raise ImportError('broken for the test')\n")
+    ended = subprocess.run(
+        service(world.models), cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert ended.returncode == 1
+    *lines, last = ended.stderr.splitlines()
+    assert last == "error: a worker ended 3 times before it could serve: the log says why"
+    events = [json.loads(line) for line in lines]
+    assert {line["reason"] for line in events if line["event"] == "worker_failed"} == {"broken for the test"}
+
+
+def test_a_worker_that_dies_again_and_again_is_started_ever_more_seldom():
+    assert delay_seconds(0) == 0
+    delays = [delay_seconds(deaths) for deaths in range(1, 2000)]
+    assert delays[0] == pytest.approx(0.1)
+    assert delays == sorted(delays)
+    assert delays[-1] == 30
+    starts = []
+
+    async def run():
+        worker = Worker(
+            0, [sys.executable, "-S", "-c", "raise SystemExit(3)"], time.monotonic, lambda: True,
+            changed=lambda: None, ended=lambda _: None, restarted=lambda: starts.append(time.monotonic()),
+            watched=lambda *_: None,
+        )  # fmt: skip
+        keeping = asyncio.create_task(worker.keep())
+        await asyncio.sleep(2)
+        worker.stop()
+        await asyncio.wait_for(keeping, 5)
+
+    asyncio.run(run())
+    assert 1 <= len(starts) <= 4
+
+
+def test_a_worker_that_is_told_to_end_by_its_own_is_replaced(two):
+    before = two.worker_pids()[0]
+    os.kill(before, signal.SIGTERM)
+    wait_until(lambda: two.worker_pids()[0] != before)
+    wait_until(lambda: two.metric("coldstart_ready") == 1)
+    check = health_pb2_grpc.HealthStub(two.channel).Check(health_pb2.HealthCheckRequest())
+    assert check.status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_a_worker_is_not_started_by_hand():
+    ended = subprocess.run(
+        [sys.executable, "-m", "service.processes.worker", "--models", "m"],
+        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (1, "error: workers are started by `python -m service`\n")

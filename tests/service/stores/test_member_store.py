@@ -1,0 +1,277 @@
+"""Members in a real Redis store: found as if they had been told inline, and done without while it is down."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import redis
+
+from model.facts.member_record import MemberRecord, RecordedPlay, record_key, to_json
+from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from service.stores.circuit_breaker import FAILURES, FIRST_SECONDS, Breaker
+from training.__main__ import main
+
+PASSWORD = "a-password-that-nobody-may-see"  # noqa: S105 # of a store of this test's own
+PATIENT = ("--members-timeout-seconds", "5")
+"""A machine that is busy with other things must not make a sound store look slow."""
+
+
+class Redis:
+    """A Redis server in a process of its own, with a password and optionally TLS alone."""
+
+    def __init__(self, folder, *options, port=None):
+        self.port, self.folder, self.options = port or free_port(), folder, options
+        self.start()
+
+    def start(self):
+        port = ["--port", str(self.port)] if "--tls-port" not in self.options else ["--port", "0"]
+        self.process = subprocess.Popen(
+            ["redis-server", *port, "--bind", "127.0.0.1", "--requirepass", PASSWORD, "--save", "", *self.options],
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+        )
+        for _ in range(500):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.02)
+        raise AssertionError("Redis doesn't start")
+
+    @property
+    def address(self):
+        return f"redis://:{PASSWORD}@127.0.0.1:{self.port}/0"
+
+    @property
+    def client(self):
+        return redis.Redis.from_url(self.address)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGCONT)
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.fixture
+def store(tmp_path):
+    if shutil.which("redis-server") is None:
+        assert not os.environ.get("CI"), "redis-server is missing: on Debian, apt-get install redis-server"
+        pytest.skip("redis-server is missing")
+    server = Redis(tmp_path)
+    yield server
+    server.stop()
+
+
+def put(store, member_id, content):
+    with store.client as client:
+        client.set(record_key(member_id), content)
+
+
+def counts(server):
+    return {
+        result: server.metric("coldstart_member_store_lookups_total", result=result)
+        for result in ("found", "unknown", "failed", "skipped")
+    }
+
+
+def push(capsys, *arguments):
+    code = main(["members", "push", *arguments])
+    return code, capsys.readouterr()
+
+
+def test_a_recorded_member_is_answered_as_with_the_same_facts_inline_by_every_rpc(world, store, start_server, capsys):
+    """Ids that no model has seen, with the facts of members of each kind, and the request's own facts on top."""
+    server = start_server(world.models, "--members", store.address, *PATIENT)
+    for known in world.some_members(2):
+        facts = world.facts(known)
+        attributes = {name: getattr(value, value.WhichOneof("kind")) for name, value in facts.attributes.items()}
+        plays = [
+            RecordedPlay(
+                play.movie_id,
+                play.completion if play.HasField("completion") else float("nan"),
+                play.played_at.seconds if play.HasField("played_at") else float("nan"),
+            )
+            for play in facts.plays
+        ]
+        member_id = f"new {known}"
+        put(store, member_id, to_json(MemberRecord(attributes, plays)))
+        by_id = pb.Member(member_id=member_id, plays=[pb.Play(movie_id=world.movie_ids[5], completion=1)])
+        by_id.attributes["age"].number = 41
+        inline = pb.Member()
+        inline.CopyFrom(facts)
+        inline.attributes["age"].number = 41
+        inline.plays.add(movie_id=world.movie_ids[5], completion=1)
+        asked = [
+            ("PredictEnjoyment", pb.PredictEnjoymentRequest, {"movie_ids": world.movie_ids}),
+            ("RankMovies", pb.RankMoviesRequest, {}),
+            ("ExplainEnjoyment", pb.ExplainEnjoymentRequest, {"movie_id": world.movie_ids[0]}),
+        ]
+        for name, request, fields in asked:
+            stored = getattr(server.stub, name)(request(member=by_id, **fields))
+            told = getattr(world.stub, name)(request(member=inline, **fields))
+            if name == "RankMovies":  # its token is bound to the request
+                stored.next_page_token = told.next_page_token = ""
+            assert stored == told
+    assert counts(server)["found"] == 3 * len(world.some_members(2))
+
+
+def test_a_record_counts_before_the_published_table_which_answers_for_all_others(world, store, start_server):
+    server = start_server(world.models, "--members", store.address, *PATIENT)
+    member_id = world.some_members(1)[0]
+    by_id = pb.PredictEnjoymentRequest(member=pb.Member(member_id=member_id), movie_ids=world.movie_ids)
+    assert server.stub.PredictEnjoyment(by_id) == world.stub.PredictEnjoyment(by_id)
+    put(store, member_id, json.dumps({"version": 1, "attributes": {"age": 33}}))
+    answer = server.stub.PredictEnjoyment(by_id)
+    assert answer.member_evidence == pb.MEMBER_EVIDENCE_ATTRIBUTES
+    assert not answer.HasField("unused")
+    put(store, member_id, b"nonsense")
+    assert server.stub.PredictEnjoyment(by_id) == world.stub.PredictEnjoyment(by_id)
+    assert counts(server) == {"found": 1, "unknown": 1, "failed": 1, "skipped": 0}
+    assert [line["reason"] for line in server.log() if line["event"] == "member_record_unusable"] == [
+        "the record is no JSON"
+    ]
+    nobody = pb.PredictEnjoymentRequest(member=pb.Member(member_id="nobody"), movie_ids=world.movie_ids[:1])
+    assert server.stub.PredictEnjoyment(nobody).unused.unknown_member
+    server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(movie_ids=world.movie_ids[:1]))
+    assert counts(server) == {"found": 1, "unknown": 2, "failed": 1, "skipped": 0}, "without an id nothing is asked"
+
+
+def test_while_the_store_hangs_or_is_down_answers_go_on_without_it_and_then_with_it_again(world, store, start_server):
+    put(store, "recorded", json.dumps({"version": 1, "attributes": {"age": 33}}))
+    server = start_server(world.models, "--members", store.address, "--members-timeout-seconds", "0.3")
+    member = pb.Member(member_id="recorded", plays=[pb.Play(movie_id=world.movie_ids[1])])
+    request = pb.PredictEnjoymentRequest(member=member, movie_ids=world.movie_ids)
+
+    def evidence():
+        return server.stub.PredictEnjoyment(request, timeout=20).member_evidence
+
+    def answers_with_it():
+        for _ in range(600):
+            if evidence() == pb.MEMBER_EVIDENCE_ATTRIBUTES_AND_PLAYS:
+                return True
+            time.sleep(0.05)
+        return False
+
+    assert answers_with_it()
+    store.process.send_signal(signal.SIGSTOP)
+    asked = [evidence() for _ in range(3 * FAILURES)]
+    assert set(asked) == {pb.MEMBER_EVIDENCE_PLAYS}, "what the request itself says"
+    told = counts(server)
+    assert told["failed"] >= FAILURES
+    assert told["skipped"] > 0, "after some failures the store is left alone for a while"
+    store.process.send_signal(signal.SIGCONT)
+    assert answers_with_it()
+    store.stop()
+    assert {evidence() for _ in range(3 * FAILURES)} == {pb.MEMBER_EVIDENCE_PLAYS}
+    store.start()
+    put(store, "recorded", json.dumps({"version": 1, "attributes": {"age": 33}}))
+    assert answers_with_it()
+    events = [line["event"] for line in server.log()]
+    assert events.count("member_store_failing") == events.count("member_store_answers_again") >= 2
+    assert server.metric("grpc_server_handled_total", grpc_method="PredictEnjoyment", grpc_code="INTERNAL") == 0
+
+
+def test_the_password_is_nowhere_to_be_seen(world, store, start_server):
+    wrong = store.address.replace(PASSWORD, PASSWORD + "-wrong")
+    server = start_server(world.models, "--members", wrong, "--log-level", "debug", *PATIENT)
+    request = pb.PredictEnjoymentRequest(member=pb.Member(member_id="somebody"), movie_ids=world.movie_ids[:1])
+    for _ in range(FAILURES + 1):
+        assert server.stub.PredictEnjoyment(request).unused.unknown_member
+    assert counts(server)["failed"] >= FAILURES
+    assert PASSWORD not in server.log_file.read_text() + server.scrape()
+    for pid in server.worker_pids().values():
+        assert PASSWORD not in Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def test_a_store_over_tls_with_a_user_of_its_own_is_asked_too(world, store, start_server, tmp_path):
+    """A user who may read the records and nothing else is enough for the service."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=store"
+    files = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(["openssl", *made.split(), *files], check=True, capture_output=True)
+    port = free_port()
+    files = ("--tls-cert-file", str(certificate), "--tls-key-file", str(key), "--tls-auth-clients", "no")
+    user = ("--user", "reader", "on", f">{PASSWORD}", "~coldstart:member:*", "+get", "+client")
+    encrypted = Redis(tmp_path, "--tls-port", str(port), *files, *user, port=port)
+    try:
+        trusted = f"@127.0.0.1:{port}/0?ssl_ca_certs={certificate}"
+        with redis.Redis.from_url(f"rediss://:{PASSWORD}{trusted}") as client:
+            client.set(record_key("recorded"), json.dumps({"version": 1, "attributes": {"age": 33}}))
+        server = start_server(world.models, "--members", f"rediss://reader:{PASSWORD}{trusted}", *PATIENT)
+        request = pb.PredictEnjoymentRequest(member=pb.Member(member_id="recorded"), movie_ids=world.movie_ids[:1])
+        assert server.stub.PredictEnjoyment(request).member_evidence == pb.MEMBER_EVIDENCE_ATTRIBUTES
+    finally:
+        encrypted.stop()
+
+
+def test_a_pushed_version_answers_as_its_own_table_does_and_a_pushed_directory_too(
+    world, sample, store, start_server, own_store, capsys, tmp_path
+):
+    code, told = push(capsys, "--models", str(own_store), "--to", store.address)
+    everyone = world.stub.GetModel(pb.GetModelRequest()).data.members
+    assert (code, told.out) == (0, f"{everyone:,} members written\n")
+    server = start_server(own_store, "--members", store.address, *PATIENT)
+    data = own_store.parent / "data"
+    shutil.copytree(sample[1].parent / "data", data)
+    for source in (["--models", str(own_store)], ["--data", str(data)]):
+        assert push(capsys, *source, "--to", store.address)[0] == 0
+        found = counts(server)["found"]
+        for member_id in world.some_members(4):
+            request = pb.PredictEnjoymentRequest(member=pb.Member(member_id=member_id), movie_ids=world.movie_ids)
+            assert server.stub.PredictEnjoyment(request) == world.stub.PredictEnjoyment(request)
+        assert counts(server)["found"] == found + len(world.some_members(4))
+
+
+def test_a_push_can_leave_alone_what_is_there(world, store, own_store, capsys):
+    someone = world.some_members(1)[0]
+    put(store, someone, b"updated by another service")
+    code, told = push(capsys, "--models", str(own_store), "--to", store.address, "--keep-existing")
+    assert code == 0
+    assert told.out.endswith("; 1 were there already\n")
+    with store.client as client:
+        assert client.get(record_key(someone)) == b"updated by another service"
+        keys = [key.decode() for key in client.scan_iter("*", count=1000)]
+    assert all(key.startswith("coldstart:member:") for key in keys)
+    assert not any(someone in key for key in keys)
+
+
+def test_a_push_that_fails_says_so_without_the_address(world, store, own_store, capsys, tmp_path):
+    wrong = store.address.replace(PASSWORD, "wrong-secret")
+    code, told = push(capsys, "--models", str(own_store), "--to", wrong)
+    assert code == 1
+    assert "AuthenticationError" in told.err
+    assert "wrong-secret" not in told.err
+    assert push(capsys, "--models", str(own_store), "--to", "http://secret@somewhere")[0] == 2
+    code, told = push(capsys, "--models", str(tmp_path / "nothing"), "--to", store.address)
+    assert (code, told.err) == (1, "no model is published there\n")
+
+
+def test_a_breaker_lets_one_call_through_when_its_waiting_is_over_and_waits_longer_each_time():
+    now = 100.0
+    breaker = Breaker(lambda: now)
+    for number in range(1, FAILURES + 1):
+        assert breaker.lets_through()
+        assert breaker.failed() == (number == FAILURES)
+    assert not breaker.lets_through()
+    now += FIRST_SECONDS
+    assert breaker.lets_through()
+    assert not breaker.lets_through(), "the others wait for what the one finds"
+    assert not breaker.failed()
+    now += FIRST_SECONDS
+    assert not breaker.lets_through()
+    now += FIRST_SECONDS
+    assert breaker.lets_through()
+    assert breaker.succeeded()
+    assert breaker.lets_through()
+    assert not breaker.succeeded()

@@ -1,0 +1,163 @@
+"""Requests unlike those that the model was trained for show in the index of just what has changed."""
+
+import math
+import random
+
+import pytest
+
+from model.artifact.artifact import load_model
+from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from service.telemetry.drift.drift_index import (
+    FEWEST_REQUESTS,
+    SLOT_SECONDS,
+    SLOTS,
+    Drift,
+    Tally,
+    Watched,
+    parsed,
+    stability_index,
+)
+
+MANY = 700
+
+
+@pytest.fixture(scope="module")
+def watched(world, start_lasting):
+    return start_lasting(world.models, "--workers", "2")
+
+
+@pytest.fixture(scope="module")
+def model(world):
+    return load_model(world.models / "versions" / world.versions[0])
+
+
+def indices(server):
+    """The index of every attribute and input, as scraped."""
+    return {
+        line.split('"')[1]: float(line.rsplit(" ", 1)[1])
+        for line in server.scrape().splitlines()
+        if line.startswith(("coldstart_attribute_drift_index{", "coldstart_drift_index{"))
+    }
+
+
+def ask_for(server, world, members, change=lambda _: None):
+    """Ask for each member's rated movies, in one stream."""
+    chance = random.Random(1)
+    rated = world.tables.ratings["movie_id"].to_list()
+
+    def requests():
+        for member_id in members:
+            member = world.facts(member_id)
+            change(member)
+            yield pb.PredictEnjoymentRequest(member=member, movie_ids=[chance.choice(rated) for _ in range(3)])
+
+    assert sum(1 for _ in server.stub.StreamPredictEnjoyment(requests())) == len(members)
+
+
+def raters(world):
+    """Raters, each about as often, in some order."""
+    every = world.tables.ratings["member_id"].unique(maintain_order=True).to_list()
+    chosen = (every * (MANY // len(every) + 1))[:MANY]
+    random.Random(0).shuffle(chosen)
+    return chosen
+
+
+def test_a_planted_shift_of_one_attribute_shows_in_its_index_alone(watched, world, model):
+    names = {one.name for one in model.schema.member_attributes}
+    before = indices(watched)
+    assert names | {"plays", "rating", "interval_width", "extrapolation"} == set(before)
+    assert all(math.isnan(index) for index in before.values())
+    ask_for(watched, world, raters(world))
+    alike = indices(watched)
+    assert max(alike[name] for name in names | {"plays"}) < 0.1, alike
+
+    def older(member):
+        if "age" in member.attributes:
+            member.attributes["age"].number = min(member.attributes["age"].number + 25, 90)
+
+    ask_for(watched, world, raters(world), older)
+    shifted = indices(watched)
+    assert shifted["age"] > 0.25, shifted
+    assert max(shifted[name] for name in names - {"age"} | {"plays"}) < 0.1, shifted
+    assert watched.metric("coldstart_drift_window_requests") == 2 * MANY
+    assert 0 <= watched.metric("coldstart_far_extrapolation_ratio") < 0.5
+
+
+def test_missing_and_unseen_values_are_told_by_attribute(start_server, world, model):
+    server = start_server(world.models)
+    kind = {each.kind: each for each in model.schema.member_attributes if not each.has_other}
+    one, other = kind["categorical"], kind["numeric"]
+    member = pb.Member()
+    member.attributes[one.name].text = "no such category"
+    member.attributes[other.name].number = 1
+    for _ in range(4):
+        answer = server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(member=member, movie_ids=["movie-001"]))
+        assert answer.unused.unseen_categories == 1
+    # a member of whom nothing is known says nothing of its attributes
+    server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(movie_ids=["movie-001"]))
+    assert server.metric("coldstart_attribute_missing_ratio", attribute=one.name) == 1
+    assert server.metric("coldstart_attribute_unseen_ratio", attribute=one.name) == 1
+    assert server.metric("coldstart_attribute_missing_ratio", attribute=other.name) == 0
+    assert server.metric("coldstart_attribute_unseen_ratio", attribute=other.name) == 0
+    assert server.metric("coldstart_drift_window_requests") == 5
+
+
+def test_another_model_begins_anew(start_server, own_store, publish, world):
+    server = start_server(own_store, "--reload-seconds", "0.1")
+    for _ in range(5):
+        server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(movie_ids=["movie-001"]))
+    assert server.metric("coldstart_drift_window_requests") == 5
+    publish(own_store, world.versions[1])
+    while server.stub.GetModel(pb.GetModelRequest()).model_version != world.versions[1]:
+        pass
+    assert server.metric("coldstart_drift_window_requests") == 0
+    server.stub.RankMovies(pb.RankMoviesRequest())
+    assert server.metric("coldstart_drift_window_requests") == 1
+
+
+def told(version, count, name="age"):
+    return Watched(version, count, [Tally("attribute", name, [count, 0, 0], [count / 3] * 3, 0)])
+
+
+def value(drift, metric="coldstart_drift_window_requests"):
+    [family] = [one for one in drift.families() if one.name == metric]
+    return family.series[0][2] if family.series else None
+
+
+def test_the_window_slides_and_forgets():
+    now = [1e6]
+    drift = Drift(lambda: now[0])
+    assert value(drift) == 0
+    for _ in range(SLOTS + 2):
+        drift.take(0, told("a", 10))
+        now[0] += SLOT_SECONDS
+    assert value(drift) == 10 * (SLOTS - 1)
+    now[0] += SLOTS * SLOT_SECONDS
+    assert value(drift) == 0
+
+
+def test_workers_that_still_count_for_the_model_before_are_left_out():
+    drift = Drift(lambda: 0.0)
+    drift.take(0, told("a", 1))
+    drift.take(1, told("a", 2))
+    drift.take(0, told("b", 4))
+    drift.take(1, told("a", 8))
+    assert value(drift) == 4
+    drift.take(1, told("b", 16))
+    assert value(drift) == 20
+    drift.take(1, told("a", 32))  # rolled back
+    assert value(drift) == 32
+
+
+def test_the_index_is_that_of_the_books():
+    wanted = [200.0, 300.0, 500.0]
+    assert stability_index(wanted, wanted) == 0
+    assert stability_index([300, 300, 400], wanted) == pytest.approx(0.1 * math.log(1.5) - 0.1 * math.log(0.8))
+    assert stability_index([1000, 0, 0], wanted) > 3
+    assert math.isnan(stability_index([1] * 3, [FEWEST_REQUESTS / 3 - 1] * 3))
+
+
+@pytest.mark.parametrize("line", [5, ["a", 1], ["a", 1, [["attribute", "age", 5, [], 0]]], ["a", None, []]])
+def test_counts_that_are_none_are_refused(line):
+    with pytest.raises(ValueError, match="no count of requests"):
+        parsed(line)

@@ -1,0 +1,165 @@
+"""What Prometheus sees: the standard five, coldstart's own, and never a person."""
+
+import re
+
+import grpc
+import pytest
+
+from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from service.telemetry.metrics.service_metrics import metrics_table
+
+STANDARD = (
+    "grpc_server_started_total",
+    "grpc_server_handled_total",
+    "grpc_server_msg_received_total",
+    "grpc_server_msg_sent_total",
+    "grpc_server_handling_seconds_count",
+)
+UNARY = {"grpc_type": "UNARY", "grpc_service": "coldstart.v1.EnjoymentService"}
+
+
+@pytest.fixture
+def server(world, start_server):
+    return start_server(world.models)
+
+
+def series(server):
+    """All series with their values."""
+    lines = [line for line in server.scrape().splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+
+def values(server, name):
+    """The values of a metric's series, by their labels."""
+    found = {}
+    for text, value in series(server).items():
+        if text.split("{")[0] == name:
+            found[frozenset(re.findall(r'(\w+)="([^"]*)"', text))] = value
+    return found
+
+
+def test_every_series_is_there_at_0_from_the_begin(server):
+    methods = ("PredictEnjoyment", "StreamPredictEnjoyment", "RankMovies", "ExplainEnjoyment", "GetModel")
+    for name in STANDARD:
+        for method in (*methods, "Check", "Watch", "ServerReflectionInfo", "unknown"):
+            found = [value for labels, value in values(server, name).items() if ("grpc_method", method) in labels]
+            assert found, (name, method)
+            assert set(found) == {0}
+    codes = {dict(labels)["grpc_code"] for labels in values(server, "grpc_server_handled_total")}
+    assert codes == {code.name for code in grpc.StatusCode}
+    assert len(values(server, "coldstart_predictions_total")) == 12
+    stages = {dict(labels)["stage"] for labels in values(server, "coldstart_stage_seconds_count")}
+    assert stages == {"decode", "features", "prior", "trees", "interval", "encode"}
+    assert {dict(labels)["result"] for labels in values(server, "coldstart_model_loads_total")} == {
+        "loaded",
+        "refused",
+        "failed",
+    }
+
+
+def test_the_standard_five_count_calls_messages_and_codes(server, refused):
+    request = pb.PredictEnjoymentRequest(movie_ids=["a"])
+    for _ in range(3):
+        server.stub.PredictEnjoyment(request)
+    refused(lambda: server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest()))
+    assert len(list(server.stub.StreamPredictEnjoyment(iter([request] * 5)))) == 5
+    labels = {**UNARY, "grpc_method": "PredictEnjoyment"}
+    assert server.metric("grpc_server_started_total", **labels) == 4
+    assert server.metric("grpc_server_msg_received_total", **labels) == 4
+    assert server.metric("grpc_server_msg_sent_total", **labels) == 3
+    assert server.metric("grpc_server_handled_total", **labels, grpc_code="OK") == 3
+    assert server.metric("grpc_server_handled_total", **labels, grpc_code="INVALID_ARGUMENT") == 1
+    assert server.metric("grpc_server_handling_seconds_count", **labels) == 4
+    assert 0 < server.metric("grpc_server_handling_seconds_sum", **labels) < 4
+    stream = {"grpc_type": "BIDI_STREAMING", "grpc_method": "StreamPredictEnjoyment"}
+    assert server.metric("grpc_server_started_total", **stream) == 1
+    assert server.metric("grpc_server_msg_received_total", **stream) == 5
+    assert server.metric("grpc_server_msg_sent_total", **stream) == 5
+
+
+def test_predictions_are_counted_by_evidence_whichever_call_they_came_from(server, world):
+    member, rated = pb.Member(attributes={"age": pb.AttributeValue(number=3)}), world.tables.ratings["movie_id"][0]
+    server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(member=member, movie_ids=[rated, rated, "nowhere"]))
+    server.stub.RankMovies(pb.RankMoviesRequest(page_size=7, genres=["Drama"]))
+    server.stub.ExplainEnjoyment(pb.ExplainEnjoymentRequest(movie_id="nowhere"))
+    counted = {
+        (dict(labels)["member_evidence"], dict(labels)["movie_evidence"]): value
+        for labels, value in values(server, "coldstart_predictions_total").items()
+    }
+    assert counted["attributes", "rated"] == 2
+    assert counted["attributes", "unknown"] == 1
+    assert counted["nothing", "unknown"] == 1
+    assert counted["nothing", "rated"] + counted["nothing", "described"] == 7
+    assert sum(counted.values()) == 11
+    for histogram in ("coldstart_predicted_rating_position", "coldstart_interval_width_position"):
+        assert server.metric(f"{histogram}_count") == 11
+        assert server.metric(f"{histogram}_bucket", le="1.0") == 11
+
+
+def test_what_the_model_could_not_use_is_counted(server, world):
+    member = pb.Member(member_id="nobody", plays=[pb.Play(movie_id="nowhere"), pb.Play(movie_id=world.movie_ids[0])])
+    member.attributes["shoe_size"].number = 42
+    member.attributes["has_children"].text = "perhaps"
+    server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(member=member, movie_ids=["elsewhere"]))
+    assert server.metric("coldstart_unknown_movies_total") == 2
+    assert server.metric("coldstart_unknown_members_total") == 1
+    assert server.metric("coldstart_unused_attributes_total", reason="unknown_attribute") == 1
+    assert server.metric("coldstart_unused_attributes_total", reason="unseen_category") == 1
+
+
+def test_every_stage_of_a_prediction_is_timed(server, world):
+    server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(movie_ids=world.movie_ids[:5]))
+    server.stub.RankMovies(pb.RankMoviesRequest())
+    assert set(values(server, "coldstart_stage_seconds_count").values()) == {2}
+
+
+def test_the_model_is_told(server, world):
+    assert server.metric("coldstart_model_info", version=world.versions[0]) == 1
+    assert server.metric("coldstart_movies") == len(world.movie_ids)
+    assert server.metric("coldstart_members") >= len(world.tables.members)
+    assert server.metric("coldstart_model_loads_total", model="current", result="loaded") == 1
+    assert server.metric("process_resident_memory_bytes") > 0
+
+
+def test_no_call_makes_new_series(server, world, refused):
+    server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(movie_ids=["a"]))
+    before = series(server)
+    for number in range(200):
+        refused(lambda number=number: server.channel.unary_unary(f"/no.service{number}/Method{number}")(b""))
+        refused(lambda number=number: server.channel.unary_unary(f"/coldstart.v1.EnjoymentService/M{number}")(b""))
+    member = pb.Member(member_id="x", attributes={"x": pb.AttributeValue(text="y")})
+    server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(member=member, movie_ids=["b"]))
+    after = series(server)
+    assert set(after) == set(before)
+    assert server.metric("grpc_server_handled_total", grpc_method="unknown", grpc_code="UNIMPLEMENTED") == 400
+    assert len("\n".join(after)) < 200_000
+
+
+def test_nothing_personal_is_ever_logged_counted_or_told_in_an_error(world, start_server):
+    server = start_server(world.models, "--log-level", "debug")
+    member_id = world.some_members(1)[0]
+    member = pb.Member(member_id="CANARY", plays=[pb.Play(movie_id="CANARY", completion=0.5)])
+    member.attributes["CANARY"].text = "CANARY"
+    member.attributes["gender"].text = "CANARY"
+    broken = pb.Member()
+    broken.CopyFrom(member)
+    broken.plays[0].completion = 7
+    calls = [server.channel.unary_unary("/CANARY/CANARY").future(b"CANARY")]
+    for each in (member, broken, pb.Member(member_id=member_id)):
+        calls += [
+            server.stub.PredictEnjoyment.future(pb.PredictEnjoymentRequest(member=each, movie_ids=["CANARY"])),
+            server.stub.RankMovies.future(pb.RankMoviesRequest(member=each, page_token="CANARY")),  # noqa: S106
+            server.stub.ExplainEnjoyment.future(pb.ExplainEnjoymentRequest(member=each, movie_id="CANARY")),
+        ]
+    errors = [call.details() for call in calls if call.exception()]
+    assert len(errors) == 6
+    told = "\n".join([*errors, server.scrape(), server.log_file.read_text()])
+    assert "CANARY" not in told
+    assert member_id not in told
+    assert server.log(), "there is a log to look at"
+
+
+def test_the_table_of_metrics_has_every_metric_that_is_served(server):
+    served = {line.split()[2] for line in server.scrape().splitlines() if line.startswith("# TYPE")}
+    served -= {name for name in served if name.startswith(("python_", "process_"))}
+    assert set(re.findall(r"^\| `(\w+)`", metrics_table(), re.MULTILINE)) == served

@@ -1,0 +1,65 @@
+"""Log lines: JSON, with what helps and without what a caller sent."""
+
+import io
+import json
+import logging
+import warnings
+
+import pytest
+
+from service.telemetry.logs import set_up, tell
+
+
+@pytest.fixture
+def lines():
+    """Everything logged so far, parsed."""
+    stream, root = io.StringIO(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    set_up("info", stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def fail():
+    raise ValueError("CANARY")
+
+
+def test_an_event_has_its_name_time_level_and_facts(lines):
+    tell(logging.WARNING, "tried", version="abc", seconds=1.5)
+    [line] = lines()
+    assert line.pop("time").endswith("+00:00")
+    assert line == {"level": "warning", "event": "tried", "version": "abc", "seconds": 1.5}
+
+
+def test_an_error_is_logged_with_type_and_stack_of_its_whole_chain_but_without_its_message(lines):
+    try:
+        try:
+            fail()
+        except ValueError as error:
+            raise RuntimeError("CANARY") from error
+    except RuntimeError as error:
+        tell(logging.ERROR, "failed", error)
+    [line] = lines()
+    assert [each["type"] for each in line["errors"]] == ["builtins.RuntimeError", "builtins.ValueError"]
+    assert line["errors"][1]["stack"][-1].endswith(" in fail")
+    assert "CANARY" not in json.dumps(line)
+
+
+def test_of_other_libraries_only_the_place_is_logged(lines):
+    logging.getLogger("asyncio").error("CANARY %s", "CANARY", exc_info=ValueError("CANARY"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("CANARY", stacklevel=1)
+    error, warning = lines()
+    assert error["event"] == warning["event"] == "library"
+    assert error["logger"] == "asyncio"
+    assert error["place"].startswith("test_logs:")
+    assert error["errors"] == [{"type": "builtins.ValueError", "stack": []}]
+    assert "CANARY" not in json.dumps([error, warning])
+
+
+def test_what_is_less_severe_than_asked_for_is_left_out(lines):
+    tell(logging.DEBUG, "detail")
+    assert lines() == []

@@ -1,0 +1,178 @@
+"""Offline scores are exactly those of the published model, for any pairs and in both formats."""
+
+import polars as pl
+import pytest
+
+from model.facts.evidence import MovieEvidence
+from model.facts.facts import MemberFacts, MovieFacts, encode_attribute
+from model.prediction.predictions import ARRAYS
+from training.__main__ import main
+from training.data.reading.tables import TABLES
+
+
+@pytest.fixture
+def predict(small, tmp_path):
+    """Predicts with the small world's model; returns the exit code and what was written."""
+
+    def run(kind: str = "parquet", pairs: pl.DataFrame | None = None, **changed):
+        out = tmp_path / f"predictions.{kind}"
+        arguments = {"data": small.data, "models": small.models, "out": out} | changed
+        if pairs is not None:
+            arguments["pairs"] = tmp_path / "pairs.csv"
+            pairs.write_csv(arguments["pairs"])
+        code = main(["predict", *(part for name, value in arguments.items() for part in (f"--{name}", str(value)))])
+        if not out.exists():
+            return code, None
+        return code, pl.read_parquet(out) if kind == "parquet" else pl.read_csv(out, infer_schema_length=None)
+
+    return run
+
+
+@pytest.fixture
+def directory(small, tmp_path):
+    """Writes the small world anew, tables given by name bent by their functions (None: left out)."""
+
+    def write(**changed):
+        frames = {name: pl.read_parquet(small.data / f"{name}.parquet") for name in TABLES}
+        folder = tmp_path / "other"
+        folder.mkdir()
+        for name in frames:
+            if name not in changed:
+                frames[name].write_parquet(folder / f"{name}.parquet")
+            elif changed[name] is not None:
+                changed[name](frames).write_parquet(folder / f"{name}.parquet")
+        return folder
+
+    return write
+
+
+def test_all_never_raters_are_predicted_for_all_movies_exactly_as_the_model_serves_them(small, predict):
+    code, found = predict()
+    model, tables = small.model, small.tables
+    everyone = {*tables.members["member_id"], *tables.plays["member_id"]}
+    assert code == 0
+    assert found.columns == ["member_id", "movie_id", *ARRAYS]
+    assert set(found["member_id"]) == everyone - set(tables.ratings["member_id"])
+    assert len(found) == found["member_id"].n_unique() * len(tables.movies)
+    for (member_id,), rows in found.group_by("member_id"):
+        served = model.predict(
+            model.members.find(member_id), [model.catalogue.row(movie_id) for movie_id in rows["movie_id"]]
+        )
+        for name in ARRAYS:
+            assert rows[name].to_list() == getattr(served, name).tolist()
+
+
+def test_csv_holds_the_same_numbers_as_parquet(predict):
+    parquet, csv = predict()[1], predict("csv")[1]
+    assert csv.with_columns(pl.col("movie_evidence").cast(pl.Int8)).equals(parquet)
+
+
+def test_pairs_are_answered_with_raters_and_unknown_ids_among_them(small, predict):
+    model, rater = small.model, small.tables.ratings["member_id"][0]
+    movie = small.tables.movies["movie_id"][3]
+    pairs = pl.DataFrame(
+        [(rater, movie), ("nobody", movie), (rater, "no movie"), ("nobody", "no movie")],
+        schema=["member_id", "movie_id"], orient="row",
+    )  # fmt: skip
+    code, found = predict(pairs=pairs)
+    assert code == 0
+    assert (
+        found.select("member_id", "movie_id").sort("member_id", "movie_id").equals(pairs.sort("member_id", "movie_id"))
+    )
+    facts = {rater: model.members.find(rater), "nobody": MemberFacts.nothing(model.schema)}
+    for row in found.iter_rows(named=True):
+        served = model.predict(facts[row["member_id"]], [model.catalogue.row(row["movie_id"])])
+        assert [row[name] for name in ARRAYS] == [getattr(served, name)[0] for name in ARRAYS]
+
+
+def test_members_and_movies_that_the_model_has_not_seen_are_predicted(small, predict, directory):
+    """Another data directory: facts come from it, of members and of movies that only it has."""
+    old = small.tables.plays["member_id"][0]
+    renamed = pl.col("member_id").replace({old: "newcomer"})
+    data = directory(
+        members=lambda frames: frames["members"].with_columns(renamed),
+        plays=lambda frames: frames["plays"].with_columns(renamed),
+        movies=lambda frames: pl.concat(
+            [frames["movies"], frames["movies"].head(1).with_columns(movie_id=pl.lit("new"))]
+        ),
+    )
+    movie = small.tables.movies["movie_id"][7]
+    pairs = pl.DataFrame({"member_id": ["newcomer"] * 2, "movie_id": [movie, "new"]})
+    code, found = predict(pairs=pairs, data=data)
+    assert code == 0
+    facts = small.model.members.find(old)
+    first = small.tables.movies.row(0, named=True)
+    values = {
+        place: encode_attribute(one, first[one.name])
+        for place, one in enumerate(small.model.schema.movie_attributes)
+        if first[one.name] is not None
+    }
+    described = MovieFacts.of(small.model.schema, first["release_year"], first["genres"], values)
+    served = small.model.predict(facts, [small.model.catalogue.row(movie), described])
+    assert found["movie_evidence"].to_list() == [MovieEvidence.RATED, MovieEvidence.DESCRIBED]
+    assert found["rating"].to_list() == served.rating.tolist()
+
+
+def test_nobody_to_predict_makes_an_empty_table(predict, directory):
+    """No pairs, or none but raters in the data."""
+    code, found = predict(pairs=pl.DataFrame(schema={"member_id": pl.String, "movie_id": pl.String}))
+    assert (code, len(found)) == (0, 0)
+    assert found.columns == ["member_id", "movie_id", *ARRAYS]
+    raters = directory(plays=None, members=lambda frames: frames["ratings"].select("member_id").unique())
+    code, found = predict(data=raters)
+    assert (code, len(found)) == (0, 0)
+
+
+def test_columns_that_the_data_lacks_are_not_known(small, predict, directory):
+    code, found = predict(
+        data=directory(
+            members=lambda frames: frames["members"].drop("age", "region"),
+            movies=lambda frames: frames["movies"].select("movie_id"),
+        )
+    )
+    assert code == 0
+    model = small.model
+    member_id, movie_id = found.select("member_id", "movie_id").row(0)
+    lost = {
+        place: float("nan") for place, one in enumerate(model.schema.member_attributes) if one.name in ("age", "region")
+    }
+    served = model.predict(model.members.find(member_id).with_attributes(lost), [model.catalogue.row(movie_id)])
+    assert found["rating"][0] == served.rating[0]
+
+
+@pytest.mark.parametrize(("column", "kind"), [("age", "numeric"), ("region", "categorical")])
+def test_columns_of_another_kind_than_the_model_has_are_refused(predict, directory, capsys, column, kind):
+    other = pl.lit("young") if kind == "numeric" else pl.lit(1.5)
+    data = directory(members=lambda frames: frames["members"].with_columns(other.alias(column)))
+    assert predict(data=data)[0] == 2
+    assert capsys.readouterr().err == f"attribute {column}: isn't {kind}, as the schema has it\n"
+
+
+@pytest.mark.parametrize("name", ["predictions", "predictions.json", "predictions.csv.gz"])
+def test_a_file_of_another_kind_is_refused(predict, tmp_path, name, capsys):
+    assert predict(out=tmp_path / name)[0] == 2
+    assert "--out must end with .parquet or .csv" in capsys.readouterr().err
+    assert not (tmp_path / name).exists()
+
+
+def test_a_file_in_a_folder_that_is_not_there_is_refused(predict, tmp_path, capsys):
+    assert predict(out=tmp_path / "nowhere" / "predictions.csv")[0] == 2
+    assert "--out is in a folder that isn't there" in capsys.readouterr().err
+
+
+def test_a_table_of_pairs_that_lacks_a_column_is_refused(predict, capsys):
+    assert predict(pairs=pl.DataFrame({"member": ["a"], "movie_id": ["b"]}))[0] == 2
+    assert "pairs: can't be read" in capsys.readouterr().err
+
+
+def test_a_table_of_pairs_that_is_not_there_is_refused(predict, tmp_path, capsys):
+    assert predict(pairs=None, data=tmp_path / "nothing")[0] == 2
+    assert "there is no such folder" in capsys.readouterr().err
+
+
+def test_without_a_model_nothing_is_predicted(predict, tmp_path, capsys):
+    assert predict(models=tmp_path / "nothing")[0] == 1
+    assert "no model is published there" in capsys.readouterr().err
+    (tmp_path / "current").write_text("nonsense")
+    assert predict(models=tmp_path)[0] == 1
+    assert "doesn't name a version" in capsys.readouterr().err

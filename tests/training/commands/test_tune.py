@@ -1,0 +1,80 @@
+"""The search of settings is judged on held-out raters, the same for the same seed, and never worse than its begin."""
+
+import sys
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("optuna")
+
+from training.__main__ import main
+from training.data.preparation import prepare
+from training.evaluation.search import SEARCHED, error_of, tune
+from training.fit.fit_model import FitSettings
+from training.settings import read_fit_settings, value_at, with_value
+
+QUICK = with_value(with_value(replace(FitSettings(), folds=2), "prior.sweeps", 2), "prior.rounds", 1)
+QUICK = with_value(with_value(QUICK, "trees.trees", 40), "prior.embedding", 20)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A world so small that a fit takes little more than a second."""
+    out = tmp_path_factory.mktemp("tune") / "data"
+    assert main(["sample", "--out", str(out), "--members", "80", "--movies", "30"]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def data(folder):
+    return prepare(folder, 20)[1]
+
+
+def silent(_: str) -> None:
+    pass
+
+
+def test_the_same_seed_finds_the_same_and_what_it_finds_is_as_good_as_it_says(data):
+    first = tune(data, QUICK, 3, None, 0, 1, silent)
+    assert first == tune(data, QUICK, 3, None, 0, 1, silent)
+    assert first.trials == 3
+    assert first.error == error_of(data, first.settings, 0, 1)
+    assert first.error <= first.first_error
+
+
+def test_a_bad_beginning_is_left_for_better_settings(data):
+    bad = with_value(with_value(QUICK, "prior.with_plays.gamma", 3.0), "prior.prior_ratings", 200.0)
+    found = tune(data, bad, 4, None, 0, 1, silent)
+    assert found.error < found.first_error
+    for place, (low, high) in SEARCHED.items():
+        assert low <= value_at(found.settings, place) <= high
+    assert found.settings.folds == bad.folds
+    assert found.settings.prior.sweeps == bad.prior.sweeps
+
+
+def test_no_trial_begins_after_the_time_is_over(data):
+    assert tune(data, QUICK, None, 1e-6, 0, 1, silent).trials == 1
+
+
+def test_the_command_writes_a_file_that_the_others_read(folder, tmp_path, capsys):
+    out = tmp_path / "new" / "settings.toml"
+    call = ["tune", "--data", str(folder), "--out", str(out), "--trials", "2", "--seed", "3"]
+    assert main(call) == 0
+    assert read_fit_settings(out).prior.rank >= 4
+    assert "2 trials, seed 3" in out.read_text().splitlines()[0]
+    assert f"retrain --settings {out}" in capsys.readouterr().out
+
+
+def test_without_optuna_it_says_what_to_install(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    monkeypatch.delitem(sys.modules, "training.evaluation.search")
+    assert main(["tune", "--data", str(folder), "--out", str(tmp_path / "settings.toml")]) == 1
+    assert "pip install" in capsys.readouterr().err
+    assert not (tmp_path / "settings.toml").exists()
+
+
+@pytest.mark.parametrize("budget", [["--trials", "0"], ["--minutes", "0"], ["--minutes", "soon"]])
+def test_a_budget_that_can_not_be_meant_is_refused(budget, folder, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["tune", "--data", str(folder), *budget])
+    assert stop.value.code == 2

@@ -1,0 +1,131 @@
+"""The schema tells apart what enough members who rate hold, and merges or leaves out the rest."""
+
+import polars as pl
+import pytest
+
+from features.schema import Attribute, Scale, Schema
+from training.data.infer_schema import Merged, infer_schema
+from training.data.reading.tables import Tables, read_tables
+
+FLOOR = 20
+
+
+def tables_with(values: list[object], raters: int | None = None, dtype: pl.DataType | None = None) -> Tables:
+    """Tables in which each value is the attribute of one member; the first `raters` members rate."""
+    ids = [f"u{place:04}" for place in range(len(values))]
+    rated = ids[: len(values) if raters is None else raters]
+    pairs = pl.DataFrame({"member_id": rated, "movie_id": "m"}, schema={"member_id": pl.String, "movie_id": pl.String})
+    unknown = pl.lit(None, pl.Float64)
+    return Tables(
+        members=pl.DataFrame({"member_id": ids, "answer": pl.Series(values, dtype=dtype)}),
+        movies=pl.DataFrame(
+            {"movie_id": ["m"], "title": ["M"], "release_year": [2000.0], "genres": [["Drama", "War"]]},
+        ),
+        ratings=pairs.with_columns(rating=pl.lit(3.0), rated_at=unknown),
+        plays=pairs.with_columns(played_at=unknown, completion=unknown),
+        scale=Scale(1, 5, 4),
+    )
+
+
+def member_attributes(tables: Tables, floor: int = FLOOR) -> tuple[tuple[Attribute, ...], tuple[Merged, ...]]:
+    schema, merged = infer_schema(tables, floor)
+    return schema.member_attributes, merged
+
+
+def test_a_value_at_the_floor_is_told_apart_and_one_below_it_is_merged():
+    attributes, merged = member_attributes(tables_with(["b"] * 20 + ["a"] * 21 + ["rare"] * 19 + ["odd"]))
+    told = Attribute("answer", "categorical", categories=("a", "b"), has_other=True, shares=(21 / 61, 20 / 61, 20 / 61))
+    assert attributes == (told,)
+    assert merged == (Merged("members", "answer", values=2, kept=2, floor=20),)
+
+
+def test_nothing_is_merged_where_all_values_are_held_by_many():
+    attributes, merged = member_attributes(tables_with(["a"] * 20 + ["b"] * 20 + [None] * 5))
+    assert attributes == (Attribute("answer", "categorical", categories=("a", "b"), shares=(0.5, 0.5)),)
+    assert merged == ()
+
+
+def test_only_members_who_rate_count_as_holders():
+    attributes, _ = member_attributes(tables_with(["a"] * 30 + ["b"] * 10 + ["b"] * 30 + ["never"] * 30, raters=40))
+    assert attributes == (Attribute("answer", "categorical", categories=("a",), has_other=True, shares=(0.75, 0.25)),)
+
+
+def test_a_column_in_which_every_value_is_rare_is_left_out():
+    attributes, merged = member_attributes(tables_with([f"zip {place}" for place in range(100)]))
+    assert attributes == ()
+    assert merged == (Merged("members", "answer", values=100, kept=0, floor=20),)
+
+
+@pytest.mark.parametrize("dtype", [pl.String, pl.Float64])
+def test_a_column_that_no_rater_holds_is_left_out(dtype):
+    attributes, merged = member_attributes(tables_with([None] * 30, dtype=dtype))
+    assert attributes == ()
+    assert merged == (Merged("members", "answer", values=0, kept=0, floor=20),)
+
+
+def test_numbers_that_few_hold_are_left_out():
+    attributes, (merged,) = member_attributes(tables_with([float(place) for place in range(19)] + [None] * 30))
+    assert attributes == ()
+    assert merged.kept == 0
+
+
+def test_knots_are_ascending_quantiles_inside_the_extremes():
+    ((attribute,), merged) = member_attributes(tables_with([float(place) for place in range(1001)]))
+    assert attribute.kind == "numeric"
+    assert merged == ()
+    assert len(attribute.knots) == 8
+    assert attribute.knots == tuple(sorted(attribute.knots))
+    assert sum(attribute.shares) == pytest.approx(1)
+    assert attribute.shares[3] == pytest.approx(0.96 / 7, abs=0.002)
+    assert (attribute.knots[0], attribute.knots[-1]) == (20, 980)
+
+
+def test_few_different_numbers_have_as_many_knots():
+    ((attribute,), _) = member_attributes(tables_with([1.0] * 30 + [2.0] * 30 + [3.0] * 30))
+    assert attribute.knots == (1, 2, 3)
+    assert attribute.shares == (1 / 3, 1 / 3, 1 / 3)
+    ((constant,), _) = member_attributes(tables_with([7.0] * 30))
+    assert constant.knots == (7,)
+
+
+def test_attributes_of_movies_need_five_movies():
+    tables = tables_with(["a"] * 20)
+    movies = pl.DataFrame({"movie_id": [f"m{place}" for place in range(12)]}).with_columns(
+        title=pl.lit(None, pl.String),
+        release_year=pl.lit(None, pl.Float64),
+        genres=pl.lit(None, pl.List(pl.String)),
+        language=pl.Series(["fr"] * 5 + ["no"] * 4 + ["en"] * 3),
+        minutes=pl.Series([90.0] * 12),
+    )
+    schema, merged = infer_schema(Tables(tables.members, movies, tables.ratings, tables.plays, tables.scale))
+    assert schema.movie_attributes == (
+        Attribute("language", "categorical", categories=("fr",), has_other=True, shares=(5 / 12, 7 / 12)),
+        Attribute("minutes", "numeric", knots=(90.0,), shares=(1.0,)),
+    )
+    assert merged == (Merged("movies", "language", values=2, kept=1, floor=5),)
+    assert schema.genres == ()
+
+
+def test_the_end_of_the_data_is_the_latest_play(write_data):
+    schema, _ = infer_schema(read_tables(write_data("csv")))
+    assert schema.end_of_data == 1709337600.0
+    assert schema.genres == ("Comedy", "Drama", "War")
+    assert schema.scale == Scale(1, 5, 4)
+    assert infer_schema(read_tables(write_data("csv", plays=None)))[0].end_of_data is None
+
+
+def test_the_schema_survives_being_written(write_data):
+    schema, _ = infer_schema(read_tables(write_data("csv")), min_holders=10)
+    assert Schema.from_dict(schema.to_dict()) == schema
+
+
+def test_what_was_merged_is_told_without_any_value():
+    _, (merged,) = member_attributes(tables_with(["a"] * 20 + ["secret"] * 3))
+    assert str(merged) == (
+        "members, column answer: 1 of its values, each held by fewer than 20 members who rate, "
+        'count as one "other" value'
+    )
+    _, (left_out,) = member_attributes(tables_with(["secret"] * 3))
+    assert str(left_out) == (
+        "members, column answer: left out, since fewer than 20 members who rate hold it, or any one value of it"
+    )

@@ -1,0 +1,79 @@
+"""A view of a rater shows some plays and asks for ratings of other movies only."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from training.data.views import SHORT, make_views
+
+
+@pytest.fixture(scope="module")
+def data(small_fit):
+    return small_fit.table.data
+
+
+@pytest.fixture(scope="module")
+def views(data):
+    return make_views(data, np.random.default_rng(4))
+
+
+def pairs(frame: pl.DataFrame) -> set[tuple[int, int]]:
+    return set(frame.select("view", "movie").rows())
+
+
+def test_every_rater_has_three_views(data, views):
+    assert (views.member.reshape(-1, 3) == data.raters[:, None]).all()
+    assert views.half.tolist() == [0, 1, SHORT] * len(data.raters)
+
+
+def test_no_view_shows_a_movie_whose_rating_it_asks_for(views):
+    assert pairs(views.plays)
+    assert not pairs(views.plays) & pairs(views.targets)
+
+
+def test_the_halves_share_out_all_plays_and_ask_for_every_rating_once(data, views):
+    member = pl.Series(views.member)
+    for shown, all_of_them in ((views.plays, data.plays), (views.targets, data.ratings)):
+        halves = shown.filter(pl.Series(views.half != SHORT).gather(shown["view"]))
+        found = pl.DataFrame({"member": member.gather(halves["view"]), "movie": halves["movie"]})
+        raters = all_of_them.filter(pl.col("member").is_in(data.raters.tolist()))
+        assert sorted(found.rows()) == sorted(raters.select("member", "movie").rows())
+
+
+def test_a_short_view_shows_part_of_the_first_half_and_asks_for_the_other(views):
+    first, short = np.flatnonzero(views.half == 0), np.flatnonzero(views.half == SHORT)
+    for one, other in zip(first, short, strict=True):
+        shown = {movie for view, movie in pairs(views.plays.filter(pl.col("view").is_in([one]))) if view == one}
+        part = set(views.plays.filter(pl.col("view") == other)["movie"])
+        assert part <= shown
+        asked = [set(views.targets.filter(pl.col("view") == view)["movie"]) for view in (one, other)]
+        assert asked[0] == asked[1]
+    assert 1 <= np.median(views.play_count[short]) < np.median(views.play_count[first])
+
+
+def test_play_counts_are_those_of_the_plays(views):
+    assert views.play_count.tolist() == np.bincount(views.plays["view"], minlength=len(views.member)).tolist()
+
+
+def test_only_short_views_hide_attributes(data, views):
+    known, shown = np.isfinite(data.attributes[views.member]), np.isfinite(views.attributes)
+    short = views.half == SHORT
+    assert (shown[~short] == known[~short]).all()
+    assert (shown <= known).all()
+    assert 0.6 < shown[short].sum() / known[short].sum() < 0.8
+
+
+def test_chosen_views_are_numbered_anew_with_their_own_plays(views):
+    chosen = np.arange(len(views.member)) % 4 == 1
+    some = views.only(chosen)
+    assert len(some.member) == chosen.sum()
+    assert some.targets.is_empty()
+    assert np.bincount(some.plays["view"], minlength=len(some.member)).tolist() == some.play_count.tolist()
+    place = int(np.flatnonzero(chosen)[3])
+    own = views.plays.filter(pl.col("view") == place).drop("view")
+    assert some.plays.filter(pl.col("view") == 3).drop("view").equals(own)
+
+
+def test_the_same_seed_makes_the_same_views(data, views):
+    assert make_views(data, np.random.default_rng(4)).plays.equals(views.plays)
+    assert not make_views(data, np.random.default_rng(5)).plays.equals(views.plays)

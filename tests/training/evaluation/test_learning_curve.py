@@ -1,0 +1,74 @@
+"""The learning curve compares the same ratings with more and more plays known."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+import pytest
+
+from model.facts.evidence import MemberEvidence, MovieEvidence
+from training.evaluation.learning_curve import LEVELS, learning_curve, nested_views, usable
+
+BOTH = MemberEvidence.ATTRIBUTES_AND_PLAYS
+CURVES = ("learning_curve", "learning_curve_plays_only")
+
+
+@pytest.fixture(scope="module")
+def nested(small_fit):
+    return nested_views(small_fit.table.views, usable(small_fit, BOTH), np.random.default_rng(3))
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_the_error_falls_with_the_number_of_plays_known(published, name):
+    points = json.loads((published.folder / "report.json").read_text())[name]
+    assert [point["plays"] for point in points] == [*map(str, LEVELS), "all"]
+    errors = [point["rmse"] for point in points]
+    assert errors[-1] < 0.95 * errors[0]
+    assert all(after <= 1.008 * before for before, after in pairwise(errors))
+    assert len({(point["targets"], point["members"], point["movie_mean_rmse"]) for point in points}) == 1
+    for point in points:
+        assert 0.85 < point["coverage"] < 0.95
+
+
+def test_every_level_shows_the_same_members_more_of_their_plays(small_fit, nested):
+    people, views = len(nested.owner), nested.views
+    assert (views.member.reshape(-1, people) == small_fit.table.views.member[nested.owner]).all()
+    shown = [
+        set(
+            views.plays.filter(pl.col("view") // people == level)
+            .with_columns(pl.col("view") % people)
+            .select("view", "movie")
+            .rows()
+        )
+        for level in range(len(nested.shown))
+    ]
+    for level, (less, more) in enumerate(pairwise(shown)):
+        assert less < more or nested.shown[level + 1] is None
+        assert less <= more
+    for level, most in enumerate(nested.shown[:-1]):
+        assert (views.play_count[level * people : (level + 1) * people] == most).all()
+    assert (views.play_count[-people:] == small_fit.table.views.play_count[nested.owner]).all()
+
+
+def test_with_all_plays_the_curve_says_what_the_fit_was_judged_on(small_fit, nested):
+    judged = small_fit.judged[BOTH, MovieEvidence.RATED]
+    table = small_fit.of_views(nested.views, np.tile(small_fit.table.apart.fold[nested.owner], len(nested.shown)))
+    people = len(nested.owner)
+    chosen = np.isin(judged.rows.view, nested.owner)
+    rows = judged.rows.take(chosen)
+    place = np.searchsorted(nested.owner, rows.view) + (len(nested.shown) - 1) * people
+    again = small_fit.judge(table, type(rows)(place, rows.movie, rows.rating, rows.evidence, rows.movie_evidence))
+    assert again.rating == pytest.approx(judged.rating[chosen], abs=1e-6)
+
+
+def test_where_few_people_play_much_the_curve_ends_early_or_is_left_out(small_fit):
+    views, none = small_fit.table.views, np.zeros(len(small_fit.table.views.member), bool)
+    assert nested_views(views, none, np.random.default_rng(0)) is None
+    few = (views.half == 0) & (views.play_count <= 12)
+    found = nested_views(views, few, np.random.default_rng(0))
+    assert found is None or max(level or 0 for level in found.shown) <= 10
+
+
+def test_the_same_seed_tells_the_same_curve(small_fit):
+    assert learning_curve(small_fit, BOTH, 0) == learning_curve(small_fit, BOTH, 0)

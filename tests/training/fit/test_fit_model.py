@@ -1,0 +1,167 @@
+"""What a fit says of a member never comes from that member's own ratings."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from features.attributes import Coder
+from model.facts.evidence import MemberEvidence, MovieEvidence
+from model.facts.facts import MemberFacts
+from training.fit.fit_model import FitSettings, fit_model
+from training.fit.trees.fit_trees import fit_trees, without_member_mean
+from training.fit.trees.group_effects import MOST_ATTRIBUTES, grouped_attributes
+
+ROOT = Path(__file__).parents[3]
+RATED = MovieEvidence.RATED
+
+
+def test_each_rater_is_in_one_fold_with_all_its_views(small_fit):
+    table = small_fit.table
+    folds = table.apart.fold.reshape(-1, 3)
+    assert (folds == folds[:, :1]).all()
+    sizes = np.bincount(folds[:, 0])
+    assert len(sizes) == 5
+    assert sizes.max() - sizes.min() <= 1
+
+
+def test_the_prior_of_a_fold_has_seen_neither_ratings_nor_plays_of_its_members(small_fit):
+    table = small_fit.table
+    for number, fitted in enumerate(table.apart.fitted):
+        others = table.data.raters[table.apart.fold[::3] != number]
+        seen = table.data.ratings.filter(pl.col("member").is_in(others.tolist()))
+        assert fitted.prior.mean == pytest.approx(seen["rating"].mean())
+        assert fitted.table["ratings"].sum() == len(seen)
+        held_out = table.data.raters[table.apart.fold[::3] == number]
+        assert fitted.table["plays"].sum() == len(table.data.plays.filter(~pl.col("member").is_in(held_out.tolist())))
+
+
+def test_all_kinds_of_members_and_movies_are_judged(small_fit):
+    assert set(small_fit.judged) == {(member, movie) for member in MemberEvidence for movie in MovieEvidence}
+    nothing = small_fit.judged[MemberEvidence.NOTHING, RATED].rows
+    assert len(nothing) == len(small_fit.table.data.ratings)
+
+
+def test_what_is_judged_is_as_good_on_the_planted_world_as_it_says(published):
+    scores = published.model.manifest.scores
+    assert scores["attributes_and_plays"]["rmse"] < 0.85 * scores["attributes_and_plays"]["movie_mean_rmse"]
+    assert scores["plays"]["rmse"] < 0.87 * scores["plays"]["movie_mean_rmse"]
+    assert scores["attributes"]["rmse"] < 0.94 * scores["attributes"]["movie_mean_rmse"]
+    assert scores["nothing"]["rmse"] < 1.01 * scores["nothing"]["movie_mean_rmse"]
+    for each in scores.values():
+        assert each["rmse"] <= 1.005 * each["prior_rmse"]
+        assert 0.88 < each["coverage"] < 0.92
+        assert each["enjoyed_calibration_error"] < 0.03
+
+
+def test_one_thread_and_several_fit_the_same(small_fit):
+    several = fit_model(small_fit.table.data, 0, FitSettings(), 3, lambda _: None)
+    assert several.core.prior.movies.tobytes() == small_fit.core.prior.movies.tobytes()
+    for key, judged in small_fit.judged.items():
+        assert several.judged[key].rating.tobytes() == judged.rating.tobytes()
+
+
+def test_ratings_of_a_member_change_nothing_that_is_said_of_the_member(small_fit):
+    """The model's own members are shuffled ratings: what is told of them out of fold stays as it was."""
+    data = small_fit.table.data
+    member = int(data.raters[7])
+    flipped = pl.when(pl.col("member") == member).then(6 - pl.col("rating")).otherwise(pl.col("rating"))
+    changed = replace(data, ratings=data.ratings.with_columns(rating=flipped))
+    again = fit_model(changed, 0, FitSettings(), 1, lambda _: None).table.apart
+    view = np.flatnonzero(small_fit.table.views.member == member)
+    fold = small_fit.table.apart.fold[view[0]]
+    assert again.fitted[fold].prior.movies.tobytes() == small_fit.table.apart.fitted[fold].prior.movies.tobytes()
+    for evidence, factors in small_fit.table.apart.factors.items():
+        assert again.factors[evidence][view].tobytes() == factors[view].tobytes()
+
+
+def test_each_step_is_told(small_fit):
+    told: list[str] = []
+    fit_model(small_fit.table.data, 0, FitSettings(folds=2), 1, told.append)
+    assert told[0].startswith("prior 1 of 2 out of fold: ")
+    assert any(step.startswith("prior of all") for step in told)
+    assert told[-1] == "intervals and probabilities"
+
+
+def test_of_many_attributes_the_strongest_are_grouped(small_fit):
+    data = small_fit.table.data
+    assert grouped_attributes(data) == tuple(range(len(data.schema.member_attributes)))
+    copies = 3
+    many = replace(
+        data,
+        schema=replace(data.schema, member_attributes=data.schema.member_attributes * copies),
+        attributes=np.tile(data.attributes, copies),
+    )
+    found = grouped_attributes(many)
+    assert len(found) == min(MOST_ATTRIBUTES, copies * len(data.schema.member_attributes))
+    assert list(found) == sorted(set(found))
+
+
+def test_trees_learn_a_step_and_the_same_seed_grows_the_same_forest():
+    random = np.random.default_rng(1)
+    features = random.normal(size=(4000, 4)).astype(np.float32)
+    target = np.where(features[:, 1] > 0.3, 1.0, -1.0) + random.normal(size=4000)
+    settings = FitSettings().trees
+    forest = fit_trees(features, target, 0, settings)
+    truth = np.where(features[:, 1] > 0.3, 1.0, -1.0)
+    assert np.sqrt(np.mean((forest.predict(features) - truth) ** 2)) < 0.35
+    assert fit_trees(features, target, 0, settings).model_to_string() == forest.model_to_string()
+    assert fit_trees(features, target, 1, settings).model_to_string() != forest.model_to_string()
+
+
+def test_a_member_mean_is_taken_out_as_far_as_its_ratings_tell_of_it():
+    residual, key = np.array([1.0] * 6 + [2.0]), np.array([5] * 6 + [9])
+    assert without_member_mean(residual, key, 1.0) == pytest.approx([0.5] * 6 + [2 - 2 / 7])
+    assert without_member_mean(residual, key, 0.0) == pytest.approx(residual)
+
+
+@pytest.mark.parametrize("kind", [MemberEvidence.ATTRIBUTES, MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS])
+def test_what_the_calibration_learns_from_is_what_is_served(small_fit, kind):
+    """Distance and extrapolation of a view are those of a member of whom just that is known, asked for on its own."""
+    table, judged = small_fit.table, small_fit.judged[kind, RATED]
+    schema, views = table.data.schema, table.views
+    nothing = MemberFacts.nothing(schema)
+    for place in np.unique(judged.rows.view, return_index=True)[1][::12]:
+        view = int(judged.rows.view[place])
+        plays = views.plays.filter(pl.col("view") == view)
+        columns = (plays[name].cast(pl.Float32).fill_null(np.nan).to_numpy() for name in ("completion", "age_days"))
+        shown = MemberFacts(nothing.attributes, plays["movie"].to_numpy(), *columns) if kind.has_plays else nothing
+        assert len(shown.movies) == judged.plays[place] == (len(plays) if kind.has_plays else 0)
+        if kind.has_attributes:
+            shown = replace(shown, attributes=views.attributes[view])
+        prior = table.apart.fitted[table.apart.fold[view]].prior
+        taste, _ = prior.taste_of([shown], prior.usable_evidence(shown), Coder(schema.member_attributes))
+        assert taste.evidence is kind
+        assert taste.distance[0] == pytest.approx(table.apart.distance[kind][view], abs=0.003)
+        told = small_fit.core.calibration.extrapolation(taste.distance, kind)
+        assert told[0] == pytest.approx(judged.extrapolation[place], abs=0.02)
+
+
+FOREST = """
+import hashlib
+import numpy as np
+from training.fit.trees.fit_trees import TreeSettings, fit_trees
+random = np.random.default_rng(0)
+features = random.normal(size=(1_500_000, 12)).astype(np.float32)
+features[random.random(features.shape) < 0.3] = np.nan
+target = 0.2 * np.nan_to_num(features[:, 0]) + 0.1 * np.isnan(features[:, 1]) + random.normal(size=len(features))
+forest = fit_trees(features, target, 0, TreeSettings(trees=20)).model_to_string()
+print(hashlib.sha256(forest.encode()).hexdigest())
+"""
+
+
+def test_large_forests_are_the_same_on_any_number_of_threads():
+    """Sums that LightGBM makes row by row are not, on so many rows with values missing."""
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", FOREST],
+            cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": threads}, capture_output=True, text=True, check=True,
+        ).stdout
+        for threads in ("1", "2")
+    }  # fmt: skip
+    assert len(told) == 1

@@ -1,0 +1,255 @@
+"""The gate lets equal and better versions serve, holds back bad ones with the reason, and no version learns from its
+raters."""
+
+import json
+import re
+import shutil
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from model.artifact.artifact import load_model
+from model.store.store import Store
+from training.__main__ import main
+from training.data.reading.tables import read_tables
+from training.gate.gate import Gate
+from training.gate.gate_settings import GateSettings
+from training.gate.kept_out import divide
+
+SHARE = 0.25
+KEPT_OUT = ("--gate-share", str(SHARE), "--gate-fewest-members", "20")
+
+
+def bent(data: Path, folder: Path, change) -> Path:
+    """A copy of a data directory with other ratings."""
+    shutil.copytree(data, folder)
+    ratings = pl.read_parquet(data / "ratings.parquet")
+    change(ratings).write_parquet(folder / "ratings.parquet")
+    return folder
+
+
+def shuffled(ratings: pl.DataFrame) -> pl.DataFrame:
+    return ratings.with_columns(pl.col("rating").shuffle(seed=3))
+
+
+def half_of_them(ratings: pl.DataFrame) -> pl.DataFrame:
+    """Every second rating only."""
+    return ratings.filter(pl.int_range(pl.len()) % 2 == 0)
+
+
+def retrain(data: Path, models: Path, *arguments: str) -> int:
+    return main(["retrain", "--data", str(data), "--models", str(models), *KEPT_OUT, *arguments])
+
+
+def record(store: Store, version: str) -> dict:
+    return json.loads(store.read_record(version, "gate.json"))
+
+
+def failed(found: dict) -> set[str]:
+    return {one["limit"] for one in found["checks"] if not one["passed"]}
+
+
+@pytest.fixture(scope="module")
+def first(small, tmp_path_factory) -> Store:
+    """A store whose one version learned from three in four raters of the small sample."""
+    models = tmp_path_factory.mktemp("gate") / "models"
+    assert retrain(small.data, models) == 0
+    return Store(models)
+
+
+@pytest.fixture
+def store(first, tmp_path) -> Store:
+    """A copy of it that a test may change."""
+    return Store(shutil.copytree(first.root, tmp_path / "models"))
+
+
+def test_the_first_version_is_held_to_absolute_limits_only(first):
+    found = record(first, first.current())
+    assert found["passed"]
+    assert found["compared_with"] is None
+    assert found["not_compared_because"] == "no version serves yet"
+    assert found["judged_on"] == "raters whom no version learned from"
+    assert "margin_percent" not in {one["limit"] for one in found["checks"]}
+    assert {one["limit"] for one in found["checks"]} == {
+        "least_gain_over_mean_percent", "most_above_movie_mean_percent", "least_coverage", "most_coverage",
+        "most_calibration_error",        "most_fallbacks", "most_milliseconds", "most_megabytes",
+    }  # fmt: skip
+
+
+def test_an_equally_good_version_serves(store, small, capsys):
+    before = store.current()
+    assert retrain(small.data, store.root, "--seed", "1") == 0
+    found = record(store, store.current())
+    assert store.current() != before
+    assert found["compared_with"] == before
+    assert set(found["differences"]) == {"nothing", "attributes", "plays", "attributes_and_plays"}
+    for one in found["differences"].values():
+        assert one["low"] <= one["difference"] <= one["high"]
+    told = capsys.readouterr().out
+    assert "The gate lets this version serve." in told
+    assert f"version {store.current()} is published and serves" in told
+    assert main(["models", "show", "--models", str(store.root)]) == 0
+    assert f"Compared with version {before}, which served." in capsys.readouterr().out
+    page = store.read_record(store.current(), "report.html").decode()
+    assert "<h2>The gate</h2>" in page
+    assert "<h2>Against the version before</h2>" in page
+
+
+def test_a_version_that_learned_from_shuffled_ratings_is_held_back_with_the_reason(store, small, tmp_path, capsys):
+    data, before = bent(small.data, tmp_path / "data", shuffled), store.current()
+    assert retrain(data, store.root) == 3
+    told = capsys.readouterr().out
+    assert store.current() == before
+    [candidate] = set(store.versions()) - {before}
+    assert store.labels() == {"current": before}, "no service may let it answer anybody"
+    found = record(store, candidate)
+    assert not found["passed"]
+    assert not found["serves"]
+    assert {"least_gain_over_mean_percent", "least_gain_kept"} <= failed(found)
+    assert "The gate holds this version back." in told
+    assert "the ratings tell next to nothing of taste" in told
+    assert f"version {candidate} is published and held back; version {before} goes on serving" in told
+    load_model(store.folder(candidate))
+
+
+def test_a_worse_version_serves_by_force_only_and_then_a_better_one_serves(store, small, tmp_path, capsys):
+    few, before = bent(small.data, tmp_path / "few", half_of_them), store.current()
+    assert retrain(few, store.root, "--force") == 0
+    worse = store.current()
+    found = record(store, worse)
+    assert (found["passed"], found["forced"], found["serves"]) == (False, True, True)
+    assert "margin_percent" in failed(found)
+    assert (store.label("previous"), store.label("candidate")) == (before, None)
+    told = capsys.readouterr().out
+    assert "The gate would hold this version back; it serves by force." in told
+    assert re.search(r"above that of the version that serves, \d\.\d{4} \(95 % interval", told)
+    better = judged(store, small.data)
+    assert better["passed"]
+    assert (better["version"], better["compared_with"]) == (before, worse)
+    found = better["differences"]["attributes_and_plays"]
+    assert found["low"] + found["high"] < 0, "the better one is ahead, as surely as few kept-out raters can tell"
+
+
+def test_what_kept_out_raters_rated_is_in_no_file_of_a_version(first, small, tmp_path):
+    divided = divide(read_tables(small.data), "coldstart", SHARE)
+    kept_out = divided.members["member_id"].implode()
+    assert len(divided.members) > 20
+
+    def turned_round(ratings):
+        rating = pl.when(pl.col("member_id").is_in(kept_out)).then(6 - pl.col("rating")).otherwise(pl.col("rating"))
+        return ratings.with_columns(rating=rating)
+
+    data = bent(small.data, tmp_path / "data", turned_round)
+    other = Store(tmp_path / "models")
+    retrain(data, other.root)
+    [version] = other.versions()
+    one, another = first.folder(first.current()), other.folder(version)
+    names = {path.relative_to(one).as_posix() for path in one.rglob("*") if path.is_file()}
+    assert names == {path.relative_to(another).as_posix() for path in another.rglob("*") if path.is_file()}
+    different = {name for name in names if (one / name).read_bytes() != (another / name).read_bytes()}
+    assert different - {"run.json"} == {"manifest.json"}
+    manifests = [json.loads((folder / "manifest.json").read_text()) for folder in (one, another)]
+    assert {key for key in manifests[0] if manifests[0][key] != manifests[1][key]} == {"data_fingerprint"}
+
+
+def test_kept_out_raters_are_published_like_all_others(first, small):
+    divided = divide(read_tables(small.data), "coldstart", SHARE)
+    model = load_model(first.folder(first.current()))
+    plays = dict(small.tables.plays["member_id"].value_counts().iter_rows())
+    for member_id in divided.members["member_id"]:
+        facts = model.members.find(member_id)
+        assert facts is not None
+        assert len(facts.movies) == plays[member_id]
+    assert model.manifest.data["members"] == small.model.manifest.data["members"]
+    assert json.loads((first.folder(first.current()) / "report.json").read_text())["kept_out"]["members"] == len(
+        divided.members
+    )
+
+
+def judged(store: Store, data: Path, key: str = "coldstart", share: float = SHARE, **settings) -> dict:
+    """What the gate says of the version without a label, or else the previous one, as if it had just been trained."""
+    divided = divide(read_tables(data), key, share)
+    limits = GateSettings(share=share, **({"fewest_members": 20} | settings))
+    gate = Gate(store, divided, key, limits, time.perf_counter, 0)
+    version = min(set(store.versions()) - set(store.labels().values()) or {store.labels()["previous"]})
+    return gate.judge(version, json.loads((store.folder(version) / "report.json").read_text()))
+
+
+@pytest.fixture
+def two(store, small, tmp_path) -> Store:
+    """A store in which one version serves, and another, which learned from more raters, has no label yet."""
+    shutil.copytree(small.folder, store.folder(small.version))
+    return store
+
+
+def test_a_version_that_learned_from_the_kept_out_raters_is_not_compared_on_them(two, small):
+    found = judged(two, small.data, key="another")
+    assert found["compared_with"] == two.current()
+    assert found["not_compared_because"] == "the version that serves learned from the raters that are kept out now"
+    assert "differences" not in found
+    assert {"least_gain_kept", "most_latency_ratio", "most_size_ratio"} <= {one["limit"] for one in found["checks"]}
+
+
+def test_versions_of_different_shares_are_compared_on_whom_neither_learned_from(two, small):
+    found = judged(two, small.data, share=0.5)
+    assert found["not_compared_because"] is None
+    assert 20 <= found["candidate"]["nothing"]["members"] < 0.7 * found["kept_out"]["members"]
+
+
+def test_with_few_kept_out_raters_the_gate_says_that_it_cannot_tell(two, small):
+    found = judged(two, small.data, fewest_members=1000)
+    assert "raters are kept out to compare versions on, fewer than 1000" in found["not_compared_because"]
+    assert found["judged_on"] == "raters held out in training"
+    assert found["passed"]
+
+
+def test_without_kept_out_raters_there_are_absolute_limits_only(two, small):
+    found = judged(two, small.data, share=0.0)
+    assert found["kept_out"]["members"] == 0
+    assert "only 0 raters are kept out" in found["not_compared_because"]
+    assert found["judged_on"] == "raters held out in training"
+    assert found["passed"]
+
+
+@pytest.mark.parametrize("damage", ["pointer", "file", "format"])
+def test_a_version_that_serves_and_cannot_be_read_is_told_and_not_compared_with(damage, two, small):
+    folder = two.folder(two.current())
+    if damage == "pointer":
+        (two.root / "current").write_text("garbage")
+    elif damage == "file":
+        (folder / "prior.npz").write_bytes(b"")
+    else:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").write_text(json.dumps(manifest | {"format": 0}))
+    found = judged(two, small.data)
+    assert found["compared_with"] is None
+    assert found["not_compared_because"].startswith("the version that serves can't be loaded: ")
+    assert {"pointer": "doesn't name a version", "file": "prior.npz", "format": "format 0"}[damage] in found[
+        "not_compared_because"
+    ]
+    assert found["passed"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "value"),
+    [("most_latency_ratio", 0.0), ("most_size_ratio", 0.0), ("most_milliseconds", 0.0), ("most_megabytes", 0.0),
+     ("most_fallbacks", -1.0), ("least_coverage", 0.99), ("least_gain_over_mean_percent", 99.0),
+     ("least_gain_kept", 9.0)],
+)  # fmt: skip
+def test_each_limit_can_hold_a_version_back(limit, value, two, small):
+    found = judged(two, small.data, **{limit: value})
+    assert not found["passed"]
+    assert limit in failed(found)
+
+
+def test_a_store_keeps_its_key_and_refuses_another(store, small, capsys):
+    assert json.loads((store.root / "gate_key.json").read_text()) == {"key": "coldstart"}
+    assert retrain(small.data, store.root, "--gate-key", "another") == 2
+    assert "another key" in capsys.readouterr().err
+
+
+def test_a_share_that_cannot_be_one_is_refused(store, small, capsys):
+    assert main(["retrain", "--data", str(small.data), "--models", str(store.root), "--gate-share", "0.9"]) == 2
+    assert "--gate-share must be 0 to 0.5" in capsys.readouterr().err

@@ -1,0 +1,151 @@
+"""The page of an evaluation: whole without network or script, for every reader, and true to its numbers."""
+
+import json
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.conftest import Published
+from training.report.charts import Series, bars, dots, lines, steps
+from training.report.page import html
+
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+
+
+class Outline(HTMLParser):
+    """Checks that tags close in order, and gathers what stands where."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def outline(page: str) -> Outline:
+    found = Outline()
+    found.feed(page)
+    found.close()
+    assert found.open == []
+    return found
+
+
+@pytest.fixture(scope="module")
+def page(published: Published) -> str:
+    return (published.folder / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def numbers(published: Published) -> dict:
+    return json.loads((published.folder / "report.json").read_text())
+
+
+def test_the_page_and_the_card_are_among_the_files_whose_hashes_the_manifest_tells(published):
+    assert {"report.html", "MODEL_CARD.md"} <= set(published.model.manifest.files)
+
+
+def test_nothing_is_fetched_and_nothing_runs(page):
+    for tag, attributes in outline(page).tags:
+        assert tag not in ("script", "link", "img", "iframe", "object", "embed", "form")
+        assert not {"src", "href", "xlink:href", "action"} & set(attributes)
+        assert not [name for name in attributes if name.startswith("on")]
+    assert "://" not in page
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_phones_dark_rooms_and_screen_readers_are_thought_of(page):
+    found = outline(page).tags
+    assert ("html", {"lang": "en"}) in found
+    assert any(attributes.get("name") == "viewport" for tag, attributes in found if tag == "meta")
+    assert "prefers-color-scheme:dark" in page
+    charts = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert len(charts) >= 12
+    for chart in charts:
+        parsed = ElementTree.fromstring(chart)
+        assert parsed.get("role") == "img"
+        assert parsed.get("aria-label")
+        assert parsed.find("title").text
+        assert parsed.find("desc").text
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Error by evidence", "Gain over the movie mean",
+     "Learning curve, attributes and plays", "Learning curve, plays only", "Coverage of intervals",
+     "Width of intervals", "Calibration", "Distribution of predictions", "Importance in the trees",
+     "Error by popularity of the movie",
+     "Error by gender", "Intervals by number of plays: plays known", "Intervals by extrapolation: plays known",
+     "The same ratings with less known", "Movies as if nobody had rated them", "Raters and never-raters", "All scores"],
+)  # fmt: skip
+def test_each_part_is_there(title, page):
+    assert f"<h2>{title}</h2>" in page
+
+
+def test_the_numbers_of_the_page_are_those_of_the_report(page, numbers):
+    for scores in numbers["evidence"].values():
+        assert f"<td>{scores['rmse']:.3f}</td>" in page
+    assert len(numbers["predictions"]["ratings"]) == len(numbers["predictions"]["plays"]) == 20
+    for shares in numbers["predictions"].values():
+        assert sum(shares) == pytest.approx(1)
+    assert sum(numbers["importance"].values()) == pytest.approx(1)
+    assert any(name.startswith("movie: genre ") for name in numbers["importance"])
+    for curve in numbers["calibration_curves"].values():
+        predicted = [point["predicted"] for point in curve]
+        assert predicted == sorted(predicted)
+        assert all(abs(point["predicted"] - point["observed"]) < 0.1 for point in curve)
+
+
+def test_names_from_the_data_are_text_and_never_markup(numbers):
+    bad = '<script>alert("1")</script>'
+    numbers["groups"] = {bad: {bad: {"rmse": 1.0, "movie_mean_rmse": 1.1, "targets": 60.0}}}
+    numbers["importance"] = {f"plays: {bad}": 1.0}
+    page = html(numbers, [bad])
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") >= 4
+    outline(page)
+
+
+def test_errors_by_time_are_drawn_where_there_are_any(numbers):
+    assert "<h2>Error by time</h2>" not in html(numbers, [])
+    row = {"rmse": 0.95, "movie_mean_rmse": 1.0, "before_rmse": 0.9, "targets": 100.0}
+    numbers["by_time"] = {
+        "moment": "2000-12-01", "ratings_before": 900.0, "members_after": 80.0, "evidence": {"plays": row},
+    }  # fmt: skip
+    page = html(numbers, [])
+    outline(page)
+    assert "<h2>Error by time</h2>" in page
+    assert "<td>0.950</td>" in page
+
+
+def test_a_report_of_an_earlier_version_without_the_newer_numbers_is_drawn_too(numbers):
+    for name in ("calibration_curves", "predictions", "importance", "scale"):
+        del numbers[name]
+    outline(html(numbers, []))
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [2.0, 2.0, 2.0], [0.0, 0.0], [1e-9, 1e9], [-3.0, None, 4.0]])
+def test_charts_bear_numbers_of_any_kind(values):
+    labels, places = [f"row {place}" for place in range(len(values))], [float(place) for place in range(len(values))]
+    one = Series("series", 0, values)
+    shares = {label: abs(value or 0.0) for label, value in zip(labels, values, strict=True)}
+    for chart in (
+        dots("title", "text", labels, [one]),
+        lines("title", "text", places, [one], ("across", "up")),
+        bars("title", "text", shares),
+        *([steps("title", "text", (0.0, 5.0), [one], "rating")] if values else []),
+    ):
+        assert "nan" not in chart.replace("nance", "")
+        ElementTree.fromstring(chart)

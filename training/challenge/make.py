@@ -1,0 +1,139 @@
+"""Makes a challenge of a data directory: a public part to learn from with questions, and the answers apart.
+
+Some raters are held out as if they never rated (the never-rater protocol): half of their ratings are asked for, the
+other half is shown as plays, or hidden, by what kind of evidence the member is dealt.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from features.columns import MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING
+from features.schema import Scale
+from training.data.reading.tables import Tables
+from training.data.writer import write_data_directory
+
+PUBLIC, DATA, QUESTIONS = "public", "data", "questions.csv"
+ANSWERS, MEMBERS_OF, ABOUT = "answers", "members.parquet", "challenge.json"
+ANSWERS_FILE = "answers.parquet"
+EVIDENCE = ("nothing", "attributes", "plays", "attributes and plays")
+PARTS = ("quiz", "test")
+QUESTION, KIND, PART, PUBLIC_ID = "question", "evidence", "part", "public_id"
+DAY_SECONDS = 86_400.0
+
+RULES = """\
+# The challenge
+
+Predict how members who never rated enjoyed movies. `data/` is what you may learn from: `members`, `movies`, `ratings`
+and `plays`, as Parquet tables. `questions.csv` names the pairs of member and movie to predict: of some members in it
+nothing is known, of some attributes, of some plays, of some both.
+
+Hand in a CSV or Parquet file with the columns `question` and `rating`, one row for every question; `member_id` and
+`movie_id` in place of `question` will do too. Ratings outside {low:g} to {high:g} are cut to that.
+
+You are scored by the root mean squared error, and by how much lower it is than that of the movies' means. Half of the
+members make up the quiz, whose score is told each time; the others make up the test, whose score is told in the end.
+Which are which is not told.
+"""
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """All tables of a challenge."""
+
+    public: Mapping[str, pl.DataFrame]
+    """The tables of the public data directory, by name; members have new ids."""
+    answers: pl.DataFrame
+    """question, member_id, movie_id, rating, evidence, part; the first three are the questions."""
+    member_ids: pl.DataFrame
+    """public_id and member_id of every member."""
+
+
+def make_challenge(tables: Tables, share: float, random: np.random.Generator) -> Challenge:
+    """Hold out so large a share of the raters, deal them kinds of evidence and parts, and give everybody a new id."""
+    raters = tables.ratings[MEMBER_ID].unique().sort()
+    order = random.permutation(len(raters))[: max(round(share * len(raters)), len(EVIDENCE) * len(PARTS))]
+    dealt = _dealt(tables, raters.gather(pl.Series(order)))
+    asked = pl.Series(random.random(len(tables.ratings)) < 0.5)
+    targets = tables.ratings.filter(asked).join(dealt, on=MEMBER_ID)
+    hidden = dealt.filter(~pl.col(KIND).str.contains("plays"))
+    plays = tables.plays.join(hidden, on=MEMBER_ID, how="anti").join(targets, on=[MEMBER_ID, MOVIE_ID], how="anti")
+    targets = _with_what_is_shown(targets, plays)
+    nameless = dealt.filter(~pl.col(KIND).str.contains("attributes"))
+    everyone = pl.concat([getattr(tables, name)[MEMBER_ID].unique() for name in ("members", "ratings", "plays")])
+    new_ids = _new_ids(everyone.unique().sort(), random)
+    public = {
+        "members": tables.members.join(nameless, on=MEMBER_ID, how="anti"),
+        "ratings": tables.ratings.join(dealt, on=MEMBER_ID, how="anti").with_columns(_day(RATED_AT)),
+        "plays": plays.with_columns(_day(PLAYED_AT)),
+    }
+    renamed = {name: _renamed(rows, new_ids) for name, rows in public.items()} | {"movies": tables.movies}
+    answers = _renamed(targets, new_ids).with_columns(pl.int_range(1, pl.len() + 1).alias(QUESTION))
+    return Challenge(renamed, answers.select(QUESTION, MEMBER_ID, MOVIE_ID, RATING, KIND, PART), new_ids)
+
+
+def write_challenge(folder: Path, made: Challenge, scale: Scale) -> None:
+    """Write all files into an empty folder."""
+    public, answers = folder / PUBLIC, folder / ANSWERS
+    public.mkdir(parents=True)
+    answers.mkdir()
+    schema = f"[ratings]\nscale = [{scale.low!r}, {scale.high!r}]\nenjoyed_from = {scale.enjoyed_from!r}\n"
+    write_data_directory(public / DATA, made.public, "the public part of a challenge", schema)
+    made.answers.select(QUESTION, MEMBER_ID, MOVIE_ID).write_csv(public / QUESTIONS)
+    (public / "README.md").write_text(RULES.format(low=scale.low, high=scale.high), encoding="utf-8")
+    made.answers.write_parquet(answers / ANSWERS_FILE)
+    made.member_ids.write_parquet(answers / MEMBERS_OF)
+
+
+def write_about(folder: Path, about: Mapping[str, object]) -> None:
+    """Write how the challenge was made, beside the answers."""
+    (folder / ANSWERS / ABOUT).write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _dealt(tables: Tables, held_out: pl.Series) -> pl.DataFrame:
+    """member_id, evidence and part of the held-out members; who has no attributes is dealt none."""
+    attributes = [pl.col(name).is_not_null() for name in tables.members.columns if name != MEMBER_ID]
+    described = tables.members.filter(pl.any_horizontal(attributes) if attributes else pl.lit(False))[MEMBER_ID]
+    place = pl.int_range(pl.len())
+    kinds, parts = pl.Series(EVIDENCE), pl.Series(PARTS)
+    rows = pl.DataFrame({MEMBER_ID: held_out}).with_columns(
+        place.mod(len(EVIDENCE)).alias("kind"),
+        (place // len(EVIDENCE)).mod(len(PARTS)).alias("half"),
+        pl.col(MEMBER_ID).is_in(described.implode()).alias("described"),
+    )
+    kind = pl.when("described").then(pl.col("kind")).otherwise(pl.col("kind") - pl.col("kind").mod(2))
+    rows = rows.with_columns(kind)
+    return rows.select(
+        MEMBER_ID, kinds.gather(rows["kind"]).alias(KIND), parts.gather(rows["half"]).alias(PART)
+    )  # fmt: skip
+
+
+def _with_what_is_shown(targets: pl.DataFrame, plays: pl.DataFrame) -> pl.DataFrame:
+    """The targets, with the kind of evidence of those who turn out to have no plays set right."""
+    shown = pl.col(MEMBER_ID).is_in(plays[MEMBER_ID].unique().implode())
+    without = {EVIDENCE[2]: EVIDENCE[0], EVIDENCE[3]: EVIDENCE[1]}
+    return targets.with_columns(pl.when(shown).then(KIND).otherwise(pl.col(KIND).replace(without)).alias(KIND))
+
+
+def _new_ids(member_ids: pl.Series, random: np.random.Generator) -> pl.DataFrame:
+    numbers: NDArray[np.int64] = random.permutation(len(member_ids))
+    width = len(str(len(member_ids)))
+    ids = pl.Series([f"p{number:0{width}}" for number in numbers], dtype=pl.String)
+    return pl.DataFrame({PUBLIC_ID: ids, MEMBER_ID: member_ids}).sort(PUBLIC_ID)
+
+
+def _renamed(rows: pl.DataFrame, new_ids: pl.DataFrame) -> pl.DataFrame:
+    """The rows with new ids of members, sorted by them, so that their order tells nothing."""
+    pairs = [MEMBER_ID, *([MOVIE_ID] if MOVIE_ID in rows.columns else [])]
+    renamed = rows.join(new_ids, on=MEMBER_ID).drop(MEMBER_ID).rename({PUBLIC_ID: MEMBER_ID})
+    return renamed.select(rows.columns).sort(pairs)
+
+
+def _day(column: str) -> pl.Expr:
+    """Times to the day: the very second would tell who it was to anyone who has seen it elsewhere."""
+    return (pl.col(column) / DAY_SECONDS).floor() * DAY_SECONDS

@@ -1,0 +1,138 @@
+"""Scores anyone's answers to a challenge."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from features.columns import MEMBER_ID, MOVIE_ID, RATING
+from features.movies import PRIOR_RATINGS
+from training.challenge.make import (
+    ABOUT,
+    ANSWERS,
+    ANSWERS_FILE,
+    DATA,
+    EVIDENCE,
+    KIND,
+    PART,
+    PUBLIC,
+    QUESTION,
+    QUESTIONS,
+)
+from training.errors import DataError, Problem
+from training.evaluation.scores import rmse
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a challenge's answers are held against."""
+
+    answers: pl.DataFrame
+    """question, member_id, movie_id, rating, evidence, part, movie_mean; in order of the questions."""
+    about: dict[str, Any]
+    """How the challenge was made."""
+
+
+def read_key(folder: Path) -> Key:
+    """The key of a challenge's folder; raises DataError where it is none."""
+    try:
+        about = json.loads((folder / ANSWERS / ABOUT).read_text(encoding="utf-8"))
+        answers = pl.read_parquet(folder / ANSWERS / ANSWERS_FILE)
+        ratings = pl.read_parquet(folder / PUBLIC / DATA / "ratings.parquet")
+        (about["low"], about["high"], about["fingerprint"])  # a KeyError tells that they aren't there
+    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+        text = f"isn't the folder of a challenge, or not the whole of it: {type(error).__name__}"
+        raise DataError([Problem(str(folder), text)]) from error
+    mean = float(ratings[RATING].mean())  # type: ignore[arg-type]
+    means = ratings.group_by(MOVIE_ID).agg(
+        (mean + (pl.col(RATING) - mean).sort().sum() / (pl.len() + PRIOR_RATINGS)).alias("movie_mean")
+    )
+    beside = answers.join(means, on=MOVIE_ID, how="left", maintain_order="left")
+    return Key(beside.with_columns(pl.col("movie_mean").fill_null(mean)), about)
+
+
+def read_answers(file: Path, key: Key) -> pl.Series:
+    """The ratings of an answers file in order of the questions; raises DataError with all that is wrong with it."""
+    return read_answers_of(_read(file), file.name, key)
+
+
+def read_answers_of(rows: pl.DataFrame, name: str, key: Key) -> pl.Series:
+    """The same of a table with this name."""
+    joined_on = [QUESTION] if QUESTION in rows.columns else [MEMBER_ID, MOVIE_ID]
+    lacking = [column for column in [*joined_on, RATING] if column not in rows.columns]
+    if lacking:
+        text = f"needs the columns question and rating (or member_id, movie_id and rating); lacks {', '.join(lacking)}"
+        raise DataError([Problem(name, text)])
+    rows = rows.select(*_as_text(joined_on), pl.col(RATING).cast(pl.Float64, strict=False))
+    wanted = key.answers.select(pl.col(joined_on).cast(pl.String))
+    problems = []
+    bad = rows.filter(pl.col(RATING).is_null() | ~pl.col(RATING).is_finite())
+    unknown = rows.join(wanted, on=joined_on, how="anti", nulls_equal=True)
+    repeated = rows.filter(pl.struct(joined_on).is_duplicated())
+    missing = wanted.join(rows, on=joined_on, how="anti")
+    for found, column, text in (
+        (bad, RATING, "whose rating is no finite number"),
+        (unknown, joined_on[0], "of no question of the challenge"),
+        (repeated, joined_on[0], "with a question that is answered more than once"),
+        (missing, joined_on[0], "missing: every question needs an answer"),
+    ):
+        if not found.is_empty():
+            example = " ".join(str(found.item(0, one)) for one in joined_on)
+            problems.append(Problem(name, text, column, len(found), example))
+    if problems:
+        raise DataError(problems)
+    return wanted.join(rows, on=joined_on, how="left", maintain_order="left")[RATING]
+
+
+def score(key: Key, ratings: pl.Series, part: str) -> dict[str, dict[str, float]]:
+    """Questions, RMSE, that of the movie mean and the improvement in percent: of all, and by kind of evidence."""
+    low, high = key.about["low"], key.about["high"]
+    rows = key.answers.with_columns(ratings.clip(low, high).alias("answer")).filter(pl.col(PART) == part)
+    found = {ALL: _scores(rows)}
+    for kind in EVIDENCE:
+        own = rows.filter(pl.col(KIND) == kind)
+        if not own.is_empty():
+            found[kind] = _scores(own)
+    return found
+
+
+def read_questions(folder: Path) -> pl.DataFrame:
+    """question, member_id and movie_id of a challenge, as text; raises DataError where there are none."""
+    try:
+        return pl.read_csv(folder / PUBLIC / QUESTIONS, infer_schema=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError([Problem(QUESTIONS, f"can't be read: {type(error).__name__}")]) from error
+
+
+def _as_text(columns: list[str]) -> list[pl.Expr]:
+    """Ids as text; a number of a question that another tool made a fraction (1.0) is still that number."""
+    number = pl.col(QUESTION).cast(pl.Float64, strict=False)
+    whole = number.cast(pl.Int64, strict=False).cast(pl.String)
+    question = pl.when(number == number.floor()).then(whole).otherwise(pl.col(QUESTION).cast(pl.String))
+    return [question.alias(QUESTION) if name == QUESTION else pl.col(name).cast(pl.String) for name in columns]
+
+
+def _scores(rows: pl.DataFrame) -> dict[str, float]:
+    truth, answer, mean = (rows[name].to_numpy() for name in (RATING, "answer", "movie_mean"))
+    ours, base = rmse(answer, truth), rmse(mean, truth)
+    return {
+        "questions": float(len(rows)),
+        "rmse": ours,
+        "movie_mean_rmse": base,
+        "improvement_percent": 100 * (1 - ours / base) if base > 0 and np.isfinite(base) else 0.0,
+    }
+
+
+def _read(file: Path) -> pl.DataFrame:
+    try:
+        if file.suffix == ".parquet":
+            return pl.read_parquet(file)
+        return pl.read_csv(file, infer_schema=False)
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        text = f"can't be read as {'Parquet' if file.suffix == '.parquet' else 'CSV'}: {type(error).__name__}"
+        raise DataError([Problem(file.name, text)]) from error

@@ -1,0 +1,132 @@
+"""`training challenge`: make a challenge of a data directory, answer one, score answers."""
+
+import argparse
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from features.columns import MEMBER_ID, MOVIE_ID, RATING
+from model.artifact.artifact import ArtifactError, load_model
+from model.prediction.model import Model
+from model.store.store import Store, StoreError
+from training.challenge import leaderboard
+from training.challenge.make import DATA, PUBLIC, QUESTION, make_challenge, write_about, write_challenge
+from training.challenge.score import read_answers, read_key, read_questions, score
+from training.commands.predict import predictions_of, write_table
+from training.data.dataset import make_dataset
+from training.data.reading.tables import Tables, read_tables
+from training.errors import DataError, Problem
+from training.versions.publish import fingerprint
+
+FAILED = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `training challenge`, by action."""
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    make = actions.add_parser("make", help="hold members out, and ask for what they rated")
+    make.add_argument("--data", type=Path, required=True, help="the data directory to make it of")
+    make.add_argument("--out", type=Path, required=True, help="a new folder for it")
+    make.add_argument("--share", type=_share, default=0.2, help="share of the raters to hold out (default 0.2)")
+    make.add_argument("--seed", type=int, default=0, help="the same seed makes the same challenge (default 0)")
+    make.set_defaults(action=_make)
+    asked = actions.add_parser("answer", help="answer its questions with the model that serves")
+    asked.add_argument("--challenge", type=Path, required=True, help="the challenge's folder")
+    asked.add_argument("--models", type=Path, required=True, help="the folder of models made of its public part")
+    asked.add_argument("--out", type=Path, required=True, help="a file to write: .parquet or .csv")
+    asked.set_defaults(action=_answer)
+    scored = actions.add_parser("score", help="score answers, and enter them on the leaderboard")
+    scored.add_argument("--challenge", type=Path, required=True, help="the challenge's folder")
+    scored.add_argument("--answers", type=Path, required=True, help="a file with question and rating: .csv or .parquet")
+    scored.add_argument("--name", help="whose they are; without a name they aren't entered")
+    scored.add_argument("--final", action="store_true", help="tell the score of the test too")
+    scored.set_defaults(action=_score)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do the action; raises DataError where data, folder or answers are wrong."""
+    return int(arguments.action(arguments))
+
+
+def _make(arguments: argparse.Namespace) -> int:
+    out: Path = arguments.out
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError([Problem(str(out), "is there already: name a new folder")])
+    tables = read_tables(arguments.data)
+    made = make_challenge(tables, arguments.share, np.random.default_rng([arguments.seed, 30]))
+    out = out.resolve()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as beside:
+        folder = Path(beside) / "challenge"
+        write_challenge(folder, made, tables.scale)
+        public = fingerprint(read_tables(folder / PUBLIC / DATA))
+        about = {"seed": arguments.seed, "share": arguments.share, "fingerprint": public}
+        write_about(folder, about | {"low": tables.scale.low, "high": tables.scale.high})
+        if out.exists():
+            out.rmdir()
+        folder.rename(out)
+    held_out = made.answers[MEMBER_ID].n_unique()
+    print(f"{out} asks {len(made.answers):,} questions about {held_out:,} members; give away {PUBLIC}/ only")
+    return 0
+
+
+def _answer(arguments: argparse.Namespace) -> int:
+    questions = read_questions(arguments.challenge)
+    tables = read_tables(arguments.challenge / PUBLIC / DATA)
+    try:
+        store = Store(arguments.models)
+        version = store.current()
+        if version is None:
+            raise StoreError("no model is published there")
+        model = load_model(store.fetch(version))
+    except (StoreError, ArtifactError) as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    write_table(answers_of(model, tables, questions), arguments.out)
+    print(f"{len(questions):,} answers by version {version}")
+    return 0
+
+
+def answers_of(model: Model, tables: Tables, questions: pl.DataFrame) -> pl.DataFrame:
+    """question, member_id, movie_id and rating, as `score` takes them."""
+    predicted = pl.concat(list(predictions_of(model, make_dataset(tables, model.schema), questions)))
+    found = predicted.select(MEMBER_ID, MOVIE_ID, RATING)
+    return questions.select(QUESTION, MEMBER_ID, MOVIE_ID).join(
+        found, on=[MEMBER_ID, MOVIE_ID], how="left", maintain_order="left"
+    )
+
+
+def _score(arguments: argparse.Namespace) -> int:
+    key = read_key(arguments.challenge)
+    name = leaderboard.clean(arguments.name) if arguments.name is not None else None
+    ratings = read_answers(arguments.answers, key)
+    told = {part: score(key, ratings, part) for part in ("quiz", *(["test"] if arguments.final else []))}
+    for part, scores in told.items():
+        whole = scores["all"]
+        print(f"{part}: RMSE {whole['rmse']:.4f}, {whole['improvement_percent']:+.2f} % over the movie mean")
+        for kind, row in scores.items():
+            print(
+                f"  {kind:<20}  {row['questions']:>9,.0f} questions  RMSE {row['rmse']:.4f}  movie mean "
+                f"{row['movie_mean_rmse']:.4f}  {row['improvement_percent']:+.2f} %"
+            )
+    if name is not None:
+        entries = enter(arguments.challenge, name, told)
+        print(f"\n{leaderboard.table(entries)}")
+    return 0
+
+
+def enter(folder: Path, name: str, told: dict[str, dict[str, dict[str, float]]]) -> list[leaderboard.Entry]:
+    """Enter scores on the leaderboard; returns all entries."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return leaderboard.enter(folder, leaderboard.entry_of(name, now, told["quiz"], told.get("test")))
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share <= 0.5:
+        raise argparse.ArgumentTypeError("must be above 0 and at most 0.5")
+    return share

@@ -1,0 +1,72 @@
+"""`training evaluate`: the never-rater evaluation alone."""
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from training.commands.options import at_least
+from training.commands.progress import Progress
+from training.data.folders import refuse_unwritable
+from training.data.preparation import cores, prepare
+from training.evaluation.by_time import evaluate_by_time
+from training.evaluation.evaluate import evaluate
+from training.evaluation.moment import At, at, moment_of
+from training.fit.fit_model import FitSettings, fit_model
+from training.fit.reweighting import add_reweighting, reweighting_notes
+from training.report.comparison import against, read_report
+from training.report.markdown import markdown
+from training.report.report_files import report_files
+from training.settings import read_fit_settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `training evaluate`."""
+    parser.add_argument("--data", type=Path, required=True, help="the data directory to learn from")
+    parser.add_argument(
+        "--settings", type=Path, help="a settings file, as `training tune` writes one; else the defaults"
+    )
+    parser.add_argument("--folds", type=at_least(2), help="member folds, at least 2 (default: the settings', 5)")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="seed of all random numbers (default 0)")
+    parser.add_argument("--min-holders", type=at_least(1), default=20, help="as for retrain (default 20)")
+    add_reweighting(parser)
+    parser.add_argument("--before", type=Path, help="the report.json of an earlier evaluation, for report.html")
+    parser.add_argument(
+        "--by-time", action="store_true",
+        help="also train on what was rated before a moment and predict what was rated after it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--at", type=at, default=At(share=0.8),
+        help="that moment: a time, or the share of ratings that were given before it (default 0.8)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, default=Path("evaluation"),
+        help="folder for report.json, report.md and report.html; made if missing (default %(default)s)",
+    )  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show the report and write it."""
+    refuse_unwritable("--out", arguments.out)
+    before = read_report(arguments.before) if arguments.before else None
+    settings = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
+    settings = replace(settings, folds=arguments.folds or settings.folds, reweight=arguments.reweight)
+    progress = Progress(time.monotonic)
+    tables, data, merged = prepare(arguments.data, arguments.min_holders)
+    if arguments.by_time:
+        moment_of(tables.ratings, arguments.at)  # refused before any work where there are no times
+    fit = fit_model(data, arguments.seed, settings, cores(), progress)
+    evaluation = evaluate(fit, arguments.seed, progress)
+    notes = [*(str(one) for one in merged), *reweighting_notes(arguments.reweight, fit.reweighting)]
+    del fit  # the fit by time needs the memory
+    if arguments.by_time:
+        evaluation["by_time"] = evaluate_by_time(
+            tables, data, arguments.at, arguments.seed, settings, cores(), progress
+        )  # fmt: skip
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    first = [against(evaluation, before, "an earlier evaluation")] if before else []
+    for name, content in report_files(evaluation, notes, first).items():
+        (arguments.out / name).write_bytes(content)
+    print(markdown(evaluation, notes))
+    print(f"written to {arguments.out / 'report.md'}; report.html and report.json beside it tell the same")
+    return 0

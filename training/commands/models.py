@@ -1,0 +1,175 @@
+"""`training models`: list, show and compare published versions, and say which serves."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from model.artifact.artifact import load_model
+from model.files.manifest import read_manifest, read_run
+from model.files.plain_files import ArtifactError
+from model.store.open import open_store
+from model.store.signature import private_key, sign
+from model.store.store import CANDIDATE, CURRENT, Store, StoreError
+from training.gate import report as gate_report
+from training.gate.gate import RECORD
+from training.versions.compare import diff, text
+
+FAILED, REFUSED = 1, 2
+ACTIONS = ("list", "show", "diff", "promote", "candidate", "rollback", "prune", "sign")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `training models`."""
+    parser.add_argument("action", choices=ACTIONS, help="what to do")
+    parser.add_argument("version", nargs="?", help="a version; show and sign take the one that serves if none is given")
+    parser.add_argument(
+        "other", nargs="?", help="for diff: what to compare it with; the one that serves if none is given"
+    )
+    parser.add_argument("--models", required=True, help="the folder, or address, of published models")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="for sign: the ed25519 private key in PEM")
+    parser.add_argument("--json", action="store_true", help="for diff: tell it for programs")
+    add_keeping(parser)
+
+
+def add_keeping(parser: argparse.ArgumentParser) -> None:
+    """The options of whatever removes old versions."""
+    parser.add_argument(
+        "--keep", type=int, default=10, metavar="NUMBER", help="keep at least so many versions (default 10)"
+    )
+    parser.add_argument(
+        "--keep-days", type=float, default=30.0, metavar="DAYS", help="keep all that are younger than this (default 30)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do the action; 2 for a version that isn't there, 1 for one that can't be loaded."""
+    version = arguments.version
+    try:
+        store = open_store(arguments.models)
+        match arguments.action:
+            case "list":
+                _list(store)
+            case "show":
+                _show(store, _existing(store, version or store.current()))
+            case "diff":
+                _diff(store, version, arguments.other or store.current(), as_json=arguments.json)
+            case "promote":
+                _promote(store, version)
+            case "candidate":
+                _offer(store, version)
+            case "rollback":
+                _roll_back(store, version)
+            case "sign":
+                _sign(store, _existing(store, version or store.current()), arguments.key)
+            case "prune":
+                for gone in store.prune(arguments.keep, arguments.keep_days, time.time()):
+                    print(f"version {gone} is removed")
+    except StoreError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    except ArtifactError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    return 0
+
+
+def _diff(store: Store, first: str | None, second: str | None, *, as_json: bool) -> None:
+    if first is None:
+        raise StoreError("diff needs a version")
+    models = [load_model(store.fetch(_existing(store, version))) for version in (first, second)]
+    found = diff(store, *models)
+    print(json.dumps(found, indent=1, sort_keys=True) if as_json else text(found))
+
+
+def _promote(store: Store, version: str | None) -> None:
+    if version is None:
+        raise StoreError("promote needs a version")
+    load_model(store.fetch(_existing(store, version)))
+    store.promote(version)
+    print(f"version {version} serves")
+
+
+def _offer(store: Store, version: str | None) -> None:
+    if version is None:
+        raise StoreError("candidate needs a version")
+    load_model(store.fetch(_existing(store, version)))
+    store.set_label(CANDIDATE, version)
+    print(f"version {version} is the candidate")
+
+
+def _roll_back(store: Store, version: str | None) -> None:
+    """End the candidate if there is one; else let the version serve that served before, or the one that is named."""
+    labels = store.labels()
+    if version is not None:
+        _promote(store, version)
+    elif CANDIDATE in labels:
+        store.remove_label(CANDIDATE)
+        print(f"version {labels[CANDIDATE]} is no longer the candidate; version {labels.get(CURRENT)} serves on")
+    else:
+        print(f"version {store.roll_back()} serves")
+
+
+def _list(store: Store) -> None:
+    """One line a version, however damaged it is."""
+    names: dict[str, list[str]] = {}
+    for label, version in store.labels().items():
+        names.setdefault(version, []).append("serves" if label == CURRENT else label)
+    for version in sorted(store.versions(), key=lambda version: (_trained_at(store, version), version)):
+        print(f"{version}  {_trained_at(store, version):25}  {', '.join(names.get(version, []))}".rstrip())
+    for told in store.damaged_labels():
+        print(told, file=sys.stderr)
+
+
+def _show(store: Store, version: str) -> None:
+    """Where a version comes from, what names it and what was said of it, then its report."""
+    folder = store.fetch(version)
+    manifest = read_manifest(folder)
+    labels = [label for label, named in store.labels().items() if named == version]
+    print(f"version {version}, trained at {_trained_at(store, version)}, seed {manifest.seed}")
+    print(f"labels {', '.join(labels) or 'none'}")
+    print(f"data {manifest.data_fingerprint}")
+    print(", ".join(f"{name} {count:,}" for name, count in manifest.data.items()))
+    print(", ".join(f"{name} {number}" for name, number in manifest.libraries.items()))
+    with suppress(ArtifactError):
+        made = read_run(folder)
+        print(f"code {made.commit or 'unknown'}, made while {made.parent or 'no version'} served")
+    print(f"records {', '.join(store.records(version)) or 'none'}")
+    print((folder / "report.md").read_text(encoding="utf-8"))
+    if (verdict := store.read_record(version, RECORD)) is not None:
+        print(gate_report.markdown(json.loads(verdict)))
+
+
+def key_in(path: Path) -> Callable[[Store, str], None]:
+    """What signs versions by the private key in a file; raises StoreError."""
+    try:
+        key = private_key(path.read_bytes())
+    except OSError as error:
+        raise StoreError(f"the key can't be read: {type(error).__name__}") from error
+    except ValueError as error:
+        raise StoreError(str(error)) from error
+    return lambda store, version: sign(store, version, key)
+
+
+def _sign(store: Store, version: str, path: Path | None) -> None:
+    if path is None:
+        raise StoreError("sign needs --key, a file with an ed25519 private key in PEM")
+    key_in(path)(store, version)
+    print(f"version {version} is signed")
+
+
+def _existing(store: Store, version: str | None) -> str:
+    if version is None or version not in store.versions():
+        raise StoreError(f"there is no version {version}" if version else "there is no such version")
+    return version
+
+
+def _trained_at(store: Store, version: str) -> str:
+    """When a version was trained, in words where that can't be read."""
+    try:
+        return read_run(store.fetch(version)).trained_at
+    except ArtifactError:
+        return "unknown"

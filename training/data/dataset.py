@@ -1,0 +1,131 @@
+"""The tables as arrays: members and movies by row number, attributes and genres as numbers."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATING, RELEASE_YEAR
+from features.movies import MEMBER, MOVIE
+from features.plays import AGE_DAYS
+from features.schema import Attribute, Schema
+from model.facts.facts import SECONDS_PER_DAY
+from training.data.reading.tables import Tables
+from training.errors import DataError, Problem
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """N members, M movies, R ratings, P plays; ratings and plays in order of member, then movie."""
+
+    schema: Schema
+    """What the columns mean."""
+    member_ids: pl.Series
+    """(N,) in text order: everyone in any table."""
+    movie_ids: pl.Series
+    """(M,) in text order: the catalogue."""
+    attributes: NDArray[np.float32]
+    """(N, A) category numbers or numbers; NaN where unknown."""
+    release_year: NDArray[np.float32]
+    """(M,) NaN where unknown."""
+    genres: NDArray[np.float32]
+    """(M, G) 0 or 1; a row of NaN where unknown."""
+    movie_attributes: NDArray[np.float32]
+    """(M, B) category numbers or numbers; NaN where unknown."""
+    ratings: pl.DataFrame
+    """(R,) member, movie, rating."""
+    plays: pl.DataFrame
+    """(P,) member, movie, completion, age_days (null where unknown)."""
+
+    @property
+    def raters(self) -> NDArray[np.int64]:
+        """Rows of the members who rate, ascending."""
+        return self.ratings[MEMBER].unique().sort().to_numpy().astype(np.int64)
+
+    def hiding_ratings_of(self, members: NDArray[np.bool_]) -> "Dataset":
+        """The same data without the ratings and the plays of these members (an (N,) mask)."""
+        kept = pl.Series(~members)
+        return replace(
+            self,
+            ratings=self.ratings.filter(kept.gather(self.ratings[MEMBER])),
+            plays=self.plays.filter(kept.gather(self.plays[MEMBER])),
+        )
+
+
+def make_dataset(tables: Tables, schema: Schema) -> Dataset:
+    """The tables by row number, read as the schema says."""
+    member_ids = (
+        pl.concat([frame[MEMBER_ID].unique() for frame in (tables.members, tables.ratings, tables.plays)])
+        .unique()
+        .sort()
+    )
+    movie_ids = tables.movies[MOVIE_ID].sort()
+    members = pl.DataFrame({MEMBER_ID: member_ids}).join(
+        tables.members, on=MEMBER_ID, how="left", maintain_order="left"
+    )
+    movies = tables.movies.sort(MOVIE_ID)
+    ratings = numbered(tables.ratings, member_ids, movie_ids).select(MEMBER, MOVIE, RATING)
+    end = schema.end_of_data if schema.end_of_data is not None else 0.0
+    age = ((end - pl.col(PLAYED_AT)) / SECONDS_PER_DAY).clip(lower_bound=0.0).alias(AGE_DAYS)
+    plays = numbered(tables.plays, member_ids, movie_ids).select(MEMBER, MOVIE, COMPLETION, age)
+    return Dataset(
+        schema,
+        member_ids,
+        movie_ids,
+        encode_columns(members, schema.member_attributes),
+        movies[RELEASE_YEAR].cast(pl.Float32).fill_null(float("nan")).to_numpy(),
+        _genres(movies[GENRES], schema.genres),
+        encode_columns(movies, schema.movie_attributes),
+        ratings,
+        plays,
+    )
+
+
+def encode_columns(table: pl.DataFrame, attributes: tuple[Attribute, ...]) -> NDArray[np.float32]:
+    """(rows, A) the numbers that `facts.encode_attribute` gives for each value; a missing column is not known.
+
+    Raises DataError for text in place of numbers and the other way round, as where another table made the schema.
+    """
+    if not attributes:
+        return np.empty((len(table), 0), np.float32)
+    columns = []
+    for attribute in attributes:
+        column = pl.col(attribute.name)
+        if attribute.name not in table.columns or table[attribute.name].is_null().all():
+            column = pl.lit(float("nan"))
+        elif (table.schema[attribute.name] == pl.Float64) != (attribute.kind == "numeric"):
+            raise DataError([Problem(f"attribute {attribute.name}", f"isn't {attribute.kind}, as the schema has it")])
+        elif attribute.kind == "categorical":
+            numbers = {name: float(place) for place, name in enumerate(attribute.categories)}
+            other = float(len(attribute.categories)) if attribute.has_other else float("nan")
+            encoded = (
+                column.replace_strict(numbers, default=other, return_dtype=pl.Float32) if numbers else pl.lit(other)
+            )
+            column = pl.when(column.is_null()).then(float("nan")).otherwise(encoded)
+        columns.append(column.cast(pl.Float32).fill_null(float("nan")).alias(attribute.name))
+    return table.with_columns(columns).select([one.name for one in attributes]).to_numpy()
+
+
+def numbered(table: pl.DataFrame, member_ids: pl.Series, movie_ids: pl.Series) -> pl.DataFrame:
+    """Rows of a table of pairs with the row numbers of member and movie, in order of both."""
+    members = pl.LazyFrame({MEMBER_ID: member_ids}).with_row_index(MEMBER)
+    movies = pl.LazyFrame({MOVIE_ID: movie_ids}).with_row_index(MOVIE)
+    return (
+        table.lazy()
+        .join(members, on=MEMBER_ID)
+        .join(movies, on=MOVIE_ID)
+        .with_columns(pl.col(MEMBER, MOVIE).cast(pl.Int32))
+        .sort(MEMBER, MOVIE)
+        .collect()
+    )
+
+
+def _genres(lists: pl.Series, names: tuple[str, ...]) -> NDArray[np.float32]:
+    shares = np.zeros((len(lists), len(names)), np.float32)
+    number = {name: place for place, name in enumerate(names)}
+    frame = pl.DataFrame({"genre": lists}).with_row_index("row").explode("genre").drop_nulls()
+    known = frame.with_columns(pl.col("genre").replace_strict(number, default=None, return_dtype=pl.Int64)).drop_nulls()
+    shares[known["row"].to_numpy(), known["genre"].to_numpy()] = 1
+    shares[shares.sum(axis=1) == 0] = np.nan
+    return shares

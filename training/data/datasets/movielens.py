@@ -1,0 +1,165 @@
+"""`training import movielens`: a data directory of MovieLens 100K, 1M or a later CSV release, told by its files.
+
+Zip codes are left out and nothing is derived from them, since with gender and age they single out most members. Codes
+for ages and occupations (1M) become the names that the release gives them. Titles stay as published; the year in them
+becomes `release_year`.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from features.columns import GENRES, MEMBER_ID, MOVIE_ID, RATED_AT, RATING, RELEASE_YEAR, TITLE
+from training.data.reading.sources import readable
+from training.data.writer import refuse_foreign, write_data_directory
+from training.errors import DataError, Problem
+
+ReleaseTables = dict[str, pl.DataFrame]
+
+AGES = {
+    "1": "under 18",
+    "18": "18-24",
+    "25": "25-34",
+    "35": "35-44",
+    "45": "45-49",
+    "50": "50-55",
+    "56": "56 and over",
+}
+"""The bands of MovieLens 1M by the code that stands for them, from its README."""
+
+OCCUPATIONS = (
+    "other or not specified",
+    "academic or educator",
+    "artist",
+    "clerical or admin",
+    "college or graduate student",
+    "customer service",
+    "doctor or health care",
+    "executive or managerial",
+    "farmer",
+    "homemaker",
+    "K-12 student",
+    "lawyer",
+    "programmer",
+    "retired",
+    "sales or marketing",
+    "scientist",
+    "self-employed",
+    "technician or engineer",
+    "tradesman or craftsman",
+    "unemployed",
+    "writer",
+)
+"""Those of MovieLens 1M; the code is the place."""
+
+NO_GENRES = ("unknown", "(no genres listed)")
+"""What stands for genres where there are none, in 100K and in the later releases."""
+
+YEAR = r"\((\d{4})(?:[-\u2013]\d{0,4})?\)\s*$"
+"""The year at the end of a title; later releases have spans of years for series."""
+
+UNIT = "\x1f"
+"""Splits fields in place of `::`, since CSV readers take one character; no file contains it."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `training import`."""
+    parser.add_argument("format", choices=["movielens"], help="the data set's format")
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="the folder of the unpacked release")
+    parser.add_argument("--out", type=Path, required=True, help="the data directory to write")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the data directory; raises DataError where the source is none or the folder holds something else."""
+    refuse_foreign(arguments.out)
+    name, tables, lowest = read_release(arguments.source)
+    schema = f"[ratings]\nscale = [{lowest}, 5.0]\nenjoyed_from = 4.0\n"
+    write_data_directory(arguments.out, tables, f"import movielens, {name}", schema)
+    counts = ", ".join(f"{table} {len(rows):,}" for table, rows in tables.items())
+    print(f"{arguments.out} holds {counts} rows of {name}; zip codes were left out")
+    return 0
+
+
+def read_release(source: Path) -> tuple[str, ReleaseTables, float]:
+    """The name of the release, its tables and its lowest rating; raises DataError where the folder holds none."""
+    for name, files, read, lowest in RELEASES:
+        if not (source / files[0]).is_file():
+            continue
+        missing = [file for file in files if not (source / file).is_file()]
+        if missing:
+            raise DataError([Problem(str(source), f"{name} has a file {file}, which is missing") for file in missing])
+        with readable(str(source)):
+            return name, read(source), lowest
+    told = "; ".join(f"{name} by {', '.join(files)}" for name, files, _, _ in RELEASES)
+    raise DataError([Problem(str(source), f"holds no MovieLens release; they are told by their files: {told}")])
+
+
+def _read_100k(source: Path) -> ReleaseTables:
+    ratings = _fields(source / "u.data", "\t", [MEMBER_ID, MOVIE_ID, RATING, RATED_AT])
+    members = _fields(source / "u.user", "|", [MEMBER_ID, "age", "gender", "occupation", "zip"])
+    genres = _fields(source / "u.genre", "|", ["genre", "place"])["genre"].drop_nulls().to_list()
+    movies = _fields(source / "u.item", "|", [MOVIE_ID, TITLE, "released", "released on video", "address", *genres])
+    named = pl.concat_list([pl.when(pl.col(genre) == "1").then(pl.lit(genre)) for genre in genres]).list.drop_nulls()
+    released = pl.col("released").str.extract(r"(\d{4})$").cast(pl.Int64)
+    return {
+        "members": members.select(MEMBER_ID, pl.col("age").cast(pl.Int64), "gender", "occupation"),
+        "movies": movies.select(MOVIE_ID, TITLE, pl.coalesce(_year(), released).alias(RELEASE_YEAR), _genres(named)),
+        "ratings": _ratings(ratings),
+    }
+
+
+def _read_1m(source: Path) -> ReleaseTables:
+    ratings = _fields(source / "ratings.dat", "::", [MEMBER_ID, MOVIE_ID, RATING, RATED_AT], optional=1)
+    members = _fields(source / "users.dat", "::", [MEMBER_ID, "gender", "age", "occupation", "zip"])
+    movies = _fields(source / "movies.dat", "::", [MOVIE_ID, TITLE, GENRES])
+    occupations = {str(code): name for code, name in enumerate(OCCUPATIONS)}
+    named = [pl.col("age").replace(AGES), pl.col("occupation").replace(occupations)]
+    return {
+        "members": members.select(MEMBER_ID, "gender", *named),
+        "movies": movies.select(MOVIE_ID, TITLE, _year(), _genres(pl.col(GENRES).str.split("|"))),
+        "ratings": _ratings(ratings),
+    }
+
+
+def _read_later(source: Path) -> ReleaseTables:
+    names = {"userId": MEMBER_ID, "movieId": MOVIE_ID, "timestamp": RATED_AT}
+    ratings = pl.read_csv(source / "ratings.csv", infer_schema=False, glob=False).rename(names, strict=False)
+    movies = pl.read_csv(source / "movies.csv", infer_schema=False, glob=False).rename(names, strict=False)
+    return {
+        "members": ratings.select(pl.col(MEMBER_ID).unique(maintain_order=True)),
+        "movies": movies.select(MOVIE_ID, TITLE, _year(), _genres(pl.col(GENRES).str.split("|"))),
+        "ratings": _ratings(ratings),
+    }
+
+
+RELEASES: tuple[tuple[str, Sequence[str], Callable[[Path], ReleaseTables], float], ...] = (
+    ("MovieLens 100K", ("u.data", "u.user", "u.item", "u.genre"), _read_100k, 1.0),
+    ("MovieLens 1M", ("ratings.dat", "users.dat", "movies.dat"), _read_1m, 1.0),
+    ("a later MovieLens release", ("ratings.csv", "movies.csv"), _read_later, 0.5),
+)
+"""Name, files (the first tells the release), reader and lowest rating of each."""
+
+
+def _fields(path: Path, separator: str, names: list[str], optional: int = 0) -> pl.DataFrame:
+    """The fields of a headless latin-1 file as text; of the last ones that many may be missing from every row."""
+    text = path.read_bytes().decode("latin-1").replace(separator, UNIT).encode()
+    rows = pl.read_csv(text, separator=UNIT, has_header=False, infer_schema=False, quote_char=None)
+    if not len(names) - optional <= rows.width <= len(names):
+        raise DataError([Problem(path.name, f"has {rows.width} fields in its first row, not {len(names)}")])
+    return rows.rename(dict(zip(rows.columns, names, strict=False)))
+
+
+def _ratings(rows: pl.DataFrame) -> pl.DataFrame:
+    times = [pl.col(RATED_AT).cast(pl.Int64).mul(1_000_000).cast(pl.Datetime("us", "UTC"))] if RATED_AT in rows else []
+    return rows.select(MEMBER_ID, MOVIE_ID, pl.col(RATING).cast(pl.Float64), *times)
+
+
+def _year() -> pl.Expr:
+    return pl.col(TITLE).str.extract(YEAR).cast(pl.Int64).alias(RELEASE_YEAR)
+
+
+def _genres(named: pl.Expr) -> pl.Expr:
+    known = named.list.eval(pl.element().filter(~pl.element().is_in(NO_GENRES)))
+    return pl.when(known.list.len() > 0).then(known).alias(GENRES)

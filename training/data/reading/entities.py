@@ -1,0 +1,147 @@
+"""Reading members or movies: one row each, known columns and any attribute columns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import polars as pl
+
+from features.columns import GENRES, MEMBER_ID, MOVIE_ID, RELEASE_YEAR, TITLE
+from features.values import conversion
+from training.data.reading.checks import found, missing_columns, needs_id, needs_number, odd_headers, repeated, tally
+from training.data.reading.schema_file import SCHEMA_FILE, ColumnSettings
+from training.data.reading.sources import Source, collect
+from training.errors import DataError, Problem
+
+Kind = Literal["categorical", "flag", "numeric"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a table of members or movies holds beside its attributes."""
+
+    id: str
+    """The column of ids."""
+    known: Mapping[str, pl.DataType] = field(default_factory=dict)
+    """Optional columns that are no attributes, with the type they are read as."""
+
+
+MEMBERS = Layout(MEMBER_ID)
+MOVIES = Layout(MOVIE_ID, {TITLE: pl.String(), RELEASE_YEAR: pl.Float64(), GENRES: pl.List(pl.String())})
+
+
+def read_entities(source: Source, layout: Layout, settings: ColumnSettings) -> tuple[pl.DataFrame, list[Problem]]:
+    """The rows sorted by id, with all problems of their values.
+
+    Categorical attributes are text, numeric ones Float64. Raises DataError where the columns are so wrong that their
+    values can't be looked at.
+    """
+    unfit = _unfit_columns(source, layout, settings)
+    if unfit:
+        raise DataError(unfit)
+    columns = [pl.lit(None, dtype).alias(name) for name, dtype in layout.known.items() if name not in source.dtypes]
+    checks = [needs_id(layout.id)]
+    kinds = _kinds(source, layout, settings)
+    for name, dtype in source.dtypes.items():
+        if name in settings.ignore and name in layout.known:
+            columns.append(pl.lit(None, layout.known[name]).alias(name))
+        elif name != layout.id and name not in settings.ignore:
+            kind = kinds.get(name)
+            columns.append(_converted(name, dtype, kind).alias(name))
+            if _is_number(name, kind) and conversion.is_text(dtype):
+                no_number = conversion.text(name).cast(pl.Float64, strict=False).is_null()
+                checks.append(needs_number(name, conversion.is_given(name, dtype) & no_number))
+    canonical = source.rows.select(conversion.id_text(layout.id).alias(layout.id), *columns)
+    rows, tallied = collect(source.table, canonical, tally(source.rows, checks))
+    if rows.is_empty():
+        return rows, [Problem(source.table, "the table has no rows")]
+    problems = found(source.table, checks, tallied) + repeated(source.table, layout.id, rows)
+    attributes = [name for name in rows.columns if name != layout.id and name not in layout.known]
+    return rows.select(layout.id, *layout.known, *attributes).sort(layout.id), problems
+
+
+def _unfit_columns(source: Source, layout: Layout, settings: ColumnSettings) -> list[Problem]:
+    problems = missing_columns(source.table, source.dtypes, [layout.id])
+    problems += odd_headers(source.table, source.dtypes, is_csv=source.is_csv)
+    for key in ("categorical", "numeric", "ignore"):
+        for name in getattr(settings, key):
+            if name not in source.dtypes and name not in layout.known:
+                text = f"[{source.table}] {key} names the column {name!r}, which the table lacks"
+                problems.append(Problem(SCHEMA_FILE, text))
+            elif name == layout.id or (name in layout.known and key != "ignore"):
+                problems.append(Problem(SCHEMA_FILE, f"[{source.table}] {key} names {name!r}, which is no attribute"))
+    for name, dtype in source.dtypes.items():
+        wanted = None if name in settings.ignore else _wanted(name, dtype, layout)
+        if wanted is not None:
+            remedy = "" if name == layout.id else f"; else name it under ignore in {SCHEMA_FILE}"
+            problems.append(Problem(source.table, f"holds {dtype}, but must hold {wanted}{remedy}", name))
+    return problems
+
+
+def _wanted(name: str, dtype: pl.DataType, layout: Layout) -> str | None:
+    """What the column must hold, if it doesn't."""
+    if name == layout.id:
+        return None if conversion.is_id(dtype) else conversion.ID_TYPES
+    if name == GENRES and name in layout.known:
+        return None if conversion.is_genres(dtype) else conversion.GENRES_TYPES
+    if name == RELEASE_YEAR and name in layout.known:
+        return None if conversion.is_number(dtype) else conversion.NUMBER_TYPES
+    is_attribute = conversion.is_number(dtype) or dtype == pl.Boolean
+    return None if is_attribute else "text, numbers or flags"
+
+
+def _kinds(source: Source, layout: Layout, settings: ColumnSettings) -> dict[str, Kind]:
+    """What each attribute column is taken for."""
+    kinds: dict[str, Kind] = {}
+    unsure: list[str] = []
+    for name, dtype in source.dtypes.items():
+        if name == layout.id or name in layout.known or name in settings.ignore:
+            continue
+        if name in settings.numeric:
+            kinds[name] = "numeric"
+        elif name in settings.categorical:
+            kinds[name] = "categorical"
+        elif source.is_csv:
+            unsure.append(name)
+        else:
+            kinds[name] = "numeric" if dtype.is_numeric() else "categorical"
+    return kinds | _kinds_by_values(source, unsure)
+
+
+def _kinds_by_values(source: Source, names: list[str]) -> dict[str, Kind]:
+    """What columns of CSV are by their values; a number with a leading zero (02139) is a code, so a category."""
+    if not names:
+        return {}
+    looks = []
+    for name in names:
+        given = conversion.text(name)
+        is_number = given.cast(pl.Float64, strict=False).is_not_null() & ~given.str.contains(r"^[+-]?0\d")
+        is_flag = given.str.to_lowercase().is_in(["false", "true"])
+        looks += [
+            given.is_null().all().alias(f"blank {name}"),
+            (given.is_null() | is_number).all().alias(f"numeric {name}"),
+            (given.is_null() | is_flag).all().alias(f"flag {name}"),
+        ]
+    (looked,) = collect(source.table, source.rows.select(looks))
+    seen = looked.row(0, named=True)
+    return {name: _kind_of(*(seen[f"{look} {name}"] for look in ("blank", "numeric", "flag"))) for name in names}
+
+
+def _kind_of(is_blank: bool, is_numeric: bool, is_flag: bool) -> Kind:
+    if is_blank:
+        return "categorical"
+    return "numeric" if is_numeric else "flag" if is_flag else "categorical"
+
+
+def _is_number(name: str, kind: Kind | None) -> bool:
+    return kind == "numeric" or (kind is None and name == RELEASE_YEAR)
+
+
+def _converted(name: str, dtype: pl.DataType, kind: Kind | None) -> pl.Expr:
+    if _is_number(name, kind):
+        return conversion.number(name, dtype)
+    if kind == "flag":
+        return conversion.text(name).str.to_lowercase()
+    if kind == "categorical":
+        return conversion.category(name, dtype)
+    return conversion.genres(name, dtype) if name == GENRES else conversion.text(name)

@@ -1,0 +1,133 @@
+"""Reading ratings and plays: one row for each pair of a member and a movie."""
+
+import polars as pl
+
+from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING
+from features.values import conversion
+from training.data.reading.checks import Check, found, missing_columns, needs_id, needs_number, odd_headers, tally
+from training.data.reading.sources import Source, collect
+from training.errors import DataError, Problem
+
+PAIR = [MEMBER_ID, MOVIE_ID]
+
+FEWEST_RATERS = 20
+"""Fewer members who rate are too few to learn from."""
+
+NO_TIME = "with a time that can't be read (ISO 8601, or seconds, not milliseconds, since 1970)"
+
+
+def read_ratings(source: Source, scale: tuple[float, float] | None) -> tuple[pl.DataFrame, list[Problem]]:
+    """Ratings sorted by member and movie, the latest of each pair, with all problems of their values.
+
+    `rated_at` is in seconds since 1970 UTC, null where not known. Raises DataError where the columns are so wrong that
+    their values can't be looked at.
+    """
+    _refuse_unfit(source, {RATING: conversion.NUMBER_TYPES}, {RATED_AT: conversion.TIME_TYPES})
+    dtype = source.dtypes[RATING]
+    rating, given = conversion.number(RATING, dtype), conversion.is_given(RATING, dtype)
+    checks = [
+        Check(RATING, ~given, "without a rating", show=False),
+        needs_number(RATING, given & rating.is_null()),
+    ]
+    if scale is not None:
+        outside = f"outside the scale {scale[0]:g} to {scale[1]:g} that schema.toml gives"
+        checks.append(Check(RATING, ~rating.is_between(*scale), outside))
+    rated_at, time_checks = _time(source, RATED_AT)
+    rows, problems = _read(source, [rating.alias(RATING), rated_at], checks + time_checks)
+    problems += _too_few(source.table, rows)
+    rows = rows.drop_nulls([*PAIR, RATING]).sort([*PAIR, RATED_AT], nulls_last=False)
+    latest, ambiguous = _latest(rows)
+    if not ambiguous.is_empty():
+        why = "rated_at doesn't tell" if RATED_AT in source.dtypes else "there is no rated_at to tell"
+        text = f"with a second rating of one pair, and {why} the latest"
+        pair = "member {}, movie {}".format(*ambiguous.select(PAIR).row(0))
+        problems.append(Problem(source.table, text, rows=len(ambiguous), example=pair))
+    return latest, problems
+
+
+def read_plays(source: Source) -> tuple[pl.DataFrame, list[Problem]]:
+    """Plays as the table has them, with all problems of their values.
+
+    `played_at` is in seconds since 1970 UTC, `completion` from 0 to 1; both null where not known. Raises DataError
+    where the columns are so wrong that their values can't be looked at.
+    """
+    _refuse_unfit(source, {}, {PLAYED_AT: conversion.TIME_TYPES, COMPLETION: conversion.NUMBER_TYPES})
+    played_at, checks = _time(source, PLAYED_AT)
+    completion = pl.lit(None, pl.Float64)
+    if COMPLETION in source.dtypes:
+        dtype = source.dtypes[COMPLETION]
+        completion = conversion.number(COMPLETION, dtype)
+        checks += [
+            needs_number(COMPLETION, conversion.is_given(COMPLETION, dtype) & completion.is_null()),
+            Check(COMPLETION, ~completion.is_between(0, 1), "outside 0 to 1"),
+        ]
+    return _read(source, [played_at, completion.alias(COMPLETION)], checks)
+
+
+def all_plays(plays: pl.DataFrame | None, ratings: pl.DataFrame) -> pl.DataFrame:
+    """One row for each pair that was played or rated, sorted: the latest play of it and the highest completion."""
+    unknown = pl.lit(None, pl.Float64)
+    rated = ratings.select(*PAIR, unknown.alias(PLAYED_AT), unknown.alias(COMPLETION))
+    if plays is None or plays.is_empty():
+        return rated
+    every = pl.concat([plays, rated]).lazy().group_by(PAIR).agg(pl.col(PLAYED_AT, COMPLETION).max())
+    return every.sort(PAIR).collect(engine="streaming")
+
+
+def _refuse_unfit(source: Source, needed: dict[str, str], optional: dict[str, str]) -> None:
+    fits = {
+        conversion.ID_TYPES: conversion.is_id,
+        conversion.NUMBER_TYPES: conversion.is_number,
+        conversion.TIME_TYPES: conversion.is_time,
+    }
+    problems = missing_columns(source.table, source.dtypes, [*PAIR, *needed])
+    problems += odd_headers(source.table, source.dtypes, is_csv=source.is_csv)
+    for column, wanted in (dict.fromkeys(PAIR, conversion.ID_TYPES) | needed | optional).items():
+        dtype = source.dtypes.get(column)
+        if dtype is not None and not fits[wanted](dtype):
+            problems.append(Problem(source.table, f"holds {dtype}, but must hold {wanted}", column))
+    if problems:
+        raise DataError(problems)
+
+
+def _read(source: Source, columns: list[pl.Expr], checks: list[Check]) -> tuple[pl.DataFrame, list[Problem]]:
+    ids = [conversion.id_text(column).alias(column) for column in PAIR]
+    checks = [*map(needs_id, PAIR), *checks]
+    rows, tallied = collect(source.table, source.rows.select(*ids, *columns), tally(source.rows, checks))
+    return rows, found(source.table, checks, tallied)
+
+
+def _too_few(table: str, rows: pl.DataFrame) -> list[Problem]:
+    if rows.is_empty():
+        return [Problem(table, "the table has no rows")]
+    raters = rows[MEMBER_ID].drop_nulls().n_unique()
+    if raters >= FEWEST_RATERS:
+        return []
+    count = f"{raters} member{'' if raters == 1 else 's'}"
+    return [Problem(table, f"only {count} rated anything; at least {FEWEST_RATERS} are needed to learn from")]
+
+
+def _time(source: Source, column: str) -> tuple[pl.Expr, list[Check]]:
+    """How to read an optional column of times, and its checks."""
+    dtype = source.dtypes.get(column)
+    if dtype is None:
+        return pl.lit(None, pl.Float64).alias(column), []
+    given, seconds = conversion.is_given(column, dtype), conversion.seconds(column, dtype)
+    if conversion.is_text(dtype):
+        counted = conversion.counted_seconds(column, dtype)
+        (all_counted,) = collect(source.table, source.rows.select((~given | counted.is_not_null()).all()))
+        if all_counted.item():  # matching patterns of dates would take several times as long as all other reading
+            seconds = counted
+    return seconds.alias(column), [Check(column, given & seconds.is_null(), NO_TIME)]
+
+
+def _latest(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Of rows sorted by pair and time (unknown first): the last of each pair, and those that may be as late as it."""
+    if rows.is_empty():
+        return rows, rows
+    same_as_next = (pl.col(MEMBER_ID) == pl.col(MEMBER_ID).shift(-1)) & (pl.col(MOVIE_ID) == pl.col(MOVIE_ID).shift(-1))
+    rows = rows.with_columns(earlier=same_as_next.fill_null(False))
+    next_is_last = ~pl.col("earlier").shift(-1, fill_value=False)
+    as_late = pl.col(RATED_AT).is_null() | (next_is_last & (pl.col(RATED_AT) == pl.col(RATED_AT).shift(-1)))
+    ambiguous = rows.filter(pl.col("earlier") & as_late)
+    return rows.filter(~pl.col("earlier")).drop("earlier"), ambiguous.drop("earlier")

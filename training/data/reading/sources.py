@@ -1,0 +1,68 @@
+"""Finding a table of a data directory and opening it, as Parquet, CSV or a folder of Parquet parts."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from training.errors import DataError, Problem
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table that was found, not read yet."""
+
+    table: str
+    """Its name."""
+    rows: pl.LazyFrame
+    """Its rows; of CSV, every column is text, so that an id as 007 stays as it is."""
+    dtypes: dict[str, pl.DataType]
+    """Its columns."""
+    is_csv: bool
+    """Whether text columns may hold numbers and flags."""
+
+
+def open_table(folder: Path, table: str) -> Source | None:
+    """The table, or None where the folder has none; raises DataError if it stands there twice or can't be read."""
+    places = [folder / f"{table}.parquet", folder / f"{table}.csv", folder / table]
+    found = [place for place in places if place.exists()]
+    if not found:
+        return None
+    if len(found) > 1:
+        raise DataError([Problem(table, f"there are {' and '.join(map(_named, found))}; keep one of them")])
+    (place,) = found
+    with readable(table):
+        if place.is_dir():
+            parts = sorted(place.glob("*.parquet"))
+            if not parts:
+                raise DataError([Problem(table, f"the folder {_named(place)} holds no Parquet parts")])
+            return _opened(table, pl.scan_parquet(parts, glob=False, hive_partitioning=False), is_csv=False)
+        if place.suffix == ".csv":
+            return _opened(table, pl.scan_csv(place, infer_schema=False, glob=False), is_csv=True)
+        return _opened(table, pl.scan_parquet(place, glob=False, hive_partitioning=False), is_csv=False)
+
+
+def _opened(table: str, rows: pl.LazyFrame, *, is_csv: bool) -> Source:
+    return Source(table, rows, dict(rows.collect_schema()), is_csv)
+
+
+def _named(place: Path) -> str:
+    return f"{place.name}/" if place.is_dir() else place.name
+
+
+@contextmanager
+def readable(table: str) -> Iterator[None]:
+    """Tell what a broken file makes of the reader, a panic (no Exception) too, as a problem of that table."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise DataError([Problem(table, f"can't be read: {lines[0]}")]) from error
+
+
+def collect(table: str, *frames: pl.LazyFrame) -> list[pl.DataFrame]:
+    """The frames, computed in one pass over the table; raises DataError where the file is broken."""
+    with readable(table):
+        return pl.collect_all(frames, engine="streaming")

@@ -1,0 +1,91 @@
+"""Raters shown as never-raters: some of a rater's plays stay visible, the ratings of other movies are the targets."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from features.columns import COMPLETION, RATING
+from features.movies import MEMBER, MOVIE
+from features.plays import AGE_DAYS, VIEW
+from training.data.dataset import Dataset
+
+HALF = "half"
+SHORT = 2
+HIDING_SHARE, HIDDEN_SHARE = 0.5, 0.6
+"""Share of the short views that hide attributes, and the probability that such a one hides any of them."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """V views of raters, three for each rater: the two halves of its plays, then a short random part of the first."""
+
+    member: NDArray[np.int64]
+    """(V,) row of the member in the dataset."""
+    half: NDArray[np.int64]
+    """(V,) 0 and 1 for the halves of a member's plays, SHORT for the short part."""
+    attributes: NDArray[np.float32]
+    """(V, A) attributes that the view shows; NaN where unknown or hidden."""
+    plays: pl.DataFrame
+    """The visible plays: view, movie, completion, age_days, in order of view and movie."""
+    targets: pl.DataFrame
+    """The ratings to predict, of movies that the view does not show: view, movie, rating."""
+    play_count: NDArray[np.int64]
+    """(V,) visible plays."""
+
+    def only(self, chosen: NDArray[np.bool_]) -> "Views":
+        """The chosen views ((V,) mask), numbered anew, without targets."""
+        number = pl.Series(np.cumsum(chosen) - 1)
+        plays = self.plays.filter(pl.Series(chosen).gather(self.plays[VIEW]))
+        return Views(
+            self.member[chosen],
+            self.half[chosen],
+            self.attributes[chosen],
+            plays.with_columns(number.gather(plays[VIEW]).alias(VIEW)),
+            self.targets.clear(),
+            self.play_count[chosen],
+        )
+
+    @property
+    def shows_attributes(self) -> NDArray[np.bool_]:
+        """(V,) whether at least one attribute is known."""
+        return np.asarray(np.isfinite(self.attributes).any(axis=1), dtype=np.bool_)
+
+
+def make_views(data: Dataset, random: np.random.Generator) -> Views:
+    """Three views of each rater; a view can have no plays or no targets."""
+    raters = data.raters
+    place = np.full(len(data.member_ids), -1)
+    place[raters] = np.arange(len(raters))
+    owner = place[data.plays[MEMBER].to_numpy()]
+    plays = data.plays.with_columns(
+        pl.Series("rater", owner),
+        pl.Series(HALF, random.integers(0, 2, len(data.plays))),
+        pl.Series("draw", random.random(len(data.plays))),
+    ).filter(pl.col("rater") >= 0)
+    counts = np.bincount(plays.filter(pl.col(HALF) == 0)["rater"].to_numpy(), minlength=len(raters))
+    lengths = np.floor(np.exp(random.random(len(raters)) * np.log(np.maximum(counts, 1) + 1)))
+    halves = plays.with_columns((pl.col("rater") * 3 + pl.col(HALF)).alias(VIEW))
+    first = plays.filter(pl.col(HALF) == 0)
+    rank = pl.col("draw").rank("ordinal").over("rater")
+    short = first.filter(rank <= pl.Series(lengths[first["rater"].to_numpy()])).with_columns(
+        (pl.col("rater") * 3 + 2).alias(VIEW)
+    )
+    columns = [VIEW, MOVIE, COMPLETION, AGE_DAYS]
+    visible = pl.concat([halves.select(columns), short.select(columns)]).sort(VIEW, MOVIE)
+    rated = data.ratings.join(plays.select(MEMBER, MOVIE, "rater", HALF), on=[MEMBER, MOVIE])
+    first_half, other_half = pl.col(HALF) == 0, pl.col(HALF) == 1
+    targets = pl.concat(
+        [
+            rated.filter(keep).select((pl.col("rater") * 3 + offset).alias(VIEW), MOVIE, RATING)
+            for keep, offset in ((other_half, 0), (first_half, 1), (other_half, 2))
+        ]
+    ).sort(VIEW, MOVIE)
+    member = np.repeat(raters, 3)
+    half = np.tile([0, 1, SHORT], len(raters))
+    attributes = data.attributes[member]
+    hides = (half == SHORT) & (random.random(len(half)) < HIDING_SHARE)
+    attributes[hides[:, None] & (random.random(attributes.shape) < HIDDEN_SHARE)] = np.nan
+    play_count = np.bincount(visible[VIEW].to_numpy(), minlength=len(member))
+    return Views(member, half, attributes, visible, targets, play_count)

@@ -1,0 +1,250 @@
+"""Fits all parts of a model to a dataset, and predicts its raters as if they never rated."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from features.columns import RATING
+from model.artifact.serialization import Core
+from model.facts.evidence import MemberEvidence, MovieEvidence
+from model.prediction.calibration import Calibration
+from model.prediction.movie_targets import Offsets
+from model.prediction.pair_columns import PairColumns
+from model.prediction.trees import Trees
+from training.data.dataset import Dataset
+from training.data.views import SHORT, Views, make_views
+from training.fit.calibration.held_out import share_nearer
+from training.fit.calibration.intervals import calibrate
+from training.fit.calibration.isotonic import Steps
+from training.fit.cross_fit import OutOfFold, apply_apart, fit_priors
+from training.fit.fit_drift_reference import fit_reference
+from training.fit.out_of_fold_predictions import Judged
+from training.fit.out_of_fold_targets import Stage
+from training.fit.prior.movie_descriptions import fit_description
+from training.fit.prior.prior_settings import PriorSettings
+from training.fit.reweighting import Reweighting, reweight
+from training.fit.trees.fit_trees import TreeSettings, fit_trees, predict_chunks, without_member_mean
+from training.fit.trees.group_effects import grouped_attributes
+from training.fit.trees.pair_rows import PairTable, Rows, concatenate, movie_columns, target_rows
+
+Array = NDArray[np.float64]
+Report = Callable[[str], None]
+
+RATED, DESCRIBED, UNKNOWN = MovieEvidence.RATED, MovieEvidence.DESCRIBED, MovieEvidence.UNKNOWN
+DEMEANED = {MemberEvidence.ATTRIBUTES: 0.7, MemberEvidence.PLAYS: 1.0, MemberEvidence.ATTRIBUTES_AND_PLAYS: 1.0}
+"""Which share of a member's mean residual is taken out of what the trees learn, by evidence that they see."""
+UNRATED_ROWS = 100_000
+"""So many rows are looked at again as if their movie were only described, and as if it were unknown."""
+JUDGED_ROWS = 2_000_000
+"""Beyond so many ratings, those of each kind of evidence that weigh trees, calibrate and judge are drawn at random."""
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Settings of a whole fit."""
+
+    folds: int = 5
+    """Member folds for all that is out of fold."""
+    prior: PriorSettings = field(default_factory=PriorSettings)
+    """The factorization."""
+    trees: TreeSettings = field(default_factory=TreeSettings)
+    """The trees."""
+    reweight: bool = False
+    """Whether raters count as much as never-raters are like them."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted model and what it said of members it had not seen."""
+
+    core: Core
+    """What is served."""
+    judged: dict[tuple[MemberEvidence, MovieEvidence], Judged]
+    """Out-of-fold predictions for each kind of evidence."""
+    short: dict[MemberEvidence, Judged]
+    """The same for members of whom only few plays are shown."""
+    table: PairTable
+    """What their features were made from."""
+    judge: Callable[[PairTable, Rows], Judged]
+    """Out-of-fold predictions of rows, all of one kind of member evidence, of the same or of other views."""
+    reweighting: Reweighting | None = None
+    """What raters count, where that was asked for and there are never-raters enough."""
+
+    def of_views(self, views: Views, fold: NDArray[np.int64]) -> PairTable:
+        """What features of other views are made from, whose members are of those (V,) folds."""
+        table = self.table
+        return replace(table, views=views, apart=apply_apart(table.apart.fitted, table.data, views, fold))
+
+
+def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, report: Report) -> Fit:
+    """Fit everything, in so many threads; `report` is told of each step. The same data and seed give the same model."""
+    views = make_views(data, np.random.default_rng([seed, 1]))
+    folds = min(settings.folds, len(data.raters))
+    reweighting = reweight(data, seed) if settings.reweight else None
+    weight = None if reweighting is None else reweighting.weight
+    whole, apart = fit_priors(data, views, folds, seed, settings.prior, workers, report, weight)
+    report("features of pairs")
+    table = _pair_table(data, views, apart)
+    stage = Stage(table, whole, weight)
+    report("trees")
+    forest, half_forests = _fit_forests(table, stage, seed, settings.trees, report)
+    judged = {
+        (member, movie): _judge(table, stage, rows, half_forests)
+        for (member, movie), rows in _judged_rows(stage, np.random.default_rng([seed, 4])).items()
+    }
+    weights = {
+        member: _weight(judged[member, RATED], stage.weight(judged[member, RATED].rows))
+        for member in DEMEANED
+        if (member, RATED) in judged
+    }
+    judged = {key: one.following(weights.get(key[0], 0.0)) for key, one in judged.items()}
+
+    def judge(table: PairTable, rows: Rows) -> Judged:
+        weight = weights.get(MemberEvidence(int(rows.evidence[0])), 0.0) if len(rows) else 0.0
+        return _judge(table, stage, rows, half_forests if weight else []).following(weight)
+
+    short = {
+        member: judge(table, rows) for member, rows in _short_rows(table, np.random.default_rng([seed, 8])).items()
+    }
+    report("intervals and probabilities")
+    calibration = _calibrate(stage, judged, short)
+    pairs = PairColumns(movie_columns(data, whole, whole.prior.columns, table.grouped), table.grouped)
+    ratings = whole.table["ratings"].to_numpy()
+    offsets = {
+        member: _served_offsets(data, stage.offsets(member), ratings, np.random.default_rng([seed, 5]))
+        for member in stage.rows
+        if member in whole.prior.spread
+    }
+    heads = {member: head for member, head in whole.prior.heads.items() if member in offsets}  # only what was judged
+    reference = fit_reference(data, {key: stage.held(one) for key, one in judged.items()}, calibration)
+    core = Core(replace(whole.prior, heads=heads), offsets, pairs, Trees(forest, weights), calibration, reference)
+    return Fit(core, judged, short, table, judge, reweighting)
+
+
+def _pair_table(data: Dataset, views: Views, apart: OutOfFold) -> PairTable:
+    grouped = grouped_attributes(data)
+    fold_of = np.full(len(data.member_ids), -1)
+    fold_of[views.member] = apart.fold
+    movies = tuple(
+        movie_columns(data.hiding_ratings_of(fold_of == number), fitted, fitted.prior.columns, grouped)
+        for number, fitted in enumerate(apart.fitted)
+    )
+    return PairTable(data, views, apart, movies, grouped)
+
+
+def _fit_forests(
+    table: PairTable, stage: Stage, seed: int, settings: TreeSettings, report: Report
+) -> tuple[lightgbm.Booster | None, list[lightgbm.Booster]]:
+    """The forest that is served, and one for each half of the folds that saw the other half only."""
+    random = np.random.default_rng([seed, 6])
+    parts, offsets = [], []
+    for member in DEMEANED:
+        if member not in stage.rows:
+            continue
+        own = stage.rows[member]
+        most = settings.most_rows // (4 if member is MemberEvidence.PLAYS else 2)
+        taken = np.sort(random.permutation(len(own))[:most])
+        parts.append(own.take(taken))
+        offsets.append(stage.of(parts[-1], table))
+        for movie in (DESCRIBED, UNKNOWN):
+            few = np.sort(random.permutation(len(own))[: min(UNRATED_ROWS, len(own) // 8)])
+            parts.append(own.take(few).seen_as(movie))
+            offsets.append(stage.of(parts[-1], table))
+    if not parts:
+        return None, []
+    rows, offset = concatenate(parts), np.concatenate(offsets)
+    residual = rows.rating - table.base(rows)[0] - offset
+    target = np.empty(len(rows))
+    for member, share in DEMEANED.items():
+        chosen = rows.evidence == member
+        key = rows.view * 4 + rows.movie_evidence
+        target[chosen] = without_member_mean(residual[chosen], key[chosen], share)
+    features = table.all_features(rows, offset)
+    weight = stage.weight(rows) if stage.weighted else None
+    side = half_of(table, rows)
+    forests = []
+    for half in (0, 1):
+        report(f"trees, half {half + 1} of 2")
+        seen = side != half
+        forests.append(
+            fit_trees(features[seen], target[seen], seed, settings, None if weight is None else weight[seen])
+        )
+    report("trees, all")
+    return fit_trees(features, target, seed, settings, weight), forests
+
+
+def half_of(table: PairTable, rows: Rows) -> NDArray[np.int64]:
+    """(N,) which half of the folds a row's member is in: forests that judge it saw the other half."""
+    return (table.apart.fold[rows.view] * 2 >= len(table.apart.fitted)).astype(np.int64)
+
+
+def _judged_rows(stage: Stage, random: np.random.Generator) -> dict[tuple[MemberEvidence, MovieEvidence], Rows]:
+    found = {}
+    for member, every in stage.rows.items():
+        rows = every if len(every) <= JUDGED_ROWS else every.take(np.sort(random.permutation(len(every))[:JUDGED_ROWS]))
+        found[member, RATED] = rows
+        few = np.sort(random.permutation(len(rows))[:UNRATED_ROWS])
+        found[member, DESCRIBED] = rows.take(few).seen_as(DESCRIBED)
+        found[member, UNKNOWN] = rows.take(few).seen_as(UNKNOWN)
+    return found
+
+
+def _short_rows(table: PairTable, random: np.random.Generator) -> dict[MemberEvidence, Rows]:
+    found: dict[MemberEvidence, Rows] = {}
+    for member in (MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS):
+        if member in table.apart.factors:
+            known = np.isfinite(table.apart.factors[member][:, 0])
+            rows = target_rows(table.views, (table.views.half == SHORT) & known, member)
+            found[member] = rows.take(np.sort(random.permutation(len(rows))[:UNRATED_ROWS]))
+    return found
+
+
+def _judge(table: PairTable, stage: Stage, rows: Rows, forests: Sequence[lightgbm.Booster]) -> Judged:
+    offset = stage.of(rows, table)
+    base, deviation = table.base(rows)
+    prior = base + offset
+    rating = prior.copy()
+    if len(rows) and MemberEvidence(int(rows.evidence[0])) in DEMEANED:
+        side = half_of(table, rows)
+        for half, forest in enumerate(forests):
+            chosen = np.flatnonzero(side == half)
+            part = rows.take(chosen)
+            rating[chosen] += predict_chunks(forest, table.features(part, offset[chosen]), len(part))
+    member = MemberEvidence(int(rows.evidence[0])) if len(rows) else MemberEvidence.NOTHING
+    plays = table.views.play_count[rows.view] if member.has_plays else np.zeros(len(rows), np.int64)
+    extrapolation = np.zeros(len(rows))
+    if member in stage.distances:
+        extrapolation = share_nearer(table.apart.distance[member][rows.view], stage.distances[member])
+    return Judged(rows, prior, rating, deviation, plays, extrapolation)
+
+
+def _weight(judged: Judged, weight: Array) -> float:
+    """How much of the trees' correction holds on members that they had not seen: least squares, 0 to 1."""
+    correction = judged.rating - judged.prior
+    power = float((weight * correction) @ correction)
+    if power == 0:
+        return 0.0
+    return float(np.clip((weight * correction) @ (judged.rows.rating - judged.prior) / power, 0, 1))
+
+
+def _calibrate(
+    stage: Stage,
+    judged: dict[tuple[MemberEvidence, MovieEvidence], Judged],
+    short: dict[MemberEvidence, Judged],
+) -> Calibration:
+    data = stage.table.data
+    return calibrate(
+        {key: stage.held(one) for key, one in judged.items()},
+        {member: stage.held(one) for member, one in short.items()},
+        stage.distances,
+        data.schema.scale,
+        Steps.among(data.ratings[RATING].to_numpy()),
+    )
+
+
+def _served_offsets(data: Dataset, movies: Array, ratings: Array, random: np.random.Generator) -> Offsets:
+    description, told = fit_description(data, movies.T, ratings, random)
+    return Offsets(np.where(ratings > 0, movies, told.T), description)

@@ -1,0 +1,166 @@
+"""How far members who never rate differ from those who rate, on what is known of both."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import lightgbm
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from features.attributes import owners
+from features.movies import MEMBER, MOVIE
+from features.plays import VIEW, names, of_table
+from model.prediction.prior.member_inputs import MovieColumns, of_attributes
+from training.data.dataset import Dataset
+from training.evaluation.scores import area_under_curve
+
+Array = NDArray[np.float64]
+
+FEWEST = 50
+"""Fewer never-raters, or raters, tell nothing."""
+MOST = 20_000
+"""Beyond so many of each, some are drawn at random."""
+TOLD = 10
+"""How many of the largest differences are told."""
+KINDS = {"attributes and plays": (True, True), "attributes": (True, False), "plays": (False, True)}
+"""What is known of a never-rater: attributes, plays."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of N members: attributes first, then features of plays."""
+
+    values: Array
+    """(N, F) NaN where unknown."""
+    names: list[str]
+    """(F,)"""
+    attributes: int
+    """How many of the columns are of attributes."""
+
+    @property
+    def has_attributes(self) -> NDArray[np.bool_]:
+        """(N,) whether any attribute is known."""
+        return np.asarray(np.isfinite(self.values[:, : self.attributes]).any(axis=1), dtype=np.bool_)
+
+    @property
+    def has_plays(self) -> NDArray[np.bool_]:
+        """(N,) whether any play is known."""
+        return np.asarray(np.isfinite(self.values[:, self.attributes :]).any(axis=1), dtype=np.bool_)
+
+    def only(self, attributes: bool, plays: bool) -> Array:
+        """(N, F') the columns of attributes, of plays, or both."""
+        return self.values[:, slice(0 if attributes else self.attributes, None if plays else self.attributes)]
+
+
+def difference(data: Dataset, columns: MovieColumns, seed: int) -> dict[str, Any]:
+    """What tells raters and never-raters apart; empty where there are too few of either.
+
+    `auc` is that of a classifier on members it did not see: 0.5 where they are alike, 1 where they are told apart for
+    sure. `auc_by_known` is the same for never-raters of whom just that is known, beside raters seen with just that.
+    `differences` are those of never-raters' means from raters', over the standard deviation, the largest first;
+    `drivers` the shares of the classifier's gain by fact.
+    """
+    random = np.random.default_rng([seed, 10])
+    rates = np.zeros(len(data.member_ids), bool)
+    rates[data.raters] = True
+    raters, others = np.flatnonzero(rates), np.flatnonzero(~rates)
+    if min(len(raters), len(others)) < FEWEST:
+        return {}
+    members = np.sort(np.concatenate([random.permutation(raters)[:MOST], random.permutation(others)[:MOST]]))
+    facts = facts_of(data, columns.names, columns.columns, members)
+    never = ~rates[members]
+    forests = _forests(facts.values, never, random, seed)
+    by_known = {}
+    for name, (attributes, plays) in KINDS.items():
+        kind, usable = of_kind(facts, never, attributes, plays)
+        if min(kind.sum(), usable.sum()) >= FEWEST:
+            rows = kind | usable
+            chance = never_rater_chances(facts.only(attributes, plays)[rows], kind[rows], random, seed)
+            by_known[name] = area_under_curve(kind[rows], chance)
+    return {
+        "raters": float(len(raters)),
+        "never_raters": float(len(others)),
+        "auc": area_under_curve(never, forests.chance),
+        "auc_by_known": by_known,
+        "differences": _differences(facts, never),
+        "drivers": forests.drivers(facts.names),
+    }
+
+
+def of_kind(
+    facts: Facts, never: NDArray[np.bool_], attributes: bool, plays: bool
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(N,) never-raters of whom just those kinds of facts are known, and raters of whom at least those are."""
+    known = facts.has_attributes, facts.has_plays
+    kind = never & (known[0] == attributes) & (known[1] == plays)
+    return kind, ~never & (known[0] | (not attributes)) & (known[1] | (not plays))
+
+
+def facts_of(
+    data: Dataset, column_names: Sequence[str], columns: NDArray[np.float32], members: NDArray[np.int64]
+) -> Facts:
+    """Attributes and features of plays of those members; `columns` (M, C) is what a play of a movie adds."""
+    movies = pl.LazyFrame(columns, schema=list(column_names)).with_row_index(MOVIE)
+    plays = data.plays.lazy().rename({MEMBER: VIEW})
+    table = of_table(plays, movies.with_columns(pl.col(MOVIE).cast(pl.Int32)), column_names).collect(engine="streaming")
+    features = np.full((len(data.member_ids), len(names(column_names))), np.nan)
+    features[table[VIEW].to_numpy()] = table.drop(VIEW).to_numpy()
+    attributes = of_attributes(data.attributes[members], data.schema)
+    encoded: list[str] = []
+    for place, attribute in enumerate(data.schema.member_attributes):
+        width = int((owners(data.schema.member_attributes) == place).sum())
+        parts = (
+            [*attribute.categories, "other"]
+            if attribute.kind == "categorical"
+            else [f"part {n + 1}" for n in range(width)]
+        )
+        encoded += [f"{attribute.name}: {part}" for part in parts[:width]]
+    told = encoded + [f"plays: {name.removeprefix('movies:')}" for name in names(column_names)]
+    return Facts(np.concatenate([attributes, features[members]], axis=1), told, attributes.shape[1])
+
+
+def never_rater_chances(facts: Array, never: NDArray[np.bool_], random: np.random.Generator, seed: int) -> Array:
+    """(N,) chances that members of those facts (N, F) never rate, each from a classifier that saw the other half."""
+    return _forests(facts, never, random, seed).chance
+
+
+@dataclass(frozen=True)
+class _Forests:
+    """Two classifiers of halves of N members."""
+
+    chance: Array
+    """(N,) of never rating, by the one that did not see the member."""
+    gain: Array
+    """(F,) what each fact brought both."""
+
+    def drivers(self, fact_names: list[str]) -> dict[str, float]:
+        """Shares of the gain, the largest first."""
+        largest = np.argsort(-self.gain, kind="stable")[:TOLD]
+        total = max(float(self.gain.sum()), 1e-12)
+        return {fact_names[place]: float(self.gain[place]) / total for place in largest if self.gain[place] > 0}
+
+
+def _forests(facts: Array, never: NDArray[np.bool_], random: np.random.Generator, seed: int) -> _Forests:
+    side = random.integers(0, 2, len(facts))
+    chance, gain = np.zeros(len(facts)), np.zeros(facts.shape[1])
+    parameters = {"objective": "binary", "num_leaves": 8, "learning_rate": 0.1, "min_data_in_leaf": 20, "seed": seed,
+                  "deterministic": True, "force_row_wise": True, "num_threads": 1, "verbosity": -1}  # fmt: skip
+    for half in (0, 1):
+        seen = lightgbm.Dataset(facts[side != half], never[side != half].astype(float), params=parameters)
+        forest = lightgbm.train(parameters, seen, 50)
+        chance[side == half] = np.asarray(forest.predict(facts[side == half]))
+        gain += forest.feature_importance("gain")
+    return _Forests(chance, gain)
+
+
+def _differences(facts: Facts, never: NDArray[np.bool_]) -> dict[str, float]:
+    found = {}
+    for column, name in zip(facts.values.T, facts.names, strict=True):
+        ours, theirs = column[never & np.isfinite(column)], column[~never & np.isfinite(column)]
+        spread = np.sqrt((ours.var() + theirs.var()) / 2) if min(len(ours), len(theirs)) >= FEWEST else 0.0
+        if spread > 0:
+            found[name] = float((ours.mean() - theirs.mean()) / spread)
+    largest = sorted(found, key=lambda name: -abs(found[name]))[:TOLD]
+    return {name: found[name] for name in largest}

@@ -1,0 +1,234 @@
+"""Training rows of the trees: pairs of a view and a movie it doesn't show, and what each is taken to know."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from features.columns import RATING
+from features.movies import MOVIE
+from features.pairs import Movies, pair_features, ready
+from features.plays import VIEW
+from model.facts.evidence import MemberEvidence, MovieEvidence
+from model.prediction.pair_columns import MemberColumns, as_unrated
+from model.prediction.prior.member_inputs import MovieColumns
+from model.prediction.prior.prior import Prior, prior_numbers, rating_of
+from training.data.dataset import Dataset
+from training.data.views import Views
+from training.fit.cross_fit import OutOfFold
+from training.fit.prior.fit_prior import FittedPrior
+from training.fit.trees.group_effects import group_residuals
+
+Array = NDArray[np.float64]
+CHUNK = 200_000
+
+
+@dataclass(frozen=True)
+class Rows:
+    """N pairs with what is known of them."""
+
+    view: NDArray[np.int64]
+    """(N,) row of the view."""
+    movie: NDArray[np.int64]
+    """(N,) row of the movie."""
+    rating: Array
+    """(N,) the rating to predict."""
+    evidence: NDArray[np.int64]
+    """(N,) a MemberEvidence: what is taken to be known of the member."""
+    movie_evidence: NDArray[np.int64]
+    """(N,) a MovieEvidence: what is taken to be known of the movie."""
+
+    def take(self, chosen: NDArray[np.int64] | NDArray[np.bool_] | slice) -> "Rows":
+        """Some of the rows."""
+        return Rows(
+            self.view[chosen],
+            self.movie[chosen],
+            self.rating[chosen],
+            self.evidence[chosen],
+            self.movie_evidence[chosen],
+        )
+
+    def seen_as(self, evidence: MovieEvidence) -> "Rows":
+        """The same rows, as if only that were known of their movies."""
+        return replace(self, movie_evidence=np.full(len(self), int(evidence)))
+
+    def __len__(self) -> int:
+        return len(self.view)
+
+
+def target_rows(views: Views, chosen: NDArray[np.bool_], evidence: MemberEvidence) -> Rows:
+    """The targets of the chosen views ((V,) mask), all seen with one kind of evidence."""
+    table = views.targets.filter(pl.Series(chosen).gather(views.targets[VIEW]))
+    size = len(table)
+    return Rows(
+        table[VIEW].to_numpy().astype(np.int64),
+        table[MOVIE].to_numpy().astype(np.int64),
+        table[RATING].to_numpy(),
+        np.full(size, int(evidence)),
+        np.full(size, int(MovieEvidence.RATED)),
+    )
+
+
+def concatenate(parts: list[Rows]) -> Rows:
+    """All rows of all parts."""
+    return Rows(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("view", "movie", "rating", "evidence", "movie_evidence")
+        )
+    )
+
+
+@dataclass(frozen=True)
+class PairTable:
+    """What features of pairs out of fold are made from."""
+
+    data: Dataset
+    views: Views
+    apart: OutOfFold
+    movies: tuple[Movies, ...]
+    """Columns of the movies without each fold's members."""
+    grouped: tuple[int, ...]
+    """Positions of the member attributes whose groups' residuals are features."""
+
+    def factors(self, rows: Rows) -> tuple[Array, Array, Array]:
+        """Factors of members (N, K) and movies (N, K), and the movies' standard deviation (N,), out of fold."""
+        fold = self.apart.fold[rows.view]
+        members = np.empty((len(rows), self.apart.fitted[0].prior.movies.shape[1]))
+        for evidence, values in self.apart.factors.items():
+            chosen = rows.evidence == evidence
+            members[chosen] = values[rows.view[chosen]]
+        movies = np.empty_like(members)
+        deviation = np.empty(len(rows))
+        for number, fitted in enumerate(self.apart.fitted):
+            chosen = np.flatnonzero(fold == number)
+            movies[chosen] = movie_factors(fitted, rows.movie[chosen], rows.movie_evidence[chosen])
+            deviation[chosen] = _deviation(fitted.prior, movies[chosen], rows.take(chosen))
+        return members, movies, deviation
+
+    def base(self, rows: Rows) -> tuple[Array, Array]:
+        """What the prior out of fold says (N,), and a rating's standard deviation about it (N,)."""
+        means = np.array([fitted.prior.mean for fitted in self.apart.fitted])
+        rating, deviation = means[self.apart.fold[rows.view]], np.empty(len(rows))
+        for part in _parts(len(rows)):
+            members, movies, deviation[part] = self.factors(rows.take(part))
+            rating[part] += rating_of(members, movies)
+        return rating, deviation
+
+    def features(self, rows: Rows, offset: Array) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Features by chunks of rows; `offset` (N,) is what is added to the prior."""
+        for part in _parts(len(rows)):
+            yield part, self._features(rows.take(part), offset[part])
+
+    def all_features(self, rows: Rows, offset: Array) -> NDArray[np.float32]:
+        """(N, F) features of all rows at once."""
+        found = np.empty((len(rows), 0), np.float32)
+        for part, chunk in self.features(rows, offset):
+            if not found.shape[1]:
+                found = np.empty((len(rows), chunk.shape[1]), np.float32)
+            found[part] = chunk
+        return found
+
+    def _features(self, rows: Rows, offset: Array) -> NDArray[np.float32]:
+        fold = self.apart.fold[rows.view]
+        of_members, of_movies, deviation = self.factors(rows)
+        prior = prior_numbers(of_members, of_movies, offset, deviation)
+        found = np.empty((len(rows), 0), np.float32)
+        for number, fitted in enumerate(self.apart.fitted):
+            chosen = np.flatnonzero(fold == number)
+            if not len(chosen):
+                continue
+            view = rows.view[chosen]
+            plays = np.where(_has_plays(rows.evidence[chosen]), self.views.play_count[view], 0)
+            hidden = np.where(_has_attributes(rows.evidence[chosen]), 0.0, np.nan).astype(np.float32)[:, None]
+            columns = MemberColumns(self.data.schema, fitted.prior.columns, self.grouped)
+            attributes = self.views.attributes[view] + hidden
+            members = columns.of(rows.evidence[chosen], self.apart.inputs[view], plays, attributes)
+            movies = shown(self.movies[number], rows.movie[chosen], rows.movie_evidence[chosen])
+            features = pair_features(members, ready(movies, len(self.grouped)), prior[chosen])
+            if not found.shape[1]:
+                found = np.empty((len(rows), features.shape[1]), np.float32)
+            found[chosen] = features
+        return found
+
+
+def movie_factors(fitted: FittedPrior, movie: NDArray[np.int64], evidence: NDArray[np.int64]) -> Array:
+    """(N, K) factors of movies, as known as the evidence says."""
+    factors = fitted.prior.movies[movie]
+    described, unknown = evidence == MovieEvidence.DESCRIBED, evidence == MovieEvidence.UNKNOWN
+    factors[described] = fitted.described[movie[described]]
+    factors[unknown] = fitted.prior.description.intercept
+    return factors
+
+
+def _deviation(prior: Prior, factors: Array, rows: Rows) -> Array:
+    variance = prior.movie_variance[rows.movie]
+    for kind, value in prior.unrated_variance.items():
+        variance[rows.movie_evidence == kind] = value
+    deviation = np.empty(len(rows))
+    for evidence in prior.spread:
+        chosen = rows.evidence == evidence
+        deviation[chosen] = prior.deviation(evidence, factors[chosen], variance[chosen])
+    return deviation
+
+
+def shown(movies: Movies, movie: NDArray[np.int64], evidence: NDArray[np.int64]) -> Movies:
+    """Rows of the movies; those that aren't rated show only what evidence there is."""
+    taken = Movies(*(getattr(movies, name)[movie] for name in Movies.__dataclass_fields__))
+    unrated = evidence != MovieEvidence.RATED
+    if not unrated.any():
+        return taken
+    bare = as_unrated(taken)
+    unknown = (evidence == MovieEvidence.UNKNOWN)[:, None]
+    merged = {}
+    for name in Movies.__dataclass_fields__:
+        merged[name] = np.where(unrated[:, None], getattr(bare, name), getattr(taken, name))
+        if name in ("numbers", "compared", "genres", "attributes"):
+            keep = merged[name][:, 1:2].copy() if name == "numbers" else None
+            merged[name] = np.where(unknown, np.nan, merged[name])
+            if keep is not None:
+                merged[name][:, 1:2] = keep
+    return Movies(**merged)
+
+
+def movie_columns(data: Dataset, fitted: FittedPrior, columns: MovieColumns, grouped: tuple[int, ...]) -> Movies:
+    """The columns of all movies for the trees, from the data that the prior was fitted on."""
+    table = fitted.table
+    place = {name: number for number, name in enumerate(columns.names)}
+    rated = table["ratings"].to_numpy() > 0
+    numbers = np.stack(
+        [
+            np.where(rated, table["quality"].to_numpy(), np.nan),
+            np.log1p(table["ratings"].to_numpy()),
+            table["spread"].fill_null(float("nan")).to_numpy(),
+            np.log1p(table["plays"].to_numpy()),
+            data.release_year,
+        ],
+        axis=1,
+    )
+    length = np.linalg.norm(columns.embedding, axis=1, keepdims=True)
+    shares = data.genres / np.maximum(np.nansum(data.genres, axis=1, keepdims=True), 1)
+    compared = columns.columns[:, [place["quality"], place["popularity"], place["year"]]].astype(np.float64)
+    compared[~np.isfinite(data.release_year), 2] = np.nan
+    return Movies(
+        numbers.astype(np.float32),
+        compared.astype(np.float32),
+        shares.astype(np.float32),
+        data.movie_attributes,
+        (columns.embedding / np.maximum(length, 1e-9)).astype(np.float32),
+        group_residuals(data, grouped),
+    )
+
+
+def _parts(size: int) -> list[slice]:
+    return [slice(start, min(start + CHUNK, size)) for start in range(0, size, CHUNK)]
+
+
+def _has_plays(evidence: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return np.isin(evidence, [MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS])
+
+
+def _has_attributes(evidence: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return np.isin(evidence, [MemberEvidence.ATTRIBUTES, MemberEvidence.ATTRIBUTES_AND_PLAYS])

@@ -1,0 +1,140 @@
+"""Writes a fitted model into the store as a new version."""
+
+import hashlib
+import importlib.metadata
+import platform
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from features.columns import COMPLETION
+from features.movies import MEMBER, MOVIE
+from features.plays import AGE_DAYS
+from model.artifact.artifact import Parts, load_model, write_files, write_manifest
+from model.artifact.serialization import Core, to_json
+from model.facts.catalogue import Catalogue
+from model.facts.member_table import MemberTable, key_of
+from model.files.manifest import FORMAT, Manifest
+from model.files.plain_files import RUN
+from model.store.store import Store
+from training.data.dataset import Dataset
+from training.data.reading.tables import TABLES, Tables
+from training.report.model_card import model_card
+from training.report.report_files import report_files
+
+LIBRARIES = ("lightgbm", "numpy", "polars", "scipy")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the manifest tells of where a model comes from."""
+
+    seed: int
+    """Seed of all random numbers."""
+    fingerprint: str
+    """sha256 over the canonical tables."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What the fit was made with, by the place that a settings file has for it."""
+
+
+def publish(
+    store: Store,
+    data: Dataset,
+    everyone: Dataset,
+    core: Core,
+    origin: Origin,
+    evaluation: dict[str, Any],
+    notes: list[str],
+    run: dict[str, Any],
+) -> str:
+    """Write, check and publish a version, which no label names yet; returns it. Nothing is left behind on failure.
+
+    `data` is what was learned from; members are published of `everyone`, read by the same schema.
+    """
+    with store.workspace() as beside:
+        folder = beside / "model"
+        parts = Parts(data.schema, _catalogue(data), _members(everyone), core)
+        counts = _counts(data, everyone, evaluation)
+        card = model_card(data.schema, counts, evaluation, notes, _libraries())
+        reports = report_files(evaluation, notes) | {"MODEL_CARD.md": card.encode()}
+        files = write_files(folder, parts, reports)
+        version = write_manifest(folder, _manifest(counts, origin, evaluation, files))
+        (folder / RUN).write_bytes(to_json(run))
+        finished = folder.rename(folder.with_name(version))
+        load_model(finished)
+        store.publish(finished, version)
+    return version
+
+
+def fingerprint(tables: Tables) -> str:
+    """sha256 over the canonical tables: the same for Parquet and CSV, for any order of rows."""
+    digest = hashlib.sha256()
+    for name in TABLES:
+        table: pl.DataFrame = getattr(tables, name)
+        digest.update(f"{name} {table.columns} {len(table)}".encode())
+        lists = [column for column, kind in table.schema.items() if isinstance(kind, pl.List)]
+        flat = table.with_columns(pl.col(lists).list.join("|")) if lists else table
+        digest.update(flat.write_csv().encode())
+    digest.update(repr(tables.scale).encode())
+    return digest.hexdigest()
+
+
+def _manifest(
+    counts: dict[str, int], origin: Origin, evaluation: dict[str, Any], files: dict[str, dict[str, Any]]
+) -> Manifest:
+    return Manifest(
+        format=FORMAT,
+        seed=origin.seed,
+        data_fingerprint=origin.fingerprint,
+        data=counts,
+        libraries=_libraries(),
+        scores=evaluation["evidence"],
+        files=files,
+        settings=origin.settings,
+    )
+
+
+def _counts(data: Dataset, everyone: Dataset, evaluation: dict[str, Any]) -> dict[str, int]:
+    """Members are all that are published; the rest is what was learned from."""
+    reweighted = evaluation["reweighted"]
+    effective = {"effective_raters": round(reweighted["effective_raters"])} if reweighted else {}
+    return effective | {
+        "members": len(everyone.member_ids),
+        "raters": len(data.raters),
+        "movies": len(data.movie_ids),
+        "ratings": len(data.ratings),
+        "plays": len(data.plays),
+    }
+
+
+def _libraries() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+def _catalogue(data: Dataset) -> Catalogue:
+    rated = np.zeros(len(data.movie_ids), bool)
+    rated[data.ratings[MOVIE].to_numpy()] = True
+    return Catalogue(data.movie_ids.to_list(), rated, data.release_year, data.genres, data.movie_attributes)
+
+
+def _members(data: Dataset) -> MemberTable:
+    """All members by hashed id, with their attributes and plays."""
+    count = len(data.member_ids)
+    keys = np.array([key_of(member_id) for member_id in data.member_ids], np.uint64).reshape(count, 2)
+    order = np.lexsort((keys[:, 1], keys[:, 0]))
+    rank = np.empty(count, np.int64)
+    rank[order] = np.arange(count)
+    plays = data.plays.with_columns(pl.Series("rank", rank[data.plays[MEMBER].to_numpy()])).sort("rank", MOVIE)
+    starts = np.zeros(count + 1, np.int64)
+    starts[1:] = np.cumsum(np.bincount(plays["rank"].to_numpy(), minlength=count))
+    unknown = float("nan")
+    return MemberTable(
+        keys[order],
+        data.attributes[order],
+        starts,
+        plays[MOVIE].to_numpy().astype(np.int32),
+        plays[COMPLETION].fill_null(unknown).to_numpy().astype(np.float32),
+        plays[AGE_DAYS].fill_null(unknown).to_numpy().astype(np.float32),
+    )
