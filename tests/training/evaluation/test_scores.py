@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.evaluation.evaluate import scores
+from training.evaluation import scores
 
 PROTOCOL = Path(__file__).parents[4] / "shared" / "protocol" / "never_rater.py"
 

@@ -10,7 +10,7 @@ import pytest
 from model.store.store import Store
 from training.errors import DataError
 from training.evaluation.scores import calibration_error
-from training.gate.gate import report as gate_report
+from training.gate import report as gate_report
 from training.gate.gate_checks import absolute, compared, cost, gain_kept
 from training.gate.gate_scores import error_by_chance, paired_interval
 from training.gate.gate_settings import GateSettings, add_gate_arguments, gate_settings
