@@ -24,7 +24,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     COLDSTART_METRICS_HOST=0.0.0.0
 WORKDIR /app
 COPY LICENSE ./
-COPY protos protos
+COPY client/coldstart_client coldstart_client
 COPY features features
 COPY model model
 COPY service service

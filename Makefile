@@ -14,14 +14,15 @@ SEED ?= 0
 help: ## show these lines
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-$(VENV)/.installed: requirements-dev.lock
+$(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "coldstart needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 2; }
 	@$(PYTHON) -c 'import venv, ensurepip' || { echo "Python's venv module is missing: on Debian, apt-get install python3-venv"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-setup: $(VENV)/.installed ## install the locked dependencies into .venv
+setup: $(VENV)/.installed ## install the locked dependencies, and the project itself, into .venv
 	@$(RUN) -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || [ "$$(uname)" != Linux ] || { echo "libgomp is missing, and LightGBM can't run without it: on Debian, apt-get install libgomp1"; exit 2; }
 
 demo: setup ## sample data, a model, a server and predictions over gRPC
@@ -45,7 +46,7 @@ imports: setup
 	$(VENV)/bin/lint-imports
 
 protos: setup ## renew the generated protobuf code
-	$(RUN) -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. protos/coldstart/v1/enjoyment_service.proto
+	$(RUN) -m grpc_tools.protoc -Icoldstart_client/v1=protos/coldstart/v1 --python_out=client --pyi_out=client --grpc_python_out=client protos/coldstart/v1/enjoyment_service.proto
 
 docs: setup ## renew the tables of the README that come from the code
 	$(RUN) -m benchmarks.readme_tables

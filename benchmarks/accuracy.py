@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.served import asked_by_id, serving
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
 BESIDE = Path(__file__).parents[2] / "shared"
 """Where the data set and the protocol are, if they are there: their terms forbid to keep them in the project."""

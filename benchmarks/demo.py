@@ -11,7 +11,7 @@ import polars as pl
 
 from benchmarks.served import Served, asked_by_id, command, evidence_name, serving
 from benchmarks.tables import plain_table
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
 MARK = ".made-by-coldstart-demo"
 ENOUGH = 0.6

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.served import serving
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
 HEALTH = "/grpc.health.v1.Health/Check"
 HEALTH_RATE = 20.0

@@ -19,8 +19,8 @@ import grpc
 
 from benchmarks.fuzzing import MUTATIONS
 from benchmarks.served import command
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
-from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 
 MARK = "CANARYMARK"
 HEADERS = ("x-request-id", "authorization", "traceparent", "tracestate", "baggage", "user-id")

@@ -14,8 +14,8 @@ from typing import Any
 import grpc
 import polars as pl
 
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
-from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 
 MOST = 1000
 """Movies of one request, as many as the contract allows."""

@@ -23,8 +23,8 @@ sys.path.insert(0, str(PROJECT))
 
 import grpc  # noqa: E402 # the project's own packages are found from its root
 
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb  # noqa: E402
-from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc  # noqa: E402
+from coldstart_client.v1 import enjoyment_service_pb2 as pb  # noqa: E402
+from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc  # noqa: E402
 
 SUITE = "bookworm"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

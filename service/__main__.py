@@ -1,9 +1,10 @@
-"""`python -m service`: serve the published model over gRPC; with `doctor`: see whether that will go well."""
+"""`python -m service`: serves the published model; `doctor` checks that it can, `token` makes a bearer token."""
 
 import asyncio
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from service.settings import SECRET, read_settings, variable
@@ -26,15 +27,19 @@ each series began says nothing here, since all begin with the process.
 """
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Serve until a signal says to stop; 0 then, 1 where it can't serve, or wouldn't by what the doctor sees."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    if sys.argv[1:2] == ["doctor"]:
+    if arguments[:1] == ["doctor"]:
         from service.commands import doctor
 
-        return doctor.main(sys.argv[2:], os.environ, time.time(), sys.stdout)
-    settings = read_settings(sys.argv[1:], os.environ)
+        return doctor.main(arguments[1:], os.environ, time.time(), sys.stdout)
+    if arguments[:1] == ["token"]:
+        from service.commands import token
+
+        return token.main(arguments[1:])
+    settings = read_settings(arguments, os.environ)
     set_up(settings.log_level, sys.stderr)
     os.environ |= {variable(name): value for name in SECRET if (value := getattr(settings, name)) is not None}
     from service.processes.ports import PortTaken
@@ -77,4 +82,4 @@ def _why_unusable(key_file: Path) -> str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -115,7 +115,7 @@ class Settings:
     trace_sample: float = 0.01
     """Share of the calls that are traced, besides those that belong to a trace which the caller records."""
     tokens: Path | None = None
-    """A file of bearer tokens (`python -m service.commands.token` makes them); every call but health then needs one."""
+    """A file of bearer tokens (`python -m service token` makes them); every call but health then needs one."""
     least_in_flight: int = 32
     """Calls that may always compute at once, more than are answered together. How many more may is learned."""
     most_in_flight: int = 128
@@ -260,3 +260,8 @@ def _sentences() -> dict[str, str]:
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
             sentences[field.target.id] = inspect.cleandoc(str(getattr(text.value, "value", "")))
     return sentences
+
+
+def at_port(host: str, port: int) -> str:
+    """host:port, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,4 +1,4 @@
-"""Worlds that several folders of tests share: sample data whose truth is known, and the models made of it."""
+"""Worlds that folders of tests share: sample data whose truth is known, models made of it, and real servers of them."""
 
 import os
 import shutil
@@ -9,16 +9,34 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before it is loaded, as the job does
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # several threads of LightGBM wait for each other more than they work
 
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import grpc
 import polars as pl
 import pytest
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from model.artifact.artifact import load_model
 from model.prediction.model import Model
 from model.store.store import Store
 from training.__main__ import main
-from training.data.preparation import prepare
+from training.data.dataset import prepare
 from training.data.reading.tables import Tables, read_tables
-from training.fit.fit_model import Fit, FitSettings, fit_model
+from training.fit.fit_model import Fit, fit_model
+from training.settings import FitSettings
+
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -92,3 +110,249 @@ def retrained(tmp_path: Path) -> Callable[..., Store]:
         return Store(tmp_path / name)
 
     return retrain
+
+
+class Server:
+    """A server in processes of its own: with one worker, which starts soonest, unless told otherwise."""
+
+    def __init__(self, folder: Path, arguments: list[str]) -> None:
+        self.log_file = folder / "log"
+        workers = [] if "--workers" in arguments else ["--workers", "1"]
+        with self.log_file.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "service", "--port", "0", "--metrics-port", "0", *workers, *arguments],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        line = self.process.stdout.readline()
+        assert line, self.log_file.read_text()
+        self.told = json.loads(line)
+        self.channel = grpc.insecure_channel(self.address)
+        self.stub = pb_grpc.EnjoymentServiceStub(self.channel)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.told['port']}"
+
+    def log(self) -> list[dict]:
+        """The lines logged so far; every one must be JSON."""
+        return [json.loads(line) for line in self.log_file.read_text().splitlines()]
+
+    def worker_pids(self) -> dict[int, int]:
+        """The process of each worker that serves or served last, by the worker's number."""
+        return {line["worker"]: line["pid"] for line in self.log() if line["event"] == "worker_serves"}
+
+    def scrape(self) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.told['metrics_port']}/metrics") as response:
+            return response.read().decode()
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The value of the one series with these labels among its own."""
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        found = [
+            line
+            for line in self.scrape().splitlines()
+            if line.startswith((name + "{", name + " ")) and all(label in line for label in wanted)
+        ]
+        assert len(found) == 1, found
+        return float(found[0].rsplit(" ", 1)[1])
+
+    def ask_to_stop(self) -> None:
+        self.channel.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> int:
+        """Ask to stop and wait; the exit code."""
+        self.ask_to_stop()
+        code = self.process.wait(30)
+        self.process.stdout.close()
+        return code
+
+
+@dataclass
+class World:
+    """Sample data, two models of it and a server of the first."""
+
+    tables: Tables
+    models: Path
+    """The store; `current` names the first version."""
+    versions: list[str]
+    server: Server
+
+    @property
+    def stub(self) -> pb_grpc.EnjoymentServiceStub:
+        return self.server.stub
+
+    @property
+    def movie_ids(self) -> list[str]:
+        return self.tables.movies["movie_id"].to_list()
+
+    @property
+    def unrated(self) -> list[str]:
+        """Movies of the catalogue that nobody has rated."""
+        return self.tables.movies.join(self.tables.ratings, on="movie_id", how="anti")["movie_id"].to_list()
+
+    def facts(self, member_id: str) -> pb.Member:
+        """All that the tables tell of a member, inline."""
+        member = pb.Member()
+        for row in self.tables.members.filter(pl.col("member_id") == member_id).drop("member_id").iter_rows(named=True):
+            for name, value in row.items():
+                if isinstance(value, str):
+                    member.attributes[name].text = value
+                elif value is not None:
+                    member.attributes[name].number = value
+        for row in self.tables.plays.filter(pl.col("member_id") == member_id).iter_rows(named=True):
+            play = member.plays.add(movie_id=row["movie_id"], completion=row["completion"])
+            if row["played_at"] is not None:
+                play.played_at.seconds = int(row["played_at"])
+        return member
+
+    def some_members(self, count: int) -> list[str]:
+        """Ids of members of each kind: with and without attributes, plays and ratings."""
+        attributes, plays = self.tables.members["member_id"], self.tables.plays["member_id"].unique(maintain_order=True)
+        kinds = (
+            plays.filter(plays.is_in(attributes.implode())),
+            plays.filter(~plays.is_in(attributes.implode())),
+            attributes.filter(~attributes.is_in(plays.implode())),
+        )
+        assert all(len(kind) for kind in kinds)
+        return [member for kind in kinds for member in kind.head(count)]
+
+    def played(self, member_id: str) -> list[str]:
+        return self.tables.plays.filter(pl.col("member_id") == member_id)["movie_id"].to_list()
+
+    def predict(self, member: pb.Member | None = None, *movie_ids: str, new: list[pb.Movie] | None = None):
+        return self.stub.PredictEnjoyment(
+            pb.PredictEnjoymentRequest(member=member, movie_ids=movie_ids, new_movies=new or [])
+        )
+
+
+def train(command: str, *arguments: str) -> None:
+    """Run a command of the job on one thread, since several would wait for each other more than they work here."""
+    subprocess.run(
+        [sys.executable, "-m", "training", command, *arguments],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    )
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tables, Path, list[str]]:
+    """The tables, the store and its two versions, of which `current` names the first."""
+    folder = tmp_path_factory.mktemp("world")
+    data, models = folder / "data", folder / "models"
+    train("sample", "--out", str(data), "--members", "300", "--movies", "80", "--seed", "1")
+    versions = []
+    for seed in ("0", "1"):
+        train("retrain", "--data", str(data), "--models", str(models), "--seed", seed)
+        versions.append((models / "current").read_text().strip())
+    assert versions[0] != versions[1]
+    point_to(models, versions[0])
+    return read_tables(data), models, versions
+
+
+def point_to(models: Path, version: str) -> None:
+    """Make a version the current one, as a publisher does."""
+    pointer = models / "current.new"
+    pointer.write_text(version + "\n")
+    pointer.replace(models / "current")
+
+
+@contextmanager
+def starting(factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Starts servers of a store, with any further arguments; all are stopped in the end."""
+    started: list[Server] = []
+
+    def start(models: Path, *arguments: str) -> Server:
+        started.append(Server(factory.mktemp("server"), ["--models", str(models), *arguments]))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for server in started:
+            server.ask_to_stop()
+        for server in started:
+            server.stop()
+
+
+@pytest.fixture
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Starts servers that live as long as one test."""
+    with starting(tmp_path_factory) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Starts servers that the tests of one file share."""
+    with starting(tmp_path_factory) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def world(sample: tuple[Tables, Path, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    tables, models, versions = sample
+    with starting(tmp_path_factory) as start:
+        outcomes = tmp_path_factory.mktemp("outcomes")
+        yield World(tables, models, versions, start(models, "--outcomes", str(outcomes)))
+
+
+@pytest.fixture
+def own_store(sample: tuple[Tables, Path, list[str]], tmp_path: Path) -> Path:
+    """A copy of the store that a test may change."""
+    return shutil.copytree(sample[1], tmp_path / "models")
+
+
+@pytest.fixture
+def publish() -> Callable[[Path, str], None]:
+    return point_to
+
+
+@pytest.fixture
+def refused() -> Callable[[Callable[[], object]], grpc.RpcError]:
+    """The error that a call ends with."""
+
+    def error_of(call: Callable[[], object]) -> grpc.RpcError:
+        with pytest.raises(grpc.RpcError) as raised:
+            call()
+        return raised.value
+
+    return error_of
+
+
+@pytest.fixture
+def details() -> Callable[[grpc.RpcError, type[Message]], list[Message]]:
+    """The rich details of an error that are of one type."""
+
+    def of_type(error: grpc.RpcError, kind: type[Message]) -> list[Message]:
+        found = []
+        for packed in rpc_status.from_call(error).details:
+            detail = kind()
+            if packed.Unpack(detail):
+                found.append(detail)
+        return found
+
+    return of_type
+
+
+@pytest.fixture
+def malformed(
+    refused: Callable[[Callable[[], object]], grpc.RpcError],
+    details: Callable[[grpc.RpcError, type[Message]], list[Message]],
+) -> Callable[[Callable[[], object]], list[str]]:
+    """The paths that a call is refused for."""
+
+    def paths(call: Callable[[], object]) -> list[str]:
+        error = refused(call)
+        assert error.code() == grpc.StatusCode.INVALID_ARGUMENT, error.details()
+        [told] = details(error, error_details_pb2.BadRequest)
+        assert all(violation.description for violation in told.field_violations)
+        return [violation.field for violation in told.field_violations]
+
+    return paths

@@ -53,7 +53,7 @@ def test_the_shown_log_line_has_the_fields_of_a_real_one(world_call):
 def world_call(small, tmp_path):
     """The line that a call is logged with."""
     from benchmarks.served import serving
-    from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+    from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
     with serving(small.models, tmp_path / "log", "--workers", "1", "--log-sample", "1") as served:
         served.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(movie_ids=["movie-001"]))

@@ -9,12 +9,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("benchmarks", "features", "model", "protos", "service", "training")
+PACKAGES = ("benchmarks", "coldstart", "features", "model", "service", "training")
+CLIENT = ROOT / "client" / "coldstart_client"
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SOURCES = [
-    path for folder in (*PACKAGES, "tests") for path in (ROOT / folder).rglob("*.py") if "_pb2" not in path.name
-]  # fmt: skip
+    path
+    for folder in (*PACKAGES, "client", "tests")
+    for path in (ROOT / folder).rglob("*.py")
+    if "_pb2" not in path.name
+]
 CODE = [path for path in SOURCES if "tests" not in path.parts]
 RUNS_FOREIGN_CODE = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "yaml"}
 EVALUATES = {
@@ -28,7 +32,12 @@ EVALUATES = {
     "loadtxt",
     "genfromtxt",
 }
-MOST_LINES = 300
+MOST_LINES = 400
+HOUSE = ("features", "model", "training", "service", "client/coldstart_client")
+MOST_ENTRIES = 12
+IN_EVERY_PACKAGE = {"errors", "settings"}
+TOLD_BY_THEIR_FOLDER = {"evaluate", "sample"}
+"""Commands that are named for what they run."""
 
 
 def named(path: Path) -> str:
@@ -53,6 +62,7 @@ def test_no_installed_distribution_claims_the_names_of_our_packages():
 def test_our_packages_are_imported_from_the_project():
     for name in PACKAGES:
         assert {Path(place) for place in __import__(name).__path__} == {ROOT / name}
+    assert {Path(place) for place in __import__(CLIENT.name).__path__} == {CLIENT}
 
 
 @pytest.mark.parametrize("lock", [*LOCKS, "benchmarks/peers/requirements.lock"])
@@ -85,6 +95,27 @@ def test_every_file_says_its_job_first_and_is_short(path):
     assert len(text.splitlines()) <= MOST_LINES
 
 
+def folders() -> list[Path]:
+    return [
+        folder
+        for package in HOUSE
+        for folder in (ROOT / package, *(ROOT / package).rglob("*"))
+        if folder.is_dir() and folder.name != "__pycache__"
+    ]
+
+
+@pytest.mark.parametrize("folder", folders(), ids=named)
+def test_a_folder_has_room_and_says_its_job(folder):
+    entries = {entry.name for entry in folder.iterdir()} - {"__pycache__"}
+    assert len(entries) <= MOST_ENTRIES
+    assert "__init__.py" in entries
+
+
+def test_a_module_name_stands_in_one_place_of_the_house():
+    names = [path.stem for folder in folders() for path in folder.glob("*.py") if not path.stem.startswith("__")]
+    assert {name for name in names if names.count(name) > 1} <= IN_EVERY_PACKAGE | TOLD_BY_THEIR_FOLDER
+
+
 @pytest.mark.parametrize("path", CODE, ids=named)
 def test_nothing_that_is_read_can_run_code(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -115,9 +146,10 @@ def test_the_newest_entry_of_the_changelog_is_the_version():
 def test_the_image_holds_every_package_that_it_needs_and_nothing_from_elsewhere():
     dockerfile = (ROOT / "Dockerfile").read_text()
     copied = re.findall(r"^COPY (\w+) \1$", dockerfile, re.MULTILINE)
-    assert sorted(copied) == sorted(set(PACKAGES) - {"benchmarks"})
+    assert sorted(copied) == sorted(set(PACKAGES) - {"benchmarks", "coldstart"})
+    assert "COPY client/coldstart_client coldstart_client" in dockerfile
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
-    assert all(f"!{name}" in ignored for name in [*copied, "requirements.lock", "LICENSE"])
+    assert all(f"!{name}" in ignored for name in [*copied, "client/coldstart_client", "requirements.lock", "LICENSE"])
     assert "--require-hashes -r requirements.lock" in dockerfile
     assert re.search(r"^USER (?!root|0)", dockerfile, re.MULTILINE)
     assert "index-url" not in dockerfile

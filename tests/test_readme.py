@@ -11,7 +11,7 @@ from google.protobuf import json_format
 
 from benchmarks.readme_tables import DOCUMENTS, renewed
 from benchmarks.served import serving
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from training import __main__ as job
 
 ROOT = Path(__file__).parents[1]
@@ -61,7 +61,7 @@ def test_the_python_client_runs_as_it_is_shown(server):
 
 
 def test_the_commands_of_the_client_run_as_they_are_shown(server):
-    [block] = [block for block in blocks("sh") if "service.client" in block]
+    [block] = [block for block in blocks("sh") if "coldstart_client" in block]
     commands = block.splitlines()
     assert len(commands) == 5
     for command in commands:

@@ -11,8 +11,8 @@ from model.store.store import StoreError
 from training.errors import DataError
 
 COMMANDS = (
-    ("import", "training.data.datasets.movielens", "make a data directory of a published data set"),
-    ("sample", "training.data.datasets.sample", "make a synthetic data directory with known truth"),
+    ("import", "training.commands.import_movielens", "make a data directory of a published data set"),
+    ("sample", "training.commands.sample", "make a synthetic data directory with known truth"),
     ("validate", "training.commands.validate", "check a data directory and say what its columns are taken for"),
     (
         "retrain",
@@ -65,7 +65,12 @@ def main(argv: Sequence[str]) -> int:
         return INTERRUPTED
 
 
-if __name__ == "__main__":
+def run(argv: Sequence[str]) -> int:
+    """Run one command in a process of its own, whose libraries are told first how many threads to use."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    sys.exit(main(sys.argv[1:]))
+    return main(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

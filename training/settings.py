@@ -3,12 +3,95 @@
 import math
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from training.errors import DataError, Problem
-from training.fit.fit_model import FitSettings
+
+
+@dataclass(frozen=True)
+class KernelSettings:
+    """Strengths of the two parts of a kernel regression."""
+
+    ridges: tuple[float, ...]
+    """Candidate precisions of all weights; the one that predicts rows of other folds best is taken."""
+    gamma: float
+    """Inverse squared width of the bumps."""
+    amplitude: float
+    """Prior variance of the bumps' part against that of the line."""
+    landmarks: int
+    """How many bumps at most; there is one for every fourth row at most."""
+    most_rows: int = 100_000
+    """Rows beyond so many are left out of the fit at random; they are predicted all the same."""
+
+
+RIDGES = (6.0, 16.0, 64.0, 256.0, 1024.0)
+
+
+WITH_PLAYS = KernelSettings(ridges=RIDGES, gamma=0.7, amplitude=1.6, landmarks=700)
+
+
+ATTRIBUTES_ONLY = KernelSettings(ridges=RIDGES, gamma=0.4, amplitude=1.0, landmarks=600)
+
+
+@dataclass(frozen=True)
+class PriorSettings:
+    """How the prior is fitted; the values were chosen on inner member folds of MovieLens 1M."""
+
+    rank: int = 16
+    """Dimensions of taste; those that aren't needed shrink to nothing."""
+    sweeps: int = 12
+    """Sweeps of expectation-maximization before members' features come in."""
+    rounds: int = 2
+    """Rounds of regression from features to factors and back."""
+    sweeps_per_round: int = 3
+    """Sweeps after each regression."""
+    embedding: int = 150
+    """Dimensions of the space of plays."""
+    sight: int = 48
+    """Leading dimensions of the space of plays that bumps see: with half the landmarks, no worse and much cheaper."""
+    folds: int = 3
+    """Member folds by which a member's own factors are kept out of the prediction of them."""
+    prior_ratings: float = 20.0
+    """A rater weighs half of full weight in the regression at so many ratings."""
+    with_plays: KernelSettings = WITH_PLAYS
+    """The regressions that see plays."""
+    attributes_only: KernelSettings = ATTRIBUTES_ONLY
+    """The regression that sees attributes alone."""
+
+
+@dataclass(frozen=True)
+class TreeSettings:
+    """The forest; few small trees, so that serving is cheap."""
+
+    trees: int = 50
+    """Number of trees."""
+    leaves: int = 8
+    """Leaves of a tree."""
+    learning_rate: float = 0.16
+    """Share of each tree's correction that is taken."""
+    leaf_rows: int = 1000
+    """Fewest rows of a leaf; less when there are fewer than 200 times as many rows."""
+    ridge: float = 100.0
+    """L2 penalty of the leaves' values."""
+    most_rows: int = 2_000_000
+    """Rows beyond so many are left out at random."""
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Settings of a whole fit."""
+
+    folds: int = 5
+    """Member folds for all that is out of fold."""
+    prior: PriorSettings = field(default_factory=PriorSettings)
+    """The factorization."""
+    trees: TreeSettings = field(default_factory=TreeSettings)
+    """The trees."""
+    reweight: bool = False
+    """Whether raters count as much as never-raters are like them."""
+
 
 RANGES: dict[str, tuple[float, float]] = {
     "folds": (2, 50),
@@ -100,12 +183,12 @@ def with_value(settings: Any, place: str, value: Any) -> Any:
 
 def places(settings: Any, before: str = "") -> Iterator[str]:
     """Every number and list of numbers that the settings hold, by its place."""
-    for field in fields(settings):
-        value = getattr(settings, field.name)
+    for each in fields(settings):
+        value = getattr(settings, each.name)
         if is_dataclass(value):
-            yield from places(value, f"{before}{field.name}.")
+            yield from places(value, f"{before}{each.name}.")
         elif not isinstance(value, bool):
-            yield before + field.name
+            yield before + each.name
 
 
 def _flat(given: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:

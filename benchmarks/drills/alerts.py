@@ -23,8 +23,8 @@ import grpc
 
 from benchmarks.drills.prometheus import Prometheus, prometheus
 from benchmarks.drills.server import Drilled, drilled, point_to
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
-from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 
 FIRED_SECONDS = 240
 CALLERS = 48

@@ -10,9 +10,9 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks.served import Served
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
-from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
-from service.client.connection import channel_options
+from coldstart_client.connection import channel_options
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 
 SERVICE = pb.DESCRIPTOR.services_by_name["EnjoymentService"].full_name
 DEADLINE_SECONDS = 30

@@ -16,9 +16,9 @@ import grpc
 
 from benchmarks.drills.load import DEADLINE_SECONDS, connect
 from benchmarks.served import Served, serving
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from model.facts.outcome_record import PATTERN, Outcome, from_line
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
-from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
 
 CALLERS, CONNECTIONS = 32, 8
 

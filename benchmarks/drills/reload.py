@@ -21,9 +21,9 @@ import grpc
 import numpy as np
 
 from benchmarks.drills.server import Answer, Drilled, drilled, numbers, point_to, requests, wait_until
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.artifact.artifact import load_model
 from model.store.store import Store
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 
 LONGEST_SECONDS = 60.0
 

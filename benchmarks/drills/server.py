@@ -11,8 +11,8 @@ from pathlib import Path
 import grpc
 
 from benchmarks.served import STOP_SECONDS, Served, command
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
-from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 
 Answer = tuple[str, tuple[float, ...]]
 """The version that answered, and every number that it gave."""

@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks.served import Served, serving
 from benchmarks.speed.question import Question
-from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
+from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 
 PREDICT = "/coldstart.v1.EnjoymentService/PredictEnjoyment"
 INFER = "/inference.GRPCInferenceService/ModelInfer"

@@ -14,8 +14,8 @@ from typing import Any
 import grpc
 import uvloop
 
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
-from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 
 
 class Echo(pb_grpc.EnjoymentServiceServicer):

@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks.speed.contenders import WrongAnswer
 from benchmarks.speed.question import member_of
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.prediction.model import Model
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.requests.decode import Decoder
 
 RANKINGS = 100

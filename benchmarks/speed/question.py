@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.prediction.model import Model
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.requests.decode import Asked, Decoder
 from service.requests.encode import prediction_responses
 

@@ -16,7 +16,6 @@ from model.facts.evidence import MemberEvidence
 from model.facts.facts import MemberFacts
 from model.facts.member_table import MemberTable
 from model.files.manifest import Manifest, Run
-from model.prediction.bounds import highest_corrections
 from model.prediction.calibration import Calibration, Reading
 from model.prediction.drift_reference import Reference
 from model.prediction.explanation import prior_parts, tree_parts
@@ -24,7 +23,7 @@ from model.prediction.movie_targets import Movie, MovieView, Offsets, Targets
 from model.prediction.pair_columns import MemberColumns, PairColumns, feature_names
 from model.prediction.predictions import Explanation, Part, Predictions
 from model.prediction.prior.prior import Prior, Taste, prior_numbers
-from model.prediction.trees import Trees
+from model.prediction.trees import Trees, highest_corrections
 
 Stage = Callable[[str], None]
 """Told the name of each stage of a prediction as it ends."""

@@ -12,10 +12,10 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from model.cores import usable_cores
 from service.commands.findings import Finding, Findings, failed, ok, warning
-from service.processes.ports import PortTaken, at_port, held_port
+from service.processes.ports import PortTaken, held_port
 from service.rpc.security.certificates import CertificateError, CertificateFiles
 from service.rpc.security.tokens import TokensError, read, read_entries
-from service.settings import Settings, flag
+from service.settings import Settings, at_port, flag
 from service.stores.outcome_folder import FolderUnusable, prepare
 
 FEWEST_FILES, ENOUGH_FILES = 256, 4096
@@ -94,15 +94,13 @@ def check_tokens(settings: Settings) -> Findings:
         yield failed(
             "tokens",
             f"the file of {flag('tokens')} can't be used: {error}",
-            "see `python -m service.commands.token --help`",
+            "see `python -m service token --help`",
         )
         return
     if count:
         yield ok("tokens", f"{count} in the file")
     else:
-        yield failed(
-            "tokens", "the file holds none, so that nobody could call", "make one: `python -m service.commands.token`"
-        )
+        yield failed("tokens", "the file holds none, so that nobody could call", "make one: `python -m service token`")
 
 
 def check_clock(now: float) -> Findings:

@@ -1,4 +1,4 @@
-"""`python -m service.commands.token`: makes a bearer token, adds its hash to a file for `--tokens`, prints it once."""
+"""`python -m service token`: makes a bearer token, adds its hash to a file for `--tokens`, prints it once."""
 
 import argparse
 import os
@@ -20,7 +20,7 @@ from service.rpc.security.tokens import (
 
 def main(arguments: Sequence[str]) -> int:
     """Print the token and return 0; 2 for a call or a file that is wrong."""
-    parser = argparse.ArgumentParser("python -m service.commands.token", description=__doc__)
+    parser = argparse.ArgumentParser("python -m service token", description=__doc__)
     parser.add_argument("--file", type=Path, required=True, help="the file of hashes; made if it isn't there")
     parser.add_argument("--name", required=True, help="whose token it is")
     parser.add_argument(
@@ -53,7 +53,3 @@ def _write(file: Path, content: bytes) -> None:
     with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
         opened.write(content)
     beside.replace(file)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

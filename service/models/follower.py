@@ -5,8 +5,8 @@ import logging
 from collections.abc import Callable
 
 from model.files.plain_files import ArtifactError, Reason
+from model.prediction.model import Model
 from model.store.store import CANDIDATE, CURRENT, StoreError
-from service.models.damage import tell_of_damage
 from service.models.loading import Loader, Served
 from service.telemetry.logs import tell
 from service.telemetry.metrics.service_metrics import Metrics
@@ -130,3 +130,16 @@ class LiveModel:
         facts = {"version": version, "kind": reason, "reason": words, "serving": self.version}
         tell(level, "model_not_loaded", error, model=self.label, **facts)
         self._told = version, words
+
+
+def tell_of_damage(model: Model, metrics: Metrics) -> None:
+    """Count every lookup of the model's members that damage makes impossible, and log each kind of damage once."""
+    told: set[str] = set()
+
+    def listener(reason: str) -> None:
+        metrics.damaged_lookup()
+        if reason not in told:
+            told.add(reason)
+            tell(logging.ERROR, "members_damaged", version=model.version, reason=reason)
+
+    model.members.damage.listener = listener

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.artifact.trial import Limits
 from model.store.open import open_store
 from model.store.store import CANDIDATE, CURRENT
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.models.canary import Canary
 from service.models.follower import LiveModel, NoModel
 from service.models.loading import Loader, Served, signatures

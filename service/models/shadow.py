@@ -4,10 +4,10 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.facts.member_record import MemberRecord
 from model.prediction.predictions import Predictions
 from model.store.store import CURRENT
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.models.loading import Served
 from service.telemetry.metrics.service_metrics import Metrics
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from service.telemetry.drift import drift_index as drift
 from service.telemetry.drift.drift_index import Watched
-from service.telemetry.metrics.merging import Family, parsed
+from service.telemetry.merging import Family, parsed
 
 SEND_SECONDS = 2
 """A worker waits no longer for a supervisor that doesn't read."""

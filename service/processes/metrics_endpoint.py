@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from prometheus_client import CollectorRegistry, Metric, start_http_server
 from prometheus_client.registry import Collector
 
-from service.processes.ports import PortTaken, at_port
+from service.processes.ports import PortTaken
 from service.processes.worker_process import Worker
+from service.settings import at_port
 from service.telemetry.drift.drift_index import Drift
 from service.telemetry.logs import tell
-from service.telemetry.metrics.merging import Merged
+from service.telemetry.merging import Merged
 from service.telemetry.metrics.supervisor_metrics import WorkerMetrics
 
 ANSWER_SECONDS = 0.5

@@ -8,6 +8,8 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from service.settings import at_port
+
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 # to tell them, not to bind to them
 
 
@@ -28,11 +30,6 @@ def held_port(host: str, port: int) -> Iterator[int]:
                 raise PortTaken(f"can't serve on {where}: is the port taken? Choose another --port") from error
             raise PortTaken(f"can't serve on {where}: {error.strerror}. Choose another --host or --port") from error
         yield port
-
-
-def at_port(host: str, port: int) -> str:
-    """host:port, with brackets around an IPv6 address."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:

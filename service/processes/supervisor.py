@@ -21,7 +21,7 @@ from service.rpc.security.tokens import read, read_entries
 from service.settings import Settings, options_of
 from service.telemetry.drift.drift_index import Drift
 from service.telemetry.logs import tell
-from service.telemetry.metrics.merging import Merged
+from service.telemetry.merging import Merged
 from service.telemetry.metrics.supervisor_metrics import WorkerMetrics
 
 MARGIN_SECONDS = 5.0

@@ -14,7 +14,7 @@ from service.processes.control_channel import NoSupervisor, WorkerEnd
 from service.settings import SECRET, Settings, read_settings, variable
 from service.telemetry.drift.drift_index import Watched
 from service.telemetry.logs import set_up, tell
-from service.telemetry.metrics.merging import Family
+from service.telemetry.merging import Family
 
 MARGIN_SECONDS = 3.0
 """How long after the grace the process may take to end when nobody is left to kill it."""

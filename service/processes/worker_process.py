@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from service.processes.control_channel import Order, Report, SupervisorEnd
 from service.telemetry.drift.drift_index import Watched
 from service.telemetry.logs import tell
-from service.telemetry.metrics.merging import Family
+from service.telemetry.merging import Family
 
 STEADY_SECONDS = 1.0
 """A worker that has served so long didn't die of its start, and another one is started at once."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.facts.facts import MemberFacts, MovieFacts
 from model.facts.member_record import MemberRecord
 from model.prediction.model import Model
 from model.prediction.movie_targets import Movie
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.requests.facts_decoder import FactsDecoder, Unused
 from service.requests.limits import DEFAULT_PAGE_SIZE, ID_LENGTH, MOVIES, PAGE_SIZE
 from service.requests.page_tokens import page_offset

@@ -5,11 +5,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import cast
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from features.schema import Attribute
 from model.facts.evidence import MemberEvidence
 from model.prediction.model import Model
 from model.prediction.predictions import GROUPS, Explanation, NextFact, Predictions
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.requests.facts_decoder import Unused
 from service.requests.prediction_bytes import many_predictions_bytes, predictions_bytes
 

@@ -4,11 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from features.schema import Attribute
 from model.facts.facts import MemberFacts, MovieFacts, Plays, WrongKind, encode_attribute
 from model.facts.member_record import MemberRecord
 from model.prediction.model import Model
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.requests.limits import ATTRIBUTES, ID_LENGTH, PLAYS
 from service.requests.violations import Violations
 

@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from service.requests.violations import InvalidRequest, Violation
 
 _OFFSET_BYTES = 4

@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.prediction.predictions import Predictions
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 
 VARINT, FIXED_64, LENGTH = 0, 1, 2
 """Wire types."""

@@ -9,12 +9,12 @@ from typing import Self, TypeVar
 
 import numpy as np
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.facts.facts import MemberFacts
 from model.facts.member_record import MemberRecord
 from model.prediction.model import Model
 from model.prediction.next_fact import next_fact
 from model.prediction.predictions import Explanation, NextFact, Predictions
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.models.live_models import LiveModels
 from service.models.loading import Served
 from service.requests.decode import Asked, AskedRanking

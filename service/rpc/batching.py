@@ -5,10 +5,10 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.facts.evidence import MemberEvidence
 from model.facts.member_record import MemberRecord
 from model.prediction.model import Rows
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.models.loading import Served
 from service.models.shadow import Shadow
 from service.requests.decode import Asked

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
 from service.requests.violations import InvalidRequest, Violation
-from service.rpc.admission.admission import Admission, Kind, Turn
+from service.rpc.admission.admission import Admission, Turn
 from service.rpc.admission.costs import cost_of
 from service.rpc.admission.deadlines import DeadlinePassed, has_passed
 from service.rpc.error_status import is_foreseen, pushback_of, status_of
@@ -22,6 +22,7 @@ from service.rpc.methods import kinds, open_paths
 from service.rpc.security.tokens import Tokens
 from service.telemetry.call_sampling import Calls, current_request_id
 from service.telemetry.logs import tell
+from service.telemetry.metrics.labels import Kind
 from service.telemetry.metrics.service_metrics import UNKNOWN_METHOD, CallMetrics, Method, Metrics
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"

@@ -4,9 +4,9 @@ from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
+from service.errors import Overloaded
 from service.models.follower import NoModel
 from service.requests.violations import InvalidRequest, Violation
-from service.rpc.admission.admission import Overloaded
 from service.rpc.admission.deadlines import DeadlinePassed
 from service.rpc.health import UnknownService
 from service.rpc.outcomes import OutcomesOff

@@ -7,8 +7,8 @@ from google.protobuf.descriptor_pool import Default
 from grpc_health.v1.health import SERVICE_NAME as HEALTH
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION
 
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
-from service.rpc.admission.admission import Kind
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
+from service.telemetry.metrics.labels import Kind
 
 ENJOYMENT = pb.DESCRIPTOR.services_by_name["EnjoymentService"].full_name
 SERVICES = (ENJOYMENT, HEALTH, REFLECTION)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from features.schema import Scale
 from model.facts.evidence import MemberEvidence
 from model.facts.facts import MemberFacts
@@ -11,12 +12,11 @@ from model.facts.member_record import MemberRecord
 from model.facts.outcome_record import Outcome
 from model.prediction.predictions import Predictions
 from model.store.store import CURRENT
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from service.errors import Overloaded
 from service.models.live_models import LiveModels
 from service.models.loading import Served
 from service.requests.limits import ID_LENGTH
 from service.requests.violations import Violations
-from service.rpc.admission.admission import Overloaded
 from service.stores.outcome_log import NotKept, OutcomeLog
 from service.telemetry.metrics.outcome_metrics import Judgement
 from service.telemetry.metrics.service_metrics import Metrics

@@ -13,9 +13,8 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health import SERVICE_NAME as HEALTH
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
-from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
+from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from service.models.live_models import LiveModels, live_models
-from service.processes.ports import at_port
 from service.rpc.admission.adaptive_limit import AdaptiveLimit
 from service.rpc.admission.admission import Admission
 from service.rpc.answering import Answering
@@ -27,7 +26,7 @@ from service.rpc.security.certificates import CertificateFiles
 from service.rpc.security.live_certificates import LiveCertificates
 from service.rpc.security.tokens import Tokens
 from service.rpc.servicer import EnjoymentServicer, MemberSource
-from service.settings import Settings
+from service.settings import Settings, at_port
 from service.stores.outcome_log import OutcomeLog
 from service.telemetry.call_sampling import Call, Calls, Tracing
 from service.telemetry.logs import tell

@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 import grpc
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from model.facts.member_record import MemberRecord
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
-from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from service.requests import encode
 from service.requests.limits import ID_LENGTH
 from service.requests.page_tokens import page_token

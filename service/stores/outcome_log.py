@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from model.facts.outcome_record import Outcome, to_line
-from service.rpc.admission.admission import Overloaded
+from service.errors import Overloaded
 from service.stores.recent_request_ids import KnownRequests
 from service.telemetry.logs import tell
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from benchmarks.served import Served, serving
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from service.telemetry.drift.drift_index import ROWS as DRIFT_ROWS
 from service.telemetry.metrics.service_metrics import Metrics
 from service.telemetry.metrics.supervisor_metrics import ROWS as SUPERVISOR_ROWS

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from features.movies import MOVIE
 from features.plays import names, of_members, of_table
 from model.facts.facts import MemberFacts
-from training.fit.prior.play_inputs import play_features, play_inputs
+from training.fit.prior.inputs import play_features, play_inputs
 
 MOVIES, COLUMNS = 12, ("quality", "popularity", "genre:Drama")
 MOVIE_COLUMNS = np.random.default_rng(5).normal(size=(MOVIES, len(COLUMNS))).astype(np.float32)

@@ -8,6 +8,7 @@ from grpc_tools import protoc
 
 ROOT = Path(__file__).parents[2]
 PROTO = "protos/coldstart/v1/enjoyment_service.proto"
+PACKAGE = "coldstart_client/v1"
 GENERATED = ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py")
 
 NUMBERS = {
@@ -63,10 +64,11 @@ def parts(file):
 def test_the_generated_code_is_current(tmp_path):
     include = f"-I{Path(protoc.__file__).parent / '_proto'}"
     outputs = [f"--{kind}_out={tmp_path}" for kind in ("python", "pyi", "grpc_python")]
-    assert protoc.main(["", f"-I{ROOT}", include, *outputs, PROTO]) == 0
+    proto = ROOT / PROTO
+    assert protoc.main(["", f"-I{PACKAGE}={proto.parent}", include, *outputs, str(proto)]) == 0
     for ending in GENERATED:
-        name = PROTO.replace(".proto", ending)
-        assert (tmp_path / name).read_text() == (ROOT / name).read_text(), f"{name} is old: make protos"
+        name = f"{PACKAGE}/{proto.stem}{ending}"
+        assert (tmp_path / name).read_text() == (ROOT / "client" / name).read_text(), f"{name} is old: make protos"
 
 
 def test_every_part_says_what_it_is_in_a_sentence(file):

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.store.store import Store
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 
 ROOT = Path(__file__).parents[2]
 

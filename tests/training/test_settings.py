@@ -6,8 +6,7 @@ import pytest
 
 from training.__main__ import main
 from training.errors import DataError
-from training.fit.fit_model import FitSettings
-from training.settings import RANGES, places, read_fit_settings, to_dict, to_toml, value_at, with_value
+from training.settings import RANGES, FitSettings, places, read_fit_settings, to_dict, to_toml, value_at, with_value
 
 SMALLER = """\
 folds = 3

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from model.prediction.model import Model
 from training.challenge import leaderboard
+from training.challenge.answer import answers_of
 from training.challenge.score import Key, read_answers_of, read_key, read_questions, score
-from training.commands.challenge import answers_of
 from training.data.reading.tables import Tables
 from training.report.html import section, table
 

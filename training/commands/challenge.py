@@ -7,20 +7,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
-from features.columns import MEMBER_ID, MOVIE_ID, RATING
+from features.columns import MEMBER_ID
 from model.artifact.artifact import ArtifactError, load_model
-from model.prediction.model import Model
 from model.store.store import Store, StoreError
 from training.challenge import leaderboard
-from training.challenge.make import DATA, PUBLIC, QUESTION, make_challenge, write_about, write_challenge
+from training.challenge.answer import answers_of
+from training.challenge.make import DATA, PUBLIC, make_challenge, write_about, write_challenge
 from training.challenge.score import read_answers, read_key, read_questions, score
-from training.commands.predict import predictions_of, write_table
-from training.data.dataset import make_dataset
-from training.data.reading.tables import Tables, read_tables
+from training.data.reading.tables import read_tables
 from training.errors import DataError, Problem
-from training.versions.publish import fingerprint
+from training.versions.offline import write_table
+from training.versions.provenance import fingerprint
 
 FAILED = 1
 
@@ -89,15 +87,6 @@ def _answer(arguments: argparse.Namespace) -> int:
     write_table(answers_of(model, tables, questions), arguments.out)
     print(f"{len(questions):,} answers by version {version}")
     return 0
-
-
-def answers_of(model: Model, tables: Tables, questions: pl.DataFrame) -> pl.DataFrame:
-    """question, member_id, movie_id and rating, as `score` takes them."""
-    predicted = pl.concat(list(predictions_of(model, make_dataset(tables, model.schema), questions)))
-    found = predicted.select(MEMBER_ID, MOVIE_ID, RATING)
-    return questions.select(QUESTION, MEMBER_ID, MOVIE_ID).join(
-        found, on=[MEMBER_ID, MOVIE_ID], how="left", maintain_order="left"
-    )
 
 
 def _score(arguments: argparse.Namespace) -> int:

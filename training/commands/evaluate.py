@@ -5,19 +5,18 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from training.commands.options import at_least
-from training.commands.progress import Progress
-from training.data.folders import refuse_unwritable
-from training.data.preparation import cores, prepare
-from training.evaluation.by_time import evaluate_by_time
+from model.cores import usable_cores
+from training.commands.terminal import Progress, at_least
+from training.data.dataset import prepare
+from training.data.writer import refuse_unwritable
+from training.evaluation.by_time import At, at, evaluate_by_time, moment_of
 from training.evaluation.evaluate import evaluate
-from training.evaluation.moment import At, at, moment_of
-from training.fit.fit_model import FitSettings, fit_model
+from training.fit.fit_model import fit_model
 from training.fit.reweighting import add_reweighting, reweighting_notes
 from training.report.comparison import against, read_report
 from training.report.markdown import markdown
-from training.report.report_files import report_files
-from training.settings import read_fit_settings
+from training.report.page import report_files
+from training.settings import FitSettings, read_fit_settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,13 +54,13 @@ def run(arguments: argparse.Namespace) -> int:
     tables, data, merged = prepare(arguments.data, arguments.min_holders)
     if arguments.by_time:
         moment_of(tables.ratings, arguments.at)  # refused before any work where there are no times
-    fit = fit_model(data, arguments.seed, settings, cores(), progress)
+    fit = fit_model(data, arguments.seed, settings, usable_cores(), progress)
     evaluation = evaluate(fit, arguments.seed, progress)
     notes = [*(str(one) for one in merged), *reweighting_notes(arguments.reweight, fit.reweighting)]
     del fit  # the fit by time needs the memory
     if arguments.by_time:
         evaluation["by_time"] = evaluate_by_time(
-            tables, data, arguments.at, arguments.seed, settings, cores(), progress
+            tables, data, arguments.at, arguments.seed, settings, usable_cores(), progress
         )  # fmt: skip
     arguments.out.mkdir(parents=True, exist_ok=True)
     first = [against(evaluation, before, "an earlier evaluation")] if before else []

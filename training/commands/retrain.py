@@ -8,20 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from model.artifact.artifact import load_model
+from model.cores import usable_cores
 from model.store.open import is_address, open_store
 from model.store.store import CURRENT, VERSIONS, StoreError
 from training.challenge.standing import Standing
 from training.commands.models import add_keeping, key_in
-from training.commands.options import at_least
-from training.commands.progress import Progress
+from training.commands.terminal import Progress, at_least
 from training.data.dataset import make_dataset
-from training.data.folders import refuse_unwritable
 from training.data.infer_schema import infer_schema
-from training.data.preparation import cores
 from training.data.reading.recorded_outcomes import with_outcomes
 from training.data.reading.tables import read_tables
+from training.data.writer import refuse_unwritable
 from training.evaluation.evaluate import evaluate
-from training.fit.fit_model import FitSettings, fit_model
+from training.fit.fit_model import fit_model
 from training.fit.reweighting import add_reweighting, reweighting_notes
 from training.gate import report as gate_report
 from training.gate.gate import Gate
@@ -29,9 +28,9 @@ from training.gate.gate_settings import add_gate_arguments, gate_settings
 from training.gate.kept_out import divide, keep_key, key_of_store
 from training.gate.verdict import last_line, serving, settle
 from training.report.markdown import markdown
-from training.settings import read_fit_settings, to_dict
-from training.versions.provenance import commit
-from training.versions.publish import Origin, fingerprint, publish
+from training.settings import FitSettings, read_fit_settings, to_dict
+from training.versions.provenance import commit, fingerprint
+from training.versions.publish import Origin, publish
 
 REFUSED, HELD_BACK = 2, 3
 
@@ -84,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     schema, merged = infer_schema(divided.learned, arguments.min_holders)
     data, everyone = make_dataset(divided.learned, schema), make_dataset(tables, schema)
     gate = Gate(store, divided, key, settings, time.perf_counter, arguments.seed)
-    fit = fit_model(data, arguments.seed, fitting, cores(), progress)
+    fit = fit_model(data, arguments.seed, fitting, usable_cores(), progress)
     evaluation = evaluate(fit, arguments.seed, progress) | {"kept_out": gate.kept_out()}
     progress("publishing")
     notes = [*(str(one) for one in merged), *reweighting_notes(arguments.reweight, fit.reweighting)]

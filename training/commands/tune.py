@@ -5,12 +5,11 @@ import sys
 import time
 from pathlib import Path
 
-from training.commands.options import at_least
-from training.commands.progress import Progress
-from training.data.folders import refuse_unwritable
-from training.data.preparation import cores, prepare
-from training.fit.fit_model import FitSettings
-from training.settings import read_fit_settings, to_toml
+from model.cores import usable_cores
+from training.commands.terminal import Progress, at_least
+from training.data.dataset import prepare
+from training.data.writer import refuse_unwritable
+from training.settings import FitSettings, read_fit_settings, to_toml
 
 FAILED = 1
 EXTRA = "tune needs Optuna, which isn't installed: pip install 'optuna>=5', or install the project's extra `tune`"
@@ -46,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     _, data, _ = prepare(arguments.data, arguments.min_holders)
     seconds = None if arguments.minutes is None else 60 * arguments.minutes
     trials = 30 if arguments.trials is None and seconds is None else arguments.trials
-    found = tune(data, begin, trials, seconds, arguments.seed, cores(), progress)
+    found = tune(data, begin, trials, seconds, arguments.seed, usable_cores(), progress)
     comment = f"Written by coldstart: tune, {found.trials} trials, seed {arguments.seed}"
     arguments.out.absolute().parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(to_toml(found.settings, comment), encoding="utf-8")

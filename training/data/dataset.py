@@ -1,6 +1,7 @@
 """The tables as arrays: members and movies by row number, attributes and genres as numbers."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,7 +12,8 @@ from features.movies import MEMBER, MOVIE
 from features.plays import AGE_DAYS
 from features.schema import Attribute, Schema
 from model.facts.facts import SECONDS_PER_DAY
-from training.data.reading.tables import Tables
+from training.data.infer_schema import Merged, infer_schema
+from training.data.reading.tables import Tables, read_tables
 from training.errors import DataError, Problem
 
 
@@ -129,3 +131,10 @@ def _genres(lists: pl.Series, names: tuple[str, ...]) -> NDArray[np.float32]:
     shares[known["row"].to_numpy(), known["genre"].to_numpy()] = 1
     shares[shares.sum(axis=1) == 0] = np.nan
     return shares
+
+
+def prepare(folder: Path, min_holders: int) -> tuple[Tables, Dataset, tuple[Merged, ...]]:
+    """The tables, checked, the dataset made of them, and what the schema merged; raises DataError."""
+    tables = read_tables(folder)
+    schema, merged = infer_schema(tables, min_holders)
+    return tables, make_dataset(tables, schema), merged

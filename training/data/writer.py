@@ -1,12 +1,12 @@
 """Writing a data directory as a whole or not at all."""
 
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
 
-from training.data.folders import refuse_unwritable
 from training.data.reading.schema_file import SCHEMA_FILE
 from training.errors import DataError, Problem
 
@@ -51,3 +51,12 @@ def refuse_foreign(out: Path) -> None:
     if entries and not (ours and all(name == SCHEMA_FILE or name.endswith(".parquet") for name in entries)):
         text = "the folder holds files that this command has not written: name another, or empty it"
         raise DataError([Problem(str(out), text)])
+
+
+def refuse_unwritable(option: str, folder: Path) -> None:
+    """Raise DataError that names the option unless files can be made in the folder, which needn't be there yet."""
+    nearest = next(one for one in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(one))
+    if not nearest.is_dir():
+        raise DataError([Problem(option, f"{nearest} is no folder: name another place")])
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise DataError([Problem(option, f"{nearest} can't be written to: name another place, or change its rights")])

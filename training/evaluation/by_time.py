@@ -1,5 +1,6 @@
 """The evaluation by time: learn from what was rated before a moment, predict never-raters' ratings after it."""
 
+import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,10 +22,10 @@ from training.data.views import Views
 from training.errors import DataError, Problem
 from training.evaluation.baselines import baselines
 from training.evaluation.interval_scores import read
-from training.evaluation.moment import At, moment_of
 from training.evaluation.scores import coverage, mean_width, rmse
-from training.fit.fit_model import Fit, FitSettings, fit_model
+from training.fit.fit_model import Fit, fit_model
 from training.fit.trees.pair_rows import PairTable, Rows
+from training.settings import FitSettings
 
 Array = NDArray[np.float64]
 
@@ -46,6 +47,16 @@ class Divided:
     """What was rated and played before, all members and movies with it; ages of plays are measured from the moment."""
     after: Views
     """One view of each member who rates after it; its ratings are later than all plays that it shows."""
+
+
+@dataclass(frozen=True)
+class At:
+    """Where ratings are divided, as it was asked for."""
+
+    share: float | None = None
+    """The moment before which this share of the ratings was given."""
+    seconds: float | None = None
+    """The moment itself, in seconds since 1970 UTC."""
 
 
 def evaluate_by_time(
@@ -189,3 +200,34 @@ def _by_movie(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) ->
         if len(own) >= FEWEST_ROWS:
             found[name] = _scores(fit, table, own, member)
     return found
+
+
+def at(text: str) -> At:
+    """The type of an option: a share between 0 and 1, an ISO 8601 time, or seconds since 1970 UTC."""
+    try:
+        number = float(text)
+    except ValueError:
+        try:
+            time = datetime.fromisoformat(text)
+        except ValueError as error:
+            told = "must be a share between 0 and 1, a time such as 2024-03-01, or seconds since 1970"
+            raise argparse.ArgumentTypeError(told) from error
+        return At(seconds=(time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
+    if 0 < number < 1:
+        return At(share=number)
+    if number <= 1 or not np.isfinite(number):
+        raise argparse.ArgumentTypeError("must be a share above 0 and below 1, or a time")
+    return At(seconds=number)
+
+
+def moment_of(ratings: pl.DataFrame, where: At) -> float:
+    """The moment in seconds since 1970 UTC; raises DataError unless ratings lie on both sides of it."""
+    times = ratings[RATED_AT].drop_nulls().sort().to_numpy()
+    if not len(times):
+        raise DataError([Problem("ratings", "no rating tells when it was given: there is nothing to divide by time")])
+    by_share = float(times[int(len(times) * (where.share or 0.0))])
+    moment = by_share if where.seconds is None else where.seconds
+    if not times[0] < moment <= times[-1]:
+        first, last = (datetime.fromtimestamp(time, UTC).date().isoformat() for time in (times[0], times[-1]))
+        raise DataError([Problem("--at", f"ratings were given from {first} to {last}: name a moment between them")])
+    return moment

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from features.columns import RATING
 from features.movies import MOVIE
 from model.facts.evidence import MemberEvidence, MovieEvidence
-from training.evaluation.baselines import GroupMeans, baselines, group_means
+from training.evaluation.baselines import GroupMeans, baselines, group_means, trees_alone
 from training.evaluation.curves import curves
 from training.evaluation.interval_scores import read, uncertainty
 from training.evaluation.learning_curve import learning_curve
+from training.evaluation.never_rater_differences import difference
 from training.evaluation.scores import (
     area_under_curve,
     calibration_error,
@@ -26,9 +27,7 @@ from training.evaluation.scores import (
     weighted_rmse,
 )
 from training.evaluation.slices import Told, by_group, by_popularity, gain_interval
-from training.evaluation.trees_alone import trees_alone
 from training.fit.fit_model import Fit
-from training.fit.never_raters import difference
 from training.fit.out_of_fold_predictions import Judged
 
 Array = NDArray[np.float64]

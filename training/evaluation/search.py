@@ -10,8 +10,8 @@ import optuna
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from training.data.dataset import Dataset
 from training.evaluation.scores import rmse
-from training.fit.fit_model import FitSettings, fit_model
-from training.settings import value_at, with_value
+from training.fit.fit_model import fit_model
+from training.settings import FitSettings, value_at, with_value
 
 SEARCHED: dict[str, tuple[float, float]] = {
     "prior.rank": (4, 32),

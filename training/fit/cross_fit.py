@@ -13,8 +13,8 @@ from model.prediction.prior.prior import Prior
 from training.data.dataset import Dataset
 from training.data.views import Views
 from training.fit.prior.fit_prior import FittedPrior, fit_prior
-from training.fit.prior.play_inputs import play_features, play_inputs
-from training.fit.prior.prior_settings import PriorSettings
+from training.fit.prior.inputs import play_features, play_inputs
+from training.settings import PriorSettings
 
 Array = NDArray[np.float64]
 

@@ -1,7 +1,7 @@
 """Fits all parts of a model to a dataset, and predicts its raters as if they never rated."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import lightgbm
 import numpy as np
@@ -24,11 +24,11 @@ from training.fit.fit_drift_reference import fit_reference
 from training.fit.out_of_fold_predictions import Judged
 from training.fit.out_of_fold_targets import Stage
 from training.fit.prior.movie_descriptions import fit_description
-from training.fit.prior.prior_settings import PriorSettings
 from training.fit.reweighting import Reweighting, reweight
-from training.fit.trees.fit_trees import TreeSettings, fit_trees, predict_chunks, without_member_mean
+from training.fit.trees.fit_trees import fit_trees, predict_chunks, without_member_mean
 from training.fit.trees.group_effects import grouped_attributes
 from training.fit.trees.pair_rows import PairTable, Rows, concatenate, movie_columns, target_rows
+from training.settings import FitSettings, TreeSettings
 
 Array = NDArray[np.float64]
 Report = Callable[[str], None]
@@ -40,20 +40,6 @@ UNRATED_ROWS = 100_000
 """So many rows are looked at again as if their movie were only described, and as if it were unknown."""
 JUDGED_ROWS = 2_000_000
 """Beyond so many ratings, those of each kind of evidence that weigh trees, calibrate and judge are drawn at random."""
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """Settings of a whole fit."""
-
-    folds: int = 5
-    """Member folds for all that is out of fold."""
-    prior: PriorSettings = field(default_factory=PriorSettings)
-    """The factorization."""
-    trees: TreeSettings = field(default_factory=TreeSettings)
-    """The trees."""
-    reweight: bool = False
-    """Whether raters count as much as never-raters are like them."""
 
 
 @dataclass(frozen=True)

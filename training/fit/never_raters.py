@@ -1,8 +1,7 @@
-"""How far members who never rate differ from those who rate, on what is known of both."""
+"""Classifies members into raters and never-raters by what is known of both."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import lightgbm
 import numpy as np
@@ -12,9 +11,8 @@ from numpy.typing import NDArray
 from features.attributes import owners
 from features.movies import MEMBER, MOVIE
 from features.plays import VIEW, names, of_table
-from model.prediction.prior.member_inputs import MovieColumns, of_attributes
+from model.prediction.prior.member_inputs import of_attributes
 from training.data.dataset import Dataset
-from training.evaluation.scores import area_under_curve
 
 Array = NDArray[np.float64]
 
@@ -22,8 +20,6 @@ FEWEST = 50
 """Fewer never-raters, or raters, tell nothing."""
 MOST = 20_000
 """Beyond so many of each, some are drawn at random."""
-TOLD = 10
-"""How many of the largest differences are told."""
 KINDS = {"attributes and plays": (True, True), "attributes": (True, False), "plays": (False, True)}
 """What is known of a never-rater: attributes, plays."""
 
@@ -52,41 +48,6 @@ class Facts:
     def only(self, attributes: bool, plays: bool) -> Array:
         """(N, F') the columns of attributes, of plays, or both."""
         return self.values[:, slice(0 if attributes else self.attributes, None if plays else self.attributes)]
-
-
-def difference(data: Dataset, columns: MovieColumns, seed: int) -> dict[str, Any]:
-    """What tells raters and never-raters apart; empty where there are too few of either.
-
-    `auc` is that of a classifier on members it did not see: 0.5 where they are alike, 1 where they are told apart for
-    sure. `auc_by_known` is the same for never-raters of whom just that is known, beside raters seen with just that.
-    `differences` are those of never-raters' means from raters', over the standard deviation, the largest first;
-    `drivers` the shares of the classifier's gain by fact.
-    """
-    random = np.random.default_rng([seed, 10])
-    rates = np.zeros(len(data.member_ids), bool)
-    rates[data.raters] = True
-    raters, others = np.flatnonzero(rates), np.flatnonzero(~rates)
-    if min(len(raters), len(others)) < FEWEST:
-        return {}
-    members = np.sort(np.concatenate([random.permutation(raters)[:MOST], random.permutation(others)[:MOST]]))
-    facts = facts_of(data, columns.names, columns.columns, members)
-    never = ~rates[members]
-    forests = _forests(facts.values, never, random, seed)
-    by_known = {}
-    for name, (attributes, plays) in KINDS.items():
-        kind, usable = of_kind(facts, never, attributes, plays)
-        if min(kind.sum(), usable.sum()) >= FEWEST:
-            rows = kind | usable
-            chance = never_rater_chances(facts.only(attributes, plays)[rows], kind[rows], random, seed)
-            by_known[name] = area_under_curve(kind[rows], chance)
-    return {
-        "raters": float(len(raters)),
-        "never_raters": float(len(others)),
-        "auc": area_under_curve(never, forests.chance),
-        "auc_by_known": by_known,
-        "differences": _differences(facts, never),
-        "drivers": forests.drivers(facts.names),
-    }
 
 
 def of_kind(
@@ -123,11 +84,11 @@ def facts_of(
 
 def never_rater_chances(facts: Array, never: NDArray[np.bool_], random: np.random.Generator, seed: int) -> Array:
     """(N,) chances that members of those facts (N, F) never rate, each from a classifier that saw the other half."""
-    return _forests(facts, never, random, seed).chance
+    return classify(facts, never, random, seed).chance
 
 
 @dataclass(frozen=True)
-class _Forests:
+class Classifiers:
     """Two classifiers of halves of N members."""
 
     chance: Array
@@ -142,7 +103,7 @@ class _Forests:
         return {fact_names[place]: float(self.gain[place]) / total for place in largest if self.gain[place] > 0}
 
 
-def _forests(facts: Array, never: NDArray[np.bool_], random: np.random.Generator, seed: int) -> _Forests:
+def classify(facts: Array, never: NDArray[np.bool_], random: np.random.Generator, seed: int) -> Classifiers:
     side = random.integers(0, 2, len(facts))
     chance, gain = np.zeros(len(facts)), np.zeros(facts.shape[1])
     parameters = {"objective": "binary", "num_leaves": 8, "learning_rate": 0.1, "min_data_in_leaf": 20, "seed": seed,
@@ -152,15 +113,8 @@ def _forests(facts: Array, never: NDArray[np.bool_], random: np.random.Generator
         forest = lightgbm.train(parameters, seen, 50)
         chance[side == half] = np.asarray(forest.predict(facts[side == half]))
         gain += forest.feature_importance("gain")
-    return _Forests(chance, gain)
+    return Classifiers(chance, gain)
 
 
-def _differences(facts: Facts, never: NDArray[np.bool_]) -> dict[str, float]:
-    found = {}
-    for column, name in zip(facts.values.T, facts.names, strict=True):
-        ours, theirs = column[never & np.isfinite(column)], column[~never & np.isfinite(column)]
-        spread = np.sqrt((ours.var() + theirs.var()) / 2) if min(len(ours), len(theirs)) >= FEWEST else 0.0
-        if spread > 0:
-            found[name] = float((ours.mean() - theirs.mean()) / spread)
-    largest = sorted(found, key=lambda name: -abs(found[name]))[:TOLD]
-    return {name: found[name] for name in largest}
+TOLD = 10
+"""How many of the largest differences are told."""

@@ -13,11 +13,11 @@ from features.movies import MEMBER, MOVIE
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.facts.facts import MemberFacts
 from model.prediction.model import Model
-from training.commands.predict import descriptions, facts_of_plays
 from training.data.dataset import Dataset, make_dataset
 from training.data.reading.tables import Tables
 from training.evaluation.slices import FEWEST_MEMBERS
 from training.gate.kept_out import Divided, only
+from training.versions.offline import descriptions, facts_of_plays
 
 Array = NDArray[np.float64]
 NAMES = ("rating", "lower", "upper", "probability_enjoyed")

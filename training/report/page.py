@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from model.artifact.serialization import to_json
 from training.report.html import page
-from training.report.markdown import METHOD
+from training.report.markdown import METHOD, markdown
 from training.report.sections import notes as notes_section
 from training.report.sections import sections
 
@@ -28,3 +29,12 @@ def html(evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[st
 def _most_evidence(evidence: Mapping[str, Mapping[str, float]]) -> Mapping[str, float]:
     order = ("attributes_and_plays", "plays", "attributes", "nothing")
     return next(evidence[name] for name in order if name in evidence)
+
+
+def report_files(evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[str] = ()) -> dict[str, bytes]:
+    """Contents by name, the same bytes for the same evaluation; `first` are sections that begin the page, as HTML."""
+    return {
+        "report.json": to_json(dict(evaluation)),
+        "report.md": markdown(evaluation, notes).encode(),
+        "report.html": html(evaluation, notes, first).encode(),
+    }

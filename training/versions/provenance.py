@@ -1,7 +1,12 @@
 """Which code made a model."""
 
+import hashlib
 import subprocess
 from pathlib import Path
+
+import polars as pl
+
+from training.data.reading.tables import TABLES, Tables
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,3 +23,16 @@ def commit() -> str:
 def _git(*arguments: str) -> str:
     command = ["git", "-C", str(ROOT), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout  # noqa: S603
+
+
+def fingerprint(tables: Tables) -> str:
+    """sha256 over the canonical tables: the same for Parquet and CSV, for any order of rows."""
+    digest = hashlib.sha256()
+    for name in TABLES:
+        table: pl.DataFrame = getattr(tables, name)
+        digest.update(f"{name} {table.columns} {len(table)}".encode())
+        lists = [column for column, kind in table.schema.items() if isinstance(kind, pl.List)]
+        flat = table.with_columns(pl.col(lists).list.join("|")) if lists else table
+        digest.update(flat.write_csv().encode())
+    digest.update(repr(tables.scale).encode())
+    return digest.hexdigest()

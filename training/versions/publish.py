@@ -1,6 +1,5 @@
 """Writes a fitted model into the store as a new version."""
 
-import hashlib
 import importlib.metadata
 import platform
 from dataclasses import dataclass, field
@@ -20,9 +19,8 @@ from model.files.manifest import FORMAT, Manifest
 from model.files.plain_files import RUN
 from model.store.store import Store
 from training.data.dataset import Dataset
-from training.data.reading.tables import TABLES, Tables
 from training.report.model_card import model_card
-from training.report.report_files import report_files
+from training.report.page import report_files
 
 LIBRARIES = ("lightgbm", "numpy", "polars", "scipy")
 
@@ -66,19 +64,6 @@ def publish(
         load_model(finished)
         store.publish(finished, version)
     return version
-
-
-def fingerprint(tables: Tables) -> str:
-    """sha256 over the canonical tables: the same for Parquet and CSV, for any order of rows."""
-    digest = hashlib.sha256()
-    for name in TABLES:
-        table: pl.DataFrame = getattr(tables, name)
-        digest.update(f"{name} {table.columns} {len(table)}".encode())
-        lists = [column for column, kind in table.schema.items() if isinstance(kind, pl.List)]
-        flat = table.with_columns(pl.col(lists).list.join("|")) if lists else table
-        digest.update(flat.write_csv().encode())
-    digest.update(repr(tables.scale).encode())
-    return digest.hexdigest()
 
 
 def _manifest(

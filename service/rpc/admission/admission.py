@@ -4,11 +4,12 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Self
 
+from service.errors import Overloaded
 from service.rpc.admission.adaptive_limit import AdaptiveLimit
 from service.rpc.admission.deadlines import DeadlinePassed
+from service.telemetry.metrics.labels import Kind
 
 RETRY_SECONDS = 0.1
 """What a caller who is refused is told to wait about; it doubles with every so many who are refused in a row."""
@@ -19,26 +20,6 @@ SPACING_SHARE = 0.05
 SLOWER_SHARE = 0.05
 FASTER_SHARE = 0.3
 """Share of one call in how long calls of a method take; quicker downwards, so that a slow moment is soon forgotten."""
-SHED_REASONS = ("full", "waited", "deadline", "cancelled")
-"""The queue was too long, for its own bounds or the caller's deadline; a wait in it was; the deadline passed before the
-answer could have been there; the caller gave up before the call's turn."""
-
-
-class Kind(Enum):
-    """Which calls go first."""
-
-    INTERACTIVE = "interactive"
-    """Somebody waits for the answer: every unary method."""
-    BULK = "bulk"
-    """The requests of streams: each waits while interactive calls do."""
-
-
-class Overloaded(Exception):
-    """There are more calls than can be answered; nothing was computed."""
-
-    def __init__(self, retry_seconds: float) -> None:
-        super().__init__(retry_seconds)
-        self.retry_seconds = retry_seconds
 
 
 @dataclass(eq=False)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
 MOVIES_A_CALL = 200
 """So many movies take about as long as a small call with all that it brings."""

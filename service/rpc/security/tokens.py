@@ -85,7 +85,7 @@ def read_entries(content: bytes) -> list[Entry]:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError):
         raise TokensError("it is no TOML") from None
     if not isinstance(listed, list):
-        raise TokensError("it has no [[tokens]]; python -m service.commands.token makes one")
+        raise TokensError("it has no [[tokens]]; python -m service token makes one")
     return [_entry(given, number) for number, given in enumerate(listed, 1)]
 
 
@@ -99,9 +99,9 @@ def _entry(given: object, number: int) -> Entry:
     try:
         salt, digest = (bytes.fromhex(part) for part in given["hash"].split(":"))
     except (AttributeError, ValueError):
-        raise TokensError(f"{place}: hash must be as python -m service.commands.token writes it") from None
+        raise TokensError(f"{place}: hash must be as python -m service token writes it") from None
     if len(salt) != SALT_BYTES or len(digest) != hashlib.blake2b(digest_size=32).digest_size:
-        raise TokensError(f"{place}: hash must be as python -m service.commands.token writes it")
+        raise TokensError(f"{place}: hash must be as python -m service token writes it")
     return Entry(str(given["name"]), salt, digest, frozenset(named))
 
 

@@ -12,8 +12,8 @@ from model.facts.facts import MemberFacts
 from model.prediction.drift_reference import BEYOND_FAR, TOLD, in_bins, kind_name, told
 from model.prediction.model import Model
 from model.prediction.predictions import Predictions
+from service.telemetry.backlog import Backlog
 from service.telemetry.drift.drift_index import Tally, Watched
-from service.telemetry.metrics.backlog import Backlog
 
 AT_ONCE = 256
 """So many requests are counted together: a few microseconds each, however many attributes there are."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from service.telemetry.metrics.merging import Family, Merge
+from service.telemetry.merging import Family, Merge
 
 SLOTS, SLOT_SECONDS = 6, 600.0
 """The window is a ring of so many slots of so many seconds."""

@@ -12,8 +12,8 @@ from prometheus_client import Counter, Gauge
 from model.files.plain_files import Reason
 from model.prediction.model import Model
 from model.store.store import CANDIDATE, CURRENT
-from service.telemetry.metrics.array_histogram import ArrayHistogram
-from service.telemetry.metrics.merging import Merge
+from service.telemetry.array_histogram import ArrayHistogram
+from service.telemetry.merging import Merge
 
 LOAD_RESULTS = ("loaded", "refused", "failed")
 MODELS = (CURRENT, CANDIDATE)

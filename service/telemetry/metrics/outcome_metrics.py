@@ -8,7 +8,7 @@ from prometheus_client import Counter
 
 from model.facts.evidence import MemberEvidence
 from model.store.store import CANDIDATE, CURRENT
-from service.telemetry.metrics.array_histogram import ArrayHistogram
+from service.telemetry.array_histogram import ArrayHistogram
 
 RESULTS = ("recorded", "duplicate", "refused", "failed")
 VERSIONS = (CURRENT, CANDIDATE, "other")

@@ -3,7 +3,7 @@
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import grpc
 import numpy as np
@@ -17,12 +17,12 @@ from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.model import STAGES
 from model.prediction.predictions import Predictions
 from service.requests.facts_decoder import Unused
-from service.rpc.admission.admission import SHED_REASONS, Admission, Kind
+from service.telemetry.array_histogram import ArrayHistogram
+from service.telemetry.backlog import Backlog
 from service.telemetry.drift.drift_counts import Watch
 from service.telemetry.drift.drift_index import ROWS as DRIFT_ROWS
-from service.telemetry.metrics.array_histogram import ArrayHistogram
-from service.telemetry.metrics.backlog import Backlog
-from service.telemetry.metrics.merging import Family, Merge, snapshot
+from service.telemetry.merging import Family, Merge, snapshot
+from service.telemetry.metrics.labels import SHED_REASONS, Kind
 from service.telemetry.metrics.model_metrics import ModelMetrics
 from service.telemetry.metrics.outcome_metrics import OutcomeMetrics
 from service.telemetry.metrics.supervisor_metrics import ROWS as SUPERVISOR_ROWS
@@ -63,6 +63,20 @@ class CallMetrics(NamedTuple):
     sent: Callable[[], None]
     handled: Callable[[grpc.StatusCode], None]
     seconds: Callable[[float], None]
+
+
+class Load(Protocol):
+    """What admission tells of its load."""
+
+    in_flight: float
+    """Cost of the calls that compute."""
+
+    @property
+    def limit(self) -> int:
+        """What that cost may be at most."""
+
+    def queued(self, kind: Kind) -> int:
+        """Calls of a kind that wait for their turn."""
 
 
 class Metrics:
@@ -180,7 +194,7 @@ class Metrics:
             seconds=lambda seconds: self._call_times.add((method, seconds)),
         )
 
-    def follow_load(self, admission: Admission) -> None:
+    def follow_load(self, admission: Load) -> None:
         """Tell of an admission's load whenever the metrics are read."""
         self._in_flight.set_function(lambda: admission.in_flight)
         self._limit.set_function(lambda: admission.limit)

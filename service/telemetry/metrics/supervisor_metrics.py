@@ -5,7 +5,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from service.telemetry.metrics.merging import Family, Merge, snapshot
+from service.telemetry.merging import Family, Merge, snapshot
 
 STATES = ("wanted", "running", "serving")
 ROWS = (

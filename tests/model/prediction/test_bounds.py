@@ -7,8 +7,8 @@ from features.pairs import of_movies_alone
 from model.facts.evidence import MemberEvidence
 from model.facts.facts import MemberFacts, Play
 from model.prediction import model as module
-from model.prediction.bounds import highest_corrections
 from model.prediction.predictions import ARRAYS
+from model.prediction.trees import highest_corrections
 
 
 @pytest.fixture(scope="module")

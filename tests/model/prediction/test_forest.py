@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from model.prediction.forest import Forest
+from model.prediction.trees import Forest
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.artifact.artifact import load_model
 from model.facts.facts import MemberFacts
 from model.store.store import CANDIDATE, Store
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 
 FAST = ("--reload-seconds", "0.1")
 MEMBERS = [f"someone-{number}" for number in range(120)]

@@ -2,8 +2,8 @@
 
 import os
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.files.checked_array import PIECE
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 
 
 def test_members_behind_a_flipped_bit_are_unknown_counted_and_logged_once(world, own_store, start_server):

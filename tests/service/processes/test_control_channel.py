@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 WORKER = """
 import sys, threading
 from service.processes.control_channel import WorkerEnd
-from service.telemetry.metrics.merging import Family
+from service.telemetry.merging import Family
 end = WorkerEnd()
 sys.stderr.write(str(end.order.worker))
 many = [Family("calls", "counter", "Calls.", "", [("calls_total", {"code": str(code)}, 1.0) for code in range(20_000)])]

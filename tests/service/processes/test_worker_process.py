@@ -15,8 +15,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks.drills.kill import counters
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
-from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from service.processes.worker_process import Worker, delay_seconds
 
 ROOT = Path(__file__).parents[3]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
 
 @pytest.fixture(scope="module", params=["by id", "inline", "nobody"])

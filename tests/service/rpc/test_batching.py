@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.facts.facts import MemberFacts
 from model.prediction.model import Model
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.models.loading import Served
 from service.models.shadow import Shadow
 from service.requests.decode import Asked, Decoder

@@ -14,8 +14,8 @@ import grpc
 import pytest
 from google.protobuf.descriptor_pool import Default
 
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
-from protos.coldstart.v1 import enjoyment_service_pb2_grpc as pb_grpc
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from service.models.live_models import live_models
 from service.rpc.admission.adaptive_limit import AdaptiveLimit
 from service.rpc.admission.admission import Admission

@@ -5,7 +5,7 @@ import time
 
 import grpc
 
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
 REQUEST = pb.PredictEnjoymentRequest(movie_ids=["a"])
 

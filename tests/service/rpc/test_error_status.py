@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from google.rpc import code_pb2, error_details_pb2
 
+from service.errors import Overloaded
 from service.models.follower import NoModel
 from service.requests.violations import InvalidRequest, Violation
-from service.rpc.admission.admission import Overloaded
 from service.rpc.admission.deadlines import DeadlinePassed
 from service.rpc.error_status import is_foreseen, status_of
 from service.rpc.health import UnknownService
@@ -48,7 +48,7 @@ def test_the_documentation_tells_each_reason_with_its_code_and_details():
         for reason, code, details in ROW.findall((ROOT / "docs" / "errors.md").read_text(encoding="utf-8"))
     }
     assert documented == {reason: (code, details) for reason, code, details in map(told, ERRORS)}
-    source = (ROOT / "service" / "statuses.py").read_text(encoding="utf-8")
+    source = (ROOT / "service" / "rpc" / "error_status.py").read_text(encoding="utf-8")
     assert set(documented) == set(re.findall(r'code_pb2\.[A-Z_]+, "([A-Z_]+)"', source)), "each one in the code"
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.artifact.artifact import load_model
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.requests.encode import model_response
 
 

@@ -15,8 +15,8 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.facts.outcome_record import from_line
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.stores.recent_request_ids import KnownRequests
 
 ROOT = Path(__file__).parents[3]

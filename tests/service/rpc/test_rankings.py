@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
 
 def rank(world, **fields):

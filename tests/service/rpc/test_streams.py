@@ -5,7 +5,7 @@ import time
 
 import grpc
 
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
 
 def test_answers_come_in_the_order_of_the_requests(world):

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import redis
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.facts.member_record import MemberRecord, RecordedPlay, record_key, to_json
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.stores.circuit_breaker import FAILURES, FIRST_SECONDS, Breaker
 from training.__main__ import main
 

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from service.telemetry.call_sampling import Calls, request_id_of
 
 PREDICT = "/coldstart.v1.EnjoymentService/PredictEnjoyment"

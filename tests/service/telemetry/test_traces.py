@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from service.telemetry.call_sampling import parent_of
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

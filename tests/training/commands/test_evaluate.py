@@ -8,7 +8,8 @@ import pytest
 from tests.conftest import Published
 from training.__main__ import main
 from training.evaluation.evaluate import evaluate
-from training.fit.fit_model import Fit, FitSettings, fit_model
+from training.fit.fit_model import Fit, fit_model
+from training.settings import FitSettings
 
 EVIDENCE = ("nothing", "attributes", "plays", "attributes_and_plays")
 

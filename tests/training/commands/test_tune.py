@@ -8,10 +8,9 @@ import pytest
 pytest.importorskip("optuna")
 
 from training.__main__ import main
-from training.data.preparation import prepare
+from training.data.dataset import prepare
 from training.evaluation.search import SEARCHED, error_of, tune
-from training.fit.fit_model import FitSettings
-from training.settings import read_fit_settings, value_at, with_value
+from training.settings import FitSettings, read_fit_settings, value_at, with_value
 
 QUICK = with_value(with_value(replace(FitSettings(), folds=2), "prior.sweeps", 2), "prior.rounds", 1)
 QUICK = with_value(with_value(QUICK, "trees.trees", 40), "prior.embedding", 20)

@@ -8,13 +8,12 @@ import polars as pl
 import pytest
 
 from training.__main__ import main
-from training.data.dataset import make_dataset
-from training.data.preparation import prepare
+from training.data.dataset import make_dataset, prepare
 from training.errors import DataError
-from training.evaluation.by_time import divide, evaluate_by_time
+from training.evaluation.by_time import At, at, divide, evaluate_by_time, moment_of
 from training.evaluation.evaluate import evaluate
-from training.evaluation.moment import At, at, moment_of
-from training.fit.fit_model import FitSettings, fit_model
+from training.fit.fit_model import fit_model
+from training.settings import FitSettings
 
 SHARE = At(share=0.6)
 QUICK = replace(FitSettings(), folds=2)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from training.data.dataset import Dataset
+from training.evaluation.never_rater_differences import difference
 from training.fit.fit_model import Fit
-from training.fit.never_raters import difference
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ import pytest
 from features.attributes import Coder
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.facts.facts import MemberFacts
-from training.fit.fit_model import FitSettings, fit_model
+from training.fit.fit_model import fit_model
 from training.fit.trees.fit_trees import fit_trees, without_member_mean
 from training.fit.trees.group_effects import MOST_ATTRIBUTES, grouped_attributes
+from training.settings import FitSettings
 
 ROOT = Path(__file__).parents[3]
 RATED = MovieEvidence.RATED

@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 
 from model.facts.evidence import MemberEvidence, MovieEvidence
-from training.data.preparation import prepare
+from training.data.dataset import prepare
 from training.evaluation.evaluate import baselines
 from training.evaluation.scores import rmse
-from training.fit.fit_model import Fit, FitSettings, fit_model
-from training.fit.prior.prior_settings import PriorSettings
+from training.fit.fit_model import Fit, fit_model
+from training.settings import FitSettings, PriorSettings
 
 PEOPLE, MOVIES, RATED = 1000, 80, 24
 ANSWERS, MATTER, FACTORS = 80, 8, 3

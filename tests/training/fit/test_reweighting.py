@@ -14,8 +14,7 @@ from model.prediction.model import Model
 from model.store.store import Store
 from tests.conftest import Published
 from training.__main__ import main
-from training.data.dataset import Dataset
-from training.data.preparation import prepare
+from training.data.dataset import Dataset, prepare
 from training.fit.reweighting import reweight
 
 RATERS, QUIET, MOVIES, RATED = 500, 400, 40, 14

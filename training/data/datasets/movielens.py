@@ -1,11 +1,10 @@
-"""`training import movielens`: a data directory of MovieLens 100K, 1M or a later CSV release, told by its files.
+"""Reads MovieLens 100K, 1M and the later CSV releases, told by their files.
 
 Zip codes are left out and nothing is derived from them, since with gender and age they single out most members. Codes
 for ages and occupations (1M) become the names that the release gives them. Titles stay as published; the year in them
 becomes `release_year`.
 """
 
-import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import polars as pl
 
 from features.columns import GENRES, MEMBER_ID, MOVIE_ID, RATED_AT, RATING, RELEASE_YEAR, TITLE
 from training.data.reading.sources import readable
-from training.data.writer import refuse_foreign, write_data_directory
 from training.errors import DataError, Problem
 
 ReleaseTables = dict[str, pl.DataFrame]
@@ -62,24 +60,6 @@ YEAR = r"\((\d{4})(?:[-\u2013]\d{0,4})?\)\s*$"
 
 UNIT = "\x1f"
 """Splits fields in place of `::`, since CSV readers take one character; no file contains it."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `training import`."""
-    parser.add_argument("format", choices=["movielens"], help="the data set's format")
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="the folder of the unpacked release")
-    parser.add_argument("--out", type=Path, required=True, help="the data directory to write")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Write the data directory; raises DataError where the source is none or the folder holds something else."""
-    refuse_foreign(arguments.out)
-    name, tables, lowest = read_release(arguments.source)
-    schema = f"[ratings]\nscale = [{lowest}, 5.0]\nenjoyed_from = 4.0\n"
-    write_data_directory(arguments.out, tables, f"import movielens, {name}", schema)
-    counts = ", ".join(f"{table} {len(rows):,}" for table, rows in tables.items())
-    print(f"{arguments.out} holds {counts} rows of {name}; zip codes were left out")
-    return 0
 
 
 def read_release(source: Path) -> tuple[str, ReleaseTables, float]:

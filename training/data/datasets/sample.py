@@ -1,21 +1,17 @@
-"""`training sample`: a synthetic data directory with planted taste, and the truth of it beside the tables.
+"""A synthetic data directory with planted taste, and the truth of it beside the tables.
 
 Raters play and rate; never-raters play at most, and some of them lack a row in the members table, some lack plays, a
 few lack both. `truth.parquet` tells what never-raters feel of movies drawn at random; it is no table of the directory.
 """
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING, RELEASE_YEAR, TITLE
-from training.commands.options import at_least
 from training.data.datasets import hidden_world as planted
 from training.data.datasets.hidden_world import Block, Members, Movies
-from training.data.writer import refuse_foreign, write_data_directory
 
 FEWEST_MEMBERS, FEWEST_MOVIES = 40, 20
 """Smaller worlds would not pass the checks of a data directory."""
@@ -42,26 +38,6 @@ SCHEMA = """[ratings]
 scale = [1.0, 5.0]
 enjoyed_from = 4.0
 """
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `training sample`."""
-    parser.add_argument("--out", type=Path, required=True, help="the data directory to write")
-    parser.add_argument(
-        "--members", type=at_least(FEWEST_MEMBERS), default=1200, help="how many (%(default)s); a quarter never rate"
-    )
-    parser.add_argument("--movies", type=at_least(FEWEST_MOVIES), default=300, help="how many (%(default)s)")
-    parser.add_argument("--seed", type=at_least(0), default=0, help="the same seed makes the same bytes")
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Write the sample; raises DataError where the folder holds something else."""
-    refuse_foreign(arguments.out)
-    tables = sample_tables(arguments.members, arguments.movies, arguments.seed)
-    write_data_directory(arguments.out, tables, f"sample, seed {arguments.seed}", SCHEMA)
-    counts = ", ".join(f"{name} {len(rows):,}" for name, rows in tables.items())
-    print(f"{arguments.out} holds {counts} rows")
-    return 0
 
 
 def sample_tables(members: int, movies: int, seed: int) -> dict[str, pl.DataFrame]:

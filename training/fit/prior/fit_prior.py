@@ -17,12 +17,11 @@ from model.prediction.prior.prior import Description, Prior
 from training.data.dataset import Dataset
 from training.data.views import SHORT, Views
 from training.fit.prior.factorization import Factorization, Ratings
-from training.fit.prior.kernel_ridge import KernelSettings, fit
+from training.fit.prior.inputs import BLOCK_WEIGHTS, blocks_of, play_features, play_inputs, sight_of, standardise
+from training.fit.prior.kernel_ridge import fit
 from training.fit.prior.movie_descriptions import fit_description
-from training.fit.prior.play_inputs import play_features, play_inputs
 from training.fit.prior.play_space import embed
-from training.fit.prior.prior_settings import PriorSettings
-from training.fit.prior.scaling import BLOCK_WEIGHTS, blocks_of, sight_of, standardise
+from training.settings import KernelSettings, PriorSettings
 
 Array = NDArray[np.float64]
 

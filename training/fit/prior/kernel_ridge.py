@@ -1,34 +1,17 @@
 """Fits kernel regressions, with predictions for rows that a fit did not see."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
 from model.prediction.prior.kernel_regression import KernelRegression, squared_distances
+from training.settings import KernelSettings
 
 Array = NDArray[np.float64]
 
 ROWS_PER_LANDMARK = 4
 JITTER = 1e-6
 CHUNK = 4096
-
-
-@dataclass(frozen=True)
-class KernelSettings:
-    """Strengths of the two parts of a kernel regression."""
-
-    ridges: tuple[float, ...]
-    """Candidate precisions of all weights; the one that predicts rows of other folds best is taken."""
-    gamma: float
-    """Inverse squared width of the bumps."""
-    amplitude: float
-    """Prior variance of the bumps' part against that of the line."""
-    landmarks: int
-    """How many bumps at most; there is one for every fourth row at most."""
-    most_rows: int = 100_000
-    """Rows beyond so many are left out of the fit at random; they are predicted all the same."""
 
 
 def fit(

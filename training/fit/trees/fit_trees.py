@@ -1,11 +1,12 @@
 """Fits the trees on what the out-of-fold prior leaves over."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
+
+from training.settings import TreeSettings
 
 Array = NDArray[np.float64]
 
@@ -13,24 +14,6 @@ SMALL = 300_000
 """Rows up to which threads cost more than they bring."""
 MEMBER_STRENGTH = 6.0
 """A view's mean residual is drawn towards none as if so many ratings had shown none."""
-
-
-@dataclass(frozen=True)
-class TreeSettings:
-    """The forest; few small trees, so that serving is cheap."""
-
-    trees: int = 50
-    """Number of trees."""
-    leaves: int = 8
-    """Leaves of a tree."""
-    learning_rate: float = 0.16
-    """Share of each tree's correction that is taken."""
-    leaf_rows: int = 1000
-    """Fewest rows of a leaf; less when there are fewer than 200 times as many rows."""
-    ridge: float = 100.0
-    """L2 penalty of the leaves' values."""
-    most_rows: int = 2_000_000
-    """Rows beyond so many are left out at random."""
 
 
 def fit_trees(

@@ -5,9 +5,11 @@ from collections import Counter
 
 import pytest
 
+from service.errors import Overloaded
 from service.rpc.admission.adaptive_limit import AdaptiveLimit
-from service.rpc.admission.admission import Admission, Kind, Overloaded, Turn
+from service.rpc.admission.admission import Admission, Turn
 from service.rpc.admission.deadlines import DeadlinePassed
+from service.telemetry.metrics.labels import Kind
 
 
 class World:

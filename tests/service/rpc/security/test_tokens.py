@@ -11,14 +11,14 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from service.commands import token as command
 from service.rpc.methods import SERVICES, described
 from service.rpc.security.tokens import METHODS, TokensError, entry_text, hashed, new_token, read_entries
 
 ROOT = Path(__file__).parents[4]
 SALT = bytes(16)
-WRONG_HASH = "token 1: hash must be as python -m service.commands.token writes it"
+WRONG_HASH = "token 1: hash must be as python -m service token writes it"
 UNAUTHENTICATED, PERMISSION_DENIED = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED
 
 
@@ -162,7 +162,7 @@ def test_a_changed_file_counts_at_once_and_a_broken_one_changes_nothing(world, s
     ("content", "told"),
     [
         (b"\xff", "it is no TOML"),
-        (b"tokens = 3", "it has no [[tokens]]; python -m service.commands.token makes one"),
+        (b"tokens = 3", "it has no [[tokens]]; python -m service token makes one"),
         (b'[[tokens]]\nname = "a"', "token 1 must have name, hash and methods, and nothing else"),
         (b'[[tokens]]\nname = "a"\nhash = "a"\nmethods = ["*"]', WRONG_HASH),
         (b'[[tokens]]\nname = "a"\nhash = "aa:bb"\nmethods = ["*"]', WRONG_HASH),

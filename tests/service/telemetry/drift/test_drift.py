@@ -5,8 +5,8 @@ import random
 
 import pytest
 
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.artifact.artifact import load_model
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
 from service.telemetry.drift.drift_index import (
     FEWEST_REQUESTS,
     SLOT_SECONDS,

@@ -5,7 +5,7 @@ import re
 import grpc
 import pytest
 
-from protos.coldstart.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from service.telemetry.metrics.service_metrics import metrics_table
 
 STANDARD = (

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from training.fit.prior.kernel_ridge import KernelSettings, fit
+from training.fit.prior.kernel_ridge import fit
+from training.settings import KernelSettings
 
 SETTINGS = KernelSettings(ridges=(0.1, 1.0, 10.0, 1000.0), gamma=1.0, amplitude=2.0, landmarks=150)
 ROWS = 1200

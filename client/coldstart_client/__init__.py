@@ -1,0 +1,27 @@
+"""The client of the service: one call a line, with deadlines, retries and plain answers."""
+
+from coldstart_client.answers import Explanation, Prediction, Predictions, Ranking, Recorded, ServedModel
+from coldstart_client.asynchronous import AsyncClient
+from coldstart_client.blocking import Client
+from coldstart_client.connection import Tls
+from coldstart_client.errors import CallFailed, InvalidCall, Overloaded, Refused, Unreachable
+from coldstart_client.requests import Ask, Play
+
+__all__ = [
+    "Ask",
+    "AsyncClient",
+    "CallFailed",
+    "Client",
+    "Explanation",
+    "InvalidCall",
+    "Overloaded",
+    "Play",
+    "Prediction",
+    "Predictions",
+    "Ranking",
+    "Recorded",
+    "Refused",
+    "ServedModel",
+    "Tls",
+    "Unreachable",
+]

@@ -1,0 +1,175 @@
+"""`python -m coldstart_client`: asks a service from the terminal and prints a table, or JSON."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from coldstart_client.answers import as_plain
+from coldstart_client.blocking import TIMEOUT_SECONDS, Client
+from coldstart_client.connection import Tls
+from coldstart_client.errors import CallFailed, InvalidCall, Overloaded, Refused, Unreachable
+from coldstart_client.requests import Attribute, Play
+from coldstart_client.text import shown
+
+EXIT_CODES: dict[type[CallFailed], int] = {InvalidCall: 2, Refused: 3, Unreachable: 4, Overloaded: 4}
+"""Of failed calls; 1 for any other. 2 is also argparse's own, for a wrong command line."""
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str], output: TextIO, errors: TextIO) -> int:
+    """Ask once and print; 0, or 1 where the service failed, 2 a wrong request, 3 a wrong token, 4 come again later."""
+    told = _parser(environment).parse_args(arguments)
+    try:
+        tls = Tls(told.ca, told.cert, told.key, told.server_name) if told.tls or told.ca or told.cert else None
+        token = told.token_file.read_text().strip() if told.token_file else environment.get("COLDSTART_TOKEN")
+        with Client(told.address, tls=tls, token=token, timeout_seconds=told.timeout_seconds) as client:
+            answer = _ask(client, told)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=errors)
+        return 2
+    except CallFailed as error:
+        print(f"error: {_said(error, told.address)}", file=errors)
+        return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
+    print(json.dumps(as_plain(answer), indent=2) if told.json else shown(answer), file=output)
+    return 0
+
+
+def _ask(client: Client, told: argparse.Namespace) -> object:
+    if told.command == "model":
+        return client.model()
+    if told.command == "outcome":
+        return client.record_outcome(
+            told.member, told.movie, rating=told.rating, completion=told.completion, happened_at=told.happened_at,
+            request_id=told.request_id,
+        )  # fmt: skip
+    attributes: dict[str, Attribute] = dict(told.attribute) | dict(told.text)
+    if told.command == "predict":
+        return client.predict(told.movies, member_id=told.member, attributes=attributes, plays=told.play)
+    if told.command == "explain":
+        return client.explain(told.movie, member_id=told.member, attributes=attributes, plays=told.play)
+    return client.rank(
+        member_id=told.member,
+        attributes=attributes,
+        plays=told.play,
+        page_size=told.page_size,
+        page_token=told.page_token,
+        genres=told.genre,
+        years=(told.from_year, told.to_year),
+    )
+
+
+def _said(error: CallFailed, address: str) -> str:
+    lines = [f"{violation.path}: {violation.rule}".removeprefix(": ") for violation in error.violations]
+    text = "\n  ".join(["the request is wrong:", *lines]) if lines else str(error)
+    if isinstance(error, Unreachable) and not error.reason:
+        text = f"no answer from {address}: {text}"
+    return f"{text} (try again in {error.retry_seconds:.1f} s)" if error.retry_seconds else text
+
+
+def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m coldstart_client", description=__doc__, allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="predict|rank|explain|outcome|model")
+    predict = commands.add_parser("predict", help="predict how much a member enjoys movies")
+    predict.add_argument("movies", nargs="+", metavar="MOVIE", help="ids of movies")
+    rank = commands.add_parser("rank", help="the best movies for a member")
+    rank.add_argument("--page-size", type=int, default=20, help="how many [default: 20]")
+    rank.add_argument("--page-token", default="", help="of the page before")
+    rank.add_argument("--genre", action="append", default=[], help="only movies of this genre; may be repeated")
+    rank.add_argument("--from-year", type=int, help="only movies released in this year or later")
+    rank.add_argument("--to-year", type=int, help="only movies released in this year or earlier")
+    explain = commands.add_parser("explain", help="what each group of facts adds to a prediction")
+    explain.add_argument("movie", metavar="MOVIE", help="id of a movie")
+    outcome = commands.add_parser("outcome", help="record what a member thought of a movie in the end")
+    outcome.add_argument("movie", metavar="MOVIE", help="id of a movie")
+    outcome.add_argument("--member", required=True, metavar="ID", help="the member's id")
+    outcome.add_argument("--rating", type=float, help="that the member gave")
+    outcome.add_argument("--completion", type=float, metavar="SHARE", help="share that was watched, 0 to 1")
+    outcome.add_argument("--happened-at", type=datetime.fromisoformat, metavar="TIME", help="ISO 8601, else now")
+    outcome.add_argument("--request-id", default="", metavar="ID", help="names the outcome, so that it counts once")
+    model = commands.add_parser("model", help="the model that serves")
+    for command in (predict, rank, explain):
+        _add_member(command)
+    for command in (predict, rank, explain, outcome, model):
+        _add_connection(command, environment)
+    return parser
+
+
+def _add_member(command: argparse.ArgumentParser) -> None:
+    member = command.add_argument_group("what is known of the member")
+    member.add_argument("--member", default="", metavar="ID", help="id of a member published with the model")
+    member.add_argument(
+        "--attribute",
+        action="append",
+        default=[],
+        type=_attribute,
+        metavar="NAME=VALUE",
+        help="a number, true or false, else a text; may be repeated",
+    )
+    member.add_argument(
+        "--text",
+        action="append",
+        default=[],
+        type=_text,
+        metavar="NAME=VALUE",
+        help="an attribute that is a text also where it looks like a number",
+    )
+    member.add_argument(
+        "--play",
+        action="append",
+        default=[],
+        type=_play,
+        metavar="MOVIE[:SHARE]",
+        help="a movie that was played, and the share that was watched, 0 to 1; may be repeated",
+    )
+
+
+def _add_connection(command: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+    connection = command.add_argument_group("the service")
+    default = environment.get("COLDSTART_ADDRESS", "127.0.0.1:50051")
+    connection.add_argument("--address", default=default, help=f"[default: {default}; $COLDSTART_ADDRESS]")
+    connection.add_argument("--timeout-seconds", type=float, default=TIMEOUT_SECONDS, help="[default: 5]")
+    connection.add_argument("--tls", action="store_true", help="encrypt, and trust whom this machine trusts")
+    connection.add_argument("--ca", type=Path, help="encrypt, and trust these certificates (PEM)")
+    connection.add_argument("--cert", type=Path, help="the client's own certificate (PEM)")
+    connection.add_argument("--key", type=Path, help="its key (PEM)")
+    connection.add_argument("--server-name", help="the name that the server's certificate must have")
+    connection.add_argument("--token-file", type=Path, help="a file with the bearer token [else: $COLDSTART_TOKEN]")
+    connection.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _text(given: str) -> tuple[str, str]:
+    name, mark, value = given.partition("=")
+    if not name or not mark:
+        raise argparse.ArgumentTypeError("must be NAME=VALUE")
+    return name, value
+
+
+def _attribute(given: str) -> tuple[str, Attribute]:
+    name, value = _text(given)
+    if value in ("true", "false"):
+        return name, value == "true"
+    try:
+        return name, float(value)
+    except ValueError:
+        return name, value
+
+
+def _play(given: str) -> Play:
+    movie_id, mark, share = given.rpartition(":")
+    try:
+        return Play(movie_id, float(share)) if mark else Play(given)
+    except ValueError:
+        return Play(given)
+
+
+def command() -> int:
+    """The command `coldstart-client`; returns its exit code."""
+    return main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(command())

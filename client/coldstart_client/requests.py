@@ -1,0 +1,142 @@
+"""From plain Python values to request messages."""
+
+import calendar
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import grpc
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from coldstart_client.answers import Prediction, Predictions, evidence_name
+from coldstart_client.connection import MESSAGE_BYTES
+from coldstart_client.errors import InvalidCall
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
+
+Attribute: TypeAlias = str | bool | float | None
+"""A category, a yes or no, or a number; None, for what isn't known, is left out."""
+
+
+@dataclass(frozen=True)
+class Play:
+    """A movie that the member watched at least a part of."""
+
+    movie_id: str
+    completion: float | None = None
+    """Share that was watched, 0 to 1; None where it isn't known."""
+    played_at: datetime | None = None
+    """When; None where it isn't known. A time without a zone is one in UTC."""
+
+
+Plays: TypeAlias = Iterable[str | Play]
+"""Ids of movies, or plays of which more is known."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request of a stream: what `Client.predict` takes."""
+
+    movies: Sequence[str]
+    member_id: str = ""
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    plays: Plays = ()
+
+
+def member(member_id: str, attributes: Mapping[str, Attribute] | None, plays: Plays) -> pb.Member:
+    """All that is known of a member."""
+    message = pb.Member(member_id=member_id)
+    for name, value in (attributes or {}).items():
+        if value is not None:
+            message.attributes[name].CopyFrom(_attribute(value))
+    for play in plays:
+        _add_play(message, Play(play) if isinstance(play, str) else play)
+    return message
+
+
+def prediction(ask: Ask) -> pb.PredictEnjoymentRequest:
+    """The request for predictions."""
+    return pb.PredictEnjoymentRequest(
+        member=member(ask.member_id, ask.attributes, ask.plays), movie_ids=_ids(ask.movies)
+    )
+
+
+def ranking(
+    whom: pb.Member,
+    page_size: int,
+    page_token: str,
+    genres: Sequence[str],
+    years: tuple[int | None, int | None],
+) -> pb.RankMoviesRequest:
+    """The request for a page of a ranking."""
+    limits: dict[str, Any] = {
+        name: year
+        for name, year in zip(("min_release_year", "max_release_year"), years, strict=True)
+        if year is not None
+    }
+    return pb.RankMoviesRequest(member=whom, page_size=page_size, page_token=page_token, genres=_ids(genres), **limits)
+
+
+def outcome(
+    request_id: str,
+    member_id: str,
+    movie_id: str,
+    rating: float | None,
+    completion: float | None,
+    happened_at: datetime | None,
+    shown: tuple[Predictions, Prediction] | None,
+) -> pb.RecordOutcomeRequest:
+    """The request to record an outcome; `shown` is a prediction and the answer that it was part of."""
+    request = pb.RecordOutcomeRequest(
+        request_id=request_id or str(uuid.uuid4()), member_id=member_id, movie_id=movie_id,
+        rating=rating, completion=completion,
+    )  # fmt: skip
+    if happened_at is not None:
+        _set_time(request.happened_at, happened_at)
+    if shown is not None:
+        answer, one = shown
+        request.shown.prediction.rating, request.shown.prediction.lower = one.rating, one.lower
+        request.shown.prediction.upper = one.upper
+        request.shown.prediction.probability_enjoyed = one.probability_enjoyed
+        evidence: Any = pb.MemberEvidence.Value(evidence_name(answer.member_evidence))
+        request.shown.member_evidence = evidence
+        request.shown.model_version = answer.model_version
+    return request
+
+
+def sendable(request: Message) -> Message:
+    """The request; raises InvalidCall for one that is larger than the service takes, which gRPC would try again."""
+    if request.ByteSize() > MESSAGE_BYTES:
+        message = f"the request is larger than {MESSAGE_BYTES // 1024**2} MiB: ask for less at once"
+        raise InvalidCall(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
+    return request
+
+
+def _ids(given: Sequence[str]) -> Sequence[str]:
+    """A list of texts; raises TypeError for a single text, whose letters would else be taken for ids."""
+    if isinstance(given, str):
+        raise TypeError("give a list of texts, not one text")
+    return given
+
+
+def _attribute(value: str | bool | float) -> pb.AttributeValue:
+    if isinstance(value, str):
+        return pb.AttributeValue(text=value)
+    if isinstance(value, bool):
+        return pb.AttributeValue(flag=value)
+    return pb.AttributeValue(number=value)
+
+
+def _add_play(message: pb.Member, play: Play) -> None:
+    added = message.plays.add(movie_id=play.movie_id)
+    if play.completion is not None:
+        added.completion = play.completion
+    if play.played_at is not None:
+        _set_time(added.played_at, play.played_at)
+
+
+def _set_time(field: Timestamp, moment: datetime) -> None:
+    field.seconds = calendar.timegm(moment.utctimetuple())
+    field.nanos = moment.microsecond * 1000

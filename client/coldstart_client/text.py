@@ -1,0 +1,97 @@
+"""Answers as text for people."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+
+from coldstart_client.answers import Attribute, Explanation, Predictions, Ranking, Recorded, ServedModel, Unused
+
+NUMBERS = frozenset("0123456789.,+-%")
+
+
+def shown(answer: object) -> str:
+    """An answer in lines."""
+    match answer:
+        case Predictions():
+            return _predictions(answer)
+        case Explanation():
+            return _explanation(answer)
+        case ServedModel():
+            return _model(answer)
+        case Recorded():
+            return f"outcome {answer.request_id} {'had been recorded before' if answer.duplicate else 'is recorded'}"
+    raise TypeError(type(answer).__name__)
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns as wide as they need; those of numbers to the right."""
+    lines = [list(titles), *map(list, rows)]
+    right = [all(NUMBERS.issuperset(line[place]) for line in lines[1:]) for place in range(len(titles))]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(titles))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _predictions(answer: Predictions) -> str:
+    titles = ("movie", "rating", "lower", "upper", "enjoys", "the movie is")
+    rows = (
+        (one.movie_id, f"{one.rating:.2f}", f"{one.lower:.2f}", f"{one.upper:.2f}",
+         f"{one.probability_enjoyed:.0%}", one.movie_evidence)
+        for one in answer
+    )  # fmt: skip
+    lines = [table(titles, rows), "", _foot(answer.member_evidence, answer.model_version, answer.unused)]
+    if isinstance(answer, Ranking) and answer.next_page_token:
+        lines.append(f"next page: --page-token {answer.next_page_token}")
+    return "\n".join(lines)
+
+
+def _explanation(answer: Explanation) -> str:
+    one = answer.prediction
+    rows = [(f"{part.rating:+.2f}", part.group, part.description) for part in answer.parts]
+    cut = "" if answer.rating_before_cut == one.rating else f", cut to the scale {one.rating:.2f}"
+    interval = f"from {one.lower:.2f} to {one.upper:.2f} in nine cases of ten"
+    enjoys = f"enjoyed with a probability of {one.probability_enjoyed:.0%}"
+    return "\n".join(
+        (
+            f"{one.movie_id}: {one.rating:.2f}, {interval}; {enjoys}",
+            "",
+            table(("adds", "group", "what it is"), rows),
+            "",
+            f"together {answer.rating_before_cut:.2f}{cut}",
+            _foot(answer.member_evidence, answer.model_version, answer.unused),
+        )
+    )
+
+
+def _model(answer: ServedModel) -> str:
+    low, high = answer.scale
+    lines = [
+        f"version {answer.model_version}, trained {answer.trained_at:%Y-%m-%d %H:%M} UTC",
+        "data: " + ", ".join(f"{count:,} {name}" for name, count in answer.data.items()),
+        f"ratings from {low:g} to {high:g}, enjoyed from {answer.enjoyed_from:g}",
+        "attributes of members: " + (", ".join(map(_attribute, answer.member_attributes)) or "none"),
+        "attributes of movies: " + (", ".join(map(_attribute, answer.movie_attributes)) or "none"),
+        "genres: " + (", ".join(answer.genres) or "none"),
+    ]
+    names = list(dict.fromkeys(name for scores in answer.scores.values() for name in scores))
+    rows = [
+        (name, *(f"{scores[name]:.4f}" if name in scores else "" for scores in answer.scores.values()))
+        for name in names
+    ]
+    return "\n".join([*lines, "", table(("score, by what is known", *answer.scores), rows)] if rows else lines)
+
+
+def _attribute(attribute: Attribute) -> str:
+    return f"{attribute.name} ({attribute.kind})"
+
+
+def _foot(member_evidence: str, version: str, unused: Unused) -> str:
+    """What the answer rests on, and what of the request it doesn't."""
+    ignored = [f"{name.replace('_', ' ')}: {'yes' if count is True else count}"
+               for name, count in asdict(unused).items() if count]  # fmt: skip
+    text = f"rests on {member_evidence}; model {version}"
+    return f"{text}\nnot used: {', '.join(ignored)}" if ignored else text

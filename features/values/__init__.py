@@ -1,0 +1,1 @@
+"""From raw cells, fields and entries to typed values."""

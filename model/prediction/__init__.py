@@ -1,0 +1,1 @@
+"""From facts to a predicted rating, its interval, its explanation and a ranking."""

@@ -1,0 +1,1 @@
+"""The factorization prior: from what is known of a member to its factors."""

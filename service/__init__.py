@@ -1,0 +1,1 @@
+"""Serves a published model over gRPC."""

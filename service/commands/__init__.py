@@ -1,0 +1,1 @@
+"""Commands beside the server: the doctor, and a maker of tokens."""

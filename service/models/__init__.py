@@ -1,0 +1,1 @@
+"""The models that serve: loaded, followed as labels move, and compared."""

@@ -1,0 +1,1 @@
+"""The gRPC server: the way of a call from its arrival to its answer."""

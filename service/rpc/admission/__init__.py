@@ -1,0 +1,1 @@
+"""Which calls may compute now, which wait, and which are refused."""

@@ -1,0 +1,1 @@
+"""How far requests are from what the model was trained on."""

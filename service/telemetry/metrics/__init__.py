@@ -1,0 +1,1 @@
+"""All Prometheus metrics of the service."""

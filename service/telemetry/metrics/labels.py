@@ -1,0 +1,16 @@
+"""Closed sets of label values that the metrics share with what they measure."""
+
+from enum import Enum
+
+SHED_REASONS = ("full", "waited", "deadline", "cancelled")
+"""The queue was too long, for its own bounds or the caller's deadline; a wait in it was; the deadline passed before the
+answer could have been there; the caller gave up before the call's turn."""
+
+
+class Kind(Enum):
+    """Which calls go first."""
+
+    INTERACTIVE = "interactive"
+    """Somebody waits for the answer: every unary method."""
+    BULK = "bulk"
+    """The requests of streams: each waits while interactive calls do."""

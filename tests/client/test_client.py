@@ -1,0 +1,154 @@
+"""The client's methods: plain values in, plain answers out, the same as the service's own."""
+
+import asyncio
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from coldstart_client import Ask, AsyncClient, Client, InvalidCall, Play, Refused
+from coldstart_client.v1 import enjoyment_service_pb2 as pb
+from service.rpc.security.tokens import entry_text, new_token
+
+ROOT = Path(__file__).parents[2]
+MEMBER = {"attributes": {"age": 34, "gender": "F", "has_children": True, "region": None}}
+
+
+@pytest.fixture
+def coldstart(world):
+    with Client(world.server.address) as client:
+        yield client
+
+
+def request_of(movies):
+    member = pb.Member(plays=[pb.Play(movie_id=movies[-1], completion=0.5), pb.Play(movie_id=movies[-2])])
+    member.plays[0].played_at.seconds = 1_000_000_000
+    member.attributes["age"].number = 34
+    member.attributes["gender"].text = "F"
+    member.attributes["has_children"].flag = True
+    return pb.PredictEnjoymentRequest(member=member, movie_ids=movies[:3])
+
+
+def plays_of(movies):
+    return [Play(movies[-1], 0.5, datetime(2001, 9, 9, 1, 46, 40, tzinfo=UTC)), movies[-2]]
+
+
+def test_predictions_are_those_of_the_service_in_plain_values(world, coldstart):
+    movies = world.movie_ids
+    answer = coldstart.predict(movies[:3], **MEMBER, plays=plays_of(movies))
+    raw = world.stub.PredictEnjoyment(request_of(movies))
+    assert [one.movie_id for one in answer] == movies[:3]
+    for one, told in zip(answer, raw.predictions, strict=True):
+        for name in ("rating", "lower", "upper", "probability_enjoyed", "prior_rating", "extrapolation"):
+            assert getattr(one, name) == getattr(told, name)
+    assert answer.member_evidence == "attributes and plays"
+    assert answer.model_version == world.versions[0]
+    assert coldstart.predict(["nowhere"], member_id="nobody").unused.unknown_member
+    assert next(iter(coldstart.predict(["nowhere"]))).movie_evidence == "unknown"
+
+
+def test_outcomes_are_recorded_once_with_the_prediction_that_was_shown(world, coldstart):
+    answer = coldstart.predict(world.movie_ids[:2], **MEMBER)
+    one = list(answer)[1]
+    told = coldstart.record_outcome(
+        "somebody", one.movie_id, rating=4, completion=0.5, happened_at=datetime(2024, 1, 1, tzinfo=UTC),
+        shown=(answer, one), request_id="from the client",
+    )  # fmt: skip
+    assert (told.request_id, told.duplicate) == ("from the client", False)
+    assert coldstart.record_outcome("somebody", one.movie_id, rating=5, request_id="from the client").duplicate
+    first, second = (coldstart.record_outcome("somebody", one.movie_id, completion=0) for _ in range(2))
+    assert first.request_id != second.request_id
+    assert not second.duplicate
+    assert world.server.metric("coldstart_outcome_ratings_total", model="current", member_evidence="attributes") >= 1
+
+
+def test_a_ranking_is_read_page_by_page(world, coldstart):
+    whole = coldstart.rank(**MEMBER, page_size=1000)
+    first = coldstart.rank(**MEMBER, page_size=7)
+    second = coldstart.rank(**MEMBER, page_size=7, page_token=first.next_page_token)
+    assert [*first, *second] == list(whole)[:14]
+    assert not whole.next_page_token
+    filtered = coldstart.rank(genres=["Drama"], years=(1990, None), page_size=1000)
+    assert 0 < len(filtered) < len(whole)
+
+
+def test_an_explanation_sums_to_its_prediction(world, coldstart):
+    told = coldstart.explain(world.movie_ids[0], **MEMBER)
+    assert sum(part.rating for part in told.parts) == pytest.approx(told.rating_before_cut)
+    assert all(part.description for part in told.parts)
+
+
+def test_the_model_is_told(world, coldstart):
+    model = coldstart.model()
+    assert model.model_version == world.versions[0]
+    assert model.data["movies"] == len(world.movie_ids)
+    assert {attribute.kind for attribute in model.member_attributes} == {"numeric", "categorical"}
+    assert "nothing" in model.scores
+    assert model.trained_at.tzinfo is UTC
+
+
+def test_a_stream_answers_many_requests_in_their_order(world, coldstart):
+    asks = [Ask(world.movie_ids[number : number + 2], **MEMBER) for number in range(20)]
+    answers = list(coldstart.stream(asks))
+    assert [[one.movie_id for one in answer] for answer in answers] == [list(ask.movies) for ask in asks]
+    assert answers[3] == coldstart.predict(asks[3].movies, **MEMBER)
+    with pytest.raises(InvalidCall):
+        list(coldstart.stream([Ask([])]))
+
+
+def test_the_asyncio_client_says_the_same(world, coldstart):
+    async def ask():
+        async with AsyncClient(world.server.address) as client:
+            movies = world.movie_ids[:3]
+            answers = [
+                await client.predict(movies, **MEMBER),
+                await client.rank(**MEMBER),
+                await client.explain(movies[0], **MEMBER),
+                await client.model(),
+            ]
+            streamed = [answer async for answer in client.stream([Ask(movies, **MEMBER)])]
+            with pytest.raises(InvalidCall):
+                await client.predict([])
+            return answers, streamed
+
+    answers, streamed = asyncio.run(ask())
+    movies = world.movie_ids[:3]
+    assert answers == [
+        coldstart.predict(movies, **MEMBER),
+        coldstart.rank(**MEMBER),
+        coldstart.explain(movies[0], **MEMBER),
+        coldstart.model(),
+    ]
+    assert streamed == answers[:1]
+
+
+def test_a_wrong_request_names_the_fields(world, coldstart):
+    with pytest.raises(InvalidCall) as raised:
+        coldstart.predict(["a"], plays=[Play("b", 7)], attributes={"age": "old"})
+    assert {one.path for one in raised.value.violations} == {"member.plays[0].completion", 'member.attributes["age"]'}
+    assert raised.value.reason == "INVALID_REQUEST"
+    with pytest.raises(TypeError):
+        coldstart.predict("movie-001")
+
+
+def test_a_token_goes_with_each_call(world, start_server, tmp_path):
+    file, token = tmp_path / "tokens.toml", new_token()
+    file.write_text(entry_text("test", token, ["PredictEnjoyment", "StreamPredictEnjoyment"], bytes(16)))
+    server = start_server(world.models, "--tokens", str(file))
+    with Client(server.address, token=token) as client:
+        assert len(client.predict(["a"])) == 1
+        assert len(list(client.stream([Ask(["a"])]))) == 1
+        with pytest.raises(Refused) as raised:
+            client.model()
+        assert raised.value.reason == "METHOD_NOT_ALLOWED"
+    with Client(server.address) as client, pytest.raises(Refused):
+        client.predict(["a"])
+
+
+def test_the_client_starts_without_the_libraries_of_the_model():
+    heavy = {"numpy", "polars", "lightgbm", "scipy", "prometheus_client", "model", "features"}
+    code = f"import sys, coldstart_client, coldstart_client.__main__; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

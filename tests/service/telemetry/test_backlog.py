@@ -1,0 +1,60 @@
+"""What is counted late is never counted wrong."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from prometheus_client import CollectorRegistry, Counter
+
+from features.schema import Scale
+from model.facts.evidence import MemberEvidence, MovieEvidence
+from model.prediction.predictions import Predictions
+from service.telemetry.backlog import Backlog
+from service.telemetry.metrics.service_metrics import Metrics
+
+
+def test_what_is_held_is_counted_before_the_metrics_are_read():
+    registry = CollectorRegistry()
+    backlog = Backlog(lambda items: counter.inc(sum(items)), 1000, registry)
+    counter = Counter("things", "Things.", registry=registry)
+    backlog.add(2)
+    backlog.add(3)
+    assert registry.get_sample_value("things_total") == 5
+    assert registry.get_sample_value("things_total") == 5
+
+
+def test_no_more_is_held_than_was_agreed():
+    told: list[list[int]] = []
+    backlog = Backlog(told.append, 3, CollectorRegistry())
+    for item in range(7):
+        backlog.add(item)
+    assert told == [[0, 1, 2], [3, 4, 5]]
+    backlog.settle()
+    assert told[2:] == [[6]]
+    backlog.settle()
+    assert len(told) == 3
+
+
+def test_nothing_is_lost_where_many_threads_count():
+    told: list[int] = []
+    backlog = Backlog(told.extend, 7, CollectorRegistry())
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(backlog.add, range(4000)))
+    backlog.settle()
+    assert sorted(told) == list(range(4000))
+
+
+def test_answers_and_stages_are_read_as_soon_as_they_are_given():
+    metrics, two = Metrics(), np.full(2, 3.0)
+    told = Predictions(two, two - 1, two + 1, two / 4, two, np.array([1, 3], np.int8), two, MemberEvidence.PLAYS)
+    for _ in range(3):
+        metrics.answered(told, Scale(1, 5, 4))
+    metrics.stage("trees", 0.001, 4)
+    value = metrics.registry.get_sample_value
+    for movie in MovieEvidence:
+        labels = {"member_evidence": "plays", "movie_evidence": movie.name.lower()}
+        assert value("coldstart_predictions_total", labels) == (0 if movie is MovieEvidence.DESCRIBED else 3)
+    assert value("coldstart_predicted_rating_position_sum") == 3
+    assert value("coldstart_interval_width_position_count") == 6
+    assert value("coldstart_stage_seconds_count", {"stage": "trees"}) == 4
+    assert value("coldstart_stage_seconds_sum", {"stage": "trees"}) == 0.004
+    assert value("coldstart_stage_seconds_count", {"stage": "encode"}) == 0

@@ -1,0 +1,19 @@
+"""Answers the questions of a challenge with a model."""
+
+import polars as pl
+
+from features.columns import MEMBER_ID, MOVIE_ID, RATING
+from model.prediction.model import Model
+from training.challenge.make import QUESTION
+from training.data.dataset import make_dataset
+from training.data.reading.tables import Tables
+from training.versions.offline import predictions_of
+
+
+def answers_of(model: Model, tables: Tables, questions: pl.DataFrame) -> pl.DataFrame:
+    """question, member_id, movie_id and rating, as `score` takes them."""
+    predicted = pl.concat(list(predictions_of(model, make_dataset(tables, model.schema), questions)))
+    found = predicted.select(MEMBER_ID, MOVIE_ID, RATING)
+    return questions.select(QUESTION, MEMBER_ID, MOVIE_ID).join(
+        found, on=[MEMBER_ID, MOVIE_ID], how="left", maintain_order="left"
+    )

@@ -1,0 +1,25 @@
+"""`training import movielens`: a data directory of MovieLens 100K, 1M or a later CSV release."""
+
+import argparse
+from pathlib import Path
+
+from training.data.datasets.movielens import read_release
+from training.data.writer import refuse_foreign, write_data_directory
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `training import`."""
+    parser.add_argument("format", choices=["movielens"], help="the data set's format")
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="the folder of the unpacked release")
+    parser.add_argument("--out", type=Path, required=True, help="the data directory to write")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the data directory; raises DataError where the source is none or the folder holds something else."""
+    refuse_foreign(arguments.out)
+    name, tables, lowest = read_release(arguments.source)
+    schema = f"[ratings]\nscale = [{lowest}, 5.0]\nenjoyed_from = 4.0\n"
+    write_data_directory(arguments.out, tables, f"import movielens, {name}", schema)
+    counts = ", ".join(f"{table} {len(rows):,}" for table, rows in tables.items())
+    print(f"{arguments.out} holds {counts} rows of {name}; zip codes were left out")
+    return 0

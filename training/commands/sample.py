@@ -1,0 +1,28 @@
+"""`training sample`: a synthetic data directory with planted taste, and the truth of it beside the tables."""
+
+import argparse
+from pathlib import Path
+
+from training.commands.terminal import at_least
+from training.data.datasets.sample import FEWEST_MEMBERS, FEWEST_MOVIES, SCHEMA, sample_tables
+from training.data.writer import refuse_foreign, write_data_directory
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `training sample`."""
+    parser.add_argument("--out", type=Path, required=True, help="the data directory to write")
+    parser.add_argument(
+        "--members", type=at_least(FEWEST_MEMBERS), default=1200, help="how many (%(default)s); a quarter never rate"
+    )
+    parser.add_argument("--movies", type=at_least(FEWEST_MOVIES), default=300, help="how many (%(default)s)")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="the same seed makes the same bytes")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the sample; raises DataError where the folder holds something else."""
+    refuse_foreign(arguments.out)
+    tables = sample_tables(arguments.members, arguments.movies, arguments.seed)
+    write_data_directory(arguments.out, tables, f"sample, seed {arguments.seed}", SCHEMA)
+    counts = ", ".join(f"{name} {len(rows):,}" for name, rows in tables.items())
+    print(f"{arguments.out} holds {counts} rows")
+    return 0

@@ -1,0 +1,42 @@
+"""What the commands share at a terminal: types of options, and progress."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import TextIO
+
+LARGEST = 2**63 - 1
+"""What a manifest's readers can hold of a seed."""
+
+
+def at_least(lowest: int) -> Callable[[str], int]:
+    """The type of an option that takes a whole number from `lowest` up."""
+
+    def whole_number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"must be a whole number, {lowest} or more") from error
+        if not lowest <= value <= LARGEST:
+            bound = f"{lowest} or more" if value < lowest else f"{LARGEST} at most"
+            raise argparse.ArgumentTypeError(f"must be {bound}")
+        return value
+
+    return whole_number
+
+
+class Progress:
+    """One line a step with the seconds since the start; silent where nobody watches."""
+
+    def __init__(self, clock: Callable[[], float], out: TextIO | None = None) -> None:
+        self._clock, self._out, self._start = clock, out or sys.stderr, clock()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return self._clock() - self._start
+
+    def __call__(self, step: str) -> None:
+        """Tell that a step begins."""
+        if self._out.isatty():
+            print(f"{self.seconds:6.0f} s  {step}", file=self._out, flush=True)

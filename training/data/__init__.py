@@ -1,0 +1,1 @@
+"""From a data directory to a dataset of arrays."""

@@ -1,0 +1,1 @@
+"""Data directories made from MovieLens releases, or drawn from a world with known truth."""

@@ -1,0 +1,1 @@
+"""Fits intervals and probabilities on out-of-fold predictions."""

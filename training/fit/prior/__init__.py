@@ -1,0 +1,1 @@
+"""Fits the factorization prior and the regressions from facts to factors."""

@@ -1,0 +1,1 @@
+"""Fits the LightGBM trees on what the prior leaves over."""

@@ -1,0 +1,1 @@
+"""The evaluation for people: Markdown, an HTML page with charts, and the model card."""

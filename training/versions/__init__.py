@@ -1,0 +1,1 @@
+"""Published versions: written, compared and used offline."""
