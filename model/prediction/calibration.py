@@ -14,6 +14,8 @@ from model.facts.evidence import MemberEvidence, MovieEvidence
 
 Array = NDArray[np.float64]
 
+COVERAGE = 0.9
+"""Share of ratings that every interval is meant to hold."""
 PLACES = 201
 """Places of the rating scale, evenly spread, for which intervals and probabilities are tabled."""
 PLAY_BINS = (1, 3, 10, 30, 100)

@@ -14,9 +14,10 @@ import shutil
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
+from model.files.atomic_write import sync
 from model.files.manifest import check_version
 from model.files.plain_files import MANIFEST, ArtifactError, read_plain
-from model.files.shared_folder import SharedFolder, sync, sync_tree
+from model.files.shared_folder import SharedFolder, sync_tree
 
 VERSION = re.compile(r"[0-9a-f]{12}")
 RECORD = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")

@@ -4,6 +4,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from model.prediction.calibration import COVERAGE
+
 Array = NDArray[np.float64]
 
 CALIBRATION_BINS = 15
@@ -93,7 +95,7 @@ def calibration_error(label: NDArray[np.bool_], probability: Array) -> float:
 
 def fixed_interval(predicted: Array, truth: Array, low: float, high: float) -> tuple[Array, Array]:
     """Intervals (N,) that reach as far to both sides of every prediction as to hold 90 % of the ratings."""
-    reach = float(np.quantile(np.abs(truth - predicted), 0.9)) if len(truth) else 0.0
+    reach = float(np.quantile(np.abs(truth - predicted), COVERAGE)) if len(truth) else 0.0
     return np.clip(predicted - reach, low, high), np.clip(predicted + reach, low, high)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from model.prediction.calibration import COVERAGE
 from training.report.charts import Series, bars, dots
 from training.report.html import folded, section
 from training.report.parts import (
@@ -10,7 +11,6 @@ from training.report.parts import (
     COVERAGE_SHOWN,
     ERRORS,
     MEAN,
-    NOMINAL_COVERAGE,
     OURS,
     PRIOR,
     Numbers,
@@ -99,7 +99,7 @@ def ascending(bins: Rows) -> list[tuple[str, Numbers]]:
 
 
 def _intervals(title: str, text: str, rows: Rows) -> str:
-    promised = {name: {**row, "nominal": NOMINAL_COVERAGE} for name, row in rows.items()}
+    promised = {name: {**row, "nominal": COVERAGE} for name, row in rows.items()}
     charts = dots(
         f"Coverage. {title}", "Share of ratings within their 90 % interval; 0.9 is right.", list(rows),
         series(promised, (("nominal", "as promised", MEAN), ("coverage", "coverage", OURS))), within=COVERAGE_SHOWN,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from model.prediction.calibration import COVERAGE
 from training.report.charts import Series, bars, dots, lines, steps
 from training.report.html import bullets, folded, section
 from training.report.interval_sections import by_what_is_known, never_raters, reweighted
@@ -13,7 +14,6 @@ from training.report.parts import (
     COVERAGE_SHOWN,
     ERRORS,
     MEAN,
-    NOMINAL_COVERAGE,
     OURS,
     PRIOR,
     Numbers,
@@ -115,7 +115,7 @@ def _learning_curve(points: Sequence[Mapping[str, Any]], known: str) -> str:
 
 
 def _intervals(evidence: Rows) -> Iterator[str]:
-    coverage = {name: {**row, "nominal": NOMINAL_COVERAGE} for name, row in evidence.items()}
+    coverage = {name: {**row, "nominal": COVERAGE} for name, row in evidence.items()}
     chart = dots(
         "Coverage of the 90 % intervals",
         "Share of ratings within their interval for each kind of evidence; 0.9 is right.",

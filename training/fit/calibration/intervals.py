@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 
 from features.schema import Scale
 from model.facts.evidence import MemberEvidence, MovieEvidence
-from model.prediction.calibration import FAR, PLAY_BINS, Calibration, Tables, bins_of, places_of
+from model.prediction.calibration import COVERAGE, FAR, PLAY_BINS, Calibration, Tables, bins_of, places_of
 from training.fit.calibration.held_out import Held, thinned
 from training.fit.calibration.isotonic import Counts, Distribution, Steps, fit_distribution
 
 Array = NDArray[np.float64]
 
-LEVEL = 0.9
 DEVIATION_LEVELS = (0.5, 0.8, 0.95)
 """Quantiles of the standard deviation at which predictions get distributions of their own, where rows suffice."""
 LEVEL_ROWS = 1000
@@ -60,7 +59,7 @@ def threshold(score: Array, weight: Array) -> float:
     """
     order = np.argsort(score, kind="stable")
     reached = np.cumsum(weight[order])
-    budget = (1 - LEVEL) * (reached[-1] + reached[-1] / len(reached)) if len(reached) else 0.0
+    budget = (1 - COVERAGE) * (reached[-1] + reached[-1] / len(reached)) if len(reached) else 0.0
     place = int(np.searchsorted(reached, budget * (1 + 1e-12), side="right"))
     return float(score[order[place - 1]]) if place else 0.0
 
