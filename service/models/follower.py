@@ -8,7 +8,7 @@ from model.files.plain_files import ArtifactError, Reason
 from model.prediction.model import Model
 from model.store.store import CANDIDATE, CURRENT, StoreError
 from service.models.loading import Loader, Served
-from service.telemetry.logs import tell
+from service.telemetry.logs import log_event
 from service.telemetry.metrics.service_metrics import Metrics
 
 LONGEST_RETRY_SECONDS = 30.0
@@ -89,7 +89,7 @@ class LiveModel:
 
     def _retire(self) -> None:
         """There is no candidate any more; a current model stays, since a pointer that is gone says nothing."""
-        tell(logging.INFO, "model_retired", model=self.label, version=self.version)
+        log_event(logging.INFO, "model_retired", model=self.label, version=self.version)
         self.served = None
         self._metrics.models.serving(self.label, None)
 
@@ -113,7 +113,7 @@ class LiveModel:
         self._metrics.models.load_ended(self.label, None)
         self._content()
         self._loaded()
-        tell(
+        log_event(
             logging.INFO, "model_loaded", model=self.label, version=self.version, previous=previous,
             seconds=round(seconds, 3),
         )  # fmt: skip
@@ -128,7 +128,7 @@ class LiveModel:
         self._metrics.models.behind(self.label, behind=True)
         level = logging.DEBUG if self._told == (version, words) else logging.ERROR
         facts = {"version": version, "kind": reason, "reason": words, "serving": self.version}
-        tell(level, "model_not_loaded", error, model=self.label, **facts)
+        log_event(level, "model_not_loaded", error, model=self.label, **facts)
         self._told = version, words
 
 
@@ -140,6 +140,6 @@ def tell_of_damage(model: Model, metrics: Metrics) -> None:
         metrics.damaged_lookup()
         if reason not in told:
             told.add(reason)
-            tell(logging.ERROR, "members_damaged", version=model.version, reason=reason)
+            log_event(logging.ERROR, "members_damaged", version=model.version, reason=reason)
 
     model.members.damage.listener = listener

@@ -12,7 +12,7 @@ from service.processes.ports import PortTaken
 from service.processes.worker_process import Worker
 from service.settings import at_port
 from service.telemetry.drift.drift_index import Drift
-from service.telemetry.logs import tell
+from service.telemetry.logs import log_event
 from service.telemetry.merging import Merged
 from service.telemetry.metrics.supervisor_metrics import WorkerMetrics
 
@@ -76,7 +76,7 @@ class Scrapes(Collector):
             self._last = future.result(2 * ANSWER_SECONDS)
         except Exception as error:  # noqa: BLE001 # whatever it is, Prometheus gets what is known
             future.cancel()
-            tell(logging.ERROR, "metrics_not_renewed", error)
+            log_event(logging.ERROR, "metrics_not_renewed", error)
         return self._last
 
     async def _collect(self) -> list[Metric]:

@@ -20,7 +20,7 @@ from service.rpc.security.certificates import CertificateFiles
 from service.rpc.security.tokens import read, read_entries
 from service.settings import Settings, options_of
 from service.telemetry.drift.drift_index import Drift
-from service.telemetry.logs import tell
+from service.telemetry.logs import log_event
 from service.telemetry.merging import Merged
 from service.telemetry.metrics.supervisor_metrics import WorkerMetrics
 
@@ -50,7 +50,7 @@ async def supervise(settings: Settings, clock: Callable[[], float], announce: Te
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with held_port(settings.host, settings.port) as port:
         if settings.host in EVERYWHERE and settings.tls_cert is None:
-            tell(logging.WARNING, "open_to_every_network_without_tls", host=settings.host, port=port)
+            log_event(logging.WARNING, "open_to_every_network_without_tls", host=settings.host, port=port)
         await _serve(replace(settings, port=port), clock, announce, stop)
 
 
@@ -91,14 +91,14 @@ async def _serve(settings: Settings, clock: Callable[[], float], announce: TextI
             told: dict[str, Any] = {"port": settings.port, "metrics_port": metrics_port}
             told["model_version"] = workers[0].model_version
             print(json.dumps({"event": "serving", **told}), file=announce, flush=True)
-            tell(logging.INFO, "serving", workers=len(workers), host=settings.host, **told)
+            log_event(logging.INFO, "serving", workers=len(workers), host=settings.host, **told)
         await stopped
-        tell(logging.INFO, "stopping", drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)
+        log_event(logging.INFO, "stopping", drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)
     finally:
         await _end(workers, keeping, settings.drain_seconds + settings.grace_seconds + MARGIN_SECONDS)
         asking.cancel()
         stopped.cancel()
-    tell(logging.INFO, "stopped")
+    log_event(logging.INFO, "stopped")
 
 
 async def _all_serve(workers: list[Worker], changed: asyncio.Event, stopped: "asyncio.Task[bool]") -> bool:
@@ -121,7 +121,7 @@ async def _end(workers: list[Worker], keeping: "list[asyncio.Task[None]]", secon
         worker.stop()
     _, running = await asyncio.wait(keeping, timeout=seconds)
     if running:
-        tell(logging.ERROR, "workers_killed", workers=len(running))
+        log_event(logging.ERROR, "workers_killed", workers=len(running))
         for worker in workers:
             worker.kill()
     await asyncio.gather(*keeping)

@@ -13,7 +13,7 @@ import uvloop
 from service.processes.control_channel import NoSupervisor, WorkerEnd
 from service.settings import SECRET, Settings, read_settings, variable
 from service.telemetry.drift.drift_index import Watched
-from service.telemetry.logs import set_up, tell
+from service.telemetry.logs import log_event, set_up
 from service.telemetry.merging import Family
 
 MARGIN_SECONDS = 3.0
@@ -35,7 +35,7 @@ def main() -> int:
     try:
         uvloop.run(_live(settings, link))
     except BaseException as error:  # noqa: BLE001 # whatever it is, it goes to the log in JSON
-        tell(logging.CRITICAL, "worker_failed", error, reason=str(error))
+        log_event(logging.CRITICAL, "worker_failed", error, reason=str(error))
         return 1
     return 0
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from service.processes.control_channel import Order, Report, SupervisorEnd
 from service.telemetry.drift.drift_index import Watched
-from service.telemetry.logs import tell
+from service.telemetry.logs import log_event
 from service.telemetry.merging import Family
 
 STEADY_SECONDS = 1.0
@@ -79,11 +79,11 @@ class Worker:
             code, steady = await self._live()
             if self._stop.is_set():
                 if code not in (0, -signal.SIGTERM):  # that is how one ends that has not begun to serve
-                    tell(logging.ERROR, "worker_died", worker=self.number, cause=_cause(code))
+                    log_event(logging.ERROR, "worker_died", worker=self.number, cause=_cause(code))
                 return
             self.quick_deaths = 0 if steady else self.quick_deaths + 1
             delay = delay_seconds(self.quick_deaths)
-            tell(logging.ERROR, "worker_died", worker=self.number, cause=_cause(code), restart_seconds=delay)
+            log_event(logging.ERROR, "worker_died", worker=self.number, cause=_cause(code), restart_seconds=delay)
             self._changed()
             try:
                 await asyncio.wait_for(self._stop.wait(), delay)
@@ -112,7 +112,7 @@ class Worker:
         """Kill the process if it serves and has left the supervisor without an answer for so long."""
         since = self._unanswered_since
         if self.serves and since is not None and self._clock() - since > seconds:
-            tell(logging.ERROR, "worker_hangs", worker=self.number, hang_seconds=seconds)
+            log_event(logging.ERROR, "worker_hangs", worker=self.number, hang_seconds=seconds)
             self.kill()
 
     async def _live(self) -> tuple[int | None, bool]:
@@ -128,7 +128,7 @@ class Worker:
                 )
         except OSError as error:
             ours.close()
-            tell(logging.ERROR, "worker_not_started", error, worker=self.number, reason=error.strerror)
+            log_event(logging.ERROR, "worker_not_started", error, worker=self.number, reason=error.strerror)
             return None, False
         self._unanswered_since = None
         self._end = await SupervisorEnd.of(ours, Order(self.number, self._may_be_alone()))
@@ -156,13 +156,13 @@ class Worker:
             try:
                 report = await end.report()
             except ValueError as error:
-                tell(logging.ERROR, "worker_not_understood", error, worker=self.number)
+                log_event(logging.ERROR, "worker_not_understood", error, worker=self.number)
                 continue
             if report is None:
                 return served_since
             if report.serves:
                 served_since = self._clock()
-                tell(logging.INFO, "worker_serves", worker=self.number, pid=pid)
+                log_event(logging.INFO, "worker_serves", worker=self.number, pid=pid)
             self._take(report)
             self._changed()
 

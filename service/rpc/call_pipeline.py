@@ -21,7 +21,7 @@ from service.rpc.error_status import is_foreseen, pushback_of, status_of
 from service.rpc.methods import kinds, open_paths
 from service.rpc.security.tokens import Tokens
 from service.telemetry.call_sampling import Calls, current_request_id
-from service.telemetry.logs import tell
+from service.telemetry.logs import log_event
 from service.telemetry.metrics.labels import Kind
 from service.telemetry.metrics.service_metrics import UNKNOWN_METHOD, CallMetrics, Method, Metrics
 
@@ -244,6 +244,6 @@ class _Guard:
         self._counted.handled(status.code)
         if not is_foreseen(error):
             request_id = current_request_id(self._context.invocation_metadata())
-            tell(logging.ERROR, "internal_error", error, method=self._method, request_id=request_id)
+            log_event(logging.ERROR, "internal_error", error, method=self._method, request_id=request_id)
         trailers = (*status.trailing_metadata, *pushback_of(error))
         await self._context.abort(status.code, status.details, trailers)

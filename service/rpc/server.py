@@ -29,7 +29,7 @@ from service.rpc.servicer import EnjoymentServicer, MemberSource
 from service.settings import Settings, at_port
 from service.stores.outcome_log import OutcomeLog
 from service.telemetry.call_sampling import Call, Calls, Tracing
-from service.telemetry.logs import tell
+from service.telemetry.logs import log_event
 from service.telemetry.metrics.service_metrics import Metrics
 
 SIGN_OF_LIFE_SECONDS = 10.0
@@ -134,7 +134,7 @@ async def _take_calls(
     serves(live.version)
     await stop.wait()
     health.stop()
-    tell(logging.DEBUG, "draining")
+    log_event(logging.DEBUG, "draining")
     await asyncio.sleep(settings.drain_seconds)  # gRPC cancels calls that have arrived and that no handler has yet
     health.end()
     await server.stop(settings.grace_seconds)

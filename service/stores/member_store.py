@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from model.facts.member_record import BadRecord, MemberRecord, from_json, record_key
 from service.stores.circuit_breaker import Breaker
-from service.telemetry.logs import tell
+from service.telemetry.logs import log_event
 from service.telemetry.metrics.service_metrics import Metrics
 
 CONNECTIONS = 32
@@ -45,16 +45,16 @@ class MemberStore:
             record = None if content is None else from_json(content)
         except BadRecord as error:
             self._breaker.succeeded()
-            tell(logging.ERROR, "member_record_unusable", reason=str(error))
+            log_event(logging.ERROR, "member_record_unusable", reason=str(error))
             self._metrics.store_lookup("failed")
             return None
         except (RedisError, OSError, TimeoutError) as error:
             if self._breaker.failed():
-                tell(logging.WARNING, "member_store_failing", reason=type(error).__name__)
+                log_event(logging.WARNING, "member_store_failing", reason=type(error).__name__)
             self._metrics.store_lookup("failed")
             return None
         if self._breaker.succeeded():
-            tell(logging.INFO, "member_store_answers_again")
+            log_event(logging.INFO, "member_store_answers_again")
         self._metrics.store_lookup("unknown" if record is None else "found")
         return record
 

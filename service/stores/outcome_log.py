@@ -10,7 +10,7 @@ from pathlib import Path
 from model.facts.outcome_record import Outcome, to_line
 from service.errors import Overloaded
 from service.stores.recent_request_ids import KnownRequests
-from service.telemetry.logs import tell
+from service.telemetry.logs import log_event
 
 MOST_WAITING = 512
 """Outcomes of one worker that may wait for the disk; further ones are refused, so that a slow disk holds up nothing
@@ -165,9 +165,9 @@ class OutcomeLog:
     def _tell(self, error: OSError | None) -> None:
         """Log the first failure of several, and the first success after them."""
         if error is not None and not self._fails:
-            tell(logging.ERROR, "outcomes_not_kept", error, reason=error.strerror)
+            log_event(logging.ERROR, "outcomes_not_kept", error, reason=error.strerror)
         if error is None and self._fails:
-            tell(logging.INFO, "outcomes_kept_again")
+            log_event(logging.INFO, "outcomes_kept_again")
         self._fails = error is not None
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import grpc
 
 from model.facts.evidence import MemberEvidence
-from service.telemetry.logs import tell
+from service.telemetry.logs import log_event
 from service.telemetry.metrics.service_metrics import CallMetrics
 
 HEADER = "x-request-id"
@@ -140,7 +140,7 @@ class Calls:
             facts: dict[str, Any] = {
                 "evidence": sorted(call.evidence), "version": call.version, "answers": call.answers
             }  # fmt: skip
-            tell(
+            log_event(
                 logging.INFO, "call", request_id=call.request_id, method=call.method, code=code.name,
                 seconds=round(seconds, 6), **(facts if call.answers else {}),
             )  # fmt: skip

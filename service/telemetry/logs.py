@@ -45,7 +45,7 @@ def set_up(level: str, stream: TextIO, **facts: object) -> None:
     logging.captureWarnings(True)
 
 
-def tell(level: int, event: str, error: BaseException | None = None, **facts: object) -> None:
+def log_event(level: int, event: str, error: BaseException | None = None, **facts: object) -> None:
     """Log an event by its name, with facts about the service and, where there is one, the error behind it."""
     _LOG.log(level, event, exc_info=error, extra={"facts": facts})
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import grpc
 
 from service.rpc.security.certificates import CertificateError, CertificateFiles, Certificates, CertificateUnreadable
-from service.telemetry.logs import tell
+from service.telemetry.logs import log_event
 
 
 class LiveCertificates:
@@ -47,7 +47,7 @@ class LiveCertificates:
                     self._files.check(found)
                     self._good = found
                     self._ended("loaded")
-                    tell(logging.INFO, "certificates_loaded")
+                    log_event(logging.INFO, "certificates_loaded")
             except CertificateUnreadable as error:
                 self._seen = None
                 self._refuse(str(error))
@@ -60,7 +60,7 @@ class LiveCertificates:
         if reason != self._told:
             self._told = reason
             self._ended("refused")
-            tell(logging.ERROR, "certificates_not_loaded", reason=reason)
+            log_event(logging.ERROR, "certificates_not_loaded", reason=reason)
 
     def _newer(self) -> grpc.ServerCertificateConfiguration | None:
         """What gRPC asks at each connection: the content, unless it is what it got last."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.telemetry.logs import tell
+from service.telemetry.logs import log_event
 
 SALT_BYTES = 16
 SECRET_BYTES = 32
@@ -155,11 +155,11 @@ class Tokens:
             self._entries = read_entries(content)
         except TokensError as error:
             self._reloaded("refused")
-            tell(logging.ERROR, "tokens_not_loaded", error, reason=str(error), tokens=len(self._entries))
+            log_event(logging.ERROR, "tokens_not_loaded", error, reason=str(error), tokens=len(self._entries))
             return
         self._known.clear()
         self._reloaded("loaded")
-        tell(logging.INFO, "tokens_loaded", tokens=len(self._entries))
+        log_event(logging.INFO, "tokens_loaded", tokens=len(self._entries))
 
     def _find(self, token: str) -> Entry:
         """The token's entry; raises Unauthenticated. Every entry is compared, so that time tells nothing."""
