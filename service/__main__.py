@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from service.settings import SECRET, read_settings, variable
-from service.telemetry.logs import set_up
+from service.telemetry.logs import configure_logging
 
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
 
         return token.main(arguments[1:])
     settings = read_settings(arguments, os.environ)
-    set_up(settings.log_level, sys.stderr)
+    configure_logging(settings.log_level, sys.stderr)
     os.environ |= {variable(name): value for name in SECRET if (value := getattr(settings, name)) is not None}
     from service.processes.ports import PortTaken
     from service.processes.supervisor import (  # only now: Prometheus reads the environment when imported

@@ -109,7 +109,7 @@ class LiveModel:
         previous, self.served = self.version, served
         self._metrics.models.serving(self.label, served.model)
         if self.label == CURRENT:
-            self._metrics.watch.serving(served.model)
+            self._metrics.drift.reset(served.model)
         self._metrics.models.load_ended(self.label, None)
         self._content()
         self._loaded()

@@ -16,9 +16,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from service.telemetry.drift import drift_index as drift
-from service.telemetry.drift.drift_index import Watched
-from service.telemetry.merging import Family, parsed
+from service.telemetry.drift.drift_index import DriftCounts, parse_drift_counts
+from service.telemetry.merging import Family, parse_snapshot
 
 SEND_SECONDS = 2
 """A worker waits no longer for a supervisor that doesn't read."""
@@ -51,7 +50,7 @@ class Report:
     """Which asking for metrics this answers."""
     metrics: list[Family] | None = None
     """Its metrics, where it tells them."""
-    watched: Watched | None = None
+    watched: DriftCounts | None = None
     """What it has counted of requests since it last told metrics, where there is a model."""
 
 
@@ -78,11 +77,13 @@ class WorkerEnd:
         """Tell that calls are taken from now on."""
         self._send({"serves": True, "model_version": model_version})
 
-    def ends(self, metrics: list[Family], watched: Watched | None) -> None:
+    def ends(self, metrics: list[Family], watched: DriftCounts | None) -> None:
         """Tell the last metrics."""
         self._send({"metrics": metrics, "watched": watched})
 
-    def follow(self, told: Callable[[], tuple[list[Family], Watched | None] | None], lost: Callable[[], None]) -> None:
+    def follow(
+        self, told: Callable[[], tuple[list[Family], DriftCounts | None] | None], lost: Callable[[], None]
+    ) -> None:
         """Answer until the supervisor is gone, then call `lost`; no answer where nothing is told."""
         with contextlib.suppress(OSError):
             for line in self._lines:
@@ -132,8 +133,8 @@ class SupervisorEnd:
             told.get("serves") is True,
             told.get("model_version"),
             told.get("number"),
-            None if metrics is None else parsed(metrics),
-            None if watched is None else drift.parsed(watched),
+            None if metrics is None else parse_snapshot(metrics),
+            None if watched is None else parse_drift_counts(watched),
         )
 
     def close(self) -> None:

@@ -11,10 +11,10 @@ from prometheus_client.registry import Collector
 from service.processes.ports import PortTaken
 from service.processes.worker_process import Worker
 from service.settings import at_port
-from service.telemetry.drift.drift_index import Drift
+from service.telemetry.drift.drift_index import DriftWindow
 from service.telemetry.logs import log_event
-from service.telemetry.merging import Merged
-from service.telemetry.metrics.supervisor_metrics import WorkerMetrics
+from service.telemetry.merging import MergedMetrics
+from service.telemetry.metrics.supervisor_metrics import SupervisorMetrics
 
 ANSWER_SECONDS = 0.5
 """Of a worker that is slower, what it told last counts."""
@@ -25,7 +25,9 @@ ASK_SECONDS = 5.0
 class Scrapes(Collector):
     """What Prometheus gets: metrics of the workers, of those that have died, and of the supervisor."""
 
-    def __init__(self, workers: Sequence[Worker], own: WorkerMetrics, merged: Merged, drift: Drift) -> None:
+    def __init__(
+        self, workers: Sequence[Worker], own: SupervisorMetrics, merged: MergedMetrics, drift: DriftWindow
+    ) -> None:
         """To be made where the event loop of the workers runs."""
         self._workers = workers
         self._own = own
@@ -39,7 +41,7 @@ class Scrapes(Collector):
     def worker_changed(self) -> None:
         """A worker has told something, or runs no more."""
         self._changed.set()
-        self._own.workers(
+        self._own.set_workers(
             wanted=len(self._workers),
             running=sum(worker.running for worker in self._workers),
             serving=sum(worker.serves for worker in self._workers),
@@ -86,7 +88,7 @@ class Scrapes(Collector):
             self._drift.families(),
             *(worker.metrics for worker in self._workers if worker.running),
         ]
-        return self._merged.with_living(snapshots, len(self._workers))
+        return self._merged.merge(snapshots, len(self._workers))
 
 
 def serve_metrics(scrapes: Scrapes, host: str, port: int) -> int:

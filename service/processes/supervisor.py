@@ -19,10 +19,10 @@ from service.processes.worker_process import Worker
 from service.rpc.security.certificates import CertificateFiles
 from service.rpc.security.tokens import read, read_entries
 from service.settings import Settings, options_of
-from service.telemetry.drift.drift_index import Drift
+from service.telemetry.drift.drift_index import DriftWindow
 from service.telemetry.logs import log_event
-from service.telemetry.merging import Merged
-from service.telemetry.metrics.supervisor_metrics import WorkerMetrics
+from service.telemetry.merging import MergedMetrics
+from service.telemetry.metrics.supervisor_metrics import SupervisorMetrics
 
 MARGIN_SECONDS = 5.0
 """How long after the grace a worker may take to end."""
@@ -56,7 +56,7 @@ async def supervise(settings: Settings, clock: Callable[[], float], announce: Te
 
 async def _serve(settings: Settings, clock: Callable[[], float], announce: TextIO, stop: asyncio.Event) -> None:
     changed = asyncio.Event()
-    merged, own, drift = Merged(), WorkerMetrics(), Drift(clock)
+    merged, own, drift = MergedMetrics(), SupervisorMetrics(), DriftWindow(clock)
     workers: list[Worker] = []
     scrapes = Scrapes(workers, own, merged, drift)
 
@@ -72,9 +72,9 @@ async def _serve(settings: Settings, clock: Callable[[], float], announce: TextI
             clock,
             may_be_alone=lambda: not any(worker.serves for worker in workers),
             changed=worker_changed,
-            ended=merged.ended,
+            ended=merged.add_ended,
             restarted=own.restarted,
-            watched=drift.take,
+            watched=drift.add,
         )
         for number in range(settings.workers or usable_cores())
     ]

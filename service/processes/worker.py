@@ -12,8 +12,8 @@ import uvloop
 
 from service.processes.control_channel import NoSupervisor, WorkerEnd
 from service.settings import SECRET, Settings, read_settings, variable
-from service.telemetry.drift.drift_index import Watched
-from service.telemetry.logs import log_event, set_up
+from service.telemetry.drift.drift_index import DriftCounts
+from service.telemetry.logs import configure_logging, log_event
 from service.telemetry.merging import Family
 
 MARGIN_SECONDS = 3.0
@@ -31,7 +31,7 @@ def main() -> int:
     except NoSupervisor as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    set_up(settings.log_level, sys.stderr, worker=link.order.worker)
+    configure_logging(settings.log_level, sys.stderr, worker=link.order.worker)
     try:
         uvloop.run(_live(settings, link))
     except BaseException as error:  # noqa: BLE001 # whatever it is, it goes to the log in JSON
@@ -54,14 +54,14 @@ async def _live(settings: Settings, link: WorkerEnd) -> None:
         time.sleep(settings.drain_seconds + settings.grace_seconds + MARGIN_SECONDS)
         os._exit(1)
 
-    def told() -> tuple[list[Family], Watched | None] | None:
+    def told() -> tuple[list[Family], DriftCounts | None] | None:
         turned = threading.Event()
         loop.call_soon_threadsafe(turned.set)
-        return (metrics.snapshot(), metrics.watch.taken()) if turned.wait(TURN_SECONDS) else None
+        return (metrics.snapshot(), metrics.drift.take()) if turned.wait(TURN_SECONDS) else None
 
     threading.Thread(target=link.follow, args=(told, supervisor_lost), daemon=True).start()
     await serve(settings, metrics, time.perf_counter, time.time, stop, link.order.alone, link.serves)
-    link.ends(metrics.snapshot(), metrics.watch.taken())
+    link.ends(metrics.snapshot(), metrics.drift.take())
     logging.shutdown()
     os._exit(0)  # a model that is still being loaded in a thread would hold the process up
 

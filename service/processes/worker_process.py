@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 
 from service.processes.control_channel import Order, Report, SupervisorEnd
-from service.telemetry.drift.drift_index import Watched
+from service.telemetry.drift.drift_index import DriftCounts
 from service.telemetry.logs import log_event
 from service.telemetry.merging import Family
 
@@ -37,7 +37,7 @@ class Worker:
         changed: Callable[[], None],
         ended: Callable[[list[Family]], None],
         restarted: Callable[[], None],
-        watched: Callable[[int, Watched], None],
+        watched: Callable[[int, DriftCounts], None],
     ) -> None:
         """What `number`, `command` and `clock` say, and who is told.
 

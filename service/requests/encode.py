@@ -10,20 +10,28 @@ from features.schema import Attribute
 from model.facts.evidence import MemberEvidence
 from model.prediction.model import Model
 from model.prediction.predictions import GROUPS, Explanation, NextFact, Predictions
-from service.requests.facts_decoder import Unused
+from service.requests.facts_decoder import UnusedFacts
 from service.requests.prediction_bytes import many_predictions_bytes, predictions_bytes
 
 _KINDS = {"categorical": pb.ATTRIBUTE_KIND_CATEGORICAL, "numeric": pb.ATTRIBUTE_KIND_NUMERIC}
 
 
 def prediction_responses(
-    movie_ids: Sequence[Sequence[str]], predicted: Sequence[Predictions], unused: Sequence[Unused], version: str
+    movie_ids: Sequence[Sequence[str]], predicted: Sequence[Predictions], unused: Sequence[UnusedFacts], version: str
 ) -> list[bytes]:
     """Answers of PredictEnjoyment: protobuf puts the fields of one message together where bytes do."""
     told = many_predictions_bytes(movie_ids, predicted)
     return [
         predictions
-        + _rest(one.member_evidence, version, left.attributes, left.categories, left.plays, left.member, left.genres)
+        + _rest(
+            one.member_evidence,
+            version,
+            left.unknown_attributes,
+            left.unseen_categories,
+            left.plays_of_unknown_movies,
+            left.unknown_member,
+            left.unknown_genres,
+        )
         for predictions, one, left in zip(told, predicted, unused, strict=True)
     ]
 
@@ -33,29 +41,29 @@ def _rest(
     evidence: MemberEvidence, version: str, attributes: int, categories: int, plays: int, member: bool, genres: int
 ) -> bytes:
     """The answer but for its predictions, with what isn't used; there are few of them, again and again."""
-    unused = Unused(attributes, categories, plays, member, genres)
+    unused = UnusedFacts(attributes, categories, plays, member, genres)
     return pb.PredictEnjoymentResponse(
         member_evidence=_evidence(evidence),
         model_version=version,
-        unused=_unused(unused) if unused.told else None,
+        unused=_unused(unused) if unused.is_reported else None,
     ).SerializeToString()
 
 
 def ranking_response(
-    movie_ids: Sequence[str], predicted: Predictions, unused: Unused, version: str, next_page_token: str
+    movie_ids: Sequence[str], predicted: Predictions, unused: UnusedFacts, version: str, next_page_token: str
 ) -> bytes:
     """The answer of RankMovies, in the same way."""
     rest = pb.RankMoviesResponse(
         member_evidence=_evidence(predicted.member_evidence),
         model_version=version,
         next_page_token=next_page_token,
-        unused=_unused(unused) if unused.told else None,
+        unused=_unused(unused) if unused.is_reported else None,
     )
     return predictions_bytes(movie_ids, predicted) + rest.SerializeToString()
 
 
 def explanation_response(
-    movie_ids: Sequence[str], explained: Explanation, next_fact: NextFact | None, unused: Unused, version: str
+    movie_ids: Sequence[str], explained: Explanation, next_fact: NextFact | None, unused: UnusedFacts, version: str
 ) -> pb.ExplainEnjoymentResponse:
     """The answer of ExplainEnjoyment."""
     return pb.ExplainEnjoymentResponse(
@@ -64,7 +72,7 @@ def explanation_response(
         ).predictions[0],
         member_evidence=_evidence(explained.predictions.member_evidence),
         model_version=version,
-        unused=_unused(unused) if unused.told else None,
+        unused=_unused(unused) if unused.is_reported else None,
         parts=[
             pb.Part(group=part.group, description=GROUPS[part.group], rating=part.rating) for part in explained.parts
         ],
@@ -111,13 +119,13 @@ def _next_fact(fact: NextFact) -> pb.NextFact:
     return told
 
 
-def _unused(unused: Unused) -> pb.UnusedFacts:
+def _unused(unused: UnusedFacts) -> pb.UnusedFacts:
     return pb.UnusedFacts(
-        unknown_attributes=unused.attributes,
-        unseen_categories=unused.categories,
-        plays_of_unknown_movies=unused.plays,
-        unknown_member=unused.member,
-        unknown_genres=unused.genres,
+        unknown_attributes=unused.unknown_attributes,
+        unseen_categories=unused.unseen_categories,
+        plays_of_unknown_movies=unused.plays_of_unknown_movies,
+        unknown_member=unused.unknown_member,
+        unknown_genres=unused.unknown_genres,
     )
 
 

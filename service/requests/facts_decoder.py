@@ -14,29 +14,35 @@ from service.requests.violations import Violations
 
 
 @dataclass
-class Unused:
+class UnusedFacts:
     """What a request tells that the model can't use, counted while it is decoded."""
 
-    attributes: int = 0
+    unknown_attributes: int = 0
     """Attributes that the model does not have."""
-    categories: int = 0
+    unseen_categories: int = 0
     """Values in categories that it has not seen."""
-    plays: int = 0
+    plays_of_unknown_movies: int = 0
     """Plays of movies that the catalogue lacks."""
-    member: bool = False
+    unknown_member: bool = False
     """Whether the member_id is unknown."""
-    genres: int = 0
+    unknown_genres: int = 0
     """Genres that the model does not have."""
-    movies: int = 0
+    unknown_movies: int = 0
     """Movies asked for that the catalogue lacks; their predictions' evidence tells of them."""
 
-    unseen: tuple[int, ...] = ()
+    unseen_positions: tuple[int, ...] = ()
     """Positions of the member's attributes among whose categories its value isn't."""
 
     @property
-    def told(self) -> bool:
+    def is_reported(self) -> bool:
         """Whether there is anything that a response tells of."""
-        return bool(self.attributes or self.categories or self.plays or self.member or self.genres)
+        return bool(
+            self.unknown_attributes
+            or self.unseen_categories
+            or self.plays_of_unknown_movies
+            or self.unknown_member
+            or self.unknown_genres
+        )
 
 
 UNKNOWN: tuple[int, Attribute | None] = (-1, None)
@@ -55,7 +61,7 @@ class FactsDecoder:
         self._movie_attributes = _by_name(model.schema.movie_attributes)
 
     def member(
-        self, member: pb.Member, found: Violations, unused: Unused, recorded: MemberRecord | None
+        self, member: pb.Member, found: Violations, unused: UnusedFacts, recorded: MemberRecord | None
     ) -> MemberFacts:
         """What is stored of the member, then what the request says; a record counts before the model's own table."""
         if len(member.member_id) > ID_LENGTH:
@@ -65,15 +71,15 @@ class FactsDecoder:
             stored = recorded.facts(self._schema, self._catalogue)
         elif member.member_id:
             stored = self._members.find(member.member_id)
-        unused.member = bool(member.member_id) and stored is None
+        unused.unknown_member = bool(member.member_id) and stored is None
         given = self._attributes(member.attributes, self._member_attributes, "member.attributes", found, unused)
-        if unused.categories:
-            unused.unseen = tuple(position for position, value in given.items() if math.isnan(value))
+        if unused.unseen_categories:
+            unused.unseen_positions = tuple(position for position, value in given.items() if math.isnan(value))
         plays = self._plays(member.plays, found, unused)
         facts = self._nobody if stored is None else stored
         return facts.with_attributes(given).with_all_plays(plays, self._schema)
 
-    def _plays(self, plays: Sequence[pb.Play], found: Violations, unused: Unused) -> Plays:
+    def _plays(self, plays: Sequence[pb.Play], found: Violations, unused: UnusedFacts) -> Plays:
         """The plays of movies that the catalogue has, worked out field by field, which costs half of play by play."""
         if not found.check_count(len(plays), PLAYS, "member.plays"):
             return Plays([], [], [])
@@ -95,7 +101,7 @@ class FactsDecoder:
         if len(usable) < len(rows):
             for number, row in enumerate(rows):
                 if row is None:
-                    unused.plays += 1
+                    unused.plays_of_unknown_movies += 1
                     found.check_id(movie_ids[number], f"member.plays[{number}].movie_id")
             known = [number for number, row in enumerate(rows) if row is not None]
             shares, times = ([column[number] for number in known] for column in (shares, times))
@@ -107,7 +113,7 @@ class FactsDecoder:
         known: Mapping[str, tuple[int, Attribute]],
         path: str,
         found: Violations,
-        unused: Unused,
+        unused: UnusedFacts,
     ) -> dict[int, float]:
         """Encoded values by position in the schema. Paths name only attributes that the model has."""
         encoded: dict[int, float] = {}
@@ -127,7 +133,7 @@ class FactsDecoder:
             elif kind == "number":
                 found.check_number(told, place)
             if attribute is None:
-                unused.attributes += 1
+                unused.unknown_attributes += 1
                 found.check_name(name, path)
                 continue
             try:
@@ -135,17 +141,17 @@ class FactsDecoder:
             except WrongKind:
                 found.add(place, "must be a number" if attribute.kind == "numeric" else "must be text or a flag")
                 continue
-            unused.categories += math.isnan(encoded[position])
+            unused.unseen_categories += math.isnan(encoded[position])
         return encoded
 
-    def description(self, movie: pb.Movie, path: str, found: Violations, unused: Unused) -> MovieFacts:
+    def description(self, movie: pb.Movie, path: str, found: Violations, unused: UnusedFacts) -> MovieFacts:
         """What a request says of a movie."""
         found.check_id(movie.movie_id, f"{path}.movie_id")
         if movie.HasField("release_year"):
             found.check_year(movie.release_year, f"{path}.release_year")
         found.check_genres(movie.genres, f"{path}.genres")
         given = self._attributes(movie.attributes, self._movie_attributes, f"{path}.attributes", found, unused)
-        unused.genres += sum(genre not in self._schema.genres for genre in movie.genres)
+        unused.unknown_genres += sum(genre not in self._schema.genres for genre in movie.genres)
         year = movie.release_year if movie.HasField("release_year") else None
         return MovieFacts.of(self._schema, year, movie.genres, given)
 

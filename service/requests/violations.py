@@ -36,7 +36,7 @@ class Violations(list[Violation]):
         """Note a malformed field."""
         self.append(Violation(path, rule))
 
-    def refuse_any(self) -> None:
+    def raise_if_any(self) -> None:
         """Raises InvalidRequest with the first few, if there is any."""
         if self:
             raise InvalidRequest(*self[:MOST_TOLD])

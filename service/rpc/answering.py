@@ -17,11 +17,11 @@ from model.prediction.next_fact import next_fact
 from model.prediction.predictions import Explanation, NextFact, Predictions
 from service.models.live_models import LiveModels
 from service.models.loading import Served
-from service.requests.decode import Asked, AskedRanking
+from service.requests.decode import PredictionQuery, RankingQuery
 from service.requests.encode import prediction_responses
-from service.requests.facts_decoder import Unused
+from service.requests.facts_decoder import UnusedFacts
 from service.rpc.batching import Together, Told
-from service.telemetry.call_sampling import answered
+from service.telemetry.call_sampling import record_answer
 from service.telemetry.metrics.service_metrics import Metrics
 
 INLINE_MOVIES = 200
@@ -62,7 +62,7 @@ class Answering:
         if len(request.movie_ids) + len(request.new_movies) <= INLINE_MOVIES:
             found = await self._together.answer(served, request, recorded)
             if isinstance(found, Told):
-                answered(served.model.version, found.evidence)
+                record_answer(served.model.version, found.evidence)
                 return found.response
             asked = found
         with self._begin(served) as answer:
@@ -109,17 +109,17 @@ class Answer:
             self._finished("encode")
             self._metrics.models.answered_by(self._served.label)
 
-    async def predict(self, asked: Asked) -> Predictions:
+    async def predict(self, asked: PredictionQuery) -> Predictions:
         """Predictions in the order asked."""
         self._decoded(asked.unused)
-        if len(asked.movies) > INLINE_MOVIES or asked.played > INLINE_PLAYED:
+        if len(asked.movies) > INLINE_MOVIES or asked.played_count > INLINE_PLAYED:
             predicted = await self._in_background(lambda: self._predict(asked))
         else:
             predicted = self._predict(asked)
         self._answered(asked.member, asked.unused, predicted)
         return predicted
 
-    async def rank(self, asked: AskedRanking) -> Page:
+    async def rank(self, asked: RankingQuery) -> Page:
         """The page asked for."""
         self._decoded(asked.unused)
         end = asked.offset + asked.page_size
@@ -131,7 +131,7 @@ class Answer:
         movie_ids = [self.model.catalogue.movie_ids[row] for row in rows[asked.offset : end].tolist()]
         return Page(movie_ids, page, end if end < len(rows) else None)
 
-    async def explain(self, asked: Asked, suggest: bool) -> tuple[Explanation, NextFact | None]:
+    async def explain(self, asked: PredictionQuery, suggest: bool) -> tuple[Explanation, NextFact | None]:
         """The explanation of the one movie asked for, and the fact to ask for next, where that is wanted."""
         self._decoded(asked.unused)
         member, movie = asked.member, asked.movies[0]
@@ -140,16 +140,16 @@ class Answer:
         self._answered(member, asked.unused, explained.predictions)
         return explained, suggested
 
-    def _answered(self, member: MemberFacts, unused: Unused, told: Predictions, chosen: bool = False) -> None:
+    def _answered(self, member: MemberFacts, unused: UnusedFacts, told: Predictions, chosen: bool = False) -> None:
         """Count an answer; drift isn't looked for in predictions of movies that the model has chosen itself."""
         self._metrics.answered(told, self.model.schema.scale)
-        self._metrics.watch.answered(self.model, member, unused.unseen, None if chosen else told)
-        answered(self.model.version, told.member_evidence)
+        self._metrics.drift.count(self.model, member, unused.unseen_positions, None if chosen else told)
+        record_answer(self.model.version, told.member_evidence)
 
-    def _predict(self, asked: Asked) -> Predictions:
+    def _predict(self, asked: PredictionQuery) -> Predictions:
         return self.model.predict(asked.member, asked.movies, self._finished)
 
-    def _decoded(self, unused: Unused) -> None:
+    def _decoded(self, unused: UnusedFacts) -> None:
         self._finished("decode")
         self._metrics.not_used(unused)
 

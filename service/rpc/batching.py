@@ -11,7 +11,7 @@ from model.facts.member_record import MemberRecord
 from model.prediction.model import Rows
 from service.models.loading import Served
 from service.models.shadow import Shadow
-from service.requests.decode import Asked
+from service.requests.decode import PredictionQuery
 from service.requests.encode import prediction_responses
 from service.telemetry.metrics.service_metrics import Metrics
 
@@ -45,7 +45,7 @@ class Waiting(NamedTuple):
     served: Served
     request: pb.PredictEnjoymentRequest
     recorded: MemberRecord | None
-    answer: "asyncio.Future[Told | Asked]"
+    answer: "asyncio.Future[Told | PredictionQuery]"
 
     @property
     def size(self) -> int:
@@ -74,10 +74,10 @@ class Together:
 
     async def answer(
         self, served: Served, request: pb.PredictEnjoymentRequest, recorded: MemberRecord | None
-    ) -> Told | Asked:
+    ) -> Told | PredictionQuery:
         """The answer; the request only decoded where the movies aren't all of the catalogue and new to the member."""
         loop = asyncio.get_running_loop()
-        mine: asyncio.Future[Told | Asked] = loop.create_future()
+        mine: asyncio.Future[Told | PredictionQuery] = loop.create_future()
         self._waiting.append(Waiting(served, request, recorded, mine))
         if len(self._waiting) == 1:
             loop.call_soon(self._turn)
@@ -116,14 +116,14 @@ class Together:
 
     def _answer(self, calls: list[Waiting]) -> None:
         began = self._clock()
-        known: list[tuple[Waiting, Asked]] = []
+        known: list[tuple[Waiting, PredictionQuery]] = []
         for call in calls:
             try:
                 asked = call.served.decode.prediction(call.request, call.recorded)
             except BaseException as error:  # noqa: BLE001 # whatever it is, it is the call that has to be told
                 call.answer.set_exception(error)
                 continue
-            if asked.rows is None or asked.played:
+            if asked.catalogue_rows is None or asked.played_count:
                 call.answer.set_result(asked)
             else:
                 known.append((call, asked))
@@ -132,7 +132,7 @@ class Together:
         for served in {id(call.served): call.served for call, _ in known}.values():
             self._predict(served, [(call, asked) for call, asked in known if call.served is served])
 
-    def _predict(self, served: Served, known: list[tuple[Waiting, Asked]]) -> None:
+    def _predict(self, served: Served, known: list[tuple[Waiting, PredictionQuery]]) -> None:
         began = self._clock()
         spent: dict[str, float] = {}
 
@@ -143,7 +143,7 @@ class Together:
             began = now
 
         try:
-            rows = [Rows(asked.member, asked.rows) for _, asked in known if asked.rows is not None]
+            rows = [Rows(asked.member, asked.catalogue_rows) for _, asked in known if asked.catalogue_rows is not None]
             found = served.model.predict_together(rows, finished)
             movie_ids, unused = [asked.movie_ids for _, asked in known], [asked.unused for _, asked in known]
             responses = prediction_responses(movie_ids, found, unused, served.model.version)
@@ -164,5 +164,5 @@ class Together:
         for (call, asked), predicted in zip(known, found, strict=True):
             self._metrics.not_used(asked.unused)
             self._metrics.answered(predicted, served.model.schema.scale)
-            self._metrics.watch.answered(served.model, asked.member, asked.unused.unseen, predicted)
+            self._metrics.drift.count(served.model, asked.member, asked.unused.unseen_positions, predicted)
             self._shadow.answered(call.request, call.recorded, served, predicted)

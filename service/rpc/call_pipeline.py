@@ -20,9 +20,9 @@ from service.rpc.admission.deadlines import DeadlinePassed, has_passed
 from service.rpc.error_status import is_foreseen, pushback_of, status_of
 from service.rpc.methods import kinds, open_paths
 from service.rpc.security.tokens import Tokens
-from service.telemetry.call_sampling import Calls, current_request_id
+from service.telemetry.call_sampling import CallSampler, current_request_id
 from service.telemetry.logs import log_event
-from service.telemetry.metrics.labels import Kind
+from service.telemetry.metrics.labels import CallClass
 from service.telemetry.metrics.service_metrics import UNKNOWN_METHOD, CallMetrics, Method, Metrics
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -50,7 +50,7 @@ class Edge(grpc.GenericRpcHandler):
         clock: Callable[[], float],
         services: Sequence[ServiceDescriptor],
         admission: Admission,
-        calls: Calls,
+        calls: CallSampler,
         tokens: Tokens | None = None,
     ) -> None:
         """Without tokens, nobody needs one."""
@@ -59,9 +59,9 @@ class Edge(grpc.GenericRpcHandler):
         self._admission = admission
         self._tokens = tokens
         self._open = open_paths()
-        self._unknown = calls.told_by(metrics.of_method(UNKNOWN_METHOD))
+        self._unknown = calls.wrap(metrics.of_method(UNKNOWN_METHOD))
         self._counted = {
-            f"/{service.full_name}/{method.name}": calls.told_by(
+            f"/{service.full_name}/{method.name}": calls.wrap(
                 metrics.of_method(
                     Method(TYPES[method.client_streaming, method.server_streaming], service.full_name, method.name)
                 )
@@ -90,7 +90,7 @@ class Edge(grpc.GenericRpcHandler):
         """The wrapped handler of a method; gRPC itself answers UNIMPLEMENTED where there is none."""
         method = handler_call_details.method
         known = method if method in self._counted else UNKNOWN_METHOD.grpc_method
-        self._calls.began(known, handler_call_details.invocation_metadata)
+        self._calls.start(known, handler_call_details.invocation_metadata)
         try:
             if self._tokens is not None and method not in self._open:
                 self._tokens.check(method.rpartition("/")[2], handler_call_details.invocation_metadata)
@@ -184,7 +184,7 @@ class Edge(grpc.GenericRpcHandler):
 class _Turns:
     """The turns of one stream: each of its requests takes one, each answer gives the oldest back."""
 
-    def __init__(self, admission: Admission, kind: Kind | None, method: str) -> None:
+    def __init__(self, admission: Admission, kind: CallClass | None, method: str) -> None:
         self._admission = admission
         self._kind = kind
         self._method = method

@@ -8,7 +8,7 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
-from service.telemetry.metrics.labels import Kind
+from service.telemetry.metrics.labels import CallClass
 
 ENJOYMENT = pb.DESCRIPTOR.services_by_name["EnjoymentService"].full_name
 SERVICES = (ENJOYMENT, HEALTH, REFLECTION)
@@ -31,10 +31,10 @@ def paths(service: ServiceDescriptor) -> dict[str, str]:
     return {f"/{service.full_name}/{method.name}": method.name for method in service.methods}
 
 
-def kinds(services: Sequence[ServiceDescriptor]) -> dict[str, Kind]:
+def kinds(services: Sequence[ServiceDescriptor]) -> dict[str, CallClass]:
     """The kind of each method that takes a turn to compute and may be refused it, by path."""
     return {
-        f"/{service.full_name}/{method.name}": Kind.BULK if method.client_streaming else Kind.INTERACTIVE
+        f"/{service.full_name}/{method.name}": CallClass.BULK if method.client_streaming else CallClass.INTERACTIVE
         for service in services
         if service.full_name not in NEVER_REFUSED
         for method in service.methods

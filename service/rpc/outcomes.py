@@ -18,7 +18,7 @@ from service.models.loading import Served
 from service.requests.limits import ID_LENGTH
 from service.requests.violations import Violations
 from service.stores.outcome_log import NotKept, OutcomeLog
-from service.telemetry.metrics.outcome_metrics import Judgement
+from service.telemetry.metrics.outcome_metrics import RatedPrediction
 from service.telemetry.metrics.service_metrics import Metrics
 
 NEEDED_OF_SHOWN = ("rating", "lower", "upper")
@@ -96,8 +96,8 @@ class Outcomes:
         if shown is None:
             shown = _predicted(model.predict(asked.member, asked.movies))
         nobody = model.predict(MemberFacts.nothing(model.schema), asked.movies)
-        self._metrics.judged(
-            Judgement(
+        self._metrics.add_rating(
+            RatedPrediction(
                 shown.version, shown.evidence, shown.rating - rating, float(nobody.rating[0]) - rating,
                 shown.lower <= rating <= shown.upper, shown.probability, rating >= model.schema.scale.enjoyed_from,
             )
@@ -136,7 +136,7 @@ def _decoded(request: pb.RecordOutcomeRequest, scale: Scale, now: float) -> Outc
         happened_at = request.happened_at.seconds + request.happened_at.nanos / 1e9
     if request.HasField("shown"):
         _check_shown(request.shown, scale, found)
-    found.refuse_any()
+    found.raise_if_any()
     return Outcome(request.request_id, request.member_id, request.movie_id, rating, completion, happened_at, now)
 
 

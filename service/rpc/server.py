@@ -28,7 +28,7 @@ from service.rpc.security.tokens import Tokens
 from service.rpc.servicer import EnjoymentServicer, MemberSource
 from service.settings import Settings, at_port
 from service.stores.outcome_log import OutcomeLog
-from service.telemetry.call_sampling import Call, Calls, Tracing
+from service.telemetry.call_sampling import CallSampler, SampledCall, Tracing
 from service.telemetry.logs import log_event
 from service.telemetry.metrics.service_metrics import Metrics
 
@@ -105,7 +105,7 @@ async def _take_calls(
     metrics.follow_load(admission)
     tokens = Tokens(settings.tokens, metrics.tokens_loaded) if settings.tokens else None
     traces = _traces(settings, now)
-    calls = Calls(settings.log_sample, clock, Tracing(settings.trace_sample, traces.ended) if traces else None)
+    calls = CallSampler(settings.log_sample, clock, Tracing(settings.trace_sample, traces.export) if traces else None)
     edge = Edge(metrics, clock, described(services), admission, calls, tokens)
     members = _member_store(settings, metrics, clock)
     log = OutcomeLog(settings.outcomes, clock, now, metrics.outcomes.commit) if settings.outcomes else None
@@ -123,7 +123,7 @@ async def _take_calls(
     if files is None:
         server.add_insecure_port(address)
     else:
-        certificates = LiveCertificates(files, metrics.certificates)
+        certificates = LiveCertificates(files, metrics.certificates_loaded)
         server.add_secure_port(address, certificates.credentials())
         looking = asyncio.create_task(_look_for_certificates(certificates, settings.reload_seconds))
     following = asyncio.create_task(tokens.follow(settings.reload_seconds)) if tokens else None
@@ -154,7 +154,7 @@ async def _take_calls(
 class TraceSink(Protocol):
     """Something that takes traced calls."""
 
-    def ended(self, call: Call, code: grpc.StatusCode, seconds: float) -> None:
+    def export(self, call: SampledCall, code: grpc.StatusCode, seconds: float) -> None:
         """A call has ended after so many seconds."""
 
     def close(self) -> None:

@@ -25,9 +25,9 @@ class Backlog(Collector, Generic[Item]):
         """Hold one more, from any thread."""
         self._items.append(item)
         if len(self._items) >= self._most:
-            self.settle()
+            self.flush()
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Count all that is held."""
         with self._counting:  # who reads the metrics waits for those who count already
             items = self._items[:]
@@ -37,7 +37,7 @@ class Backlog(Collector, Generic[Item]):
 
     def collect(self) -> Iterable[Metric]:
         """Nothing of its own."""
-        self.settle()
+        self.flush()
         return ()
 
     def describe(self) -> Iterable[Metric]:

@@ -25,7 +25,7 @@ TRACE_PARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 Metadata = Iterable[Any]
 
 
-class Parent(NamedTuple):
+class TraceParent(NamedTuple):
     """The caller's part of a trace, after W3C Trace Context. What else a caller may send with it is not taken over."""
 
     trace_id: int
@@ -35,7 +35,7 @@ class Parent(NamedTuple):
 
 
 @dataclass
-class Call:
+class SampledCall:
     """One call that is to be told of."""
 
     method: str
@@ -45,7 +45,7 @@ class Call:
     """On the clock of the calls."""
     logged: bool
     traced: bool
-    parent: "Parent | None"
+    parent: "TraceParent | None"
     """What the call belongs to, where its caller traces."""
     answers: int = 0
     """Answers of the model, of which a stream may have many."""
@@ -55,11 +55,11 @@ class Call:
     """The model that answered last."""
 
 
-_CALL: ContextVar[Call] = ContextVar("call")
+_CALL: ContextVar[SampledCall] = ContextVar("call")
 """The call that is under way, where it is to be told of."""
 
 
-def answered(version: str, evidence: MemberEvidence) -> None:
+def record_answer(version: str, evidence: MemberEvidence) -> None:
     """Take note of an answer of the call that is under way."""
     call = _CALL.get(None)
     if call is not None:
@@ -76,12 +76,12 @@ def request_id_of(metadata: Metadata | None) -> str:
     return str(uuid.uuid4())
 
 
-def parent_of(metadata: Metadata) -> Parent | None:
+def parent_of(metadata: Metadata) -> TraceParent | None:
     """The trace that a call belongs to; None for none, or one that can't be read."""
     for name, value in metadata or ():
         if name == TRACE_HEADER and isinstance(value, str) and (found := TRACE_PARENT.fullmatch(value)):
             trace_id, span_id, flags = (int(part, 16) for part in found.groups())
-            return Parent(trace_id, span_id, bool(flags & 1)) if trace_id and span_id else None
+            return TraceParent(trace_id, span_id, bool(flags & 1)) if trace_id and span_id else None
     return None
 
 
@@ -96,11 +96,11 @@ class Tracing(NamedTuple):
 
     share: float
     """Of the calls that belong to no trace of the caller's, 0 to 1."""
-    ended: Callable[[Call, grpc.StatusCode, float], None]
+    export: Callable[[SampledCall, grpc.StatusCode, float], None]
     """Told of a traced call, its code and its seconds."""
 
 
-class Calls:
+class CallSampler:
     """Picks calls, and tells how they end."""
 
     def __init__(self, log_share: float, clock: Callable[[], float], tracing: Tracing | None = None) -> None:
@@ -111,16 +111,16 @@ class Calls:
         self._clock = clock
         self._tells = bool(log_share or tracing)
 
-    def began(self, method: str, metadata: Metadata) -> None:
+    def start(self, method: str, metadata: Metadata) -> None:
         """A call has begun, in a task of its own."""
         if not self._tells:
             return
         logged, parent = self._logged.picks(), parent_of(metadata) if self._tracing else None
         traced = parent.is_recorded if parent else self._traced.picks()
         if logged or traced:
-            _CALL.set(Call(method, request_id_of(metadata), self._clock(), logged, traced, parent))
+            _CALL.set(SampledCall(method, request_id_of(metadata), self._clock(), logged, traced, parent))
 
-    def told_by(self, counted: CallMetrics) -> CallMetrics:
+    def wrap(self, counted: CallMetrics) -> CallMetrics:
         """The same metrics, whose `handled` also tells of the call that has ended."""
         if not self._tells:
             return counted
@@ -133,9 +133,9 @@ class Calls:
 
         return counted._replace(handled=handled)
 
-    def _tell(self, call: Call, code: grpc.StatusCode, seconds: float) -> None:
+    def _tell(self, call: SampledCall, code: grpc.StatusCode, seconds: float) -> None:
         if call.traced and self._tracing:
-            self._tracing.ended(call, code, seconds)
+            self._tracing.export(call, code, seconds)
         if call.logged:
             facts: dict[str, Any] = {
                 "evidence": sorted(call.evidence), "version": call.version, "answers": call.answers

@@ -37,7 +37,7 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def set_up(level: str, stream: TextIO, **facts: object) -> None:
+def configure_logging(level: str, stream: TextIO, **facts: object) -> None:
     """Send all log lines of this process to the stream, in JSON, with facts about the process in each."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines(**facts))

@@ -64,7 +64,7 @@ def snapshot(registry: CollectorRegistry, merges: Mapping[str, Merge]) -> list[F
     ]
 
 
-def parsed(told: Any) -> list[Family]:
+def parse_snapshot(told: Any) -> list[Family]:
     """A snapshot from parsed JSON; raises ValueError for anything else."""
     try:
         return [
@@ -78,13 +78,13 @@ def parsed(told: Any) -> list[Family]:
         raise ValueError("that is no snapshot of metrics") from error
 
 
-class Merged:
+class MergedMetrics:
     """The metrics of all processes, those that ended among them."""
 
     def __init__(self) -> None:
         self._ended: list[Family] = []
 
-    def ended(self, last: list[Family]) -> None:
+    def add_ended(self, last: list[Family]) -> None:
         """Take in the last snapshot of a process that has ended; to be told once for each."""
         counted = [family for family in last if family.kind in COUNTED]
         self._ended = [
@@ -98,7 +98,7 @@ class Merged:
             for metric in _merged([self._ended, counted], 0)
         ]
 
-    def with_living(self, snapshots: Iterable[list[Family]], wanted: int) -> list[Metric]:
+    def merge(self, snapshots: Iterable[list[Family]], wanted: int) -> list[Metric]:
         """All metrics, given the snapshots of living processes and how many workers there should be."""
         return _merged([*snapshots, self._ended], wanted)
 

@@ -18,7 +18,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from service.telemetry.call_sampling import Call
+from service.telemetry.call_sampling import SampledCall
 
 NANOSECONDS = 1_000_000_000
 EXPORT_SECONDS = 2.0
@@ -43,7 +43,7 @@ class Traces:
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("coldstart")
 
-    def ended(self, call: Call, code: grpc.StatusCode, seconds: float) -> None:
+    def export(self, call: SampledCall, code: grpc.StatusCode, seconds: float) -> None:
         """A call has just ended, after so many seconds."""
         context = None
         if call.parent is not None:

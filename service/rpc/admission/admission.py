@@ -9,7 +9,7 @@ from typing import Self
 from service.errors import Overloaded
 from service.rpc.admission.adaptive_limit import AdaptiveLimit
 from service.rpc.admission.deadlines import DeadlinePassed
-from service.telemetry.metrics.labels import Kind
+from service.telemetry.metrics.labels import CallClass
 
 RETRY_SECONDS = 0.1
 """What a caller who is refused is told to wait about; it doubles with every so many who are refused in a row."""
@@ -30,7 +30,7 @@ class Turn:
     """
 
     admission: "Admission"
-    kind: Kind
+    kind: CallClass
     method: str
     cost: float
     """How much work it is, in small calls."""
@@ -59,7 +59,7 @@ class Admission:
         queue_seconds: float,
         clock: Callable[[], float],
         chance: Callable[[], float],
-        shed: Callable[[Kind, str], None],
+        shed: Callable[[CallClass, str], None],
     ) -> None:
         """At most `queue_calls` of each kind wait; interactive ones at most `queue_seconds`.
 
@@ -75,7 +75,7 @@ class Admission:
         self.in_flight = 0.0
         """Cost of the calls that compute."""
         self._turns = 0
-        self._queues: dict[Kind, deque[tuple[Turn, asyncio.Future[None]]]] = {kind: deque() for kind in Kind}
+        self._queues: dict[CallClass, deque[tuple[Turn, asyncio.Future[None]]]] = {kind: deque() for kind in CallClass}
         self._refused_in_a_row = 0
         self._spacing_seconds = 0.0
         self._last_end = clock()
@@ -86,17 +86,17 @@ class Admission:
         """What the cost of the calls that compute may be at most."""
         return self._limit.value
 
-    def queued(self, kind: Kind) -> int:
+    def queued(self, kind: CallClass) -> int:
         """Calls of a kind that wait for their turn."""
         return len(self._queues[kind])
 
-    def check(self, kind: Kind) -> None:
+    def check(self, kind: CallClass) -> None:
         """Raises Overloaded for a call that would be refused, before its message is read.
 
         That half of the longest wait is expected is too much: what was only estimated then seldom passes all of it.
         """
         if len(self._queues[kind]) >= self._queue_calls or (
-            kind is Kind.INTERACTIVE and self._expected_wait(kind) > self._queue_seconds / 2
+            kind is CallClass.INTERACTIVE and self._expected_wait(kind) > self._queue_seconds / 2
         ):
             raise self._refusal(kind, "full")
 
@@ -105,7 +105,7 @@ class Admission:
         turn.asked = self._clock()
         if self._would_be_late(turn):
             raise self._refusal(turn.kind, "deadline")
-        if not self._fits(turn) or self._queues[Kind.INTERACTIVE] or self._queues[turn.kind]:
+        if not self._fits(turn) or self._queues[CallClass.INTERACTIVE] or self._queues[turn.kind]:
             await self._queue(turn)
         else:
             self._take(turn)
@@ -117,7 +117,7 @@ class Admission:
         took = now - turn.asked
         usual = self._seconds_of.get(turn.method, took)
         self._seconds_of[turn.method] = usual + (SLOWER_SHARE if took > usual else FASTER_SHARE) * (took - usual)
-        if turn.kind is Kind.INTERACTIVE:
+        if turn.kind is CallClass.INTERACTIVE:
             under_way = self._turns + sum(map(len, self._queues.values()))
             self._limit.ended(turn.method, took, under_way)
         spacing = now - max(self._last_end, turn.began)
@@ -141,7 +141,7 @@ class Admission:
         self.in_flight += turn.cost
         self._turns += 1
 
-    def _expected_wait(self, kind: Kind) -> float:
+    def _expected_wait(self, kind: CallClass) -> float:
         """Seconds until a call that comes now has its turn; for a bulk one at least."""
         return len(self._queues[kind]) * self._spacing_seconds
 
@@ -149,7 +149,7 @@ class Admission:
         """Wait for the turn, or refuse at once where the wait would be too long."""
         kind = turn.kind
         self.check(kind)
-        bounds = (self._queue_seconds if kind is Kind.INTERACTIVE else None, turn.remaining_seconds)
+        bounds = (self._queue_seconds if kind is CallClass.INTERACTIVE else None, turn.remaining_seconds)
         longest = min((bound for bound in bounds if bound is not None), default=None)
         if longest is not None and self._expected_wait(kind) > longest:
             raise self._refusal(kind, "full")
@@ -193,7 +193,7 @@ class Admission:
                     self._take(turn)
                     future.set_result(None)
 
-    def _refusal(self, kind: Kind, reason: str) -> Overloaded:
+    def _refusal(self, kind: CallClass, reason: str) -> Overloaded:
         self.shed(kind, reason)
         self._refused_in_a_row += 1
         doublings = min(self._refused_in_a_row // REFUSALS_A_DOUBLING, 10)

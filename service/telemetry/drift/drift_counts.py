@@ -13,7 +13,7 @@ from model.prediction.drift_reference import BEYOND_FAR, TOLD, in_bins, kind_nam
 from model.prediction.model import Model
 from model.prediction.predictions import Predictions
 from service.telemetry.backlog import Backlog
-from service.telemetry.drift.drift_index import Tally, Watched
+from service.telemetry.drift.drift_index import BinCounts, DriftCounts
 
 AT_ONCE = 256
 """So many requests are counted together: a few microseconds each, however many attributes there are."""
@@ -34,7 +34,7 @@ class Item(NamedTuple):
     """None where the movies are the model's own choice."""
 
 
-class Watch:
+class DriftCounter:
     """What a worker counts of the requests that its current model answers; may be used from any thread."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -42,20 +42,18 @@ class Watch:
         self._counts: _Counts | None = None
         self._lock = threading.Lock()
 
-    def serving(self, model: Model) -> None:
+    def reset(self, model: Model) -> None:
         """Count requests of this model from now on, and forget those of the one before."""
         with self._lock:
             self._counts = _Counts(model)
 
-    def answered(
-        self, model: Model, member: MemberFacts, unseen: Sequence[int], predictions: Predictions | None
-    ) -> None:
+    def count(self, model: Model, member: MemberFacts, unseen: Sequence[int], predictions: Predictions | None) -> None:
         """Count a request; `predictions` are None where they are of movies that the model chose itself."""
         self._items.add(Item(model, member.attributes, len(member.movies), unseen, predictions))
 
-    def taken(self) -> Watched | None:
+    def take(self) -> DriftCounts | None:
         """All that was counted since it was last taken; None without a model."""
-        self._items.settle()
+        self._items.flush()
         with self._lock:
             counts = self._counts
             if counts is None:
@@ -110,7 +108,7 @@ class _Counts:
                 if kind_name(kind) in self._predictions[name]:
                     self._predictions[name][kind_name(kind)] += in_bins(values[name], reference[name].edges)
 
-    def told(self) -> Watched:
+    def told(self) -> DriftCounts:
         """The counts beside those that are expected."""
         reference, attributes = self.model.reference, self.model.schema.member_attributes
         tallies = [
@@ -123,10 +121,10 @@ class _Counts:
             pairs = [(counts, shares[kind]) for kind, counts in kinds.items()]
             far = sum(int(counts[-BEYOND_FAR:].sum()) for counts in kinds.values()) if name == "extrapolation" else 0
             tallies.append(_tally("prediction", name, pairs, far))
-        return Watched(self.model.version, self._requests, tallies)
+        return DriftCounts(self.model.version, self._requests, tallies)
 
 
-def _tally(kind: str, name: str, pairs: Sequence[tuple[NDArray[np.int64], Sequence[float]]], noted: int) -> Tally:
+def _tally(kind: str, name: str, pairs: Sequence[tuple[NDArray[np.int64], Sequence[float]]], noted: int) -> BinCounts:
     counts: Any = sum(counts for counts, _ in pairs)
     expected: Any = sum(counts.sum() * np.array(shares) for counts, shares in pairs)
-    return Tally(kind, name, counts.tolist(), expected.tolist(), noted)
+    return BinCounts(kind, name, counts.tolist(), expected.tolist(), noted)

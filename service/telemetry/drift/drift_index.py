@@ -41,7 +41,7 @@ ROWS = (
 """Name, type, labels and meaning of each, as in `service.telemetry.metrics.service_metrics`."""
 
 
-class Tally(NamedTuple):
+class BinCounts(NamedTuple):
     """Counts of one input in the bins of its reference."""
 
     kind: str
@@ -56,25 +56,25 @@ class Tally(NamedTuple):
     """Unseen categories of an attribute; far ones of `extrapolation`."""
 
 
-class Watched(NamedTuple):
+class DriftCounts(NamedTuple):
     """What a worker has counted since it was last asked."""
 
     version: str
     """Of the model that answered."""
     requests: float
     """How many."""
-    tallies: list[Tally]
+    tallies: list[BinCounts]
     """Of all inputs, in the model's order."""
 
 
-def parsed(told: Any) -> Watched:
+def parse_drift_counts(told: Any) -> DriftCounts:
     """What a worker told, from parsed JSON; raises ValueError for anything else."""
     try:
         version, requests, tallies = told
-        return Watched(
+        return DriftCounts(
             str(version), float(requests),
             [
-                Tally(str(kind), str(name), list(map(float, counts)), list(map(float, expected)), float(noted))
+                BinCounts(str(kind), str(name), list(map(float, counts)), list(map(float, expected)), float(noted))
                 for kind, name, counts, expected, noted in tallies
             ],
         )  # fmt: skip
@@ -98,16 +98,16 @@ def stability_index(counts: Sequence[float], expected: Sequence[float]) -> float
     return index
 
 
-class Drift:
+class DriftWindow:
     """The window over all workers. It begins anew with each version that comes to serve."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._version: str | None = None
         self._told_by: dict[int, str] = {}
-        self._slots: list[tuple[float, Watched]] = []
+        self._slots: list[tuple[float, DriftCounts]] = []
 
-    def take(self, worker: int, watched: Watched) -> None:
+    def add(self, worker: int, watched: DriftCounts) -> None:
         """Add what a worker has counted.
 
         The last worker to change its version tells which one serves; what others still count of another is left out.
@@ -129,7 +129,7 @@ class Drift:
         """The metrics: of every input a series as soon as a model serves."""
         since = self._clock() - SLOTS * SLOT_SECONDS
         recent = [watched for slot, watched in self._slots if slot > since]
-        whole = recent[0] if recent else Watched("", 0.0, [])
+        whole = recent[0] if recent else DriftCounts("", 0.0, [])
         for watched in recent[1:]:
             whole = _added(whole, watched)
         attributes = [one for one in whole.tallies if one.kind == "attribute"]
@@ -149,18 +149,18 @@ class Drift:
         ]
 
 
-def _ratio(part: float, tally: Tally) -> float:
+def _ratio(part: float, tally: BinCounts) -> float:
     whole = sum(tally.counts)
     return part / whole if whole else math.nan
 
 
-def _added(one: Watched, other: Watched) -> Watched:
+def _added(one: DriftCounts, other: DriftCounts) -> DriftCounts:
     """The counts of both, which are of one version and so of the same inputs and bins."""
     tallies = [
-        Tally(
+        BinCounts(
             a.kind, a.name, [x + y for x, y in zip(a.counts, b.counts, strict=True)],
             [x + y for x, y in zip(a.expected, b.expected, strict=True)], a.noted + b.noted,
         )
         for a, b in zip(one.tallies, other.tallies, strict=True)
     ]  # fmt: skip
-    return Watched(one.version, one.requests + other.requests, tallies)
+    return DriftCounts(one.version, one.requests + other.requests, tallies)

@@ -7,7 +7,7 @@ SHED_REASONS = ("full", "waited", "deadline", "cancelled")
 answer could have been there; the caller gave up before the call's turn."""
 
 
-class Kind(Enum):
+class CallClass(Enum):
     """Which calls go first."""
 
     INTERACTIVE = "interactive"

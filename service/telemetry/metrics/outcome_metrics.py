@@ -18,7 +18,7 @@ PROBABILITIES = 10
 COMMIT_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
-class Judgement(NamedTuple):
+class RatedPrediction(NamedTuple):
     """One rating beside what was predicted; ratings in rating points."""
 
     version: str
@@ -89,7 +89,7 @@ class OutcomeMetrics:
         """Measure a durable write."""
         self._commits.observe(np.array([seconds]))
 
-    def judged(self, one: Judgement) -> None:
+    def add_rating(self, one: RatedPrediction) -> None:
         """Add a rating to the sums."""
         values = (
             1.0, one.error**2, one.movie_mean_error**2, float(one.covered), float(one.enjoyed), one.probability,

@@ -16,13 +16,13 @@ from features.schema import Scale
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.model import STAGES
 from model.prediction.predictions import Predictions
-from service.requests.facts_decoder import Unused
+from service.requests.facts_decoder import UnusedFacts
 from service.telemetry.array_histogram import ArrayHistogram
 from service.telemetry.backlog import Backlog
-from service.telemetry.drift.drift_counts import Watch
+from service.telemetry.drift.drift_counts import DriftCounter
 from service.telemetry.drift.drift_index import ROWS as DRIFT_ROWS
 from service.telemetry.merging import Family, Merge, snapshot
-from service.telemetry.metrics.labels import SHED_REASONS, Kind
+from service.telemetry.metrics.labels import SHED_REASONS, CallClass
 from service.telemetry.metrics.model_metrics import ModelMetrics
 from service.telemetry.metrics.outcome_metrics import OutcomeMetrics
 from service.telemetry.metrics.supervisor_metrics import ROWS as SUPERVISOR_ROWS
@@ -75,7 +75,7 @@ class Load(Protocol):
     def limit(self) -> int:
         """What that cost may be at most."""
 
-    def queued(self, kind: Kind) -> int:
+    def queued(self, kind: CallClass) -> int:
         """Calls of a kind that wait for their turn."""
 
 
@@ -151,7 +151,7 @@ class Metrics:
         """Where loading and comparing models tells of itself."""
         self.outcomes = OutcomeMetrics(self._counter, self._arrays)
         """Where recording outcomes tells of itself."""
-        self.watch = Watch(self.registry)
+        self.drift = DriftCounter(self.registry)
         """Where answers are compared with what the model was trained on."""
         certificates = self._counter(
             "coldstart_certificate_loads_total",
@@ -173,11 +173,11 @@ class Metrics:
             "coldstart_in_flight_limit", "What admission lets compute at once now; it adapts.", Merge.SUM
         )
         queued = self._gauge("coldstart_queued_calls", "Calls that wait for their turn, by class.", Merge.SUM, "class")
-        self._queued = {kind: queued.labels(kind.value) for kind in Kind}
+        self._queued = {kind: queued.labels(kind.value) for kind in CallClass}
         shed = self._counter(
             "coldstart_shed_calls_total", "Calls that were not computed, by class and reason.", "class", "reason"
         )
-        self._shed = {(kind, reason): shed.labels(kind.value, reason) for kind in Kind for reason in SHED_REASONS}
+        self._shed = {(kind, reason): shed.labels(kind.value, reason) for kind in CallClass for reason in SHED_REASONS}
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
 
@@ -201,7 +201,7 @@ class Metrics:
         for kind, gauge in self._queued.items():
             gauge.set_function(partial(admission.queued, kind))
 
-    def shed(self, kind: Kind, reason: str) -> None:
+    def shed(self, kind: CallClass, reason: str) -> None:
         """Count a call that was not computed, by reason, one of `SHED_REASONS`."""
         self._shed[kind, reason].inc()
 
@@ -230,13 +230,13 @@ class Metrics:
         for method, seconds in _grouped(times):
             self._seconds.observe(np.array(seconds), *method)
 
-    def not_used(self, unused: Unused) -> None:
+    def not_used(self, unused: UnusedFacts) -> None:
         """Count what a request told that the model could not use."""
         for count, counter in (
-            (unused.movies + unused.plays, self._unknown_movies),
-            (unused.member, self._unknown_members),
-            (unused.attributes, self._unused_attributes["unknown_attribute"]),
-            (unused.categories, self._unused_attributes["unseen_category"]),
+            (unused.unknown_movies + unused.plays_of_unknown_movies, self._unknown_movies),
+            (unused.unknown_member, self._unknown_members),
+            (unused.unknown_attributes, self._unused_attributes["unknown_attribute"]),
+            (unused.unseen_categories, self._unused_attributes["unseen_category"]),
         ):
             if count:
                 counter.inc(count)
@@ -257,7 +257,7 @@ class Metrics:
         """Count a change of the file of tokens, one of `TOKEN_LOAD_RESULTS`."""
         self._token_loads[result].inc()
 
-    def certificates(self, result: str) -> None:
+    def certificates_loaded(self, result: str) -> None:
         """Count a content of the certificate's files, one of `CERTIFICATE_RESULTS`."""
         self._certificates[result].inc()
 

@@ -15,7 +15,7 @@ ROWS = (
 """Name, type, labels and meaning of each, as in `service.telemetry.metrics.service_metrics`."""
 
 
-class WorkerMetrics:
+class SupervisorMetrics:
     """What the supervisor counts itself."""
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class WorkerMetrics:
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
 
-    def workers(self, **counts: int) -> None:
+    def set_workers(self, **counts: int) -> None:
         """How many workers are in each state, by its name in `STATES`."""
         for state, count in counts.items():
             self._workers[state].set(count)

@@ -9,7 +9,7 @@ from model.facts.facts import MemberFacts
 from model.prediction.model import Model
 from service.models.loading import Served
 from service.models.shadow import Shadow
-from service.requests.decode import Asked, Decoder
+from service.requests.decode import Decoder, PredictionQuery
 from service.requests.violations import InvalidRequest
 from service.rpc.batching import MOST_CALLS, MOST_ROWS, Together, Told
 from service.telemetry.metrics.service_metrics import Metrics
@@ -84,7 +84,7 @@ def test_what_is_not_all_of_the_catalogue_or_was_played_is_only_decoded(model):
         movie_ids=known.movie_ids, member=pb.Member(plays=[pb.Play(movie_id=known.movie_ids[0])])
     )
     found = answers(model, known, described, unknown, played)
-    assert [isinstance(one, Asked) for one in found] == [False, True, True, True]
+    assert [isinstance(one, PredictionQuery) for one in found] == [False, True, True, True]
     assert model.asked == [1]
 
 

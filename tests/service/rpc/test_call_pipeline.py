@@ -22,7 +22,7 @@ from service.rpc.admission.admission import Admission
 from service.rpc.answering import Answering
 from service.rpc.call_pipeline import Edge
 from service.settings import Settings
-from service.telemetry.call_sampling import Calls
+from service.telemetry.call_sampling import CallSampler
 from service.telemetry.logs import JsonLines
 from service.telemetry.metrics.service_metrics import Metrics
 
@@ -73,7 +73,7 @@ def run(servicer, ask):
     async def serve():
         service = Default().FindServiceByName("coldstart.v1.EnjoymentService")
         admission = Admission(AdaptiveLimit(1, 100), 100, 10, time.perf_counter, random.random, metrics.shed)
-        edge = Edge(metrics, time.perf_counter, [service], admission, Calls(0, time.perf_counter))
+        edge = Edge(metrics, time.perf_counter, [service], admission, CallSampler(0, time.perf_counter))
         server = grpc.aio.server()
         pb_grpc.add_EnjoymentServiceServicer_to_server(servicer, edge)
         server.add_generic_rpc_handlers((edge,))

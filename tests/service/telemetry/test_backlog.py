@@ -28,9 +28,9 @@ def test_no_more_is_held_than_was_agreed():
     for item in range(7):
         backlog.add(item)
     assert told == [[0, 1, 2], [3, 4, 5]]
-    backlog.settle()
+    backlog.flush()
     assert told[2:] == [[6]]
-    backlog.settle()
+    backlog.flush()
     assert len(told) == 3
 
 
@@ -39,7 +39,7 @@ def test_nothing_is_lost_where_many_threads_count():
     backlog = Backlog(told.extend, 7, CollectorRegistry())
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(backlog.add, range(4000)))
-    backlog.settle()
+    backlog.flush()
     assert sorted(told) == list(range(4000))
 
 

@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
-from service.telemetry.call_sampling import Calls, request_id_of
+from service.telemetry.call_sampling import CallSampler, request_id_of
 
 PREDICT = "/coldstart.v1.EnjoymentService/PredictEnjoyment"
 REQUEST = pb.PredictEnjoymentRequest(movie_ids=["movie-001"])
@@ -81,4 +81,4 @@ def test_only_the_share_asked_for_is_logged_and_none_without(start_server, world
 
 def test_without_a_share_metrics_are_left_as_they_are():
     counted = object()
-    assert Calls(0, time.perf_counter).told_by(counted) is counted
+    assert CallSampler(0, time.perf_counter).wrap(counted) is counted

@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from service.telemetry.logs import log_event, set_up
+from service.telemetry.logs import configure_logging, log_event
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def lines():
     """Everything logged so far, parsed."""
     stream, root = io.StringIO(), logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    set_up("info", stream)
+    configure_logging("info", stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     logging.captureWarnings(False)
     root.handlers[:] = handlers

@@ -11,10 +11,10 @@ from service.telemetry.drift.drift_index import (
     FEWEST_REQUESTS,
     SLOT_SECONDS,
     SLOTS,
-    Drift,
-    Tally,
-    Watched,
-    parsed,
+    BinCounts,
+    DriftCounts,
+    DriftWindow,
+    parse_drift_counts,
     stability_index,
 )
 
@@ -116,7 +116,7 @@ def test_another_model_begins_anew(start_server, own_store, publish, world):
 
 
 def told(version, count, name="age"):
-    return Watched(version, count, [Tally("attribute", name, [count, 0, 0], [count / 3] * 3, 0)])
+    return DriftCounts(version, count, [BinCounts("attribute", name, [count, 0, 0], [count / 3] * 3, 0)])
 
 
 def value(drift, metric="coldstart_drift_window_requests"):
@@ -126,10 +126,10 @@ def value(drift, metric="coldstart_drift_window_requests"):
 
 def test_the_window_slides_and_forgets():
     now = [1e6]
-    drift = Drift(lambda: now[0])
+    drift = DriftWindow(lambda: now[0])
     assert value(drift) == 0
     for _ in range(SLOTS + 2):
-        drift.take(0, told("a", 10))
+        drift.add(0, told("a", 10))
         now[0] += SLOT_SECONDS
     assert value(drift) == 10 * (SLOTS - 1)
     now[0] += SLOTS * SLOT_SECONDS
@@ -137,15 +137,15 @@ def test_the_window_slides_and_forgets():
 
 
 def test_workers_that_still_count_for_the_model_before_are_left_out():
-    drift = Drift(lambda: 0.0)
-    drift.take(0, told("a", 1))
-    drift.take(1, told("a", 2))
-    drift.take(0, told("b", 4))
-    drift.take(1, told("a", 8))
+    drift = DriftWindow(lambda: 0.0)
+    drift.add(0, told("a", 1))
+    drift.add(1, told("a", 2))
+    drift.add(0, told("b", 4))
+    drift.add(1, told("a", 8))
     assert value(drift) == 4
-    drift.take(1, told("b", 16))
+    drift.add(1, told("b", 16))
     assert value(drift) == 20
-    drift.take(1, told("a", 32))  # rolled back
+    drift.add(1, told("a", 32))  # rolled back
     assert value(drift) == 32
 
 
@@ -160,4 +160,4 @@ def test_the_index_is_that_of_the_books():
 @pytest.mark.parametrize("line", [5, ["a", 1], ["a", 1, [["attribute", "age", 5, [], 0]]], ["a", None, []]])
 def test_counts_that_are_none_are_refused(line):
     with pytest.raises(ValueError, match="no count of requests"):
-        parsed(line)
+        parse_drift_counts(line)
