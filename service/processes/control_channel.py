@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from service.errors import NoSupervisor
 from service.telemetry.drift import drift_index as drift
 from service.telemetry.drift.drift_index import Watched
 from service.telemetry.merging import Family, parsed
@@ -23,10 +24,6 @@ from service.telemetry.merging import Family, parsed
 SEND_SECONDS = 2
 """A worker waits no longer for a supervisor that doesn't read."""
 LONGEST_LINE = 16 * 1024 * 1024
-
-
-class NoSupervisor(Exception):
-    """A worker was started by something else than the supervisor."""
 
 
 @dataclass(frozen=True)
