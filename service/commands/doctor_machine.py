@@ -12,11 +12,12 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from model.cores import usable_cores
 from service.commands.findings import Finding, Findings, failed, ok, warning
-from service.processes.ports import PortTaken, held_port
-from service.rpc.security.certificates import CertificateError, CertificateFiles
-from service.rpc.security.tokens import TokensError, read, read_entries
+from service.errors import CertificateError, FolderUnusable, PortTaken, TokensError
+from service.processes.ports import held_port
+from service.rpc.security.certificates import CertificateFiles
+from service.rpc.security.tokens import read, read_entries
 from service.settings import Settings, at_port, flag
-from service.stores.outcome_folder import FolderUnusable, prepare
+from service.stores.outcome_folder import prepare
 
 FEWEST_FILES, ENOUGH_FILES = 256, 4096
 """Every connection needs one, and so does every file of a model."""

@@ -7,15 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from service.rpc.security.tokens import (
-    ALL_METHODS,
-    METHODS,
-    SALT_BYTES,
-    TokensError,
-    entry_text,
-    new_token,
-    read_entries,
-)
+from service.errors import TokensError
+from service.rpc.security.tokens import ALL_METHODS, METHODS, SALT_BYTES, entry_text, new_token, read_entries
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -18,14 +18,6 @@ LONGEST_ABSENCE_SECONDS = 2.0
 ABSENT: tuple[Reason, ...] = ("missing", "store")
 
 
-class NoModel(Exception):
-    """No model has been loaded yet."""
-
-    def __init__(self, retry_seconds: float) -> None:
-        super().__init__(retry_seconds)
-        self.retry_seconds = retry_seconds
-
-
 class LiveModel:
     """Follows a label. A version that can't be loaded leaves the last good one in its place and is tried again."""
 

@@ -9,8 +9,9 @@ from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.artifact.trial import Limits
 from model.store.open import open_store
 from model.store.store import CANDIDATE, CURRENT
+from service.errors import NoModel
 from service.models.canary import Canary
-from service.models.follower import LiveModel, NoModel
+from service.models.follower import LiveModel
 from service.models.loading import Loader, Served, signatures
 from service.models.shadow import Shadow
 from service.settings import Settings

@@ -16,16 +16,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from service.errors import NoSupervisor
 from service.telemetry.drift.drift_index import DriftCounts, parse_drift_counts
 from service.telemetry.merging import Family, parse_snapshot
 
 SEND_SECONDS = 2
 """A worker waits no longer for a supervisor that doesn't read."""
 LONGEST_LINE = 16 * 1024 * 1024
-
-
-class NoSupervisor(Exception):
-    """A worker was started by something else than the supervisor."""
 
 
 @dataclass(frozen=True)

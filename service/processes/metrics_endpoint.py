@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from prometheus_client import CollectorRegistry, Metric, start_http_server
 from prometheus_client.registry import Collector
 
-from service.processes.ports import PortTaken
+from service.errors import PortTaken
 from service.processes.worker_process import Worker
 from service.settings import at_port
 from service.telemetry.drift.drift_index import DriftWindow

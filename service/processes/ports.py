@@ -8,13 +8,10 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from service.errors import PortTaken
 from service.settings import at_port
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 # to tell them, not to bind to them
-
-
-class PortTaken(Exception):
-    """A port can't be opened; the text says which."""
 
 
 @contextmanager

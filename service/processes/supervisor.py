@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, TextIO
 
 from model.cores import usable_cores
+from service.errors import NoWorker
 from service.processes.metrics_endpoint import Scrapes, serve_metrics
 from service.processes.ports import EVERYWHERE, held_port
 from service.processes.worker_process import Worker
@@ -28,10 +29,6 @@ MARGIN_SECONDS = 5.0
 """How long after the grace a worker may take to end."""
 TRIES = 3
 """Before any worker has served, as many deaths of one at its start are taken for a fault that no restart mends."""
-
-
-class NoWorker(Exception):
-    """The workers can't be started; the log says why."""
 
 
 async def supervise(settings: Settings, clock: Callable[[], float], announce: TextIO) -> None:

@@ -10,7 +10,8 @@ import time
 
 import uvloop
 
-from service.processes.control_channel import NoSupervisor, WorkerEnd
+from service.errors import NoSupervisor
+from service.processes.control_channel import WorkerEnd
 from service.settings import SECRET, Settings, read_settings, variable
 from service.telemetry.drift.drift_index import DriftCounts
 from service.telemetry.logs import configure_logging, log_event

@@ -5,7 +5,7 @@ import binascii
 import hashlib
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
-from service.requests.violations import InvalidRequest, Violation
+from service.errors import InvalidRequest, Violation
 
 _OFFSET_BYTES = 4
 _DIGEST_BYTES = 16

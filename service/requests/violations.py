@@ -1,32 +1,14 @@
 """The malformed fields of a request."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from service.errors import InvalidRequest, Violation
 from service.requests.limits import GENRES, ID_LENGTH, LARGEST_NUMBER, TEXT_LENGTH, TIMESTAMP_SECONDS, YEARS
 
 MOST_TOLD = 10
 """Details travel in the trailing metadata, of which clients take 8 KiB."""
-
-
-@dataclass(frozen=True)
-class Violation:
-    """One malformed field."""
-
-    path: str
-    """Where it stands in the request, as in `member.plays[3].movie_id`; empty for the request as a whole."""
-    rule: str
-    """What it must be: a phrase that follows the path. It never repeats what was sent."""
-
-
-class InvalidRequest(Exception):
-    """The request breaks the contract; nothing was computed."""
-
-    def __init__(self, *violations: Violation) -> None:
-        super().__init__(violations)
-        self.violations = violations
 
 
 class Violations(list[Violation]):

@@ -13,11 +13,11 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
-from service.requests.violations import InvalidRequest, Violation
+from service.errors import CallError, DeadlinePassed, InvalidRequest, Violation
 from service.rpc.admission.admission import Admission, Turn
 from service.rpc.admission.costs import cost_of
-from service.rpc.admission.deadlines import DeadlinePassed, has_passed
-from service.rpc.error_status import is_foreseen, pushback_of, status_of
+from service.rpc.admission.deadlines import has_passed
+from service.rpc.error_status import pushback_of, status_of
 from service.rpc.methods import kinds, open_paths
 from service.rpc.security.tokens import Tokens
 from service.telemetry.call_sampling import CallSampler, current_request_id
@@ -242,7 +242,7 @@ class _Guard:
         """Ends the call with the error's status: any error, since gRPC leaves callers waiting on a BaseException."""
         status = rpc_status.to_status(status_of(error))
         self._counted.handled(status.code)
-        if not is_foreseen(error):
+        if not isinstance(error, CallError):
             request_id = current_request_id(self._context.invocation_metadata())
             log_event(logging.ERROR, "internal_error", error, method=self._method, request_id=request_id)
         trailers = (*status.trailing_metadata, *pushback_of(error))

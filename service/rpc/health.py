@@ -13,11 +13,9 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
+from service.errors import UnknownService
+
 Context = grpc.aio.ServicerContext[Any, Any]
-
-
-class UnknownService(Exception):
-    """Health was asked of a service that is not here."""
 
 
 class Health(health_pb2_grpc.HealthServicer):

@@ -12,20 +12,16 @@ from model.facts.member_record import MemberRecord
 from model.facts.outcome_record import Outcome
 from model.prediction.predictions import Predictions
 from model.store.store import CURRENT
-from service.errors import Overloaded
+from service.errors import NotKept, OutcomesOff, Overloaded
 from service.models.live_models import LiveModels
 from service.models.loading import Served
 from service.requests.limits import ID_LENGTH
 from service.requests.violations import Violations
-from service.stores.outcome_log import NotKept, OutcomeLog
+from service.stores.outcome_log import OutcomeLog
 from service.telemetry.metrics.outcome_metrics import RatedPrediction
 from service.telemetry.metrics.service_metrics import Metrics
 
 NEEDED_OF_SHOWN = ("rating", "lower", "upper")
-
-
-class OutcomesOff(Exception):
-    """The server keeps no outcomes."""
 
 
 class FindsMembers(Protocol):

@@ -3,9 +3,7 @@
 import os
 from pathlib import Path
 
-
-class FolderUnusable(Exception):
-    """The folder of outcomes can't be written to; the text says why."""
+from service.errors import FolderUnusable
 
 
 def prepare(folder: Path) -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from model.facts.outcome_record import Outcome, to_line
-from service.errors import Overloaded
+from service.errors import NotKept, Overloaded
 from service.stores.recent_request_ids import KnownRequests
 from service.telemetry.logs import log_event
 
@@ -19,14 +19,6 @@ RETRY_SECONDS = 1.0
 CLOSE_SECONDS = 2.0
 FILE_BYTES, FILE_SECONDS = 64 << 20, 3600.0
 """A file gets no more than that, and takes outcomes no longer."""
-
-
-class NotKept(Exception):
-    """The disk didn't take an outcome, which so isn't recorded."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.retry_seconds = RETRY_SECONDS
 
 
 class OutcomeLog:
@@ -103,9 +95,9 @@ class OutcomeLog:
                 )
             except OSError as error:
                 self._tell(error)
-                self._end(batch, NotKept())
+                self._end(batch, NotKept(RETRY_SECONDS))
             except BaseException:
-                self._end(batch, NotKept())
+                self._end(batch, NotKept(RETRY_SECONDS))
                 raise
             else:
                 self._tell(None)

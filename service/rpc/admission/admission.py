@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from service.errors import Overloaded
+from service.errors import DeadlinePassed, Overloaded
 from service.rpc.admission.adaptive_limit import AdaptiveLimit
-from service.rpc.admission.deadlines import DeadlinePassed
 from service.telemetry.metrics.labels import CallClass
 
 RETRY_SECONDS = 0.1

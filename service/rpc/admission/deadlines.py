@@ -7,10 +7,6 @@ import grpc
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class DeadlinePassed(Exception):
-    """The caller's deadline passed before the work began."""
-
-
 def has_passed(context: Context) -> bool:
     """Whether the call had a deadline that is over."""
     return context.time_remaining() == 0

@@ -4,15 +4,8 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.errors import CertificateError, CertificateUnreadable
 from service.settings import Settings, flag
-
-
-class CertificateError(Exception):
-    """The files can't be used; the text says which and why."""
-
-
-class CertificateUnreadable(CertificateError):
-    """A file can't be read at all."""
 
 
 @dataclass(frozen=True)

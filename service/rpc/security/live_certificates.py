@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import grpc
 
-from service.rpc.security.certificates import CertificateError, CertificateFiles, Certificates, CertificateUnreadable
+from service.errors import CertificateError, CertificateUnreadable
+from service.rpc.security.certificates import CertificateFiles, Certificates
 from service.telemetry.logs import log_event
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.errors import NotAllowed, TokensError, Unauthenticated
 from service.telemetry.logs import log_event
 
 SALT_BYTES = 16
@@ -29,18 +30,6 @@ before anything else is started, knows no contract to read them from."""
 ALL_METHODS = "*"
 HEADER = "authorization"
 SCHEME = "bearer "
-
-
-class TokensError(Exception):
-    """The file of tokens can't be used; the text says why, and never holds a token or a hash."""
-
-
-class Unauthenticated(Exception):
-    """The call brings no token, or one that isn't in the file."""
-
-
-class NotAllowed(Exception):
-    """The token is good, but not for this method."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 import pytest
 
 from model.cores import usable_cores
-from service.processes.ports import PortTaken, held_port
+from service.errors import PortTaken
+from service.processes.ports import held_port
 
 
 @contextmanager

@@ -7,10 +7,10 @@ import pytest
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.facts.facts import MemberFacts
 from model.prediction.model import Model
+from service.errors import InvalidRequest
 from service.models.loading import Served
 from service.models.shadow import Shadow
 from service.requests.decode import Decoder, PredictionQuery
-from service.requests.violations import InvalidRequest
 from service.rpc.batching import MOST_CALLS, MOST_ROWS, Together, Told
 from service.telemetry.metrics.service_metrics import Metrics
 

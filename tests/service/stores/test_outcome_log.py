@@ -7,8 +7,8 @@ import os
 import pytest
 
 from model.facts.outcome_record import BadOutcome, Outcome, from_line, to_line
-from service.errors import Overloaded
-from service.stores.outcome_log import FILE_SECONDS, MOST_WAITING, NotKept, OutcomeLog
+from service.errors import NotKept, Overloaded
+from service.stores.outcome_log import FILE_SECONDS, MOST_WAITING, OutcomeLog
 from service.stores.recent_request_ids import BUCKETS, WAYS, KnownRequests
 
 ONE = Outcome("r", "m", "f", 4.0, None, 5.0, 6.0)

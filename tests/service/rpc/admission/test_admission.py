@@ -5,10 +5,9 @@ from collections import Counter
 
 import pytest
 
-from service.errors import Overloaded
+from service.errors import DeadlinePassed, Overloaded
 from service.rpc.admission.adaptive_limit import AdaptiveLimit
 from service.rpc.admission.admission import Admission, Turn
-from service.rpc.admission.deadlines import DeadlinePassed
 from service.telemetry.metrics.labels import CallClass
 
 

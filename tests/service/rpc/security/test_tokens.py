@@ -13,8 +13,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from service.commands import token as command
+from service.errors import TokensError
 from service.rpc.methods import SERVICES, described
-from service.rpc.security.tokens import METHODS, TokensError, entry_text, hashed, new_token, read_entries
+from service.rpc.security.tokens import METHODS, entry_text, hashed, new_token, read_entries
 
 ROOT = Path(__file__).parents[4]
 SALT = bytes(16)
