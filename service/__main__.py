@@ -72,7 +72,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _why_unusable(key_file: Path) -> str | None:
     """Why no signature can be checked by the key in a file, None where one can be."""
-    from model.store.signature import WrongKey, public_key  # only here, so that --help is fast
+    from model.errors import WrongKey
+    from model.store.signature import public_key  # only here, so that --help is fast
 
     try:
         public_key(key_file.read_bytes())
