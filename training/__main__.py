@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from model.store.store import StoreError
+from model.errors import StoreError
 from training.errors import DataError
 
 COMMANDS = (

@@ -5,11 +5,11 @@ from datetime import datetime
 from pathlib import Path
 
 from model.artifact.trial import Limits
+from model.errors import ArtifactError, ModelError, Reason, StoreError
 from model.files.manifest import check_version
-from model.files.plain_files import ArtifactError, Reason
 from model.prediction.model import Model
 from model.store.open import open_store
-from model.store.store import CANDIDATE, CURRENT, Store, StoreError
+from model.store.store import CANDIDATE, CURRENT, Store
 from service.commands.findings import Finding, Findings, failed, ok, warning
 from service.models.loading import Loader, signatures
 from service.settings import Settings, flag
@@ -73,7 +73,7 @@ def _check_version(settings: Settings, store: Store, version: str, label: str, n
     except ArtifactError as error:
         yield failed(check, f"{version} can't serve: {error}", REMEDIES.get(error.reason, ANOTHER))
         return
-    except (StoreError, OSError, ImportError, ValueError) as error:
+    except (ModelError, OSError, ImportError, ValueError) as error:
         yield failed(check, f"{version} can't be loaded: {error}", ANOTHER)
         return
     yield ok(check, f"{version}: every file is as it was written, and it predicts what it predicted when it was made")

@@ -4,9 +4,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from model.files.plain_files import ArtifactError, Reason
+from model.errors import ArtifactError, Reason, StoreError
 from model.prediction.model import Model
-from model.store.store import CANDIDATE, CURRENT, StoreError
+from model.store.store import CANDIDATE, CURRENT
 from service.models.loading import Loader, Served
 from service.telemetry.logs import log_event
 from service.telemetry.metrics.service_metrics import Metrics

@@ -62,7 +62,7 @@ class Loader:
 def signatures(settings: Settings, store: Store) -> Callable[[str], Verify] | None:
     """What checks the manifest's signature of a version, where the settings ask for one.
 
-    Raises WrongKey, which is a ValueError, and OSError for a file that is no key.
+    Raises WrongKey and OSError for a file that is no key.
     """
     if settings.require_signature is None:
         return None

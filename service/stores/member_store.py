@@ -9,7 +9,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from model.facts.member_record import BadRecord, MemberRecord, from_json, record_key
+from model.errors import BadRecord
+from model.facts.member_record import MemberRecord, from_json, record_key
 from service.stores.circuit_breaker import Breaker
 from service.telemetry.logs import log_event
 from service.telemetry.metrics.service_metrics import Metrics

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from features.columns import MEMBER_ID
-from model.artifact.artifact import ArtifactError, load_model
-from model.store.store import Store, StoreError
+from model.artifact.artifact import load_model
+from model.errors import ArtifactError, StoreError
+from model.store.store import Store
 from training.challenge import leaderboard
 from training.challenge.answer import answers_of
 from training.challenge.make import DATA, PUBLIC, make_challenge, write_about, write_challenge

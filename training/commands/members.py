@@ -12,11 +12,12 @@ import polars as pl
 
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT
 from features.schema import Schema
-from model.artifact.artifact import ArtifactError, load_model
+from model.artifact.artifact import load_model
+from model.errors import ArtifactError, StoreError
 from model.facts.facts import SECONDS_PER_DAY, MemberFacts, Value
 from model.facts.member_record import MemberRecord, RecordedPlay, key_of_hash, record_key, to_json
 from model.prediction.model import Model
-from model.store.store import Store, StoreError
+from model.store.store import Store
 from training.data.reading.tables import Tables, read_tables
 
 FAILED, REFUSED = 1, 2

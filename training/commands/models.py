@@ -9,11 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from model.artifact.artifact import load_model
+from model.errors import ArtifactError, StoreError
 from model.files.manifest import read_manifest, read_run
-from model.files.plain_files import ArtifactError
 from model.store.open import open_store
 from model.store.signature import private_key, sign
-from model.store.store import CANDIDATE, CURRENT, Store, StoreError
+from model.store.store import CANDIDATE, CURRENT, Store
 from training.gate import report as gate_report
 from training.gate.gate import RECORD
 from training.versions.compare import diff, text

@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 
 from features.columns import MEMBER_ID, MOVIE_ID
-from model.artifact.artifact import ArtifactError, load_model
+from model.artifact.artifact import load_model
+from model.errors import ArtifactError, StoreError
 from model.store.open import open_store
-from model.store.store import StoreError
 from training.data.dataset import make_dataset
 from training.data.reading.tables import read_tables
 from training.data.writer import refuse_unwritable

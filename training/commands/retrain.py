@@ -9,8 +9,9 @@ from pathlib import Path
 
 from model.artifact.artifact import load_model
 from model.cores import usable_cores
+from model.errors import ModelError
 from model.store.open import is_address, open_store
-from model.store.store import CURRENT, VERSIONS, StoreError
+from model.store.store import CURRENT, VERSIONS
 from training.challenge.standing import Standing
 from training.commands.models import add_keeping, key_in
 from training.commands.terminal import Progress, at_least
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings = gate_settings(arguments)
         signs = key_in(arguments.sign) if arguments.sign else None
         store = open_store(arguments.models)
-    except (ValueError, StoreError) as error:
+    except (ValueError, ModelError) as error:
         print(error, file=sys.stderr)
         return REFUSED
     if not is_address(arguments.models):  # at an address only trying to write tells

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from model.artifact.artifact import ArtifactError, load_model
+from model.artifact.artifact import load_model
+from model.errors import ArtifactError, StoreError
 from model.facts.evidence import MemberEvidence
 from model.prediction.model import Model
-from model.store.store import Store, StoreError
+from model.store.store import Store
 from training.errors import DataError
 from training.gate.cost import MEMBERS, megabytes, milliseconds
 from training.gate.gate_checks import Check, absolute, compared, cost, gain_kept

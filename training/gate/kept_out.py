@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from features.columns import MEMBER_ID
-from model.store.store import GATE_KEY, Store, StoreError
+from model.errors import StoreError
+from model.store.store import GATE_KEY, Store
 from training.data.reading.tables import Tables
 from training.errors import DataError, Problem
 

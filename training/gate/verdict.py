@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from model.artifact.serialization import to_json
-from model.store.store import CANDIDATE, Store, StoreError
+from model.errors import StoreError
+from model.store.store import CANDIDATE, Store
 from training.errors import DataError
 from training.gate import report as gate_report
 from training.gate.gate import RECORD

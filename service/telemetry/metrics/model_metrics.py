@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import Counter, Gauge
 
-from model.files.plain_files import Reason
+from model.errors import Reason
 from model.prediction.model import Model
 from model.store.store import CANDIDATE, CURRENT
 from service.telemetry.array_histogram import ArrayHistogram

@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from model.facts.outcome_record import BadOutcome, Outcome, from_line, to_line
+from model.errors import BadOutcome
+from model.facts.outcome_record import Outcome, from_line, to_line
 from service.errors import NotKept, Overloaded
 from service.stores.outcome_log import FILE_SECONDS, MOST_WAITING, OutcomeLog
 from service.stores.recent_request_ids import BUCKETS, WAYS, KnownRequests

@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING
-from model.facts.outcome_record import PATTERN, BadOutcome, Outcome, from_line
+from model.errors import BadOutcome
+from model.facts.outcome_record import PATTERN, Outcome, from_line
 from training.data.reading.events import PAIR, all_plays
 from training.data.reading.tables import Tables
 from training.errors import DataError, Problem
