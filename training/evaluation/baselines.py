@@ -94,9 +94,9 @@ def trees_alone(fit: Fit, seed: int) -> dict[MemberEvidence, NDArray[np.float64]
     """(N,) predictions of the rows that the fit is judged on, by forests that saw the other half of the members."""
     random = np.random.default_rng([seed, 7])
     judged = {
-        member: fit.judged[member, MovieEvidence.RATED].rows
+        member: fit.predictions[member, MovieEvidence.RATED].rows
         for member in DEMEANED
-        if (member, MovieEvidence.RATED) in fit.judged
+        if (member, MovieEvidence.RATED) in fit.predictions
     }
     if not judged:
         return {}

@@ -71,12 +71,14 @@ def evaluate_by_time(
     report("by time: scores")
     table = fit.of_views(divided.after, _folds(fit, divided.after, random))
     rows = _rows(table)
-    kinds = [one for one in MemberEvidence if one in table.apart.factors and (one, MovieEvidence.RATED) in fit.judged]
+    kinds = [
+        one for one in MemberEvidence if one in table.apart.factors and (one, MovieEvidence.RATED) in fit.predictions
+    ]
     evidence = {}
     for member in kinds:
         own = rows.take(np.isfinite(table.apart.factors[member][rows.view, 0]))
         if len(own) >= FEWEST_ROWS:
-            judged = fit.judged[member, MovieEvidence.RATED]
+            judged = fit.predictions[member, MovieEvidence.RATED]
             before = _scores(fit, fit.table, judged.rows, member)
             evidence[member.name.lower()] = _scores(fit, table, own, member) | {
                 "before_rmse": before["rmse"], "before_movie_mean_rmse": before["movie_mean_rmse"],
@@ -173,7 +175,7 @@ def _rows(table: PairTable) -> Rows:
 
 
 def _scores(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) -> dict[str, float]:
-    judged = fit.judge(table, replace(rows, evidence=np.full(len(rows), int(member))))
+    judged = fit.predict(table, replace(rows, evidence=np.full(len(rows), int(member))))
     lower, upper, _ = read(fit, judged, member)
     mean, movie_mean = baselines(table, rows)
     low, high = table.data.schema.scale.low, table.data.schema.scale.high

@@ -47,7 +47,7 @@ def learning_curve(fit: Fit, member: MemberEvidence, seed: int) -> list[dict[str
 
     `member` is what is known: plays, or attributes as well. With no play it is what is left of that.
     """
-    if (member, MovieEvidence.RATED) not in fit.judged:
+    if (member, MovieEvidence.RATED) not in fit.predictions:
         return []
     random = np.random.default_rng([seed, 11, int(member)])
     nested = nested_views(fit.table.views, usable(fit, member), random)
@@ -60,7 +60,7 @@ def learning_curve(fit: Fit, member: MemberEvidence, seed: int) -> list[dict[str
     points = []
     for level, shown in enumerate(nested.shown):
         kind = member if shown != 0 else _without_plays(member)
-        judged = fit.judge(table, _rows(targets, level * len(nested.owner), kind))
+        judged = fit.predict(table, _rows(targets, level * len(nested.owner), kind))
         lower, upper, _ = read(fit, judged, kind)
         rating = np.clip(judged.rating, scale.low, scale.high)
         means = np.clip(baselines(table, judged.rows)[1], scale.low, scale.high)
@@ -86,7 +86,7 @@ def usable(fit: Fit, member: MemberEvidence) -> NDArray[np.bool_]:
     asked = np.bincount(views.targets[VIEW].to_numpy(), minlength=len(views.member)) > 0
     usable: NDArray[np.bool_] = (views.half == 0) & asked
     for kind in (member, _without_plays(member)):
-        if (kind, MovieEvidence.RATED) not in fit.judged:
+        if (kind, MovieEvidence.RATED) not in fit.predictions:
             return np.zeros_like(usable)
         usable &= np.isfinite(fit.table.apart.factors[kind][:, 0])
     return usable

@@ -21,7 +21,7 @@ from training.fit.calibration.intervals import calibrate
 from training.fit.calibration.isotonic import Steps
 from training.fit.cross_fit import OutOfFold, apply_apart, fit_priors
 from training.fit.fit_drift_reference import fit_reference
-from training.fit.out_of_fold_predictions import Judged
+from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 from training.fit.out_of_fold_targets import Stage
 from training.fit.prior.movie_descriptions import fit_description
 from training.fit.reweighting import Reweighting, reweight
@@ -37,9 +37,9 @@ RATED, DESCRIBED, UNKNOWN = MovieEvidence.RATED, MovieEvidence.DESCRIBED, MovieE
 DEMEANED = {MemberEvidence.ATTRIBUTES: 0.7, MemberEvidence.PLAYS: 1.0, MemberEvidence.ATTRIBUTES_AND_PLAYS: 1.0}
 """Which share of a member's mean residual is taken out of what the trees learn, by evidence that they see."""
 UNRATED_ROWS = 100_000
-"""So many rows are looked at again as if their movie were only described, and as if it were unknown."""
-JUDGED_ROWS = 2_000_000
-"""Beyond so many ratings, those of each kind of evidence that weigh trees, calibrate and judge are drawn at random."""
+"""Rows predicted again as if their movie were only described, and as if it were unknown."""
+PREDICTED_ROWS = 2_000_000
+"""Ratings of each kind of evidence that weigh trees, calibrate and evaluate; of more, so many are drawn at random."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class Fit:
 
     core: Core
     """What is served."""
-    judged: dict[tuple[MemberEvidence, MovieEvidence], Judged]
+    predictions: dict[tuple[MemberEvidence, MovieEvidence], OutOfFoldPredictions]
     """Out-of-fold predictions for each kind of evidence."""
-    short: dict[MemberEvidence, Judged]
+    short: dict[MemberEvidence, OutOfFoldPredictions]
     """The same for members of whom only few plays are shown."""
     table: PairTable
     """What their features were made from."""
-    judge: Callable[[PairTable, Rows], Judged]
+    predict: Callable[[PairTable, Rows], OutOfFoldPredictions]
     """Out-of-fold predictions of rows, all of one kind of member evidence, of the same or of other views."""
     reweighting: Reweighting | None = None
     """What raters count, where that was asked for and there are never-raters enough."""
@@ -77,26 +77,26 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
     stage = Stage(table, whole, weight)
     report("trees")
     forest, half_forests = _fit_forests(table, stage, seed, settings.trees, report)
-    judged = {
-        (member, movie): _judge(table, stage, rows, half_forests)
-        for (member, movie), rows in _judged_rows(stage, np.random.default_rng([seed, 4])).items()
+    predictions = {
+        (member, movie): _predict(table, stage, rows, half_forests)
+        for (member, movie), rows in _predicted_rows(stage, np.random.default_rng([seed, 4])).items()
     }
     weights = {
-        member: _weight(judged[member, RATED], stage.weight(judged[member, RATED].rows))
+        member: _weight(predictions[member, RATED], stage.weight(predictions[member, RATED].rows))
         for member in DEMEANED
-        if (member, RATED) in judged
+        if (member, RATED) in predictions
     }
-    judged = {key: one.following(weights.get(key[0], 0.0)) for key, one in judged.items()}
+    predictions = {key: one.with_tree_weight(weights.get(key[0], 0.0)) for key, one in predictions.items()}
 
-    def judge(table: PairTable, rows: Rows) -> Judged:
+    def predict(table: PairTable, rows: Rows) -> OutOfFoldPredictions:
         weight = weights.get(MemberEvidence(int(rows.evidence[0])), 0.0) if len(rows) else 0.0
-        return _judge(table, stage, rows, half_forests if weight else []).following(weight)
+        return _predict(table, stage, rows, half_forests if weight else []).with_tree_weight(weight)
 
     short = {
-        member: judge(table, rows) for member, rows in _short_rows(table, np.random.default_rng([seed, 8])).items()
+        member: predict(table, rows) for member, rows in _short_rows(table, np.random.default_rng([seed, 8])).items()
     }
     report("intervals and probabilities")
-    calibration = _calibrate(stage, judged, short)
+    calibration = _calibrate(stage, predictions, short)
     pairs = PairColumns(movie_columns(data, whole, whole.prior.columns, table.grouped), table.grouped)
     ratings = whole.table["ratings"].to_numpy()
     offsets = {
@@ -104,10 +104,12 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
         for member in stage.rows
         if member in whole.prior.spread
     }
-    heads = {member: head for member, head in whole.prior.heads.items() if member in offsets}  # only what was judged
-    reference = fit_reference(data, {key: stage.held(one) for key, one in judged.items()}, calibration)
+    heads = {
+        member: head for member, head in whole.prior.heads.items() if member in offsets
+    }  # only evidence that was evaluated
+    reference = fit_reference(data, {key: stage.held(one) for key, one in predictions.items()}, calibration)
     core = Core(replace(whole.prior, heads=heads), offsets, pairs, Trees(forest, weights), calibration, reference)
-    return Fit(core, judged, short, table, judge, reweighting)
+    return Fit(core, predictions, short, table, predict, reweighting)
 
 
 def _pair_table(data: Dataset, views: Views, apart: OutOfFold) -> PairTable:
@@ -163,14 +165,18 @@ def _fit_forests(
 
 
 def half_of(table: PairTable, rows: Rows) -> NDArray[np.int64]:
-    """(N,) which half of the folds a row's member is in: forests that judge it saw the other half."""
+    """(N,) which half of the folds a row's member is in: the forest that predicts it learned from the other half."""
     return (table.apart.fold[rows.view] * 2 >= len(table.apart.fitted)).astype(np.int64)
 
 
-def _judged_rows(stage: Stage, random: np.random.Generator) -> dict[tuple[MemberEvidence, MovieEvidence], Rows]:
+def _predicted_rows(stage: Stage, random: np.random.Generator) -> dict[tuple[MemberEvidence, MovieEvidence], Rows]:
     found = {}
     for member, every in stage.rows.items():
-        rows = every if len(every) <= JUDGED_ROWS else every.take(np.sort(random.permutation(len(every))[:JUDGED_ROWS]))
+        rows = (
+            every
+            if len(every) <= PREDICTED_ROWS
+            else every.take(np.sort(random.permutation(len(every))[:PREDICTED_ROWS]))
+        )
         found[member, RATED] = rows
         few = np.sort(random.permutation(len(rows))[:UNRATED_ROWS])
         found[member, DESCRIBED] = rows.take(few).seen_as(DESCRIBED)
@@ -188,7 +194,7 @@ def _short_rows(table: PairTable, random: np.random.Generator) -> dict[MemberEvi
     return found
 
 
-def _judge(table: PairTable, stage: Stage, rows: Rows, forests: Sequence[lightgbm.Booster]) -> Judged:
+def _predict(table: PairTable, stage: Stage, rows: Rows, forests: Sequence[lightgbm.Booster]) -> OutOfFoldPredictions:
     offset = stage.of(rows, table)
     base, deviation = table.base(rows)
     prior = base + offset
@@ -204,26 +210,26 @@ def _judge(table: PairTable, stage: Stage, rows: Rows, forests: Sequence[lightgb
     extrapolation = np.zeros(len(rows))
     if member in stage.distances:
         extrapolation = share_nearer(table.apart.distance[member][rows.view], stage.distances[member])
-    return Judged(rows, prior, rating, deviation, plays, extrapolation)
+    return OutOfFoldPredictions(rows, prior, rating, deviation, plays, extrapolation)
 
 
-def _weight(judged: Judged, weight: Array) -> float:
+def _weight(predictions: OutOfFoldPredictions, weight: Array) -> float:
     """How much of the trees' correction holds on members that they had not seen: least squares, 0 to 1."""
-    correction = judged.rating - judged.prior
+    correction = predictions.rating - predictions.prior
     power = float((weight * correction) @ correction)
     if power == 0:
         return 0.0
-    return float(np.clip((weight * correction) @ (judged.rows.rating - judged.prior) / power, 0, 1))
+    return float(np.clip((weight * correction) @ (predictions.rows.rating - predictions.prior) / power, 0, 1))
 
 
 def _calibrate(
     stage: Stage,
-    judged: dict[tuple[MemberEvidence, MovieEvidence], Judged],
-    short: dict[MemberEvidence, Judged],
+    predictions: dict[tuple[MemberEvidence, MovieEvidence], OutOfFoldPredictions],
+    short: dict[MemberEvidence, OutOfFoldPredictions],
 ) -> Calibration:
     data = stage.table.data
     return calibrate(
-        {key: stage.held(one) for key, one in judged.items()},
+        {key: stage.held(one) for key, one in predictions.items()},
         {member: stage.held(one) for member, one in short.items()},
         stage.distances,
         data.schema.scale,

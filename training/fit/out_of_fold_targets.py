@@ -9,7 +9,7 @@ from model.prediction.calibration import PLAY_BINS, bins_of
 from training.data.views import SHORT
 from training.fit.calibration.held_out import Held, thinned
 from training.fit.movie_offsets import FittedOffsets, fit_offsets, movie_mean_offsets, shares_by_plays
-from training.fit.out_of_fold_predictions import Judged
+from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 from training.fit.prior.fit_prior import FittedPrior
 from training.fit.prior.movie_descriptions import fit_description
 from training.fit.trees.pair_rows import PairTable, Rows, target_rows
@@ -61,12 +61,12 @@ class Stage:
         """(N,) what each row's member counts; 1 where all count alike."""
         return np.ones(len(rows)) if self._weight is None else self._weight[self.table.views.member[rows.view]]
 
-    def held(self, judged: Judged) -> Held:
+    def held(self, predictions: OutOfFoldPredictions) -> Held:
         """Predictions as the calibration takes them."""
-        rows, scale = judged.rows, self.table.data.schema.scale
+        rows, scale = predictions.rows, self.table.data.schema.scale
         return Held(
-            np.clip(judged.rating, scale.low, scale.high), rows.rating, judged.deviation, judged.plays,
-            judged.extrapolation, self.table.views.member[rows.view], self.table.apart.fold[rows.view],
+            np.clip(predictions.rating, scale.low, scale.high), rows.rating, predictions.deviation, predictions.plays,
+            predictions.extrapolation, self.table.views.member[rows.view], self.table.apart.fold[rows.view],
             self.weight(rows),
         )  # fmt: skip
 

@@ -43,8 +43,8 @@ def test_the_prior_of_a_fold_has_seen_neither_ratings_nor_plays_of_its_members(s
 
 
 def test_all_kinds_of_members_and_movies_are_judged(small_fit):
-    assert set(small_fit.judged) == {(member, movie) for member in MemberEvidence for movie in MovieEvidence}
-    nothing = small_fit.judged[MemberEvidence.NOTHING, RATED].rows
+    assert set(small_fit.predictions) == {(member, movie) for member in MemberEvidence for movie in MovieEvidence}
+    nothing = small_fit.predictions[MemberEvidence.NOTHING, RATED].rows
     assert len(nothing) == len(small_fit.table.data.ratings)
 
 
@@ -63,8 +63,8 @@ def test_what_is_judged_is_as_good_on_the_planted_world_as_it_says(published):
 def test_one_thread_and_several_fit_the_same(small_fit):
     several = fit_model(small_fit.table.data, 0, FitSettings(), 3, lambda _: None)
     assert several.core.prior.movies.tobytes() == small_fit.core.prior.movies.tobytes()
-    for key, judged in small_fit.judged.items():
-        assert several.judged[key].rating.tobytes() == judged.rating.tobytes()
+    for key, judged in small_fit.predictions.items():
+        assert several.predictions[key].rating.tobytes() == judged.rating.tobytes()
 
 
 def test_ratings_of_a_member_change_nothing_that_is_said_of_the_member(small_fit):
@@ -124,7 +124,7 @@ def test_a_member_mean_is_taken_out_as_far_as_its_ratings_tell_of_it():
 @pytest.mark.parametrize("kind", [MemberEvidence.ATTRIBUTES, MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS])
 def test_what_the_calibration_learns_from_is_what_is_served(small_fit, kind):
     """Distance and extrapolation of a view are those of a member of whom just that is known, asked for on its own."""
-    table, judged = small_fit.table, small_fit.judged[kind, RATED]
+    table, judged = small_fit.table, small_fit.predictions[kind, RATED]
     schema, views = table.data.schema, table.views
     nothing = MemberFacts.nothing(schema)
     for place in np.unique(judged.rows.view, return_index=True)[1][::12]:
