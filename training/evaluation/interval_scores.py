@@ -10,7 +10,7 @@ from features.columns import RATING
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import FAR, PLAY_BINS
 from training.evaluation.scores import coverage, mean_width, rmse
-from training.fit.calibration.held_out import read_rows
+from training.fit.calibration.held_out import predict_intervals
 from training.fit.fit_model import Fit
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 
@@ -27,7 +27,7 @@ def read(fit: Fit, judged: OutOfFoldPredictions, member: MemberEvidence) -> tupl
     """Ends of intervals and probabilities to enjoy (N,), as members of those plays and extrapolations are answered."""
     scale, movie = fit.table.data.schema.scale, judged.rows.movie_evidence
     rating = np.clip(judged.rating, scale.low, scale.high)
-    return read_rows(
+    return predict_intervals(
         fit.core.calibration, member, rating, judged.deviation, movie, judged.plays, judged.extrapolation, scale
     )
 

@@ -7,7 +7,7 @@ from features.movies import MOVIE
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import PLAY_BINS, bins_of
 from training.data.views import SHORT
-from training.fit.calibration.held_out import Held, thinned
+from training.fit.calibration.held_out import HeldOutRows, thinned
 from training.fit.movie_offsets import FittedOffsets, fit_offsets, movie_mean_offsets, shares_by_plays
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 from training.fit.prior.fit_prior import FittedPrior
@@ -61,10 +61,10 @@ class Stage:
         """(N,) what each row's member counts; 1 where all count alike."""
         return np.ones(len(rows)) if self._weight is None else self._weight[self.table.views.member[rows.view]]
 
-    def held(self, predictions: OutOfFoldPredictions) -> Held:
+    def held(self, predictions: OutOfFoldPredictions) -> HeldOutRows:
         """Predictions as the calibration takes them."""
         rows, scale = predictions.rows, self.table.data.schema.scale
-        return Held(
+        return HeldOutRows(
             np.clip(predictions.rating, scale.low, scale.high), rows.rating, predictions.deviation, predictions.plays,
             predictions.extrapolation, self.table.views.member[rows.view], self.table.apart.fold[rows.view],
             self.weight(rows),
