@@ -72,11 +72,13 @@ def evaluate_by_time(
     table = fit.of_views(divided.after, _folds(fit, divided.after, random))
     rows = _rows(table)
     kinds = [
-        one for one in MemberEvidence if one in table.apart.factors and (one, MovieEvidence.RATED) in fit.predictions
+        one
+        for one in MemberEvidence
+        if one in table.out_of_fold.factors and (one, MovieEvidence.RATED) in fit.predictions
     ]
     evidence = {}
     for member in kinds:
-        own = rows.take(np.isfinite(table.apart.factors[member][rows.view, 0]))
+        own = rows.take(np.isfinite(table.out_of_fold.factors[member][rows.view, 0]))
         if len(own) >= FEWEST_ROWS:
             judged = fit.predictions[member, MovieEvidence.RATED]
             before = _scores(fit, fit.table, judged.rows, member)
@@ -150,9 +152,9 @@ def _views(data: Dataset, members: NDArray[np.int64], parts: pl.DataFrame, asked
 
 def _folds(fit: Fit, after: Views, random: np.random.Generator) -> NDArray[np.int64]:
     """(V,) the fold whose prior never saw the member; any one for those who had not rated."""
-    folds = len(fit.table.apart.fitted)
+    folds = len(fit.table.out_of_fold.fitted)
     fold_of = np.full(len(fit.table.data.member_ids), -1)
-    fold_of[fit.table.views.member] = fit.table.apart.fold
+    fold_of[fit.table.views.member] = fit.table.out_of_fold.fold
     fold = fold_of[after.member]
     return np.where(fold >= 0, fold, random.integers(0, folds, len(fold)))
 
@@ -195,7 +197,7 @@ def _scores(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) -> d
 
 def _by_movie(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) -> dict[str, dict[str, float]]:
     """Scores from the most evidence by what is known of the movie at the moment."""
-    known = rows.take(np.isfinite(table.apart.factors[member][rows.view, 0]))
+    known = rows.take(np.isfinite(table.out_of_fold.factors[member][rows.view, 0]))
     found = {}
     for kind, name in MOVIES.items():
         own = known.take(known.movie_evidence == kind)

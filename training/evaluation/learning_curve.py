@@ -53,7 +53,7 @@ def learning_curve(fit: Fit, member: MemberEvidence, seed: int) -> list[dict[str
     nested = nested_views(fit.table.views, usable(fit, member), random)
     if nested is None:
         return []
-    table = fit.of_views(nested.views, np.tile(fit.table.apart.fold[nested.owner], len(nested.shown)))
+    table = fit.of_views(nested.views, np.tile(fit.table.out_of_fold.fold[nested.owner], len(nested.shown)))
     targets = _targets(fit.table.views, nested.owner, random)
     scale, steps = fit.table.data.schema.scale, np.unique(fit.table.data.ratings[RATING].to_numpy())
     truth = targets[RATING].to_numpy()
@@ -88,7 +88,7 @@ def usable(fit: Fit, member: MemberEvidence) -> NDArray[np.bool_]:
     for kind in (member, _without_plays(member)):
         if (kind, MovieEvidence.RATED) not in fit.predictions:
             return np.zeros_like(usable)
-        usable &= np.isfinite(fit.table.apart.factors[kind][:, 0])
+        usable &= np.isfinite(fit.table.out_of_fold.factors[kind][:, 0])
     return usable
 
 
