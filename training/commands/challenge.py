@@ -1,7 +1,6 @@
 """`training challenge`: make a challenge of a data directory, answer one, score answers."""
 
 import argparse
-import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,17 +10,16 @@ import numpy as np
 from features.columns import MEMBER_ID
 from model.artifact.artifact import load_model
 from model.errors import ArtifactError, StoreError
+from model.exit_codes import ExitCode
 from model.store.store import Store
 from training.challenge import leaderboard
 from training.challenge.answer import answers_of
 from training.challenge.make import DATA, PUBLIC, make_challenge, write_about, write_challenge
 from training.challenge.score import read_answers, read_key, read_questions, score
 from training.data.reading.tables import read_tables
-from training.errors import DataError, Problem
+from training.errors import DataError, Problem, WorkFailed
 from training.versions.offline import write_table
 from training.versions.provenance import fingerprint
-
-FAILED = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +68,7 @@ def _make(arguments: argparse.Namespace) -> int:
         folder.rename(out)
     held_out = made.answers[MEMBER_ID].n_unique()
     print(f"{out} asks {len(made.answers):,} questions about {held_out:,} members; give away {PUBLIC}/ only")
-    return 0
+    return ExitCode.DONE
 
 
 def _answer(arguments: argparse.Namespace) -> int:
@@ -83,11 +81,10 @@ def _answer(arguments: argparse.Namespace) -> int:
             raise StoreError("no model is published there")
         model = load_model(store.fetch(version))
     except (StoreError, ArtifactError) as error:
-        print(error, file=sys.stderr)
-        return FAILED
+        raise WorkFailed(str(error)) from error
     write_table(answers_of(model, tables, questions), arguments.out)
     print(f"{len(questions):,} answers by version {version}")
-    return 0
+    return ExitCode.DONE
 
 
 def _score(arguments: argparse.Namespace) -> int:
@@ -106,7 +103,7 @@ def _score(arguments: argparse.Namespace) -> int:
     if name is not None:
         entries = enter(arguments.challenge, name, told)
         print(f"\n{leaderboard.table(entries)}")
-    return 0
+    return ExitCode.DONE
 
 
 def enter(folder: Path, name: str, told: dict[str, dict[str, dict[str, float]]]) -> list[leaderboard.Entry]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from model.cores import usable_cores
+from model.exit_codes import ExitCode
 from training.commands.terminal import Progress, at_least
 from training.data.dataset import prepare
 from training.data.writer import refuse_unwritable
@@ -68,4 +69,4 @@ def run(arguments: argparse.Namespace) -> int:
         (arguments.out / name).write_bytes(content)
     print(markdown(evaluation, notes))
     print(f"written to {arguments.out / 'report.md'}; report.html and report.json beside it tell the same")
-    return 0
+    return ExitCode.DONE

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from model.exit_codes import ExitCode
 from training.data.datasets.movielens import read_release
 from training.data.writer import refuse_foreign, write_data_directory
 
@@ -22,4 +23,4 @@ def run(arguments: argparse.Namespace) -> int:
     write_data_directory(arguments.out, tables, f"import movielens, {name}", schema)
     counts = ", ".join(f"{table} {len(rows):,}" for table, rows in tables.items())
     print(f"{arguments.out} holds {counts} rows of {name}; zip codes were left out")
-    return 0
+    return ExitCode.DONE

@@ -4,7 +4,6 @@ import argparse
 import itertools
 import math
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,13 +13,14 @@ from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT
 from features.schema import Schema
 from model.artifact.artifact import load_model
 from model.errors import ArtifactError, StoreError
+from model.exit_codes import ExitCode
 from model.facts.facts import SECONDS_PER_DAY, MemberFacts, Value
 from model.facts.member_record import MemberRecord, RecordedPlay, key_of_hash, record_key, to_json
 from model.prediction.model import Model
 from model.store.store import Store
 from training.data.reading.tables import Tables, read_tables
+from training.errors import UsageError, WorkFailed
 
-FAILED, REFUSED = 1, 2
 BATCH = 500
 """Records sent at once."""
 OTHER = "other value"
@@ -41,17 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write a record for each member; 2 where the call or the data is wrong, 1 where the store or the model fails."""
+    """Write a record for each member; raises UsageError, DataError, or WorkFailed for a failing store or model."""
     try:
         import redis
-    except ImportError:
-        print("members push needs the extra redis: pip install '.[redis]'", file=sys.stderr)
-        return REFUSED
+    except ImportError as error:
+        raise UsageError("members push needs the extra redis: pip install '.[redis]'") from error
     try:
         client = redis.Redis.from_url(arguments.to or "", socket_timeout=30)
-    except ValueError:
-        print("--to must be the address of a store: redis://, rediss:// or unix://", file=sys.stderr)
-        return REFUSED
+    except ValueError as error:
+        raise UsageError("--to must be the address of a store: redis://, rediss:// or unix://") from error
     if arguments.data:
         records = records_of_data(read_tables(arguments.data))
     else:
@@ -62,8 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
                 raise StoreError("no model is published there")
             records = records_of_model(load_model(store.fetch(version)))
         except (StoreError, ArtifactError) as error:
-            print(error, file=sys.stderr)
-            return FAILED
+            raise WorkFailed(str(error)) from error
     sent = written = 0
     try:
         while batch := list(itertools.islice(records, BATCH)):
@@ -73,11 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
                 written += sum(map(bool, pipeline.execute()))
             sent += len(batch)
     except redis.RedisError as error:
-        print(f"the store failed after {written:,} members: {type(error).__name__}", file=sys.stderr)
-        return FAILED
+        raise WorkFailed(f"the store failed after {written:,} members: {type(error).__name__}") from error
     kept = f"; {sent - written:,} were there already" if arguments.keep_existing else ""
     print(f"{written:,} members written{kept}")
-    return 0
+    return ExitCode.DONE
 
 
 def records_of_data(tables: Tables) -> Iterator[tuple[str, MemberRecord]]:

@@ -9,16 +9,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from model.artifact.artifact import load_model
-from model.errors import ArtifactError, StoreError
+from model.errors import ArtifactError
+from model.exit_codes import ExitCode
 from model.files.manifest import read_manifest, read_run
 from model.store.open import open_store
 from model.store.signature import private_key, sign
 from model.store.store import CANDIDATE, CURRENT, Store
+from training.errors import UsageError
 from training.gate import report as gate_report
 from training.gate.gate import RECORD
 from training.versions.compare import diff, text
 
-FAILED, REFUSED = 1, 2
 ACTIONS = ("list", "show", "diff", "promote", "candidate", "rollback", "prune", "sign")
 
 
@@ -46,40 +47,33 @@ def add_keeping(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do the action; 2 for a version that isn't there, 1 for one that can't be loaded."""
+    """Do the action; raises UsageError for a version that isn't there, ArtifactError for one that can't be loaded."""
     version = arguments.version
-    try:
-        store = open_store(arguments.models)
-        match arguments.action:
-            case "list":
-                _list(store)
-            case "show":
-                _show(store, _existing(store, version or store.current()))
-            case "diff":
-                _diff(store, version, arguments.other or store.current(), as_json=arguments.json)
-            case "promote":
-                _promote(store, version)
-            case "candidate":
-                _offer(store, version)
-            case "rollback":
-                _roll_back(store, version)
-            case "sign":
-                _sign(store, _existing(store, version or store.current()), arguments.key)
-            case "prune":
-                for gone in store.prune(arguments.keep, arguments.keep_days, time.time()):
-                    print(f"version {gone} is removed")
-    except StoreError as error:
-        print(error, file=sys.stderr)
-        return REFUSED
-    except ArtifactError as error:
-        print(error, file=sys.stderr)
-        return FAILED
-    return 0
+    store = open_store(arguments.models)
+    match arguments.action:
+        case "list":
+            _list(store)
+        case "show":
+            _show(store, _existing(store, version or store.current()))
+        case "diff":
+            _diff(store, version, arguments.other or store.current(), as_json=arguments.json)
+        case "promote":
+            _promote(store, version)
+        case "candidate":
+            _offer(store, version)
+        case "rollback":
+            _roll_back(store, version)
+        case "sign":
+            _sign(store, _existing(store, version or store.current()), arguments.key)
+        case "prune":
+            for gone in store.prune(arguments.keep, arguments.keep_days, time.time()):
+                print(f"version {gone} is removed")
+    return ExitCode.DONE
 
 
 def _diff(store: Store, first: str | None, second: str | None, *, as_json: bool) -> None:
     if first is None:
-        raise StoreError("diff needs a version")
+        raise UsageError("diff needs a version")
     models = [load_model(store.fetch(_existing(store, version))) for version in (first, second)]
     found = diff(store, *models)
     print(json.dumps(found, indent=1, sort_keys=True) if as_json else text(found))
@@ -87,7 +81,7 @@ def _diff(store: Store, first: str | None, second: str | None, *, as_json: bool)
 
 def _promote(store: Store, version: str | None) -> None:
     if version is None:
-        raise StoreError("promote needs a version")
+        raise UsageError("promote needs a version")
     load_model(store.fetch(_existing(store, version)))
     store.promote(version)
     print(f"version {version} serves")
@@ -95,7 +89,7 @@ def _promote(store: Store, version: str | None) -> None:
 
 def _offer(store: Store, version: str | None) -> None:
     if version is None:
-        raise StoreError("candidate needs a version")
+        raise UsageError("candidate needs a version")
     load_model(store.fetch(_existing(store, version)))
     store.set_label(CANDIDATE, version)
     print(f"version {version} is the candidate")
@@ -144,26 +138,26 @@ def _show(store: Store, version: str) -> None:
 
 
 def key_in(path: Path) -> Callable[[Store, str], None]:
-    """What signs versions by the private key in a file; raises StoreError."""
+    """What signs versions by the private key in a file; raises UsageError."""
     try:
         key = private_key(path.read_bytes())
     except OSError as error:
-        raise StoreError(f"the key can't be read: {type(error).__name__}") from error
+        raise UsageError(f"the key can't be read: {type(error).__name__}") from error
     except ValueError as error:
-        raise StoreError(str(error)) from error
+        raise UsageError(str(error)) from error
     return lambda store, version: sign(store, version, key)
 
 
 def _sign(store: Store, version: str, path: Path | None) -> None:
     if path is None:
-        raise StoreError("sign needs --key, a file with an ed25519 private key in PEM")
+        raise UsageError("sign needs --key, a file with an ed25519 private key in PEM")
     key_in(path)(store, version)
     print(f"version {version} is signed")
 
 
 def _existing(store: Store, version: str | None) -> str:
     if version is None or version not in store.versions():
-        raise StoreError(f"there is no version {version}" if version else "there is no such version")
+        raise UsageError(f"there is no version {version}" if version else "there is no such version")
     return version
 
 

@@ -1,7 +1,6 @@
 """`training predict`: offline scoring of members and movies with the code that serves."""
 
 import argparse
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -9,14 +8,13 @@ import polars as pl
 from features.columns import MEMBER_ID, MOVIE_ID
 from model.artifact.artifact import load_model
 from model.errors import ArtifactError, StoreError
+from model.exit_codes import ExitCode
 from model.store.open import open_store
 from training.data.dataset import make_dataset
 from training.data.reading.tables import read_tables
 from training.data.writer import refuse_unwritable
-from training.errors import DataError, Problem
+from training.errors import DataError, Problem, UsageError, WorkFailed
 from training.versions.offline import COLUMNS, predictions_of, write_table
-
-FAILED, REFUSED = 1, 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,14 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write member_id, movie_id and all numbers of each prediction."""
     if arguments.out.suffix not in (".parquet", ".csv"):
-        print("--out must end with .parquet or .csv", file=sys.stderr)
-        return REFUSED
+        raise UsageError("--out must end with .parquet or .csv")
     if not arguments.out.parent.is_dir():
-        print("--out is in a folder that isn't there", file=sys.stderr)
-        return REFUSED
+        raise UsageError("--out is in a folder that isn't there")
     if arguments.out.is_dir():
-        print("--out is a folder", file=sys.stderr)
-        return REFUSED
+        raise UsageError("--out is a folder")
     refuse_unwritable("--out", arguments.out.parent)
     tables = read_tables(arguments.data)
     try:
@@ -49,14 +44,13 @@ def run(arguments: argparse.Namespace) -> int:
             raise StoreError("no model is published there")
         model = load_model(store.fetch(version))
     except (StoreError, ArtifactError) as error:
-        print(error, file=sys.stderr)
-        return FAILED
+        raise WorkFailed(str(error)) from error
     pairs = _pairs(arguments.pairs) if arguments.pairs else None
     data = make_dataset(tables, model.schema)
     predictions = pl.concat([pl.DataFrame(schema=COLUMNS), *predictions_of(model, data, pairs)])
     write_table(predictions, arguments.out)
     print(f"{len(predictions):,} predictions by version {version}")
-    return 0
+    return ExitCode.DONE
 
 
 def _pairs(path: Path) -> pl.DataFrame:

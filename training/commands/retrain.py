@@ -1,7 +1,6 @@
 """`training retrain`: validate, train, evaluate, publish, and let the gate say whether it serves."""
 
 import argparse
-import sys
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from pathlib import Path
 from model.artifact.artifact import load_model
 from model.cores import usable_cores
 from model.errors import ModelError
+from model.exit_codes import ExitCode
 from model.store.open import is_address, open_store
 from model.store.store import CURRENT, VERSIONS
 from training.challenge.standing import Standing
@@ -20,6 +20,7 @@ from training.data.infer_schema import infer_schema
 from training.data.reading.recorded_outcomes import with_outcomes
 from training.data.reading.tables import read_tables
 from training.data.writer import refuse_unwritable
+from training.errors import UsageError
 from training.evaluation.evaluate import evaluate
 from training.fit.fit_model import fit_model
 from training.fit.reweighting import add_reweighting, reweighting_notes
@@ -32,8 +33,6 @@ from training.report.markdown import markdown
 from training.settings import FitSettings, read_fit_settings, to_dict
 from training.versions.provenance import commit, fingerprint
 from training.versions.publish import Origin, publish
-
-REFUSED, HELD_BACK = 2, 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,11 +62,18 @@ def run(arguments: argparse.Namespace) -> int:
     """Publish a model of the data and show how good it is; raises DataError before any work where it can't be done."""
     try:
         settings = gate_settings(arguments)
+<<<<<<< HEAD
         signs = key_in(arguments.sign) if arguments.sign else None
         store = open_store(arguments.models)
     except (ValueError, ModelError) as error:
         print(error, file=sys.stderr)
         return REFUSED
+=======
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    signs = key_in(arguments.sign) if arguments.sign else None
+    store = open_store(arguments.models)
+>>>>>>> train-fit
     if not is_address(arguments.models):  # at an address only trying to write tells
         for folder in (store.root, store.root / VERSIONS):
             refuse_unwritable("--models", folder)
@@ -111,4 +117,4 @@ def run(arguments: argparse.Namespace) -> int:
     if standing is not None:
         print(standing.markdown(told))
     print(f"{last_line(found, serving(store))}; {progress.seconds:.0f} s")
-    return 0 if serves else HELD_BACK
+    return ExitCode.DONE if serves else ExitCode.HELD_BACK

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from model.exit_codes import ExitCode
 from training.commands.terminal import at_least
 from training.data.datasets.sample import FEWEST_MEMBERS, FEWEST_MOVIES, SCHEMA, sample_tables
 from training.data.writer import refuse_foreign, write_data_directory
@@ -25,4 +26,4 @@ def run(arguments: argparse.Namespace) -> int:
     write_data_directory(arguments.out, tables, f"sample, seed {arguments.seed}", SCHEMA)
     counts = ", ".join(f"{name} {len(rows):,}" for name, rows in tables.items())
     print(f"{arguments.out} holds {counts} rows")
-    return 0
+    return ExitCode.DONE

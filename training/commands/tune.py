@@ -1,17 +1,17 @@
 """`training tune`: better settings for a data directory, searched within a budget."""
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
 from model.cores import usable_cores
+from model.exit_codes import ExitCode
 from training.commands.terminal import Progress, at_least
 from training.data.dataset import prepare
 from training.data.writer import refuse_unwritable
+from training.errors import WorkFailed
 from training.settings import FitSettings, read_fit_settings, to_toml
 
-FAILED = 1
 EXTRA = "tune needs Optuna, which isn't installed: pip install 'optuna>=5', or install the project's extra `tune`"
 
 
@@ -36,8 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if error.name != "optuna":
             raise
-        print(EXTRA, file=sys.stderr)
-        return FAILED
+        raise WorkFailed(EXTRA) from error
 
     begin = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
     refuse_unwritable("--out", arguments.out.absolute().parent)
@@ -55,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         f"it began with {found.first_error:.4f} ({gain:+.2f} % better)\n"
         f"written to {arguments.out}; use it with retrain --settings {arguments.out}"
     )
-    return 0
+    return ExitCode.DONE
 
 
 def _minutes(text: str) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING, RELEASE_YEAR, TITLE
+from model.exit_codes import ExitCode
 from training.data.infer_schema import Merged, infer_schema
 from training.data.reading.tables import TABLES, Tables, read_tables
 
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print what the tables hold; raises DataError with all problems if there are any."""
     tables = read_tables(arguments.data)
     print(described(tables))
-    return 0
+    return ExitCode.DONE
 
 
 def described(tables: Tables) -> str:

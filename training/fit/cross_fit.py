@@ -81,7 +81,7 @@ def fit_priors(
     return fits[folds][0], _gathered(apart, fold, [applied for _, applied in fits[:folds]])
 
 
-def apply_apart(fitted: Sequence[FittedPrior], data: Dataset, views: Views, fold: NDArray[np.int64]) -> OutOfFold:
+def apply_out_of_fold(fitted: Sequence[FittedPrior], data: Dataset, views: Views, fold: NDArray[np.int64]) -> OutOfFold:
     """What the priors without each fold say of other views, whose members are of those (V,) folds."""
     applied = [apply_prior(one.prior, data, views.only(fold == number)) for number, one in enumerate(fitted)]
     return _gathered(fitted, fold, applied)

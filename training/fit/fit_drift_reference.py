@@ -20,7 +20,7 @@ from model.prediction.drift_reference import (
     kind_name,
 )
 from training.data.dataset import Dataset
-from training.fit.calibration.held_out import Held, read_rows
+from training.fit.calibration.held_out import HeldOutRows, predict_intervals
 
 Array = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ FEW = 0.5
 
 
 def fit_reference(
-    data: Dataset, held: Mapping[tuple[MemberEvidence, MovieEvidence], Held], calibration: Calibration
+    data: Dataset, held: Mapping[tuple[MemberEvidence, MovieEvidence], HeldOutRows], calibration: Calibration
 ) -> Reference:
     """The reference of a dataset; `held` are predictions of raters whom what made them had not seen."""
     attributes = data.schema.member_attributes
@@ -65,14 +65,14 @@ def _play_shares(data: Dataset) -> PlayShares:
 
 
 def _prediction_shares(
-    data: Dataset, held: Mapping[tuple[MemberEvidence, MovieEvidence], Held], calibration: Calibration
+    data: Dataset, held: Mapping[tuple[MemberEvidence, MovieEvidence], HeldOutRows], calibration: Calibration
 ) -> dict[str, PredictionShares]:
     scale = data.schema.scale
     found: dict[str, dict[str, Array]] = {name: {} for name in TOLD}
     for (member, movie), rows in held.items():
         if movie is MovieEvidence.RATED and len(rows.rating):
             evidence = np.full(len(rows.rating), int(movie))
-            lower, upper, _ = read_rows(
+            lower, upper, _ = predict_intervals(
                 calibration, member, rows.rating, rows.deviation, evidence, rows.plays, rows.extrapolation, scale
             )
             _, first = np.unique(rows.member, return_index=True)

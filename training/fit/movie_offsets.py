@@ -28,7 +28,7 @@ class FittedOffsets:
 
     movies: Array
     """(M,) from all rows."""
-    apart: Array
+    out_of_fold: Array
     """(folds, M) from the rows of all other folds."""
 
 
@@ -42,16 +42,16 @@ def fit_offsets(
     np.add.at(total, (fold, movie), weight * residual)
     best, best_error = FittedOffsets(np.zeros(movie_count), np.zeros_like(count)), float(np.mean(weight * residual**2))
     for strength in STRENGTHS:
-        apart = np.stack(
+        out_of_fold = np.stack(
             [
                 _shrunk(total.sum(axis=0) - total[part], count.sum(axis=0) - count[part], strength)
                 for part in range(len(count))
             ]
         )
-        error = float(np.mean(weight * (residual - apart[fold, movie]) ** 2))
+        error = float(np.mean(weight * (residual - out_of_fold[fold, movie]) ** 2))
         if error < best_error:
             best_error = error
-            best = FittedOffsets(_shrunk(total.sum(axis=0), count.sum(axis=0), strength), apart)
+            best = FittedOffsets(_shrunk(total.sum(axis=0), count.sum(axis=0), strength), out_of_fold)
     return best
 
 

@@ -11,7 +11,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Judged:
+class OutOfFoldPredictions:
     """N predictions of members that what made them had not seen."""
 
     rows: Rows
@@ -27,13 +27,13 @@ class Judged:
     extrapolation: Array
     """(N,) 0 to 1: the share of raters who lie nearer to those that were learned from."""
 
-    def take(self, chosen: NDArray[np.bool_]) -> "Judged":
+    def take(self, chosen: NDArray[np.bool_]) -> "OutOfFoldPredictions":
         """Some of the rows."""
-        return Judged(
+        return OutOfFoldPredictions(
             self.rows.take(chosen), self.prior[chosen], self.rating[chosen], self.deviation[chosen],
             self.plays[chosen], self.extrapolation[chosen],
         )  # fmt: skip
 
-    def following(self, weight: float) -> "Judged":
+    def with_tree_weight(self, weight: float) -> "OutOfFoldPredictions":
         """The same with the trees followed only so far."""
         return replace(self, rating=self.prior + weight * (self.rating - self.prior))

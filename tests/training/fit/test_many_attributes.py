@@ -76,7 +76,7 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> World:
 def errors(world: World, member: MemberEvidence) -> dict[str, float]:
     """RMSE on members that the fit had not seen: of the fit, of movie means, and of the best there could be."""
     fit = world.fit
-    judged = fit.judged[member, MovieEvidence.RATED]
+    judged = fit.predictions[member, MovieEvidence.RATED]
     truth, owner = judged.rows.rating, fit.table.views.member[judged.rows.view]
     best = np.array([world.best[pair] for pair in zip(owner.tolist(), judged.rows.movie.tolist(), strict=True)])
     cut = [np.clip(one, 1, 5) for one in (judged.rating, baselines(fit.table, judged.rows)[1], best)]

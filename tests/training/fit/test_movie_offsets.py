@@ -19,7 +19,7 @@ def test_planted_offsets_are_found(rows):
     planted = 0.5 * random.normal(size=MOVIES)
     found = fit_offsets(planted[movie] + 0.5 * random.normal(size=ROWS), movie, fold, MOVIES, np.ones(ROWS))
     assert found.movies == pytest.approx(planted, abs=0.2)
-    assert found.apart.shape == (5, MOVIES)
+    assert found.out_of_fold.shape == (5, MOVIES)
 
 
 def test_with_nothing_to_gain_they_are_next_to_nothing(rows):
@@ -37,17 +37,17 @@ def test_what_all_movies_share_is_one_offset_for_all(rows):
 def test_what_a_fold_is_told_never_comes_from_its_own_rows(rows):
     random, movie, fold = rows
     planted = 0.5 * random.normal(size=MOVIES)[movie] + 0.1 * random.normal(size=ROWS)
-    before = fit_offsets(planted, movie, fold, MOVIES, np.ones(ROWS)).apart[2]
+    before = fit_offsets(planted, movie, fold, MOVIES, np.ones(ROWS)).out_of_fold[2]
     changed = np.where(fold == 2, planted + 0.01 * random.normal(size=ROWS), planted)
     after = fit_offsets(changed, movie, fold, MOVIES, np.ones(ROWS))
-    assert after.apart[2] == pytest.approx(before, abs=1e-12)
-    assert after.apart[1] != pytest.approx(before, abs=1e-12)
+    assert after.out_of_fold[2] == pytest.approx(before, abs=1e-12)
+    assert after.out_of_fold[1] != pytest.approx(before, abs=1e-12)
 
 
 def test_no_rows_of_a_movie_leave_it_finite():
     found = fit_offsets(np.array([0.5, -0.5]), np.array([0, 0]), np.array([0, 1]), 3, np.ones(2))
     assert np.isfinite(found.movies).all()
-    assert np.isfinite(found.apart).all()
+    assert np.isfinite(found.out_of_fold).all()
 
 
 def test_rows_that_count_twice_are_worth_two(rows):
@@ -60,7 +60,7 @@ def test_rows_that_count_twice_are_worth_two(rows):
     found = fit_offsets(residual, movie, fold, MOVIES, weight)
     expected = fit_offsets(residual[repeated], movie[repeated], fold[repeated], MOVIES, np.ones(len(repeated)))
     assert found.movies == pytest.approx(expected.movies)
-    assert found.apart == pytest.approx(expected.apart)
+    assert found.out_of_fold == pytest.approx(expected.out_of_fold)
 
 
 def test_offsets_with_plays_are_followed_as_far_as_held_out_ratings_say_at_each_number_of_plays():

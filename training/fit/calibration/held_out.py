@@ -16,7 +16,7 @@ MOST_DISTANCES = 1000
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldOutRows:
     """N predictions of members that what made them had not seen."""
 
     rating: Array
@@ -36,18 +36,18 @@ class Held:
     weight: Array
     """(N,) what the row counts."""
 
-    def take(self, chosen: NDArray[np.bool_]) -> "Held":
+    def take(self, chosen: NDArray[np.bool_]) -> "HeldOutRows":
         """Some of the rows."""
-        return Held(*(getattr(self, name)[chosen] for name in Held.__dataclass_fields__))
+        return HeldOutRows(*(getattr(self, name)[chosen] for name in HeldOutRows.__dataclass_fields__))
 
-    def join(self, other: "Held") -> "Held":
+    def join(self, other: "HeldOutRows") -> "HeldOutRows":
         """The rows of both."""
-        return Held(
-            *(np.concatenate([getattr(self, name), getattr(other, name)]) for name in Held.__dataclass_fields__)
+        return HeldOutRows(
+            *(np.concatenate([getattr(self, name), getattr(other, name)]) for name in HeldOutRows.__dataclass_fields__)
         )
 
 
-def read_rows(
+def predict_intervals(
     calibration: Calibration,
     member: MemberEvidence,
     rating: Array,

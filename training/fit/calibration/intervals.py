@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from features.schema import Scale
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import COVERAGE, FAR, PLAY_BINS, Calibration, Tables, bins_of, places_of
-from training.fit.calibration.held_out import Held, thinned
+from training.fit.calibration.held_out import HeldOutRows, thinned
 from training.fit.calibration.isotonic import Counts, Distribution, Steps, fit_distribution
 
 Array = NDArray[np.float64]
@@ -27,8 +27,8 @@ FAR_ROWS, FAR_MEMBERS = 500, 50
 
 
 def calibrate(
-    held: Mapping[tuple[MemberEvidence, MovieEvidence], Held],
-    short: Mapping[MemberEvidence, Held],
+    held: Mapping[tuple[MemberEvidence, MovieEvidence], HeldOutRows],
+    short: Mapping[MemberEvidence, HeldOutRows],
     distances: Mapping[MemberEvidence, Array],
     scale: Scale,
     steps: Steps,
@@ -64,10 +64,10 @@ def threshold(score: Array, weight: Array) -> float:
     return float(score[order[place - 1]]) if place else 0.0
 
 
-def merged_bins(rows: Held) -> list[tuple[tuple[int, ...], Held]]:
+def merged_bins(rows: HeldOutRows) -> list[tuple[tuple[int, ...], HeldOutRows]]:
     """Bins of PLAY_BINS, merged so that each has rows and members enough where that can be, with their rows."""
     own = bins_of(rows.plays)
-    groups: list[tuple[tuple[int, ...], Held]] = [
+    groups: list[tuple[tuple[int, ...], HeldOutRows]] = [
         ((number,), rows.take(own == number)) for number in range(len(PLAY_BINS))
     ]
     while len(groups) > 1:
@@ -94,7 +94,12 @@ class _Kind:
 
 
 def _of_kind(
-    rows: Held, short: Held | None, member: MemberEvidence, movie: MovieEvidence, scale: Scale, steps: Steps
+    rows: HeldOutRows,
+    short: HeldOutRows | None,
+    member: MemberEvidence,
+    movie: MovieEvidence,
+    scale: Scale,
+    steps: Steps,
 ) -> _Kind:
     if short is not None and movie is MovieEvidence.RATED:
         rows = rows.join(short)
@@ -134,7 +139,7 @@ class _Bin:
         return np.stack([lower for lower, _ in found]), np.stack([upper for _, upper in found])
 
 
-def _fit_bin(rows: Held, scale: Scale, steps: Steps) -> _Bin:
+def _fit_bin(rows: HeldOutRows, scale: Scale, steps: Steps) -> _Bin:
     quantiles = [q for q in DEVIATION_LEVELS if (1 - q) * len(rows.rating) >= LEVEL_ROWS]
     found = np.unique(np.quantile(rows.deviation, quantiles)) if quantiles else np.empty(0)
     found = found[found < rows.deviation.max(initial=-np.inf)]
@@ -164,7 +169,7 @@ def _fit_bin(rows: Held, scale: Scale, steps: Steps) -> _Bin:
     return _Bin(edges, found_levels, threshold(score, rows.weight), reach, score)
 
 
-def _widening(parts: Sequence[Held], fitted: Sequence[_Bin]) -> list[float]:
+def _widening(parts: Sequence[HeldOutRows], fitted: Sequence[_Bin]) -> list[float]:
     """The share to which each class of extrapolation lowers the threshold: never more than nearer ones."""
     share = np.concatenate([one.score / one.threshold if one.threshold > 0 else one.score + 1 for one in fitted])
     extrapolation, member = (np.concatenate([getattr(part, name) for part in parts])
@@ -189,5 +194,5 @@ def _join(kinds: Sequence[_Kind], distances: Array) -> Tables:
     )
 
 
-def _suffices(rows: Held) -> bool:
+def _suffices(rows: HeldOutRows) -> bool:
     return len(rows.rating) >= BIN_ROWS and len(np.unique(rows.member)) >= BIN_MEMBERS

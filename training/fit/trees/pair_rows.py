@@ -87,7 +87,7 @@ class PairTable:
 
     data: Dataset
     views: Views
-    apart: OutOfFold
+    out_of_fold: OutOfFold
     movies: tuple[Movies, ...]
     """Columns of the movies without each fold's members."""
     grouped: tuple[int, ...]
@@ -95,14 +95,14 @@ class PairTable:
 
     def factors(self, rows: Rows) -> tuple[Array, Array, Array]:
         """Factors of members (N, K) and movies (N, K), and the movies' standard deviation (N,), out of fold."""
-        fold = self.apart.fold[rows.view]
-        members = np.empty((len(rows), self.apart.fitted[0].prior.movies.shape[1]))
-        for evidence, values in self.apart.factors.items():
+        fold = self.out_of_fold.fold[rows.view]
+        members = np.empty((len(rows), self.out_of_fold.fitted[0].prior.movies.shape[1]))
+        for evidence, values in self.out_of_fold.factors.items():
             chosen = rows.evidence == evidence
             members[chosen] = values[rows.view[chosen]]
         movies = np.empty_like(members)
         deviation = np.empty(len(rows))
-        for number, fitted in enumerate(self.apart.fitted):
+        for number, fitted in enumerate(self.out_of_fold.fitted):
             chosen = np.flatnonzero(fold == number)
             movies[chosen] = movie_factors(fitted, rows.movie[chosen], rows.movie_evidence[chosen])
             deviation[chosen] = _deviation(fitted.prior, movies[chosen], rows.take(chosen))
@@ -110,8 +110,8 @@ class PairTable:
 
     def base(self, rows: Rows) -> tuple[Array, Array]:
         """What the prior out of fold says (N,), and a rating's standard deviation about it (N,)."""
-        means = np.array([fitted.prior.mean for fitted in self.apart.fitted])
-        rating, deviation = means[self.apart.fold[rows.view]], np.empty(len(rows))
+        means = np.array([fitted.prior.mean for fitted in self.out_of_fold.fitted])
+        rating, deviation = means[self.out_of_fold.fold[rows.view]], np.empty(len(rows))
         for part in _parts(len(rows)):
             members, movies, deviation[part] = self.factors(rows.take(part))
             rating[part] += rating_of(members, movies)
@@ -132,11 +132,11 @@ class PairTable:
         return found
 
     def _features(self, rows: Rows, offset: Array) -> NDArray[np.float32]:
-        fold = self.apart.fold[rows.view]
+        fold = self.out_of_fold.fold[rows.view]
         of_members, of_movies, deviation = self.factors(rows)
         prior = prior_numbers(of_members, of_movies, offset, deviation)
         found = np.empty((len(rows), 0), np.float32)
-        for number, fitted in enumerate(self.apart.fitted):
+        for number, fitted in enumerate(self.out_of_fold.fitted):
             chosen = np.flatnonzero(fold == number)
             if not len(chosen):
                 continue
@@ -145,7 +145,7 @@ class PairTable:
             hidden = np.where(_has_attributes(rows.evidence[chosen]), 0.0, np.nan).astype(np.float32)[:, None]
             columns = MemberColumns(self.data.schema, fitted.prior.columns, self.grouped)
             attributes = self.views.attributes[view] + hidden
-            members = columns.of(rows.evidence[chosen], self.apart.inputs[view], plays, attributes)
+            members = columns.of(rows.evidence[chosen], self.out_of_fold.inputs[view], plays, attributes)
             movies = shown(self.movies[number], rows.movie[chosen], rows.movie_evidence[chosen])
             features = pair_features(members, ready(movies, len(self.grouped)), prior[chosen])
             if not found.shape[1]:

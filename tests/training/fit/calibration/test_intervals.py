@@ -12,18 +12,18 @@ from features.schema import Scale
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import FAR, PLAY_BINS, Calibration
 from training.evaluation.scores import mean_width
-from training.fit.calibration.held_out import Held, read_rows, share_nearer, thinned
+from training.fit.calibration.held_out import HeldOutRows, predict_intervals, share_nearer, thinned
 from training.fit.calibration.intervals import calibrate, merged_bins, threshold
 from training.fit.calibration.isotonic import Steps
 
 PLAYS, RATED, UNKNOWN = MemberEvidence.PLAYS, MovieEvidence.RATED, MovieEvidence.UNKNOWN
 STARS = Scale(1, 5, 4)
-Draw = Callable[..., Held]
+Draw = Callable[..., HeldOutRows]
 
 
 def draw(
     seed: int, count: int, plays: int | None = None, unsure: float = 1.0, far: float = 1.0, centre: float = 3.6
-) -> Held:
+) -> HeldOutRows:
     """Ratings in whole stars, top-heavy, with noise that falls with plays known and grows with the deviation.
 
     `unsure` scales the noise, `far` that of members beyond the 0.99 of extrapolation.
@@ -38,24 +38,24 @@ def draw(
     extrapolation = random.random(members)[member]
     noise = unsure * deviation * (0.6 + 0.9 / (1 + np.log1p(shown))) * np.where(extrapolation >= 0.99, far, 1)
     truth = np.clip(np.rint(rating + noise * random.normal(size=count)), 1, 5)
-    return Held(rating, truth, deviation, shown, extrapolation, member, member % 5, np.ones(count))
+    return HeldOutRows(rating, truth, deviation, shown, extrapolation, member, member % 5, np.ones(count))
 
 
-def calibrated(rows: Held, scale: Scale = STARS, steps: Steps | None = None) -> Calibration:
+def calibrated(rows: HeldOutRows, scale: Scale = STARS, steps: Steps | None = None) -> Calibration:
     held = {(PLAYS, movie): rows for movie in MovieEvidence}
     found = Steps.among(rows.truth) if steps is None else steps
     return calibrate(held, {}, {PLAYS: np.arange(100.0)}, scale, found)
 
 
-def read(calibration: Calibration, rows: Held, movie: MovieEvidence = RATED, scale: Scale = STARS) -> np.ndarray:
+def read(calibration: Calibration, rows: HeldOutRows, movie: MovieEvidence = RATED, scale: Scale = STARS) -> np.ndarray:
     """(3, N) ends and probabilities."""
     kinds = np.full(len(rows.rating), int(movie))
     return np.stack(
-        read_rows(calibration, PLAYS, rows.rating, rows.deviation, kinds, rows.plays, rows.extrapolation, scale)
+        predict_intervals(calibration, PLAYS, rows.rating, rows.deviation, kinds, rows.plays, rows.extrapolation, scale)
     )
 
 
-def held(found: np.ndarray, rows: Held) -> np.ndarray:
+def held(found: np.ndarray, rows: HeldOutRows) -> np.ndarray:
     return (rows.truth >= found[0]) & (rows.truth <= found[1])
 
 
@@ -132,7 +132,7 @@ def test_a_continuous_scale_has_intervals_that_hold_and_are_hardly_wider_than_ne
     random = np.random.default_rng(8)
     scale, count = Scale(0, 100, 75), 60_000
 
-    def rows(size: int) -> Held:
+    def rows(size: int) -> HeldOutRows:
         base = draw(int(random.integers(1000)), size, 50)
         rating = np.clip(random.normal(60, 12, size), 5, 95)
         return replace(base, rating=rating, truth=np.clip(rating + 8 * random.normal(size=size), 0, 100))
@@ -251,7 +251,7 @@ def test_members_like_others_in_all_that_is_known_are_as_near_in_single_precisio
 def test_whatever_it_is_fitted_to_numbers_stay_within_bounds(rows, plays):
     rating, truth, fold = (np.array(column) for column in zip(*rows, strict=True))
     count = len(rows)
-    given_rows = Held(
+    given_rows = HeldOutRows(
         rating.astype(float), truth.astype(float), np.ones(count), np.full(count, plays), np.full(count, 0.5),
         np.arange(count), fold, np.ones(count),
     )  # fmt: skip
