@@ -51,7 +51,6 @@ def main(arguments: Sequence[str]) -> int:
     return ExitCode.DONE
 
 
-<<<<<<< HEAD
 def _serve(settings: Settings) -> None:
     """Serve until a signal; raises StartError."""
     from service.processes.supervisor import supervise  # only now: Prometheus reads the environment when imported
@@ -66,13 +65,8 @@ def _serve(settings: Settings) -> None:
 
 def _check_signature_key(file: Path) -> None:
     """Raises SignatureKeyError where no signature can be checked by the key in the file."""
-    from model.store.signature import WrongKey, public_key  # only here, so that --help is fast
-=======
-def _why_unusable(key_file: Path) -> str | None:
-    """Why no signature can be checked by the key in a file, None where one can be."""
     from model.errors import WrongKey
     from model.store.signature import public_key  # only here, so that --help is fast
->>>>>>> model-pkg
 
     try:
         public_key(file.read_bytes())

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from model.errors import StoreError
+from model.errors import ModelError
 from model.exit_codes import ExitCode
 from training.errors import TrainingError
 
@@ -53,9 +53,9 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     try:
         return int(arguments.run(arguments))
-    except (TrainingError, StoreError, ArtifactError) as error:
+    except (TrainingError, ModelError) as error:
         print(error, file=sys.stderr)
-        return _exit_code(error)
+        return error.exit_code
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
@@ -63,13 +63,6 @@ def main(argv: Sequence[str]) -> int:
         return ExitCode.REFUSED
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-
-
-def _exit_code(error: TrainingError | StoreError | ArtifactError) -> ExitCode:
-    """A damaged store is for the operator to mend before anything is done; a damaged model is a failure."""
-    if isinstance(error, TrainingError):
-        return error.exit_code
-    return ExitCode.REFUSED if isinstance(error, StoreError) else ExitCode.FAILED
 
 
 def run(argv: Sequence[str]) -> int:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from model.artifact.artifact import load_model
 from model.cores import usable_cores
-from model.errors import ModelError
 from model.exit_codes import ExitCode
 from model.store.open import is_address, open_store
 from model.store.store import CURRENT, VERSIONS
@@ -62,18 +61,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Publish a model of the data and show how good it is; raises DataError before any work where it can't be done."""
     try:
         settings = gate_settings(arguments)
-<<<<<<< HEAD
-        signs = key_in(arguments.sign) if arguments.sign else None
-        store = open_store(arguments.models)
-    except (ValueError, ModelError) as error:
-        print(error, file=sys.stderr)
-        return REFUSED
-=======
     except ValueError as error:
         raise UsageError(str(error)) from error
     signs = key_in(arguments.sign) if arguments.sign else None
     store = open_store(arguments.models)
->>>>>>> train-fit
     if not is_address(arguments.models):  # at an address only trying to write tells
         for folder in (store.root, store.root / VERSIONS):
             refuse_unwritable("--models", folder)
