@@ -159,10 +159,6 @@ class CertificateError(StartError):
     """The files of the TLS certificate can't be used."""
 
 
-class CertificateUnreadable(CertificateError):
-    """A file of the TLS certificate can't be read at all."""
-
-
 class TokensError(StartError):
     """The file of tokens can't be used; the text never holds a token or a hash."""
 

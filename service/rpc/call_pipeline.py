@@ -37,7 +37,7 @@ TYPES = {
 """Names of the types of calls, by whether requests and responses are streams."""
 
 
-class Edge(grpc.GenericRpcHandler):
+class CallPipeline(grpc.GenericRpcHandler):
     """Wraps every served method. Messages are parsed here too, so that bytes which are no message are told as such.
 
     Generated code adds servicers to it as to a server, and it is added to the server in their place: an interceptor

@@ -19,8 +19,9 @@ from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from service.models.live_models import live_models
 from service.rpc.admission.adaptive_limit import AdaptiveLimit
 from service.rpc.admission.admission import Admission
-from service.rpc.answering import Answering
-from service.rpc.call_pipeline import Edge
+from service.rpc.call_pipeline import CallPipeline
+from service.rpc.outcomes import Outcomes
+from service.rpc.servicer import EnjoymentServicer
 from service.settings import Settings
 from service.telemetry.call_sampling import CallSampler
 from service.telemetry.logs import JsonLines
@@ -73,7 +74,7 @@ def run(servicer, ask):
     async def serve():
         service = Default().FindServiceByName("coldstart.v1.EnjoymentService")
         admission = Admission(AdaptiveLimit(1, 100), 100, 10, time.perf_counter, random.random, metrics.shed)
-        edge = Edge(metrics, time.perf_counter, [service], admission, CallSampler(0, time.perf_counter))
+        edge = CallPipeline(metrics, time.perf_counter, [service], admission, CallSampler(0, time.perf_counter))
         server = grpc.aio.server()
         pb_grpc.add_EnjoymentServiceServicer_to_server(servicer, edge)
         server.add_generic_rpc_handlers((edge,))
@@ -181,12 +182,12 @@ def test_work_that_waits_for_a_thread_is_dropped_when_its_call_is_cancelled(samp
         live = live_models(Settings(models), metrics, time.perf_counter, lambda: None)
         await live.look()
         following = asyncio.create_task(live.follow())
-        request = pb.RankMoviesRequest()
-        with Answering(live, metrics, pool, time.perf_counter).begin(request) as answer:
-            pool.submit(release.wait)
-            with pytest.raises(asyncio.TimeoutError):
-                await asyncio.wait_for(answer.rank(answer.decode.ranking(request)), 0.1)
-            release.set()
+        outcomes = Outcomes(live, None, None, metrics, time.time)
+        servicer = EnjoymentServicer(live, None, outcomes, metrics, pool, time.perf_counter)
+        pool.submit(release.wait)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(servicer.RankMovies(pb.RankMoviesRequest(), None), 0.1)
+        release.set()
         following.cancel()
         await asyncio.wait([following])
 
