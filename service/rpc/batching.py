@@ -114,7 +114,7 @@ class PredictionBatcher:
             self._contended_batches = CONTENDED_BATCHES
 
     def _answer(self, calls: Sequence[Pending]) -> None:
-        """Set the answers of all calls, in one pass for each model that they were query for."""
+        """Set the answers of all calls, in one pass for each model that they were decoded for."""
         for served in {id(call.served): call.served for call in calls}.values():
             self._answer_by(served, [call for call in calls if call.served is served])
 

@@ -1,4 +1,4 @@
-"""Whether anybody still waits for the answer of a call."""
+"""Deadlines of calls."""
 
 from typing import Any
 
@@ -8,5 +8,5 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 def has_passed(context: Context) -> bool:
-    """Whether the call had a deadline that is over."""
+    """Whether the call's deadline has passed."""
     return context.time_remaining() == 0
