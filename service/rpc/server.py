@@ -25,8 +25,9 @@ from service.rpc.outcomes import Outcomes
 from service.rpc.security.certificates import CertificateFiles
 from service.rpc.security.live_certificates import LiveCertificates
 from service.rpc.security.tokens import Tokens
-from service.rpc.servicer import EnjoymentServicer, MemberSource
+from service.rpc.servicer import EnjoymentServicer
 from service.settings import Settings, at_port
+from service.stores.member_source import MemberSource
 from service.stores.outcome_log import OutcomeLog
 from service.telemetry.call_sampling import CallSampler, Tracing
 from service.telemetry.logs import log_event

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import grpc
 import numpy as np
@@ -31,6 +31,7 @@ from service.requests.limits import ID_LENGTH
 from service.requests.page_tokens import page_token
 from service.rpc.batching import PredictionBatcher
 from service.rpc.outcomes import Outcomes
+from service.stores.member_source import MemberSource
 from service.telemetry.call_sampling import record_answer
 from service.telemetry.metrics.service_metrics import Metrics
 
@@ -43,16 +44,6 @@ INLINE_PLAYED = 2
 since all other calls would wait. A played movie costs as much as many others: the member's facts are computed anew
 without it.
 """
-
-
-class MemberSource(Protocol):
-    """A store of members beside the model."""
-
-    async def find(self, member_id: str) -> MemberRecord | None:
-        """The member's record; None for an unknown member, or where the store doesn't answer."""
-
-    async def close(self) -> None:
-        """Close its connections."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +109,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         else:
             predictions, response = await self._predict_alone(served.model, query)
         self._count(served, query.member, query.unused, predictions)
-        self._live.shadow.answered(request, record, served, predictions)
+        self._live.shadow.sample(request, record, served, predictions)
         return response
 
     async def StreamPredictEnjoyment(

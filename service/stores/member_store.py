@@ -1,4 +1,4 @@
-"""Members in a Redis store beside the model: asked within a tight time, and left alone while it doesn't answer."""
+"""Records of members in a Redis store, looked up within a tight timeout and behind a circuit breaker."""
 
 import asyncio
 import logging
@@ -16,13 +16,13 @@ from service.telemetry.logs import log_event
 from service.telemetry.metrics.service_metrics import Metrics
 
 CONNECTIONS = 32
-"""At most, from one worker."""
+"""Most connections of one worker."""
 CONNECT_SECONDS = 1.0
-"""A new connection may take so long; the request that began it doesn't wait for it."""
+"""Timeout of a new connection, for which the request that began it doesn't wait."""
 
 
 class MemberStore:
-    """Finds members; what goes wrong is counted, and a member then is one that the store doesn't know."""
+    """Finds records of members; on an error, which is counted, a member is unknown."""
 
     def __init__(self, address: str, timeout_seconds: float, metrics: Metrics, clock: Callable[[], float]) -> None:
         """`address` is a redis://, rediss:// or unix:// URL, which may hold a user name and a password."""
@@ -37,7 +37,7 @@ class MemberStore:
         self._late: set[asyncio.Task[bytes | None]] = set()
 
     async def find(self, member_id: str) -> MemberRecord | None:
-        """What the store says of the member; None where it knows nothing, or doesn't answer in time."""
+        """The member's record; None for an unknown member, or where the store doesn't answer in time."""
         if not self._breaker.lets_through():
             self._metrics.store_lookup("skipped")
             return None
@@ -60,14 +60,14 @@ class MemberStore:
         return record
 
     async def close(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         for task in self._late:
             task.cancel()
         await self._client.aclose()
 
     async def _get(self, key: str) -> bytes | None:
-        """The value of a key. A lookup that takes too long goes on by itself, so that its connection stays usable."""
-        task = asyncio.create_task(self._ask(key))
+        """The value of a key; raises TimeoutError. A late lookup goes on alone, so that its connection stays usable."""
+        task = asyncio.create_task(self._fetch(key))
         done, _ = await asyncio.wait({task}, timeout=self._timeout_seconds)
         if done:
             return task.result()
@@ -75,12 +75,12 @@ class MemberStore:
         task.add_done_callback(self._forget)
         raise TimeoutError
 
-    async def _ask(self, key: str) -> bytes | None:
+    async def _fetch(self, key: str) -> bytes | None:
         content = await self._client.get(key)
         return content.encode() if isinstance(content, str) else content
 
     def _forget(self, task: "asyncio.Task[bytes | None]") -> None:
-        """A late lookup has ended, nobody cares how."""
+        """A late lookup has ended; its outcome is ignored."""
         self._late.discard(task)
         if not task.cancelled():
             task.exception()

@@ -1,4 +1,4 @@
-"""The folder in which outcomes are kept."""
+"""The folder of recorded outcomes."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from service.errors import FolderUnusable
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder where there is none, and try to write; raises FolderUnusable."""
+    """Create the folder if it is missing, and try to write to it; raises FolderUnusable."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         trial = folder / f".trial-{os.getpid()}"

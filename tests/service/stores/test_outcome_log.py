@@ -9,7 +9,7 @@ import pytest
 from model.errors import BadOutcome
 from model.facts.outcome_record import Outcome, from_line, to_line
 from service.errors import NotKept, Overloaded
-from service.stores.outcome_log import FILE_SECONDS, MOST_WAITING, OutcomeLog
+from service.stores.outcome_log import FILE_SECONDS, MAX_WAITING, OutcomeLog
 from service.stores.recent_request_ids import BUCKETS, WAYS, KnownRequests
 
 ONE = Outcome("r", "m", "f", 4.0, None, 5.0, 6.0)
@@ -62,7 +62,7 @@ def test_too_many_that_wait_for_a_slow_disk_are_refused(tmp_path, monkeypatch):
     async def run():
         log = log_in(tmp_path)
         monkeypatch.setattr(log, "_write", lambda *_: None)
-        many = [Outcome(str(number), "m", "f", 1.0, None, 1.0, 1.0) for number in range(MOST_WAITING + 5)]
+        many = [Outcome(str(number), "m", "f", 1.0, None, 1.0, 1.0) for number in range(MAX_WAITING + 5)]
         found = await asyncio.gather(*map(log.append, many), return_exceptions=True)
         assert sum(isinstance(one, Overloaded) for one in found) == 5
         await log.close()
