@@ -109,7 +109,7 @@ def _run_until_closed(resources: AsyncExitStack, work: Coroutine[Any, Any, None]
 
 
 class Parts(NamedTuple):
-    """What the parts of the server are made from."""
+    """Arguments and resources that the parts of the server share."""
 
     settings: Settings
     metrics: Metrics
@@ -118,8 +118,8 @@ class Parts(NamedTuple):
     live: LiveModels
     health: Health
     resources: AsyncExitStack
-    """Closes what was opened last first: health turns NOT_SERVING and calls drain before the server stops, and what
-    calls use is closed after it."""
+    """Closed in reverse order: health turns NOT_SERVING and calls drain, the server stops, outcomes are flushed, traces
+    exported, connections to the member store closed, and then tasks and threads end."""
 
 
 async def _take_calls(parts: Parts) -> None:
@@ -163,7 +163,7 @@ def _open_port(server: grpc.aio.Server, parts: Parts) -> None:
 
 def _call_pipeline(parts: Parts) -> CallPipeline:
     """The pipeline of admission, tokens, metrics and traces that all calls pass."""
-    settings, metrics, clock, now, *_, resources = parts
+    settings, metrics, clock, resources = parts.settings, parts.metrics, parts.clock, parts.resources
     limit = AdaptiveLimit(settings.least_in_flight, settings.most_in_flight)
     admission = Admission(limit, settings.queue_calls, settings.queue_seconds, clock, random.random, metrics.shed)
     metrics.follow_load(admission)
@@ -175,7 +175,7 @@ def _call_pipeline(parts: Parts) -> CallPipeline:
     if settings.traces:
         from service.telemetry.traces import Traces  # its libraries are loaded only where they are needed
 
-        traces = Traces(settings.traces, now)
+        traces = Traces(settings.traces, parts.now)
         resources.push_async_callback(asyncio.to_thread, traces.close)
         tracing = Tracing(settings.trace_sample, traces.export)
     calls = CallSampler(settings.log_sample, clock, tracing)
@@ -194,11 +194,11 @@ def _member_store(parts: Parts) -> MemberSource | None:
 
 
 def _servicer(parts: Parts, members: MemberSource | None, background: Executor) -> EnjoymentServicer:
-    settings, metrics, clock, now, live, _, resources = parts
+    live, metrics, clock, now = parts.live, parts.metrics, parts.clock, parts.now
     log = None
-    if settings.outcomes:
-        log = OutcomeLog(settings.outcomes, clock, now, metrics.outcomes.commit)
-        resources.push_async_callback(log.close)
+    if parts.settings.outcomes:
+        log = OutcomeLog(parts.settings.outcomes, clock, now, metrics.outcomes.commit)
+        parts.resources.push_async_callback(log.close)
     return EnjoymentServicer(live, members, Outcomes(live, members, log, metrics, now), metrics, background, clock)
 
 
