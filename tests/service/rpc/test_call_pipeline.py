@@ -91,12 +91,12 @@ def run(servicer, ask):
 
 def handled(metrics, method):
     """How often each status was counted."""
-    found = {}
+    counts = {}
     for family in metrics.registry.collect():
         for sample in family.samples:
             if sample.name == "grpc_server_handled_total" and sample.labels["grpc_method"] == method and sample.value:
-                found[sample.labels["grpc_code"]] = sample.value
-    return found
+                counts[sample.labels["grpc_code"]] = sample.value
+    return counts
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)

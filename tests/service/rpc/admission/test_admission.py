@@ -12,7 +12,7 @@ from service.telemetry.metrics.labels import CallClass
 
 
 class World:
-    """An admission, its clock and what it told."""
+    """An admission, its clock and a count of the calls that it shed."""
 
     def __init__(self, limit=2, queue_calls=3, queue_seconds=0.05, most=None):
         self.now = 0.0
@@ -82,18 +82,18 @@ def test_a_call_that_finds_the_queue_full_is_refused_at_once_with_a_time_to_come
     asyncio.run(test())
 
 
-def test_callers_are_told_to_stay_away_longer_the_more_are_refused_but_never_long():
+def test_retry_delays_are_longer_the_more_are_refused_but_never_long():
     async def test():
         world, release = World(limit=1, queue_calls=1), asyncio.Event()
         tasks = await world.hold(2, release)
-        told = []
+        delays = []
         for _ in range(1000):
             with pytest.raises(Overloaded) as refused:
                 world.admission.check(CallClass.INTERACTIVE)
-            told.append(refused.value.retry_seconds)
-        assert told == sorted(told)
-        assert told[0] < 0.1
-        assert 1 < told[-1] <= 2
+            delays.append(refused.value.retry_seconds)
+        assert delays == sorted(delays)
+        assert delays[0] < 0.1
+        assert 1 < delays[-1] <= 2
         release.set()
         await asyncio.gather(*tasks)
         tasks = await world.hold(2, release)
