@@ -12,7 +12,7 @@ import grpc
 
 from model.facts.evidence import MemberEvidence
 from service.telemetry.logs import log_event
-from service.telemetry.metrics.service_metrics import CallMetrics
+from service.telemetry.metrics.call_metrics import MethodMetrics
 
 HEADER = "x-request-id"
 RANDOM_ID = re.compile(
@@ -120,7 +120,7 @@ class CallSampler:
         if logged or traced:
             _CALL.set(SampledCall(method, request_id_of(metadata), self._clock(), logged, traced, parent))
 
-    def wrap(self, counted: CallMetrics) -> CallMetrics:
+    def wrap(self, counted: MethodMetrics) -> MethodMetrics:
         """The same metrics, whose `handled` also tells of the call that has ended."""
         if not self._tells:
             return counted

@@ -1,4 +1,4 @@
-"""Closed sets of label values that the metrics share with what they measure."""
+"""Values of metric labels that admission and its metrics share."""
 
 from enum import Enum
 

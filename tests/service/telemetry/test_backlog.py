@@ -47,8 +47,8 @@ def test_answers_and_stages_are_read_as_soon_as_they_are_given():
     metrics, two = Metrics(), np.full(2, 3.0)
     told = Predictions(two, two - 1, two + 1, two / 4, two, np.array([1, 3], np.int8), two, MemberEvidence.PLAYS)
     for _ in range(3):
-        metrics.answered(told, Scale(1, 5, 4))
-    metrics.stage("trees", 0.001, 4)
+        metrics.answers.count_predictions(told, Scale(1, 5, 4))
+    metrics.answers.time_stage("trees", 0.001, 4)
     value = metrics.registry.get_sample_value
     for movie in MovieEvidence:
         labels = {"member_evidence": "plays", "movie_evidence": movie.name.lower()}

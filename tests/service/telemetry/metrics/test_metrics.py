@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
-from service.telemetry.metrics.service_metrics import metrics_table
+from service.telemetry.metric_definitions import metrics_table
 
 STANDARD = (
     "grpc_server_started_total",
