@@ -18,7 +18,7 @@ class Load(Protocol):
     def limit(self) -> int:
         """The highest cost that is let in at once."""
 
-    def queued(self, kind: CallClass) -> int:
+    def queued(self, call_class: CallClass) -> int:
         """How many calls of a class wait for their turn."""
 
 
@@ -29,16 +29,20 @@ class AdmissionMetrics:
         self._in_flight = registry.gauge(IN_FLIGHT)
         self._limit = registry.gauge(IN_FLIGHT_LIMIT)
         queued, shed = registry.gauge(QUEUED_CALLS), registry.counter(SHED_CALLS)
-        self._queued = {kind: queued.labels(kind.value) for kind in CallClass}
-        self._shed = {(kind, reason): shed.labels(kind.value, reason) for kind in CallClass for reason in SHED_REASONS}
+        self._queued = {call_class: queued.labels(call_class.value) for call_class in CallClass}
+        self._shed = {
+            (call_class, reason): shed.labels(call_class.value, reason)
+            for call_class in CallClass
+            for reason in SHED_REASONS
+        }
 
     def follow(self, admission: Load) -> None:
         """Read the load whenever the metrics are read."""
         self._in_flight.set_function(lambda: admission.in_flight)
         self._limit.set_function(lambda: admission.limit)
-        for kind, gauge in self._queued.items():
-            gauge.set_function(partial(admission.queued, kind))
+        for call_class, gauge in self._queued.items():
+            gauge.set_function(partial(admission.queued, call_class))
 
-    def shed(self, kind: CallClass, reason: str) -> None:
+    def shed(self, call_class: CallClass, reason: str) -> None:
         """Count a call that was not computed, by reason, one of `SHED_REASONS`."""
-        self._shed[kind, reason].inc()
+        self._shed[call_class, reason].inc()
