@@ -99,9 +99,7 @@ DAMAGED_LOOKUPS = CounterDefinition(
     "Requests whose member could not be looked up because a file of the members' table is damaged there.",
 )
 UNUSED_ATTRIBUTES = CounterDefinition(
-    "coldstart_unused_attributes_total",
-    "Attribute values that the model could not use, by reason.",
-    ("reason",),
+    "coldstart_unused_attributes_total", "Attribute values that the model could not use, by reason.", ("reason",)
 )
 STAGE_SECONDS = HistogramDefinition(
     "coldstart_stage_seconds",
@@ -162,6 +160,7 @@ MOVIES = GaugeDefinition("coldstart_movies", "Movies of the model's catalogue.",
 
 # Outcomes: sums that give the quality of predictions over any window of time
 
+OUTCOME_LABELS = ("model", "member_evidence")
 OUTCOMES = CounterDefinition(
     "coldstart_outcomes_total",
     "Outcomes by what became of them: recorded, duplicate, refused (too many wait) or failed (the disk).",
@@ -175,28 +174,26 @@ OUTCOME_COMMIT_SECONDS = HistogramDefinition(
 OUTCOME_RATINGS = CounterDefinition(
     "coldstart_outcome_ratings_total",
     "Ratings recorded, by whose prediction they are compared with and what it rested on.",
-    ("model", "member_evidence"),
+    OUTCOME_LABELS,
 )
 OUTCOME_SQUARED_ERROR = CounterDefinition(
     "coldstart_outcome_squared_error_total",
     "Sum of the squared errors of predictions, in rating points squared.",
-    ("model", "member_evidence"),
+    OUTCOME_LABELS,
 )
 OUTCOME_MOVIE_MEAN_SQUARED_ERROR = CounterDefinition(
     "coldstart_outcome_movie_mean_squared_error_total",
     "The same of the movies' means, as predicted with nothing known.",
-    ("model", "member_evidence"),
+    OUTCOME_LABELS,
 )
 OUTCOME_COVERED = CounterDefinition(
-    "coldstart_outcome_covered_total", "Ratings within the 90 % interval.", ("model", "member_evidence")
+    "coldstart_outcome_covered_total", "Ratings within the 90 % interval.", OUTCOME_LABELS
 )
 OUTCOME_ENJOYED = CounterDefinition(
-    "coldstart_outcome_enjoyed_total", "Ratings at or above enjoyed_from.", ("model", "member_evidence")
+    "coldstart_outcome_enjoyed_total", "Ratings at or above enjoyed_from.", OUTCOME_LABELS
 )
 OUTCOME_EXPECTED_ENJOYED = CounterDefinition(
-    "coldstart_outcome_expected_enjoyed_total",
-    "Sum of the predicted probabilities to enjoy.",
-    ("model", "member_evidence"),
+    "coldstart_outcome_expected_enjoyed_total", "Sum of the predicted probabilities to enjoy.", OUTCOME_LABELS
 )
 PROBABILITY_ENJOYED = CounterDefinition(
     "coldstart_outcome_probability_enjoyed_total",
@@ -248,9 +245,7 @@ ATTRIBUTE_DRIFT = GaugeDefinition(
     ("attribute",),
 )
 ATTRIBUTE_MISSING = GaugeDefinition(
-    "coldstart_attribute_missing_ratio",
-    "Share of the same members whose value the model can't tell.",
-    ("attribute",),
+    "coldstart_attribute_missing_ratio", "Share of the same members whose value the model can't tell.", ("attribute",)
 )
 ATTRIBUTE_UNSEEN = GaugeDefinition(
     "coldstart_attribute_unseen_ratio",

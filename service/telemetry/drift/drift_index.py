@@ -4,16 +4,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from service.telemetry import metric_definitions as definitions
 from service.telemetry.merging import Family, Merge
-from service.telemetry.metric_definitions import (
-    ATTRIBUTE_DRIFT,
-    ATTRIBUTE_MISSING,
-    ATTRIBUTE_UNSEEN,
-    DRIFT_INDEX,
-    DRIFT_WINDOW_REQUESTS,
-    FAR_EXTRAPOLATION,
-    GaugeDefinition,
-)
 
 SLOTS, SLOT_SECONDS = 6, 600.0
 """The window is a ring of slots of this length, an hour in all."""
@@ -118,16 +110,18 @@ class DriftWindow:
         others = [bins for bins in window.inputs if bins.kind != "attribute"]
         far = [bins for bins in others if bins.name == "extrapolation"]
         return [
-            _family(ATTRIBUTE_DRIFT, [((bins.name,), _index(bins)) for bins in attributes]),
-            _family(ATTRIBUTE_MISSING, [((bins.name,), _ratio(bins.counts[-1], bins)) for bins in attributes]),
-            _family(ATTRIBUTE_UNSEEN, [((bins.name,), _ratio(bins.flagged, bins)) for bins in attributes]),
-            _family(DRIFT_INDEX, [((bins.name,), _index(bins)) for bins in others]),
-            _family(FAR_EXTRAPOLATION, [((), _ratio(bins.flagged, bins)) for bins in far]),
-            _family(DRIFT_WINDOW_REQUESTS, [((), window.requests)]),
+            _family(definitions.ATTRIBUTE_DRIFT, [((bins.name,), _index(bins)) for bins in attributes]),
+            _family(
+                definitions.ATTRIBUTE_MISSING, [((bins.name,), _ratio(bins.counts[-1], bins)) for bins in attributes]
+            ),
+            _family(definitions.ATTRIBUTE_UNSEEN, [((bins.name,), _ratio(bins.flagged, bins)) for bins in attributes]),
+            _family(definitions.DRIFT_INDEX, [((bins.name,), _index(bins)) for bins in others]),
+            _family(definitions.FAR_EXTRAPOLATION, [((), _ratio(bins.flagged, bins)) for bins in far]),
+            _family(definitions.DRIFT_WINDOW_REQUESTS, [((), window.requests)]),
         ]
 
 
-def _family(definition: GaugeDefinition, series: Iterable[tuple[tuple[str, ...], float]]) -> Family:
+def _family(definition: definitions.GaugeDefinition, series: Iterable[tuple[tuple[str, ...], float]]) -> Family:
     """A gauge with the given label values and values."""
     name, labels = definition.name, definition.labels
     samples = [(name, dict(zip(labels, label_values, strict=True)), value) for label_values, value in series]

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Protocol
 
-from service.telemetry.metric_definitions import IN_FLIGHT, IN_FLIGHT_LIMIT, QUEUED_CALLS, SHED_CALLS
+from service.telemetry import metric_definitions as definitions
 from service.telemetry.metrics.labels import SHED_REASONS, CallClass
 from service.telemetry.metrics.metric_registry import MetricRegistry
 
@@ -26,9 +26,9 @@ class AdmissionMetrics:
     """Metrics of the load and of calls that were refused because of it."""
 
     def __init__(self, registry: MetricRegistry) -> None:
-        self._in_flight = registry.gauge(IN_FLIGHT)
-        self._limit = registry.gauge(IN_FLIGHT_LIMIT)
-        queued, shed = registry.gauge(QUEUED_CALLS), registry.counter(SHED_CALLS)
+        self._in_flight = registry.gauge(definitions.IN_FLIGHT)
+        self._limit = registry.gauge(definitions.IN_FLIGHT_LIMIT)
+        queued, shed = registry.gauge(definitions.QUEUED_CALLS), registry.counter(definitions.SHED_CALLS)
         self._queued = {call_class: queued.labels(call_class.value) for call_class in CallClass}
         self._shed = {
             (call_class, reason): shed.labels(call_class.value, reason)

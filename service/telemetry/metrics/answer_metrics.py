@@ -7,19 +7,9 @@ from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.model import STAGES
 from model.prediction.predictions import Predictions
 from service.requests.facts_decoder import UnusedFacts
+from service.telemetry import metric_definitions as definitions
 from service.telemetry.array_histogram import ArrayHistogram
 from service.telemetry.backlog import Backlog, grouped
-from service.telemetry.metric_definitions import (
-    DAMAGED_LOOKUPS,
-    INTERVAL_WIDTH,
-    PREDICTIONS,
-    RATING_POSITION,
-    STAGE_SECONDS,
-    STORE_LOOKUPS,
-    UNKNOWN_MEMBERS,
-    UNKNOWN_MOVIES,
-    UNUSED_ATTRIBUTES,
-)
 from service.telemetry.metrics.metric_registry import MetricRegistry, by_label
 
 ALL_STAGES = ("decode", *STAGES, "encode")
@@ -32,21 +22,21 @@ class AnswerMetrics:
     def __init__(self, registry: MetricRegistry) -> None:
         self._answers: Backlog[tuple[Predictions, Scale]] = Backlog(self._count_predictions, 64, registry)
         self._stage_times: Backlog[tuple[str, float, int]] = Backlog(self._observe_stages, 512, registry)
-        predictions = registry.counter(PREDICTIONS)
+        predictions = registry.counter(definitions.PREDICTIONS)
         self._predictions = {
             member: {movie: predictions.labels(member.name.lower(), movie.name.lower()) for movie in MovieEvidence}
             for member in MemberEvidence
         }
-        self._rating_positions = ArrayHistogram(RATING_POSITION, registry)
-        self._interval_widths = ArrayHistogram(INTERVAL_WIDTH, registry)
-        self._unknown_movies = registry.counter(UNKNOWN_MOVIES)
-        self._unknown_members = registry.counter(UNKNOWN_MEMBERS)
-        self._store_lookups = by_label(registry.counter(STORE_LOOKUPS), STORE_RESULTS)
-        self._damaged_lookups = registry.counter(DAMAGED_LOOKUPS)
-        unused = registry.counter(UNUSED_ATTRIBUTES)
+        self._rating_positions = ArrayHistogram(definitions.RATING_POSITION, registry)
+        self._interval_widths = ArrayHistogram(definitions.INTERVAL_WIDTH, registry)
+        self._unknown_movies = registry.counter(definitions.UNKNOWN_MOVIES)
+        self._unknown_members = registry.counter(definitions.UNKNOWN_MEMBERS)
+        self._store_lookups = by_label(registry.counter(definitions.STORE_LOOKUPS), STORE_RESULTS)
+        self._damaged_lookups = registry.counter(definitions.DAMAGED_LOOKUPS)
+        unused = registry.counter(definitions.UNUSED_ATTRIBUTES)
         self._unknown_attributes = unused.labels("unknown_attribute")
         self._unseen_categories = unused.labels("unseen_category")
-        self._stages = ArrayHistogram(STAGE_SECONDS, registry, [(stage,) for stage in ALL_STAGES])
+        self._stages = ArrayHistogram(definitions.STAGE_SECONDS, registry, [(stage,) for stage in ALL_STAGES])
 
     def count_predictions(self, predictions: Predictions, scale: Scale) -> None:
         """Count the predictions of one response."""

@@ -8,15 +8,9 @@ from typing import NamedTuple
 import grpc
 import numpy as np
 
+from service.telemetry import metric_definitions as definitions
 from service.telemetry.array_histogram import ArrayHistogram
 from service.telemetry.backlog import Backlog, grouped
-from service.telemetry.metric_definitions import (
-    CALL_SECONDS,
-    CALLS_HANDLED,
-    CALLS_STARTED,
-    MESSAGES_RECEIVED,
-    MESSAGES_SENT,
-)
 from service.telemetry.metrics.metric_registry import MetricRegistry
 
 
@@ -51,11 +45,11 @@ class CallMetrics:
     def __init__(self, registry: MetricRegistry) -> None:
         self._increments: Backlog[Callable[[float], None]] = Backlog(_increment, 4096, registry)
         self._durations: Backlog[tuple[Method, float]] = Backlog(self._observe, 512, registry)
-        self._started = registry.counter(CALLS_STARTED)
-        self._handled = registry.counter(CALLS_HANDLED)
-        self._received = registry.counter(MESSAGES_RECEIVED)
-        self._sent = registry.counter(MESSAGES_SENT)
-        self._seconds = ArrayHistogram(CALL_SECONDS, registry, series=())
+        self._started = registry.counter(definitions.CALLS_STARTED)
+        self._handled = registry.counter(definitions.CALLS_HANDLED)
+        self._received = registry.counter(definitions.MESSAGES_RECEIVED)
+        self._sent = registry.counter(definitions.MESSAGES_SENT)
+        self._seconds = ArrayHistogram(definitions.CALL_SECONDS, registry, series=())
 
     def for_method(self, method: Method) -> MethodMetrics:
         """The callbacks of a method, whose series begin at 0."""

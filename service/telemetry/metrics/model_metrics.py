@@ -10,22 +10,8 @@ from numpy.typing import NDArray
 from model.errors import Reason
 from model.prediction.model import Model
 from model.store.store import CANDIDATE, CURRENT
+from service.telemetry import metric_definitions as definitions
 from service.telemetry.array_histogram import ArrayHistogram
-from service.telemetry.metric_definitions import (
-    ANSWERS,
-    DATA_END,
-    MEMBERS,
-    MODEL_BEHIND,
-    MODEL_INFO,
-    MODEL_LOADS,
-    MODEL_REFUSALS,
-    MODEL_TRAINED,
-    MOVIES,
-    NEWEST_VERSION,
-    SHADOW_DIFFERENCE,
-    SHADOW_MEAN_DIFFERENCE,
-    SHADOW_REQUESTS,
-)
 from service.telemetry.metrics.metric_registry import MetricRegistry, by_label, by_labels
 
 LOAD_RESULTS = ("loaded", "refused", "failed")
@@ -37,21 +23,21 @@ class ModelMetrics:
     """Metrics of the current model and the candidate, by their labels in the store."""
 
     def __init__(self, registry: MetricRegistry) -> None:
-        self._info = registry.gauge(MODEL_INFO)
+        self._info = registry.gauge(definitions.MODEL_INFO)
         self._info_labels: dict[str, tuple[str, str, str]] = {}
-        self._behind = by_label(registry.gauge(MODEL_BEHIND), MODELS)
-        self._answers = by_label(registry.counter(ANSWERS), MODELS)
-        self._trained = registry.gauge(MODEL_TRAINED)
-        self._newest_version = registry.gauge(NEWEST_VERSION)
-        self._loads = by_labels(registry.counter(MODEL_LOADS), MODELS, LOAD_RESULTS)
-        self._refusals = by_labels(registry.counter(MODEL_REFUSALS), MODELS, get_args(Reason))
-        self._shadow_requests = by_label(registry.counter(SHADOW_REQUESTS), SHADOW_RESULTS)
-        self._differences = ArrayHistogram(SHADOW_DIFFERENCE, registry)
-        self._mean_difference = registry.gauge(SHADOW_MEAN_DIFFERENCE)
+        self._behind = by_label(registry.gauge(definitions.MODEL_BEHIND), MODELS)
+        self._answers = by_label(registry.counter(definitions.ANSWERS), MODELS)
+        self._trained = registry.gauge(definitions.MODEL_TRAINED)
+        self._newest_version = registry.gauge(definitions.NEWEST_VERSION)
+        self._loads = by_labels(registry.counter(definitions.MODEL_LOADS), MODELS, LOAD_RESULTS)
+        self._refusals = by_labels(registry.counter(definitions.MODEL_REFUSALS), MODELS, get_args(Reason))
+        self._shadow_requests = by_label(registry.counter(definitions.SHADOW_REQUESTS), SHADOW_RESULTS)
+        self._differences = ArrayHistogram(definitions.SHADOW_DIFFERENCE, registry)
+        self._mean_difference = registry.gauge(definitions.SHADOW_MEAN_DIFFERENCE)
         self._compared_count, self._difference_sum = 0, 0.0
-        self._members = registry.gauge(MEMBERS)
-        self._data_end = registry.gauge(DATA_END)
-        self._movies = registry.gauge(MOVIES)
+        self._members = registry.gauge(definitions.MEMBERS)
+        self._data_end = registry.gauge(definitions.DATA_END)
+        self._movies = registry.gauge(definitions.MOVIES)
         for gauge in (self._trained, self._mean_difference, self._data_end):
             gauge.set(math.nan)
 

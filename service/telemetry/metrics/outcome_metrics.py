@@ -6,19 +6,8 @@ import numpy as np
 
 from model.facts.evidence import MemberEvidence
 from model.store.store import CANDIDATE, CURRENT
+from service.telemetry import metric_definitions as definitions
 from service.telemetry.array_histogram import ArrayHistogram
-from service.telemetry.metric_definitions import (
-    OUTCOME_COMMIT_SECONDS,
-    OUTCOME_COVERED,
-    OUTCOME_ENJOYED,
-    OUTCOME_EXPECTED_ENJOYED,
-    OUTCOME_MOVIE_MEAN_SQUARED_ERROR,
-    OUTCOME_RATINGS,
-    OUTCOME_SQUARED_ERROR,
-    OUTCOMES,
-    PROBABILITY_ENJOYED,
-    PROBABILITY_EXPECTED,
-)
 from service.telemetry.metrics.metric_registry import MetricRegistry, by_label
 
 RESULTS = ("recorded", "duplicate", "refused", "failed")
@@ -27,12 +16,12 @@ VERSIONS = (CURRENT, CANDIDATE, "other")
 PROBABILITY_BINS = 10
 """Equal bins of the predicted probability, in which calibration is measured."""
 SUMS = (
-    OUTCOME_RATINGS,
-    OUTCOME_SQUARED_ERROR,
-    OUTCOME_MOVIE_MEAN_SQUARED_ERROR,
-    OUTCOME_COVERED,
-    OUTCOME_ENJOYED,
-    OUTCOME_EXPECTED_ENJOYED,
+    definitions.OUTCOME_RATINGS,
+    definitions.OUTCOME_SQUARED_ERROR,
+    definitions.OUTCOME_MOVIE_MEAN_SQUARED_ERROR,
+    definitions.OUTCOME_COVERED,
+    definitions.OUTCOME_ENJOYED,
+    definitions.OUTCOME_EXPECTED_ENJOYED,
 )
 
 
@@ -65,8 +54,8 @@ class OutcomeMetrics:
     """Metrics of outcomes, their commits to disk and the errors of the predictions before them."""
 
     def __init__(self, registry: MetricRegistry) -> None:
-        self._results = by_label(registry.counter(OUTCOMES), RESULTS)
-        self._commits = ArrayHistogram(OUTCOME_COMMIT_SECONDS, registry)
+        self._results = by_label(registry.counter(definitions.OUTCOMES), RESULTS)
+        self._commits = ArrayHistogram(definitions.OUTCOME_COMMIT_SECONDS, registry)
         sums = [registry.counter(definition) for definition in SUMS]
         self._sums = {
             (version, evidence): [counter.labels(version, evidence.name.lower()) for counter in sums]
@@ -74,8 +63,8 @@ class OutcomeMetrics:
             for evidence in MemberEvidence
         }
         bin_ends = [f"{(number + 1) / PROBABILITY_BINS:g}" for number in range(PROBABILITY_BINS)]
-        self._enjoyed = list(by_label(registry.counter(PROBABILITY_ENJOYED), bin_ends).values())
-        self._expected = list(by_label(registry.counter(PROBABILITY_EXPECTED), bin_ends).values())
+        self._enjoyed = list(by_label(registry.counter(definitions.PROBABILITY_ENJOYED), bin_ends).values())
+        self._expected = list(by_label(registry.counter(definitions.PROBABILITY_EXPECTED), bin_ends).values())
 
     def ended(self, result: str) -> None:
         """Count an outcome by its result, one of `RESULTS`."""

@@ -1,8 +1,8 @@
 """All metrics of a worker, on a registry of its own; every label value is known from the start."""
 
+from service.telemetry import metric_definitions as definitions
 from service.telemetry.drift.drift_counts import DriftCounter
 from service.telemetry.merging import Family
-from service.telemetry.metric_definitions import CERTIFICATE_LOADS, READY, TOKEN_LOADS
 from service.telemetry.metrics.admission_metrics import AdmissionMetrics
 from service.telemetry.metrics.answer_metrics import AnswerMetrics
 from service.telemetry.metrics.call_metrics import CallMetrics
@@ -23,9 +23,9 @@ class Metrics:
         self.models = ModelMetrics(self.registry)
         self.outcomes = OutcomeMetrics(self.registry)
         self.drift = DriftCounter(self.registry)
-        self._certificate_loads = by_label(self.registry.counter(CERTIFICATE_LOADS), FILE_RESULTS)
-        self._ready = self.registry.gauge(READY)
-        self._token_loads = by_label(self.registry.counter(TOKEN_LOADS), FILE_RESULTS)
+        self._certificate_loads = by_label(self.registry.counter(definitions.CERTIFICATE_LOADS), FILE_RESULTS)
+        self._ready = self.registry.gauge(definitions.READY)
+        self._token_loads = by_label(self.registry.counter(definitions.TOKEN_LOADS), FILE_RESULTS)
         self.admission = AdmissionMetrics(self.registry)
         self.registry.add_process_metrics()
 

@@ -1,7 +1,7 @@
 """Metrics of the supervisor: the state of its workers and how many it has replaced."""
 
+from service.telemetry import metric_definitions as definitions
 from service.telemetry.merging import Family
-from service.telemetry.metric_definitions import WORKER_RESTARTS, WORKERS
 from service.telemetry.metrics.metric_registry import MetricRegistry, by_label
 
 STATES = ("wanted", "running", "serving")
@@ -12,8 +12,8 @@ class SupervisorMetrics:
 
     def __init__(self) -> None:
         self._registry = MetricRegistry()
-        self._workers = by_label(self._registry.gauge(WORKERS), STATES)
-        self.restarted = self._registry.counter(WORKER_RESTARTS).inc
+        self._workers = by_label(self._registry.gauge(definitions.WORKERS), STATES)
+        self.restarted = self._registry.counter(definitions.WORKER_RESTARTS).inc
         self._registry.add_process_metrics()
 
     def set_workers(self, **counts: int) -> None:
