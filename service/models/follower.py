@@ -143,7 +143,7 @@ def report_damage(model: Model, metrics: Metrics) -> None:
     logged: set[str] = set()
 
     def listener(reason: str) -> None:
-        metrics.damaged_lookup()
+        metrics.answers.count_damaged_lookup()
         if reason not in logged:
             logged.add(reason)
             log_event(logging.ERROR, "members_damaged", version=model.version, reason=reason)

@@ -14,7 +14,7 @@ from service.telemetry.metrics.service_metrics import Metrics
 
 MAX_CALLS = 24
 MAX_MOVIES = 600
-"""CallSampler, or movies of all calls, in a batch: it takes some milliseconds, in which other calls wait."""
+"""Calls, or movies of all calls, in a batch: it takes some milliseconds, in which other calls wait."""
 QUIET_ITERATIONS = 8
 """Iterations of the event loop without a further call after which none is expected to be on its way: gRPC takes several
 to deliver a call, and delivers one call after the other. An idle iteration takes about five microseconds."""
@@ -148,5 +148,5 @@ class PredictionBatcher:
         responses = prediction_responses(movie_ids, predictions, unused, served.model.version)
         finished("encode")
         for stage, seconds in stage_seconds.items():
-            self._metrics.stage(stage, seconds / len(calls), len(calls))
+            self._metrics.answers.time_stage(stage, seconds / len(calls), len(calls))
         return [Answer(*answer) for answer in zip(predictions, responses, strict=True)]

@@ -22,8 +22,9 @@ from service.rpc.methods import call_classes, paths_without_token
 from service.rpc.security.tokens import Tokens
 from service.telemetry.call_sampling import CallSampler, current_request_id
 from service.telemetry.logs import log_event
+from service.telemetry.metrics.call_metrics import UNKNOWN_METHOD, Method, MethodMetrics
 from service.telemetry.metrics.labels import CallClass
-from service.telemetry.metrics.service_metrics import UNKNOWN_METHOD, CallMetrics, Method, Metrics
+from service.telemetry.metrics.service_metrics import Metrics
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -59,10 +60,10 @@ class CallPipeline(grpc.GenericRpcHandler):
         self._admission = admission
         self._tokens = tokens
         self._paths_without_token = paths_without_token()
-        self._unknown_metrics = calls.wrap(metrics.of_method(UNKNOWN_METHOD))
+        self._unknown_metrics = calls.wrap(metrics.calls.for_method(UNKNOWN_METHOD))
         self._method_metrics = {
             f"/{service.full_name}/{method.name}": calls.wrap(
-                metrics.of_method(
+                metrics.calls.for_method(
                     Method(CALL_TYPES[method.client_streaming, method.server_streaming], service.full_name, method.name)
                 )
             )
@@ -213,7 +214,7 @@ class _Turns:
 class _Guard:
     """Context of one call: counts its start and end, and ends it with a status on any error."""
 
-    def __init__(self, method: str, metrics: CallMetrics, context: Context, clock: Callable[[], float]) -> None:
+    def __init__(self, method: str, metrics: MethodMetrics, context: Context, clock: Callable[[], float]) -> None:
         self._method = method
         self._metrics = metrics
         self._context = context

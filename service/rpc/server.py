@@ -165,8 +165,10 @@ def _call_pipeline(parts: Parts) -> CallPipeline:
     """The pipeline of admission, tokens, metrics and traces that all calls pass."""
     settings, metrics, clock, resources = parts.settings, parts.metrics, parts.clock, parts.resources
     limit = AdaptiveLimit(settings.least_in_flight, settings.most_in_flight)
-    admission = Admission(limit, settings.queue_calls, settings.queue_seconds, clock, random.random, metrics.shed)
-    metrics.follow_load(admission)
+    admission = Admission(
+        limit, settings.queue_calls, settings.queue_seconds, clock, random.random, metrics.admission.shed
+    )
+    metrics.admission.follow(admission)
     tokens = None
     if settings.tokens:
         tokens = Tokens(settings.tokens, metrics.tokens_loaded)

@@ -67,7 +67,7 @@ class StageTimer:
     def finished(self, stage: str) -> None:
         """Measure the stage that ends now; the next one begins."""
         now = self._clock()
-        self._metrics.stage(stage, now - self._began)
+        self._metrics.answers.time_stage(stage, now - self._began)
         self._began = now
 
     def restart(self) -> None:
@@ -102,7 +102,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         served = self._live.served(request.member)
         began = self._clock()
         query = served.decode.prediction(request, record)
-        self._metrics.stage("decode", self._clock() - began)
+        self._metrics.answers.time_stage("decode", self._clock() - began)
         if query.catalogue_rows is not None and len(query.catalogue_rows) <= INLINE_MOVIES and not query.played_count:
             rows = Rows(query.member, query.catalogue_rows)
             predictions, response = await self._batcher.predict(served, query, rows)
@@ -219,8 +219,8 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
     ) -> None:
         """Count one answer. Predictions of movies that the model itself has chosen are left out of drift detection."""
         model, metrics = served.model, self._metrics
-        metrics.not_used(unused)
-        metrics.answered(predictions, model.schema.scale)
+        metrics.answers.count_unused(unused)
+        metrics.answers.count_predictions(predictions, model.schema.scale)
         metrics.drift.count(model, member, unused.unseen_positions, None if ranked else predictions)
         metrics.models.answered_by(served.label)
         record_answer(model.version, predictions.member_evidence)

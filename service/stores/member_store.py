@@ -39,7 +39,7 @@ class MemberStore:
     async def find(self, member_id: str) -> MemberRecord | None:
         """The member's record; None for an unknown member, or where the store doesn't answer in time."""
         if not self._breaker.lets_through():
-            self._metrics.store_lookup("skipped")
+            self._metrics.answers.count_store_lookup("skipped")
             return None
         try:
             content = await self._get(record_key(member_id))
@@ -47,16 +47,16 @@ class MemberStore:
         except BadRecord as error:
             self._breaker.succeeded()
             log_event(logging.ERROR, "member_record_unusable", reason=str(error))
-            self._metrics.store_lookup("failed")
+            self._metrics.answers.count_store_lookup("failed")
             return None
         except (RedisError, OSError, TimeoutError) as error:
             if self._breaker.failed():
                 log_event(logging.WARNING, "member_store_failing", reason=type(error).__name__)
-            self._metrics.store_lookup("failed")
+            self._metrics.answers.count_store_lookup("failed")
             return None
         if self._breaker.succeeded():
             log_event(logging.INFO, "member_store_answers_again")
-        self._metrics.store_lookup("unknown" if record is None else "found")
+        self._metrics.answers.count_store_lookup("unknown" if record is None else "found")
         return record
 
     async def close(self) -> None:

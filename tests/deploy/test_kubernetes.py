@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from service.settings import Settings, variable
-from service.telemetry.metrics.service_metrics import Metrics
+from service.telemetry.metric_definitions import DEFINITIONS
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
@@ -157,5 +157,5 @@ def test_the_job_runs_the_command_line_as_it_is():
 
 def test_the_autoscaler_looks_at_a_gauge_that_the_service_has():
     (metric,) = one("HorizontalPodAutoscaler")["spec"]["metrics"]
-    kinds = {name: kind for name, kind, *_ in Metrics().rows}
+    kinds = {metric.name: metric.kind for metric in DEFINITIONS}
     assert kinds[metric["pods"]["metric"]["name"]] == "gauge (sum)"

@@ -1,4 +1,4 @@
-"""Requests as nobody should send them end with a status that says so, and leave the server well."""
+"""Random requests and bytes are answered or refused with a fitting status, and the server keeps running."""
 
 import json
 import subprocess
@@ -59,10 +59,10 @@ def test_thousands_of_requests_leave_a_server_well(world):
         [sys.executable, "-m", "benchmarks.fuzz", "--models", str(world.models), "--requests", "2000"],
         cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False, timeout=250,
     )  # fmt: skip
-    told = json.loads(done.stdout)
-    assert told["bad"] == []
-    assert told["internal_errors_logged"] == 0
-    assert told["alive"]
+    report = json.loads(done.stdout)
+    assert report["bad"] == []
+    assert report["internal_errors_logged"] == 0
+    assert report["alive"]
     assert done.returncode == 0
-    assert min(told["codes"].get(code, 0) for code in ("OK", "INVALID_ARGUMENT")) > 100, "both ends are reached"
-    assert sum(told["codes"].values()) == 2000
+    assert min(report["codes"].get(code, 0) for code in ("OK", "INVALID_ARGUMENT")) > 100, "both ends are reached"
+    assert sum(report["codes"].values()) == 2000

@@ -73,7 +73,7 @@ def run(servicer, ask):
 
     async def serve():
         service = Default().FindServiceByName("coldstart.v1.EnjoymentService")
-        admission = Admission(AdaptiveLimit(1, 100), 100, 10, time.perf_counter, random.random, metrics.shed)
+        admission = Admission(AdaptiveLimit(1, 100), 100, 10, time.perf_counter, random.random, metrics.admission.shed)
         edge = CallPipeline(metrics, time.perf_counter, [service], admission, CallSampler(0, time.perf_counter))
         server = grpc.aio.server()
         pb_grpc.add_EnjoymentServiceServicer_to_server(servicer, edge)

@@ -1,4 +1,4 @@
-"""Logged calls: those that were picked, with what helps and nothing that tells of a person."""
+"""Sampled calls are logged with their result and without anything personal."""
 
 import time
 import uuid
@@ -18,15 +18,15 @@ def server(world, start_lasting):
 
 
 def calls(server, count):
-    """The lines of all calls so far, once there are so many."""
+    """The log lines of all calls so far, once there are `count`."""
     end = time.monotonic() + 20
-    while len(found := [line for line in server.log() if line["event"] == "call"]) < count:
-        assert time.monotonic() < end, found
+    while len(lines := [line for line in server.log() if line["event"] == "call"]) < count:
+        assert time.monotonic() < end, lines
         time.sleep(0.02)
-    return found
+    return lines
 
 
-def test_a_line_tells_how_a_call_ended_and_on_what_it_rested(server, world):
+def test_a_line_has_the_status_the_evidence_and_the_version(server, world):
     before = len(calls(server, 0))
     given = str(uuid.uuid4())
     server.stub.PredictEnjoyment(REQUEST, metadata=[("x-request-id", given)])

@@ -1,4 +1,4 @@
-"""Log lines: JSON, with what helps and without what a caller sent."""
+"""Logs are JSON lines with events and errors, without anything that a caller sent."""
 
 import io
 import json
@@ -42,7 +42,7 @@ def test_an_error_is_logged_with_type_and_stack_of_its_whole_chain_but_without_i
     except RuntimeError as error:
         log_event(logging.ERROR, "failed", error)
     [line] = lines()
-    assert [each["type"] for each in line["errors"]] == ["builtins.RuntimeError", "builtins.ValueError"]
+    assert [error["type"] for error in line["errors"]] == ["builtins.RuntimeError", "builtins.ValueError"]
     assert line["errors"][1]["stack"][-1].endswith(" in fail")
     assert "CANARY" not in json.dumps(line)
 
@@ -60,6 +60,6 @@ def test_of_other_libraries_only_the_place_is_logged(lines):
     assert "CANARY" not in json.dumps([error, warning])
 
 
-def test_what_is_less_severe_than_asked_for_is_left_out(lines):
+def test_events_below_the_level_are_not_logged(lines):
     log_event(logging.DEBUG, "detail")
     assert lines() == []
