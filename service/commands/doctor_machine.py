@@ -13,7 +13,7 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 from model.cores import usable_cores
 from service.commands.findings import Finding, Findings, failed, ok, warning
 from service.errors import CertificateError, FolderUnusable, PortTaken, TokensError
-from service.processes.ports import held_port
+from service.processes.ports import reserved_port
 from service.rpc.security.certificates import CertificateFiles
 from service.rpc.security.tokens import read, read_entries
 from service.settings import Settings, at_port, flag
@@ -34,7 +34,7 @@ RUNNING = "if it is this service that runs there, all is well: with --port 0 --m
 def check_ports(settings: Settings) -> Findings:
     """Whether both can be opened."""
     try:
-        with held_port(settings.host, settings.port):
+        with reserved_port(settings.host, settings.port):
             yield ok(
                 "port", f"{at_port(settings.host, settings.port)} is free" if settings.port else "a free one is taken"
             )
