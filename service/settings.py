@@ -48,7 +48,7 @@ class Settings(BaseModel):
     models: Text
     """Folder or address (`s3://...`) of the store that `training retrain` publishes to; it may still be empty."""
     members: Annotated[str, AfterValidator(_redis_address)] | None = Field(default=None, repr=False)
-    """Redis store asked for members before the model's table: redis://, rediss:// or unix://; may hold a password."""
+    """Redis store (redis://, rediss://, unix://) asked before the model's member table; best set in the environment."""
     members_timeout_seconds: Annotated[float, Field(ge=0.001, le=10)] = 0.01
     """How long a call waits for the Redis store before it goes on without it, in seconds."""
     host: Text = "127.0.0.1"
@@ -92,7 +92,7 @@ class Settings(BaseModel):
     grace_seconds: Delay = 20.0
     """How long running calls may then take to finish, in seconds."""
     hang_seconds: Annotated[float, Field(ge=1, le=3600)] = 30.0
-    """How long a worker may leave the supervisor without a response before it is replaced, in seconds."""
+    """How long a worker may be unresponsive before it is replaced (at least 60 while it starts), in seconds."""
     background_threads: Annotated[int, Field(ge=1, le=64)] = 2
     """Threads for rankings, explanations and requests for many movies, so that small requests need not wait."""
     max_message_bytes: Annotated[int, Field(ge=65_536, le=1_073_741_824)] = 4 * 1024 * 1024
