@@ -9,7 +9,7 @@ from pathlib import Path
 
 from model.exit_codes import ExitCode
 from service.errors import SignatureKeyError, StartError
-from service.settings import SECRET, Settings, read_settings, variable
+from service.settings import Settings, read_settings
 from service.telemetry.logs import configure_logging
 
 ENVIRONMENT = {
@@ -42,7 +42,6 @@ def main(arguments: Sequence[str]) -> int:
         return token.main(arguments[1:])
     settings = read_settings(arguments, os.environ)
     configure_logging(settings.log_level, sys.stderr)
-    os.environ |= {variable(name): value for name in SECRET if (value := getattr(settings, name)) is not None}
     try:
         _serve(settings)
     except StartError as error:

@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ def test_every_command_and_its_options_exist(command, options):
 
 
 def test_options_and_variables_are_settings_or_options_of_a_shown_command():
-    known = {name for field in fields(Settings) for name in (flag(field.name), variable(field.name))}
+    known = {name for field in Settings.model_fields for name in (flag(field), variable(field))}
     known |= {option for _, options in COMMANDS for option in re.findall(r"--[a-z-]+", options)} | {"--outcomes"}
     named = set(re.findall(r"`(--[a-z-]+)|\b(COLDSTART_[A-Z_]+)", TEXT))
     assert {option or variable for option, variable in named} <= known

@@ -179,7 +179,7 @@ def test_work_that_waits_for_a_thread_is_dropped_when_its_call_is_cancelled(samp
     metrics, release = Metrics(), threading.Event()
 
     async def rank(pool):
-        live = live_models(Settings(models), metrics, time.perf_counter, lambda: None)
+        live = live_models(Settings(models=str(models)), metrics, time.perf_counter, lambda: None)
         await live.look()
         following = asyncio.create_task(live.follow())
         outcomes = Outcomes(live, None, None, metrics, time.time)
