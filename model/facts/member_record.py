@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from features.schema import Schema
+from features.values.attribute_value import Value, WrongKind, encode_attribute
 from model.errors import BadRecord
 from model.facts.catalogue import Catalogue
-from model.facts.facts import MemberFacts, Play, Value, WrongKind, encode_attribute
+from model.facts.facts import MemberFacts, Play
 from model.facts.member_table import key_of
 
 VERSION = 1

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from features.schema import Attribute
-from model.facts.facts import MemberFacts, MovieFacts, Plays, WrongKind, encode_attribute
+from features.values.attribute_value import WrongKind, encode_attribute
+from model.facts.facts import MemberFacts, MovieFacts, Plays
 from model.facts.member_record import MemberRecord
 from model.prediction.model import Model
 from service.requests.limits import ATTRIBUTES, ID_LENGTH, PLAYS

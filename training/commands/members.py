@@ -11,10 +11,11 @@ import polars as pl
 
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT
 from features.schema import Schema
+from features.values.attribute_value import Value
 from model.artifact.artifact import load_model
 from model.errors import ArtifactError, StoreError
 from model.exit_codes import ExitCode
-from model.facts.facts import SECONDS_PER_DAY, MemberFacts, Value
+from model.facts.facts import SECONDS_PER_DAY, MemberFacts
 from model.facts.member_record import MemberRecord, RecordedPlay, key_of_hash, record_key, to_json
 from model.prediction.model import Model
 from model.store.store import Store

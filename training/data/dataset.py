@@ -85,7 +85,7 @@ def make_dataset(tables: Tables, schema: Schema) -> Dataset:
 
 
 def encode_columns(table: pl.DataFrame, attributes: tuple[Attribute, ...]) -> NDArray[np.float32]:
-    """(rows, A) the numbers that `facts.encode_attribute` gives for each value; a missing column is not known.
+    """(rows, A) the numbers that `encode_attribute` gives for each value; a missing column is not known.
 
     Raises DataError for text in place of numbers and the other way round, as where another table made the schema.
     """

@@ -8,7 +8,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from features.schema import Attribute
-from model.facts.facts import MemberFacts, WrongKind, encode_attribute
+from features.values.attribute_value import WrongKind, encode_attribute
+from model.facts.facts import MemberFacts
 from model.facts.member_table import MemberTable
 from model.prediction.model import Model
 

@@ -226,7 +226,7 @@ def test_a_label_that_can_not_be_written_stays_as_it_was(store, one, two, monkey
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("model.files.shared_folder.sync", full)
+    monkeypatch.setattr("model.files.atomic_write.sync", full)
     with pytest.raises(OSError, match="No space"):
         store.promote(two)
     monkeypatch.undo()
