@@ -77,8 +77,8 @@ def fit_priors(
 
     with ThreadPoolExecutor(workers) as pool:
         fits = list(pool.map(fit, range(folds + 1)))
-    apart = tuple(fitted for fitted, _ in fits[:folds])
-    return fits[folds][0], _gathered(apart, fold, [applied for _, applied in fits[:folds]])
+    out_of_fold = tuple(fitted for fitted, _ in fits[:folds])
+    return fits[folds][0], _gathered(out_of_fold, fold, [applied for _, applied in fits[:folds]])
 
 
 def apply_out_of_fold(fitted: Sequence[FittedPrior], data: Dataset, views: Views, fold: NDArray[np.int64]) -> OutOfFold:

@@ -55,7 +55,7 @@ def fit_offsets(
     return best
 
 
-def shares_by_plays(residual: Array, step: Array, bins: NDArray[np.int64], count: int, weight: Array) -> Array:
+def shrinkage_by_plays(residual: Array, step: Array, bins: NDArray[np.int64], count: int, weight: Array) -> Array:
     """(B,) how far, 0 to 1, offsets with plays are followed at each number of plays, in place of those without.
 
     The fewer plays are known, the more a member is like one of whom none are, and so are the offsets. `residual` (N,)

@@ -8,7 +8,7 @@ from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import PLAY_BINS, bins_of
 from training.data.views import SHORT
 from training.fit.calibration.held_out import HeldOutRows, thinned
-from training.fit.movie_offsets import FittedOffsets, fit_offsets, movie_mean_offsets, shares_by_plays
+from training.fit.movie_offsets import FittedOffsets, fit_offsets, movie_mean_offsets, shrinkage_by_plays
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 from training.fit.prior.fit_prior import FittedPrior
 from training.fit.prior.movie_descriptions import fit_description
@@ -107,7 +107,7 @@ class OutOfFoldTargets:
             self._out_of_fold_offsets(member, rows, table) - before,
         )
         bins = bins_of(table.views.play_count[rows.view])
-        return shares_by_plays(residual, step, bins, len(PLAY_BINS), self.weight(rows))
+        return shrinkage_by_plays(residual, step, bins, len(PLAY_BINS), self.weight(rows))
 
     def _without_plays(self, member: MemberEvidence) -> MemberEvidence:
         """What is left of the evidence without plays, as far as there is something to learn from."""

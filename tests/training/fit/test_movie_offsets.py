@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.fit.movie_offsets import fit_offsets, shares_by_plays
+from training.fit.movie_offsets import fit_offsets, shrinkage_by_plays
 
 MOVIES, ROWS = 50, 6000
 
@@ -69,17 +69,17 @@ def test_offsets_with_plays_are_followed_as_far_as_held_out_ratings_say_at_each_
     planted = np.array([0.1, 0.5, 0.8, 1.0])
     residual = planted[bins] * step + random.normal(size=size)
     weight = np.ones(size)
-    assert shares_by_plays(residual, step, bins, 4, weight) == pytest.approx(planted, abs=0.1)
+    assert shrinkage_by_plays(residual, step, bins, 4, weight) == pytest.approx(planted, abs=0.1)
     doubled = np.concatenate([residual, 5 * residual[bins == 0]]), np.concatenate([step, step[bins == 0]])
-    unheard = shares_by_plays(
+    unheard = shrinkage_by_plays(
         *doubled, np.concatenate([bins, bins[bins == 0]]), 4, np.append(weight, 0 * bins[bins == 0])
     )
-    assert unheard == pytest.approx(shares_by_plays(residual, step, bins, 4, weight)), "rows that count nothing"
+    assert unheard == pytest.approx(shrinkage_by_plays(residual, step, bins, 4, weight)), "rows that count nothing"
 
 
 def test_a_number_of_plays_that_few_have_is_taken_as_the_next():
     bins = np.array([1] * 4000)
     step = np.random.default_rng(7).normal(size=4000)
-    assert shares_by_plays(0.4 * step, step, bins, 3, np.ones(4000)) == pytest.approx([0.4, 0.4, 1], abs=0.01)
+    assert shrinkage_by_plays(0.4 * step, step, bins, 3, np.ones(4000)) == pytest.approx([0.4, 0.4, 1], abs=0.01)
     nobody = np.empty(0)
-    assert shares_by_plays(nobody, nobody, np.empty(0, int), 3, nobody).tolist() == [1, 1, 1]
+    assert shrinkage_by_plays(nobody, nobody, np.empty(0, int), 3, nobody).tolist() == [1, 1, 1]

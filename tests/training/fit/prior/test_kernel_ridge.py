@@ -1,4 +1,4 @@
-"""A kernel regression finds a smooth function, and what it says of a row apart never saw the row's fold."""
+"""A kernel regression finds a smooth function, and its out-of-fold prediction of a row never saw the row's fold."""
 
 from dataclasses import replace
 
@@ -32,10 +32,10 @@ def fitted(world, settings=SETTINGS, targets=None):
 
 
 def test_a_planted_smooth_function_is_recovered(world):
-    regression, apart = fitted(world)
+    regression, out_of_fold = fitted(world)
     fresh = np.random.default_rng(9).uniform(-1.4, 1.4, (500, 2))
     assert np.sqrt(np.mean((regression.predict(fresh)[0] - truth(fresh)) ** 2)) < 0.08
-    assert np.sqrt(np.mean((apart - truth(world[0])) ** 2)) < 0.12
+    assert np.sqrt(np.mean((out_of_fold - truth(world[0])) ** 2)) < 0.12
 
 
 def test_a_row_apart_is_told_without_its_own_fold(world):
@@ -50,8 +50,8 @@ def test_a_row_apart_is_told_without_its_own_fold(world):
 
 def test_beyond_most_rows_a_part_is_learned_from_and_every_row_is_told(world):
     capped = replace(SETTINGS, ridges=(1.0,), most_rows=ROWS // 2)
-    regression, apart = fitted(world, capped)
-    assert np.sqrt(np.mean((apart - truth(world[0])) ** 2)) < 0.16
+    regression, out_of_fold = fitted(world, capped)
+    assert np.sqrt(np.mean((out_of_fold - truth(world[0])) ** 2)) < 0.16
     first = world[0][:1]
     changes = []
     for row in range(0, ROWS, 20):  # whoever is left out changes nothing that is learned
@@ -93,8 +93,8 @@ def test_the_distance_is_that_to_the_nearest_landmark(world):
 
 def test_ten_rows_are_enough_for_numbers(world):
     inputs, targets, folds = world
-    regression, apart = fitted((inputs[:10], targets[:10], folds[:10]))
-    assert np.isfinite(apart).all()
+    regression, out_of_fold = fitted((inputs[:10], targets[:10], folds[:10]))
+    assert np.isfinite(out_of_fold).all()
     assert np.isfinite(regression.predict(inputs)[0]).all()
 
 

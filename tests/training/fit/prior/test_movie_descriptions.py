@@ -42,8 +42,8 @@ def fitted(data, targets, ratings=None):
 
 def test_planted_effects_are_recovered_on_movies_apart(data, effect):
     noisy = effect + 0.2 * np.random.default_rng(2).normal(size=effect.shape)
-    description, apart = fitted(data, noisy)
-    assert np.sqrt(np.mean((apart - effect) ** 2)) < 0.15
+    description, out_of_fold = fitted(data, noisy)
+    assert np.sqrt(np.mean((out_of_fold - effect) ** 2)) < 0.15
     year = len(description.weights) - GENRES
     assert description.weights[year, 0] == pytest.approx(0.8, abs=0.12)
     assert description.weights[year + 1, 0] == pytest.approx(-0.6, abs=0.12)
@@ -51,8 +51,8 @@ def test_planted_effects_are_recovered_on_movies_apart(data, effect):
 
 def test_where_descriptions_say_nothing_the_ridge_keeps_them_quiet(data):
     noise = np.random.default_rng(3).normal(size=(MOVIES, 1))
-    _, apart = fitted(data, noise)
-    assert np.sqrt(np.mean((apart - noise) ** 2)) < 1.05 * noise.std()
+    _, out_of_fold = fitted(data, noise)
+    assert np.sqrt(np.mean((out_of_fold - noise) ** 2)) < 1.05 * noise.std()
 
 
 def test_a_movie_apart_is_told_without_its_own_target(data, effect):
