@@ -2,7 +2,6 @@
 
 import argparse
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from model.cores import usable_cores
@@ -50,7 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_unwritable("--out", arguments.out)
     before = read_report(arguments.before) if arguments.before else None
     settings = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
-    settings = replace(settings, folds=arguments.folds or settings.folds, reweight=arguments.reweight)
+    options = {"folds": arguments.folds or settings.folds, "reweight": arguments.reweight}
+    settings = settings.model_copy(update=options)
     progress = Progress(time.monotonic)
     tables, data, merged = prepare(arguments.data, arguments.min_holders)
     if arguments.by_time:

@@ -1,7 +1,6 @@
 """The search of settings is judged on held-out raters, the same for the same seed, and never worse than its begin."""
 
 import sys
-from dataclasses import replace
 
 import pytest
 
@@ -12,7 +11,7 @@ from training.data.dataset import prepare
 from training.evaluation.search import SEARCHED, error_of, tune
 from training.settings import FitSettings, read_fit_settings, value_at, with_value
 
-QUICK = with_value(with_value(replace(FitSettings(), folds=2), "prior.sweeps", 2), "prior.rounds", 1)
+QUICK = with_value(with_value(FitSettings(folds=2), "prior.sweeps", 2), "prior.rounds", 1)
 QUICK = with_value(with_value(QUICK, "trees.trees", 40), "prior.embedding", 20)
 
 

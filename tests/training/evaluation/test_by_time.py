@@ -16,7 +16,7 @@ from training.fit.fit_model import fit_model
 from training.settings import FitSettings
 
 SHARE = At(share=0.6)
-QUICK = replace(FitSettings(), folds=2)
+QUICK = FitSettings(folds=2)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Hundreds of answers of a thousand people: what matters is found, and what doesn't costs nothing."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,7 @@ def made(folder: Path, matters: bool) -> World:
         }
     ).write_parquet(folder / "ratings.parquet")
     data = prepare(folder, 20)[1]
-    settings = FitSettings(folds=2, prior=replace(PriorSettings(), rank=6, sweeps=6, sweeps_per_round=2, embedding=10))
+    settings = FitSettings(folds=2, prior=PriorSettings(rank=6, sweeps=6, sweeps_per_round=2, embedding=10))
     fit = fit_model(data, 0, settings, 1, lambda _: None)
     return World(fit, {pair: float(felt[pair]) for pair in pairs})
 

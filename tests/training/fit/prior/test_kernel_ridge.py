@@ -1,7 +1,5 @@
 """A kernel regression finds a smooth function, and its out-of-fold prediction of a row never saw the row's fold."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -49,7 +47,7 @@ def test_a_row_apart_is_told_without_its_own_fold(world):
 
 
 def test_beyond_most_rows_a_part_is_learned_from_and_every_row_is_told(world):
-    capped = replace(SETTINGS, ridges=(1.0,), most_rows=ROWS // 2)
+    capped = SETTINGS.model_copy(update={"ridges": (1.0,), "most_rows": ROWS // 2})
     regression, out_of_fold = fitted(world, capped)
     assert np.sqrt(np.mean((out_of_fold - truth(world[0])) ** 2)) < 0.16
     first = world[0][:1]
@@ -61,7 +59,7 @@ def test_beyond_most_rows_a_part_is_learned_from_and_every_row_is_told(world):
             not np.allclose(fitted(world, capped, spoilt)[0].predict(first)[0], regression.predict(first)[0])
         )
     assert 0.3 < np.mean(changes) < 0.7
-    assert fitted(world, replace(SETTINGS, most_rows=ROWS))[1].tobytes() == fitted(world)[1].tobytes()
+    assert fitted(world, SETTINGS.model_copy(update={"most_rows": ROWS}))[1].tobytes() == fitted(world)[1].tobytes()
 
 
 def test_noise_alone_takes_the_strongest_ridge(world):
