@@ -12,15 +12,15 @@ from training.errors import DataError, Problem
 Ridge = Annotated[float, Field(ge=1e-3, le=1e9)]
 
 
-class _Settings(BaseModel):
-    """What all groups of settings have in common."""
+class TomlSettings(BaseModel):
+    """Base of settings that a TOML file gives: immutable, no unknown names, no conversion between types, finite."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
 
 
-class KernelSettings(_Settings):
+class KernelSettings(TomlSettings):
     """Settings of a kernel ridge regression."""
 
     ridges: tuple[Ridge, ...] = Field(strict=False, min_length=1, max_length=20)
@@ -38,7 +38,7 @@ class KernelSettings(_Settings):
 RIDGES = (6.0, 16.0, 64.0, 256.0, 1024.0)
 
 
-class PriorSettings(_Settings):
+class PriorSettings(TomlSettings):
     """Settings of the prior; the defaults were chosen on inner member folds of MovieLens 1M."""
 
     rank: int = Field(default=16, ge=1, le=64)
@@ -64,7 +64,7 @@ class PriorSettings(_Settings):
     """The regression on attributes alone."""
 
 
-class TreeSettings(_Settings):
+class TreeSettings(TomlSettings):
     """Settings of the forest; it has few small trees, so that serving is cheap."""
 
     trees: int = Field(default=50, ge=1, le=2000)
@@ -81,7 +81,7 @@ class TreeSettings(_Settings):
     """Rows to fit on; of more, so many are drawn at random."""
 
 
-class FileSettings(_Settings):
+class FileSettings(TomlSettings):
     """The settings that a file can give."""
 
     folds: int = Field(default=5, ge=2, le=50)
@@ -117,16 +117,21 @@ AnySettings = TypeVar("AnySettings", bound=BaseModel)
 
 def read_fit_settings(path: Path) -> FitSettings:
     """The settings of a file, with defaults for what it doesn't set; raises DataError with every wrong value."""
-    try:
-        given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise DataError([Problem(str(path), f"can't be read: {error}")]) from error
+    given = read_toml(path, str(path))
     try:
         settings = FileSettings.model_validate(_merged(FileSettings().model_dump(), given))
     except ValidationError as error:
         places = [tuple(map(str, details["loc"])) for details in error.errors()]
         raise DataError(Problem(str(path), text) for text in dict.fromkeys(map(_fault, places))) from error
     return FitSettings(**dict(settings))
+
+
+def read_toml(path: Path, name: str) -> dict[str, Any]:
+    """The content of a TOML file; raises DataError, which calls the file `name`, where it can't be read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise DataError([Problem(name, f"can't be read: {error}")]) from error
 
 
 def to_toml(settings: FileSettings, comment: str) -> str:

@@ -11,7 +11,7 @@ from features.schema import Scale
 from training.data.reading.checks import unknown_movies
 from training.data.reading.entities import MEMBERS, MOVIES, read_entities
 from training.data.reading.events import all_plays, read_plays, read_ratings
-from training.data.reading.schema_file import SCHEMA_FILE, Settings, read_settings
+from training.data.reading.schema_file import SCHEMA_FILE, SchemaSettings, read_schema_file
 from training.data.reading.sources import Source, open_table
 from training.errors import DataError, Findings, Problem
 
@@ -52,13 +52,13 @@ def read_tables(folder: Path) -> Tables:
     if not folder.is_dir():
         raise DataError([Problem(str(folder), "there is no such folder")])
     findings = Findings()
-    settings = Settings()
+    settings = SchemaSettings()
     with findings.gathered():
-        settings = read_settings(folder)
+        settings = read_schema_file(folder)
     sources = _opened(folder, findings)
     members = _read(sources, "members", lambda source: read_entities(source, MEMBERS, settings.members), findings)
     movies = _read(sources, "movies", lambda source: read_entities(source, MOVIES, settings.movies), findings)
-    ratings = _read(sources, "ratings", lambda source: read_ratings(source, settings.scale), findings)
+    ratings = _read(sources, "ratings", lambda source: read_ratings(source, settings.ratings.scale), findings)
     plays = _read(sources, "plays", read_plays, findings)
     for name, rows in (("ratings", ratings), ("plays", plays)):
         if rows is not None and movies is not None and not movies.is_empty():
@@ -100,9 +100,9 @@ def _opened(folder: Path, findings: Findings) -> dict[str, Source]:
     return sources
 
 
-def _scale(settings: Settings, ratings: pl.DataFrame) -> Scale:
-    low, high = settings.scale or (float(ratings[RATING].min()), float(ratings[RATING].max()))  # type: ignore[arg-type]
-    enjoyed_from = settings.enjoyed_from
+def _scale(settings: SchemaSettings, ratings: pl.DataFrame) -> Scale:
+    low, high = settings.ratings.scale or (float(ratings[RATING].min()), float(ratings[RATING].max()))  # type: ignore[arg-type]
+    enjoyed_from = settings.ratings.enjoyed_from
     if enjoyed_from is None:
         enjoyed_from = low + ENJOYED_SHARE * (high - low)
     elif not low <= enjoyed_from <= high:
@@ -111,7 +111,7 @@ def _scale(settings: Settings, ratings: pl.DataFrame) -> Scale:
     return Scale(low, high, enjoyed_from)
 
 
-def _ignored(source: Source, settings: Settings) -> tuple[str, ...]:
+def _ignored(source: Source, settings: SchemaSettings) -> tuple[str, ...]:
     if source.table in ("members", "movies"):
         named = settings.members.ignore if source.table == "members" else settings.movies.ignore
         return tuple(name for name in source.dtypes if name in named)
