@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("optuna")
 
 from training.__main__ import main
-from training.data.dataset import prepare
+from training.data.dataset import read_dataset
 from training.evaluation.search import SEARCHED, error_of, tune
 from training.settings import FitSettings, read_fit_settings, value_at, with_value
 
@@ -25,7 +25,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(folder):
-    return prepare(folder, 20)[1]
+    return read_dataset(folder, 20)[1]
 
 
 def silent(_: str) -> None:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from model.facts.evidence import MemberEvidence, MovieEvidence
-from training.data.dataset import prepare
+from training.data.dataset import read_dataset
 from training.evaluation.evaluate import baselines
 from training.evaluation.scores import rmse
 from training.fit.fit_model import Fit, fit_model
@@ -57,7 +57,7 @@ def made(folder: Path, matters: bool) -> World:
             "rating": np.rint(rating[member, movie] * 2) / 2,
         }
     ).write_parquet(folder / "ratings.parquet")
-    data = prepare(folder, 20)[1]
+    data = read_dataset(folder, 20)[1]
     settings = FitSettings(folds=2, prior=PriorSettings(rank=6, sweeps=6, sweeps_per_round=2, embedding=10))
     fit = fit_model(data, 0, settings, 1, lambda _: None)
     return World(fit, {pair: float(felt[pair]) for pair in pairs})

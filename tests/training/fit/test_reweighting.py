@@ -14,7 +14,7 @@ from model.prediction.model import Model
 from model.store.store import Store
 from tests.conftest import Published
 from training.__main__ import main
-from training.data.dataset import Dataset, prepare
+from training.data.dataset import Dataset, read_dataset
 from training.fit.reweighting import reweight
 
 RATERS, QUIET, MOVIES, RATED = 500, 400, 40, 14
@@ -61,7 +61,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="module")
 def data(world: World) -> Dataset:
-    return prepare(world.folder, 20)[1]
+    return read_dataset(world.folder, 20)[1]
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def test_nothing_is_weighted_unless_asked_for(made):
 
 
 def test_alike_members_count_about_the_same(small: Published):
-    data = prepare(small.data, 20)[1]
+    data = read_dataset(small.data, 20)[1]
     hidden = np.flatnonzero(np.random.default_rng(3).random(len(data.member_ids)) < 0.5)
     found = reweight(replace(data, ratings=data.ratings.filter(~data.ratings["member"].is_in(hidden.tolist()))), 0)
     assert found is not None

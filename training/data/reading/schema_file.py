@@ -96,11 +96,7 @@ def _faults(details: ErrorDetails) -> list[str]:
     if details["type"] != "extra_forbidden":
         required = REQUIRED.get(key, 'a list of column names, as ["age"]')
         return [f"[{section}] {key} must be {required}" if key else f"{section} must be a section, [{section}]"]
-    sections = SchemaSettings.model_fields
     if not key:
-        return [f"[{section}] is not known; there are {', '.join(f'[{name}]' for name in sections)}"]
-    return [f"[{section}] {key} is not known; there are {', '.join(_keys(section))}"]
-
-
-def _keys(section: str) -> list[str]:
-    return list((RatingSettings if section == "ratings" else ColumnSettings).model_fields)
+        return [f"[{section}] is not known; there are {', '.join(f'[{name}]' for name in SchemaSettings.model_fields)}"]
+    keys = (RatingSettings if section == "ratings" else ColumnSettings).model_fields
+    return [f"[{section}] {key} is not known; there are {', '.join(keys)}"]
