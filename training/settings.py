@@ -30,9 +30,9 @@ class KernelSettings(TomlSettings):
     amplitude: float = Field(ge=1e-3, le=100)
     """Prior variance of the RBF part, relative to that of the linear part."""
     landmarks: int = Field(ge=1, le=10_000)
-    """RBF features; at most one for every fourth row."""
+    """Number of RBF features; at most one for every fourth row."""
     most_rows: int = Field(default=100_000, ge=1000, le=1_000_000_000)
-    """Rows to fit on; of more, so many are drawn at random, and all are predicted."""
+    """Most rows to fit on; of more, a random sample. All rows are predicted."""
 
 
 RIDGES = (6.0, 16.0, 64.0, 256.0, 1024.0)
@@ -74,11 +74,11 @@ class TreeSettings(TomlSettings):
     learning_rate: float = Field(default=0.16, ge=1e-3, le=1)
     """Factor of each tree's correction."""
     leaf_rows: int = Field(default=1000, ge=1, le=1_000_000)
-    """Rows of a leaf, at least; less with fewer than 200 times as many rows."""
+    """Fewest rows of a leaf; less with fewer than 200 times as many rows."""
     ridge: float = Field(default=100.0, ge=0, le=1_000_000)
     """L2 penalty of the leaves' values."""
     most_rows: int = Field(default=2_000_000, ge=1000, le=1_000_000_000)
-    """Rows to fit on; of more, so many are drawn at random."""
+    """Most rows to fit on; of more, a random sample."""
 
 
 class FileSettings(TomlSettings):

@@ -17,7 +17,7 @@ MARK = "# Written by coldstart:"
 def write_data_directory(out: Path, tables: Mapping[str, pl.DataFrame], origin: str, schema: str) -> None:
     """Write tables and schema.toml into a temporary folder beside `out`, then rename it to `out`.
 
-    `origin` says in schema.toml where the data come from. Raises DataError where `out` holds foreign files.
+    schema.toml names `origin`, where the data come from. Raises DataError where `out` holds foreign files.
     """
     refuse_foreign(out)
     out = out.resolve()

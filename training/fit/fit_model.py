@@ -39,7 +39,7 @@ DEMEANED = {MemberEvidence.ATTRIBUTES: 0.7, MemberEvidence.PLAYS: 1.0, MemberEvi
 UNRATED_ROWS = 100_000
 """Rows predicted again as if their movie were only described, and as if it were unknown."""
 PREDICTED_ROWS = 2_000_000
-"""Ratings of each kind of evidence that weigh trees, calibrate and evaluate; of more, so many are drawn at random."""
+"""Most ratings of each kind of evidence to predict out of fold; of more, a random sample."""
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from training.data.dataset import Dataset
 Array = NDArray[np.float64]
 
 FEWEST = 50
-"""Raters and never-raters that a classifier needs at least."""
+"""Fewest raters, and never-raters, that a classifier can learn from."""
 MOST = 20_000
-"""Never-raters to learn from at most; of more, so many are drawn at random."""
+"""Most never-raters to learn from; of more, a random sample."""
 MOST_DIFFERENCES = 10
-"""Differences between raters and never-raters that are reported at most."""
+"""Most differences between raters and never-raters to report."""
 KINDS = {"attributes and plays": (True, True), "attributes": (True, False), "plays": (False, True)}
 """Kinds of facts: whether attributes and whether plays are known."""
 

@@ -1,4 +1,4 @@
-"""Out-of-fold predictions: of ratings by members whom the model that predicts wasn't fitted on."""
+"""Out-of-fold predictions: each by a model that wasn't fitted on the member."""
 
 from dataclasses import dataclass, replace
 

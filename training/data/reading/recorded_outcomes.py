@@ -1,6 +1,5 @@
 """Adds the outcomes that the service recorded to the ratings and plays of a data directory."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -17,6 +16,8 @@ from training.errors import DataError, Problem
 
 ORDER = ("happened_at", "received_at", "request_id")
 """Fields that order outcomes in time."""
+MOST_PROBLEMS = 20
+"""Wrong lines that are reported, at most."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def _outcomes(folder: Path) -> Iterator[Outcome]:
     """All outcomes, file by file; an incomplete last line was never acknowledged, so it is skipped."""
     if not folder.is_dir():
         raise DataError([Problem("outcomes", "there is no such folder")])
-    problems: Counter[str] = Counter()
+    problems: list[Problem] = []
     for path in sorted(folder.glob(PATTERN)):
         try:
             content = path.read_bytes()
@@ -84,9 +85,9 @@ def _outcomes(folder: Path) -> Iterator[Outcome]:
             try:
                 yield from_line(line)
             except BadOutcome as error:
-                problems[f"{path.name}, line {number}: {error}"] += 1
+                problems.append(Problem("outcomes", f"{path.name}, line {number}: {error}"))
     if problems:
-        raise DataError([Problem("outcomes", text) for text in list(problems)[:20]])
+        raise DataError(problems[:MOST_PROBLEMS])
 
 
 def _without_repetitions(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:

@@ -26,9 +26,9 @@ class RatingSettings(TomlSettings):
     """The section `[ratings]`."""
 
     scale: Scale | None = None
-    """The lowest and the highest rating that can be given; else those in the data."""
+    """The lowest and the highest possible rating; by default those in the data."""
     enjoyed_from: float | None = None
-    """A rating from here up counts as enjoyed; else 75 % of the way up the scale."""
+    """The lowest rating that counts as enjoyed; by default 75 % of the way up the scale."""
 
 
 class ColumnSettings(TomlSettings):

@@ -11,7 +11,7 @@ from model.prediction.calibration import PLACES
 Array = NDArray[np.float64]
 
 MOST_STEPS = 50
-"""A scale of more distinct ratings is binned into so many quantiles."""
+"""Most distinct ratings of a scale that is left as it is; more are binned by quantiles."""
 POINTS, POINT_ROWS = 60, 20
 """Knots of a curve, at most, and rows that each knot averages, at least."""
 

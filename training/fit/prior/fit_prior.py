@@ -36,7 +36,7 @@ it: with few raters, attributes can predict more than plays. Cross-validation ch
 FEW_PLAYS = 30
 """With fewer plays, the regression on plays is shrunk towards the prediction without plays."""
 FEWEST_VIEWS = 50
-"""Views that estimate a shrinkage weight, at least; else the next bin of plays gives it."""
+"""Fewest views to estimate a shrinkage weight from; with fewer, the next bin's weight is used."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ RIDGES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 FOLDS = 5
 YEAR_KNOTS = 8
 PRIOR_RATINGS = 10.0
-"""A movie with so many ratings has half of full weight, since few ratings tell its factors badly."""
+"""Number of ratings with which a movie has half of full weight: factors from few ratings are uncertain."""
 
 
 def year_attribute(release_year: NDArray[np.float32]) -> Attribute:
