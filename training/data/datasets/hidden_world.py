@@ -120,7 +120,7 @@ class Block:
 
 
 def draw_movies(count: int, random: np.random.Generator) -> Movies:
-    """`count` movies."""
+    """Draw the movies of the world."""
     genres = np.zeros((count, len(GENRES)), bool)
     order = np.argsort(random.gumbel(size=genres.shape) + np.linspace(0.8, 0, len(GENRES)), axis=1)[:, ::-1]
     for place, share in enumerate((1.0, 0.55, 0.25)):
@@ -140,7 +140,7 @@ def draw_movies(count: int, random: np.random.Generator) -> Movies:
 
 
 def draw_members(count: int, random: np.random.Generator) -> Members:
-    """`count` members, NEVER_RATER_SHARE of whom never rate."""
+    """Draw the members of the world, NEVER_RATER_SHARE of whom never rate."""
     age = np.clip(np.rint(16 + random.gamma(2.6, 9.5, count)), 16, 90).astype(np.int64)
     gender = random.choice(len(GENDERS), count, p=GENDER_SHARES)
     region = random.choice(len(REGIONS), count, p=REGION_SHARES)
@@ -177,7 +177,7 @@ def draw_members(count: int, random: np.random.Generator) -> Members:
 
 
 def draw_blocks(members: Members, movies: Movies, random: np.random.Generator) -> Iterator[Block]:
-    """Enjoyment, plays and ratings of all members, BLOCK members at a time."""
+    """Draw enjoyment, plays and ratings of all members, BLOCK members at a time."""
     count = len(movies.year)
     newest = np.argsort(-movies.year, kind="stable")[: max(2, round(count * NEVER_RATED_SHARE))]
     never_rated, never_played = np.zeros(count, bool), np.zeros(count, bool)

@@ -24,12 +24,12 @@ class Check:
 
 
 def needs_id(column: str) -> Check:
-    """Checks that every row has an id in the column."""
+    """The check that every row has an id in the column."""
     return Check(column, conversion.id_text(column).is_null(), "without an id", show=False)
 
 
 def needs_number(column: str, unreadable: pl.Expr) -> Check:
-    """Checks that no row is `unreadable` as a number."""
+    """The check that no row is `unreadable` as a number."""
     return Check(column, unreadable, "with a value that is no number")
 
 

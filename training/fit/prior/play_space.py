@@ -34,7 +34,7 @@ def embed(
 
 
 def _right_vectors(matrix: sparse.csr_array, width: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """(M, width) leading right singular vectors; the largest entry of each is positive."""
+    """(M, width) leading right singular vectors; the entry of largest magnitude is positive in each."""
     transposed = matrix.T.tocsr()
     sketch_width = min(width + OVERSAMPLING, *matrix.shape)
     basis = np.linalg.qr(transposed @ random.standard_normal((matrix.shape[0], sketch_width)))[0]
