@@ -37,12 +37,12 @@ def file(tmp_path):
 
 
 def test_what_a_file_says_counts_and_all_else_stays_as_it_is(file):
-    found, usual = read_fit_settings(file(SMALLER)), FitSettings()
-    assert (found.folds, found.prior.rank, found.trees.trees) == (3, 4, 20)
-    assert found.prior.with_plays.ridges == (16.0, 64.0)
-    assert found.prior.embedding == usual.prior.embedding
-    assert found.prior.attributes_only == usual.prior.attributes_only
-    assert found.trees.leaves == usual.trees.leaves
+    settings, usual = read_fit_settings(file(SMALLER)), FitSettings()
+    assert (settings.folds, settings.prior.rank, settings.trees.trees) == (3, 4, 20)
+    assert settings.prior.with_plays.ridges == (16.0, 64.0)
+    assert settings.prior.embedding == usual.prior.embedding
+    assert settings.prior.attributes_only == usual.prior.attributes_only
+    assert settings.trees.leaves == usual.trees.leaves
 
 
 def test_what_is_written_is_read_as_the_same(file):
@@ -91,7 +91,7 @@ def test_what_can_not_be_meant_is_refused(text, message, file):
         read_fit_settings(file(text))
 
 
-def test_every_problem_is_told_at_once(file):
+def test_every_problem_is_reported_at_once(file):
     path = file("[prior]\nrank = 0\nrang = 1\n[prior.with_plays]\nridges = [0, 0]\n[trees]\nleaves = 1")
     with pytest.raises(DataError) as refused:
         read_fit_settings(path)

@@ -1,4 +1,4 @@
-"""The schema tells apart what enough members who rate hold, and merges or leaves out the rest."""
+"""Values that enough members who rate hold are categories; all others are merged or left out."""
 
 import polars as pl
 import pytest
@@ -32,10 +32,12 @@ def member_attributes(tables: Tables, floor: int = FLOOR) -> tuple[tuple[Attribu
     return schema.member_attributes, merged
 
 
-def test_a_value_at_the_floor_is_told_apart_and_one_below_it_is_merged():
+def test_a_value_at_the_floor_is_a_category_and_a_rarer_one_is_merged():
     attributes, merged = member_attributes(tables_with(["b"] * 20 + ["a"] * 21 + ["rare"] * 19 + ["odd"]))
-    told = Attribute("answer", "categorical", categories=("a", "b"), has_other=True, shares=(21 / 61, 20 / 61, 20 / 61))
-    assert attributes == (told,)
+    expected = Attribute(
+        "answer", "categorical", categories=("a", "b"), has_other=True, shares=(21 / 61, 20 / 61, 20 / 61)
+    )
+    assert attributes == (expected,)
     assert merged == (MergedColumn("members", "answer", values=2, kept=2, floor=20),)
 
 
@@ -119,7 +121,7 @@ def test_the_schema_survives_being_written(write_data):
     assert Schema.from_dict(schema.to_dict()) == schema
 
 
-def test_what_was_merged_is_told_without_any_value():
+def test_what_was_merged_is_reported_without_any_value():
     _, (merged,) = member_attributes(tables_with(["a"] * 20 + ["secret"] * 3))
     assert str(merged) == (
         "members, column answer: 1 of its values, each held by fewer than 20 members who rate, "

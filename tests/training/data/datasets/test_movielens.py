@@ -119,7 +119,7 @@ def test_a_file_added_to_an_imported_folder_protects_it(tmp_path, capsys):
         (lambda source: (source / "movies.dat").write_bytes(b""), "can't be read: "),
     ],
 )
-def test_a_source_that_is_no_release_is_told_and_nothing_is_written(tmp_path, capsys, bend, message):
+def test_a_source_that_is_no_release_is_reported_and_nothing_is_written(tmp_path, capsys, bend, message):
     source = shutil.copytree(FIXTURES / "ml-1m", tmp_path / "source")
     bend(source)
     assert main(["import", "movielens", str(source), "--out", str(tmp_path / "data")]) == 2

@@ -70,14 +70,14 @@ def test_without_the_file_nothing_is_overridden(tmp_path):
         ),
     ],
 )
-def test_a_wrong_key_or_type_is_told(tmp_path, text, message):
+def test_a_wrong_key_or_type_is_reported(tmp_path, text, message):
     (tmp_path / "schema.toml").write_text(text)
     with pytest.raises(DataError) as raised:
         read_schema_file(tmp_path)
     assert str(raised.value) == message
 
 
-def test_every_wrong_value_is_told_at_once(tmp_path):
+def test_every_wrong_value_is_reported_at_once(tmp_path):
     (tmp_path / "schema.toml").write_text(
         "[ratings]\nscale = [5, 1]\nenjoyed = 3\n"
         '[members]\nnumeric = 3\n[movies]\nnumeric = ["a", "b"]\nignore = ["b", "a"]\n[plays]\n'
@@ -95,7 +95,7 @@ def test_every_wrong_value_is_told_at_once(tmp_path):
 
 
 @pytest.mark.parametrize("contents", [b"[ratings\n", b"\xff\xfe", b"a = "])
-def test_a_file_that_is_no_toml_is_told(tmp_path, contents):
+def test_a_file_that_is_no_toml_is_reported(tmp_path, contents):
     (tmp_path / "schema.toml").write_bytes(contents)
     with pytest.raises(DataError, match=r"^schema\.toml: can't be read: "):
         read_schema_file(tmp_path)
@@ -114,13 +114,13 @@ def test_a_file_that_is_no_toml_is_told(tmp_path, contents):
         ),
     ],
 )
-def test_what_does_not_fit_the_tables_is_told(write_data, schema, message):
+def test_what_does_not_fit_the_tables_is_reported(write_data, schema, message):
     with pytest.raises(DataError) as raised:
         read_tables(write_data("csv", schema))
     assert str(raised.value) == message
 
 
-def test_a_wrong_enjoyed_from_is_told_along_with_other_problems(write_data):
+def test_a_wrong_enjoyed_from_is_reported_along_with_other_problems(write_data):
     with pytest.raises(DataError) as raised:
         read_tables(write_data("csv", "[ratings]\nenjoyed_from = 0.5", movies=None))
     assert [problem.table for problem in raised.value.problems] == ["movies", "schema.toml"]

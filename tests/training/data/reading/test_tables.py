@@ -17,10 +17,10 @@ NAMES = ("members", "movies", "ratings", "plays")
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC).timestamp()
 
 
-def assert_same(one: Tables, other: Tables) -> None:
+def assert_same(tables: Tables, other: Tables) -> None:
     for name in NAMES:
-        assert_frame_equal(getattr(one, name), getattr(other, name))
-    assert one.scale == other.scale
+        assert_frame_equal(getattr(tables, name), getattr(other, name))
+    assert tables.scale == other.scale
 
 
 def rows(frame: pl.DataFrame, *ids: str) -> pl.DataFrame:
