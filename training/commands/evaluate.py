@@ -2,13 +2,12 @@
 
 import argparse
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from model.cores import usable_cores
 from model.exit_codes import ExitCode
 from training.commands.terminal import Progress, at_least
-from training.data.dataset import prepare
+from training.data.dataset import read_dataset
 from training.data.writer import refuse_unwritable
 from training.evaluation.by_time import At, at, evaluate_by_time, moment_of
 from training.evaluation.evaluate import evaluate
@@ -50,9 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_unwritable("--out", arguments.out)
     before = read_report(arguments.before) if arguments.before else None
     settings = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
-    settings = replace(settings, folds=arguments.folds or settings.folds, reweight=arguments.reweight)
+    options = {"folds": arguments.folds or settings.folds, "reweight": arguments.reweight}
+    settings = settings.model_copy(update=options)
     progress = Progress(time.monotonic)
-    tables, data, merged = prepare(arguments.data, arguments.min_holders)
+    tables, data, merged = read_dataset(arguments.data, arguments.min_holders)
     if arguments.by_time:
         moment_of(tables.ratings, arguments.at)  # refused before any work where there are no times
     fit = fit_model(data, arguments.seed, settings, usable_cores(), progress)

@@ -2,7 +2,6 @@
 
 import argparse
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -69,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         for folder in (store.root, store.root / VERSIONS):
             refuse_unwritable("--models", folder)
     fitting = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
-    fitting = replace(fitting, reweight=arguments.reweight)
+    fitting = fitting.model_copy(update={"reweight": arguments.reweight})
     progress = Progress(time.monotonic)
     progress("reading and checking")
     standing = Standing.of(arguments.challenge) if arguments.challenge else None

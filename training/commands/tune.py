@@ -7,7 +7,7 @@ from pathlib import Path
 from model.cores import usable_cores
 from model.exit_codes import ExitCode
 from training.commands.terminal import Progress, at_least
-from training.data.dataset import prepare
+from training.data.dataset import read_dataset
 from training.data.writer import refuse_unwritable
 from training.errors import WorkFailed
 from training.settings import FitSettings, read_fit_settings, to_toml
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     begin = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
     refuse_unwritable("--out", arguments.out.absolute().parent)
     progress = Progress(time.monotonic)
-    _, data, _ = prepare(arguments.data, arguments.min_holders)
+    _, data, _ = read_dataset(arguments.data, arguments.min_holders)
     seconds = None if arguments.minutes is None else 60 * arguments.minutes
     trials = 30 if arguments.trials is None and seconds is None else arguments.trials
     found = tune(data, begin, trials, seconds, arguments.seed, usable_cores(), progress)

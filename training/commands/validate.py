@@ -8,7 +8,7 @@ import polars as pl
 
 from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING, RELEASE_YEAR, TITLE
 from model.exit_codes import ExitCode
-from training.data.infer_schema import Merged, infer_schema
+from training.data.infer_schema import MergedColumn, infer_schema
 from training.data.reading.tables import TABLES, Tables, read_tables
 
 ROLES = {
@@ -48,7 +48,7 @@ def described(tables: Tables) -> str:
     return "\n".join([*rows, "", *_counts(tables), *map(str, merged)])
 
 
-def _columns(tables: Tables, table: str, merged: tuple[Merged, ...]) -> Iterator[tuple[str, ...]]:
+def _columns(tables: Tables, table: str, merged: tuple[MergedColumn, ...]) -> Iterator[tuple[str, ...]]:
     rows: pl.DataFrame = getattr(tables, table)
     notes = {(one.table, one.column): one for one in merged}
     for column in rows.iter_columns():
@@ -70,7 +70,7 @@ def _values(column: pl.Series) -> int:
     return known.drop_nulls().n_unique()
 
 
-def _note(merged: Merged) -> str:
+def _note(merged: MergedColumn) -> str:
     return f"{merged.values:,} merged" if merged.kept else "left out"
 
 

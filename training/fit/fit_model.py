@@ -1,4 +1,4 @@
-"""Fits all parts of a model to a dataset, and predicts its raters as if they never rated."""
+"""Fits all parts of a model to a dataset, and predicts its raters out of fold as if they never rated."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -35,40 +35,41 @@ Report = Callable[[str], None]
 
 RATED, DESCRIBED, UNKNOWN = MovieEvidence.RATED, MovieEvidence.DESCRIBED, MovieEvidence.UNKNOWN
 DEMEANED = {MemberEvidence.ATTRIBUTES: 0.7, MemberEvidence.PLAYS: 1.0, MemberEvidence.ATTRIBUTES_AND_PLAYS: 1.0}
-"""Which share of a member's mean residual is taken out of what the trees learn, by evidence that they see."""
+"""Share of a view's mean residual that is subtracted from the trees' targets, by evidence."""
 UNRATED_ROWS = 100_000
 """Rows predicted again as if their movie were only described, and as if it were unknown."""
 PREDICTED_ROWS = 2_000_000
-"""Ratings of each kind of evidence that weigh trees, calibrate and evaluate; of more, so many are drawn at random."""
+"""Most ratings of each kind of evidence to predict out of fold; of more, a random sample."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted model and what it said of members it had not seen."""
+    """A fitted model and its out-of-fold predictions."""
 
     core: Core
-    """What is served."""
+    """The part that is published."""
     predictions: dict[tuple[MemberEvidence, MovieEvidence], OutOfFoldPredictions]
-    """Out-of-fold predictions for each kind of evidence."""
+    """Out-of-fold predictions for each kind of member and movie evidence."""
     short: dict[MemberEvidence, OutOfFoldPredictions]
-    """The same for members of whom only few plays are shown."""
+    """The same from short views, which show few plays."""
     table: PairTable
-    """What their features were made from."""
+    """The views and out-of-fold priors that their features are computed from."""
     predict: Callable[[PairTable, Rows], OutOfFoldPredictions]
-    """Out-of-fold predictions of rows, all of one kind of member evidence, of the same or of other views."""
+    """Predicts rows out of fold, all of one kind of member evidence, of the same or of other views."""
     reweighting: Reweighting | None = None
-    """What raters count, where that was asked for and there are never-raters enough."""
+    """Weights of raters, where reweighting was requested and there are enough never-raters."""
 
     def of_views(self, views: Views, fold: NDArray[np.int64]) -> PairTable:
-        """What features of other views are made from, whose members are of those (V,) folds."""
-        table = self.table
-        return replace(
-            table, views=views, out_of_fold=apply_out_of_fold(table.out_of_fold.fitted, table.data, views, fold)
-        )
+        """The pair table of other views, whose members are in those (V,) folds."""
+        out_of_fold = apply_out_of_fold(self.table.out_of_fold.fitted, self.table.data, views, fold)
+        return replace(self.table, views=views, out_of_fold=out_of_fold)
 
 
 def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, report: Report) -> Fit:
-    """Fit everything, in so many threads; `report` is told of each step. The same data and seed give the same model."""
+    """Fit everything in `workers` threads; `report` takes the name of each step.
+
+    The same data, seed and settings give the same model, whatever the number of threads.
+    """
     views = make_views(data, np.random.default_rng([seed, 1]))
     folds = min(settings.folds, len(data.raters))
     reweighting = reweight(data, seed) if settings.reweight else None
@@ -88,7 +89,7 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
         for member in DEMEANED
         if (member, RATED) in predictions
     }
-    predictions = {key: one.with_tree_weight(weights.get(key[0], 0.0)) for key, one in predictions.items()}
+    predictions = {key: rows.with_tree_weight(weights.get(key[0], 0.0)) for key, rows in predictions.items()}
 
     def predict(table: PairTable, rows: Rows) -> OutOfFoldPredictions:
         weight = weights.get(MemberEvidence(int(rows.evidence[0])), 0.0) if len(rows) else 0.0
@@ -106,15 +107,14 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
         for member in targets.rows
         if member in whole.prior.spread
     }
-    heads = {
-        member: head for member, head in whole.prior.heads.items() if member in offsets
-    }  # only evidence that was evaluated
-    reference = fit_reference(data, {key: targets.held_out(one) for key, one in predictions.items()}, calibration)
+    heads = {member: whole.prior.heads[member] for member in whole.prior.heads if member in offsets}  # with targets
+    reference = fit_reference(data, {key: targets.held_out(rows) for key, rows in predictions.items()}, calibration)
     core = Core(replace(whole.prior, heads=heads), offsets, pairs, Trees(forest, weights), calibration, reference)
     return Fit(core, predictions, short, table, predict, reweighting)
 
 
 def _pair_table(data: Dataset, views: Views, out_of_fold: OutOfFold) -> PairTable:
+    """The pair table of the fit's own views."""
     grouped = grouped_attributes(data)
     fold_of = np.full(len(data.member_ids), -1)
     fold_of[views.member] = out_of_fold.fold
@@ -128,7 +128,7 @@ def _pair_table(data: Dataset, views: Views, out_of_fold: OutOfFold) -> PairTabl
 def _fit_forests(
     table: PairTable, targets: OutOfFoldTargets, seed: int, settings: TreeSettings, report: Report
 ) -> tuple[lightgbm.Booster | None, list[lightgbm.Booster]]:
-    """The forest that is served, and one for each half of the folds that saw the other half only."""
+    """The forest that is published, and two forests, each fitted without one half of the folds."""
     random = np.random.default_rng([seed, 6])
     parts, offsets = [], []
     for member in DEMEANED:
@@ -141,7 +141,7 @@ def _fit_forests(
         offsets.append(targets.movie_offsets(parts[-1], table))
         for movie in (DESCRIBED, UNKNOWN):
             few = np.sort(random.permutation(len(own))[: min(UNRATED_ROWS, len(own) // 8)])
-            parts.append(own.take(few).seen_as(movie))
+            parts.append(own.take(few).with_movie_evidence(movie))
             offsets.append(targets.movie_offsets(parts[-1], table))
     if not parts:
         return None, []
@@ -158,49 +158,49 @@ def _fit_forests(
     forests = []
     for half in (0, 1):
         report(f"trees, half {half + 1} of 2")
-        seen = side != half
+        learned = side != half
         forests.append(
-            fit_trees(features[seen], target[seen], seed, settings, None if weight is None else weight[seen])
+            fit_trees(features[learned], target[learned], seed, settings, None if weight is None else weight[learned])
         )
     report("trees, all")
     return fit_trees(features, target, seed, settings, weight), forests
 
 
 def half_of(table: PairTable, rows: Rows) -> NDArray[np.int64]:
-    """(N,) which half of the folds a row's member is in: the forest that predicts it learned from the other half."""
+    """(N,) 0 or 1, the half of the folds that a row's member is in; the other half's forest predicts it."""
     return (table.out_of_fold.fold[rows.view] * 2 >= len(table.out_of_fold.fitted)).astype(np.int64)
 
 
 def _predicted_rows(
     targets: OutOfFoldTargets, random: np.random.Generator
 ) -> dict[tuple[MemberEvidence, MovieEvidence], Rows]:
-    found = {}
-    for member, every in targets.rows.items():
-        rows = (
-            every
-            if len(every) <= PREDICTED_ROWS
-            else every.take(np.sort(random.permutation(len(every))[:PREDICTED_ROWS]))
-        )
-        found[member, RATED] = rows
+    """Rows to predict out of fold for each kind of evidence; those of unrated movies are drawn among the rated ones."""
+    predicted = {}
+    for member, rows in targets.rows.items():
+        if len(rows) > PREDICTED_ROWS:
+            rows = rows.take(np.sort(random.permutation(len(rows))[:PREDICTED_ROWS]))  # noqa: PLW2901
+        predicted[member, RATED] = rows
         few = np.sort(random.permutation(len(rows))[:UNRATED_ROWS])
-        found[member, DESCRIBED] = rows.take(few).seen_as(DESCRIBED)
-        found[member, UNKNOWN] = rows.take(few).seen_as(UNKNOWN)
-    return found
+        predicted[member, DESCRIBED] = rows.take(few).with_movie_evidence(DESCRIBED)
+        predicted[member, UNKNOWN] = rows.take(few).with_movie_evidence(UNKNOWN)
+    return predicted
 
 
 def _short_rows(table: PairTable, random: np.random.Generator) -> dict[MemberEvidence, Rows]:
-    found: dict[MemberEvidence, Rows] = {}
+    """Rows of short views to predict out of fold, for each kind of evidence with plays."""
+    short: dict[MemberEvidence, Rows] = {}
     for member in (MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS):
         if member in table.out_of_fold.factors:
             known = np.isfinite(table.out_of_fold.factors[member][:, 0])
             rows = target_rows(table.views, (table.views.half == SHORT) & known, member)
-            found[member] = rows.take(np.sort(random.permutation(len(rows))[:UNRATED_ROWS]))
-    return found
+            short[member] = rows.take(np.sort(random.permutation(len(rows))[:UNRATED_ROWS]))
+    return short
 
 
 def _predict(
     table: PairTable, targets: OutOfFoldTargets, rows: Rows, forests: Sequence[lightgbm.Booster]
 ) -> OutOfFoldPredictions:
+    """Out-of-fold predictions with the trees at full weight; rows of one kind of member evidence."""
     offset = targets.movie_offsets(rows, table)
     base, deviation = table.base(rows)
     prior = base + offset
@@ -220,7 +220,7 @@ def _predict(
 
 
 def _weight(predictions: OutOfFoldPredictions, weight: Array) -> float:
-    """How much of the trees' correction holds on members that they had not seen: least squares, 0 to 1."""
+    """Shrinkage weight, 0 to 1, of the trees' correction: weighted least squares on out-of-fold predictions."""
     correction = predictions.rating - predictions.prior
     power = float((weight * correction) @ correction)
     if power == 0:
@@ -233,10 +233,11 @@ def _calibrate(
     predictions: dict[tuple[MemberEvidence, MovieEvidence], OutOfFoldPredictions],
     short: dict[MemberEvidence, OutOfFoldPredictions],
 ) -> Calibration:
+    """The calibration on all out-of-fold predictions."""
     data = targets.table.data
     return calibrate(
-        {key: targets.held_out(one) for key, one in predictions.items()},
-        {member: targets.held_out(one) for member, one in short.items()},
+        {key: targets.held_out(rows) for key, rows in predictions.items()},
+        {member: targets.held_out(rows) for member, rows in short.items()},
         targets.distances,
         data.schema.scale,
         Steps.among(data.ratings[RATING].to_numpy()),
@@ -244,5 +245,6 @@ def _calibrate(
 
 
 def _served_offsets(data: Dataset, movies: Array, ratings: Array, random: np.random.Generator) -> Offsets:
-    description, told = fit_description(data, movies.T, ratings, random)
-    return Offsets(np.where(ratings > 0, movies, told.T), description)
+    """Offsets (B, M) of one kind of evidence to publish: of movies without ratings, predicted from descriptions."""
+    description, predicted = fit_description(data, movies.T, ratings, random)
+    return Offsets(np.where(ratings > 0, movies, predicted.T), description)
