@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the data directory to write")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> ExitCode:
     """Write the data directory; raises DataError where the source is none or the folder holds something else."""
     refuse_foreign(arguments.out)
     name, tables, lowest = read_release(arguments.source)

@@ -1,4 +1,4 @@
-"""`training members push`: fill a Redis store with members, from a data directory or from a published version."""
+"""`training members push`: fill a Redis store with the members of a data directory or of the version that serves."""
 
 import argparse
 import itertools
@@ -11,20 +11,18 @@ import polars as pl
 
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT
 from features.schema import Schema
-from model.artifact.artifact import load_model
-from model.errors import ArtifactError, StoreError
 from model.exit_codes import ExitCode
 from model.facts.facts import SECONDS_PER_DAY, MemberFacts, Value
 from model.facts.member_record import MemberRecord, RecordedPlay, key_of_hash, record_key, to_json
 from model.prediction.model import Model
-from model.store.store import Store
 from training.data.reading.tables import Tables, read_tables
 from training.errors import UsageError, WorkFailed
+from training.versions.serving import open_serving
 
 BATCH = 500
 """Records sent at once."""
 OTHER = "other value"
-"""Stands for a category that a published model merged with others and so can't name any more."""
+"""The category of members whose own category was merged with others when the model was trained."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=["push"], help="what to do")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=Path, help="a data directory: all members of its tables, as they stand there")
-    source.add_argument("--models", type=Path, help="a folder of models: the members of the version that serves")
+    source.add_argument("--models", help="a folder, or address, of models: the members of the version that serves")
     parser.add_argument(
         "--to", default=os.environ.get("COLDSTART_MEMBERS"),
         help="address of the store, redis://, rediss:// or unix:// (else $COLDSTART_MEMBERS, which hides a password)",
@@ -40,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep-existing", action="store_true", help="leave records alone that the store already has")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> ExitCode:
     """Write a record for each member; raises UsageError, DataError, or WorkFailed for a failing store or model."""
     try:
         import redis
@@ -53,14 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.data:
         records = records_of_data(read_tables(arguments.data))
     else:
-        try:
-            store = Store(arguments.models)
-            version = store.current()
-            if version is None:
-                raise StoreError("no model is published there")
-            records = records_of_model(load_model(store.fetch(version)))
-        except (StoreError, ArtifactError) as error:
-            raise WorkFailed(str(error)) from error
+        records = records_of_model(open_serving(arguments.models))
     sent = written = 0
     try:
         while batch := list(itertools.islice(records, BATCH)):
@@ -77,25 +68,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def records_of_data(tables: Tables) -> Iterator[tuple[str, MemberRecord]]:
-    """Key and record of everyone in the tables."""
+    """Key and record of every member of the tables, in order of their ids."""
     attributes = {row.pop(MEMBER_ID): row for row in tables.members.iter_rows(named=True)}
     plays = {key: rows for (key,), rows in tables.plays.group_by(MEMBER_ID)}
     for member_id in sorted(attributes.keys() | plays.keys()):
-        given = {name: value for name, value in attributes.get(member_id, {}).items() if value is not None}
-        yield record_key(member_id), MemberRecord(given, _recorded(plays.get(member_id)))
+        known = {name: value for name, value in attributes.get(member_id, {}).items() if value is not None}
+        yield record_key(member_id), MemberRecord(known, _recorded(plays.get(member_id)))
 
 
 def _recorded(plays: pl.DataFrame | None) -> list[RecordedPlay]:
     if plays is None:
         return []
-    columns = plays.sort(MOVIE_ID).select(
-        MOVIE_ID, pl.col(COMPLETION, PLAYED_AT).cast(pl.Float64).fill_null(float("nan"))
-    )  # fmt: skip
-    return [RecordedPlay(*row) for row in columns.iter_rows()]
+    columns = (MOVIE_ID, pl.col(COMPLETION, PLAYED_AT).cast(pl.Float64).fill_null(math.nan))
+    return [RecordedPlay(*row) for row in plays.sort(MOVIE_ID).select(columns).iter_rows()]
 
 
 def records_of_model(model: Model) -> Iterator[tuple[str, MemberRecord]]:
-    """Key and record of everyone in the table of members of a model, which answers the same for them."""
+    """Key and record of every member published with a model; the model predicts the same from the records."""
     for first, second, facts in model.members.everyone():
         plays = [
             RecordedPlay(model.catalogue.movie_ids[row], completion, _time(age_days, model.schema))
@@ -111,11 +100,13 @@ def _time(age_days: float, schema: Schema) -> float:
 
 
 def _attributes(facts: MemberFacts, schema: Schema) -> dict[str, Value]:
-    found: dict[str, Value] = {}
+    attributes: dict[str, Value] = {}
     for attribute, value in zip(schema.member_attributes, facts.attributes.tolist(), strict=True):
-        if math.isfinite(value):
-            number = int(value) if attribute.kind == "categorical" else -1
-            known = 0 <= number < len(attribute.categories)
-            category = attribute.categories[number] if known else OTHER
-            found[attribute.name] = value if attribute.kind == "numeric" else category
-    return found
+        if not math.isfinite(value):
+            continue
+        if attribute.kind == "numeric":
+            attributes[attribute.name] = value
+        else:
+            names = attribute.categories
+            attributes[attribute.name] = names[int(value)] if 0 <= int(value) < len(names) else OTHER
+    return attributes
