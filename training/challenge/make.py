@@ -5,6 +5,7 @@ other half is shown as plays, or hidden, by the kind of evidence that the member
 """
 
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 
 from features.columns import MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING
 from features.schema import Scale
-from training.data.reading.tables import Tables
+from training.data.reading.tables import Tables, read_tables
 from training.data.writer import write_data_directory
+from training.versions.provenance import fingerprint
 
 PUBLIC, DATA, QUESTIONS = "public", "data", "questions.csv"
 ANSWERS, MEMBERS_OF, ABOUT = "answers", "members.parquet", "challenge.json"
@@ -78,22 +80,31 @@ def make_challenge(tables: Tables, share: float, random: np.random.Generator) ->
     return Challenge(renamed, answers.select(QUESTION, MEMBER_ID, MOVIE_ID, RATING, KIND, PART), new_ids)
 
 
-def write_challenge(folder: Path, challenge: Challenge, scale: Scale) -> None:
-    """Write all files but `challenge.json` into a new folder."""
-    public, answers = folder / PUBLIC, folder / ANSWERS
+def write_challenge(out: Path, challenge: Challenge, scale: Scale, options: Mapping[str, float]) -> None:
+    """Write the challenge's folder as a whole or not at all; `out` is an absolute path to nothing or an empty folder.
+
+    `options` are those that it was made with, for `challenge.json`.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as beside:
+        public, answers = Path(beside) / "challenge" / PUBLIC, Path(beside) / "challenge" / ANSWERS
+        _write_public(public, challenge, scale)
+        answers.mkdir()
+        challenge.answers.write_parquet(answers / ANSWERS_FILE)
+        challenge.member_ids.write_parquet(answers / MEMBERS_OF)
+        data = fingerprint(read_tables(public / DATA))
+        about = {**options, "fingerprint": data, "low": scale.low, "high": scale.high}
+        (answers / ABOUT).write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        public.parent.rename(out)
+
+
+def _write_public(public: Path, challenge: Challenge, scale: Scale) -> None:
+    """Write the rules, the data to learn from and the questions."""
     public.mkdir(parents=True)
-    answers.mkdir()
     schema = f"[ratings]\nscale = [{scale.low!r}, {scale.high!r}]\nenjoyed_from = {scale.enjoyed_from!r}\n"
     write_data_directory(public / DATA, challenge.public, "the public part of a challenge", schema)
     challenge.answers.select(QUESTION, MEMBER_ID, MOVIE_ID).write_csv(public / QUESTIONS)
     (public / "README.md").write_text(RULES.format(low=scale.low, high=scale.high), encoding="utf-8")
-    challenge.answers.write_parquet(answers / ANSWERS_FILE)
-    challenge.member_ids.write_parquet(answers / MEMBERS_OF)
-
-
-def write_about(folder: Path, about: Mapping[str, object]) -> None:
-    """Write `challenge.json`, how the challenge was made, beside the answers."""
-    (folder / ANSWERS / ABOUT).write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _assigned(tables: Tables, held_out: pl.Series) -> pl.DataFrame:

@@ -1,7 +1,6 @@
 """`training challenge`: make a challenge of a data directory, answer one, score answers."""
 
 import argparse
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,12 +10,11 @@ from features.columns import MEMBER_ID
 from model.exit_codes import ExitCode
 from training.challenge import leaderboard
 from training.challenge.answer import answers_of
-from training.challenge.make import DATA, PUBLIC, make_challenge, write_about, write_challenge
+from training.challenge.make import DATA, PUBLIC, make_challenge, write_challenge
 from training.challenge.score import ALL, read_answers, read_key, read_questions, score
 from training.data.reading.tables import read_tables
 from training.errors import DataError, Problem
 from training.versions.offline import write_table
-from training.versions.provenance import fingerprint
 from training.versions.serving import open_serving
 
 
@@ -56,17 +54,9 @@ def _make(arguments: argparse.Namespace) -> None:
         raise DataError([Problem(str(out), "is there already: name a new folder")])
     tables = read_tables(arguments.data)
     challenge = make_challenge(tables, arguments.share, np.random.default_rng([arguments.seed, 30]))
-    out = out.resolve()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as beside:
-        folder = Path(beside) / "challenge"
-        write_challenge(folder, challenge, tables.scale)
-        public = fingerprint(read_tables(folder / PUBLIC / DATA))
-        about = {"seed": arguments.seed, "share": arguments.share, "fingerprint": public}
-        write_about(folder, about | {"low": tables.scale.low, "high": tables.scale.high})
-        folder.rename(out)
-    held_out = challenge.answers[MEMBER_ID].n_unique()
-    print(f"{out} asks {len(challenge.answers):,} questions about {held_out:,} members; give away {PUBLIC}/ only")
+    write_challenge(out.resolve(), challenge, tables.scale, {"seed": arguments.seed, "share": arguments.share})
+    questions, members = len(challenge.answers), challenge.answers[MEMBER_ID].n_unique()
+    print(f"{out.resolve()} asks {questions:,} questions about {members:,} members; give away {PUBLIC}/ only")
 
 
 def _answer(arguments: argparse.Namespace) -> None:
