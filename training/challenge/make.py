@@ -81,9 +81,9 @@ def make_challenge(tables: Tables, share: float, random: np.random.Generator) ->
 
 
 def write_challenge(out: Path, challenge: Challenge, scale: Scale, options: Mapping[str, float]) -> None:
-    """Write the challenge's folder as a whole or not at all; `out` is an absolute path to nothing or an empty folder.
+    """Write the challenge's folder as a whole or not at all.
 
-    `options` are those that it was made with, for `challenge.json`.
+    `out` is an absolute path, new or an empty folder; `options` are those of the challenge, for `challenge.json`.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as beside:

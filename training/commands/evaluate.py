@@ -7,6 +7,7 @@ from pathlib import Path
 
 from model.cores import usable_cores
 from model.exit_codes import ExitCode
+from model.files.atomic_write import write_atomically
 from training.commands.terminal import Progress, at_least
 from training.data.dataset import prepare
 from training.data.writer import refuse_unwritable
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     arguments.out.mkdir(parents=True, exist_ok=True)
     first = [against(evaluation, before, "an earlier evaluation")] if before else []
     for name, content in report_files(evaluation, notes, first).items():
-        (arguments.out / name).write_bytes(content)
+        write_atomically(arguments.out / name, content)
     print(markdown(evaluation, notes))
     print(f"written to {arguments.out / 'report.md'}; report.html and report.json beside it tell the same")
     return ExitCode.DONE

@@ -1,4 +1,4 @@
-"""`training import movielens`: a data directory of MovieLens 100K, 1M or a later CSV release."""
+"""`training import movielens`: write a data directory of MovieLens 100K, 1M or a later CSV release."""
 
 import argparse
 from pathlib import Path

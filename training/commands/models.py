@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_keeping(parser: argparse.ArgumentParser) -> None:
-    """The options of whatever removes old versions."""
+    """Add the options that say which old versions are kept."""
     parser.add_argument(
         "--keep", type=int, default=10, metavar="NUMBER", help="keep at least so many versions (default 10)"
     )

@@ -1,4 +1,4 @@
-"""`training sample`: a synthetic data directory with planted taste, and the truth of it beside the tables."""
+"""`training sample`: write a synthetic data directory with planted tastes, and their truth beside the tables."""
 
 import argparse
 from pathlib import Path

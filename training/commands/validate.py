@@ -1,4 +1,4 @@
-"""`training validate`: check a data directory, and print as a table what each of its columns is taken for."""
+"""`training validate`: check a data directory, and print how each of its columns is interpreted."""
 
 import argparse
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ ROLES = {
     PLAYED_AT: "time",
     COMPLETION: "share",
 }
-"""What columns other than attributes are taken for."""
+"""How columns other than attributes are interpreted."""
 
 HEADER = ("table", "column", "taken for", "values", "missing", "note")
 

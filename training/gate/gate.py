@@ -16,7 +16,7 @@ from training.gate.cost import MEMBERS, megabytes, milliseconds
 from training.gate.gate_checks import Check, absolute, compared, cost, gain_kept
 from training.gate.gate_scores import differences, scores
 from training.gate.gate_settings import GateSettings
-from training.gate.kept_out import Split, key_digest, only
+from training.gate.kept_out import Split, key_digest, rows_of
 from training.gate.questions import Answers, Questions, answer, make_questions
 from training.versions.serving import load_serving
 
@@ -145,7 +145,7 @@ class Gate:
     def _cost(self, candidate: Model, current: Model | None) -> dict[str, float]:
         """Time and size, and their ratios to those of the version that serves, where requests to it can be made."""
         models = [candidate] if current is None else [candidate, current]
-        few = only(self.split.kept_out, self.split.members.head(MEMBERS))
+        few = rows_of(self.split.kept_out, self.split.members.head(MEMBERS))
         try:
             times = milliseconds(models, few, self.clock)
         except DataError:  # attributes of another kind

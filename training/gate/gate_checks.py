@@ -134,7 +134,7 @@ def _words(name: str) -> str:
 
 
 def _percent(value: float, side: str) -> str:
-    """3.2 % below, or above where it is negative."""
+    """A percentage with its side, such as `3.2 % below`; with the other side where it is negative."""
     other = {"below": "above", "above": "below"}[side]
     return f"{abs(value):.1f} % {side if value >= 0 else other}"
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from training.errors import DataError, Problem
 
 PREFIX = "gate_"
-"""What the name of a setting begins with as an option's destination."""
+"""Prefix of the settings' names as options."""
 
 
 class GateSettings(BaseModel):
@@ -19,20 +19,20 @@ class GateSettings(BaseModel):
     share: float = Field(0.05, ge=0, le=0.5)  # to keep out more would be to learn from the minority
     """Share of the raters whom no version learns from, so that versions can be compared on them; 0 keeps out nobody."""
     key: str = ""
-    """Text from which follows who they are; the store keeps it, so that all versions keep out the same raters."""
+    """Key of the hash that chooses them; the store keeps it, so that all versions keep out the same raters."""
     margin_percent: float = Field(1.0, ge=-100)
-    """How much higher the RMSE may be than that of the version that serves, in percent of it."""
+    """Percentage by which the RMSE may be above that of the version that serves."""
     fewest_members: int = Field(30, ge=0)
     """With fewer kept-out raters, versions aren't compared, and the limits apply to out-of-fold scores."""
     most_members: int = Field(1000, ge=1)
-    """Of more kept-out raters, only this many are predicted, always the same."""
+    """Kept-out raters whose ratings are predicted, at most; always the same."""
     least_gain_over_mean_percent: float = Field(1.0, le=100)
-    """How far below the RMSE of the mean of all ratings the RMSE must be with the most evidence, in percent; out of
-    fold, the prior's own RMSE too."""
+    """Percentage by which the RMSE with the most evidence (out of fold, also that of the prior) must be below that of
+    the mean of all ratings."""
     most_above_movie_mean_percent: float = Field(1.0, ge=-100)
-    """How far above the RMSE of the movie mean the RMSE may be, in percent, with any kind of evidence."""
+    """Percentage by which the RMSE with any kind of evidence may be above that of the movie mean."""
     least_gain_kept: float = Field(0.5, ge=0)
-    """Share of the serving version's gain over the movie mean below which the gain must not surely be."""
+    """Share of the serving version's gain over the movie mean that must be kept, unless it is missed by chance."""
     least_coverage: float = Field(0.85, ge=0, le=1)
     """Share of ratings that must lie within their 90 % interval."""
     most_coverage: float = Field(0.97, ge=0, le=1)

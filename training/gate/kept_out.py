@@ -40,7 +40,7 @@ def split(tables: Tables, key: str, share: float) -> Split:
     if len(raters) - len(members) < FEWEST_LEFT:
         members = members.clear()
     members = members.sort(POSITION, MEMBER_ID)
-    return Split(_joined(tables, members, "anti"), only(tables, members), members)
+    return Split(_joined(tables, members, "anti"), rows_of(tables, members), members)
 
 
 def hash_position(member_id: str, key: str) -> float:
@@ -59,7 +59,7 @@ def blake2b_key(key: str) -> bytes:
     return hashlib.sha256(key.encode()).digest()
 
 
-def only(tables: Tables, members: pl.DataFrame) -> Tables:
+def rows_of(tables: Tables, members: pl.DataFrame) -> Tables:
     """The rows of these members, and all movies."""
     return _joined(tables, members, "semi")
 

@@ -16,7 +16,7 @@ from model.prediction.model import Model
 from training.data.dataset import make_dataset
 from training.data.reading.tables import Tables
 from training.evaluation.slices import FEWEST_MEMBERS
-from training.gate.kept_out import POSITION, Split, blake2b_key, only
+from training.gate.kept_out import POSITION, Split, blake2b_key, rows_of
 from training.versions.offline import descriptions, member_facts
 
 Array = NDArray[np.float64]
@@ -88,7 +88,7 @@ def answer(model: Model, questions: Questions) -> Mapping[MemberEvidence, Answer
 def _visible(split: Split, key: str, share: float, most_members: int) -> Tables:
     """The tables of the members to ask about, with the ratings to predict, and without the plays of the same movies."""
     members = split.members.filter(pl.col(POSITION) < share).head(most_members)
-    tables = only(split.kept_out, members)
+    tables = rows_of(split.kept_out, members)
     pairs = zip(tables.ratings[MEMBER_ID], tables.ratings[MOVIE_ID], strict=True)
     is_target = pl.Series([_is_target(member_id, movie_id, key) for member_id, movie_id in pairs], dtype=pl.Boolean)
     targets = tables.ratings.filter(is_target)
