@@ -19,9 +19,7 @@ class Section:
     """A section of a report, for the terminal and for the page."""
 
     markdown: str
-    """Markdown with a title of the second level."""
     html: str
-    """The same as an HTML section."""
 
 
 @dataclass(frozen=True)

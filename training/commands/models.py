@@ -54,9 +54,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         case "list":
             _list(store)
         case "show":
-            _show(store, _existing(store, version or store.current()))
+            _show(store, _chosen(store, version))
         case "diff":
-            _diff(store, _named(version, "diff"), arguments.other or store.current(), as_json=arguments.json)
+            _diff(store, _named(version, "diff"), arguments.other, as_json=arguments.json)
         case "promote":
             _promote(store, _named(version, "promote"))
         case "candidate":
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         case "rollback":
             _roll_back(store, version)
         case "sign":
-            _sign(store, _existing(store, version or store.current()), arguments.key)
+            _sign(store, _chosen(store, version), arguments.key)
         case "prune":
             for removed in store.prune(arguments.keep, arguments.keep_days, time.time()):
                 print(f"version {removed} is removed")
@@ -147,19 +147,21 @@ def _sign(store: Store, version: str, path: Path | None) -> None:
 
 
 def _named(version: str | None, action: str) -> str:
-    if version is None:
+    if not version:
         raise UsageError(f"{action} needs a version")
     return version
 
 
-def _existing(store: Store, version: str | None) -> str:
+def _chosen(store: Store, version: str | None) -> str:
+    """A version of the store, or the one that serves if none is named; raises UsageError unless it is there."""
+    version = version or store.current()
     if version is None or version not in store.versions():
         raise UsageError(f"there is no version {version}" if version else "there is no such version")
     return version
 
 
 def _load(store: Store, version: str | None) -> Model:
-    return load_model(store.fetch(_existing(store, version)))
+    return load_model(store.fetch(_chosen(store, version)))
 
 
 def _trained_at(store: Store, version: str) -> str:
