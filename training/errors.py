@@ -22,6 +22,14 @@ class WorkFailed(TrainingError):
     """The work failed, or what it needs, such as a published model or an optional library, isn't there."""
 
 
+class ServingModelError(WorkFailed):
+    """The version that serves can't be opened."""
+
+
+class NothingPublished(ServingModelError):
+    """No version serves."""
+
+
 class UsageError(TrainingError):
     """The options of a command contradict each other, lack one, or name what isn't there; nothing has been written."""
 

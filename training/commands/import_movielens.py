@@ -1,4 +1,4 @@
-"""`training import movielens`: a data directory of MovieLens 100K, 1M or a later CSV release."""
+"""`training import movielens`: write a data directory of MovieLens 100K, 1M or a later CSV release."""
 
 import argparse
 from pathlib import Path
@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the data directory to write")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> ExitCode:
     """Write the data directory; raises DataError where the source is none or the folder holds something else."""
     refuse_foreign(arguments.out)
     name, tables, lowest = read_release(arguments.source)

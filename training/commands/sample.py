@@ -1,4 +1,4 @@
-"""`training sample`: a synthetic data directory with planted taste, and the truth of it beside the tables."""
+"""`training sample`: write a synthetic data directory with planted tastes, and their truth beside the tables."""
 
 import argparse
 from pathlib import Path
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=at_least(0), default=0, help="the same seed makes the same bytes")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> ExitCode:
     """Write the sample; raises DataError where the folder holds something else."""
     refuse_foreign(arguments.out)
     tables = sample_tables(arguments.members, arguments.movies, arguments.seed)

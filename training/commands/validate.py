@@ -1,4 +1,4 @@
-"""`training validate`: the checks of a data directory alone, and what each of its columns is taken for, as a table."""
+"""`training validate`: check a data directory, and print how each of its columns is interpreted."""
 
 import argparse
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ ROLES = {
     PLAYED_AT: "time",
     COMPLETION: "share",
 }
-"""What the columns that are no attributes are taken for."""
+"""How columns other than attributes are interpreted."""
 
 HEADER = ("table", "column", "taken for", "values", "missing", "note")
 
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="the data directory to check")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> ExitCode:
     """Print what the tables hold; raises DataError with all problems if there are any."""
     tables = read_tables(arguments.data)
     print(described(tables))
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def described(tables: Tables) -> str:
-    """The tables, one line a column, and what is known of how many members."""
+    """A table with a line for each column, then the numbers of rows, members and movies."""
     _, merged = infer_schema(tables)
     lines = [HEADER, *(line for table in TABLES for line in _columns(tables, table, merged))]
     widths = [max(len(line[place]) for line in lines) for place in range(len(HEADER))]
@@ -50,7 +50,7 @@ def described(tables: Tables) -> str:
 
 def _columns(tables: Tables, table: str, merged: tuple[MergedColumn, ...]) -> Iterator[tuple[str, ...]]:
     rows: pl.DataFrame = getattr(tables, table)
-    notes = {(one.table, one.column): one for one in merged}
+    notes = {(column.table, column.column): column for column in merged}
     for column in rows.iter_columns():
         role = ROLES.get(column.name) if column.name in _known(table) else None
         kind = role or ("numeric" if column.dtype == pl.Float64 else "categorical")

@@ -1,4 +1,4 @@
-"""How two versions do on the kept-out raters, and how sure the difference is."""
+"""Scores of two versions on the kept-out raters, and the difference of their errors with its interval."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,38 +21,38 @@ Array = NDArray[np.float64]
 RESAMPLES = 2000
 LEVEL = 0.95
 TO_COMPARE = ("nothing", "attributes", "plays", "attributes_and_plays")
-"""Kinds of evidence, the least first."""
+"""Kinds of evidence, from the least to the most."""
 
 
 def scores(
     questions: Questions,
     answers: Mapping[MemberEvidence, Answers],
-    learned: Tables,
+    training: Tables,
     scale: Scale,
     random: np.random.Generator,
 ) -> dict[str, dict[str, float]]:
-    """Scores of one version for each kind of evidence, beside the means of what the candidate learned from."""
-    means, mean = _movie_means(questions, learned)
-    steps, found = learned.ratings[RATING].unique().sort().to_numpy(), {}
-    for kind, given in answers.items():
-        asked = questions.asked[kind]
-        truth, rating = questions.truth[asked], given.rating
+    """Scores of a version for each kind of evidence, beside the mean and the movie means of the training ratings."""
+    means, mean = _movie_means(questions, training)
+    steps, by_evidence = training.ratings[RATING].unique().sort().to_numpy(), {}
+    for kind, predicted in answers.items():
+        asked = questions.by_evidence[kind]
+        truth, rating = questions.truth[asked], predicted.rating
         enjoyed = truth >= scale.enjoyed_from
-        found[kind.name.lower()] = {
+        by_evidence[kind.name.lower()] = {
             "members": float(len(np.unique(questions.member[asked]))),
             "targets": float(len(truth)),
             "rmse": rmse(rating, truth),
             "movie_mean_rmse": rmse(means[asked], truth),
             "mean_rmse": rmse(np.full(len(truth), mean), truth),
-            "coverage": coverage(given.lower, given.upper, truth),
-            "mean_width": mean_width(given.lower, given.upper, steps),
+            "coverage": coverage(predicted.lower, predicted.upper, truth),
+            "mean_width": mean_width(predicted.lower, predicted.upper, steps),
             "movie_mean_width": mean_width(*fixed_interval(means[asked], truth, scale.low, scale.high), steps),
-            "enjoyed_calibration_error": calibration_error(enjoyed, given.probability_enjoyed),
-            "calibration_error_by_chance": error_by_chance(given.probability_enjoyed),
-            "fallbacks": float(given.fallback.mean()),
+            "enjoyed_calibration_error": calibration_error(enjoyed, predicted.probability_enjoyed),
+            "calibration_error_by_chance": error_by_chance(predicted.probability_enjoyed),
+            "fallbacks": float(predicted.fallback.mean()),
             **_gain(questions.member[asked], rating, means[asked], truth, random),
         }
-    return found
+    return by_evidence
 
 
 def differences(
@@ -61,21 +61,21 @@ def differences(
     current: Mapping[MemberEvidence, Answers],
     random: np.random.Generator,
 ) -> dict[str, dict[str, float]]:
-    """RMSE of the candidate less that of the version that serves, with its 95 % interval, by kind of evidence.
+    """RMSE of the candidate less that of the version that serves, by kind of evidence, with its 95 % interval.
 
-    Bootstrap over members, paired: both versions answer the same questions of the same members.
+    The interval is from a paired bootstrap over members: both versions answer the same questions of the same members.
     """
-    found = {}
+    by_evidence = {}
     for kind, ours in candidate.items():
         if kind not in current:
             continue
-        asked = questions.asked[kind]
+        asked = questions.by_evidence[kind]
         truth = questions.truth[asked]
         low, high = paired_interval(questions.member[asked], ours.rating, current[kind].rating, truth, random)
-        found[kind.name.lower()] = {
+        by_evidence[kind.name.lower()] = {
             "difference": rmse(ours.rating, truth) - rmse(current[kind].rating, truth), "low": low, "high": high,
         }  # fmt: skip
-    return found
+    return by_evidence
 
 
 def paired_interval(
@@ -94,7 +94,7 @@ def paired_interval(
 
 
 def error_by_chance(probability: Array) -> float:
-    """The calibration error that even true probabilities would show, for so few of them: the mean of |noise| by bin."""
+    """The calibration error to expect of true probabilities for this number of them: the mean |noise| of the bins."""
     order = np.argsort(probability, kind="stable")
     bins = np.array_split(order, min(CALIBRATION_BINS, max(len(order), 1)))
     noise = [
@@ -105,13 +105,13 @@ def error_by_chance(probability: Array) -> float:
 
 
 def most_by_chance(targets: float) -> float:
-    """The same where probabilities aren't at hand, at most: as if all were one half."""
+    """The upper bound of `error_by_chance` for a number of ratings: that of probabilities of one half."""
     return float(np.sqrt(2 / np.pi * 0.25 * CALIBRATION_BINS / max(targets, 1.0)))
 
 
-def most_evidence(found: Mapping[str, Any]) -> str:
-    """The kind of the most evidence among those that there are scores of."""
-    return next(name for name in reversed(TO_COMPARE) if name in found)
+def most_evidence(by_evidence: Mapping[str, Any]) -> str:
+    """The kind of the most evidence among the keys."""
+    return next(name for name in reversed(TO_COMPARE) if name in by_evidence)
 
 
 def _gain(
