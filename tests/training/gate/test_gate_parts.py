@@ -15,6 +15,8 @@ from training.gate.gate_checks import absolute, compared, cost, gain_kept
 from training.gate.gate_scores import error_by_chance
 from training.gate.gate_settings import GateSettings, add_gate_arguments, gate_settings
 from training.gate.kept_out import hash_position, keep_key, key_of_store, split
+from training.report.markdown import section_markdown
+from training.report.page import page
 
 LIMITS = GateSettings()
 
@@ -204,7 +206,9 @@ def test_the_page_of_a_verdict_is_text_whatever_it_says():
         "not_compared_because": "<script>", "settings": {"least_coverage": 0.85},
         "checks": [{"limit": "least_coverage", "passed": False, "told": "x < y"}],
     }  # fmt: skip
-    page = gate_report.html(found)
-    assert "<script" not in page
-    assert "X &lt; y" in page
-    assert "X < y" in gate_report.markdown(found)
+    section = gate_report.section(found)
+    shown = page("title", "lead", {}, [section])
+    assert "<script" not in shown
+    assert "X &lt; y" in shown
+    assert "X < y" in section_markdown(section)
+    assert "<script" not in section_markdown(section).replace("\\<", "")
