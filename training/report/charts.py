@@ -8,13 +8,15 @@ for screen readers, and every mark has its value as a tooltip.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from math import floor, isfinite, log10
+from math import ceil, floor, isfinite, log10
 
-WIDTH, LABELS, VALUES = 380, 158, 42
+WIDTH, LABELS, VALUES = 390, 158, 48
 """Width of a chart, of the labels to the left and of the numbers to the right; text is 12 high, in the same units."""
 ROW, TOP, BOTTOM = 22, 24, 34
 PLOT_HEIGHT = 190
 LONGEST_LABEL = 22
+CHARACTER = 6.6
+"""Width of a character on average."""
 TICKS = 5
 SHAPES = ("circle", "square", "diamond", "triangle", "bar")
 
@@ -192,12 +194,23 @@ def _tick(value: float) -> str:
 
 
 def _grid_x(scale: _Scale, top: float, bottom: float, ticks: Mapping[float, str] | None = None) -> str:
-    shown = ticks if ticks is not None else {value: _tick(value) for value in scale.ticks()}
-    return "".join(
-        f'<line class="grid" x1="{scale(at):.1f}" x2="{scale(at):.1f}" y1="{top}" y2="{bottom}"/>'
+    shown = list((ticks if ticks is not None else {value: _tick(value) for value in scale.ticks()}).items())
+    lines = [
+        f'<line class="grid" x1="{scale(at):.1f}" x2="{scale(at):.1f}" y1="{top}" y2="{bottom}"/>' for at, _ in shown
+    ]
+    texts = [
         f'<text class="tick" x="{scale(at):.1f}" y="{bottom + 16}" text-anchor="middle">{escape(text)}</text>'
-        for at, text in shown.items()
-    )
+        for at, text in shown[:: _stride(scale, shown)]
+    ]
+    return "".join([*lines, *texts])
+
+
+def _stride(scale: _Scale, ticks: Sequence[tuple[float, str]]) -> int:
+    """Every how many ticks are labelled, so that no label runs into the next."""
+    if len(ticks) < 2:
+        return 1
+    gap = abs(scale(ticks[1][0]) - scale(ticks[0][0]))
+    return ceil(CHARACTER * (max(len(text) for _, text in ticks) + 1) / gap)
 
 
 def _grid_y(scale: _Scale, left: float, right: float, percent: bool = False) -> str:
@@ -214,7 +227,8 @@ def _below(name: str, x: float, bottom: float) -> str:
 
 
 def _label(label: str, y: float) -> str:
-    short = label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
+    half = LONGEST_LABEL // 2
+    short = label if len(label) <= LONGEST_LABEL else f"{label[:half]}…{label[1 - half :]}"
     return f'<text class="label" x="0" y="{y + 4:g}">{escape(short)}<title>{escape(label)}</title></text>'
 
 
@@ -245,7 +259,7 @@ def _chart(title: str, description: str, height: float, body: Sequence[str], ser
     """The chart of a body and a legend below it."""
     legend, drop, x = [], 0.0, 0.0
     for line in series:
-        width = 22 + 6.6 * len(line.title)
+        width = 22 + CHARACTER * len(line.title)
         if x and x + width > WIDTH:
             drop, x = drop + 20, 0.0
         legend.append(_mark(line.style, x + 6, height + drop + 10, line.title))

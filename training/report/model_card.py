@@ -53,7 +53,7 @@ def model_card(
         member_attributes=_names(schema.member_attributes),
         movie_attributes=_names(schema.movie_attributes),
         grouped_attributes=[name for name in _names(schema.member_attributes) if name in groups],
-        libraries=libraries,
+        libraries=[f"{name} {number}" for name, number in sorted(libraries.items())],
         counts=counts,
         notes=notes,
         figures=table("known of the member", scores, FIGURES),

@@ -55,11 +55,11 @@ class Section:
     """The outcome of a check that the section is about; None where it is about none."""
 
 
-def table(first: str, rows: Rows, columns: Columns, page_only: bool = False) -> Table:
+def table(first: str, rows: Rows, columns: Columns, summary: str = "The numbers", page_only: bool = False) -> Table:
     """Those of the columns that any row has; a cell is empty where its row lacks the number."""
     shown = [(key, title) for key, title in columns if any(key in row for row in rows.values())]
     cells = [[name, *(_cell(key, row) for key, _ in shown)] for name, row in rows.items()]
-    return Table([first, *(title for _, title in shown)], cells, page_only=page_only)
+    return Table([first, *(title for _, title in shown)], cells, summary, page_only)
 
 
 def series(rows: Rows, columns: Sequence[tuple[str, str, int]]) -> list[Series]:

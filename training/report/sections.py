@@ -269,22 +269,23 @@ def _never_raters(comparison: Mapping[str, Any]) -> Section:
             digits=2, within=(0.0,),
         )
     ]  # fmt: skip
-    numbers = [table("fact", differences, (("difference", "difference"),))]
+    numbers = [table("fact", differences, (("difference", "difference"),), "Differences")]
     text = (
         f"A classifier tells {comparison['never_raters']:,.0f} never-raters from {comparison['raters']:,.0f} raters "
-        f"with an AUC of {comparison['auc']:.3f} (0.5 where they are alike). Where they differ much, trust these "
-        "figures less."
+        f"with an AUC of {comparison['auc']:.3f} (0.5 where they are alike)."
     )
     by_known = ", ".join(f"{name} {value:.3f}" for name, value in comparison["auc_by_known"].items())
     if by_known:
         text += f" Where just that is known of never-raters, beside raters seen with just that: {by_known}."
-    text += " The largest differences of never-raters' means from raters', in standard deviations"
+    text += (
+        " Where they differ much, trust these figures less. Below are the largest differences of never-raters' means "
+    )
+    text += "from raters', in standard deviations, and what the classifier goes by."
     if drivers:
         description = "Share of the classifier's gain."
         charts.append(bars("What the classifier goes by", description, comparison["drivers"], PRIOR))
-        numbers.append(table("fact", drivers, (("share", "share of the classifier's gain"),)))
-        text += ", and what the classifier goes by"
-    return Section("How members who never rate differ from raters", f"{text}:", numbers, charts)
+        numbers.append(table("fact", drivers, (("share", "share of the classifier's gain"),), "Shares of the gain"))
+    return Section("How members who never rate differ from raters", text, numbers, charts)
 
 
 def _reweighted(reweighted: Mapping[str, Any]) -> Section:
@@ -311,9 +312,9 @@ def _by_time(by_time: Mapping[str, Any]) -> Section:
         ("movie_mean_rmse", "movie mean after", BASE), ("before_rmse", "coldstart before", PRIOR),
         ("rmse", "coldstart after", OURS),
     )  # fmt: skip
-    numbers: list[Table] = [table("evidence", rows, BY_TIME)]
+    numbers: list[Table] = [table("evidence", rows, BY_TIME, "By evidence")]
     if by_time["movies"]:
-        numbers.append(table("movie", by_time["movies"], BY_TIME))
+        numbers.append(table("movie", by_time["movies"], BY_TIME, "By what is known of the movie"))
     return Section("By time", text, numbers, [_error_chart("Error by time", rows, shown)])
 
 

@@ -36,6 +36,8 @@ def test_the_figures_are_those_of_this_model(card, published: Published):
     counts = published.model.manifest.data
     for name in ("ratings", "raters", "plays", "movies", "members"):
         assert f"{counts[name]:,}" in card
+    for name, number in published.model.manifest.libraries.items():
+        assert re.search(rf"[ :]{name} {re.escape(number)}[,.]", card)
 
 
 def test_no_group_of_few_members_is_shown(card, published: Published):
