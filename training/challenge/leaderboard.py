@@ -11,6 +11,8 @@ from typing import Any
 
 from model.files.atomic_write import write_atomically
 from training.errors import DataError, Problem
+from training.report.markdown import table_markdown
+from training.report.parts import Table
 
 BOARD, TABLE, LOCK = "leaderboard.json", "leaderboard.md", ".leaderboard.lock"
 LONGEST_NAME = 40
@@ -38,7 +40,7 @@ def enter(folder: Path, entry: Entry) -> list[Entry]:
     with _locked(folder):
         entries = [*read(folder), entry]
         write_atomically(folder / BOARD, (json.dumps(entries, indent=1, sort_keys=True) + "\n").encode())
-        write_atomically(folder / TABLE, f"# Leaderboard\n\n{table(entries)}\n".encode())
+        write_atomically(folder / TABLE, f"# Leaderboard\n\n{table_markdown(board(entries))}\n".encode())
     return entries
 
 
@@ -66,8 +68,8 @@ def standing(entries: Sequence[Entry]) -> list[Entry]:
     return sorted(best.values(), key=lambda entry: (entry["quiz_rmse"], entry["name"]))
 
 
-def cells(entries: Sequence[Entry]) -> tuple[Sequence[str], list[list[str]]]:
-    """Titles and rows of the table."""
+def board(entries: Sequence[Entry]) -> Table:
+    """The standing as a table of a report."""
     rows = []
     for place, entry in enumerate(standing(entries), 1):
         quiz = [f"{entry['quiz_rmse']:.4f}", f"{entry['quiz_improvement_percent']:+.2f} %"]
@@ -75,14 +77,7 @@ def cells(entries: Sequence[Entry]) -> tuple[Sequence[str], list[list[str]]]:
         if TEST_SCORES[0] in entry:
             test = [f"{entry['test_rmse']:.4f}", f"{entry['test_improvement_percent']:+.2f} %"]
         rows.append([str(place), entry["name"], *quiz, *test, str(entry["tries"])])
-    return ("place", "name", "quiz RMSE", "over movie mean", "test RMSE", "over movie mean", "tries"), rows
-
-
-def table(entries: Sequence[Entry]) -> str:
-    """The standing as a Markdown table."""
-    titles, rows = cells(entries)
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return Table(("place", "name", "quiz RMSE", "over movie mean", "test RMSE", "over movie mean", "tries"), rows)
 
 
 def entry_of(

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from features.columns import MEMBER_ID, MOVIE_ID, RATING
-from features.movies import PRIOR_RATINGS
 from training.challenge.make import (
     ABOUT,
     ANSWERS,
@@ -23,7 +21,8 @@ from training.challenge.make import (
     QUESTIONS,
 )
 from training.errors import DataError, Problem
-from training.evaluation.scores import rmse
+from training.evaluation.baselines import movie_means
+from training.evaluation.scores import gain_percent, rmse
 
 ALL = "all"
 """The key of the scores over all kinds of evidence."""
@@ -49,12 +48,8 @@ def read_key(folder: Path) -> Key:
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         text = f"isn't the folder of a challenge, or not the whole of it: {type(error).__name__}"
         raise DataError([Problem(str(folder), text)]) from error
-    mean = float(ratings[RATING].mean())  # type: ignore[arg-type]
-    means = ratings.group_by(MOVIE_ID).agg(
-        (mean + (pl.col(RATING) - mean).sort().sum() / (pl.len() + PRIOR_RATINGS)).alias("movie_mean")
-    )
-    beside = answers.join(means, on=MOVIE_ID, how="left", maintain_order="left")
-    return Key(beside.with_columns(pl.col("movie_mean").fill_null(mean)), about)
+    means, _ = movie_means(ratings, answers[MOVIE_ID])
+    return Key(answers.with_columns(movie_mean=means), about)
 
 
 def read_answers(file: Path, key: Key) -> pl.Series:
@@ -129,7 +124,7 @@ def _scores(rows: pl.DataFrame) -> dict[str, float]:
         "questions": float(len(rows)),
         "rmse": error,
         "movie_mean_rmse": base,
-        "improvement_percent": 100 * (1 - error / base) if base > 0 and np.isfinite(base) else 0.0,
+        "improvement_percent": gain_percent(error, base),
     }
 
 

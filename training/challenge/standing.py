@@ -8,18 +8,10 @@ from training.challenge import leaderboard
 from training.challenge.answer import answers_of
 from training.challenge.score import ALL, Key, check_answers, read_key, read_questions, score
 from training.data.reading.tables import Tables
-from training.report.html import section, table
+from training.report.parts import Section
 
 NAME = "coldstart"
 """The name that versions are entered under."""
-
-
-@dataclass(frozen=True)
-class Section:
-    """A section of a report, for the terminal and for the page."""
-
-    markdown: str
-    html: str
 
 
 @dataclass(frozen=True)
@@ -45,13 +37,7 @@ class Standing:
             "This version doesn't take part: it learned from other data than the public part of the challenge, "
             "where it may have seen the answers."
         )  # fmt: skip
-        entries = leaderboard.read(self.folder)
-        titles, rows = leaderboard.cells(entries)
-        board = table(titles[1], [titles[0], *titles[2:]], {row[1]: [row[0], *row[2:]] for row in rows})
-        return Section(
-            markdown=f"## The challenge\n\n{outcome}\n\n{leaderboard.table(entries)}\n",
-            html=section("The challenge", outcome, board, wide=True),
-        )
+        return Section("The challenge", outcome, [leaderboard.board(leaderboard.read(self.folder))])
 
     def _enter(self, model: Model, tables: Tables, now: str) -> str:
         answers = answers_of(model, tables, read_questions(self.folder))

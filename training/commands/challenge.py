@@ -14,6 +14,7 @@ from training.challenge.make import DATA, PUBLIC, make_challenge, write_challeng
 from training.challenge.score import ALL, read_answers, read_key, read_questions, score
 from training.data.reading.tables import read_tables
 from training.errors import DataError, Problem
+from training.report.markdown import table_markdown
 from training.versions.offline import write_table
 from training.versions.serving import open_serving
 
@@ -83,7 +84,7 @@ def _score(arguments: argparse.Namespace) -> None:
     if name is not None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         entry = leaderboard.entry_of(name, now, scores["quiz"], scores.get("test"))
-        print(f"\n{leaderboard.table(leaderboard.enter(arguments.challenge, entry))}")
+        print(f"\n{table_markdown(leaderboard.board(leaderboard.enter(arguments.challenge, entry)))}")
 
 
 def _share(text: str) -> float:

@@ -65,9 +65,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             tables, data, arguments.at, arguments.seed, settings, usable_cores(), progress
         )  # fmt: skip
     arguments.out.mkdir(parents=True, exist_ok=True)
-    first = [against(evaluation, before, "an earlier evaluation")] if before else []
+    first = against(evaluation, before, "an earlier evaluation") if before else []
     for name, content in report_files(evaluation, notes, first).items():
         write_atomically(arguments.out / name, content)
-    print(markdown(evaluation, notes))
+    print(markdown(evaluation, notes, first))
     print(f"written to {arguments.out / 'report.md'}; report.html and report.json beside it tell the same")
     return ExitCode.DONE

@@ -19,6 +19,7 @@ from model.store.store import CANDIDATE, CURRENT, Store
 from training.errors import UsageError
 from training.gate import gate_report
 from training.gate.gate import RECORD
+from training.report.markdown import section_markdown
 from training.versions.compare import diff, text
 
 ACTIONS = ("list", "show", "diff", "promote", "candidate", "rollback", "prune", "sign")
@@ -127,7 +128,7 @@ def _show(store: Store, version: str) -> None:
     print(f"records {', '.join(store.records(version)) or 'none'}")
     print((folder / "report.md").read_text(encoding="utf-8"))
     if (record := store.read_record(version, RECORD)) is not None:
-        print(gate_report.markdown(json.loads(record)))
+        print(section_markdown(gate_report.section(json.loads(record))))
 
 
 def signer(path: Path) -> Callable[[Store, str], None]:

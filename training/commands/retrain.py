@@ -13,7 +13,7 @@ from model.cores import usable_cores
 from model.exit_codes import ExitCode
 from model.store.open import is_address, open_store
 from model.store.store import CURRENT, VERSIONS, Store
-from training.challenge.standing import Section, Standing
+from training.challenge.standing import Standing
 from training.commands.models import add_keeping, signer
 from training.commands.terminal import Progress, at_least
 from training.data.dataset import Dataset, make_dataset
@@ -29,7 +29,8 @@ from training.gate.gate import Gate
 from training.gate.gate_settings import GateSettings, add_gate_arguments, gate_settings
 from training.gate.kept_out import Split, keep_key, key_of_store, split
 from training.gate.settle import last_line, settle
-from training.report.markdown import markdown
+from training.report.markdown import markdown, section_markdown
+from training.report.parts import Section
 from training.settings import FitSettings, read_fit_settings, to_dict
 from training.versions.provenance import commit, fingerprint
 from training.versions.publish import Origin, publish
@@ -112,12 +113,13 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     progress("the gate")
     record = gate.decide(version, evaluation)
     challenge = _take_part(plan, inputs, version, origin.fingerprint, now)
-    pages = [section.html for section in challenge]
     serves = settle(
-        plan.store, record, evaluation, notes, pages, force=arguments.force, offer=arguments.candidate
+        plan.store, record, evaluation, notes, challenge, force=arguments.force, offer=arguments.candidate
     )  # fmt: skip
     plan.store.prune(arguments.keep, arguments.keep_days, time.time())
-    print(markdown(evaluation, notes), gate_report.markdown(record), *(part.markdown for part in challenge), sep="\n")
+    print(markdown(evaluation, notes))
+    for section in (gate_report.section(record), *challenge):
+        print(section_markdown(section), end="\n\n")
     print(f"{last_line(record, serving_version(plan.store))}; {progress.seconds:.0f} s")
     return ExitCode.DONE if serves else ExitCode.HELD_BACK
 

@@ -1,13 +1,16 @@
 """Simpler predictions of held-out ratings: means of all ratings, of the movie's, and of the movie's by group."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from features.attributes import group_count, groups
-from features.columns import RATING
+from features.columns import MOVIE_ID, RATING
 from features.movies import MEMBER, MOVIE
+from features.movies import PRIOR_RATINGS as MOVIE_PRIOR_RATINGS
 from features.pairs import PRIOR_NUMBERS
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from training.fit.fit_model import DEMEANED, Fit, half_of
@@ -30,6 +33,19 @@ def baselines(table: PairTable, rows: Rows) -> tuple[Array, Array]:
     means = np.array([fitted.prior.mean for fitted in table.out_of_fold.fitted])
     quality = np.stack([fitted.table["quality"].to_numpy() for fitted in table.out_of_fold.fitted])
     return means[fold], means[fold] + quality[fold, rows.movie]
+
+
+def movie_means(ratings: pl.DataFrame, movie_ids: Sequence[str] | pl.Series) -> tuple[Array, float]:
+    """Shrunk mean rating of each of N movies, (N,), and the mean of all ratings, which a movie without any gets.
+
+    `ratings` has movie_id and rating. A mean is shrunk as if MOVIE_PRIOR_RATINGS more ratings had been the mean of all;
+    what a movie's ratings lie above it is summed in ascending order, so that the order of rows changes no bit.
+    """
+    mean = float(ratings[RATING].mean())  # type: ignore[arg-type]
+    above = (pl.col(RATING) - mean).sort().sum()
+    means = ratings.group_by(MOVIE_ID).agg((mean + above / (pl.len() + MOVIE_PRIOR_RATINGS)).alias("mean"))
+    asked = pl.DataFrame({MOVIE_ID: movie_ids}).join(means, on=MOVIE_ID, how="left", maintain_order="left")
+    return asked["mean"].fill_null(mean).to_numpy(), mean
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from training.data.views import Views
 from training.errors import DataError, Problem
 from training.evaluation.baselines import baselines
 from training.evaluation.interval_scores import read
-from training.evaluation.scores import coverage, mean_width, rmse
+from training.evaluation.scores import coverage, gain_percent, mean_width, rmse
 from training.fit.fit_model import Fit, fit_model
 from training.fit.trees.pair_rows import PairTable, Rows
 from training.settings import FitSettings
@@ -188,7 +188,7 @@ def _scores(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) -> d
         "mean_rmse": rmse(mean, rows.rating),
         "movie_mean_rmse": simple,
         "rmse": error,
-        "gain_percent": 100 * (1 - error / simple) if simple else 0.0,
+        "gain_percent": gain_percent(error, simple),
         "bias": float(np.mean(rating - rows.rating)),
         "coverage": coverage(lower, upper, rows.rating),
         "mean_width": mean_width(lower, upper, np.unique(table.data.ratings[RATING].to_numpy())),

@@ -19,6 +19,8 @@ from training.evaluation.scores import (
     calibration_error,
     coverage,
     fixed_interval,
+    gain_interval,
+    gain_percent,
     mean_absolute_error,
     mean_width,
     rank_correlation,
@@ -26,7 +28,7 @@ from training.evaluation.scores import (
     rmse,
     weighted_rmse,
 )
-from training.evaluation.slices import Told, by_group, by_popularity, gain_interval
+from training.evaluation.slices import Told, by_group, by_popularity
 from training.fit.fit_model import Fit
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 
@@ -102,9 +104,7 @@ def _scores(
         fit.table.views.member[view], rating, movie_mean, truth, np.random.default_rng([seed, 9])
     )  # fmt: skip
     scores |= {"gain_percent_low": low, "gain_percent_high": high}
-    scores["gain_percent"] = (
-        100 * (1 - scores["rmse"] / scores["movie_mean_rmse"]) if scores["movie_mean_rmse"] else 0.0
-    )
+    scores["gain_percent"] = gain_percent(scores["rmse"], scores["movie_mean_rmse"])
     return scores
 
 

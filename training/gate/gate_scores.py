@@ -4,22 +4,28 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from features.columns import MOVIE_ID, RATING
-from features.movies import PRIOR_RATINGS
+from features.columns import RATING
 from features.schema import Scale
 from model.facts.evidence import MemberEvidence
 from training.data.reading.tables import Tables
-from training.evaluation.scores import CALIBRATION_BINS, calibration_error, coverage, fixed_interval, mean_width, rmse
-from training.evaluation.slices import gain_interval
+from training.evaluation.baselines import movie_means
+from training.evaluation.scores import (
+    CALIBRATION_BINS,
+    calibration_error,
+    coverage,
+    difference_interval,
+    fixed_interval,
+    gain_interval,
+    gain_percent,
+    mean_width,
+    rmse,
+)
 from training.gate.questions import Answers, Questions
 
 Array = NDArray[np.float64]
 
-RESAMPLES = 2000
-LEVEL = 0.95
 TO_COMPARE = ("nothing", "attributes", "plays", "attributes_and_plays")
 """Kinds of evidence, from the least to the most."""
 
@@ -32,7 +38,7 @@ def scores(
     random: np.random.Generator,
 ) -> dict[str, dict[str, float]]:
     """Scores of a version for each kind of evidence, beside the mean and the movie means of the training ratings."""
-    means, mean = _movie_means(questions, training)
+    means, mean = movie_means(training.ratings, questions.movie_ids)
     steps, by_evidence = training.ratings[RATING].unique().sort().to_numpy(), {}
     for kind, predicted in answers.items():
         asked = questions.by_evidence[kind]
@@ -71,26 +77,11 @@ def differences(
             continue
         asked = questions.by_evidence[kind]
         truth = questions.truth[asked]
-        low, high = paired_interval(questions.member[asked], ours.rating, current[kind].rating, truth, random)
+        low, high = difference_interval(questions.member[asked], ours.rating, current[kind].rating, truth, random)
         by_evidence[kind.name.lower()] = {
             "difference": rmse(ours.rating, truth) - rmse(current[kind].rating, truth), "low": low, "high": high,
         }  # fmt: skip
     return by_evidence
-
-
-def paired_interval(
-    member: NDArray[np.int64], ours: Array, theirs: Array, truth: Array, random: np.random.Generator
-) -> tuple[float, float]:
-    """The 95 % interval of the difference of two RMSEs over (N,) ratings, by drawing members with replacement."""
-    _, place = np.unique(member, return_inverse=True)
-    people = int(place.max()) + 1
-    count = np.bincount(place).astype(np.float64)
-    first, second = (np.bincount(place, weights=(one - truth) ** 2) for one in (ours, theirs))
-    drawn = random.multinomial(people, np.full(people, 1 / people), size=RESAMPLES).astype(np.float64)
-    ratings = drawn @ count
-    found = np.sqrt((drawn @ first) / ratings) - np.sqrt((drawn @ second) / ratings)
-    low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
 
 
 def error_by_chance(probability: Array) -> float:
@@ -118,16 +109,5 @@ def _gain(
     member: NDArray[np.int64], rating: Array, movie_mean: Array, truth: Array, random: np.random.Generator
 ) -> dict[str, float]:
     low, high = gain_interval(member, rating, movie_mean, truth, random)
-    base = rmse(movie_mean, truth)
-    gain = 100 * (1 - rmse(rating, truth) / base) if base else 0.0
+    gain = gain_percent(rmse(rating, truth), rmse(movie_mean, truth))
     return {"gain_percent": gain, "gain_percent_low": low, "gain_percent_high": high}
-
-
-def _movie_means(questions: Questions, learned: Tables) -> tuple[Array, float]:
-    """(N,) shrunk mean of each movie asked about, over the ratings that were learned from, and their mean."""
-    mean = float(learned.ratings[RATING].mean())  # type: ignore[arg-type]
-    means = learned.ratings.group_by(MOVIE_ID).agg(
-        (mean + (pl.col(RATING) - mean).sort().sum() / (pl.len() + PRIOR_RATINGS)).alias("mean")
-    )
-    asked = pl.DataFrame({MOVIE_ID: questions.movie_ids}).join(means, on=MOVIE_ID, how="left", maintain_order="left")
-    return asked["mean"].fill_null(mean).to_numpy(), mean

@@ -10,6 +10,7 @@ from training.gate import gate_report
 from training.gate.gate import RECORD
 from training.report import comparison
 from training.report.page import html
+from training.report.parts import Section
 
 PAGE = "report.html"
 """Name of the store's record of the version's report page."""
@@ -20,15 +21,15 @@ def settle(
     record: dict[str, Any],
     evaluation: Mapping[str, Any],
     notes: Sequence[str],
-    sections: Sequence[str] = (),
+    sections: Sequence[Section] = (),
     *,
     force: bool,
     offer: bool,
 ) -> bool:
     """Record the decision and the report page, then let a version that passed, or is forced, serve.
 
-    `offer` makes it the candidate instead; `sections` are HTML for the page. Returns whether it passed or was forced.
-    A version that wasn't gets no label: a service may send some calls to a candidate.
+    `offer` makes it the candidate instead; `sections` are further ones for the page. Returns whether it passed or was
+    forced. A version that wasn't gets no label: a service may send some calls to a candidate.
     """
     version = record["version"]
     record["forced"] = force and not record["passed"]
@@ -58,13 +59,13 @@ def _page(
     record: Mapping[str, Any],
     evaluation: Mapping[str, Any],
     notes: Sequence[str],
-    sections: Sequence[str],
+    sections: Sequence[Section],
 ) -> str:
     """The report page with the gate's section, further sections, and a comparison with the version that served."""
-    first = [gate_report.html(record), *sections]
+    first = [gate_report.section(record), *sections]
     if before := _report_of(store, record["compared_with"]):
         name = f"version {record['compared_with']}, which served before"
-        first.append(comparison.against(evaluation, before, name))
+        first += comparison.against(evaluation, before, name)
     return html(evaluation, notes, first)
 
 

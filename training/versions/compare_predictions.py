@@ -12,6 +12,7 @@ from features.values.attribute_value import WrongKind, encode_attribute
 from model.facts.facts import MemberFacts
 from model.facts.member_table import MemberTable
 from model.prediction.model import Model
+from training.evaluation.scores import spearman
 
 MEMBERS, MOVIES = 200, 1000
 """Members and movies that are compared at most, at even distances of all."""
@@ -141,8 +142,7 @@ def _rank_correlation(first: Array, second: Array) -> float:
     """Spearman's; 1 where a version predicts the same for all movies, as then it disagrees with nothing."""
     if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return 1.0
-    ranks = [pl.Series(values).rank().to_numpy() for values in (first, second)]
-    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
+    return float(pl.DataFrame({"first": first, "second": second}).select(spearman("first", "second")).item())
 
 
 def _best(rating: Array) -> list[int]:

@@ -9,12 +9,14 @@ import pytest
 
 from model.store.store import Store
 from training.errors import DataError
-from training.evaluation.scores import calibration_error
+from training.evaluation.scores import calibration_error, difference_interval
 from training.gate import gate_report
 from training.gate.gate_checks import absolute, compared, cost, gain_kept
-from training.gate.gate_scores import error_by_chance, paired_interval
+from training.gate.gate_scores import error_by_chance
 from training.gate.gate_settings import GateSettings, add_gate_arguments, gate_settings
 from training.gate.kept_out import hash_position, keep_key, key_of_store, split
+from training.report.markdown import section_markdown
+from training.report.page import page
 
 LIMITS = GateSettings()
 
@@ -77,14 +79,14 @@ def test_the_interval_of_a_difference_holds_the_truth_as_often_as_it_says():
         member = np.repeat(np.arange(80), 10)
         truth = np.repeat(random.normal(0, 1, 80), 10) + random.normal(0, 1, 800)
         ours, theirs = truth + random.normal(0, 1, 800), truth + random.normal(0, 1, 800)
-        low, high = paired_interval(member, ours, theirs, truth, random)
+        low, high = difference_interval(member, ours, theirs, truth, random)
         held += low <= 0 <= high
     assert 50 <= held <= 60
 
 
 def test_equal_predictions_do_not_differ():
     member, truth = np.repeat(np.arange(30), 3), np.ones(90)
-    assert paired_interval(member, truth + 1, truth + 1, truth, np.random.default_rng(0)) == (0.0, 0.0)
+    assert difference_interval(member, truth + 1, truth + 1, truth, np.random.default_rng(0)) == (0.0, 0.0)
 
 
 def test_the_error_that_chance_gives_is_that_of_true_probabilities():
@@ -204,7 +206,9 @@ def test_the_page_of_a_verdict_is_text_whatever_it_says():
         "not_compared_because": "<script>", "settings": {"least_coverage": 0.85},
         "checks": [{"limit": "least_coverage", "passed": False, "told": "x < y"}],
     }  # fmt: skip
-    page = gate_report.html(found)
-    assert "<script" not in page
-    assert "X &lt; y" in page
-    assert "X < y" in gate_report.markdown(found)
+    section = gate_report.section(found)
+    shown = page("title", "lead", {}, [section])
+    assert "<script" not in shown
+    assert "X &lt; y" in shown
+    assert "X < y" in section_markdown(section)
+    assert "<script" not in section_markdown(section).replace("\\<", "")
