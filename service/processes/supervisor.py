@@ -24,7 +24,7 @@ from service.telemetry.logs import log_event
 from service.telemetry.merging import MergedMetrics
 from service.telemetry.metrics.supervisor_metrics import SupervisorMetrics
 
-WORKER_COMMAND = (sys.executable, "-m", "service.processes.worker")
+WORKER_COMMAND = (sys.executable, "-P", "-m", "service.processes.worker")
 MARGIN_SECONDS = 5.0
 """How long after the grace period a worker may take to end before it is killed."""
 TRIES = 3

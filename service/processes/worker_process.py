@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from service.processes.control_channel import Order, Report, SupervisorEnd
@@ -27,6 +30,12 @@ def delay_seconds(quick_deaths: int) -> float:
     """Exponential backoff before the next start, after consecutive deaths at the start."""
     doublings = min(quick_deaths - 1, 20)  # more would overflow, and are long past the longest delay
     return 0.0 if quick_deaths == 0 else min(FIRST_DELAY_SECONDS * 2.0**doublings, LONGEST_DELAY_SECONDS)
+
+
+def _environment() -> dict[str, str]:
+    """The environment of a worker, which imports from where this process does, whatever the current folder holds."""
+    folders = [str(Path(folder).absolute()) for folder in sys.path]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(folders)}
 
 
 class Worker:
@@ -134,6 +143,7 @@ class Worker:
                     *self._command,
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
+                    env=_environment(),
                     process_group=0,  # else Ctrl-C in a terminal would reach it before the supervisor decides
                 )
         except OSError as error:
