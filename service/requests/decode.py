@@ -18,7 +18,6 @@ from service.requests.limits import ATTRIBUTES, DEFAULT_PAGE_SIZE, ID_LENGTH, MO
 from service.requests.page_tokens import page_offset
 from service.requests.violations import Violations
 
-
 UNKNOWN: tuple[int, Attribute | None] = (-1, None)
 """Stands for an attribute that is not in the model's schema."""
 
