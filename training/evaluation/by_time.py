@@ -21,8 +21,8 @@ from training.data.reading.tables import Tables
 from training.data.views import Views
 from training.errors import DataError, Problem
 from training.evaluation.baselines import mean_baselines
-from training.evaluation.interval_scores import intervals_and_probabilities
-from training.evaluation.scores import coverage, gain_percent, mean_width, rmse
+from training.evaluation.interval_scores import predicted_ratings
+from training.evaluation.scores import gain_percent, rmse
 from training.fit.fit_model import Fit, fit_model
 from training.fit.trees.pair_rows import PairTable, Rows
 from training.settings import FitSettings
@@ -181,20 +181,12 @@ def _rows(table: PairTable) -> Rows:
 
 def _scores(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) -> dict[str, float]:
     predictions = fit.predict(table, replace(rows, evidence=np.full(len(rows), int(member))))
-    lower, upper, _ = intervals_and_probabilities(fit, predictions, member)
-    mean, movie_mean = mean_baselines(table, rows)
-    low, high = table.data.schema.scale.low, table.data.schema.scale.high
-    rating, movie_mean = np.clip(predictions.rating, low, high), np.clip(movie_mean, low, high)
-    error, simple = rmse(rating, rows.rating), rmse(movie_mean, rows.rating)
-    return {
-        "targets": float(len(rows)),
-        "mean_rmse": rmse(mean, rows.rating),
-        "movie_mean_rmse": simple,
-        "rmse": error,
-        "gain_percent": gain_percent(error, simple),
-        "bias": float(np.mean(rating - rows.rating)),
-        "coverage": coverage(lower, upper, rows.rating),
-        "mean_width": mean_width(lower, upper, np.unique(table.data.ratings[RATING].to_numpy())),
+    predicted, _ = predicted_ratings(fit, table, predictions, member)
+    scores = predicted.scores()
+    return scores | {
+        "mean_rmse": rmse(mean_baselines(table, rows)[0], rows.rating),
+        "gain_percent": gain_percent(scores["rmse"], scores["movie_mean_rmse"]),
+        "bias": float(np.mean(predicted.rating - rows.rating)),
     }
 
 

@@ -6,12 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.columns import RATING
 from features.movies import MOVIE
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from training.evaluation.baselines import group_means, lightgbm_alone, mean_baselines
 from training.evaluation.curves import curves
-from training.evaluation.interval_scores import interval_scores, intervals_and_probabilities, most_evidence
+from training.evaluation.interval_scores import (
+    interval_scores,
+    intervals_and_probabilities,
+    most_evidence,
+    predicted_ratings,
+)
 from training.evaluation.learning_curve import learning_curve
 from training.evaluation.never_rater_differences import never_rater_differences
 from training.evaluation.scores import (
@@ -28,7 +32,7 @@ from training.evaluation.scores import (
     rmse,
     weighted_rmse,
 )
-from training.evaluation.slices import PredictedRatings, by_group, by_popularity
+from training.evaluation.slices import by_group, by_popularity
 from training.fit.fit_model import Fit
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 
@@ -78,25 +82,20 @@ def _scores(
 ) -> dict[str, float]:
     """Scores from one kind of evidence; `simpler` are predictions (N,) of the same ratings by other models, by name."""
     scale, view = fit.table.data.schema.scale, predictions.rows.view
-    predicted, probability = _predicted(fit, predictions, member)
+    predicted, probability = predicted_ratings(fit, fit.table, predictions, member)
     truth, rating, movie_mean = predicted.truth, predicted.rating, predicted.movie_mean
     mean = _cut(mean_baselines(fit.table, predictions.rows)[0], fit)
     enjoyed = truth >= scale.enjoyed_from
     ends = fixed_interval(movie_mean, truth, scale.low, scale.high)
-    scores = {
-        "targets": float(len(truth)),
+    scores = predicted.scores() | {
         "mean_rmse": rmse(mean, truth),
-        "movie_mean_rmse": rmse(movie_mean, truth),
         "prior_rmse": rmse(_cut(predictions.prior, fit), truth),
-        "rmse": rmse(rating, truth),
         "mae": mean_absolute_error(rating, truth),
         "movie_mean_mae": mean_absolute_error(movie_mean, truth),
         "rank_correlation": rank_correlation(view, rating, truth),
         "movie_mean_rank_correlation": rank_correlation(view, movie_mean, truth),
         "ranking_gain": ranking_gain(view, rating, truth, scale.low),
         "movie_mean_ranking_gain": ranking_gain(view, movie_mean, truth, scale.low),
-        "coverage": coverage(predicted.lower, predicted.upper, truth),
-        "mean_width": mean_width(predicted.lower, predicted.upper, predicted.steps),
         "movie_mean_coverage": coverage(*ends, truth),
         "movie_mean_width": mean_width(*ends, predicted.steps),
         "enjoyed_auc": area_under_curve(enjoyed, probability),
@@ -136,28 +135,18 @@ def _reweighted(fit: Fit) -> dict[str, Any]:
     }
 
 
-def _predicted(fit: Fit, predictions: OutOfFoldPredictions, member: MemberEvidence) -> tuple[PredictedRatings, Array]:
-    """The predictions beside the ratings given, and the probabilities to enjoy (N,)."""
-    lower, upper, probability = intervals_and_probabilities(fit, predictions, member)
-    movie_mean = _cut(mean_baselines(fit.table, predictions.rows)[1], fit)
-    steps = np.unique(fit.table.data.ratings[RATING].to_numpy())
-    return PredictedRatings(
-        predictions.rows.rating, _cut(predictions.rating, fit), movie_mean, lower, upper, steps
-    ), probability
-
-
 def _popularity(fit: Fit) -> list[dict[str, float]]:
     member = most_evidence(fit)
     predictions = fit.predictions[member, MovieEvidence.RATED]
     counts = np.bincount(fit.table.data.ratings[MOVIE].to_numpy(), minlength=len(fit.table.data.movie_ids))
-    return by_popularity(counts[predictions.rows.movie], _predicted(fit, predictions, member)[0])
+    return by_popularity(counts[predictions.rows.movie], predicted_ratings(fit, fit.table, predictions, member)[0])
 
 
 def _groups(fit: Fit) -> dict[str, dict[str, dict[str, float]]]:
     evidence, data = most_evidence(fit), fit.table.data
     predictions = fit.predictions[evidence, MovieEvidence.RATED]
     member = fit.table.views.member[predictions.rows.view]
-    predicted, _ = _predicted(fit, predictions, evidence)
+    predicted, _ = predicted_ratings(fit, fit.table, predictions, evidence)
     return {
         attribute.name: by_group(attribute, data.attributes[member, place], member, predicted)
         for place, attribute in enumerate(data.schema.member_attributes)

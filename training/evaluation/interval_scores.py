@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 from features.columns import RATING
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import FAR, PLAY_BINS
+from training.evaluation.baselines import mean_baselines
 from training.evaluation.scores import coverage, mean_width, rmse
+from training.evaluation.slices import PredictedRatings
 from training.fit.calibration.held_out import predict_intervals
 from training.fit.fit_model import Fit
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
+from training.fit.trees.pair_rows import PairTable
 
 Array = NDArray[np.float64]
 
@@ -36,6 +39,18 @@ def intervals_and_probabilities(
         fit.core.calibration, member, rating, predictions.deviation, movie, predictions.plays,
         predictions.extrapolation, scale,
     )  # fmt: skip
+
+
+def predicted_ratings(
+    fit: Fit, table: PairTable, predictions: OutOfFoldPredictions, member: MemberEvidence
+) -> tuple[PredictedRatings, Array]:
+    """Predictions of the table's rows within the scale, beside the ratings given, and their probabilities to enjoy."""
+    scale = fit.table.data.schema.scale
+    lower, upper, probability = intervals_and_probabilities(fit, predictions, member)
+    movie_mean = mean_baselines(table, predictions.rows)[1]
+    rating, movie_mean = (np.clip(values, scale.low, scale.high) for values in (predictions.rating, movie_mean))
+    steps = np.unique(fit.table.data.ratings[RATING].to_numpy())
+    return PredictedRatings(predictions.rows.rating, rating, movie_mean, lower, upper, steps), probability
 
 
 def most_evidence(fit: Fit) -> MemberEvidence:

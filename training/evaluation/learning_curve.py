@@ -12,9 +12,7 @@ from features.movies import MOVIE
 from features.plays import VIEW
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from training.data.views import Views
-from training.evaluation.baselines import mean_baselines
-from training.evaluation.interval_scores import intervals_and_probabilities
-from training.evaluation.scores import coverage, mean_width, rmse
+from training.evaluation.interval_scores import predicted_ratings
 from training.fit.fit_model import Fit
 from training.fit.trees.pair_rows import Rows
 
@@ -55,27 +53,18 @@ def learning_curve(fit: Fit, member: MemberEvidence, seed: int) -> list[dict[str
         return []
     table = fit.of_views(nested.views, np.tile(fit.table.out_of_fold.fold[nested.owner], len(nested.shown)))
     targets = _targets(fit.table.views, nested.owner, random)
-    scale, steps = fit.table.data.schema.scale, np.unique(fit.table.data.ratings[RATING].to_numpy())
-    truth = targets[RATING].to_numpy()
     points = []
     for level, shown in enumerate(nested.shown):
         kind = member if shown != 0 else _without_plays(member)
         predictions = fit.predict(table, _rows(targets, level * len(nested.owner), kind))
-        lower, upper, _ = intervals_and_probabilities(fit, predictions, kind)
-        rating = np.clip(predictions.rating, scale.low, scale.high)
-        means = np.clip(mean_baselines(table, predictions.rows)[1], scale.low, scale.high)
         plays = nested.views.play_count[level * len(nested.owner) : (level + 1) * len(nested.owner)]
         points.append(
             {
                 "plays": "all" if shown is None else f"{shown}",
                 "plays_from": float(plays.mean()),
                 "members": float(len(nested.owner)),
-                "targets": float(len(truth)),
-                "movie_mean_rmse": rmse(means, truth),
-                "rmse": rmse(rating, truth),
-                "coverage": coverage(lower, upper, truth),
-                "mean_width": mean_width(lower, upper, steps),
             }
+            | predicted_ratings(fit, table, predictions, kind)[0].scores()
         )
     return points
 

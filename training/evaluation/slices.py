@@ -36,11 +36,11 @@ class PredictedRatings:
     steps: Array
     """(S,) the distinct ratings of the data, ascending."""
 
-    def scores(self, chosen: NDArray[np.bool_]) -> dict[str, float]:
-        """Errors and quality of intervals where the mask (N,) is true."""
+    def scores(self, chosen: NDArray[np.bool_] | slice = slice(None)) -> dict[str, float]:
+        """Number of ratings, RMSE of both predictions, coverage and mean width: of all rows, or of a mask (N,)."""
         truth, lower, upper = self.truth[chosen], self.lower[chosen], self.upper[chosen]
         return {
-            "targets": float(chosen.sum()),
+            "targets": float(len(truth)),
             "movie_mean_rmse": rmse(self.movie_mean[chosen], truth),
             "rmse": rmse(self.rating[chosen], truth),
             "coverage": coverage(lower, upper, truth),
