@@ -11,9 +11,9 @@ import numpy as np
 
 from features.schema import Schema
 from model.artifact import serialization
-from model.artifact.consistency import check_catalogue, check_schema
+from model.artifact.consistency import check_every_kind, check_finite
 from model.artifact.golden import GOLDEN, check_golden, golden_to_bytes
-from model.errors import ArtifactError, Reason, WrongForest
+from model.errors import ArtifactError, Reason
 from model.facts.catalogue import Catalogue
 from model.facts.member_table import FILES, KINDS, MemberTable
 from model.files.checked_array import CheckedArray, piece_count, piece_hashes
@@ -116,8 +116,8 @@ def open_version(folder: Path, verify: Verify | None = None) -> Opened:
 def load_model(folder: Path, verify: Verify | None = None) -> Model:
     """The model in a version's folder; raises ArtifactError, as `open_version` and `Opened.model` do.
 
-    LightGBM ends the whole process over some texts. Those that break the rules of `forest_text` never get to it; a
-    service still tries a version in a process of its own first (`trial`).
+    LightGBM ends the process, or never returns, for some texts of forests under a manifest that fits. So a service
+    tries each version in a disposable process first (`model.artifact.trial`).
     """
     return open_version(folder, verify).model()
 
@@ -125,15 +125,18 @@ def load_model(folder: Path, verify: Verify | None = None) -> Model:
 def _model(files: Mapping[str, bytes], members: MemberTable, version: str, manifest: Manifest, run: Run) -> Model:
     """A model of the contents of its files."""
     schema = _read("schema.json", lambda: Schema.from_dict(serialization.from_json(files["schema.json"])))
-    _read("schema.json", lambda: check_schema(schema))
+    _read("schema.json", lambda: check_finite(schema, "schema"))
     catalogue = _read("catalogue.npz", lambda: serialization.catalogue_from_bytes(files["catalogue.npz"]))
-    _read("catalogue.npz", lambda: check_catalogue(catalogue, schema))
-    core = _read("the core", lambda: serialization.core_from_files(files, schema, len(catalogue)))
-    return Model(
+    for name in ("release_year", "genres", "attributes"):
+        _read("catalogue.npz", lambda name=name: check_finite(getattr(catalogue, name), name))  # type: ignore[misc]
+    core = _read("the core", lambda: serialization.core_from_files(files, schema))
+    model = Model(
         version=version, schema=schema, manifest=manifest, run=run,
         members=replace(members, catalogue=len(catalogue)), catalogue=catalogue,
         **{field.name: getattr(core, field.name) for field in fields(core)},
     )  # fmt: skip
+    _read("the core", lambda: check_every_kind(model))
+    return model
 
 
 def _as_loaded(contents: Mapping[str, bytes], members: MemberTable) -> Model:
@@ -145,8 +148,6 @@ def _read(name: str, read: Callable[[], Read], reason: Reason = "content") -> Re
     """What is read, or an ArtifactError that names the file; our own errors' words say more than their type."""
     try:
         return read()
-    except WrongForest as error:
-        raise ArtifactError(f"trees.txt can't be read as a model's: {error}", "trees") from error
     except (ArtifactError, MemoryError):
         raise
     except Exception as error:

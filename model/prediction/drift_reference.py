@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from model.prediction.predictions import Predictions
 
 Array = NDArray[np.float64]
 
-TOLD = ("rating", "interval_width", "extrapolation")
+PREDICTION_QUANTITIES = ("rating", "interval_width", "extrapolation")
 """What is watched of predictions: place of the rating on the scale and width as a share of it, both 0 to 1, and
 extrapolation."""
 BEYOND_FAR = len(FAR)
@@ -71,15 +72,17 @@ class Reference:
 
     @staticmethod
     def from_dict(given: Mapping[str, Any]) -> "Reference":
-        """The reference that `to_dict` wrote; raises KeyError, TypeError or AttributeError for anything else."""
+        """The reference that `to_dict` wrote; else raises ValueError, KeyError, TypeError or AttributeError."""
         attributes = [
-            AttributeShares(one["position"], tuple(one["edges"]), tuple(one["shares"])) for one in given["attributes"]
+            AttributeShares(entry["position"], *_histogram(entry["edges"], entry["shares"], further=2))
+            for entry in given["attributes"]
         ]
-        plays = PlayShares(tuple(given["plays"]["edges"]), tuple(given["plays"]["shares"]))
-        predictions = {
-            name: PredictionShares(tuple(one["edges"]), {kind: tuple(shares) for kind, shares in one["shares"].items()})
-            for name, one in given["predictions"].items()
-        }
+        plays = PlayShares(*_histogram(given["plays"]["edges"], given["plays"]["shares"], further=1))
+        predictions = {}
+        for name in PREDICTION_QUANTITIES:
+            entry = given["predictions"][name]
+            shares = {kind: _histogram(entry["edges"], own, further=1)[1] for kind, own in entry["shares"].items()}
+            predictions[name] = PredictionShares(tuple(entry["edges"]), shares)
         return Reference(tuple(attributes), plays, predictions)
 
     def binning(self, schema: Schema) -> "Binning":
@@ -122,12 +125,21 @@ class Binning:
         return [found[start:end] for start, end in zip(self._starts[:-1], self._starts[1:], strict=True)]
 
 
+def _histogram(
+    edges: Sequence[float], shares: Sequence[float], further: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Edges and shares, if these are positive and as many as there are edges and `further` bins; else ValueError."""
+    if any(low >= high for low, high in pairwise(edges)) or len(shares) != len(edges) + further or min(shares) <= 0:
+        raise ValueError("the reference isn't one of histograms")
+    return tuple(edges), tuple(shares)
+
+
 def in_bins(values: Array, edges: Sequence[float]) -> NDArray[np.int64]:
     """(E + 1,) how many values are at most each of the ascending edges and above those before, and beyond all."""
     return np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1)
 
 
-def told(answers: Sequence[Predictions], scale: Scale) -> dict[str, Array]:
+def prediction_quantities(answers: Sequence[Predictions], scale: Scale) -> dict[str, Array]:
     """What is watched of the predictions of members, by the names in TOLD; of a member one extrapolation."""
     movie, rating, lower, upper = (
         np.concatenate([getattr(one, name) for one in answers])
