@@ -96,4 +96,4 @@ class Schema:
 
 def _attributes(given: list[dict[str, Any]]) -> tuple[Attribute, ...]:
     lists = ("categories", "knots", "shares")
-    return tuple(Attribute(**{**one, **{name: tuple(one.get(name, ())) for name in lists}}) for one in given)
+    return tuple(Attribute(**entry | {name: tuple(entry.get(name, ())) for name in lists}) for entry in given)

@@ -151,8 +151,8 @@ def _read(name: str, read: Callable[[], Read], reason: Reason = "content") -> Re
     except (ArtifactError, MemoryError):
         raise
     except Exception as error:
-        told = str(error) if type(error) is ValueError else type(error).__name__
-        raise ArtifactError(f"{name} can't be read as a model's: {told}", reason) from error
+        cause = str(error) if type(error) is ValueError else type(error).__name__
+        raise ArtifactError(f"{name} can't be read as a model's: {cause}", reason) from error
 
 
 def _checked(folder: Path, name: str, manifest: Manifest) -> bytes:

@@ -62,9 +62,9 @@ def _answers(model: Model, arrays: Arrays) -> Arrays:
         2000.0, arrays["genres"], np.full(len(model.schema.movie_attributes), np.nan, np.float32)
     )  # fmt: skip
     movies: list[Movie] = [*arrays["rows"].tolist(), described, None]
-    found = [model.predict(member, movies) for member in _stored(arrays, len(model.schema.member_attributes))]
-    whole = Predictions.join(found, found[0].member_evidence)
-    evidence = np.array([one.member_evidence for one in found], np.int64)
+    predictions = [model.predict(member, movies) for member in _stored(arrays, len(model.schema.member_attributes))]
+    whole = Predictions.join(predictions, predictions[0].member_evidence)
+    evidence = np.array([member.member_evidence for member in predictions], np.int64)
     return {name: getattr(whole, name) for name in ARRAYS} | {"member_evidence": evidence}
 
 
@@ -72,9 +72,9 @@ def _stored(arrays: Arrays, width: int) -> Iterator[MemberFacts]:
     ends = np.cumsum(arrays["plays"])
     attributes = arrays["attributes"].reshape(len(ends), width)
     for number, (end, plays) in enumerate(zip(ends.tolist(), arrays["plays"].tolist(), strict=True)):
-        one = slice(end - plays, end)
+        own = slice(end - plays, end)
         yield MemberFacts(
-            attributes[number], arrays["movies"][one], arrays["completion"][one], arrays["age_days"][one]
+            attributes[number], arrays["movies"][own], arrays["completion"][own], arrays["age_days"][own]
         )  # fmt: skip
 
 

@@ -44,8 +44,8 @@ def core_to_files(core: Core, schema: Schema) -> dict[str, bytes]:
     arrays |= {name: getattr(prior, name) for name in ("movies", "average_member", "movie_variance")}
     arrays |= _description_arrays("description", prior.description)
     for evidence, head in prior.heads.items():
-        arrays |= {f"head.{int(evidence)}.{name}": getattr(head, name) for name in _HEAD_ARRAYS}
-    arrays |= {f"followed.{int(evidence)}": share for evidence, share in prior.followed.items()}
+        arrays |= {f"head.{int(evidence)}.{name}": getattr(head, own) for name, own in _HEAD_ARRAYS.items()}
+    arrays |= {f"followed.{int(evidence)}": weights for evidence, weights in prior.shrinkage.items()}
     arrays |= {f"spread.{int(evidence)}": spread for evidence, spread in prior.spread.items()}
     for evidence, offsets in core.offsets.items():
         arrays[f"offset.{int(evidence)}"] = offsets.movies
@@ -85,7 +85,7 @@ def core_from_files(files: Mapping[str, bytes], schema: Schema) -> Core:
     heads = {
         MemberEvidence(int(kind)): KernelRegression(
             gamma=float(gamma),
-            **{name: arrays[f"head.{kind}.{name}"] for name in _HEAD_ARRAYS},
+            **{own: arrays[f"head.{kind}.{name}"] for name, own in _HEAD_ARRAYS.items()},
         )
         for kind, gamma in numbers["gammas"].items()
     }
@@ -101,7 +101,7 @@ def core_from_files(files: Mapping[str, bytes], schema: Schema) -> Core:
         description=_description(arrays, "description", year),
         average_member=arrays["average_member"],
         heads=heads,
-        followed={
+        shrinkage={
             kind: arrays[f"followed.{int(kind)}"] for kind in MemberEvidence if f"followed.{int(kind)}" in arrays
         },
         spread={kind: arrays[f"spread.{int(kind)}"] for kind in MemberEvidence if f"spread.{int(kind)}" in arrays},
@@ -144,12 +144,12 @@ def catalogue_from_bytes(content: bytes) -> Catalogue:
 
 
 def to_json(given: dict[str, Any]) -> bytes:
-    """JSON for people to read, the same bytes for the same content."""
+    """Indented JSON, the same bytes for the same content."""
     return (json.dumps(given, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
 def from_json(content: bytes) -> Any:
-    """What `to_json` wrote; raises ValueError for what JSON lacks: NaN and the infinities."""
+    """The content that `to_json` wrote; raises ValueError for NaN and the infinities, which JSON lacks."""
     return json.loads(content, parse_constant=_refuse)
 
 
@@ -170,7 +170,11 @@ def _forest(content: bytes, features: int) -> lightgbm.Booster | None:
 
 
 _COLUMN_ARRAYS = ("columns", "embedding", "squared_weight", "taste")
-_HEAD_ARRAYS = ("centre", "scale", "sight", "landmarks", "intercept", "linear", "bumps")
+_HEAD_ARRAYS = {
+    "centre": "centre", "scale": "scale", "sight": "rbf_mask", "landmarks": "landmarks", "intercept": "intercept",
+    "linear": "linear", "bumps": "rbf_weights",
+}  # fmt: skip
+"""Attributes of a kernel regression by the name in the file."""
 _DESCRIPTION_ARRAYS = ("centre", "intercept", "weights")
 
 

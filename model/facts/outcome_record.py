@@ -31,22 +31,22 @@ class Outcome:
 
 def to_line(outcome: Outcome) -> bytes:
     """One line of JSON. A line that was cut off is no JSON, whatever its length."""
-    told = {name: value for name, value in vars(outcome).items() if value is not None}
-    return json.dumps(told, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    entry = {name: value for name, value in vars(outcome).items() if value is not None}
+    return json.dumps(entry, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def from_line(line: bytes) -> Outcome:
     """The outcome that `to_line` wrote; raises BadOutcome."""
     try:
-        told = json.loads(line)
+        entry = json.loads(line)
     except ValueError:
         raise BadOutcome("it is no JSON") from None
-    if not isinstance(told, dict) or not set(told) <= set(Outcome.__dataclass_fields__):
+    if not isinstance(entry, dict) or not set(entry) <= set(Outcome.__dataclass_fields__):
         raise BadOutcome("it doesn't hold the fields of an outcome")
-    texts = [told.get(name) for name in ("request_id", "member_id", "movie_id")]
+    texts = [entry.get(name) for name in ("request_id", "member_id", "movie_id")]
     if not all(isinstance(text, str) and text for text in texts):
         raise BadOutcome("an id is missing")
-    numbers = {name: told.get(name) for name in ("rating", "completion", "happened_at", "received_at")}
+    numbers = {name: entry.get(name) for name in ("rating", "completion", "happened_at", "received_at")}
     if not all(value is None or _is_number(value) for value in numbers.values()):
         raise BadOutcome("a number isn't one")
     if numbers["happened_at"] is None or numbers["received_at"] is None:

@@ -60,7 +60,7 @@ class CheckedArray:
         """Compare those of the pieces of a range of bytes that nobody has looked at."""
         for piece in range(start // PIECE, piece_count(stop)):
             if not self.seen[piece]:
-                found = hashlib.sha256(self._content[piece * PIECE : (piece + 1) * PIECE]).digest()
-                if found != self._hashes[piece].tobytes():
+                digest = hashlib.sha256(self._content[piece * PIECE : (piece + 1) * PIECE]).digest()
+                if digest != self._hashes[piece].tobytes():
                     raise DamagedPiece(f"{self._name} isn't as it was written")
                 self.seen[piece] = 1

@@ -66,12 +66,12 @@ def manifest_from(content: bytes) -> Manifest:
     try:
         given = json.loads(content)
         if given["format"] != FORMAT:
-            told = f"{MANIFEST} has format {given['format']!r:.20}, this program reads format {FORMAT}"
-            raise ArtifactError(told, "format")
-        manifest = Manifest(**{one.name: given[one.name] for one in fields(Manifest) if one.name in given})
+            message = f"{MANIFEST} has format {given['format']!r:.20}, this program reads format {FORMAT}"
+            raise ArtifactError(message, "format")
+        manifest = Manifest(**{field.name: given[field.name] for field in fields(Manifest) if field.name in given})
         sound = all(
-            isinstance(one["size"], int) and one["size"] >= 0 and isinstance(one["sha256"], str)
-            for one in manifest.files.values()
+            isinstance(listed["size"], int) and listed["size"] >= 0 and isinstance(listed["sha256"], str)
+            for listed in manifest.files.values()
         )
     except ArtifactError:
         raise

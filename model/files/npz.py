@@ -28,9 +28,9 @@ def arrays_to_bytes(arrays: Arrays) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for name, array in sorted(arrays.items()):
-            one = io.BytesIO()
-            np.save(one, np.ascontiguousarray(array), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", FIXED_DATE), one.getvalue())
+            content = io.BytesIO()
+            np.save(content, np.ascontiguousarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", FIXED_DATE), content.getvalue())
     return out.getvalue()
 
 

@@ -142,14 +142,14 @@ class Calibration:
 
     @cached_property
     def _readings(self) -> dict[MemberEvidence, Readings]:
-        found = {}
+        readings = {}
         for member, tables in self.tables.items():
             classes, kinds, levels = tables.lower.shape[1:4]
-            found[member] = Readings(
+            readings[member] = Readings(
                 tables.edges.repeat(classes, axis=0).reshape(-1, levels - 1),
                 tables.lower.ravel(),
                 tables.upper.ravel(),
                 tables.enjoyed.repeat(classes, axis=0).ravel(),
                 kinds,
             )
-        return found
+        return readings

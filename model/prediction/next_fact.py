@@ -1,4 +1,4 @@
-"""Which one fact that isn't known of a member would narrow the interval of a prediction most, in expectation.
+"""The one unknown fact of a member that would narrow the interval of a prediction most, in expectation.
 
 By the law of total variance, the variance of a rating about its prediction is what stays when a fact becomes known, in
 expectation over what it may say, plus the variance of the predictions that it may lead to. The second, the gain, is
@@ -29,7 +29,7 @@ from model.prediction.prior.prior import prior_numbers, rating_of
 Array = NDArray[np.float64]
 
 FURTHER_PLAYS = 10
-"""So many further plays are weighed against one attribute."""
+"""Number of further plays that are compared with one attribute."""
 MANY_PLAYS = 30
 """The most that plays can explain is estimated from raters with this number of plays."""
 PEOPLE = 48
@@ -61,12 +61,12 @@ def next_fact(model: Model, member: MemberFacts, movie: Movie) -> NextFact | Non
         """Of the interval when so much of the variance is explained: no more than all that isn't noise."""
         return current * float(np.sqrt(1 - min(gain, most) / variance))
 
-    found = [
+    candidates = [
         NextFact(model.schema.member_attributes[place].name, 0, width(gain), current)
         for place, gain in _gains_of_attributes(model, member, movie).items()
     ]
-    found.append(NextFact(None, FURTHER_PLAYS, width(_gain_of_plays(model, member, movie)), current))
-    best = min(found, key=lambda fact: fact.expected_width)
+    candidates.append(NextFact(None, FURTHER_PLAYS, width(_gain_of_plays(model, member, movie)), current))
+    best = min(candidates, key=lambda fact: fact.expected_width)
     return best if best.expected_width < (1 - LEAST_SHARE) * current else None
 
 
@@ -101,18 +101,18 @@ def _variances_over_values(model: Model, member: MemberFacts, movie: Movie) -> d
     plays = np.full(len(owners), len(member.movies))
     evidence = model.prior.usable_evidence(member.with_attributes({int(owners[0]): 0.0}))
     ratings = _ratings(model, evidence, inputs, plays, attributes, movie)
-    found = {}
+    variances = {}
     for place, (_, shares) in unknown.items():
         own = ratings[owners == place]
-        found[place] = float(shares @ (own - shares @ own) ** 2)
-    return found
+        variances[place] = float(shares @ (own - shares @ own) ** 2)
+    return variances
 
 
 def _gain_of_plays(model: Model, member: MemberFacts, movie: Movie) -> float:
     """What knowing further plays would explain of the variance.
 
     With n plays known, most * n / (n + half) of it is: the learning curve of a mean whose prior counts as `half` plays.
-    `half` is told from what the first plays would explain.
+    `half` is estimated from the variance that the first plays would explain.
     """
     bare = member.without_plays()
     people = list(islice(_with_plays(model, bare, movie), PEOPLE))
@@ -137,8 +137,8 @@ def _explained(model: Model, movie: Movie, less: tuple[MemberEvidence, int], mor
     """How much of the variance with less evidence and plays is explained with more, by how far intervals then reach."""
     before, after = (model.view.of([movie], evidence, NO_PLAYS) for evidence, _ in (less, more))
     wide, narrow = (
-        model.calibration.reach(evidence, plays, MovieEvidence(int(one.evidence[0]))) * float(one.deviation[0])
-        for (evidence, plays), one in ((less, before), (more, after))
+        model.calibration.reach(evidence, plays, MovieEvidence(int(target.evidence[0]))) * float(target.deviation[0])
+        for (evidence, plays), target in ((less, before), (more, after))
     )
     return float(before.deviation[0]) ** 2 * max(1 - (narrow / wide) ** 2, 0.0) if wide > 0 else 0.0
 
@@ -181,7 +181,7 @@ def _ratings(
     factors, _ = model.prior.predict(evidence, inputs, of_attributes(attributes, model.schema), plays)
     target = model.view.of([movie], evidence, bins_of(plays[:1]))
     movies, offset, deviation = (
-        np.repeat(one, len(plays), axis=0) for one in (target.factors, target.offset, target.deviation)
+        np.repeat(array, len(plays), axis=0) for array in (target.factors, target.offset, target.deviation)
     )
     kinds = np.full(len(plays), int(evidence))
     members = model.member_columns.of(kinds, inputs, plays, attributes)

@@ -1,4 +1,4 @@
-"""The movies and members of pairs as trees see them, from what a model knows."""
+"""The trees' columns of the movies and members of pairs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class PairColumns:
 def feature_names(schema: Schema, grouped: Sequence[int]) -> list[str]:
     """Names of the trees' features, in their order."""
     attributes = [schema.member_attributes[place].name for place in grouped]
-    return pair_names(attributes, schema.genres, [one.name for one in schema.movie_attributes])
+    return pair_names(attributes, schema.genres, [attribute.name for attribute in schema.movie_attributes])
 
 
 def as_unrated(movies: Movies) -> Movies:
@@ -59,7 +59,7 @@ class MemberColumns:
         self._width = self._embedding + columns.embedding.shape[1]
         self._grouped = np.array(grouped, np.int64)
         attributes = [schema.member_attributes[number] for number in grouped]
-        self._numeric = [(number, one) for number, one in enumerate(attributes) if one.kind == "numeric"]
+        self._numeric = [(number, a) for number, a in enumerate(attributes) if a.kind == "numeric"]
         counts = [group_count(attribute) for attribute in attributes]
         self._starts = np.cumsum([0, *counts])[:-1]
 

@@ -78,8 +78,8 @@ class Trees:
         weight = self.weights.get(evidence, 0.0)
         if self.booster is None or weight == 0:
             return np.zeros((len(features), features.shape[1] + 1))
-        found = self.booster.predict(features, pred_contrib=True, num_threads=1)
-        return weight * np.asarray(found, dtype=np.float64)
+        contributions = self.booster.predict(features, pred_contrib=True, num_threads=1)
+        return weight * np.asarray(contributions, dtype=np.float64)
 
 
 Array = NDArray[np.float64]

@@ -105,12 +105,12 @@ class RemoteStore(Store):
                 if version not in labelled:
                     self._files.remove(self.folder(version))
 
-    def _read(self, place: str, told: str) -> bytes | None:
+    def _read(self, place: str, description: str) -> bytes | None:
         info = self._reached(lambda: self._far.info(f"{self._place}/{place}"))
         if info is None:
             return None
         if info["size"] > RECORD_BYTES:
-            raise StoreError(f"{told} is too large")
+            raise StoreError(f"{description} is too large")
         content: bytes | None = self._reached(lambda: self._far.cat_file(f"{self._place}/{place}"))
         return content
 
@@ -141,8 +141,8 @@ class RemoteStore(Store):
         return modified.timestamp() if isinstance(modified, datetime) else 0.0
 
     def _names(self, place: str) -> list[str]:
-        found: list[str] = self._reached(lambda: self._far.ls(f"{self._place}/{place}", detail=False)) or []
-        return [name.rstrip("/").rpartition("/")[2] for name in found]
+        paths: list[str] = self._reached(lambda: self._far.ls(f"{self._place}/{place}", detail=False)) or []
+        return [path.rstrip("/").rpartition("/")[2] for path in paths]
 
     def _at(self, version: str, name: str) -> str:
         return f"{self._place}/{VERSIONS}/{version}/{name}"

@@ -56,23 +56,23 @@ class Store:
 
     def labels(self) -> dict[str, str]:
         """The versions that have a label, by label; one whose file is damaged is left out."""
-        found = {}
+        labels = {}
         for name in LABELS:
             with suppress(StoreError):
                 version = self.label(name)
                 if version is not None:
-                    found[name] = version
-        return found
+                    labels[name] = version
+        return labels
 
     def damaged_labels(self) -> list[str]:
         """What is wrong with each label that can't be read."""
-        told = []
+        damages = []
         for name in LABELS:
             try:
                 self.label(name)
             except StoreError as error:
-                told.append(str(error))
-        return told
+                damages.append(str(error))
+        return damages
 
     def set_label(self, name: str, version: str) -> None:
         """Give a label to a version; raises StoreError unless it is there, ArtifactError unless it is whole."""
@@ -129,7 +129,7 @@ class Store:
         folder = self.root / VERSIONS
         if not folder.is_dir():
             return []
-        return sorted(one.name for one in folder.iterdir() if VERSION.fullmatch(one.name))
+        return sorted(entry.name for entry in folder.iterdir() if VERSION.fullmatch(entry.name))
 
     def newest_written(self) -> float:
         """When the newest version was written, whatever its label, in seconds since 1970; 0 where there is none."""
@@ -200,7 +200,9 @@ class Store:
     def records(self, version: str) -> list[str]:
         """Names of all that was said of a version, in text order."""
         folder = self.root / RECORDS / version
-        return sorted(one.name for one in folder.iterdir() if RECORD.fullmatch(one.name)) if folder.is_dir() else []
+        return (
+            sorted(entry.name for entry in folder.iterdir() if RECORD.fullmatch(entry.name)) if folder.is_dir() else []
+        )
 
     def gate_key(self) -> bytes | None:
         """What was kept to tell which raters no version learns from, None where nothing was; raises StoreError."""
@@ -212,10 +214,10 @@ class Store:
             if self.gate_key() is None:
                 self._replace(GATE_KEY, content)
 
-    def _read(self, place: str, told: str) -> bytes | None:
+    def _read(self, place: str, description: str) -> bytes | None:
         """The content of a small file, None where there is none; raises StoreError."""
         try:
-            return read_plain(self.root / place, told, RECORD_BYTES)
+            return read_plain(self.root / place, description, RECORD_BYTES)
         except ArtifactError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 return None
