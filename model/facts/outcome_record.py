@@ -1,4 +1,4 @@
-"""What members thought of movies in the end, as lines of JSON: written by the service, read by the next training."""
+"""Outcomes of predictions as lines of JSON, written by the service and read by the next training."""
 
 import json
 import math
@@ -13,16 +13,16 @@ PATTERN = "*.jsonl"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one member thought of one movie."""
+    """A rating or completion of one movie by one member, after it was predicted."""
 
     request_id: str
-    """Names it: of two outcomes of one name the one that was received first counts."""
+    """Id of the outcome; of two with the same id, the first received counts."""
     member_id: str
     movie_id: str
     rating: float | None
-    """On the scale of the model that served; None where none was given."""
+    """On the scale of the serving model; None where not given."""
     completion: float | None
-    """Share of the movie that was watched, 0 to 1; None where it isn't known."""
+    """Watched share of the movie, 0 to 1; None where unknown."""
     happened_at: float
     """Seconds since 1970 UTC."""
     received_at: float
@@ -30,13 +30,13 @@ class Outcome:
 
 
 def to_line(outcome: Outcome) -> bytes:
-    """One line of JSON. A line that was cut off is no JSON, whatever its length."""
+    """One line of JSON; a line that was cut short is never valid JSON."""
     entry = {name: value for name, value in vars(outcome).items() if value is not None}
     return json.dumps(entry, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def from_line(line: bytes) -> Outcome:
-    """The outcome that `to_line` wrote; raises BadOutcome."""
+    """The outcome in a line; raises BadOutcome."""
     try:
         entry = json.loads(line)
     except ValueError:

@@ -20,7 +20,7 @@ PARAMETERS = b"num_threads=1"
 
 
 class Forest:
-    """Predicts exactly what `Booster.predict` does, without what that does for frames and files.
+    """Predicts exactly as `Booster.predict`, without its overhead for frames and files.
 
     That costs as much as twenty rows of a hundred small trees. `LGBM_BoosterPredictForMat` is part of LightGBM's
     documented C API; only how the library and the booster's handle are named in Python isn't. May be used from any
@@ -49,17 +49,17 @@ class Forest:
 
 
 ZERO = 1e-35
-"""What LightGBM takes for 0 where 0 means missing."""
+"""LightGBM's threshold for 0 where 0 means missing."""
 
 
 @dataclass(frozen=True)
 class Trees:
-    """A forest, and how far it is followed."""
+    """A forest, and its shrinkage weights."""
 
     booster: lightgbm.Booster | None
     """Predicts what to add to the prior, in rating points; None where trees added nothing in training."""
     weights: Mapping[MemberEvidence, float]
-    """0 to 1 for each kind of evidence: how much of the trees' correction held on members they had not seen."""
+    """Shrinkage weight, 0 to 1, of the correction for each kind of evidence, estimated out of fold."""
 
     @cached_property
     def _forest(self) -> Forest:
