@@ -22,7 +22,7 @@ DECILES = 10
 
 
 def statistics(ratings: pl.LazyFrame, plays: pl.LazyFrame, movie_count: int, mean: float) -> pl.LazyFrame:
-    """For each movie: the number, shrunk mean less `mean`, and standard deviation of its ratings; the number of its plays.
+    """Number, shrunk mean less `mean`, and standard deviation of the ratings of each movie, and number of its plays.
 
     `ratings` has movie and rating, `plays` has movie. Rows are in catalogue order; a movie without ratings has
     quality 0 and the spread of nothing (null).

@@ -111,10 +111,10 @@ def test_a_changed_manifest_is_of_another_version(folder):
     assert refusal(folder) == "manifest.json isn't that of the version that its folder is named for"
 
 
-def test_another_format_is_told_with_its_number(folder):
-    told = refusal(sealed(folder, format=FORMAT + 1))
-    assert f"format {FORMAT + 1}" in told
-    assert f"format {FORMAT}" in told
+def test_another_format_is_named_with_its_number(folder):
+    message = refusal(sealed(folder, format=FORMAT + 1))
+    assert f"format {FORMAT + 1}" in message
+    assert f"format {FORMAT}" in message
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
@@ -152,12 +152,12 @@ def test_members_whose_plays_can_not_be_are_unknown_and_the_others_are_served(fo
     place = row + 1 if change == "division" else starts[row + 1] - 1
     array[place] = {"beyond": 10_000, "below": -5, "twice": array[place - 1], "division": starts[-1] + 1}[change]
     np.save(path, array)
-    members, told = load_model(sealed(folder)).members, []
-    members.damage.listener = told.append
+    members, messages = load_model(sealed(folder)).members, []
+    members.damage.listener = messages.append
     everyone = {*small.tables.plays["member_id"], *small.tables.members["member_id"]}
     lost = [member_id for member_id in everyone if members.find(member_id) is None]
-    assert 1 <= len(lost) == len(told) <= 2
-    assert all(f"members/{name}.npy" in text for text in told)
+    assert 1 <= len(lost) == len(messages) <= 2
+    assert all(f"members/{name}.npy" in text for text in messages)
     assert len(list(members.spread(len(members)))) == len(members) - len(lost)
 
 

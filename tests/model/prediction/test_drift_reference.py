@@ -30,21 +30,21 @@ def test_a_reference_that_can_not_be_is_refused(small, name):
 def test_raters_fill_the_bins_of_the_reference_as_it_says(small):
     model, table = small.model, small.model.members
     facts = [table.find(member_id) for member_id in small.tables.ratings["member_id"].unique().to_list()]
-    values = np.stack([one.attributes for one in facts])
+    values = np.stack([member.attributes for member in facts])
     values = values[np.isfinite(values).any(axis=1)]
     counts = model.reference.binning(model.schema).counts(values)
-    for one, found in zip(model.reference.attributes, counts, strict=True):
-        assert found.sum() == len(values)
-        assert found / len(values) == pytest.approx(np.array(one.shares), abs=0.1)
+    for expected, histogram in zip(model.reference.attributes, counts, strict=True):
+        assert histogram.sum() == len(values)
+        assert histogram / len(values) == pytest.approx(np.array(expected.shares), abs=0.1)
     assert set(model.reference.predictions["rating"].shares) <= {kind.name.lower() for kind in MemberEvidence}
 
 
 def test_values_fall_into_the_bins_of_their_attribute(small):
     model = small.model
-    numeric = next(one for one in model.schema.member_attributes if one.kind == "numeric")
-    categorical = next(one for one in model.schema.member_attributes if one.kind == "categorical")
+    numeric = next(own for own in model.schema.member_attributes if own.kind == "numeric")
+    categorical = next(own for own in model.schema.member_attributes if own.kind == "categorical")
     binning = Binning([numeric, categorical], [(0, (10.0, 20.0)), (1, (0.0, 3.0))])
     values = np.array([[10, 3], [10.5, 0], [np.nan, 1], [21, np.nan], [-5, 3]], np.float32)
-    assert [found.tolist() for found in binning.counts(values)] == [[2, 1, 1, 1], [1, 2, 1, 1]]
-    assert [found.tolist() for found in binning.counts(values[:0])] == [[0] * 4, [0] * 4]
+    assert [histogram.tolist() for histogram in binning.counts(values)] == [[2, 1, 1, 1], [1, 2, 1, 1]]
+    assert [histogram.tolist() for histogram in binning.counts(values[:0])] == [[0] * 4, [0] * 4]
     assert Binning([numeric], []).counts(values) == []
