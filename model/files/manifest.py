@@ -22,7 +22,7 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo
 
 @dataclass(frozen=True)
 class Manifest:
-    """The part of a version that the same data and seed always make the same."""
+    """Facts about a version that the same data and seed always reproduce."""
 
     format: int
     """FORMAT of the job that wrote it."""
@@ -56,7 +56,7 @@ class Run:
     seconds: float
     """Duration of the job."""
     commit: str = ""
-    """The git commit of the code that made it, with a + where that was changed since; empty where it can't be told."""
+    """The git commit of the code that made it, with a + where that was changed since; empty where unknown."""
     parent: str = ""
     """The version that served meanwhile; empty where none did."""
 

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from model.facts.evidence import MemberEvidence
 
+Array = NDArray[np.float64]
+
 FLOAT32, ROW_MAJOR, NORMAL, ALL_TREES = 0, 1, 0, -1
-
-
+"""Constants of LightGBM's C API."""
 PARAMETERS = b"num_threads=1"
+ZERO = 1e-35
+"""LightGBM's threshold for 0 where 0 means missing."""
 
 
 class Forest:
@@ -46,10 +49,6 @@ class Forest:
         if failed or written.value != len(features):
             raise RuntimeError(f"LightGBM: {_LIB.LGBM_GetLastError()}")
         return predictions
-
-
-ZERO = 1e-35
-"""LightGBM's threshold for 0 where 0 means missing."""
 
 
 @dataclass(frozen=True)
@@ -82,16 +81,13 @@ class Trees:
         return weight * np.asarray(contributions, dtype=np.float64)
 
 
-Array = NDArray[np.float64]
-
-
 def highest_corrections(
     booster: lightgbm.Booster, features: NDArray[np.float32], known: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """(M,) no prediction of a row is higher, whatever the features that aren't `known` are.
+    """(M,) upper bounds of the predictions for rows of which only the `known` features are known.
 
-    `features` is (M, F), of which the columns that are `known` (F,) count. Of each tree it is the highest leaf that a
-    row may reach.
+    `features` is (M, F), of which columns that aren't `known` (F,) are ignored. The bound is the sum over trees of the
+    highest leaf that a row may reach.
     """
     total = np.zeros(len(features))
     for tree in booster.dump_model()["tree_info"]:

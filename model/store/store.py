@@ -248,7 +248,7 @@ class Store:
         shutil.rmtree(self.root / RECORDS / version, ignore_errors=True)
 
     def _written(self, version: str) -> float:
-        """When a version was written, in seconds since 1970; 0 where that can't be told."""
+        """When a version was written, in seconds since 1970; 0 where unknown."""
         try:
             return (self.folder(version) / MANIFEST).lstat().st_mtime
         except OSError:
