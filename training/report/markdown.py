@@ -20,7 +20,7 @@ def markdown(evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequenc
 def section_markdown(section: Section) -> str:
     """A section, without charts; empty where nothing of it is for Markdown."""
     tables = [table_markdown(table) for table in section.tables if not table.page_only]
-    if section.tables and not tables and not section.lines:
+    if section.tables and not tables and not section.lines and section.passed is None:
         return ""
     lines = "\n".join(f"- {escaped(line)}" for line in section.lines)
     return "\n\n".join(filter(None, [f"## {escaped(section.title)}", escaped(section.text), lines, *tables]))

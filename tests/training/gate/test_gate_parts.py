@@ -212,3 +212,13 @@ def test_the_page_of_a_verdict_is_text_whatever_it_says():
     assert "X &lt; y" in shown
     assert "X < y" in section_markdown(section)
     assert "<script" not in section_markdown(section).replace("\\<", "")
+
+
+def test_a_version_that_passes_every_check_without_a_comparison_is_told_in_the_terminal_too():
+    found = {
+        "passed": True, "forced": False, "kept_out": {"members": 0}, "judged_on": "raters held out in training",
+        "compared_with": None, "not_compared_because": "no version serves yet", "settings": {},
+        "checks": [{"limit": "most_megabytes", "passed": True, "told": "its files have 1.0 MB"}],
+    }  # fmt: skip
+    shown = section_markdown(gate_report.section(found))
+    assert shown.startswith("## The gate\n\nThe gate lets this version serve.")
