@@ -11,12 +11,15 @@ import pytest
 from model.store.store import Store
 from training.__main__ import main
 
+PATIENT = ("--gate-most-latency-ratio", "100")
+"""A busy machine holds no version back."""
+
 
 @pytest.fixture(scope="module")
 def two_versions(small, tmp_path_factory) -> Path:
     """A store of two versions, of which the second serves."""
     models = shutil.copytree(small.models, tmp_path_factory.mktemp("two") / "models")
-    assert main(["retrain", "--data", str(small.data), "--models", str(models), "--seed", "1"]) == 0
+    assert main(["retrain", "--data", str(small.data), "--models", str(models), "--seed", "1", *PATIENT]) == 0
     second = Store(models).current()
     for version, hour in ((small.version, 1), (second, 2)):  # the clock tells whole seconds only
         run = models / "versions" / version / "run.json"
@@ -180,7 +183,7 @@ def test_retraining_over_a_damaged_version_makes_it_whole_and_offers_signs_and_p
     (store.folder(second) / "prior.npz").write_bytes(b"damaged")
     key = tmp_path / "key.pem"
     subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
-    options = ["--seed", "1", "--candidate", "--sign", str(key), "--keep", "0", "--keep-days", "0"]
+    options = [*PATIENT, "--seed", "1", "--candidate", "--sign", str(key), "--keep", "0", "--keep-days", "0"]
     assert main(["retrain", "--data", str(small.data), "--models", str(store.root), *options]) == 0
     assert f"version {second} is published and is the candidate" in capsys.readouterr().out
     store.check(second)
