@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.attributes import encode, group_count, groups, owners
@@ -21,6 +21,7 @@ def row(*values: float) -> np.ndarray:
     return np.array([values], np.float32)
 
 
+@settings(deadline=None)  # a busy machine makes single examples slow
 @given(st.lists(st.tuples(colours, any_number, any_number), max_size=5))
 def test_a_row_has_the_widths_of_its_attributes_and_nan_only_where_unknown(rows):
     values = np.array(rows, np.float32).reshape(len(rows), 3)
@@ -30,12 +31,14 @@ def test_a_row_has_the_widths_of_its_attributes_and_nan_only_where_unknown(rows)
     assert (np.isfinite(code) == known).all()
 
 
+@settings(deadline=None)  # a busy machine makes single examples slow
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=2, max_size=2).map(sorted))
 def test_a_greater_number_never_has_a_smaller_code(pair):
     low, high = (encode(row(value), (AGE,)) for value in pair)
     assert (low <= high).all()
 
 
+@settings(deadline=None)  # a busy machine makes single examples slow
 @given(st.floats(20, 50, width=32))
 def test_between_the_knots_the_code_tells_the_number(value):
     code = encode(row(value), (AGE,))[0]
@@ -54,6 +57,7 @@ def test_a_category_has_a_one_in_its_place():
     assert encode(row(2), (COLOUR,)).tolist() == [[0, 0, 1]]
 
 
+@settings(deadline=None)  # a busy machine makes single examples slow
 @given(colours, any_number)
 def test_every_known_value_falls_in_one_of_the_groups(colour, age):
     for value, attribute in ((colour, COLOUR), (age, AGE)):

@@ -96,7 +96,7 @@ def test_a_training_row_is_the_row_that_is_served(small_fit, fold_models, eviden
 
 @pytest.mark.parametrize("evidence", KINDS)
 def test_a_training_row_as_if_the_movie_were_unknown_is_the_row_that_is_served(small_fit, fold_models, evidence):
-    rows = some_rows(small_fit, evidence).seen_as(MovieEvidence.UNKNOWN)
+    rows = some_rows(small_fit, evidence).with_movie_evidence(MovieEvidence.UNKNOWN)
     offset = np.random.default_rng(4).normal(size=len(rows))
     for place, row in enumerate(small_fit.table.all_features(rows, offset)):
         view = int(rows.view[place])
@@ -108,7 +108,7 @@ def test_a_training_row_as_if_the_movie_were_unknown_is_the_row_that_is_served(s
 @pytest.mark.parametrize("evidence", KINDS)
 def test_a_training_row_as_if_the_movie_were_only_described_is_served_alike(small_fit, fold_models, evidence):
     """But for the prior's own numbers: in training they come from a fit that didn't see the movie's ratings."""
-    rows, data = some_rows(small_fit, evidence).seen_as(MovieEvidence.DESCRIBED), small_fit.table.data
+    rows, data = some_rows(small_fit, evidence).with_movie_evidence(MovieEvidence.DESCRIBED), small_fit.table.data
     compared = 0
     for place, row in enumerate(small_fit.table.all_features(rows, np.zeros(len(rows)))):
         view, movie = int(rows.view[place]), int(rows.movie[place])

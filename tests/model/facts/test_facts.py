@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.schema import Attribute, Scale, Schema
@@ -29,6 +29,7 @@ def best(values: list[float], pick) -> float:
     return pick(known) if known else float("nan")
 
 
+@settings(deadline=None)  # a busy machine makes single examples slow
 @given(plays)
 def test_of_the_plays_of_a_movie_the_latest_and_the_highest_completion_count(given_plays):
     facts = NOTHING.with_plays(given_plays, SCHEMA)
@@ -42,6 +43,7 @@ def test_of_the_plays_of_a_movie_the_latest_and_the_highest_completion_count(giv
                                                     nan_ok=True)  # fmt: skip
 
 
+@settings(deadline=None)  # a busy machine makes single examples slow
 @given(plays, plays)
 def test_plays_given_at_once_or_one_after_the_other_are_the_same_facts(first, second):
     at_once, later = NOTHING.with_plays(first + second, SCHEMA), NOTHING.with_plays(first, SCHEMA)
@@ -51,6 +53,7 @@ def test_plays_given_at_once_or_one_after_the_other_are_the_same_facts(first, se
         assert getattr(at_once, name).dtype == getattr(NOTHING, name).dtype
 
 
+@settings(deadline=None)  # a busy machine makes single examples slow
 @given(plays, st.integers(0, 5))
 def test_without_a_movie_the_facts_are_those_of_the_other_plays(given_plays, movie):
     others_alone = NOTHING.with_plays(given_plays, SCHEMA).without(movie)
