@@ -1,6 +1,17 @@
-"""The errors of the service: what a caller is answered, and what keeps the service from starting.
+"""The errors of the service: one tree, each with what the edge needs that handles it.
 
-The supervisor and the worker both import this module, so it imports neither gRPC nor protobuf.
+    ServiceError
+    ├── CallError                 ends a call with a status: code, reason, message, retry and violations
+    │   ├── InvalidRequest        ├── Unauthenticated    ├── NotAllowed
+    │   ├── UnknownService        ├── OutcomesOff        ├── DeadlinePassed
+    │   └── Retryable
+    │       ├── Overloaded        ├── NoModel            └── NotKept
+    └── StartError                keeps a process from starting: explanation and exit code
+        ├── CertificateError      ├── TokensError        ├── SignatureKeyError
+        ├── FolderUnusable        ├── PortTaken          ├── NoWorker
+        └── NoSupervisor
+
+The supervisor imports this module too, so it imports neither gRPC nor protobuf.
 """
 
 from dataclasses import dataclass

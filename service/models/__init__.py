@@ -1,1 +1,1 @@
-"""The models that serve: loaded, followed as labels move, and compared."""
+"""The models that serve: loading them, following the labels of the store, canary and shadow."""

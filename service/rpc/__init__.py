@@ -1,1 +1,1 @@
-"""The gRPC server: the way of a call from its arrival to its answer."""
+"""The gRPC server: everything between the port and the model."""

@@ -1,1 +1,1 @@
-"""What is kept beside the model: members in a Redis store, and the log of outcomes."""
+"""Storage beside the model: members in Redis, and the log of outcomes."""

@@ -1,1 +1,1 @@
-"""Which calls may compute now, which wait, and which are refused."""
+"""Admission control: which calls compute now, which wait, and which are refused."""

@@ -1,4 +1,4 @@
-"""A damaged table of members hides some of them; what is told of the others stays right."""
+"""A damaged table of members hides some of them; predictions for the others stay right."""
 
 import os
 

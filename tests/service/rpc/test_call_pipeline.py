@@ -1,4 +1,4 @@
-"""The edge around every method: what a caller sees, and what is counted, when a handler goes wrong."""
+"""The pipeline around every method: what a caller receives, and what is counted, when a handler fails."""
 
 # ruff: noqa: ARG002, N802 # the methods are those of the contract
 
@@ -45,7 +45,7 @@ ERRORS = [
 
 
 class Faulty(pb_grpc.EnjoymentServiceServicer):
-    """Raises what it is told to."""
+    """Raises an error, after some time if wanted."""
 
     def __init__(self, error=None):
         self.error = error

@@ -1,4 +1,4 @@
-"""GetModel: what is told of the model that serves."""
+"""GetModel: the description of the model that serves."""
 
 from dataclasses import replace
 
