@@ -20,6 +20,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 MOST_LINES = 200
 ADDRESS = "127.0.0.1:50051"
 RELEASE = ROOT / "tests" / "training" / "data" / "datasets" / "fixtures" / "ml-100k"
+ROOMS = "features|model|training|service|client|coldstart|protos|tests|benchmarks|deploy|docs"
 SMALL = {"sample --out data": ["--members", "120", "--movies", "100"]}
 """Options that make the README's commands quick, by how a command begins."""
 
@@ -169,9 +170,7 @@ def test_every_link_to_a_heading_leads_to_one():
 
 def test_every_file_that_the_documentation_names_exists():
     for document in documents():
-        named = re.findall(
-            r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|proto|json|toml|yaml))`", document.read_text(encoding="utf-8")
-        )
+        named = re.findall(rf"`((?:{ROOMS})/(?:[a-z_0-9]+/)*[a-z_0-9]+\.[a-z]+)`", document.read_text(encoding="utf-8"))
         for path in named:
             assert (ROOT / path).is_file() or (document.parent / path).is_file(), f"{document.name}: {path}"
 
