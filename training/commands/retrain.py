@@ -3,7 +3,7 @@
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
             refuse_unwritable("--models", folder)
     fit = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
     challenge = Standing.of(arguments.challenge) if arguments.challenge else None
-    return Plan(store, gate, replace(fit, reweight=arguments.reweight), sign, challenge)
+    return Plan(store, gate, fit.model_copy(update={"reweight": arguments.reweight}), sign, challenge)
 
 
 def _read(arguments: argparse.Namespace, plan: Plan) -> Inputs:
