@@ -52,24 +52,27 @@ def scores_of_all(arguments: argparse.Namespace, folder: Path) -> dict[str, dict
     """Scores by split and evidence, and where there are several splits their means weighed by targets."""
     data = folder / "data"
     training("import", "movielens", str(arguments.data), "--out", str(data))
-    found: dict[str, dict[str, dict[str, float]]] = {str(split): {} for split in arguments.splits}
+    scores: dict[str, dict[str, dict[str, float]]] = {str(split): {} for split in arguments.splits}
     for split in arguments.splits:
         run = Run(arguments, data, folder, split)
         for evidence in arguments.evidence:
-            found[str(split)][evidence] = run.scores_by_facts(evidence) if arguments.one_model else run.scores(evidence)
+            scores[str(split)][evidence] = (
+                run.scores_by_facts(evidence) if arguments.one_model else run.scores(evidence)
+            )
     if len(arguments.splits) > 1:
-        found["all"] = {
-            evidence: mean_scores([found[str(split)][evidence] for split in arguments.splits])
+        scores["all"] = {
+            evidence: mean_scores([scores[str(split)][evidence] for split in arguments.splits])
             for evidence in arguments.evidence
         }
-    return found
+    return scores
 
 
 def mean_scores(scores: list[dict[str, float]]) -> dict[str, float]:
     """Each score's mean over splits, weighed by targets."""
-    targets = [one["targets"] for one in scores]
+    targets = [split_scores["targets"] for split_scores in scores]
     return {
-        name: sum(weight * one[name] for weight, one in zip(targets, scores, strict=True)) / sum(targets)
+        name: sum(weight * split_scores[name] for weight, split_scores in zip(targets, scores, strict=True))
+        / sum(targets)
         for name in scores[0]
         if name not in ("targets", "members")
     } | {"targets": sum(targets)}
@@ -104,8 +107,8 @@ class Run:
         if folder in self._retrained:
             return folder
         say(f"split {self._split}, evidence {evidence}: retraining")
-        told = ["--data", str(self._data), "--out", str(folder), "--fold", str(self._split), "--evidence", evidence]
-        subprocess.run([*self._protocol, "split", *told], check=True, stdout=sys.stderr)
+        options = ["--data", str(self._data), "--out", str(folder), "--fold", str(self._split), "--evidence", evidence]
+        subprocess.run([*self._protocol, "split", *options], check=True, stdout=sys.stderr)
         seconds, peak = training(
             "retrain", "--data", str(folder / "data"), "--models", str(folder / "models"),
             "--seed", str(self._arguments.seed),
@@ -127,10 +130,10 @@ class Run:
             [*self._protocol, "score", "--split", str(folder), "--predictions", str(file)],
             check=True, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
-        found: dict[str, float] = json.loads(scored.stdout)
-        told = f"RMSE {found['rmse']:.4f}, movie mean {found['movie_mean_rmse']:.4f}"
-        say(f"split {self._split}, evidence {evidence}: {told}")
-        return found | self._retrained[folder] | {"asking_seconds": round(asking, 2)}
+        scores: dict[str, float] = json.loads(scored.stdout)
+        summary = f"RMSE {scores['rmse']:.4f}, movie mean {scores['movie_mean_rmse']:.4f}"
+        say(f"split {self._split}, evidence {evidence}: {summary}")
+        return scores | self._retrained[folder] | {"asking_seconds": round(asking, 2)}
 
     @property
     def _protocol(self) -> list[str]:
@@ -138,20 +141,20 @@ class Run:
 
 
 def facts_of(data: Path, evidence: str) -> dict[str, pb.Member]:
-    """What requests tell of each member of the data directory, by id."""
-    found: dict[str, pb.Member] = defaultdict(pb.Member)
+    """Member facts for requests, by the ids of the data directory."""
+    facts: dict[str, pb.Member] = defaultdict(pb.Member)
     if evidence in ("plays", "attributes"):
         members = pl.read_parquet(data / "members.parquet")
         for row in members.iter_rows(named=True):
-            given = found[str(row.pop("member_id"))].attributes
+            given = facts[str(row.pop("member_id"))].attributes
             for name, value in row.items():
                 if value is not None:
                     given[name].CopyFrom(attribute_value(value))
     if evidence in ("plays", "plays-only"):
         plays = pl.read_parquet(data / "plays.parquet")
         for member_id, movie_id in plays.select("member_id", "movie_id").iter_rows():
-            found[str(member_id)].plays.add(movie_id=str(movie_id))
-    return found
+            facts[str(member_id)].plays.add(movie_id=str(movie_id))
+    return facts
 
 
 def attribute_value(value: object) -> pb.AttributeValue:

@@ -86,7 +86,7 @@ def show(server: Served, sample: Sample) -> bool:
     say("GetModel: what is served.")
     counts = ", ".join(f"{field.name} {value:,}" for field, value in model.data.ListFields())
     print(f"  version {model.model_version}; {counts}")
-    print(f"  attributes: {', '.join(one.name for one in model.member_attributes)}")
+    print(f"  attributes: {', '.join(attribute.name for attribute in model.member_attributes)}")
 
     say(f"PredictEnjoyment: {member_id}, who plays and never rates; by id, then by attributes alone, given inline.")
     felt = sample.truth.filter((pl.col("member_id") == member_id) & ~pl.col("played")).sort("movie_id")
@@ -100,19 +100,29 @@ def show(server: Served, sample: Sample) -> bool:
     print(f"  What the two predictions rest on: {known}.")
     titles = ("movie", "title", "by id", "90 % interval", "P(enjoys)", "by attributes", "truth")
     rows = [
-        (one.movie_id, sample.titles[one.movie_id], one.rating, f"{one.lower:.2f} to {one.upper:.2f}",
-         one.probability_enjoyed, inline.rating, truth)
-        for one, inline, truth in zip(answers[0].predictions, answers[1].predictions, felt["enjoyment"], strict=True)
-    ]  # fmt: skip
+        (
+            prediction.movie_id,
+            sample.titles[prediction.movie_id],
+            prediction.rating,
+            f"{prediction.lower:.2f} to {prediction.upper:.2f}",
+            prediction.probability_enjoyed,
+            inline.rating,
+            truth,
+        )
+        for prediction, inline, truth in zip(
+            answers[0].predictions, answers[1].predictions, felt["enjoyment"], strict=True
+        )
+    ]
     print(plain_table(titles, rows))
 
     say(f"RankMovies: the best five for {member_id}, without those played.")
     ranking = server.stub.RankMovies(pb.RankMoviesRequest(member=by_id, page_size=5))
     truth = dict(sample.truth.filter(pl.col("member_id") == member_id).select("movie_id", "enjoyment").iter_rows())
     ranked = [
-        (one.movie_id, sample.titles[one.movie_id], one.rating, truth.get(one.movie_id)) for one in ranking.predictions
+        (prediction.movie_id, sample.titles[prediction.movie_id], prediction.rating, truth.get(prediction.movie_id))
+        for prediction in ranking.predictions
     ]
-    print(plain_table(("movie", "title", "rating", "truth, where the sample tells it"), ranked))
+    print(plain_table(("movie", "title", "rating", "truth, where the sample has it"), ranked))
 
     best = ranking.predictions[0].movie_id
     say(f"ExplainEnjoyment: why {best}.")

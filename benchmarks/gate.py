@@ -1,4 +1,4 @@
-"""What the gate costs: accuracy for raters that are kept out, and time; and how seldom it holds back what is sound."""
+"""What the gate costs in accuracy and time, and how often it holds back a version that differs only in the seed."""
 
 import argparse
 import json
@@ -30,11 +30,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="coldstart-gate-") as folder:
         data = Path(folder) / "data"
         run("-m", "training", "import", "movielens", str(arguments.data), "--out", str(data))
-        found = {
+        report = {
             "kept_out": {str(split): scores(arguments, data, Path(folder), split) for split in arguments.splits},
             "verdicts": verdicts(data, Path(folder) / "models", arguments.seeds),
         }
-    print(json.dumps(found, indent=2))
+    print(json.dumps(report, indent=2))
     return 0
 
 
@@ -42,32 +42,32 @@ def scores(arguments: argparse.Namespace, data: Path, folder: Path, split: int) 
     """The protocol's scores of one split, by the share that is kept out of training."""
     place = folder / f"split-{split}"
     run(str(arguments.protocol), "split", "--data", str(data), "--out", str(place), "--fold", str(split))
-    found = {}
+    by_share = {}
     for share in SHARES:
         models, file = place / f"models-{share}", place / f"predictions-{share}.parquet"
-        told = ["--data", str(place / "data"), "--models", str(models)]
+        places = ["--data", str(place / "data"), "--models", str(models)]
         started = time.monotonic()
-        run("-m", "training", "retrain", *told, "--gate-share", share, "--force")
+        run("-m", "training", "retrain", *places, "--gate-share", share, "--force")
         seconds = time.monotonic() - started
-        run("-m", "training", "predict", *told, "--pairs", str(place / "targets.parquet"), "--out", str(file))
+        run("-m", "training", "predict", *places, "--pairs", str(place / "targets.parquet"), "--out", str(file))
         scored = json.loads(run(str(arguments.protocol), "score", "--split", str(place), "--predictions", str(file)))
         kept = {name: scored[name] for name in ("rmse", "movie_mean_rmse", "gain_percent", "coverage")}
-        found[share] = kept | {"retrain_seconds": round(seconds, 1)}
-        print(f"split {split}, share {share}: {found[share]}", file=sys.stderr, flush=True)
-    return found
+        by_share[share] = kept | {"retrain_seconds": round(seconds, 1)}
+        print(f"split {split}, share {share}: {by_share[share]}", file=sys.stderr, flush=True)
+    return by_share
 
 
 def verdicts(data: Path, models: Path, seeds: int) -> list[dict[str, object]]:
-    """What the gate says of versions that differ in nothing but the seed."""
-    found: list[dict[str, object]] = []
+    """The gate's verdicts on versions that differ only in the seed."""
+    rows: list[dict[str, object]] = []
     for seed in range(seeds + 1):
         run("-m", "training", "retrain", "--data", str(data), "--models", str(models), "--seed", str(seed), "--force")
         version = (models / "current").read_text(encoding="utf-8").strip()
         verdict = json.loads((models / "records" / version / "gate.json").read_text(encoding="utf-8"))
-        differences = {name: one["difference"] for name, one in verdict.get("differences", {}).items()}
-        found.append({"seed": seed, "passed": verdict["passed"], "seconds": verdict["seconds"], **differences})
-        print(found[-1], file=sys.stderr, flush=True)
-    return found
+        differences = {name: compared["difference"] for name, compared in verdict.get("differences", {}).items()}
+        rows.append({"seed": seed, "passed": verdict["passed"], "seconds": verdict["seconds"], **differences})
+        print(rows[-1], file=sys.stderr, flush=True)
+    return rows
 
 
 def run(*arguments: str) -> str:

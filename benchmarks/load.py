@@ -35,7 +35,7 @@ class Tally:
             self.unfinished += 1
 
     def end(self, code: str, seconds: float) -> None:
-        """Count a call that ended with this status after so many seconds."""
+        """Count a call by its status code and duration in seconds."""
         with self._changed:
             self.codes[code] += 1
             if code in REFUSALS:
@@ -66,29 +66,29 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--deadline-seconds", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
-    told = parser.parse_args(arguments)
-    request = told.request.read_bytes() if told.request else b""
+    options = parser.parse_args(arguments)
+    request = options.request.read_bytes() if options.request else b""
     channels = [
-        grpc.insecure_channel(told.address, options=[("grpc.use_local_subchannel_pool", 1)]) for _ in range(CHANNELS)
+        grpc.insecure_channel(options.address, options=[("grpc.use_local_subchannel_pool", 1)]) for _ in range(CHANNELS)
     ]
     for channel in channels:
         grpc.channel_ready_future(channel).result(10)
-    calls = [channel.unary_unary(told.method) for channel in channels]
+    calls = [channel.unary_unary(options.method) for channel in channels]
     tally = Tally()
 
     def begin(number: int) -> None:
         began = time.perf_counter()
-        call = calls[number % len(calls)].future(request, timeout=told.deadline_seconds)
+        call = calls[number % len(calls)].future(request, timeout=options.deadline_seconds)
         call.add_done_callback(lambda done: tally.end(done.code().name, time.perf_counter() - began))
 
     began = time.perf_counter()
-    if told.rate is None:
-        sent, latest = _as_answered(begin, tally, told.in_flight, told.seconds), 0.0
+    if options.rate is None:
+        sent, latest = _as_answered(begin, tally, options.in_flight, options.seconds), 0.0
     else:
-        sent, latest = _at_rate(begin, tally, told.rate, told.seconds, random.Random(told.seed))  # noqa: S311
+        sent, latest = _at_rate(begin, tally, options.rate, options.seconds, random.Random(options.seed))  # noqa: S311
     took = time.perf_counter() - began
-    tally.wait(told.deadline_seconds + SETTLE_SECONDS)
-    print(json.dumps(_told(tally, sent, took, latest)))
+    tally.wait(options.deadline_seconds + SETTLE_SECONDS)
+    print(json.dumps(_report(tally, sent, took, latest)))
     for channel in channels:
         channel.close()
     return 0
@@ -121,8 +121,8 @@ def _at_rate(
     return sent, latest
 
 
-def _told(tally: Tally, sent: int, took: float, latest: float) -> dict[str, Any]:
-    told: dict[str, Any] = {
+def _report(tally: Tally, sent: int, took: float, latest: float) -> dict[str, Any]:
+    report: dict[str, Any] = {
         "sent": sent,
         "seconds": round(took, 3),
         "sent_per_second": round(sent / took, 1),
@@ -135,8 +135,8 @@ def _told(tally: Tally, sent: int, took: float, latest: float) -> dict[str, Any]
         ordered = sorted(seconds)
         for percent in (50, 99):
             value = ordered[min(len(ordered) * percent // 100, len(ordered) - 1)] * 1e3 if ordered else None
-            told[f"{name}_p{percent}_milliseconds"] = None if value is None else round(value, 2)
-    return told
+            report[f"{name}_p{percent}_milliseconds"] = None if value is None else round(value, 2)
+    return report
 
 
 if __name__ == "__main__":

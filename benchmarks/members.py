@@ -27,7 +27,7 @@ WORKERS = 2
 
 
 def write_table(folder: Path, members: int) -> None:
-    """Random keys in order, so many attributes and plays for each; every 1,000th id is that of `member NUMBER`."""
+    """Sorted random keys with attributes and plays; every 1,000th id is that of `member NUMBER`."""
     random = np.random.default_rng(0)
     keys = random.integers(0, 2**64, (members, 2), np.uint64)
     keys[::1000] = [key_of(f"member {row}") for row in range(0, members, 1000)]
@@ -68,9 +68,9 @@ def worker(folder: Path, members: int) -> dict[str, float]:
     took = []
     for _ in range(2):
         start = time.process_time()  # what other processes do meanwhile doesn't count
-        found = sum(table.find(member_id) is not None for member_id in known)
+        hits = sum(table.find(member_id) is not None for member_id in known)
         took.append((time.process_time() - start) / LOOKUPS * 1e6)
-        if found != LOOKUPS:
+        if hits != LOOKUPS:
             raise RuntimeError("a member of the table was not found")
     after = _memory()
     return {
@@ -85,12 +85,12 @@ def worker(folder: Path, members: int) -> dict[str, float]:
 def _memory() -> dict[str, float]:
     """MB of this process by Linux's own book-keeping: its own, and file pages that all processes share."""
     kinds = {"Private_Dirty:": "own", "Private_Clean:": "file", "Shared_Clean:": "file"}
-    found = {"own": 0.0, "file": 0.0}
+    mebibytes = {"own": 0.0, "file": 0.0}
     for line in Path("/proc/self/smaps_rollup").read_text().splitlines():
         name, *rest = line.split()
         if name in kinds:
-            found[kinds[name]] += int(rest[0]) / 1024
-    return found
+            mebibytes[kinds[name]] += int(rest[0]) / 1024
+    return mebibytes
 
 
 def main() -> None:
@@ -113,8 +113,8 @@ def main() -> None:
         command = [sys.executable, "-m", "benchmarks.members", "--members", str(arguments.members), "--worker", path]
         running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(WORKERS)]
         for process in running:
-            told = json.loads(process.communicate()[0])
-            print(", ".join(f"{name} {value:.1f}" for name, value in told.items()))
+            figures = json.loads(process.communicate()[0])
+            print(", ".join(f"{name} {value:.1f}" for name, value in figures.items()))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ HEALTH_RATE = 20.0
 
 
 def main(arguments: list[str]) -> int:
-    """Print one JSON object; 1 where a goal is missed and `--strict` asks to tell."""
+    """Print one JSON object; with `--strict` returns 1 if a goal is missed."""
     parser = argparse.ArgumentParser("python -m benchmarks.overload", description=__doc__)
     parser.add_argument("--models", type=Path, required=True, help="a folder of published models")
     parser.add_argument("--method", default="PredictEnjoyment", choices=("PredictEnjoyment", "RankMovies"))
@@ -32,26 +32,26 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=5.0, help="of each phase")
     parser.add_argument("--deadline-seconds", type=float, default=1.0)
     parser.add_argument("--strict", action="store_true", help="exit code 1 where goodput, refusals or health miss")
-    told = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder, serving(told.models, Path(folder) / "log") as server:
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder, serving(options.models, Path(folder) / "log") as server:
         request = Path(folder) / "request"
-        request.write_bytes(_request(server.stub, told.method, told.movies))
-        found = drill(f"127.0.0.1:{server.port}", told, request)
-        found["server"] = [line for line in server.scrape().splitlines() if _of_admission(line)]
-    print(json.dumps(found, indent=2))
-    return int(told.strict and not all(found["goals"].values()))
+        request.write_bytes(_request(server.stub, options.method, options.movies))
+        report = drill(f"127.0.0.1:{server.port}", options, request)
+        report["server"] = [line for line in server.scrape().splitlines() if _of_admission(line)]
+    print(json.dumps(report, indent=2))
+    return int(options.strict and not all(report["goals"].values()))
 
 
-def drill(address: str, told: argparse.Namespace, request: Path) -> dict[str, Any]:
+def drill(address: str, options: argparse.Namespace, request: Path) -> dict[str, Any]:
     """Peak and overload in turn; the medians of all rounds."""
-    method = ["--method", f"/coldstart.v1.EnjoymentService/{told.method}", "--request", str(request)]
-    method += ["--deadline-seconds", str(told.deadline_seconds)]
-    seconds = ["--seconds", str(told.seconds)]
+    method = ["--method", f"/coldstart.v1.EnjoymentService/{options.method}", "--request", str(request)]
+    method += ["--deadline-seconds", str(options.deadline_seconds)]
+    seconds = ["--seconds", str(options.seconds)]
     run(address, *method, "--seconds", "1")
     peaks, overloads, healths = [], [], []
-    for number in range(told.rounds):
+    for number in range(options.rounds):
         peaks.append(run(address, *method, *seconds))
-        rate = statistics.median(each["answered_per_second"] for each in peaks) * told.times
+        rate = statistics.median(each["answered_per_second"] for each in peaks) * options.times
         health = begin(address, "--method", HEALTH, "--rate", str(HEALTH_RATE), *seconds)
         overloads.append(run(address, *method, *seconds, "--rate", str(rate), "--seed", str(number)))
         healths.append(end(health))
@@ -87,8 +87,8 @@ def end(client: "subprocess.Popen[str]") -> dict[str, Any]:
     output, _ = client.communicate(timeout=300)
     if client.returncode:
         raise RuntimeError("the client failed")
-    told: dict[str, Any] = json.loads(output)
-    return told
+    report: dict[str, Any] = json.loads(output)
+    return report
 
 
 def run(address: str, *arguments: str) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def run(address: str, *arguments: str) -> dict[str, Any]:
 def _request(stub: Any, method: str, movies: int) -> bytes:
     """A member who has played 30 movies, and other movies of the catalogue."""
     ranked = stub.RankMovies(pb.RankMoviesRequest(page_size=movies + 30)).predictions
-    ids = [one.movie_id for one in ranked]
+    ids = [prediction.movie_id for prediction in ranked]
     member = pb.Member(plays=[pb.Play(movie_id=movie_id, completion=0.8) for movie_id in ids[:30]])
     if method == "RankMovies":
         return pb.RankMoviesRequest(member=member).SerializeToString()

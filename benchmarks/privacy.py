@@ -1,4 +1,4 @@
-"""Sends requests full of marks, failing ones among them, and looks for the marks wherever the service may leave any."""
+"""Sends valid and failing requests full of marks, and searches logs, metrics, traces and files for the marks."""
 
 import argparse
 import base64
@@ -34,22 +34,22 @@ def marked(what: str, number: int) -> str:
 
 
 def scan(models: Path, requests: int, seed: int) -> dict[str, Any]:
-    """Send so many marked requests to a server that tells all it can; where marks were found."""
+    """Send marked requests to a server that logs and traces all it can; returns the places with marks."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part in ("home", "tmp", "outcomes"):
             (folder / part).mkdir()
         traces = _Collector()
-        process, told = _start(models, folder, traces.address)
+        process, ports = _start(models, folder, traces.address)
         try:
-            with grpc.insecure_channel(f"127.0.0.1:{told['port']}") as channel:
+            with grpc.insecure_channel(f"127.0.0.1:{ports['port']}") as channel:
                 codes, errors = _send(channel, requests, seed)
-            metrics = _scrape(told["metrics_port"])
+            metrics = _scrape(ports["metrics_port"])
         finally:
             process.terminate()
             process.wait(STOP_SECONDS)
             traces.end()
-        found = {
+        marks = {
             "errors": _marks("\n".join(errors).encode()),
             "metrics": _marks(metrics.encode()),
             "traces": sum(map(_marks, traces.bodies)),
@@ -59,7 +59,7 @@ def scan(models: Path, requests: int, seed: int) -> dict[str, Any]:
         outcomes = sum(_marks(path.read_bytes()) for path in (folder / "outcomes").glob("*.jsonl"))
         return {
             "requests": requests, "codes": dict(codes),
-            "found": {place: count for place, count in found.items() if count},
+            "found": {place: count for place, count in marks.items() if count},
             "marks_in_outcomes": outcomes,
             "log_lines": len((folder / "log").read_text().splitlines()),
             "traces_bytes": sum(map(len, traces.bodies)), "metrics_bytes": len(metrics),
@@ -109,7 +109,7 @@ def _start(models: Path, folder: Path, traces: str) -> "tuple[subprocess.Popen[s
 
 
 def _send(channel: grpc.Channel, requests: int, seed: int) -> tuple[Counter[str], list[str]]:
-    """The codes of all calls, and all that callers are told of errors."""
+    """The status codes of all calls, and the error messages and details that callers got."""
     chance = random.Random(seed)  # noqa: S311
     codes, errors = Counter[str](), list[str]()
     movies, attributes = asked_of(channel)
@@ -130,8 +130,10 @@ def _send(channel: grpc.Channel, requests: int, seed: int) -> tuple[Counter[str]
 def asked_of(channel: grpc.Channel) -> tuple[list[str], dict[str, Any]]:
     """Movies of the catalogue, and the model's attributes with their kinds."""
     stub = pb_grpc.EnjoymentServiceStub(channel)
-    movies = [one.movie_id for one in stub.RankMovies(pb.RankMoviesRequest(page_size=50)).predictions]
-    return movies, {one.name: one.kind for one in stub.GetModel(pb.GetModelRequest()).member_attributes}
+    movies = [prediction.movie_id for prediction in stub.RankMovies(pb.RankMoviesRequest(page_size=50)).predictions]
+    return movies, {
+        attribute.name: attribute.kind for attribute in stub.GetModel(pb.GetModelRequest()).member_attributes
+    }
 
 
 def marked_request(
@@ -156,21 +158,23 @@ def marked_request(
     service = f"/{pb.DESCRIPTOR.package}.EnjoymentService"
     match number % 6:
         case 0 | 1:
-            one: Any = pb.PredictEnjoymentRequest(member=member, movie_ids=movie_ids, new_movies=[new])
-            return f"{service}/PredictEnjoyment", one.SerializeToString()
+            request: Any = pb.PredictEnjoymentRequest(member=member, movie_ids=movie_ids, new_movies=[new])
+            return f"{service}/PredictEnjoyment", request.SerializeToString()
         case 2:
             token = marked("page", number) if number % 8 == 0 else ""
-            one = pb.RankMoviesRequest(member=member, page_token=token, genres=[marked("genre", number)])
-            return f"{service}/RankMovies", one.SerializeToString()
+            request = pb.RankMoviesRequest(member=member, page_token=token, genres=[marked("genre", number)])
+            return f"{service}/RankMovies", request.SerializeToString()
         case 3:
-            one = pb.ExplainEnjoymentRequest(member=member, movie_id=movie_ids[-1], suggest_next_fact=number % 4 == 1)
-            return f"{service}/ExplainEnjoyment", one.SerializeToString()
+            request = pb.ExplainEnjoymentRequest(
+                member=member, movie_id=movie_ids[-1], suggest_next_fact=number % 4 == 1
+            )
+            return f"{service}/ExplainEnjoyment", request.SerializeToString()
         case 4:
-            one = pb.RecordOutcomeRequest(
+            request = pb.RecordOutcomeRequest(
                 request_id=marked("outcome", number), member_id=member.member_id, movie_id=movie_ids[0],
                 rating=chance.choice((2, 3, 4, 99)),
             )  # fmt: skip
-            return f"{service}/RecordOutcome", one.SerializeToString()
+            return f"{service}/RecordOutcome", request.SerializeToString()
     return f"/{marked('service', number)}/{marked('method', number)}", member.SerializeToString()
 
 
@@ -204,8 +208,8 @@ def main() -> int:
     parser.add_argument("--models", type=Path, required=True, help="the folder of models")
     parser.add_argument("--requests", type=int, default=10_000, help="how many [default: 10000]")
     parser.add_argument("--seed", type=int, default=0, help="of what they are [default: 0]")
-    told = parser.parse_args()
-    seen = scan(told.models, told.requests, told.seed)
+    arguments = parser.parse_args()
+    seen = scan(arguments.models, arguments.requests, arguments.seed)
     print(json.dumps(seen))
     return int(bool(seen["found"]))
 

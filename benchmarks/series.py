@@ -1,4 +1,4 @@
-"""Hostile requests, each with names and ids of its own: they must add no series. Prints one JSON object."""
+"""Checks that requests with new names and ids add no Prometheus series. Prints one JSON object."""
 
 import argparse
 import json
@@ -22,7 +22,7 @@ SCRAPES = 20
 
 
 def measure(models: Path, requests: int, seed: int) -> dict[str, Any]:
-    """Series, bytes and milliseconds of a scrape before and after so many hostile requests."""
+    """Series, bytes and milliseconds of a scrape before and after hostile requests."""
     with tempfile.TemporaryDirectory() as name:
         log, outcomes = Path(name) / "log", Path(name) / "outcomes"
         with serving(models, log, "--workers", "2", "--outcomes", str(outcomes)) as served:
@@ -74,8 +74,8 @@ def main() -> int:
     parser.add_argument("--models", type=Path, required=True, help="the folder of models")
     parser.add_argument("--requests", type=int, default=100_000, help="how many [default: 100000]")
     parser.add_argument("--seed", type=int, default=0, help="of what they are [default: 0]")
-    told = parser.parse_args()
-    seen = measure(told.models, told.requests, told.seed)
+    arguments = parser.parse_args()
+    seen = measure(arguments.models, arguments.requests, arguments.seed)
     print(json.dumps(seen))
     return int(bool(seen["series_added"]))
 

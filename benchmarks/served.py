@@ -65,29 +65,32 @@ class Served:
         A request for more movies than the contract allows is asked in parts.
         """
         parts = [
-            (member_id, pb.PredictEnjoymentRequest(member=one.member, movie_ids=one.movie_ids[start : start + MOST]))
-            for member_id, one in zip(member_ids, requests, strict=True)
-            for start in range(0, len(one.movie_ids), MOST)
+            (
+                member_id,
+                pb.PredictEnjoymentRequest(member=request.member, movie_ids=request.movie_ids[start : start + MOST]),
+            )
+            for member_id, request in zip(member_ids, requests, strict=True)
+            for start in range(0, len(request.movie_ids), MOST)
         ]
         answers = self.stub.StreamPredictEnjoyment(request for _, request in parts)
         rows = [
             {
                 "member_id": member_id,
-                "movie_id": one.movie_id,
-                "rating": one.rating,
-                "lower": one.lower,
-                "upper": one.upper,
-                "probability_enjoyed": one.probability_enjoyed,
+                "movie_id": prediction.movie_id,
+                "rating": prediction.rating,
+                "lower": prediction.lower,
+                "upper": prediction.upper,
+                "probability_enjoyed": prediction.probability_enjoyed,
                 "member_evidence": evidence_name(answer.member_evidence),
             }
             for (member_id, _), answer in zip(parts, answers, strict=True)
-            for one in answer.predictions
+            for prediction in answer.predictions
         ]
         return pl.DataFrame(rows)
 
 
 def asked_by_id(movies_of: Mapping[str, Sequence[str]]) -> tuple[list[str], list[pb.PredictEnjoymentRequest]]:
-    """Member ids, and the request for each that tells nothing but its id."""
+    """Member ids, and a request for each with nothing but the id."""
     requests = [
         pb.PredictEnjoymentRequest(member=pb.Member(member_id=member_id), movie_ids=movies)
         for member_id, movies in movies_of.items()
@@ -119,9 +122,9 @@ def serving(models: Path, log: Path, *options: str, prefix: Sequence[str] = ()) 
         line = process.stdout.readline()
         if not line:
             raise RuntimeError(f"the server didn't start; its log is {log}")
-        told = json.loads(line)
-        with grpc.insecure_channel(f"127.0.0.1:{told['port']}") as channel:
-            yield Served(told["port"], told["metrics_port"], pb_grpc.EnjoymentServiceStub(channel), process, log)
+        ports = json.loads(line)
+        with grpc.insecure_channel(f"127.0.0.1:{ports['port']}") as channel:
+            yield Served(ports["port"], ports["metrics_port"], pb_grpc.EnjoymentServiceStub(channel), process, log)
         process.send_signal(signal.SIGTERM)
         code = process.wait(STOP_SECONDS)
         if code:

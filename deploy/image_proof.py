@@ -18,41 +18,36 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from coldstart_client import Client
+
 PROJECT = Path(__file__).parents[1]
-sys.path.insert(0, str(PROJECT))
-
-import grpc  # noqa: E402 # the project's own packages are found from its root
-
-from coldstart_client.v1 import enjoyment_service_pb2 as pb  # noqa: E402
-from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc  # noqa: E402
-
 SUITE = "bookworm"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PACKAGES = "ca-certificates,python3,python3-venv,python-is-python3"
-"""What the base image has and a bare Debian lacks."""
+"""Packages of the base image that a minimal Debian lacks."""
 SYSTEM = ("--dev", "/dev", "--proc", "/proc", "--perms", "1777", "--tmpfs", "/tmp")
-"""What an engine mounts into every container."""
+"""File systems that an engine mounts into every container."""
 FROM_HOST = ("/etc/resolv.conf", "/etc/ssl/certs", "/etc/pip.conf", "/etc/xdg/pip")
-"""How the host reaches its package index, lent to the build."""
+"""Files of the host by which pip reaches a package index during the build."""
 START_SECONDS = 60
 
 
 @dataclass
 class Stage:
-    """One FROM of the Dockerfile in the making."""
+    """A build stage of the Dockerfile."""
 
     root: Path
-    """Its file system."""
+    """Folder with its file system."""
     environment: dict[str, str] = field(default_factory=dict)
-    """What ENV said."""
+    """Variables set by ENV."""
     folder: str = "/"
-    """What WORKDIR said."""
+    """The folder set by WORKDIR."""
     user: str = "0"
-    """What USER said."""
+    """The user set by USER."""
     entry: list[str] = field(default_factory=list)
-    """What ENTRYPOINT said."""
+    """The command set by ENTRYPOINT."""
     health: list[str] = field(default_factory=list)
-    """What HEALTHCHECK said."""
+    """The command set by HEALTHCHECK."""
 
 
 def instructions(dockerfile: str) -> list[tuple[str, str]]:
@@ -135,7 +130,7 @@ def running(stage: Stage, models: Path, command: list[str], extra: dict[str, str
 
 
 def prove(stage: Stage, models: Path) -> None:
-    """Serve, ask health and a prediction, and stop; raises SystemExit where the image doesn't do as it should."""
+    """Serve, ask health and a prediction, and stop; raises SystemExit if any of it fails."""
     ports = {"COLDSTART_PORT": "0", "COLDSTART_METRICS_PORT": "0", "COLDSTART_HOST": "127.0.0.1"}
     writing = subprocess.run(running(stage, models, ["touch", "/app/written"], {}), capture_output=True, check=False)
     if writing.returncode == 0:
@@ -143,13 +138,12 @@ def prove(stage: Stage, models: Path) -> None:
     process = subprocess.Popen(running(stage, models, stage.entry, ports), stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None  # noqa: S101 # that is what PIPE says
     started = time.monotonic()
-    told = json.loads(process.stdout.readline())
-    print(f"  serving {told['model_version']} after {time.monotonic() - started:.1f} s", flush=True)
-    asked = ports | {"COLDSTART_PORT": str(told["port"])}
+    serving = json.loads(process.stdout.readline())
+    print(f"  serving {serving['model_version']} after {time.monotonic() - started:.1f} s", flush=True)
+    asked = ports | {"COLDSTART_PORT": str(serving["port"])}
     subprocess.run(running(stage, models, stage.health, asked), check=True, timeout=START_SECONDS)
-    with grpc.insecure_channel(f"127.0.0.1:{told['port']}") as channel:
-        stub = pb_grpc.EnjoymentServiceStub(channel)
-        best = stub.RankMovies(pb.RankMoviesRequest(page_size=1), timeout=10).predictions[0]
+    with Client(f"127.0.0.1:{serving['port']}", timeout_seconds=10) as client:
+        [best] = client.rank(page_size=1)
         print(f"  the best movie for a member of whom nothing is known: {best.rating:.2f}")
     os.kill(child_of(process.pid), signal.SIGTERM)
     if process.wait(START_SECONDS):
@@ -163,18 +157,18 @@ def child_of(number: int) -> int:
 
 
 def main() -> int:
-    """Build, run, ask."""
+    """Build the image, run it and call it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=Path, required=True, help="a folder with a published model")
     parser.add_argument("--base", type=Path, help="a Debian root made before by debootstrap; else a fresh one is made")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="coldstart-image-") as folder:
-        base = given.base or Path(folder) / "base"
-        if not given.base:
+        base = arguments.base or Path(folder) / "base"
+        if not arguments.base:
             print(f"  debootstrap {SUITE}", flush=True)
-            told = ["--variant=minbase", f"--include={PACKAGES}", SUITE, str(base)]
-            subprocess.run(["debootstrap", *told], check=True, stdout=subprocess.DEVNULL)
-        prove(build(base, Path(folder)), given.models)
+            options = ["--variant=minbase", f"--include={PACKAGES}"]
+            subprocess.run(["debootstrap", *options, SUITE, str(base)], check=True, stdout=subprocess.DEVNULL)
+        prove(build(base, Path(folder)), arguments.models)
     print("the image builds, runs as its own user on a read-only root, is healthy and predicts")
     return 0
 

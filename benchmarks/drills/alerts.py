@@ -1,6 +1,6 @@
-"""Drill: what goes wrong most often, and the alert that tells of it in a real Prometheus. Prints one JSON object.
+"""Drill: the most frequent incidents, and whether a real Prometheus fires the alert for each. Prints one JSON object.
 
-Windows and waits of the rules are sixty times as short; thresholds are those that are shipped.
+Windows and `for` durations of the rules are divided by sixty; thresholds are the shipped ones.
 """
 
 import argparse
@@ -36,7 +36,7 @@ TIGHT = ("--least-in-flight", "1", "--most-in-flight", "2", "--queue-calls", "2"
 
 def drill(models: Path) -> dict[str, Any]:
     """Each cause on a healthy service, and which alerts then fired within how many seconds."""
-    return {"drill": "alerts", **{name: _one(models, *told) for name, told in DRILLS.items()}}
+    return {"drill": "alerts", **{name: _one(models, *arguments) for name, arguments in DRILLS.items()}}
 
 
 def _one(models: Path, alert: str, cause: Callable[[Drilled, Path], Any], options: tuple[str, ...]) -> dict[str, Any]:
@@ -114,9 +114,9 @@ def overload(server: Drilled, _: Path) -> Iterator[None]:
 def shift_the_inputs(server: Drilled, _: Path) -> None:
     """All members are of one age."""
     [numeric] = [
-        one.name
-        for one in server.served.stub.GetModel(pb.GetModelRequest()).member_attributes
-        if one.kind == pb.ATTRIBUTE_KIND_NUMERIC
+        attribute.name
+        for attribute in server.served.stub.GetModel(pb.GetModelRequest()).member_attributes
+        if attribute.kind == pb.ATTRIBUTE_KIND_NUMERIC
     ][:1]
     member = pb.Member()
     member.attributes[numeric].number = 99
@@ -172,11 +172,11 @@ def main() -> int:
     """Read the options, run the drill and print what fired; 1 where an alert didn't, or did without a cause."""
     parser = argparse.ArgumentParser("python -m benchmarks.drills.alerts", description=__doc__)
     parser.add_argument("--models", type=Path, required=True, help="the folder of models")
-    told = parser.parse_args()
-    seen = drill(told.models)
+    arguments = parser.parse_args()
+    seen = drill(arguments.models)
     print(json.dumps(seen))
-    outcomes = [one for one in seen.values() if isinstance(one, dict)]
-    return int(not all(one["fired"] and not one["fired_before"] for one in outcomes))
+    outcomes = [outcome for outcome in seen.values() if isinstance(outcome, dict)]
+    return int(not all(outcome["fired"] and not outcome["fired_before"] for outcome in outcomes))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ REPLACED_SECONDS = 120
 
 
 def drill(models: Path, times: int, workers: int, every_seconds: float, seed: int) -> dict[str, Any]:
-    """Kill a worker so many times; what callers and scrapes saw."""
+    """Kill a worker `times` times under load; returns counts of failed calls and scrapes."""
     with (
         tempfile.TemporaryDirectory() as folder,
         serving(models, Path(folder) / "log", "--workers", str(workers)) as served,
@@ -75,7 +75,7 @@ class _Scrapes:
         self._stopping = True
 
     async def go_on(self) -> None:
-        """Scrape until told to stop."""
+        """Scrape until `stop`."""
         while not self._stopping:
             began = time.perf_counter()
             try:
@@ -94,7 +94,7 @@ class _Scrapes:
             "scrapes_failed": self._failed,
             "scrape_milliseconds": {"median": milliseconds[len(milliseconds) // 2], "longest": milliseconds[-1]},
             "counters_fallen": sum(
-                later[name] < value for one, later in pairwise(counted) for name, value in one.items()
+                later[name] < value for earlier, later in pairwise(counted) for name, value in earlier.items()
             ),
             "series_added": len(set(counted[-1]) - set(counted[0])),
         }
@@ -102,14 +102,14 @@ class _Scrapes:
 
 def counters(text: str) -> dict[str, float]:
     """The value of every series of a scrape that may only grow."""
-    found, growing = {}, False
+    values, growing = {}, False
     for line in text.splitlines():
         if line.startswith("# TYPE"):
             growing = line.split()[3] in ("counter", "histogram")
         elif growing and not line.startswith("#"):
             series, value = line.rsplit(" ", 1)
-            found[series] = float(value)
-    return found
+            values[series] = float(value)
+    return values
 
 
 def main() -> None:
@@ -120,8 +120,10 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="worker processes [default: 2]")
     parser.add_argument("--every-seconds", type=float, default=5, help="time between kills [default: 5]")
     parser.add_argument("--seed", type=int, default=0, help="of which worker it is [default: 0]")
-    told = parser.parse_args()
-    print(json.dumps(drill(told.models, told.times, told.workers, told.every_seconds, told.seed)))
+    arguments = parser.parse_args()
+    print(
+        json.dumps(drill(arguments.models, arguments.times, arguments.workers, arguments.every_seconds, arguments.seed))
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Callers for the drills, with the shipped retry policy: they turn away from a server that stops, and keep count."""
+"""Load for the drills: concurrent callers with the shipped retry policy, counted by status code."""
 
 import asyncio
 import random
@@ -30,7 +30,7 @@ def connect(served: Served, number: int) -> grpc.aio.Channel:
 def a_request(served: Served) -> pb.PredictEnjoymentRequest:
     """A member of 30 plays and 20 movies, or as many as the catalogue has."""
     ranked = served.stub.RankMovies(pb.RankMoviesRequest(page_size=PLAYS + MOVIES))
-    movie_ids = [one.movie_id for one in ranked.predictions]
+    movie_ids = [prediction.movie_id for prediction in ranked.predictions]
     member = pb.Member(plays=[pb.Play(movie_id=movie_id) for movie_id in movie_ids[:PLAYS]])
     return pb.PredictEnjoymentRequest(member=member, movie_ids=movie_ids[-MOVIES:])
 
@@ -48,7 +48,7 @@ class Load:
         self._channels: list[grpc.aio.Channel] = []
 
     def start(self, unary: int, streams: int, channels: int) -> None:
-        """Let so many callers call on and on, over so many connections."""
+        """Start callers that call without pause over `channels` connections."""
         self._channels = [connect(self._served, number) for number in range(channels)]
         calls = [self._predict] * unary + [self._stream] * streams
         for number, call in enumerate(calls):
@@ -60,7 +60,7 @@ class Load:
         self._stopping = True
 
     async def ended(self) -> None:
-        """Wait until no call is under way, once told to stop."""
+        """Wait after `stop` until no call is under way."""
         await asyncio.gather(*self._callers)
         for channel in self._channels:
             await channel.close()
@@ -96,16 +96,16 @@ class Load:
 
 
 async def watch(channel: grpc.aio.Channel, serving: Callable[[], None], stopping: Callable[[], None]) -> float:
-    """Follow a health watch until it ends, and call what it tells; when it told NOT_SERVING, 0 if it never did.
+    """Follow a health watch until it ends and call back on each status; the time of NOT_SERVING, 0 if there was none.
 
     Raises AioRpcError unless the server ends the stream well.
     """
-    told_at = 0.0
+    stopping_at = 0.0
     stream = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
-    async for told in stream:
-        if told.status == health_pb2.HealthCheckResponse.SERVING:
+    async for response in stream:
+        if response.status == health_pb2.HealthCheckResponse.SERVING:
             serving()
         else:
-            told_at = time.perf_counter()
+            stopping_at = time.perf_counter()
             stopping()
-    return told_at
+    return stopping_at

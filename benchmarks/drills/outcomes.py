@@ -24,16 +24,16 @@ CALLERS, CONNECTIONS = 32, 8
 
 
 def drill(models: Path, count: int, workers: int, kills: int, seed: int) -> dict[str, Any]:
-    """Send so many outcomes and kill a worker so many times meanwhile; what is on disk afterwards."""
+    """Send `count` outcomes while workers are killed; returns counts of acknowledged and of stored outcomes."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "outcomes"
         with serving(models, Path(name) / "log", "--workers", str(workers), "--outcomes", str(folder)) as served:
             served.stub.GetModel(pb.GetModelRequest(), timeout=DEADLINE_SECONDS)  # without one nothing would ever end
-            told = asyncio.run(_send(served, count, kills, seed))
-        kept = Counter(one.request_id for one in _kept(folder))
-        acknowledged = told.pop("acknowledged")
+            sent = asyncio.run(_send(served, count, kills, seed))
+        kept = Counter(outcome.request_id for outcome in _kept(folder))
+        acknowledged = sent.pop("acknowledged")
         return {
-            "drill": "outcomes", **told,
+            "drill": "outcomes", **sent,
             "acknowledged": len(acknowledged),
             "acknowledged_and_missing": len(acknowledged - set(kept)),
             "requests_on_disk": len(kept),
@@ -96,8 +96,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="worker processes [default: 2]")
     parser.add_argument("--kills", type=int, default=5, help="how many kills [default: 5]")
     parser.add_argument("--seed", type=int, default=0, help="of which worker it is [default: 0]")
-    told = parser.parse_args()
-    print(json.dumps(drill(told.models, told.count, told.workers, told.kills, told.seed)))
+    arguments = parser.parse_args()
+    print(json.dumps(drill(arguments.models, arguments.count, arguments.workers, arguments.kills, arguments.seed)))
 
 
 if __name__ == "__main__":

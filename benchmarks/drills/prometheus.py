@@ -24,8 +24,8 @@ START_SECONDS, STOP_SECONDS = 60, 30
 def hastened(rules: str) -> str:
     """The rules with every minute of a window or a wait made a second, and no window shorter than five."""
 
-    def seconds(found: re.Match[str]) -> str:
-        return f"{max(int(found[0][:-1]) * SECONDS[found[0][-1]], 5)}s"
+    def seconds(duration: re.Match[str]) -> str:
+        return f"{max(int(duration[0][:-1]) * SECONDS[duration[0][-1]], 5)}s"
 
     return DURATION.sub(seconds, rules)
 
@@ -41,14 +41,14 @@ class Prometheus:
         url = f"http://127.0.0.1:{self._port}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
         try:
             with urllib.request.urlopen(url, timeout=5) as answer:
-                found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
-                return found
+                samples: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+                return samples
         except OSError:
             return []
 
     def firing(self) -> set[str]:
         """Names of the alerts that fire."""
-        return {one["metric"]["alertname"] for one in self.query('ALERTS{alertstate="firing"}')}
+        return {sample["metric"]["alertname"] for sample in self.query('ALERTS{alertstate="firing"}')}
 
 
 @contextmanager

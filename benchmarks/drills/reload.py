@@ -30,7 +30,7 @@ LONGEST_SECONDS = 60.0
 
 @dataclass
 class Heard:
-    """What callers heard."""
+    """Durations, responses and errors of the callers."""
 
     seconds: list[float] = field(default_factory=list)
     """Duration of each call."""
@@ -65,7 +65,7 @@ def drill(models: Path, reloads: int, callers: int, pause_seconds: float, log: P
                 time.sleep(pause_seconds)
 
         heard = _asked(server, request, callers, reload)
-    served = sorted(one for one in waited if one is not None)
+    served = sorted(seconds for seconds in waited if seconds is not None)
     wrong = [version for version, seen in heard.answers.items() if seen != {expected[version][1]}]
     return {
         "reloads": reloads,
@@ -86,20 +86,20 @@ def drill(models: Path, reloads: int, callers: int, pause_seconds: float, log: P
 
 
 def _asked(server: Drilled, request: pb.PredictEnjoymentRequest, callers: int, work: Any) -> Heard:
-    """What callers hear who ask without pause while the work goes on."""
+    """The responses to callers that ask without pause during the work."""
     heard, done, lock = Heard(), threading.Event(), threading.Lock()
 
     def ask() -> None:
         while not done.is_set():
             began = time.perf_counter()
             try:
-                version, found = numbers(server.served.stub.PredictEnjoyment(request, timeout=10))
+                version, values = numbers(server.served.stub.PredictEnjoyment(request, timeout=10))
             except grpc.RpcError as error:
                 heard.failed.append(error.code().name)
                 continue
             with lock:
                 heard.seconds.append(time.perf_counter() - began)
-                heard.answers.setdefault(version, set()).add(found)
+                heard.answers.setdefault(version, set()).add(values)
 
     threads = [threading.Thread(target=ask) for _ in range(callers)]
     for thread in threads:
@@ -131,14 +131,20 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--callers", type=int, default=2, help="how many ask at once (default 2)")
     parser.add_argument("--pause-seconds", type=float, default=0.2, help="between two reloads (default 0.2)")
     parser.add_argument("--workers", type=int, default=1, help="worker processes (default 1)")
-    told = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        models = shutil.copytree(told.models, Path(folder) / "models")
-        found = drill(
-            models, told.reloads, told.callers, told.pause_seconds, Path(folder) / "log", "--workers", str(told.workers)
+        models = shutil.copytree(options.models, Path(folder) / "models")
+        report = drill(
+            models,
+            options.reloads,
+            options.callers,
+            options.pause_seconds,
+            Path(folder) / "log",
+            "--workers",
+            str(options.workers),
         )
-    print(json.dumps(found, indent=1))
-    return 1 if found["failed"] or found["versions_with_a_wrong_answer"] or found["not_served_in_time"] else 0
+    print(json.dumps(report, indent=1))
+    return 1 if report["failed"] or report["versions_with_a_wrong_answer"] or report["not_served_in_time"] else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A server under drill: started with any options, asked and looked at from outside."""
+"""A server under drill: its process, calls, metrics and memory."""
 
 import json
 import subprocess
@@ -51,10 +51,12 @@ class Drilled:
 
 def numbers(response: pb.PredictEnjoymentResponse) -> Answer:
     """All numbers of an answer."""
-    found = tuple(
-        value for one in response.predictions for value in (one.rating, one.lower, one.upper, one.probability_enjoyed)
+    values = tuple(
+        value
+        for prediction in response.predictions
+        for value in (prediction.rating, prediction.lower, prediction.upper, prediction.probability_enjoyed)
     )
-    return response.model_version, found
+    return response.model_version, values
 
 
 @contextmanager
@@ -67,10 +69,10 @@ def drilled(models: Path, log: Path, *options: str) -> Iterator[Drilled]:
         line = process.stdout.readline()
         if not line:
             raise RuntimeError(f"the server didn't start; its log is {log}")
-        told = json.loads(line)
-        with grpc.insecure_channel(f"127.0.0.1:{told['port']}") as channel:
+        ports = json.loads(line)
+        with grpc.insecure_channel(f"127.0.0.1:{ports['port']}") as channel:
             stub = pb_grpc.EnjoymentServiceStub(channel)
-            yield Drilled(process, Served(told["port"], told["metrics_port"], stub, process, log))
+            yield Drilled(process, Served(ports["port"], ports["metrics_port"], stub, process, log))
     finally:
         process.terminate()
         try:
@@ -120,4 +122,4 @@ def _family(pid: int) -> list[int]:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return []
-    return [pid, *(found for child in children for found in _family(int(child)))]
+    return [pid, *(member for child in children for member in _family(int(child)))]

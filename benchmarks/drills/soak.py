@@ -21,7 +21,7 @@ SAMPLES = 200
 
 
 def drill(models: Path, calls: int) -> dict[str, Any]:
-    """Let one worker answer so many calls; by how much its memory grows."""
+    """Let one worker answer `calls` calls; returns how its memory grows."""
     with tempfile.TemporaryDirectory() as folder, serving(models, Path(folder) / "log", "--workers", "1") as served:
         return {"drill": "soak", **asyncio.run(_soak(served, calls))}
 
@@ -63,8 +63,8 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.drills.soak", description=__doc__)
     parser.add_argument("--models", type=Path, required=True, help="the folder of models")
     parser.add_argument("--calls", type=int, default=1_000_000, help="how many calls [default: 1000000]")
-    told = parser.parse_args()
-    print(json.dumps(drill(told.models, told.calls)))
+    arguments = parser.parse_args()
+    print(json.dumps(drill(arguments.models, arguments.calls)))
 
 
 if __name__ == "__main__":

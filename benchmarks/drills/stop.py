@@ -24,7 +24,7 @@ UNARY, STREAMS, CONNECTIONS, WATCH_CONNECTIONS = 6, 6, 4, 8
 def drill(
     models: Path, times: int, workers: int, watches: int, seed: int, drain_seconds: float = DRAIN_SECONDS
 ) -> dict[str, Any]:
-    """Stop a server so many times; the worst of each measure."""
+    """Stop a server `times` times; returns the worst of each measure."""
     chance = random.Random(seed)  # noqa: S311
     rounds = []
     for _ in range(times):
@@ -37,17 +37,17 @@ def drill(
         "times": times,
         "workers": workers,
         "watches": watches,
-        "calls": sum(one["calls"] for one in rounds),
-        "calls_lost": sum(one["lost"] for one in rounds),
-        "watches_not_told": sum(one["not_told"] for one in rounds),
-        "not_serving_milliseconds": round(max(one["not_serving"] for one in rounds) * 1000, 1),
-        "seconds_beyond_longest_call": round(max(one["beyond"] for one in rounds), 3),
-        "longest_exit_seconds": round(max(one["exit"] for one in rounds), 3),
+        "calls": sum(each_round["calls"] for each_round in rounds),
+        "calls_lost": sum(each_round["lost"] for each_round in rounds),
+        "watches_not_told": sum(each_round["not_told"] for each_round in rounds),
+        "not_serving_milliseconds": round(max(each_round["not_serving"] for each_round in rounds) * 1000, 1),
+        "seconds_beyond_longest_call": round(max(each_round["beyond"] for each_round in rounds), 3),
+        "longest_exit_seconds": round(max(each_round["exit"] for each_round in rounds), 3),
     }
 
 
 async def _stop(served: Served, watches: int, seconds: float) -> dict[str, float]:
-    """One stop after so many seconds of load."""
+    """One stop after some seconds of load."""
     load = Load(served)
     channels = [connect(served, 1000 + number) for number in range(WATCH_CONNECTIONS)]
     opened = asyncio.Semaphore(0)
@@ -69,12 +69,12 @@ async def _stop(served: Served, watches: int, seconds: float) -> dict[str, float
     heard = await asyncio.gather(*watching, return_exceptions=True)
     for channel in channels:
         await channel.close()
-    told = [one for one in heard if isinstance(one, float) and one > 0]
+    stopped_at = [seconds for seconds in heard if isinstance(seconds, float) and seconds > 0]
     return {
         "calls": sum(load.codes.values()),
         "lost": load.lost,
-        "not_told": watches - len(told),
-        "not_serving": max(told, default=began) - began,
+        "not_told": watches - len(stopped_at),
+        "not_serving": max(stopped_at, default=began) - began,
         "exit": exited - began,
         "beyond": exited - calls_ended,
     }
@@ -92,8 +92,19 @@ def main() -> None:
         help=f"as the service's own option; more where clients hear late [default: {DRAIN_SECONDS}]",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of the random moments [default: 0]")
-    told = parser.parse_args()
-    print(json.dumps(drill(told.models, told.times, told.workers, told.watches, told.seed, told.drain_seconds)))
+    arguments = parser.parse_args()
+    print(
+        json.dumps(
+            drill(
+                arguments.models,
+                arguments.times,
+                arguments.workers,
+                arguments.watches,
+                arguments.seed,
+                arguments.drain_seconds,
+            )
+        )
+    )
 
 
 if __name__ == "__main__":

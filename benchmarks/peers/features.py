@@ -1,4 +1,4 @@
-"""What peers are told of members and movies: the same facts that coldstart gets, as arrays of numbers."""
+"""Features for the peers: the facts that coldstart gets of members and movies, as arrays."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +45,7 @@ class Split:
 
 
 def read_split(folder: Path, dimensions: int, seed: int) -> Split:
-    """A split that the protocol wrote; places of members in the space of plays have so many dimensions."""
+    """Read a split that the protocol wrote; the embedding of plays has `dimensions` dimensions."""
     tables = {
         name: pl.read_parquet(folder / "data" / f"{name}.parquet") for name in ("members", "movies", "ratings", "plays")
     }
@@ -79,7 +79,7 @@ def read_split(folder: Path, dimensions: int, seed: int) -> Split:
     spread = halves[0].std(axis=0)
     centre, spread = halves[0].mean(axis=0), np.where(spread > 1e-9, spread, 1.0)
     widths = attributes.shape[1], columns.shape[1] + 1, space.shape[1]
-    standardised = tuple((one - centre) / spread for one in halves)
+    standardised = tuple((half - centre) / spread for half in halves)
     return Split(
         member, movie, rating, half, *rows(targets), (standardised[0], standardised[1]), widths, movies,
         (float(rating.min()), float(rating.max())), targets,
@@ -92,8 +92,8 @@ def _movies(
     """(M, G) genres and year; (M, C) the same with the movie's mean and popularity, for profiles of members."""
     genres = table["genres"] if "genres" in table.columns else pl.Series([[]] * len(table), dtype=pl.List(pl.String))
     lists = genres.str.split("|") if genres.dtype == pl.String else genres
-    names = sorted({name for one in lists.to_list() for name in one or []})
-    shares = np.array([[name in (one or []) for name in names] for one in lists.to_list()], float).reshape(
+    names = sorted({name for listed in lists.to_list() for name in listed or []})
+    shares = np.array([[name in (listed or []) for name in names] for listed in lists.to_list()], float).reshape(
         len(table), -1
     )
     year = (

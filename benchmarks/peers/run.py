@@ -37,10 +37,10 @@ def main() -> int:
             return 0
     with tempfile.TemporaryDirectory(prefix="coldstart-peers-") as folder:
         rows = all_rows(arguments, Path(folder))
-    found = {"split": arguments.split, "evidence": EVIDENCE, "best": best_of(rows), "rows": rows}
+    report = {"split": arguments.split, "evidence": EVIDENCE, "best": best_of(rows), "rows": rows}
     columns = ("peer", "rmse", "gain_percent", "seconds", "settings")
-    say(plain_table(columns, [[told(row, column) for column in columns] for row in rows]))
-    print(json.dumps(found, indent=2))
+    say(plain_table(columns, [[cell(row, column) for column in columns] for row in rows]))
+    print(json.dumps(report, indent=2))
     return 0
 
 
@@ -62,18 +62,18 @@ def all_rows(arguments: argparse.Namespace, folder: Path) -> list[dict[str, Any]
         ]  # fmt: skip
         ran = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         for line in ran.stdout.splitlines():
-            one = json.loads(line)
-            scores = scored(arguments.protocol, split, Path(one["predictions"]))
-            rows.append(row(peer, scores, one["seconds"], one["settings"]))
+            run = json.loads(line)
+            scores = scored(arguments.protocol, split, Path(run["predictions"]))
+            rows.append(row(peer, scores, run["seconds"], run["settings"]))
     return rows
 
 
 def scored(protocol: Path, split: Path, predictions: Path) -> dict[str, float]:
-    """What the protocol says of predictions."""
+    """The protocol's scores of predictions."""
     command = [sys.executable, str(protocol), "score", "--split", str(split), "--predictions", str(predictions)]
     ran = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    found: dict[str, float] = json.loads(ran.stdout)
-    return found
+    scores: dict[str, float] = json.loads(ran.stdout)
+    return scores
 
 
 def row(peer: str, scores: dict[str, float], seconds: float | None, settings: dict[str, Any]) -> dict[str, Any]:
@@ -85,19 +85,19 @@ def row(peer: str, scores: dict[str, float], seconds: float | None, settings: di
 def best_of(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The row of lowest RMSE of each peer: chosen by what it is scored on, which favours peers of many settings."""
     best: dict[str, dict[str, Any]] = {}
-    for one in rows:
-        if one["peer"] not in best or one["rmse"] < best[one["peer"]]["rmse"]:
-            best[one["peer"]] = one
+    for row in rows:
+        if row["peer"] not in best or row["rmse"] < best[row["peer"]]["rmse"]:
+            best[row["peer"]] = row
     return best
 
 
-def told(one: dict[str, Any], column: str) -> object:
+def cell(row: dict[str, Any], column: str) -> object:
     """A cell of the table."""
     if column == "rmse":
-        return f"{one['rmse']:.4f}"
+        return f"{row['rmse']:.4f}"
     if column == "settings":
-        return " ".join(f"{name}={value}" for name, value in one["settings"].items())
-    return one[column]
+        return " ".join(f"{name}={value}" for name, value in row["settings"].items())
+    return row[column]
 
 
 if __name__ == "__main__":

@@ -32,18 +32,18 @@ def run_settings(
     read_split: Callable[[Path, int, int], Any],
     clock: Callable[[], float],
 ) -> int:
-    """Predict a split with each of the settings, and tell on standard output where the predictions are."""
+    """Predict a split with each of the settings, and print the file of each as a line of JSON."""
     parser = argparse.ArgumentParser(description="One peer on one split of the protocol.")
     parser.add_argument("--split", type=Path, required=True, help="a folder that the protocol's `split` wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder for predictions; made if missing")
     parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default 0)")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    for number, one in enumerate(settings):
+    for number, setting in enumerate(settings):
         started = clock()
-        split = read_split(arguments.split, one["dimensions"], arguments.seed)
+        split = read_split(arguments.split, setting["dimensions"], arguments.seed)
         file = arguments.out / f"{number}.parquet"
-        split.write(predict(split, one), file)
-        found = {"settings": one, "predictions": str(file), "seconds": round(clock() - started, 1)}
-        print(json.dumps(found), flush=True)
+        split.write(predict(split, setting), file)
+        run = {"settings": setting, "predictions": str(file), "seconds": round(clock() - started, 1)}
+        print(json.dumps(run), flush=True)
     return 0

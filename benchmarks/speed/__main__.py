@@ -88,7 +88,7 @@ def measured(arguments: argparse.Namespace, version: Path, model: Model, folder:
 
 
 def of_workers(arguments: argparse.Namespace, folder: Path, question: Question, workers: int) -> dict[str, float]:
-    """How much so many workers do on all cores, which they share with what asks them."""
+    """Calls a second of several workers on all cores, which they share with the load generator."""
     rates, costs = [], []
     with service(arguments.models, folder, question, (), workers) as (ours, _):
         for _ in range(arguments.rounds):
@@ -120,7 +120,7 @@ def saturated(
             rates[each.name].append(rate)
             costs[each.name].append(used / (rate * (seconds + WARM_UP_SECONDS)) * 1e6)
     ours = np.array(rates["coldstart"])
-    told: dict[str, Any] = {
+    report: dict[str, Any] = {
         name: {
             "calls_a_second": float(np.median(rates[name])),
             "processor_microseconds_a_call": float(np.median(costs[name])),
@@ -131,7 +131,7 @@ def saturated(
         }
         for name in rates
     }
-    return told, int(ours.sum() * seconds)
+    return report, int(ours.sum() * seconds)
 
 
 def percentiles(milliseconds: np.ndarray) -> dict[str, float]:

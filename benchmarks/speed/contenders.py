@@ -1,4 +1,4 @@
-"""The servers that are compared, each in a process of its own on the servers' core."""
+"""The compared servers, each in its own process on the cores for servers."""
 
 import json
 import os
@@ -53,7 +53,7 @@ def on_core(core: int) -> list[str]:
 def service(
     models: Path, folder: Path, question: Question, prefix: Sequence[str], workers: int = 1
 ) -> Iterator[tuple[Contender, Served]]:
-    """The service with so many workers; raises WrongAnswer where it answers other than the model in this process."""
+    """The service; raises WrongAnswer if it predicts other than the model in this process."""
     with serving(models, folder / "service.log", "--workers", str(workers), prefix=prefix) as served:
         answer = served.stub.PredictEnjoyment(question.request)
         if answer != question.answer:
@@ -75,7 +75,7 @@ def echo(folder: Path, question: Question, prefix: Sequence[str], loop: str) -> 
         port = json.loads(process.stdout.readline())["port"]
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             if pb_grpc.EnjoymentServiceStub(channel).PredictEnjoyment(question.request) != question.answer:
-                raise WrongAnswer("the echo server answers other than it was told")
+                raise WrongAnswer("the echo server sends another response than its own")
         yield Contender(f"echo ({loop})", port, PREDICT, question.request.SerializeToString(), process.pid)
 
 
@@ -98,9 +98,9 @@ def mlserver(
     runtime |= {"parameters": {"uri": str(home / "trees.txt")}}
     (home / "model-settings.json").write_text(json.dumps(runtime))
     np.save(home / "features.npy", features, allow_pickle=False)
-    told = {**os.environ, **ONE_THREAD, "PATH": f"{environment / 'bin'}:{os.environ['PATH']}"}
+    environment_variables = {**os.environ, **ONE_THREAD, "PATH": f"{environment / 'bin'}:{os.environ['PATH']}"}
     command = [*prefix, str(environment / "bin" / "mlserver"), "start", str(home)]
-    with _running(command, folder / "mlserver.log", told, quiet=True) as process:
+    with _running(command, folder / "mlserver.log", environment_variables, quiet=True) as process:
         port = ports[1]
         _wait_for_model(environment, port, home, corrections)
         yield Contender("MLServer", port, INFER, (home / "request").read_bytes(), process.pid)

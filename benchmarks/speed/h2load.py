@@ -34,11 +34,11 @@ SPREAD = Load(connections=16, streams=4)
 
 def calls_a_second(pinned: list[str], port: int, method: str, message: bytes, load: Load, seconds: float) -> float:
     """Calls that end in a second, after half a second of warming up; raises LoadFailed."""
-    told = _run(pinned, port, method, message, load, ["-D", f"{seconds * 1000:.0f}ms", "--warm-up-time=500ms"])
-    found = re.search(r"([0-9.]+) req/s", told)
-    if not found:
-        raise LoadFailed(told)
-    return float(found[1])
+    output = _run(pinned, port, method, message, load, ["-D", f"{seconds * 1000:.0f}ms", "--warm-up-time=500ms"])
+    rate = re.search(r"([0-9.]+) req/s", output)
+    if not rate:
+        raise LoadFailed(output)
+    return float(rate[1])
 
 
 def latencies(pinned: list[str], port: int, method: str, message: bytes, calls: int) -> np.ndarray:
@@ -60,8 +60,8 @@ def _run(pinned: list[str], port: int, method: str, message: bytes, load: Load, 
             f"http://127.0.0.1:{port}{method}",
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-    told = done.stdout + done.stderr
-    failed = re.search(r"(\d+) failed, (\d+) errored, (\d+) timeout", told)
+    output = done.stdout + done.stderr
+    failed = re.search(r"(\d+) failed, (\d+) errored, (\d+) timeout", output)
     if done.returncode or not failed or any(int(count) for count in failed.groups()):
-        raise LoadFailed(told)
-    return told
+        raise LoadFailed(output)
+    return output

@@ -36,8 +36,8 @@ def main(features: Path, out: Path, raw: bool, port: int) -> None:
         stub = pb_grpc.GRPCInferenceServiceStub(channel)
         answer = stub.ModelInfer(pb.ModelInferRequest.FromString(out.read_bytes()), wait_for_ready=True, timeout=60)
     [output] = answer.outputs
-    found = list(output.contents.fp64_contents) or np.frombuffer(answer.raw_output_contents[0]).tolist()
-    print(json.dumps(found))
+    ratings = list(output.contents.fp64_contents) or np.frombuffer(answer.raw_output_contents[0]).tolist()
+    print(json.dumps(ratings))
 
 
 if __name__ == "__main__":

@@ -26,14 +26,14 @@ def ranking_latencies(model: Model, stub: Any, member: pb.Member) -> np.ndarray:
     request = pb.RankMoviesRequest(member=member, page_size=PAGE)
     rows, everything = model.rank(Decoder(model).ranking(request).member)
     expected = [(model.catalogue.movie_ids[row], everything.rating[place]) for place, row in enumerate(rows[:PAGE])]
-    found = []
+    milliseconds = []
     for _ in range(RANKINGS):
         began = time.perf_counter()
         answer = stub.RankMovies(request)
-        found.append((time.perf_counter() - began) * 1000)
-        if [(one.movie_id, one.rating) for one in answer.predictions] != expected:
+        milliseconds.append((time.perf_counter() - began) * 1000)
+        if [(prediction.movie_id, prediction.rating) for prediction in answer.predictions] != expected:
             raise WrongAnswer("the ranking isn't what scoring everything gives")
-    return np.array(found)
+    return np.array(milliseconds)
 
 
 def predictions_a_second(model: Model, port: int, seconds: float) -> float:

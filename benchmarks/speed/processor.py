@@ -1,4 +1,4 @@
-"""How much processor time a process and its children have used: steadier than a clock where others work too."""
+"""Processor time of a process and its children, which is steadier than a clock on a shared machine."""
 
 import os
 from pathlib import Path
@@ -10,15 +10,15 @@ USER, SYSTEM = 11, 12
 
 def processor_seconds(process: int) -> float:
     """Seconds of processor time so far, of the process with this id and of all that it started and that still run."""
-    return sum(_own_seconds(one) for one in _family(process))
+    return sum(_own_seconds(member) for member in _family(process))
 
 
 def _family(process: int) -> list[int]:
-    found = [process]
+    family = [process]
     for children in Path(f"/proc/{process}/task").glob("*/children"):
         for child in children.read_text().split():
-            found += _family(int(child))
-    return found
+            family += _family(int(child))
+    return family
 
 
 def _own_seconds(process: int) -> float:

@@ -1,4 +1,4 @@
-"""The request that all contenders are measured on: 20 movies for a member who is told inline."""
+"""The request of the benchmark: 20 movies for a member whose facts are inline."""
 
 from dataclasses import dataclass
 

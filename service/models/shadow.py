@@ -9,6 +9,7 @@ from model.facts.member_record import MemberRecord
 from model.prediction.predictions import Predictions
 from model.store.store import CURRENT
 from service.models.loading import Served
+from service.telemetry.call_sampling import EvenSampler
 from service.telemetry.metrics.service_metrics import Metrics
 
 MOST_WAITING = 32
@@ -20,8 +21,7 @@ class Shadow:
 
     def __init__(self, share: float, candidate: Callable[[], Served | None], metrics: Metrics) -> None:
         """`share` of the requests is 0 to 1; `candidate` gives the candidate, None without one."""
-        self._share = share
-        self._due = 0.0
+        self._sampler = EvenSampler(share)
         self._candidate = candidate
         self._metrics = metrics
         self._waiting = threading.BoundedSemaphore(MOST_WAITING)
@@ -36,12 +36,8 @@ class Shadow:
     ) -> None:
         """Let the candidate predict a request if it is sampled: one of every 1 / share requests."""
         candidate = self._candidate()
-        if candidate is None or served.label != CURRENT:
+        if candidate is None or served.label != CURRENT or not self._sampler.picks():
             return
-        self._due += self._share
-        if self._due < 1:
-            return
-        self._due -= 1
         if not self._waiting.acquire(blocking=False):
             self._metrics.models.shadow_ended("left_out")
             return

@@ -25,8 +25,7 @@ from model.prediction.predictions import Explanation, NextFact, Predictions
 from service.models.live_models import LiveModels
 from service.models.loading import Served
 from service.requests import encode
-from service.requests.decode import PredictionQuery, RankingQuery
-from service.requests.facts_decoder import UnusedFacts
+from service.requests.decode import PredictionQuery, RankingQuery, UnusedFacts
 from service.requests.limits import ID_LENGTH
 from service.requests.page_tokens import page_token
 from service.rpc.batching import PredictionBatcher

@@ -37,42 +37,42 @@ def split(tmp_path, small) -> Path:
 
 def test_a_ratings_features_say_nothing_of_the_movie_rated(split):
     """Taking one rated movie out of a member's plays changes the features of the half that shows it, and no others."""
-    found = read_split(split, 5, 0)
+    data = read_split(split, 5, 0)
     plays = split / "data" / "plays.parquet"
-    member, movie = int(found.member[0]), int(found.movie[0])
+    member, movie = int(data.member[0]), int(data.movie[0])
     table = pl.read_parquet(split / "data" / "ratings.parquet")
     row = table.row(0, named=True)
-    assert (found.member[0], found.movie[0]) == (member, movie)
+    assert (data.member[0], data.movie[0]) == (member, movie)
     own = (pl.col("member_id") == row["member_id"]) & (pl.col("movie_id") == row["movie_id"])
     pl.read_parquet(plays).filter(~own).write_parquet(plays)
     again = read_split(split, 5, 0)
-    shows, hides = int(found.half[0]), 1 - int(found.half[0])
-    counts = found.widths[0]  # the first number after the attributes is the logarithm of plays
-    assert again.members[hides][member, counts] == pytest.approx(found.members[hides][member, counts], abs=0.02)
-    assert again.members[shows][member, counts] < found.members[shows][member, counts] - 0.02
+    shows, hides = int(data.half[0]), 1 - int(data.half[0])
+    counts = data.widths[0]  # the first number after the attributes is the logarithm of plays
+    assert again.members[hides][member, counts] == pytest.approx(data.members[hides][member, counts], abs=0.02)
+    assert again.members[shows][member, counts] < data.members[shows][member, counts] - 0.02
 
 
 def test_held_out_members_are_shown_with_all_their_visible_plays(split):
-    found = read_split(split, 5, 0)
-    asked = np.unique(found.asked_member)
-    assert not np.isin(asked, found.member).any()
-    assert (found.members[0][asked] == found.members[1][asked]).all()
-    others = np.unique(found.member)
-    assert (found.members[0][others] != found.members[1][others]).any()
-    assert np.isfinite(found.members[0]).all()
-    assert np.isfinite(found.movies).all()
-    assert sum(found.widths) == found.members[0].shape[1]
+    data = read_split(split, 5, 0)
+    asked = np.unique(data.asked_member)
+    assert not np.isin(asked, data.member).any()
+    assert (data.members[0][asked] == data.members[1][asked]).all()
+    others = np.unique(data.member)
+    assert (data.members[0][others] != data.members[1][others]).any()
+    assert np.isfinite(data.members[0]).all()
+    assert np.isfinite(data.movies).all()
+    assert sum(data.widths) == data.members[0].shape[1]
 
 
 def test_predictions_are_written_as_the_protocol_reads_them(split, tmp_path):
-    found = read_split(split, 0, 0)
-    found.write(np.full(len(found.asked_member), 9.0), tmp_path / "out.parquet")
+    data = read_split(split, 0, 0)
+    data.write(np.full(len(data.asked_member), 9.0), tmp_path / "out.parquet")
     written = pl.read_parquet(tmp_path / "out.parquet")
     assert written.select("member_id", "movie_id").equals(pl.read_parquet(split / "targets.parquet").drop("rating"))
     assert written["rating"].unique().to_list() == [5.0]
 
 
-def test_the_best_setting_of_each_peer_is_told():
+def test_the_best_setting_of_each_peer_is_chosen():
     rows = [{"peer": "one", "rmse": 1.0}, {"peer": "other", "rmse": 0.8}, {"peer": "one", "rmse": 0.9}]
     assert best_of(rows) == {"one": rows[2], "other": rows[1]}
     assert len(CMFREC) > 2
@@ -80,7 +80,7 @@ def test_the_best_setting_of_each_peer_is_told():
 
 
 @pytest.mark.parametrize("lacking", ["--data", "--protocol", "--python"])
-def test_what_is_not_there_is_told_and_skipped(lacking, tmp_path):
+def test_a_missing_data_set_is_skipped_and_named(lacking, tmp_path):
     there = {"--data": tmp_path, "--protocol": tmp_path, "--python": tmp_path} | {lacking: tmp_path / "nowhere"}
     call = [sys.executable, "-m", "benchmarks.peers.run", *(str(part) for pair in there.items() for part in pair)]
     done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -27,12 +27,12 @@ def documents() -> Iterator[dict]:
 RESOURCES = list(documents())
 
 
-def one(kind: str, name: str = "coldstart") -> dict:
-    (found,) = [each for each in RESOURCES if (each["kind"], each["metadata"]["name"]) == (kind, name)]
-    return found
+def resource(kind: str, name: str = "coldstart") -> dict:
+    (named,) = [each for each in RESOURCES if (each["kind"], each["metadata"]["name"]) == (kind, name)]
+    return named
 
 
-DEPLOYMENT, JOB = one("Deployment"), one("CronJob", "coldstart-retrain")
+DEPLOYMENT, JOB = resource("Deployment"), resource("CronJob", "coldstart-retrain")
 PODS = {"service": DEPLOYMENT["spec"]["template"], "retrain": JOB["spec"]["jobTemplate"]["spec"]["template"]}
 
 
@@ -41,7 +41,7 @@ def label(resource: dict) -> str:
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
-@pytest.mark.parametrize("resource", [one for one in RESOURCES if one["kind"] not in FOREIGN], ids=label)
+@pytest.mark.parametrize("resource", [each for each in RESOURCES if each["kind"] not in FOREIGN], ids=label)
 def test_every_resource_is_valid_by_the_schema_without_a_field_too_much(resource, version):
     kubernetes_validate.validate(resource, version, strict=True)
 
@@ -76,9 +76,9 @@ def test_no_service_of_the_cluster_is_taken_for_a_setting(pod):
 def test_the_job_writes_models_where_the_service_reads_them():
     claims = {
         name: {
-            one["persistentVolumeClaim"]["claimName"]
-            for one in pod["spec"]["volumes"]
-            if one["name"] == "models" and "persistentVolumeClaim" in one
+            volume["persistentVolumeClaim"]["claimName"]
+            for volume in pod["spec"]["volumes"]
+            if volume["name"] == "models" and "persistentVolumeClaim" in volume
         }
         for name, pod in PODS.items()
     }
@@ -94,12 +94,12 @@ def test_the_job_writes_models_where_the_service_reads_them():
 
 def test_every_setting_given_to_the_service_is_one_that_it_has():
     known = {variable(name) for name in Settings.model_fields}
-    given = {one["name"] for one in PODS["service"]["spec"]["containers"][0]["env"]}
+    given = {variable["name"] for variable in PODS["service"]["spec"]["containers"][0]["env"]}
     assert {name for name in given if name.startswith("COLDSTART_")} <= known
 
 
 def test_a_pod_is_given_the_time_that_a_stop_takes():
-    environment = {one["name"]: one["value"] for one in PODS["service"]["spec"]["containers"][0]["env"]}
+    environment = {variable["name"]: variable["value"] for variable in PODS["service"]["spec"]["containers"][0]["env"]}
     drain = float(environment["COLDSTART_DRAIN_SECONDS"])
     grace = float(environment.get("COLDSTART_GRACE_SECONDS", Settings(models="m").grace_seconds))
     assert PODS["service"]["spec"]["terminationGracePeriodSeconds"] >= drain + grace + 5
@@ -121,24 +121,24 @@ def test_whatever_selects_pods_finds_those_of_the_deployment():
     labels = PODS["service"]["metadata"]["labels"]
     selectors = [
         DEPLOYMENT["spec"]["selector"]["matchLabels"],
-        one("Service")["spec"]["selector"],
-        one("PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
-        one("PodMonitor")["spec"]["selector"]["matchLabels"],
-        one("NetworkPolicy", "coldstart-service")["spec"]["podSelector"]["matchLabels"],
+        resource("Service")["spec"]["selector"],
+        resource("PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+        resource("PodMonitor")["spec"]["selector"]["matchLabels"],
+        resource("NetworkPolicy", "coldstart-service")["spec"]["podSelector"]["matchLabels"],
     ]
     for selector in selectors:
         assert selector.items() <= labels.items()
     job = PODS["retrain"]["metadata"]["labels"]
-    assert one("NetworkPolicy", "coldstart-retrain")["spec"]["podSelector"]["matchLabels"].items() <= job.items()
+    assert resource("NetworkPolicy", "coldstart-retrain")["spec"]["podSelector"]["matchLabels"].items() <= job.items()
     assert not selectors[0].items() <= job.items(), "the service's selectors must not find the job"
-    assert one("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["name"] == DEPLOYMENT["metadata"]["name"]
+    assert resource("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["name"] == DEPLOYMENT["metadata"]["name"]
 
 
 def test_only_named_ports_are_open_and_nothing_goes_out():
-    policy = one("NetworkPolicy", "coldstart-service")["spec"]
+    policy = resource("NetworkPolicy", "coldstart-service")["spec"]
     assert policy["egress"] == []
     assert [rule["ports"][0]["port"] for rule in policy["ingress"]] == ["grpc", "metrics"]
-    (endpoint,) = one("PodMonitor")["spec"]["podMetricsEndpoints"]
+    (endpoint,) = resource("PodMonitor")["spec"]["podMetricsEndpoints"]
     assert endpoint["port"] == "metrics"
 
 
@@ -155,6 +155,6 @@ def test_the_job_runs_the_command_line_as_it_is():
 
 
 def test_the_autoscaler_looks_at_a_gauge_that_the_service_has():
-    (metric,) = one("HorizontalPodAutoscaler")["spec"]["metrics"]
+    (metric,) = resource("HorizontalPodAutoscaler")["spec"]["metrics"]
     kinds = {metric.name: metric.kind for metric in DEFINITIONS}
     assert kinds[metric["pods"]["metric"]["name"]] == "gauge (sum)"

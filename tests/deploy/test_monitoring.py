@@ -148,7 +148,7 @@ def wait_for(true: Callable[[], bool], seconds: float = 60) -> None:
 
 @pytest.mark.parametrize("query", EVERY_QUERY)
 def test_every_query_of_every_dashboard_returns_data(ask, query):
-    wait_for(lambda: any(one["value"][1] != "NaN" for one in ask(query)), 20)
+    wait_for(lambda: any(sample["value"][1] != "NaN" for sample in ask(query)), 20)
 
 
 @pytest.mark.parametrize("record", RECORDED)
@@ -167,7 +167,7 @@ def test_the_shipped_rules_and_their_tests_pass(promtool):
     subprocess.run([promtool, "test", "rules", *map(str, RULE_TESTS)], check=True)
 
 
-def test_metrics_are_named_and_told_as_prometheus_wants_them(promtool, under_traffic):
+def test_metrics_pass_promtools_check(promtool, under_traffic):
     scraped = under_traffic.scrape()
     done = subprocess.run([promtool, "check", "metrics"], input=scraped, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -38,8 +38,8 @@ def file(tmp_path_factory):
     include = f"-I{Path(protoc.__file__).parent / '_proto'}"
     code = protoc.main(["", f"-I{ROOT}", include, "--include_source_info", f"--descriptor_set_out={out}", PROTO])
     assert code == 0
-    [found] = descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes()).file
-    return found
+    [file] = descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes()).file
+    return file
 
 
 def parts(file):
@@ -73,16 +73,16 @@ def test_the_generated_code_is_current(tmp_path):
 
 def test_every_part_says_what_it_is_in_a_sentence(file):
     comments = {tuple(place.path): place.leading_comments.strip() for place in file.source_code_info.location}
-    found = dict(parts(file))
-    assert len(found) > 100
-    silent = [name for name, path in found.items() if not comments.get(path, "").endswith((".", "…"))]
+    documented = dict(parts(file))
+    assert len(documented) > 100
+    silent = [name for name, path in documented.items() if not comments.get(path, "").endswith((".", "…"))]
     assert silent == []
 
 
 def test_names_and_numbers_are_those_that_others_have_built_on(file):
     assert file.package == "coldstart.v1"
-    told = {message.name: {field.name: field.number for field in message.field} for message in file.message_type}
-    assert {name: told[name] for name in NUMBERS} == NUMBERS
+    numbers = {message.name: {field.name: field.number for field in message.field} for message in file.message_type}
+    assert {name: numbers[name] for name in NUMBERS} == NUMBERS
 
 
 def test_only_what_is_served_is_declared(file):

@@ -12,9 +12,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def commit() -> str:
-    """The git commit of this checkout, with a `+` where tracked files were changed since; empty elsewhere."""
+    """The git commit of this checkout, with a `+` where tracked files were changed since; empty elsewhere.
+
+    An installed package may lie inside the repository of another project, whose commit says nothing of this code.
+    """
     try:
-        head = _git("rev-parse", "HEAD").strip()
+        folder, head = _git("rev-parse", "--show-prefix", "HEAD").splitlines()
+        if folder:
+            return ""
         return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
         return ""

@@ -6,7 +6,7 @@ from features.schema import Scale
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.model import STAGES
 from model.prediction.predictions import Predictions
-from service.requests.facts_decoder import UnusedFacts
+from service.requests.decode import UnusedFacts
 from service.telemetry import metric_definitions as definitions
 from service.telemetry.array_histogram import ArrayHistogram
 from service.telemetry.backlog import Backlog, grouped

@@ -96,14 +96,22 @@ def test_a_broken_version_keeps_the_old_one_says_so_and_is_tried_again(world, ow
     wait_until(lambda: version(server) == second)
 
 
-def test_a_version_that_is_not_there_yet_is_tried_again(world, own_store, publish, start_server, tmp_path):
+@pytest.mark.parametrize("folder", ["versions/new", "versions"])
+def test_a_store_that_is_away_costs_no_call_and_is_tried_again(
+    world, own_store, publish, start_server, tmp_path, folder
+):
     first, second = world.versions
-    away = (own_store / "versions" / second).rename(tmp_path / "away")
+    place = own_store / folder.replace("new", second)
+    request = pb.PredictEnjoymentRequest(movie_ids=world.movie_ids[:20])
     server = start_server(own_store, *FAST)
+    response = server.stub.PredictEnjoyment(request)
+    away = place.rename(tmp_path / "away")
     publish(own_store, second)
     wait_until(lambda: events(server, "model_not_loaded"))
-    assert version(server) == first
-    away.rename(own_store / "versions" / second)
+    assert server.stub.PredictEnjoyment(request) == response
+    assert response.model_version == first
+    assert server.metric("coldstart_model_refusals_total", model="current", reason="missing") >= 1
+    away.rename(place)
     wait_until(lambda: version(server) == second)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.predictions import Predictions
-from service.requests.prediction_bytes import DOUBLES, predictions_bytes
+from service.requests.encode import DOUBLES, predictions_bytes
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 rows = st.lists(
