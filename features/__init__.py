@@ -1,1 +1,1 @@
-"""What is known of a member and of a movie, as features: each defined once, for training rows and for requests."""
+"""Features of members and movies, each defined once for training and serving."""

@@ -1,4 +1,4 @@
-"""Attributes of members or movies as numbers that a linear model can use."""
+"""Encodings of attributes for linear models: one-hot for categories, piecewise linear for numbers."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from features.schema import Attribute
 
 
 class Coder:
-    """Encodes rows of values of certain attributes; what depends on the attributes alone is worked out once."""
+    """Encodes rows of attribute values; what depends on the attributes alone is computed once."""
 
     def __init__(self, attributes: Sequence[Attribute]) -> None:
         self._owner = owners(attributes)
@@ -21,7 +21,7 @@ class Coder:
         self._low, self._gap, self._floor, self._ceiling = np.concatenate([np.empty((4, 0)), *bends], axis=1)
 
     def __call__(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, W) code of (N, A) values, as `encode` tells."""
+        """(N, W) encoding of (N, A) values, as by `encode`."""
         spread = values.take(self._owner, axis=1)
         code: NDArray[np.float32] = (spread == self._category).astype(np.float32)
         if len(self._numeric):
@@ -32,7 +32,7 @@ class Coder:
 
 
 def encode(values: NDArray[np.float32], attributes: Sequence[Attribute]) -> NDArray[np.float32]:
-    """One row of numbers for each row of attribute values; NaN throughout the block of an unknown value.
+    """Encode rows of attribute values; all columns of an unknown value are NaN.
 
     `values` is (N, A): category numbers or numbers, NaN where unknown. The result is (N, W), W the sum of the
     attributes' widths: one-hot for categories; for numbers a piecewise linear code that counts, for each gap between
@@ -42,12 +42,12 @@ def encode(values: NDArray[np.float32], attributes: Sequence[Attribute]) -> NDAr
 
 
 def owners(attributes: Sequence[Attribute]) -> NDArray[np.int64]:
-    """(W,) the position of the attribute that each encoded column belongs to."""
+    """(W,) position of the attribute of each encoded column."""
     return np.repeat(np.arange(len(attributes)), [attribute.width for attribute in attributes])
 
 
 def groups(values: NDArray[np.float32], attribute: Attribute) -> NDArray[np.int64]:
-    """(N,) which group of like members or movies each value falls in, -1 where unknown.
+    """(N,) group of members or movies with similar values, -1 where unknown.
 
     Categories are groups; a number falls in the gap between two knots.
     """
@@ -58,7 +58,7 @@ def groups(values: NDArray[np.float32], attribute: Attribute) -> NDArray[np.int6
 
 
 def group_count(attribute: Attribute) -> int:
-    """How many groups `groups` tells apart."""
+    """Number of groups that `groups` distinguishes."""
     return attribute.width if attribute.kind == "categorical" else len(attribute.knots) + 1
 
 

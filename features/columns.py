@@ -1,4 +1,4 @@
-"""The names of the columns that every data directory has."""
+"""Names of the columns of every data directory."""
 
 MEMBER_ID = "member_id"
 MOVIE_ID = "movie_id"

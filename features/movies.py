@@ -1,4 +1,4 @@
-"""What is known of movies: how they are received and played, over tables in polars, and columns made from it."""
+"""Features of movies: their reception and popularity from tables of ratings and plays, and their descriptions."""
 
 from collections.abc import Sequence
 
@@ -17,12 +17,12 @@ MEMBER = "member"
 """Row number of a member."""
 
 PRIOR_RATINGS = 5.0
-"""A movie's mean is drawn towards the mean of all ratings as if so many ratings had been just that."""
+"""Pseudo-count of ratings at the overall mean, by which a movie's mean is shrunk."""
 DECILES = 10
 
 
 def statistics(ratings: pl.LazyFrame, plays: pl.LazyFrame, movie_count: int, mean: float) -> pl.LazyFrame:
-    """For each of the movies: its ratings, their shrunk mean less `mean`, their standard deviation, and its plays.
+    """Number, shrunk mean less `mean`, and standard deviation of the ratings of each movie, and number of its plays.
 
     `ratings` has movie and rating, `plays` has movie. Rows are in catalogue order; a movie without ratings has
     quality 0 and the spread of nothing (null).
@@ -47,7 +47,7 @@ def statistics(ratings: pl.LazyFrame, plays: pl.LazyFrame, movie_count: int, mea
 def play_weighted_columns(
     table: pl.DataFrame, release_year: NDArray[np.float32], genres: NDArray[np.float32], genre_names: Sequence[str]
 ) -> tuple[list[str], NDArray[np.float32], float]:
-    """The (M, C) columns that a play of a movie adds to the features of its member, with their names and the mean year.
+    """(M, C) columns of movies that are summed over a member's plays, with their names and the mean year.
 
     Each is centred by its mean over all plays, so that 0 says nothing, also where a movie's value is not known.
     """
@@ -83,7 +83,7 @@ def describe(
     year: Attribute,
     movie_attributes: Sequence[Attribute],
 ) -> NDArray[np.float32]:
-    """(N, W) what descriptions of N movies say: the year in pieces, genres, attributes; NaN where not known."""
+    """(N, W) encoded descriptions of N movies: release year, genres, attributes; NaN where unknown."""
     parts = [encode(release_year[:, None], [year]), genres, encode(attributes, movie_attributes)]
     return np.concatenate(parts, axis=1).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""What a member and a movie are to each other: one definition in numpy for training rows and for requests."""
+"""Features of pairs of a member and a movie, in numpy, for training and serving alike."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 Array = NDArray[np.floating]
 
 MOVIE_NUMBERS = ("quality", "log_ratings", "spread", "log_plays", "release_year")
-"""What trees see of a movie itself; NaN where nobody rated it."""
+"""The trees' features of a movie alone; NaN where nobody rated it."""
 COMPARED = ("quality", "popularity", "year")
 """Scaled columns of movies whose distance to the mean of a member's plays is a feature."""
 PRIOR_NUMBERS = ("prior", "fit", "generosity", "uncertainty")
-"""What trees see of the prior: its rating less the mean, the taste part, generosity, standard deviation."""
+"""The trees' features of the prior: its rating less the mean, the taste part, generosity, standard deviation."""
 
 
 @dataclass(frozen=True)
 class Movies:
-    """Movies as trees see them: N rows."""
+    """The trees' columns of N movies."""
 
     numbers: Array
     """(N, 5) in the order of MOVIE_NUMBERS."""
@@ -31,12 +31,12 @@ class Movies:
     direction: Array
     """(N, E) unit vector in the space of plays; zeros for a movie that nobody played."""
     group_residuals: Array
-    """(N, T) for each group of each member attribute: how much better the group rates it than all do."""
+    """(N, T) how much higher each group of each member attribute rates the movie than all members do."""
 
 
 @dataclass(frozen=True)
 class ReadyMovies:
-    """Movies with all that depends on them alone worked out: N rows."""
+    """N movies with all features that depend on the movie alone computed."""
 
     features: NDArray[np.float32]
     """(N, F) features of pairs, of which those of the movie alone are filled in."""
@@ -50,7 +50,7 @@ class ReadyMovies:
     """(N, T + 1) as in Movies, with NaN in a last column for members whose group isn't known."""
 
     def take(self, rows: NDArray[np.int64]) -> "ReadyMovies":
-        """Some of the movies."""
+        """The movies in these rows."""
         return ReadyMovies(
             self.features.take(rows, axis=0),
             self.compared.take(rows, axis=0),
@@ -61,7 +61,7 @@ class ReadyMovies:
 
     @staticmethod
     def join(parts: "Sequence[ReadyMovies]") -> "ReadyMovies":
-        """All movies of all parts, in their order."""
+        """Concatenate the movies of all parts."""
         return ReadyMovies(
             *(np.concatenate([getattr(part, name) for part in parts]) for name in ReadyMovies.__dataclass_fields__)
         )
@@ -69,7 +69,7 @@ class ReadyMovies:
 
 @dataclass(frozen=True)
 class Members:
-    """Members as trees see them: N rows, or 1 that goes with every movie."""
+    """The trees' columns of N members, or of 1 for all movies."""
 
     evidence: NDArray[np.int64]
     """(N,) a MemberEvidence each."""
@@ -78,24 +78,24 @@ class Members:
     compared: Array
     """(N, 3) mean of the plays in the order of COMPARED; NaN without plays."""
     genres: Array
-    """(N, G) how much more of each genre it plays than all do; NaN without plays."""
+    """(N, G) share of each genre in the member's plays, centred over all plays; NaN without plays."""
     embedding: Array
     """(N, E) place in the space of plays."""
     groups: NDArray[np.int64]
     """(N, A') column of the movies' `group_residuals` that the member belongs to, for each attribute; -1 unknown."""
 
     def repeat(self, counts: NDArray[np.int64]) -> "Members":
-        """So many rows of each of the members."""
+        """Repeat the row of each member by its (N,) count."""
         return Members(*(getattr(self, name).repeat(counts, axis=0) for name in Members.__dataclass_fields__))
 
 
 EVIDENCE, LOG_PLAYS, PRIOR, NUMBERS, BEYOND, AFFINITY, SIMILARITY = 0, 1, 2, 6, 11, 14, 15
-"""Where features, or the first of several, stand; groups' residuals come next, then genres, then attributes."""
+"""Positions of features, or of the first of several; residuals of groups come next, then genres, then attributes."""
 GROUPS = 16
 
 
 def ready(movies: Movies, groups: int) -> ReadyMovies:
-    """The movies made ready for members of whom so many attributes have groups."""
+    """Compute the features that depend on the movies alone, for `groups` member attributes with groups."""
     rows, genres = movies.genres.shape
     width = GROUPS + groups + genres + movies.attributes.shape[1]
     features = np.full((rows, width), np.nan, np.float32)
@@ -108,7 +108,7 @@ def ready(movies: Movies, groups: int) -> ReadyMovies:
 
 
 def of_movies_alone(groups: int, width: int) -> NDArray[np.bool_]:
-    """(F,) which of F features depend on the movie alone, for members of whom so many attributes have groups."""
+    """(F,) whether each of F features depends on the movie alone, for `groups` member attributes with groups."""
     alone = np.zeros(width, bool)
     alone[NUMBERS:BEYOND] = alone[GROUPS + groups :] = True
     return alone
@@ -133,7 +133,7 @@ def pair_features(members: Members, movies: ReadyMovies, prior: Array) -> NDArra
 
 
 def pair_names(member_attributes: Sequence[str], genres: Sequence[str], movie_attributes: Sequence[str]) -> list[str]:
-    """(F,) names of the features, each after the group of an explanation that it belongs to."""
+    """(F,) names of the features, each with its group of explanations as a prefix."""
     return [
         "prior:evidence",
         "plays:log_plays",

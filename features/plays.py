@@ -1,4 +1,4 @@
-"""What the plays of a member say of it: one definition, over tables in polars and for one request in numpy.
+"""Features of a member's plays: one definition, over tables in polars and for requests in numpy.
 
 Every feature is a formula over sums: each play adds columns of its movie, and of itself, to the sums of its member.
 The formulas use only what polars expressions and numpy numbers share.
@@ -16,35 +16,35 @@ from features.grid import on_grid
 from features.movies import MOVIE
 
 VIEW = "view"
-"""Tells apart members, or parts of one member's plays, in a table of plays."""
+"""Identifies a member, or a part of a member's plays, in a table of plays."""
 AGE_DAYS = "age_days"
 """Days from the play to the end of the data."""
 
 PRIOR_PLAYS = 5.0
-"""Means are drawn towards the mean of all plays as if so many plays had shown just that."""
+"""Pseudo-count of plays at the mean of all plays, by which means are shrunk."""
 RECENT_DAYS = 30.0
-"""A play so many days old counts half as recent as one on the last day."""
+"""Half-life of recency, in days."""
 
 Sums = Mapping[str, Any]
 """Sums over a member's plays by column: polars expressions, or numpy arrays of one shape."""
 
 
 OWN = ("plays", "completion", "completion_known", "recency", "age_known")
-"""What a play itself, whatever its movie, adds to the sums; 0 for what isn't known of it."""
+"""The terms of a play in the sums that don't depend on its movie; 0 for unknown values."""
 
 
 def share_watched(completion: Any) -> Any:
-    """What a play of known completion adds to the sum of completions."""
+    """The term of a play of known completion in the sum of completions."""
     return on_grid(completion)
 
 
 def recency(age_days: Any) -> Any:
-    """What a play of known age adds to the sum of recencies: 1 on the last day, and ever less."""
+    """The term of a play of known age in the sum of recencies: 1 on the last day, decreasing with age."""
     return on_grid(RECENT_DAYS / (age_days + RECENT_DAYS))
 
 
 def own_formulas(sums: Sums, log1p: Callable[[Any], Any]) -> dict[str, Any]:
-    """The features that need nothing of the movies, from the sums of a member's plays."""
+    """The features that don't depend on the movies, from sums over a member's plays."""
     log_plays = log1p(sums["plays"])
     return {
         "log_plays": log_plays,
@@ -95,7 +95,7 @@ def of_members(
     plays: NDArray[np.int64],
     movie_sums: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """(N, F) the same features for N members of so many `plays` (N,) each.
+    """(N, F) the same features for N members with these numbers of `plays` (N,).
 
     `completion` and `age_days` (P,) of all their plays, one member after the other, are NaN where unknown; `movie_sums`
     is (N, C).

@@ -1,4 +1,4 @@
-"""What the columns of a data set mean: its rating scale, attributes and genres."""
+"""The schema of a data set: its rating scale, attributes and genres."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -34,25 +34,25 @@ class Scale:
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute column of members or movies, as the model knows it."""
+    """An attribute column of members or movies, as the model uses it."""
 
     name: str
     """The column's name."""
     kind: Kind
-    """Categorical attributes have named categories, numeric ones a number."""
+    """Whether values are categories or numbers."""
     categories: tuple[str, ...] = ()
-    """Categories that the model tells apart, in text order; a boolean column has `false` and `true`."""
+    """Categories in text order; those of a boolean column are `false` and `true`."""
     has_other: bool = False
-    """Whether rare categories were merged into one further category, which unseen ones then join."""
+    """Whether rare categories were merged into one further category, which unseen ones belong to."""
     knots: tuple[float, ...] = ()
-    """Numeric: ascending places where the piecewise linear encoding bends."""
+    """Ascending knots of the piecewise linear encoding of a numeric attribute."""
     shares: tuple[float, ...] = ()
-    """How often each category, then "other", or each knot as the nearest one, is the value where it is known; sums to
-    1. Of members who rate, for their attributes."""
+    """Relative frequency of each category and then "other", or of each knot as the nearest one, among known values; for
+    member attributes, among raters."""
 
     @property
     def width(self) -> int:
-        """How many numbers encode one known value."""
+        """Number of encoded columns."""
         if self.kind == "categorical":
             return len(self.categories) + self.has_other
         return max(len(self.knots) - 1, 1)
@@ -65,7 +65,7 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Schema:
-    """All that is known of the columns before any rating is looked at."""
+    """The rating scale, attributes and genres of a data set."""
 
     scale: Scale
     """The rating scale."""
@@ -96,4 +96,4 @@ class Schema:
 
 def _attributes(given: list[dict[str, Any]]) -> tuple[Attribute, ...]:
     lists = ("categories", "knots", "shares")
-    return tuple(Attribute(**{**one, **{name: tuple(one.get(name, ())) for name in lists}}) for one in given)
+    return tuple(Attribute(**entry | {name: tuple(entry.get(name, ())) for name in lists}) for entry in given)

@@ -230,5 +230,7 @@ def _rule(name: str, problem: ErrorDetails) -> str:
             return "must not be empty"
         case "path_not_file":
             return "must be a file"
+        case "string_unicode":
+            return "must be valid UTF-8"
     unit = " seconds" if name.endswith("_seconds") else ""
     return f"must be {schema['minimum']} to {schema['maximum']}{unit}"

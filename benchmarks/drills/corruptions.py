@@ -1,4 +1,4 @@
-"""Ways in which a published version can be wrong, each made from a good one; what a service must bear without harm."""
+"""Ways in which a published version can be wrong, each made from a sound one."""
 
 import hashlib
 import json
@@ -143,10 +143,10 @@ def _misplaced() -> Iterator[Case]:
     def without(name: str) -> Harm:
         return lambda folder, _: (folder / name).unlink()
 
-    def swap(one: str, other: str) -> Harm:
+    def swap(name: str, other: str) -> Harm:
         def harm(folder: Path, _: np.random.Generator) -> None:
-            first, second = (folder / one).read_bytes(), (folder / other).read_bytes()
-            (folder / one).write_bytes(second)
+            first, second = (folder / name).read_bytes(), (folder / other).read_bytes()
+            (folder / name).write_bytes(second)
             (folder / other).write_bytes(first)
 
         return harm
@@ -197,10 +197,10 @@ def _misplaced() -> Iterator[Case]:
         ("prior.npz", "pairs.npz"), ("numbers.json", "schema.json"), ("trees.txt", "numbers.json"),
         ("members/completion.npy", "members/age_days.npy"), ("members/movies.npy", "members/starts.npy"),
     )  # fmt: skip
-    for one, other in pairs:
-        yield Case(f"{one} and {other} swapped", swap(one, other), sealed=False)
-        if "completion" not in one:
-            yield Case(f"{one} and {other} swapped under a manifest that fits", swap(one, other), sealed=True)
+    for name, other in pairs:
+        yield Case(f"{name} and {other} swapped", swap(name, other), sealed=False)
+        if "completion" not in name:
+            yield Case(f"{name} and {other} swapped under a manifest that fits", swap(name, other), sealed=True)
 
 
 def _manifests() -> Iterator[Case]:

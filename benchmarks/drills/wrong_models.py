@@ -25,12 +25,14 @@ def harms() -> list[Named]:
 def _forests() -> Iterator[Named]:
     """Forests that LightGBM dies of, hangs on, or reads and predicts wrong with; every hash fits."""
 
-    def number(key: str, value: str, tree: int = 0, place: int = 0) -> Harm:
+    def number(key: str, value: str, tree: int = 0) -> Harm:
+        return numbers(key, lambda words: [value, *words[1:]], tree)
+
+    def numbers(key: str, change: Callable[[list[str]], list[str]], tree: int = 0) -> Harm:
         def harm(folder: Path, _: np.random.Generator) -> None:
             text = (folder / "trees.txt").read_text()
             line = list(re.finditer(rf"^{key}=(.*)$", text, re.MULTILINE))[tree]
-            words = line[1].split(" ")
-            words[place] = value
+            words = change(line[1].split(" "))
             changed = text[: line.start(1)] + " ".join(words) + text[line.end(1) :]
             head = re.search(r"tree_sizes=([\d ]+)", changed)
             assert head is not None  # noqa: S101 # every forest has them
@@ -59,7 +61,7 @@ def _forests() -> Iterator[Named]:
         for value in values:
             yield (f"{key} {value or 'nothing'} in a tree, every hash right", number(key, value))
     yield ("a leaf of NaN in the last tree", number("leaf_value", "nan", tree=-1))
-    yield ("a leaf that is off by a rating point", number("leaf_value", "1.0"))
+    yield ("leaves that are off by a rating point", numbers("leaf_value", lambda words: ["1.0"] * len(words)))
     texts = [
         ("max_feature_idx=", "max_feature_idx=9"), ("tree_sizes=", "tree_sizes=9"), ("tree_sizes=", "tree_sizes=1 "),
         ("version=v4", "version=v9"), ("objective=regression", "objective=custom"), ("num_class=1", "num_class=3"),
@@ -98,9 +100,9 @@ def _arrays() -> Iterator[Named]:
         return harm
 
     def infinite(array: np.ndarray) -> np.ndarray:
-        found = array.copy()
-        found.flat[0] = np.inf
-        return found
+        changed = array.copy()
+        changed.flat[0] = np.inf
+        return changed
 
     for name in ("movies", "average_member", "columns", "embedding", "head.3.linear", "spread.3", "offset.3"):
         yield (f"prior.npz, {name} infinite", changed("prior.npz", name, infinite))
@@ -157,10 +159,10 @@ def _bombs() -> Iterator[Named]:
 
     def packed(file: str) -> Harm:
         def harm(folder: Path, _: np.random.Generator) -> None:
-            out, one = BytesIO(), BytesIO()
-            np.save(one, np.zeros(200_000_000, np.uint8), allow_pickle=False)
+            out, content = BytesIO(), BytesIO()
+            np.save(content, np.zeros(200_000_000, np.uint8), allow_pickle=False)
             with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-                archive.writestr("movies.npy", one.getvalue())
+                archive.writestr("movies.npy", content.getvalue())
             (folder / file).write_bytes(out.getvalue())
 
         return harm

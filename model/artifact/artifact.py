@@ -11,9 +11,9 @@ import numpy as np
 
 from features.schema import Schema
 from model.artifact import serialization
-from model.artifact.consistency import check_catalogue, check_schema
+from model.artifact.consistency import check_every_kind, check_finite
 from model.artifact.golden import GOLDEN, check_golden, golden_to_bytes
-from model.errors import ArtifactError, Reason, WrongForest
+from model.errors import ArtifactError, Reason
 from model.facts.catalogue import Catalogue
 from model.facts.member_table import FILES, KINDS, MemberTable
 from model.files.checked_array import CheckedArray, piece_count, piece_hashes
@@ -24,18 +24,18 @@ from model.files.plain_files import MANIFEST, check_names, check_same, open_plai
 from model.prediction.model import Model
 
 PIECES = "members/pieces.npy"
-"""Hashes of all pieces of the members' files, one after the other."""
+"""Hashes of all pieces of the members' files, in the order of FILES."""
 
 Read = TypeVar("Read")
 Verify = Callable[[bytes], None]
 
 JSON_BYTES, FILE_BYTES = 64 << 20, 8 << 30
-"""No file of JSON, and no other that is read into memory, is larger; a larger one would take all of it."""
+"""Largest sizes of JSON files and of other files that are read into memory."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a model is made of, before it has a version."""
+    """The parts of a model before it has a version."""
 
     schema: Schema
     catalogue: Catalogue
@@ -79,21 +79,21 @@ def write_manifest(folder: Path, manifest: Manifest) -> str:
 
 @dataclass(frozen=True)
 class Opened:
-    """A version whose files are as they were written: what is hashed here is what is parsed later."""
+    """A version whose files have been compared with their hashes; the same bytes are parsed later."""
 
     version: str
     """Its name, from the manifest's own bytes."""
     manifest: Manifest
-    """What it says of itself."""
+    """Its manifest."""
     run: Run
-    """When it was made."""
+    """Its training run."""
     files: Mapping[str, bytes]
     """Contents of all files but the members' table."""
     members: MemberTable
-    """Mapped, to be checked piece by piece."""
+    """Mapped, and checked piece by piece at the first access."""
 
     def model(self) -> Model:
-        """The model, which predicts what it predicted when it was published; raises ArtifactError."""
+        """The model, once it has repeated its golden predictions; raises ArtifactError."""
         model = _model(self.files, self.members, self.version, self.manifest, self.run)
         _read("members", lambda: _check_members(self.members, model.schema))
         _read(GOLDEN, lambda: check_golden(model, self.files[GOLDEN]), "trial")
@@ -103,7 +103,7 @@ class Opened:
 def open_version(folder: Path, verify: Verify | None = None) -> Opened:
     """A version's folder, its files checked and none parsed but the manifest and the run; raises ArtifactError.
 
-    `verify` is shown the very bytes of the manifest, which name the hash of all else; it raises ArtifactError too.
+    `verify` gets the bytes of the manifest, which has the hashes of all other files, and raises ArtifactError too.
     """
     content, manifest = named_manifest(folder)
     if verify is not None:
@@ -116,8 +116,8 @@ def open_version(folder: Path, verify: Verify | None = None) -> Opened:
 def load_model(folder: Path, verify: Verify | None = None) -> Model:
     """The model in a version's folder; raises ArtifactError, as `open_version` and `Opened.model` do.
 
-    LightGBM ends the whole process over some texts. Those that break the rules of `forest_text` never get to it; a
-    service still tries a version in a process of its own first (`trial`).
+    LightGBM ends the process, or never returns, for some texts of forests under a manifest that fits. So a service
+    tries each version in a disposable process first (`model.artifact.trial`).
     """
     return open_version(folder, verify).model()
 
@@ -125,15 +125,18 @@ def load_model(folder: Path, verify: Verify | None = None) -> Model:
 def _model(files: Mapping[str, bytes], members: MemberTable, version: str, manifest: Manifest, run: Run) -> Model:
     """A model of the contents of its files."""
     schema = _read("schema.json", lambda: Schema.from_dict(serialization.from_json(files["schema.json"])))
-    _read("schema.json", lambda: check_schema(schema))
+    _read("schema.json", lambda: check_finite(schema, "schema"))
     catalogue = _read("catalogue.npz", lambda: serialization.catalogue_from_bytes(files["catalogue.npz"]))
-    _read("catalogue.npz", lambda: check_catalogue(catalogue, schema))
-    core = _read("the core", lambda: serialization.core_from_files(files, schema, len(catalogue)))
-    return Model(
+    for name in ("release_year", "genres", "attributes"):
+        _read("catalogue.npz", lambda name=name: check_finite(getattr(catalogue, name), name))  # type: ignore[misc]
+    core = _read("the core", lambda: serialization.core_from_files(files, schema))
+    model = Model(
         version=version, schema=schema, manifest=manifest, run=run,
         members=replace(members, catalogue=len(catalogue)), catalogue=catalogue,
         **{field.name: getattr(core, field.name) for field in fields(core)},
     )  # fmt: skip
+    _read("the core", lambda: check_every_kind(model))
+    return model
 
 
 def _as_loaded(contents: Mapping[str, bytes], members: MemberTable) -> Model:
@@ -142,16 +145,14 @@ def _as_loaded(contents: Mapping[str, bytes], members: MemberTable) -> Model:
 
 
 def _read(name: str, read: Callable[[], Read], reason: Reason = "content") -> Read:
-    """What is read, or an ArtifactError that names the file; our own errors' words say more than their type."""
+    """Call `read`; errors become an ArtifactError that names the file, with the message of a ValueError of ours."""
     try:
         return read()
-    except WrongForest as error:
-        raise ArtifactError(f"trees.txt can't be read as a model's: {error}", "trees") from error
     except (ArtifactError, MemoryError):
         raise
     except Exception as error:
-        told = str(error) if type(error) is ValueError else type(error).__name__
-        raise ArtifactError(f"{name} can't be read as a model's: {told}", reason) from error
+        cause = str(error) if type(error) is ValueError else type(error).__name__
+        raise ArtifactError(f"{name} can't be read as a model's: {cause}", reason) from error
 
 
 def _checked(folder: Path, name: str, manifest: Manifest) -> bytes:
@@ -166,7 +167,7 @@ def _checked(folder: Path, name: str, manifest: Manifest) -> bytes:
 
 
 def open_members(folder: Path, manifest: Manifest) -> MemberTable:
-    """The table over its mapped files; only the hashes of their pieces are read whole. Raises ArtifactError."""
+    """The table over its mapped files, of which only the hashes of pieces are read whole; raises ArtifactError."""
     hashes = _mapped(folder, PIECES, manifest)
     check_same(PIECES, len(hashes), hashlib.sha256(hashes).hexdigest(), manifest.files[PIECES])
     listed = _read(PIECES, lambda: array_over(hashes))
@@ -199,7 +200,7 @@ def _mapped(folder: Path, name: str, manifest: Manifest) -> mmap.mmap:
 
 
 def _check_members(members: MemberTable, schema: Schema) -> None:
-    """That the arrays fit each other, by what their beginnings say; what a row says is checked when it is looked at."""
+    """Check shapes and types of the arrays; rows are checked at their first access."""
     count, plays = len(members.keys), len(members.movies)
     shapes = {
         "keys": (count, 2), "attributes": (count, len(schema.member_attributes)), "starts": (count + 1,),

@@ -1,4 +1,4 @@
-"""Golden predictions: what a model said of made-up members when it was published, which it must say again when loaded.
+"""Golden predictions: those of a model for made-up members when it was published, which it must repeat when loaded.
 
 The members are drawn at random from the schema and the catalogue; none of them is a real one.
 """
@@ -19,17 +19,17 @@ from model.prediction.predictions import ARRAYS, Predictions
 GOLDEN = "golden.npz"
 SEED = 0
 PLAYS = (1, 5, 20)
-"""As many members of each kind of evidence, with so many plays where there are any."""
+"""Numbers of plays; each kind of evidence has one member for each."""
 MOVIES = 20
 TOLERANCE = 1e-5
 """Numbers are stored exactly; two processors may differ in the last digits of a sum, here one of single precision."""
 STEPPED, FLIPPED_SHARE = ("lower", "upper", "extrapolation"), 0.02
-"""Numbers that go by steps: where a processor's last digits fall on the other side of one, so few may differ."""
+"""Step functions of other numbers, of which a small share may differ where rounding crosses a step."""
 _FACTS = ("attributes", "movies", "completion", "age_days")
 
 
 def golden_to_bytes(model: Model) -> bytes:
-    """Made-up members, movies and what the model says of them."""
+    """Made-up members, movies and the model's predictions for them."""
     random = np.random.default_rng(SEED)
     members = list(_members(model.schema, len(model.catalogue), random))
     rows = random.permutation(len(model.catalogue))[:MOVIES].astype(np.int32)
@@ -42,7 +42,7 @@ def golden_to_bytes(model: Model) -> bytes:
 
 
 def check_golden(model: Model, content: bytes) -> None:
-    """Raises ValueError unless the model predicts what these bytes say."""
+    """Raises ValueError unless the model repeats these golden predictions."""
     arrays = arrays_from_bytes(content)
     for name, values in _answers(model, arrays).items():
         stored = arrays[name]
@@ -52,19 +52,19 @@ def check_golden(model: Model, content: bytes) -> None:
 
 
 def _differing(stored: NDArray[Any], values: NDArray[Any]) -> float:
-    """Share of numbers that aren't as they were."""
+    """Share of numbers that differ by more than the tolerance."""
     return float(np.mean(~np.isclose(stored, values, rtol=TOLERANCE, atol=TOLERANCE)))
 
 
 def _answers(model: Model, arrays: Arrays) -> Arrays:
-    """Every number of every prediction: of movies of the catalogue, a described movie and an unknown one."""
+    """All predictions, of movies of the catalogue, a described movie and an unknown one, by field."""
     described = MovieFacts(
         2000.0, arrays["genres"], np.full(len(model.schema.movie_attributes), np.nan, np.float32)
     )  # fmt: skip
     movies: list[Movie] = [*arrays["rows"].tolist(), described, None]
-    found = [model.predict(member, movies) for member in _stored(arrays, len(model.schema.member_attributes))]
-    whole = Predictions.join(found, found[0].member_evidence)
-    evidence = np.array([one.member_evidence for one in found], np.int64)
+    predictions = [model.predict(member, movies) for member in _stored(arrays, len(model.schema.member_attributes))]
+    whole = Predictions.join(predictions, predictions[0].member_evidence)
+    evidence = np.array([member.member_evidence for member in predictions], np.int64)
     return {name: getattr(whole, name) for name in ARRAYS} | {"member_evidence": evidence}
 
 
@@ -72,9 +72,9 @@ def _stored(arrays: Arrays, width: int) -> Iterator[MemberFacts]:
     ends = np.cumsum(arrays["plays"])
     attributes = arrays["attributes"].reshape(len(ends), width)
     for number, (end, plays) in enumerate(zip(ends.tolist(), arrays["plays"].tolist(), strict=True)):
-        one = slice(end - plays, end)
+        own = slice(end - plays, end)
         yield MemberFacts(
-            attributes[number], arrays["movies"][one], arrays["completion"][one], arrays["age_days"][one]
+            attributes[number], arrays["movies"][own], arrays["completion"][own], arrays["age_days"][own]
         )  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def _members(schema: Schema, movies: int, random: np.random.Generator) -> Iterat
 
 
 def _attributes(schema: Schema, random: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """One value of each attribute that can be drawn."""
+    """A random value of each attribute."""
     values = np.full(len(schema.member_attributes), np.nan, np.float32)
     for place, attribute in enumerate(schema.member_attributes):
         if attribute.kind == "categorical" and attribute.width:

@@ -10,15 +10,7 @@ import numpy as np
 
 from features.pairs import Movies
 from features.schema import Attribute, Schema
-from model.artifact.consistency import (
-    check_calibration,
-    check_offsets,
-    check_pairs,
-    check_prior,
-    check_reference,
-    check_weights,
-)
-from model.artifact.forest_text import check_forest
+from model.artifact.consistency import check_finite, check_forest
 from model.errors import WrongForest
 from model.facts.catalogue import Catalogue
 from model.facts.evidence import MemberEvidence, MovieEvidence
@@ -52,8 +44,8 @@ def core_to_files(core: Core, schema: Schema) -> dict[str, bytes]:
     arrays |= {name: getattr(prior, name) for name in ("movies", "average_member", "movie_variance")}
     arrays |= _description_arrays("description", prior.description)
     for evidence, head in prior.heads.items():
-        arrays |= {f"head.{int(evidence)}.{name}": getattr(head, name) for name in _HEAD_ARRAYS}
-    arrays |= {f"followed.{int(evidence)}": share for evidence, share in prior.followed.items()}
+        arrays |= {f"head.{int(evidence)}.{name}": getattr(head, own) for name, own in _HEAD_ARRAYS.items()}
+    arrays |= {f"followed.{int(evidence)}": weights for evidence, weights in prior.shrinkage.items()}
     arrays |= {f"spread.{int(evidence)}": spread for evidence, spread in prior.spread.items()}
     for evidence, offsets in core.offsets.items():
         arrays[f"offset.{int(evidence)}"] = offsets.movies
@@ -86,14 +78,14 @@ def core_to_files(core: Core, schema: Schema) -> dict[str, bytes]:
     }
 
 
-def core_from_files(files: Mapping[str, bytes], schema: Schema, movie_count: int) -> Core:
-    """The core that `core_to_files` wrote; raises ValueError, of which WrongForest, or KeyError for anything else."""
+def core_from_files(files: Mapping[str, bytes], schema: Schema) -> Core:
+    """The core that `core_to_files` wrote; raises ValueError, KeyError or WrongForest for anything else."""
     arrays, numbers = arrays_from_bytes(files["prior.npz"]), from_json(files["numbers.json"])
     year = Attribute("release_year", "numeric", knots=tuple(numbers["year_knots"]))
     heads = {
         MemberEvidence(int(kind)): KernelRegression(
             gamma=float(gamma),
-            **{name: arrays[f"head.{kind}.{name}"] for name in _HEAD_ARRAYS},
+            **{own: arrays[f"head.{kind}.{name}"] for name, own in _HEAD_ARRAYS.items()},
         )
         for kind, gamma in numbers["gammas"].items()
     }
@@ -109,7 +101,7 @@ def core_from_files(files: Mapping[str, bytes], schema: Schema, movie_count: int
         description=_description(arrays, "description", year),
         average_member=arrays["average_member"],
         heads=heads,
-        followed={
+        shrinkage={
             kind: arrays[f"followed.{int(kind)}"] for kind in MemberEvidence if f"followed.{int(kind)}" in arrays
         },
         spread={kind: arrays[f"spread.{int(kind)}"] for kind in MemberEvidence if f"spread.{int(kind)}" in arrays},
@@ -124,20 +116,16 @@ def core_from_files(files: Mapping[str, bytes], schema: Schema, movie_count: int
     }
     movies = Movies(**arrays_from_bytes(files["pairs.npz"]))
     grouped = tuple(numbers["grouped"])
-    check_prior(prior, schema, movie_count)
-    check_offsets(offsets, prior, schema, movie_count)
-    check_pairs(movies, grouped, prior, schema, movie_count)
     names = feature_names(schema, grouped)
     if numbers["features"] != names:
         raise ValueError("the trees' features aren't those of this program")
     weights = {MemberEvidence(int(kind)): weight for kind, weight in numbers["tree_weights"].items()}
     calibration = _calibration(arrays_from_bytes(files["calibration.npz"]))
-    check_weights(weights)
-    check_calibration(calibration, prior, schema)
     reference = Reference.from_dict(from_json(files["reference.json"]))
-    check_reference(reference, schema)
     booster = _forest(files["trees.txt"], len(names))
-    return Core(prior, offsets, PairColumns(movies, grouped), Trees(booster, weights), calibration, reference)
+    core = Core(prior, offsets, PairColumns(movies, grouped), Trees(booster, weights), calibration, reference)
+    check_finite(core, "the core")
+    return core
 
 
 def catalogue_to_bytes(catalogue: Catalogue) -> bytes:
@@ -156,12 +144,12 @@ def catalogue_from_bytes(content: bytes) -> Catalogue:
 
 
 def to_json(given: dict[str, Any]) -> bytes:
-    """JSON for people to read, the same bytes for the same content."""
+    """Indented JSON, the same bytes for the same content."""
     return (json.dumps(given, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
 def from_json(content: bytes) -> Any:
-    """What `to_json` wrote; raises ValueError for what JSON lacks: NaN and the infinities."""
+    """The content that `to_json` wrote; raises ValueError for NaN and the infinities, which JSON lacks."""
     return json.loads(content, parse_constant=_refuse)
 
 
@@ -170,19 +158,23 @@ def _refuse(constant: str) -> None:
 
 
 def _forest(content: bytes, features: int) -> lightgbm.Booster | None:
-    """The forest, once its text is known to hold together; None for no text."""
+    """The forest of a text; None for no text. LightGBM ends the process over some texts that it didn't write."""
     if not content:
         return None
     try:
-        text = content.decode("ascii")
-    except UnicodeDecodeError as error:
-        raise WrongForest("the text isn't ASCII") from error
-    check_forest(text, features)
-    return lightgbm.Booster(model_str=text)
+        booster = lightgbm.Booster(model_str=content.decode("ascii"))
+    except (UnicodeDecodeError, lightgbm.basic.LightGBMError) as error:
+        raise WrongForest("trees.txt can't be read by LightGBM") from error
+    check_forest(booster, features)
+    return booster
 
 
 _COLUMN_ARRAYS = ("columns", "embedding", "squared_weight", "taste")
-_HEAD_ARRAYS = ("centre", "scale", "sight", "landmarks", "intercept", "linear", "bumps")
+_HEAD_ARRAYS = {
+    "centre": "centre", "scale": "scale", "sight": "rbf_mask", "landmarks": "landmarks", "intercept": "intercept",
+    "linear": "linear", "bumps": "rbf_weights",
+}  # fmt: skip
+"""Attributes of a kernel regression by the name in the file."""
 _DESCRIPTION_ARRAYS = ("centre", "intercept", "weights")
 
 

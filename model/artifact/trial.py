@@ -1,7 +1,7 @@
-"""Loads a version first in a process that may die of it, `python -m model.artifact.trial`, with limits on memory, time.
+"""Loads a version first in a disposable process, `python -m model.artifact.trial`, with limits on memory and time.
 
-LightGBM ends the process that hands it a text it can't bear, and so does the system where there is no more memory.
-Both then happen to this process. It is started before it is needed, since its imports take longer than the trial.
+LightGBM aborts, crashes or never returns for some texts of forests, and the system kills a process that takes all of
+the memory. Only this process then dies. It is started in advance, since its imports take longer than the trial.
 """
 
 import json
@@ -16,29 +16,30 @@ from pathlib import Path
 from typing import IO, get_args
 
 from model.errors import ArtifactError, Reason
+from model.exit_codes import ExitCode
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 """Each thread would take address space, which is what is limited."""
 REASONS: dict[str, Reason] = {reason: reason for reason in get_args(Reason)}
 WHOLE_BYTES = 1 << 30
-"""A larger table of members is checked piece by piece, when a piece is looked at."""
+"""A larger table of members is checked piece by piece, each when it is first read."""
 MAPPED = "members"
-"""The folder of a version whose files are mapped and count as address space, though not as memory."""
+"""The folder of a version whose files are mapped: they count as address space, though not as memory."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a trial may take."""
+    """Limits of one trial."""
 
     memory_bytes: int = 4 << 30
-    """Of address space, beside the libraries and the table of members."""
+    """Address space beyond that of the libraries and of the table of members."""
     seconds: float = 60.0
-    """Until it must have ended, and of processor time."""
+    """Of wall-clock time, and of processor time."""
 
 
 class Trials:
-    """Tries versions, each in a process of its own of which the next is kept waiting."""
+    """Tries versions, each in a process of its own; the process of the next trial is started in advance."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -48,18 +49,19 @@ class Trials:
         self._lock = threading.Lock()
 
     def prepare(self) -> None:
-        """Start the process of the next trial, unless it waits already."""
+        """Start the process of the next trial, unless there is one."""
         with self._lock:
             if self._waiting is None and not self._closed:
                 self._waiting = self._start()
 
     def try_version(self, folder: Path) -> None:
-        """Raises ArtifactError where the version can't be loaded, predicts something else or breaks a limit."""
+        """Raises ArtifactError where the version can't be loaded, predicts something else or exceeds a limit."""
         process = self._next()
         limit = self._limits.seconds
-        asked = {"folder": str(folder.absolute()), "memory_bytes": self._limits.memory_bytes + _mapped_bytes(folder)}
+        memory = self._limits.memory_bytes + _mapped_bytes(folder)
+        request = {"folder": str(folder.absolute()), "memory_bytes": memory, "seconds": limit}
         try:
-            told, _ = process.communicate(json.dumps(asked | {"seconds": limit}).encode() + b"\n", limit)
+            response, _ = process.communicate(json.dumps(request).encode() + b"\n", limit)
         except subprocess.TimeoutExpired as error:
             raise ArtifactError(f"the trial took more than {limit:g} seconds", "trial") from error
         finally:
@@ -67,12 +69,12 @@ class Trials:
             _end(process)
         if process.returncode != 0:
             raise ArtifactError(f"the trial ended with code {process.returncode}", "trial")
-        answer = json.loads(told)
-        if answer["reason"] is not None:
-            raise ArtifactError(str(answer["message"]), REASONS.get(answer["reason"], "other"))
+        refusal = json.loads(response)
+        if refusal["reason"] is not None:
+            raise ArtifactError(str(refusal["message"]), REASONS.get(refusal["reason"], "other"))
 
     def close(self) -> None:
-        """End what waits and what runs, and start no more."""
+        """End the waiting process and the running ones, and start no more."""
         with self._lock:
             self._closed = True
             if self._waiting is not None:
@@ -81,7 +83,7 @@ class Trials:
                 process.kill()
 
     def _next(self) -> subprocess.Popen[bytes]:
-        """The process that waits, or a new one where none does or somebody ended it."""
+        """The process started in advance, or a new one where there is none or it has ended."""
         with self._lock:
             process, self._waiting = self._waiting, None
             if process is not None and process.poll() is not None:
@@ -92,7 +94,7 @@ class Trials:
         return process
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(  # it runs this file and nothing that anybody gave
+        return subprocess.Popen(  # of this file alone
             [sys.executable, "-m", "model.artifact.trial"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
@@ -101,32 +103,32 @@ class Trials:
         )
 
 
-def main(asked: IO[str], told: IO[str]) -> int:
-    """Wait for a version, load it, and tell why it is refused; exit code 0 however that ends."""
+def main(requests: IO[str], responses: IO[str]) -> int:
+    """Wait for the request to load one version, and write why it is refused; exit code 0 in either case."""
     import model.artifact.artifact  # noqa: F401 # while nobody waits yet
 
-    line = asked.readline()
+    line = requests.readline()
     if not line:
-        return 0
-    given = json.loads(line)
-    seconds = int(given["seconds"]) + 1
+        return ExitCode.DONE
+    request = json.loads(line)
+    seconds = int(request["seconds"]) + 1
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    memory = _taken_bytes() + given["memory_bytes"]
+    memory = _taken_bytes() + request["memory_bytes"]
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    answer: dict[str, str | None] = {"reason": None, "message": None}
+    refusal: dict[str, str | None] = {"reason": None, "message": None}
     try:
-        _load(Path(given["folder"]))
+        _load(Path(request["folder"]))
     except ArtifactError as error:
-        answer = {"reason": error.reason, "message": str(error)}
+        refusal = {"reason": error.reason, "message": str(error)}
     except MemoryError:
-        answer = {"reason": "trial", "message": "the version needs more memory than a trial may take"}
-    json.dump(answer, told)
-    return 0
+        refusal = {"reason": "trial", "message": "the version needs more memory than a trial may take"}
+    json.dump(refusal, responses)
+    return ExitCode.DONE
 
 
 def _load(folder: Path) -> None:
-    """Load a version, and look at the whole table of members if that takes a few seconds at most."""
+    """Load a version and, if that takes a few seconds at most, check the whole table of members."""
     from model.artifact.artifact import load_model
     from model.files.manifest import check_version
 
@@ -145,14 +147,14 @@ def _mapped_bytes(folder: Path) -> int:
 
 
 def _taken_bytes() -> int:
-    """Address space of this process, of which libraries reserve gigabytes that they don't use."""
+    """Address space of this process, of which libraries reserve gigabytes without using them."""
     with suppress(OSError):
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     return 0
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Whatever it is doing, it ends now; nothing of it is left, nor its pipes."""
+    """Kill a process, wait for it and close its pipes."""
     process.kill()
     process.wait()
     for pipe in (process.stdin, process.stdout):
@@ -163,4 +165,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 if __name__ == "__main__":
     os.environ.update(ENVIRONMENT)
-    sys.exit(main(sys.stdin, sys.stdout))
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w") as output:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # LightGBM warns on standard output
+        code = main(sys.stdin, output)
+    sys.exit(code)

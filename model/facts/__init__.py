@@ -1,1 +1,1 @@
-"""What is known of members and movies, and the records that hold it."""
+"""Facts about members and movies, and the tables and records that hold them."""

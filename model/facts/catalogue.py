@@ -1,4 +1,4 @@
-"""The movies that a model knows by id."""
+"""The catalogue: the movies of a model by id, with their descriptions."""
 
 from collections.abc import Iterable, Sequence
 
@@ -22,7 +22,7 @@ class Catalogue:
         self.movie_ids = list(movie_ids)
         """(M,) ids."""
         self.rated = rated
-        """(M,) whether raters that the model learned from rated it."""
+        """(M,) whether the training data has ratings of it."""
         self.release_year = release_year
         """(M,) NaN where unknown."""
         self.genres = genres
@@ -39,15 +39,15 @@ class Catalogue:
         return len(self.movie_ids)
 
     def facts(self, row: int) -> MovieFacts:
-        """What is known of the movie of a row, its ratings and plays aside."""
+        """The description of the movie in a row."""
         return MovieFacts(float(self.release_year[row]), self.genres[row], self.attributes[row])
 
     def asked(self, movie_id: str, described: MovieFacts | None, played: NDArray[np.int32]) -> int | MovieFacts | None:
-        """What a prediction of the movie is made from, for a member who played those rows.
+        """The row of the catalogue, or the description, from which a movie is predicted for a member with these plays.
 
-        The catalogue's own row of a rated movie, and of one that the member played, since only there can the play be
-        taken out. Of other movies of the catalogue, the description in place of what is known, field by field; the row
-        where that changes nothing. Of movies that the catalogue lacks, the description.
+        The row for a rated movie, and for one that the member played, since only a row can be taken out of the plays.
+        For other movies of the catalogue, the given description over the known one, field by field, or the row where
+        that changes nothing. For movies outside the catalogue, the given description.
         """
         row = self.row(movie_id)
         if row is None or described is None or self.rated[row] or row in played:

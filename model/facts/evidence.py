@@ -1,10 +1,10 @@
-"""What kind of facts a prediction rests on; the numbers are those of the gRPC contract."""
+"""Kinds of evidence for predictions, numbered as in the gRPC contract."""
 
 from enum import IntEnum
 
 
 class MemberEvidence(IntEnum):
-    """What the model can use of what is known of a member."""
+    """The facts about a member that a prediction uses."""
 
     NOTHING = 1
     ATTRIBUTES = 2
@@ -13,21 +13,21 @@ class MemberEvidence(IntEnum):
 
     @property
     def has_attributes(self) -> bool:
-        """Whether attributes are among the evidence."""
+        """Whether attributes are used."""
         return self in (MemberEvidence.ATTRIBUTES, MemberEvidence.ATTRIBUTES_AND_PLAYS)
 
     @property
     def has_plays(self) -> bool:
-        """Whether plays are among the evidence."""
+        """Whether plays are used."""
         return self in (MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS)
 
 
 class MovieEvidence(IntEnum):
-    """What the model knows of a movie."""
+    """The facts about a movie that a prediction uses."""
 
     RATED = 1
-    """Rated by members that the model learned from."""
+    """The training data has ratings of it."""
     DESCRIBED = 2
-    """Without ratings, but with a year, genres or attributes."""
+    """No ratings, but a year, genres or attributes."""
     UNKNOWN = 3
     """Neither."""

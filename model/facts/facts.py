@@ -1,4 +1,4 @@
-"""What is known of one member and of one movie, as numbers that the features are made from."""
+"""Facts about one member and one movie, encoded as numbers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Play(NamedTuple):
 
 
 class Plays(NamedTuple):
-    """Many plays, field by field as in Play."""
+    """Plays as columns, with the fields of Play."""
 
     movies: Sequence[int]
     completion: Sequence[float]
@@ -33,12 +33,12 @@ class Plays(NamedTuple):
 
 @dataclass(frozen=True)
 class MemberFacts:
-    """What is known of a member: A attributes, P plays."""
+    """Facts about a member: A attributes, P plays."""
 
     attributes: NDArray[np.float32]
-    """(A,) category number or number of each attribute of the schema; NaN where unknown."""
+    """(A,) category number or value of each attribute of the schema; NaN where unknown."""
     movies: NDArray[np.int32]
-    """(P,) rows of the catalogue that were played, ascending, each once."""
+    """(P,) played rows of the catalogue, ascending and unique."""
     completion: NDArray[np.float32]
     """(P,) share watched, 0 to 1; NaN where unknown."""
     age_days: NDArray[np.float32]
@@ -46,7 +46,7 @@ class MemberFacts:
 
     @staticmethod
     def nothing(schema: Schema) -> "MemberFacts":
-        """A member of whom nothing is known."""
+        """A member without any known fact."""
         none = np.empty(0, np.float32)
         return MemberFacts(
             np.full(len(schema.member_attributes), np.nan, np.float32), np.empty(0, np.int32), none, none
@@ -61,12 +61,12 @@ class MemberFacts:
         return played
 
     def without(self, movie: int) -> "MemberFacts":
-        """The same member, had it not played this row of the catalogue."""
+        """The same member without its plays of this row of the catalogue."""
         kept = self.movies != movie
         return MemberFacts(self.attributes, self.movies[kept], self.completion[kept], self.age_days[kept])
 
     def without_plays(self) -> "MemberFacts":
-        """The same member, had it played nothing."""
+        """The same member without plays."""
         return MemberFacts(self.attributes, self.movies[:0], self.completion[:0], self.age_days[:0])
 
     def with_attributes(self, given: Mapping[int, float]) -> "MemberFacts":
@@ -83,7 +83,7 @@ class MemberFacts:
         return self.with_all_plays(Plays(*zip(*added, strict=True)), schema) if added else self
 
     def with_all_plays(self, plays: Plays, schema: Schema) -> "MemberFacts":
-        """The same as `with_plays`, of plays as columns."""
+        """As `with_plays`, from columns."""
         if not plays.movies:
             return self
         movies, completion = np.array(plays.movies, np.int32), np.array(plays.completion, np.float32)
@@ -107,12 +107,12 @@ class MemberFacts:
 
 @dataclass(frozen=True)
 class MovieFacts:
-    """What is known of a movie before anybody rates it: G genres, A attributes."""
+    """The description of a movie: G genres, A attributes."""
 
     release_year: float
     """Year; NaN where unknown."""
     genres: NDArray[np.float32]
-    """(G,) 1 for its genres, 0 for the others; all NaN where genres are not known."""
+    """(G,) 1 for its genres, else 0; all NaN where unknown."""
     attributes: NDArray[np.float32]
     """(A,) category number or number of each movie attribute of the schema; NaN where unknown."""
 
@@ -120,7 +120,7 @@ class MovieFacts:
     def of(
         schema: Schema, release_year: float | None, genres: Iterable[str] | None, attributes: Mapping[int, float]
     ) -> "MovieFacts":
-        """Facts from a description; genres that the schema lacks are left out, and none left means not known."""
+        """The description with these fields; genres outside the schema are ignored, and unknown if none are left."""
         values = np.full(len(schema.movie_attributes), np.nan, np.float32)
         values[list(attributes)] = list(attributes.values())
         known = [schema.genres.index(genre) for genre in genres or () if genre in schema.genres]
@@ -131,7 +131,7 @@ class MovieFacts:
         return MovieFacts(float("nan") if release_year is None else float(release_year), shares, values)
 
     def over(self, known: "MovieFacts") -> "MovieFacts":
-        """These facts, field by field, in place of those known before; what these lack stays as it was known."""
+        """These facts, completed field by field by those known before."""
         year, genres = self.release_year, self.genres
         return MovieFacts(
             year if np.isfinite(year) else known.release_year,
@@ -140,7 +140,7 @@ class MovieFacts:
         )
 
     def same_as(self, other: "MovieFacts") -> bool:
-        """Whether both tell the same."""
+        """Whether both have the same values."""
         return all(
             np.array_equal(getattr(self, name), getattr(other, name), equal_nan=True)
             for name in ("release_year", "genres", "attributes")
@@ -148,7 +148,7 @@ class MovieFacts:
 
     @property
     def is_described(self) -> bool:
-        """Whether anything is known."""
+        """Whether any field is known."""
         return bool(
             np.isfinite(self.release_year)
             or (self.genres.size and np.isfinite(self.genres[0]))

@@ -1,7 +1,7 @@
-"""What a store outside the model says of a member: a documented format that outlives every version of the model.
+"""A member's record in an external store, in a documented format that outlives every version of the model.
 
-docs/members.md describes it for those who write records. It names attributes, categories and movies as the data does,
-so that each model takes from a record what it can use, exactly as from a request.
+docs/members.md describes it for writers of records. Attributes, categories and movies have their names in the data, so
+that each model takes from a record the facts that it can use, exactly as from a request.
 """
 
 import json
@@ -20,13 +20,13 @@ from model.facts.member_table import key_of
 VERSION = 1
 KEY_PREFIX = "coldstart:member:"
 RECORD_BYTES = 4 * 1024 * 1024
-"""A longer record is none."""
+"""Longer records are refused."""
 MOST_ATTRIBUTES, MOST_PLAYS = 1_000, 10_000
 """As in a request."""
 
 
 class RecordedPlay(NamedTuple):
-    """One play; NaN where something isn't known."""
+    """One play; NaN stands for unknown values."""
 
     movie_id: str
     completion: float = math.nan
@@ -37,15 +37,15 @@ class RecordedPlay(NamedTuple):
 
 @dataclass(frozen=True)
 class MemberRecord:
-    """What is known of a member, in the data's own words."""
+    """Facts about a member by their names in the data."""
 
     attributes: Mapping[str, Value]
     """Values by the attribute's name."""
     plays: Sequence[RecordedPlay]
-    """Each movie once."""
+    """At most one of each movie."""
 
     def facts(self, schema: Schema, catalogue: Catalogue) -> MemberFacts:
-        """What a model can use of it; what it can't use, a value of the wrong kind too, is left out."""
+        """The facts that a model can use; others are ignored, and so are values of the wrong kind."""
         given: dict[int, float] = {}
         for position, attribute in enumerate(schema.member_attributes):
             if attribute.name in self.attributes:
@@ -59,17 +59,17 @@ class MemberRecord:
 
 
 def record_key(member_id: str) -> str:
-    """The key under which a member's record stands: no id can be read from it."""
+    """The key of a member's record in the store, a hash of the id."""
     return key_of_hash(*key_of(member_id))
 
 
 def key_of_hash(first: int, second: int) -> str:
-    """The same from the two halves of the id's hash."""
+    """The key of a record by the two halves of the id's hash."""
     return KEY_PREFIX + (first.to_bytes(8, "little") + second.to_bytes(8, "little")).hex()
 
 
 def to_json(record: MemberRecord) -> bytes:
-    """The record as a store holds it."""
+    """The record as JSON."""
     plays = {
         play.movie_id: {
             name: getattr(play, name) for name in ("completion", "played_at") if math.isfinite(getattr(play, name))
@@ -81,7 +81,7 @@ def to_json(record: MemberRecord) -> bytes:
 
 
 def from_json(content: bytes) -> MemberRecord:
-    """The record that a store holds; raises BadRecord for anything else."""
+    """The record in this JSON; raises BadRecord where it breaks the format."""
     if len(content) > RECORD_BYTES:
         raise BadRecord("the record is too long")
     try:

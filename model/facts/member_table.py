@@ -1,8 +1,8 @@
-"""What is known of the members published with a model, looked up by id without loading the table.
+"""The table of members published with a model, looked up by id without loading it.
 
-Members are found by a 128-bit BLAKE2b hash of their id, so that the table holds no id; rows are sorted by it. All
-arrays are memory-mapped and shared by all processes, and checked piece by piece at the first look: opening costs the
-same for a thousand members and for ten million.
+Members are looked up by a 128-bit BLAKE2b hash of their id, so that the table holds no id; rows are sorted by it. All
+arrays are memory-mapped and shared by all processes, and checked piece by piece at the first access: opening takes as
+long for a thousand members as for ten million.
 """
 
 import hashlib
@@ -21,19 +21,19 @@ from model.files.checked_array import CheckedArray
 FILES = ("keys", "attributes", "starts", "movies", "completion", "age_days")
 """Names of the arrays that the table is stored as."""
 KINDS = dict(zip(FILES, ("<u8", "<f4", "<i8", "<i4", "<f4", "<f4"), strict=True))
-"""The kind of number in each."""
+"""NumPy's type of each."""
 BLOCK = 256
-"""Rows of keys that are looked at together: 4 KiB of a piece."""
+"""Rows of keys that a step of the search compares: 4 KiB of a piece."""
 GUESSES = 8
-"""Hashes are spread evenly, so that guesses of where one stands soon meet; after so many the rest is halved."""
+"""Steps of interpolation, which converge since hashes are spread evenly, before the search bisects."""
 
 
 class Damage:
-    """Tells of lookups that damaged files made impossible."""
+    """Reports lookups that failed because a file is damaged."""
 
     def __init__(self) -> None:
         self.listener: Callable[[str], None] = lambda _: None
-        """Called with what is wrong at each such lookup; the text names a file and nobody."""
+        """Called at each such lookup with a message that names the file, and no member."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ class MemberTable:
     age_days: NDArray[np.float32]
     """(P,) days before the end of the data; NaN where unknown."""
     checked: Mapping[str, CheckedArray] = field(default_factory=dict)
-    """The same arrays by name, where they are mapped files whose pieces are checked when they are looked at."""
+    """The same arrays by name, where they are mapped files whose pieces are checked at the first access."""
     catalogue: int = 2**31
-    """How many movies there are."""
+    """Number of movies in the catalogue."""
     damage: Damage = field(default_factory=Damage)
-    """Told of members that can't be found because a file is damaged."""
+    """Reports members that can't be looked up because a file is damaged."""
 
     @staticmethod
     def over(arrays: Mapping[str, CheckedArray]) -> "MemberTable":
@@ -78,7 +78,7 @@ class MemberTable:
             return None
 
     def spread(self, count: int) -> Iterator[MemberFacts]:
-        """The facts of so many members, evenly spread over the table: as if drawn at random, and always the same."""
+        """The facts of `count` members evenly spaced in the table, which is sorted by hash: a fixed random sample."""
         for place in range(min(count, len(self))):
             with suppress(DamagedPiece):
                 yield self._at(place * len(self) // min(count, len(self)))
@@ -92,7 +92,7 @@ class MemberTable:
             raise ArtifactError("members/movies.npy names movies that the catalogue lacks")
 
     def everyone(self) -> Iterator[tuple[int, int, MemberFacts]]:
-        """The two halves of each id's hash, and the facts; raises DamagedPiece."""
+        """The two halves of each member's hash, and the facts; raises DamagedPiece."""
         for row in range(len(self)):
             first, second = self._rows("keys", row, row + 1)[0].tolist()
             yield first, second, self._at(row)
@@ -121,7 +121,7 @@ class MemberTable:
         return None
 
     def _at(self, row: int) -> MemberFacts:
-        """The facts of a row; raises DamagedPiece where they can't be read, or can't be."""
+        """The facts of a row; raises DamagedPiece where they are damaged or impossible."""
         attributes = self._rows("attributes", row, row + 1)[0].copy()
         start, stop = self._rows("starts", row, row + 2).tolist()
         if not 0 <= start <= stop <= len(self.movies):

@@ -1,4 +1,4 @@
-"""What members thought of movies in the end, as lines of JSON: written by the service, read by the next training."""
+"""Outcomes of predictions as lines of JSON, written by the service and read by the next training."""
 
 import json
 import math
@@ -13,16 +13,16 @@ PATTERN = "*.jsonl"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one member thought of one movie."""
+    """A rating or completion of one movie by one member, after it was predicted."""
 
     request_id: str
-    """Names it: of two outcomes of one name the one that was received first counts."""
+    """Id of the outcome; of two with the same id, the first received counts."""
     member_id: str
     movie_id: str
     rating: float | None
-    """On the scale of the model that served; None where none was given."""
+    """On the scale of the serving model; None where not given."""
     completion: float | None
-    """Share of the movie that was watched, 0 to 1; None where it isn't known."""
+    """Watched share of the movie, 0 to 1; None where unknown."""
     happened_at: float
     """Seconds since 1970 UTC."""
     received_at: float
@@ -30,23 +30,23 @@ class Outcome:
 
 
 def to_line(outcome: Outcome) -> bytes:
-    """One line of JSON. A line that was cut off is no JSON, whatever its length."""
-    told = {name: value for name, value in vars(outcome).items() if value is not None}
-    return json.dumps(told, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    """One line of JSON; a line that was cut short is never valid JSON."""
+    entry = {name: value for name, value in vars(outcome).items() if value is not None}
+    return json.dumps(entry, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def from_line(line: bytes) -> Outcome:
-    """The outcome that `to_line` wrote; raises BadOutcome."""
+    """The outcome in a line; raises BadOutcome."""
     try:
-        told = json.loads(line)
+        entry = json.loads(line)
     except ValueError:
         raise BadOutcome("it is no JSON") from None
-    if not isinstance(told, dict) or not set(told) <= set(Outcome.__dataclass_fields__):
+    if not isinstance(entry, dict) or not set(entry) <= set(Outcome.__dataclass_fields__):
         raise BadOutcome("it doesn't hold the fields of an outcome")
-    texts = [told.get(name) for name in ("request_id", "member_id", "movie_id")]
+    texts = [entry.get(name) for name in ("request_id", "member_id", "movie_id")]
     if not all(isinstance(text, str) and text for text in texts):
         raise BadOutcome("an id is missing")
-    numbers = {name: told.get(name) for name in ("rating", "completion", "happened_at", "received_at")}
+    numbers = {name: entry.get(name) for name in ("rating", "completion", "happened_at", "received_at")}
     if not all(value is None or _is_number(value) for value in numbers.values()):
         raise BadOutcome("a number isn't one")
     if numbers["happened_at"] is None or numbers["received_at"] is None:

@@ -1,1 +1,1 @@
-"""Files that are read without trust: arrays, manifests, and folders that change in one step."""
+"""Reading untrusted files, and writing files and folders atomically."""

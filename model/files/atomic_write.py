@@ -1,4 +1,4 @@
-"""Files that are written as a whole or not at all."""
+"""Atomic writes of files."""
 
 import os
 import uuid
@@ -33,7 +33,7 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o666, beside: Path
 
 
 def sync(path: Path) -> None:
-    """A file or folder is on the disk when this returns."""
+    """Flush a file or folder to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""What a published model says of itself."""
+"""The manifest of a version: its data, scores and files."""
 
 import json
 import math
@@ -14,15 +14,15 @@ from model.files.plain_files import MANIFEST, RUN, SMALL_BYTES, check_complete, 
 FORMAT = 3
 """Number of the artifact's format; a service reads only its own."""
 MANIFEST_BYTES = 16 << 20
-"""A larger manifest is none."""
+"""Larger manifests are refused."""
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-"""A time of training beyond these is none, and no number of seconds that every system can tell."""
+"""Times of training outside these are refused; not every system can represent them in seconds."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The part of a version that the same data and seed always make the same."""
+    """Facts about a version that the same data and seed always reproduce."""
 
     format: int
     """FORMAT of the job that wrote it."""
@@ -34,13 +34,13 @@ class Manifest:
     """Counts of members, raters, movies, ratings and plays; with `--reweight` also `effective_raters`, the effective
     sample size of the weighted raters."""
     libraries: dict[str, str]
-    """Versions of what the model was computed with."""
+    """Versions of the libraries that the model was computed with."""
     scores: dict[str, dict[str, float]]
     """Scores on held-out members for each kind of evidence, by its lower-case name."""
     files: dict[str, dict[str, Any]]
     """Size and sha256 of every other file of the version, by its path."""
     settings: dict[str, Any] = field(default_factory=dict)
-    """What the fit was made with, by the place that a settings file has for it."""
+    """Settings of the fit, by their names in a settings file."""
 
     def to_dict(self) -> dict[str, Any]:
         """The manifest as JSON can hold it."""
@@ -49,29 +49,29 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Run:
-    """The part that differs from run to run, outside the hashes."""
+    """Facts about the training run, which aren't hashed since they differ from run to run."""
 
     trained_at: str
     """When the job ended: ISO 8601, UTC."""
     seconds: float
-    """How long it took."""
+    """Duration of the job."""
     commit: str = ""
-    """The git commit of the code that made it, with a + where that was changed since; empty where it can't be told."""
+    """The git commit of the code that made it, with a + where that was changed since; empty where unknown."""
     parent: str = ""
-    """The version that served when it was made; empty where none did."""
+    """The version that served meanwhile; empty where none did."""
 
 
 def manifest_from(content: bytes) -> Manifest:
-    """The manifest that these bytes are; raises ArtifactError."""
+    """Parse a manifest; raises ArtifactError."""
     try:
         given = json.loads(content)
         if given["format"] != FORMAT:
-            told = f"{MANIFEST} has format {given['format']!r:.20}, this program reads format {FORMAT}"
-            raise ArtifactError(told, "format")
-        manifest = Manifest(**{one.name: given[one.name] for one in fields(Manifest) if one.name in given})
+            message = f"{MANIFEST} has format {given['format']!r:.20}, this program reads format {FORMAT}"
+            raise ArtifactError(message, "format")
+        manifest = Manifest(**{field.name: given[field.name] for field in fields(Manifest) if field.name in given})
         sound = all(
-            isinstance(one["size"], int) and one["size"] >= 0 and isinstance(one["sha256"], str)
-            for one in manifest.files.values()
+            isinstance(listed["size"], int) and listed["size"] >= 0 and isinstance(listed["sha256"], str)
+            for listed in manifest.files.values()
         )
     except ArtifactError:
         raise
@@ -88,7 +88,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def read_run(folder: Path) -> Run:
-    """When a version was made; raises ArtifactError for anything but a time of this era and a duration."""
+    """Facts about a version's training run; raises ArtifactError where its time or duration isn't valid."""
     content = read_plain(folder / RUN, RUN, SMALL_BYTES)
     try:
         given = json.loads(content)

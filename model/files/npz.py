@@ -1,7 +1,7 @@
-"""Arrays as NumPy's .npy and .npz, read by a strict parser of our own: nothing is evaluated, unpacked or pickled.
+"""A strict reader of NumPy's .npy and .npz files: nothing is evaluated, decompressed or unpickled.
 
-NumPy's own reader evaluates the header as Python, makes room for whatever shape the header claims and unpacks whatever
-the archive holds. This one takes only what training writes: plain numbers, row by row, stored without compression.
+NumPy's own reader evaluates the header as a Python literal, allocates whatever shape it claims and decompresses the
+archive. This one accepts only files as training writes them: numbers in C order, stored without compression.
 """
 
 import io
@@ -28,9 +28,9 @@ def arrays_to_bytes(arrays: Arrays) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for name, array in sorted(arrays.items()):
-            one = io.BytesIO()
-            np.save(one, np.ascontiguousarray(array), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", FIXED_DATE), one.getvalue())
+            content = io.BytesIO()
+            np.save(content, np.ascontiguousarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", FIXED_DATE), content.getvalue())
     return out.getvalue()
 
 

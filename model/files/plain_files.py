@@ -1,4 +1,4 @@
-"""The files of a version: opened without following links, and compared with what the manifest says of them."""
+"""Files of a version: opened without following links, and compared with the manifest."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ UNLISTED = (MANIFEST, RUN)
 """Files that the manifest can't list: itself, and what differs from run to run."""
 VERSION_DIGITS = 12
 SMALL_BYTES = 1 << 20
-"""No run is larger."""
+"""Larger files of a run are refused."""
 
 
 def open_plain(path: Path, name: str) -> BufferedReader:
@@ -35,7 +35,7 @@ def open_plain(path: Path, name: str) -> BufferedReader:
 
 
 def read_plain(path: Path, name: str, most: int) -> bytes:
-    """The content of a plain file of at most so many bytes; raises ArtifactError."""
+    """The content of a plain file of at most `most` bytes; raises ArtifactError."""
     with open_plain(path, name) as file:
         size = os.fstat(file.fileno()).st_size
         if size > most:
@@ -47,7 +47,7 @@ def read_plain(path: Path, name: str, most: int) -> bytes:
 
 
 def version_of(manifest: bytes) -> str:
-    """The version that a manifest's bytes name."""
+    """The name of the version with this manifest: the first digits of its sha256."""
     return hashlib.sha256(manifest).hexdigest()[:VERSION_DIGITS]
 
 
@@ -87,7 +87,7 @@ def check_complete(folder: Path, listed: Mapping[str, Mapping[str, Any]]) -> Non
 
 
 def _entries(folder: Path, folders: set[str]) -> Iterator[Path]:
-    """What lies in the folder and in those of its folders that may be there."""
+    """Entries of the folder and of its listed folders."""
     try:
         for entry in sorted(folder.iterdir()):
             yield entry

@@ -1,6 +1,6 @@
-"""A folder that several processes change in turns, each change in one step for whoever reads.
+"""A folder that processes change in turns, each change atomic for its readers.
 
-Everything is written beside its place under a name that begins with `.tmp-`, synced and renamed.
+Files are written under names that begin with `.tmp-`, flushed and renamed.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ LOCK, BEGUN = ".lock", ".tmp-"
 
 
 class SharedFolder:
-    """A folder, made when something is first written."""
+    """A folder, created at the first write."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -35,9 +35,9 @@ class SharedFolder:
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
-        """A new folder on the store's disk to write a version in; what is left in it goes in the end.
+        """A new folder on the same disk to write in, removed at the end.
 
-        That of a job that died goes with the next change of the store: nobody holds its lock any more.
+        That of a job that died is removed with the next workspace, since nobody holds its lock any more.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with self.changing():
@@ -53,13 +53,13 @@ class SharedFolder:
             shutil.rmtree(folder, ignore_errors=True)
 
     def replace(self, place: str, content: bytes) -> None:
-        """Write a small file in one step for whoever reads; needs the lock."""
+        """Replace a small file atomically; needs the lock."""
         path = self.root / place
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content, beside=self._begun())
 
     def remove(self, folder: Path) -> None:
-        """Out of sight in one step, then file by file."""
+        """Remove a folder: renamed first, so that readers see all of it or nothing."""
         away = self._begun()
         folder.rename(away)
         if away.is_dir() and not away.is_symlink():
@@ -68,7 +68,7 @@ class SharedFolder:
             away.unlink(missing_ok=True)
 
     def clean(self) -> None:
-        """Remove what dead jobs left; needs the lock, under which alone files and folders of this kind are begun."""
+        """Remove leftovers of jobs that died; needs the lock, under which alone such files and folders are created."""
         for left in self.root.glob(f"{BEGUN}*"):
             if not left.is_dir() or left.is_symlink():
                 left.unlink(missing_ok=True)
@@ -96,7 +96,7 @@ def _is_held(lock: Path) -> bool:
 
 
 def sync_tree(folder: Path) -> None:
-    """All that is in a folder is on the disk when this returns."""
+    """Flush a folder and all its entries to the disk."""
     for path in sorted(folder.rglob("*")):
         sync(path)
     sync(folder)

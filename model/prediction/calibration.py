@@ -1,4 +1,4 @@
-"""From a predicted rating to an interval and to the probability that the member enjoys the movie."""
+"""Calibrated intervals and probabilities of enjoyment for predicted ratings."""
 
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -17,25 +17,25 @@ Array = NDArray[np.float64]
 COVERAGE = 0.9
 """Share of ratings that every interval is meant to hold."""
 PLACES = 201
-"""Places of the rating scale, evenly spread, for which intervals and probabilities are tabled."""
+"""Evenly spaced ratings of the scale for which intervals and probabilities are tabulated."""
 PLAY_BINS = (1, 3, 10, 30, 100)
-"""Numbers of plays from which on members have a calibration of their own."""
+"""Lower ends of bins of numbers of plays, each with its own calibration."""
 FAR = (0.95, 0.99)
-"""Extrapolations beyond which intervals may be wider."""
+"""Extrapolations at which further classes with intervals of their own begin."""
 SAME_DISTANCE = 0.005
-"""Distances that differ by less count as the same: many members share all attributes, and one row at a time is worked
-out in single precision, in which the distance of a member from its like is not quite 0."""
+"""Distances that differ by less count as equal: many members share all attributes, and single rows are computed in
+single precision, in which the distance between equal members isn't quite 0."""
 
 _PLAY_BINS, _FAR = np.array(PLAY_BINS), np.array(FAR)
 
 
 def bin_of(plays: int) -> int:
-    """The number of the bin of PLAY_BINS; none has the first."""
+    """The bin of PLAY_BINS that a number of plays falls in; 0 falls in the first."""
     return max(bisect_right(PLAY_BINS, plays) - 1, 0)
 
 
 def bins_of(plays: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(N,) the number of the bin of each number of plays."""
+    """(N,) bins of numbers of plays."""
     return np.maximum(_PLAY_BINS.searchsorted(plays, "right") - 1, 0)
 
 
@@ -62,15 +62,15 @@ class Readings(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What predictions mean: of one member, or of N members one prediction each."""
+    """Reads intervals and probabilities from tables, for one member or for N members with one prediction each."""
 
     readings: Readings
-    """All that there are."""
+    """Tables of one kind of member evidence."""
     number: NDArray[np.int64]
-    """() or (N,) which of them; each member has one."""
+    """Index into `readings`: a scalar, or (N,) one for each member."""
 
     def repeat(self, counts: NDArray[np.int64]) -> "Reading":
-        """So many predictions of each of N members."""
+        """Repeat the index of each member by its (N,) count."""
         return Reading(self.readings, self.number.repeat(counts))
 
     def __call__(
@@ -103,14 +103,14 @@ class Tables:
     enjoyed: Array
     """(B, E, L, PLACES)"""
     reach: Array
-    """(B, E) how many standard deviations to either side of the rating hold 90 % of ratings."""
+    """(B, E) half width, in standard deviations, of an interval about the prediction that holds 90 % of ratings."""
     distances: Array
-    """(Q,) ascending distances of raters whom the regression had not seen; empty where nothing is known of members."""
+    """(Q,) ascending out-of-fold distances of raters; empty for evidence without facts."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Intervals and probabilities by what was known, fitted on members whom the predictions had not seen.
+    """Intervals and probabilities by kind of evidence, fitted on out-of-fold predictions.
 
     The interval holds the ratings of which neither the probability of so much or less nor that of so much or more is
     below a threshold, which makes 90 % of held-out ratings fall inside (distributional conformal prediction,
@@ -118,38 +118,38 @@ class Calibration:
     """
 
     tables: Mapping[MemberEvidence, Tables]
-    """By what is known of the member."""
+    """By kind of member evidence."""
 
     def extrapolation(self, distance: Array, member: MemberEvidence) -> Array:
-        """(N,) the share, 0 to 1, of raters that the model had not seen who lie nearer to those it had learned from."""
+        """(N,) share, 0 to 1, of raters with a smaller out-of-fold distance."""
         distances = self.tables[member].distances
         return distances.searchsorted(distance - SAME_DISTANCE) / max(len(distances), 1)
 
     def reading(self, member: MemberEvidence, plays: NDArray[np.int64], extrapolation: Array) -> Reading:
-        """What predictions of N members of so many plays (N,) mean."""
+        """Reads intervals and probabilities of N members with these numbers of plays (N,)."""
         bins, classes = self.tables[member].lower.shape[:2]
         place = np.minimum(bins_of(plays), bins - 1)
         beyond = np.minimum(_FAR.searchsorted(extrapolation, "right"), classes - 1)
         return Reading(self._readings[member], place * classes + beyond)
 
     def reach(self, member: MemberEvidence, plays: int, movie: MovieEvidence) -> float:
-        """How many standard deviations to either side of a prediction hold 90 % of ratings.
+        """Half width, in standard deviations, of an interval about a prediction that holds 90 % of ratings.
 
-        A measure of what isn't known that, unlike the interval, changes with the standard deviation however little.
+        Unlike the tabulated interval it changes continuously with the standard deviation.
         """
         reach = self.tables[member].reach
         return float(reach[min(bin_of(plays), len(reach) - 1), movie - 1])
 
     @cached_property
     def _readings(self) -> dict[MemberEvidence, Readings]:
-        found = {}
+        readings = {}
         for member, tables in self.tables.items():
             classes, kinds, levels = tables.lower.shape[1:4]
-            found[member] = Readings(
+            readings[member] = Readings(
                 tables.edges.repeat(classes, axis=0).reshape(-1, levels - 1),
                 tables.lower.ravel(),
                 tables.upper.ravel(),
                 tables.enjoyed.repeat(classes, axis=0).ravel(),
                 kinds,
             )
-        return found
+        return readings

@@ -1,8 +1,9 @@
-"""How often what requests tell, and are answered, was so or so among raters: what tells when requests drift."""
+"""Reference histograms of raters' attributes, plays and predictions, for drift detection."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,16 @@ from model.prediction.predictions import Predictions
 
 Array = NDArray[np.float64]
 
-TOLD = ("rating", "interval_width", "extrapolation")
-"""What is watched of predictions: place of the rating on the scale and width as a share of it, both 0 to 1, and
+PREDICTION_QUANTITIES = ("rating", "interval_width", "extrapolation")
+"""Quantities of predictions with a histogram: the rating and the interval's width as shares of the scale, 0 to 1, and
 extrapolation."""
 BEYOND_FAR = len(FAR)
-"""The last bins of `extrapolation` hold members beyond all but a few raters."""
+"""Number of the last bins of `extrapolation`, of members farther off than all but a few raters."""
 
 
 @dataclass(frozen=True)
 class AttributeShares:
-    """How raters of whom any attribute is known hold the values of one attribute."""
+    """Histogram of one attribute among raters with any known attribute."""
 
     position: int
     """Of the attribute in the schema."""
@@ -36,7 +37,7 @@ class AttributeShares:
 
 @dataclass(frozen=True)
 class PlayShares:
-    """How many plays raters have who have any."""
+    """Histogram of the number of plays among raters with plays."""
 
     edges: tuple[float, ...]
     """(E,) ascending upper ends of bins."""
@@ -46,7 +47,7 @@ class PlayShares:
 
 @dataclass(frozen=True)
 class PredictionShares:
-    """What was predicted of raters whom the model had not seen, of movies that others have rated."""
+    """Histograms of one quantity of out-of-fold predictions of rated movies."""
 
     edges: tuple[float, ...]
     """(E,) ascending upper ends of bins."""
@@ -56,10 +57,10 @@ class PredictionShares:
 
 @dataclass(frozen=True)
 class Reference:
-    """What requests are compared with, since never-raters who are like raters would tell and be told just that."""
+    """Histograms that those of requests are compared with; they are alike where never-raters are like raters."""
 
     attributes: tuple[AttributeShares, ...]
-    """(W,) of those attributes of members that are watched."""
+    """(W,) of the attributes with a histogram."""
     plays: PlayShares
     """Of the number of plays."""
     predictions: Mapping[str, PredictionShares]
@@ -71,20 +72,22 @@ class Reference:
 
     @staticmethod
     def from_dict(given: Mapping[str, Any]) -> "Reference":
-        """The reference that `to_dict` wrote; raises KeyError, TypeError or AttributeError for anything else."""
+        """The reference that `to_dict` wrote; else raises ValueError, KeyError, TypeError or AttributeError."""
         attributes = [
-            AttributeShares(one["position"], tuple(one["edges"]), tuple(one["shares"])) for one in given["attributes"]
+            AttributeShares(entry["position"], *_histogram(entry["edges"], entry["shares"], further=2))
+            for entry in given["attributes"]
         ]
-        plays = PlayShares(tuple(given["plays"]["edges"]), tuple(given["plays"]["shares"]))
-        predictions = {
-            name: PredictionShares(tuple(one["edges"]), {kind: tuple(shares) for kind, shares in one["shares"].items()})
-            for name, one in given["predictions"].items()
-        }
+        plays = PlayShares(*_histogram(given["plays"]["edges"], given["plays"]["shares"], further=1))
+        predictions = {}
+        for name in PREDICTION_QUANTITIES:
+            entry = given["predictions"][name]
+            shares = {kind: _histogram(entry["edges"], own, further=1)[1] for kind, own in entry["shares"].items()}
+            predictions[name] = PredictionShares(tuple(entry["edges"]), shares)
         return Reference(tuple(attributes), plays, predictions)
 
     def binning(self, schema: Schema) -> "Binning":
-        """What counts values of attributes in these bins."""
-        return Binning(schema.member_attributes, [(one.position, one.edges) for one in self.attributes])
+        """Counts values of attributes in the reference's bins."""
+        return Binning(schema.member_attributes, [(shares.position, shares.edges) for shares in self.attributes])
 
 
 class Binning:
@@ -105,10 +108,7 @@ class Binning:
         return np.concatenate([[0], np.cumsum(self._beyond + 2)])
 
     def counts(self, values: NDArray[np.float32]) -> list[NDArray[np.int64]]:
-        """For each watched attribute (E + 2,) how many of N members, whose (N, A) values these are, are in each bin.
-
-        The last bin is of those whose value isn't known.
-        """
+        """(E + 2,) histograms of the W attributes over N members with (N, A) values; the last bin counts NaN."""
         chosen = values[:, self._positions]
         bins = np.empty(chosen.shape, np.intp)
         for numeric in (False, True):
@@ -118,29 +118,38 @@ class Binning:
             reached = spread > edges if numeric else ~np.logical_or.accumulate(spread == edges, axis=2)
             bins[:, columns] = (reached & np.isfinite(edges)).sum(axis=2)
         bins = np.where(np.isfinite(chosen), bins, self._beyond + 1)
-        found = np.bincount((bins + self._starts[:-1]).ravel(), minlength=int(self._starts[-1]))
-        return [found[start:end] for start, end in zip(self._starts[:-1], self._starts[1:], strict=True)]
+        counts = np.bincount((bins + self._starts[:-1]).ravel(), minlength=int(self._starts[-1]))
+        return [counts[start:end] for start, end in zip(self._starts[:-1], self._starts[1:], strict=True)]
+
+
+def _histogram(
+    edges: Sequence[float], shares: Sequence[float], further: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Edges and shares, if these are positive and as many as there are edges and `further` bins; else ValueError."""
+    if any(low >= high for low, high in pairwise(edges)) or len(shares) != len(edges) + further or min(shares) <= 0:
+        raise ValueError("the reference isn't one of histograms")
+    return tuple(edges), tuple(shares)
 
 
 def in_bins(values: Array, edges: Sequence[float]) -> NDArray[np.int64]:
-    """(E + 1,) how many values are at most each of the ascending edges and above those before, and beyond all."""
+    """(E + 1,) histogram of values over ascending upper edges; the last bin counts the values above all edges."""
     return np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1)
 
 
-def told(answers: Sequence[Predictions], scale: Scale) -> dict[str, Array]:
-    """What is watched of the predictions of members, by the names in TOLD; of a member one extrapolation."""
+def prediction_quantities(predictions: Sequence[Predictions], scale: Scale) -> dict[str, Array]:
+    """Values of the PREDICTION_QUANTITIES by name: of all predictions of rated movies, one extrapolation a member."""
     movie, rating, lower, upper = (
-        np.concatenate([getattr(one, name) for one in answers])
+        np.concatenate([getattr(member, name) for member in predictions])
         for name in ("movie_evidence", "rating", "lower", "upper")
     )
     rated = movie == MovieEvidence.RATED
     return {
         "rating": (rating[rated] - scale.low) / scale.span,
         "interval_width": (upper[rated] - lower[rated]) / scale.span,
-        "extrapolation": np.array([one.extrapolation[0] for one in answers]),
+        "extrapolation": np.array([member.extrapolation[0] for member in predictions]),
     }
 
 
 def kind_name(evidence: MemberEvidence) -> str:
-    """The name under which a kind of evidence has its shares."""
+    """Name of a kind of evidence in the reference."""
     return evidence.name.lower()

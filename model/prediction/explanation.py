@@ -1,4 +1,4 @@
-"""What each group of facts adds to one prediction."""
+"""Additive explanation of one prediction by groups of facts."""
 
 from collections.abc import Sequence
 
@@ -20,8 +20,8 @@ CORRECTIONS = {
 def prior_parts(prior: Prior, taste: Taste, without_plays: Taste, targets: Targets) -> dict[str, float]:
     """Rating points that the prior's terms add to the prediction of one movie for one member.
 
-    Taste from attributes is what attributes alone would say; what plays change of it is taste from plays. Generosity
-    is the member's own, whatever it was told from.
+    Taste from attributes is that of a prediction without plays; the difference that plays make is taste from plays.
+    Generosity isn't divided between attributes and plays.
     """
     size = targets.factors.shape[1] - 1
     movie, average = targets.factors[0], prior.average_member

@@ -26,37 +26,37 @@ from model.prediction.prior.prior import Prior, Taste, prior_numbers
 from model.prediction.trees import Trees, highest_corrections
 
 Stage = Callable[[str], None]
-"""Told the name of each stage of a prediction as it ends."""
+"""Called with the name of each stage of a prediction as it ends."""
 STAGES = ("features", "prior", "trees", "interval")
 
 
 LIKELY = 100
-"""So many movies more are looked at first, to learn what it takes to be among the best."""
+"""Further movies that are predicted first, for a lower bound of the best ratings."""
 ROUNDING = 1e-9
-"""More than what sums of the same numbers in another order differ by."""
+"""More than the rounding differences of sums in another order."""
 NO_ROW = -1
-"""Stands for a movie outside the catalogue."""
+"""The row of a movie outside the catalogue."""
 
 
 def ignore(_: str) -> None:
-    """The stage callback of those who don't measure."""
+    """A stage callback that does nothing."""
 
 
 @dataclass(frozen=True)
 class State:
-    """What is worked out of N members of one kind of evidence once, whatever movies are asked for."""
+    """What is computed once for N members of one kind of evidence, whatever the movies are."""
 
     taste: Taste
     """Predicted factors."""
     members: Members
     """N rows for the trees."""
     extrapolation: NDArray[np.float64]
-    """(N,) 0 to 1: share of raters who lie nearer to those that the model learned from."""
+    """(N,) 0 to 1: share of raters who are nearer to the landmarks of the regression."""
     reading: Reading
-    """What their predictions mean."""
+    """Gives intervals and probabilities."""
 
     def repeat(self, counts: NDArray[np.int64]) -> "State":
-        """So many rows of each of the members."""
+        """Repeat the row of each member by its (N,) count."""
         return State(
             self.taste.repeat(counts),
             self.members.repeat(counts),
@@ -75,14 +75,14 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True)
 class Model:
-    """All that one version of the model knows; safe to use from many threads."""
+    """One version of the model, which threads may share."""
 
     version: str
     """First 12 hex digits of the manifest's sha256."""
     schema: Schema
     """What the columns mean."""
     manifest: Manifest
-    """Where the model comes from."""
+    """Data, seed and libraries that the model comes from."""
     run: Run
     """When it was made."""
     members: MemberTable
@@ -92,15 +92,15 @@ class Model:
     prior: Prior
     """The factorization."""
     offsets: Mapping[MemberEvidence, Offsets]
-    """What movies' ratings lie above the prior."""
+    """Offsets of movies' ratings from the prior."""
     pairs: PairColumns
-    """Movies as the trees see them."""
+    """The trees' columns of movies."""
     trees: Trees
     """The corrections."""
     calibration: Calibration
     """Intervals and probabilities."""
     reference: Reference
-    """What requests are compared with."""
+    """Reference histograms for drift detection."""
 
     @cached_property
     def feature_names(self) -> list[str]:
@@ -114,7 +114,7 @@ class Model:
 
     @cached_property
     def member_columns(self) -> MemberColumns:
-        """Members as the trees see them."""
+        """Computes the trees' columns of members."""
         return MemberColumns(self.schema, self.prior.columns, self.pairs.grouped)
 
     @cached_property
@@ -123,7 +123,7 @@ class Model:
         return MovieView(self.schema, self.catalogue, self.prior, self.pairs, self.offsets)
 
     def predict(self, member: MemberFacts, movies: Sequence[Movie], finished: Stage = ignore) -> Predictions:
-        """Predictions of movies in their order; a movie among the plays is answered as if it had not been played.
+        """Predictions of movies in their order; for a movie among the plays, as if the member hadn't played it.
 
         Raises ValueError for no movies.
         """
@@ -139,15 +139,15 @@ class Model:
             return self._predict(state, targets, finished)
         parts = []
         for movie, was_played in zip(movies, played, strict=True):
-            one = self.state_of(member.without(movie)) if was_played and isinstance(movie, int) else state
-            parts.append(self._predict(one, self.view.of([movie], one.taste.evidence, one.taste.bins), finished))
+            own = self.state_of(member.without(movie)) if was_played and isinstance(movie, int) else state
+            parts.append(self._predict(own, self.view.of([movie], own.taste.evidence, own.taste.bins), finished))
         return Predictions.join(parts, state.taste.evidence)
 
     def predict_together(self, requests: Sequence[Rows], finished: Stage = ignore) -> list[Predictions]:
         """Predictions for each of the requests, bit by bit as `predict` gives them.
 
         All pairs of the requests go through the arrays and the trees at once, which for small requests costs two thirds
-        of what one by one does.
+        of the time of single predictions.
         """
         of_kind: dict[MemberEvidence, list[int]] = {}
         for place, request in enumerate(requests):
@@ -156,17 +156,17 @@ class Model:
             kind: self._state_of([requests[place].member for place in places], kind) for kind, places in of_kind.items()
         }
         finished("features")
-        found: dict[int, Predictions] = {}
+        of_request: dict[int, Predictions] = {}
         for kind, places in of_kind.items():
             rows = [requests[place].rows for place in places]
-            counts = np.array([len(one) for one in rows])
+            counts = np.array([len(own) for own in rows])
             state = states[kind] if len(rows) == 1 else states[kind].repeat(counts)
             targets = self.view.of_rows(np.concatenate(rows), kind, state.taste.bins)
             predictions = self._predict(state, targets, finished)
             ends = np.cumsum(counts).tolist()
             for place, start, end in zip(places, [0, *ends], ends, strict=False):
-                found[place] = predictions.part(start, end)
-        return [found[place] for place in range(len(requests))]
+                of_request[place] = predictions.part(start, end)
+        return [of_request[place] for place in range(len(requests))]
 
     def rank(
         self,
@@ -192,7 +192,7 @@ class Model:
         return rows[order].astype(np.int32), predictions.take(order)
 
     def _candidates(self, state: State, rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-        """Those of the rows, in their order, that may be among the best so many."""
+        """The rows, in their order, that may be among the `most` best."""
         likely_count = 4 * most + LIKELY
         if likely_count >= len(rows):
             return rows
@@ -210,7 +210,7 @@ class Model:
 
     @cached_property
     def _highest_corrections(self) -> NDArray[np.float64]:
-        """(M,) the most that trees can add to the rating of each movie of the catalogue."""
+        """(M,) upper bound of the trees' correction for each movie of the catalogue."""
         if self.trees.booster is None:
             return np.zeros(len(self.catalogue))
         features = self.view.ready.features
@@ -218,13 +218,13 @@ class Model:
         return highest_corrections(self.trees.booster, features, alone)
 
     def features(self, member: MemberFacts, movies: Sequence[Movie]) -> NDArray[np.float32]:
-        """(N, F) what the trees see of the member and each movie, in the order of `feature_names`."""
+        """(N, F) features of the trees for the member and each movie, in the order of `feature_names`."""
         state = self.state_of(member)
         targets = self.view.of(movies, state.taste.evidence, state.taste.bins)
         return self._features(state.taste.factors, state.members, targets)[1]
 
     def explain(self, member: MemberFacts, movie: Movie) -> Explanation:
-        """What each group of facts adds to one prediction; the parts sum to the rating before it is cut."""
+        """Additive contributions of groups of facts to one prediction; they sum to the rating before it is clipped."""
         evidence = self.prior.usable_evidence(member)
         if isinstance(movie, int):
             member = member.without(movie)
@@ -242,11 +242,11 @@ class Model:
         )
 
     def state_of(self, member: MemberFacts) -> State:
-        """What is worked out of a member once."""
+        """The state of one member."""
         return self._state_of([member], self.prior.usable_evidence(member))
 
     def _state_of(self, members: Sequence[MemberFacts], evidence: MemberEvidence) -> State:
-        """What is worked out of members of that usable evidence once; of each the same in whatever company."""
+        """The state of members with that usable evidence; bit by bit the same for a member whatever the others are."""
         taste, inputs = self.prior.taste_of(members, evidence, self._code)
         plays = np.array([len(member.movies) if evidence.has_plays else 0 for member in members])
         attributes = np.stack([member.attributes for member in members])
@@ -284,7 +284,7 @@ class Model:
         evidence = state.taste.evidence
         prior, rating = self._rate(state.taste.factors, state.members, evidence, targets, finished)
         lower, upper, probability = state.reading(rating, targets.deviation, targets.evidence, self.schema.scale)
-        told = Predictions(
+        predictions = Predictions(
             rating=rating,
             lower=lower,
             upper=upper,
@@ -295,4 +295,4 @@ class Model:
             member_evidence=evidence,
         )
         finished("interval")
-        return told
+        return predictions

@@ -1,4 +1,4 @@
-"""Movies to predict, as the model sees them: of the catalogue, only described, or unknown."""
+"""Movies to predict: of the catalogue, only described, or unknown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,27 +29,27 @@ class Targets:
     factors: Array
     """(N, K) taste and quality."""
     offset: Array
-    """(N,) what the ratings of the movie lie above the prior, for this evidence and about so many plays."""
+    """(N,) offset of the movie's ratings from the prior, for this evidence and number of plays."""
     deviation: Array
     """(N,) standard deviation of a rating about its prediction."""
     columns: ReadyMovies
-    """N rows for the trees, which write what goes with the member into them."""
+    """N rows of the trees' columns of movies."""
     evidence: NDArray[np.int8]
     """(N,) a MovieEvidence each."""
 
 
 @dataclass(frozen=True)
 class Offsets:
-    """What the ratings of movies lie above the prior, for one kind of member evidence; B bins of plays, 1 without."""
+    """Offsets of movies' ratings from the prior, for one kind of member evidence; B bins of plays, 1 without plays."""
 
     movies: Array
-    """(B, M) of the movies of the catalogue."""
+    """(B, M) for the movies of the catalogue."""
     description: Description
-    """Of movies that nobody rated, B outputs."""
+    """For movies without ratings, B outputs."""
 
 
 class MovieView:
-    """All that predictions need of movies, worked out once for the catalogue."""
+    """Movies as targets of predictions; arrays of the catalogue are computed once."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class MovieView:
     def prior_of_rows(
         self, rows: NDArray[np.int64], evidence: MemberEvidence, bins: Bins
     ) -> tuple[Array, Array, Array]:
-        """What the prior needs of movies by their rows: factors (N, K), offset (N,) and deviation (N,)."""
+        """Factors (N, K), offset (N,) and standard deviation (N,) of movies by their rows."""
         return (
             self._prior.movies.take(rows, axis=0),
             self._offsets[evidence].movies[bins, rows],

@@ -1,12 +1,12 @@
-"""Which one fact that isn't known of a member would narrow the interval of a prediction most, in expectation.
+"""The one unknown fact of a member that would narrow the interval of a prediction most, in expectation.
 
-By the law of total variance, the variance of a rating about its prediction is what stays when a fact becomes known, in
-expectation over what it may say, plus the variance of the predictions that it may lead to. The second, the gain, is
-worked out with the served model: an attribute takes each of its values, as often as members who rate hold it; plays are
-those of published members. Facts drawn like that don't depend on what is known of the member already, though in truth
-they may, and then tell less. So gains are held to what facts were seen to explain of members who were held out: all
-attributes together to how much nearer ratings are with them than without, and further plays to no more than is left of
-that, which shrinks with the plays that are known. An interval shrinks as the standard deviation does.
+By the law of total variance, the variance of a rating about its prediction is the expected variance once a fact is
+known, plus the variance of the predictions over the values of the fact. The second, the gain, is computed with the
+served model: an attribute takes each of its values, weighted by their frequency among raters; plays are those of
+published members. Facts drawn like that are independent of the known facts, though in truth they may depend on them
+and explain less. So gains are limited by the variance that facts explain out of fold: all attributes together by how
+much narrower intervals are with them than without, and further plays by a learning curve of what plays explain. The
+width of an interval is proportional to the standard deviation.
 """
 
 from collections.abc import Iterator
@@ -29,17 +29,17 @@ from model.prediction.prior.prior import prior_numbers, rating_of
 Array = NDArray[np.float64]
 
 FURTHER_PLAYS = 10
-"""So many further plays are weighed against one attribute."""
+"""Number of further plays that are compared with one attribute."""
 MANY_PLAYS = 30
 """The most that plays can explain is estimated from raters with this number of plays."""
 PEOPLE = 48
-"""Published members whose plays are tried: the variance over them is then known to about a fifth."""
+"""Published members whose plays are tried; the standard error of a variance over them is about a fifth."""
 LOOKED_AT = 4 * PEOPLE
-"""Published members that are looked at in search of those with enough plays."""
+"""Published members among which those with enough plays are chosen."""
 NO_PLAYS = np.zeros(1, np.int64)
 """The bin of members without plays; standard deviations don't depend on it."""
 LEAST_SHARE = 0.005
-"""A fact that would narrow the interval by a smaller share isn't worth a question."""
+"""Facts that would narrow the interval by a smaller share aren't suggested."""
 
 
 def next_fact(model: Model, member: MemberFacts, movie: Movie) -> NextFact | None:
@@ -61,17 +61,17 @@ def next_fact(model: Model, member: MemberFacts, movie: Movie) -> NextFact | Non
         """Of the interval when so much of the variance is explained: no more than all that isn't noise."""
         return current * float(np.sqrt(1 - min(gain, most) / variance))
 
-    found = [
+    candidates = [
         NextFact(model.schema.member_attributes[place].name, 0, width(gain), current)
         for place, gain in _gains_of_attributes(model, member, movie).items()
     ]
-    found.append(NextFact(None, FURTHER_PLAYS, width(_gain_of_plays(model, member, movie)), current))
-    best = min(found, key=lambda fact: fact.expected_width)
+    candidates.append(NextFact(None, FURTHER_PLAYS, width(_gain_of_plays(model, member, movie)), current))
+    best = min(candidates, key=lambda fact: fact.expected_width)
     return best if best.expected_width < (1 - LEAST_SHARE) * current else None
 
 
 def _gains_of_attributes(model: Model, member: MemberFacts, movie: Movie) -> dict[int, float]:
-    """What knowing each attribute that isn't known would explain of the variance, by its place in the schema."""
+    """Variance that each unknown attribute would explain, by its position in the schema."""
     bare = member.with_attributes(dict.fromkeys(range(len(member.attributes)), float("nan")))
     alone = _variances_over_values(model, bare, movie)
     if not alone or np.isfinite(member.attributes[list(alone)]).all():
@@ -86,7 +86,7 @@ def _gains_of_attributes(model: Model, member: MemberFacts, movie: Movie) -> dic
 
 
 def _variances_over_values(model: Model, member: MemberFacts, movie: Movie) -> dict[int, float]:
-    """The variance of the prediction over the values of each attribute that isn't known, by its place in the schema."""
+    """Variance of the prediction over the values of each unknown attribute, by its position in the schema."""
     unknown = {
         place: _values(attribute)
         for place, attribute in enumerate(model.schema.member_attributes)
@@ -101,18 +101,18 @@ def _variances_over_values(model: Model, member: MemberFacts, movie: Movie) -> d
     plays = np.full(len(owners), len(member.movies))
     evidence = model.prior.usable_evidence(member.with_attributes({int(owners[0]): 0.0}))
     ratings = _ratings(model, evidence, inputs, plays, attributes, movie)
-    found = {}
+    variances = {}
     for place, (_, shares) in unknown.items():
         own = ratings[owners == place]
-        found[place] = float(shares @ (own - shares @ own) ** 2)
-    return found
+        variances[place] = float(shares @ (own - shares @ own) ** 2)
+    return variances
 
 
 def _gain_of_plays(model: Model, member: MemberFacts, movie: Movie) -> float:
-    """What knowing further plays would explain of the variance.
+    """Variance that further plays would explain.
 
-    With n plays known, most * n / (n + half) of it is: the learning curve of a mean whose prior counts as `half` plays.
-    `half` is told from what the first plays would explain.
+    n plays explain most * n / (n + half), the learning curve of a mean whose prior counts as `half` plays.
+    `half` is estimated from the variance that the first plays would explain.
     """
     bare = member.without_plays()
     people = list(islice(_with_plays(model, bare, movie), PEOPLE))
@@ -134,24 +134,24 @@ def _gain_of_plays(model: Model, member: MemberFacts, movie: Movie) -> float:
 
 
 def _explained(model: Model, movie: Movie, less: tuple[MemberEvidence, int], more: tuple[MemberEvidence, int]) -> float:
-    """How much of the variance with less evidence and plays is explained with more, by how far intervals then reach."""
+    """Variance that more evidence and plays explain of that with less, by the half widths of both intervals."""
     before, after = (model.view.of([movie], evidence, NO_PLAYS) for evidence, _ in (less, more))
     wide, narrow = (
-        model.calibration.reach(evidence, plays, MovieEvidence(int(one.evidence[0]))) * float(one.deviation[0])
-        for (evidence, plays), one in ((less, before), (more, after))
+        model.calibration.reach(evidence, plays, MovieEvidence(int(target.evidence[0]))) * float(target.deviation[0])
+        for (evidence, plays), target in ((less, before), (more, after))
     )
     return float(before.deviation[0]) ** 2 * max(1 - (narrow / wide) ** 2, 0.0) if wide > 0 else 0.0
 
 
 def _values(attribute: Attribute) -> tuple[NDArray[np.float32], Array]:
-    """Encoded values of an attribute, and how often members hold them."""
+    """Encoded values of an attribute, and their relative frequencies among raters."""
     shares = np.array(attribute.shares)
     values = np.arange(len(shares)) if attribute.kind == "categorical" else np.array(attribute.knots)
     return values.astype(np.float32), shares / shares.sum()
 
 
 def _with_plays(model: Model, member: MemberFacts, movie: Movie) -> Iterator[MemberFacts]:
-    """The member with plays of one published member after the other, of those who have enough."""
+    """The member with the plays of each published member who has enough."""
     for other in model.members.spread(LOOKED_AT):
         theirs = other.without(movie) if isinstance(movie, int) else other
         count = len(theirs.movies)
@@ -181,7 +181,7 @@ def _ratings(
     factors, _ = model.prior.predict(evidence, inputs, of_attributes(attributes, model.schema), plays)
     target = model.view.of([movie], evidence, bins_of(plays[:1]))
     movies, offset, deviation = (
-        np.repeat(one, len(plays), axis=0) for one in (target.factors, target.offset, target.deviation)
+        np.repeat(array, len(plays), axis=0) for array in (target.factors, target.offset, target.deviation)
     )
     kinds = np.full(len(plays), int(evidence))
     members = model.member_columns.of(kinds, inputs, plays, attributes)

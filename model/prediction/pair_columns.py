@@ -1,4 +1,4 @@
-"""The movies and members of pairs as trees see them, from what a model knows."""
+"""The trees' columns of the movies and members of pairs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,22 +18,22 @@ from model.prediction.prior.member_inputs import MovieColumns
 
 @dataclass(frozen=True)
 class PairColumns:
-    """Columns of all M movies, and where members' own numbers stand among their inputs."""
+    """The trees' columns of all M movies, and the member attributes with groups."""
 
     movies: Movies
     """All M movies."""
     grouped: tuple[int, ...]
-    """Positions of the member attributes whose groups' residuals the trees see."""
+    """Positions of the member attributes whose groups' residuals are features."""
 
 
 def feature_names(schema: Schema, grouped: Sequence[int]) -> list[str]:
     """Names of the trees' features, in their order."""
     attributes = [schema.member_attributes[place].name for place in grouped]
-    return pair_names(attributes, schema.genres, [one.name for one in schema.movie_attributes])
+    return pair_names(attributes, schema.genres, [attribute.name for attribute in schema.movie_attributes])
 
 
 def as_unrated(movies: Movies) -> Movies:
-    """The same movies as if nobody had rated or played them."""
+    """The same movies without what ratings and plays contribute."""
     nothing = np.nan
     numbers = np.concatenate([np.full((len(movies.numbers), 4), nothing), movies.numbers[:, 4:]], axis=1)
     compared = np.concatenate([np.full((len(movies.compared), 2), nothing), movies.compared[:, 2:]], axis=1)
@@ -49,7 +49,7 @@ def as_unrated(movies: Movies) -> Movies:
 
 
 class MemberColumns:
-    """Finds members' own numbers among what is known of them; what depends on the model alone is worked out once."""
+    """Computes the trees' columns of members from their inputs; positions are looked up once."""
 
     def __init__(self, schema: Schema, columns: MovieColumns, grouped: Sequence[int]) -> None:
         place = {name: number for number, name in enumerate(names(columns.names))}
@@ -59,7 +59,7 @@ class MemberColumns:
         self._width = self._embedding + columns.embedding.shape[1]
         self._grouped = np.array(grouped, np.int64)
         attributes = [schema.member_attributes[number] for number in grouped]
-        self._numeric = [(number, one) for number, one in enumerate(attributes) if one.kind == "numeric"]
+        self._numeric = [(number, a) for number, a in enumerate(attributes) if a.kind == "numeric"]
         counts = [group_count(attribute) for attribute in attributes]
         self._starts = np.cumsum([0, *counts])[:-1]
 
@@ -70,7 +70,7 @@ class MemberColumns:
         plays: NDArray[np.int64],
         attributes: NDArray[np.float32],
     ) -> Members:
-        """N members from their evidence (N,), inputs from plays (N, I), plays counted (N,), attributes (N, A)."""
+        """N members from evidence (N,), inputs from plays (N, I), numbers of plays (N,) and attributes (N, A)."""
         compared, genres = inputs.take(self._compared, axis=1), inputs.take(self._genres, axis=1)
         if not plays.all():
             compared[plays == 0] = genres[plays == 0] = np.nan
@@ -101,7 +101,7 @@ class MemberColumns:
 
 
 def described_movie(schema: Schema, movie: MovieFacts | None, like: Movies, mean_year: float) -> Movies:
-    """One movie that nobody rated, as one row; `like` gives widths and precision.
+    """One row for a movie that nobody rated; `like` gives widths and precision.
 
     In another precision it would change the sums of the movies that it is asked for with.
     """

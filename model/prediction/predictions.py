@@ -1,4 +1,4 @@
-"""What the model says: predictions, rankings and explanations, as arrays."""
+"""Results of the model as arrays: predictions, explanations and suggestions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from model.facts.evidence import MemberEvidence
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions of N movies for one member, in the order asked; ratings in the data's own units."""
+    """Predictions of N movies for one member, in the order of the request; ratings in the data's units."""
 
     rating: NDArray[np.float64]
     """(N,) expected rating, within the scale."""
@@ -22,13 +22,13 @@ class Predictions:
     probability_enjoyed: NDArray[np.float64]
     """(N,) 0 to 1: of a rating at or above `enjoyed_from`."""
     prior_rating: NDArray[np.float64]
-    """(N,) what the factorization prior alone says, within the scale."""
+    """(N,) rating predicted by the factorization prior alone, within the scale."""
     movie_evidence: NDArray[np.int8]
     """(N,) a MovieEvidence each."""
     extrapolation: NDArray[np.float64]
-    """(N,) 0 to 1: the share of raters who lie nearer to those that the model learned from; 0 with nothing known."""
+    """(N,) 0 to 1: share of raters who are nearer to the landmarks of the regression; 0 with nothing known."""
     member_evidence: MemberEvidence
-    """What the member's facts are worth to the model."""
+    """The member's facts that were used."""
 
     def take(self, order: NDArray[np.int64]) -> "Predictions":
         """Some of the predictions, in another order."""
@@ -37,7 +37,7 @@ class Predictions:
         )
 
     def part(self, start: int, end: int) -> "Predictions":
-        """Those from one place to before another; the numbers aren't copied."""
+        """Predictions `start` to before `end`, as views."""
         return Predictions(
             self.rating[start:end],
             self.lower[start:end],
@@ -61,7 +61,7 @@ ARRAYS = ("rating", "lower", "upper", "probability_enjoyed", "prior_rating", "mo
 
 @dataclass(frozen=True)
 class Part:
-    """What one group of facts adds to a prediction."""
+    """The contribution of one group of facts to a prediction."""
 
     group: str
     """One of the names in `GROUPS`."""
@@ -78,17 +78,17 @@ class Explanation:
     rating_before_cut: float
     """Sum of the parts: the rating before it is cut to the scale."""
     parts: tuple[Part, ...]
-    """What each group of facts adds, in the order of `GROUPS`."""
+    """Contributions, in the order of `GROUPS`."""
 
 
 @dataclass(frozen=True)
 class NextFact:
-    """The one fact to ask a member for next."""
+    """The fact to ask a member for next."""
 
     attribute: str | None
     """Name of the attribute; None for further plays."""
     plays: int
-    """How many further plays; 0 for an attribute."""
+    """Number of further plays; 0 for an attribute."""
     expected_width: float
     """Width of the interval that is expected once it is known, in rating points."""
     current_width: float

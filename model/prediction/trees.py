@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 
 from model.facts.evidence import MemberEvidence
 
+Array = NDArray[np.float64]
+
 FLOAT32, ROW_MAJOR, NORMAL, ALL_TREES = 0, 1, 0, -1
-
-
+"""Constants of LightGBM's C API."""
 PARAMETERS = b"num_threads=1"
+ZERO = 1e-35
+"""LightGBM's threshold for 0 where 0 means missing."""
 
 
 class Forest:
-    """Predicts exactly what `Booster.predict` does, without what that does for frames and files.
+    """Predicts exactly as `Booster.predict`, without its overhead for frames and files.
 
     That costs as much as twenty rows of a hundred small trees. `LGBM_BoosterPredictForMat` is part of LightGBM's
     documented C API; only how the library and the booster's handle are named in Python isn't. May be used from any
@@ -48,18 +51,14 @@ class Forest:
         return predictions
 
 
-ZERO = 1e-35
-"""What LightGBM takes for 0 where 0 means missing."""
-
-
 @dataclass(frozen=True)
 class Trees:
-    """A forest, and how far it is followed."""
+    """A forest, and its shrinkage weights."""
 
     booster: lightgbm.Booster | None
     """Predicts what to add to the prior, in rating points; None where trees added nothing in training."""
     weights: Mapping[MemberEvidence, float]
-    """0 to 1 for each kind of evidence: how much of the trees' correction held on members they had not seen."""
+    """Shrinkage weight, 0 to 1, of the correction for each kind of evidence, estimated out of fold."""
 
     @cached_property
     def _forest(self) -> Forest:
@@ -78,20 +77,17 @@ class Trees:
         weight = self.weights.get(evidence, 0.0)
         if self.booster is None or weight == 0:
             return np.zeros((len(features), features.shape[1] + 1))
-        found = self.booster.predict(features, pred_contrib=True, num_threads=1)
-        return weight * np.asarray(found, dtype=np.float64)
-
-
-Array = NDArray[np.float64]
+        contributions = self.booster.predict(features, pred_contrib=True, num_threads=1)
+        return weight * np.asarray(contributions, dtype=np.float64)
 
 
 def highest_corrections(
     booster: lightgbm.Booster, features: NDArray[np.float32], known: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """(M,) no prediction of a row is higher, whatever the features that aren't `known` are.
+    """(M,) upper bounds of the predictions for rows of which only the `known` features are known.
 
-    `features` is (M, F), of which the columns that are `known` (F,) count. Of each tree it is the highest leaf that a
-    row may reach.
+    `features` is (M, F), of which columns that aren't `known` (F,) are ignored. The bound is the sum over trees of the
+    highest leaf that a row may reach.
     """
     total = np.zeros(len(features))
     for tree in booster.dump_model()["tree_info"]:

@@ -22,7 +22,7 @@ from model.store.store import RECORD, RECORD_BYTES, RECORDS, VERSION, VERSIONS, 
 
 
 class RemoteStore(Store):
-    """MODELS at an address. Whatever it raises for a fault of the network is a StoreError."""
+    """MODELS at an address; faults of the network are raised as StoreError."""
 
     def __init__(self, address: str, cache: Path | None) -> None:
         """Copies are kept in `cache`, or in a folder that goes with this object."""
@@ -67,7 +67,7 @@ class RemoteStore(Store):
             self._write(target, lambda name=name, target=target: self._far.put_file(str(folder / name), target))  # type: ignore[misc]
 
     def records(self, version: str) -> list[str]:
-        """Names of all that was said of a version, in text order."""
+        """Names of a version's records, in text order."""
         return sorted(name for name in self._names(f"{RECORDS}/{version}") if RECORD.fullmatch(name))
 
     def _copy(self, version: str) -> None:
@@ -87,7 +87,7 @@ class RemoteStore(Store):
             super().publish(folder, version)
 
     def _download(self, version: str, name: str, folder: Path, most: int, read: bool = True) -> bytes:
-        """Copy a file of at most so many bytes; its content, if that is to be read."""
+        """Copy a file of at most `most` bytes; returns its content if `read`."""
         source = self._at(version, name)
         info = self._reached(lambda: self._far.info(source))
         if info is None:
@@ -105,12 +105,12 @@ class RemoteStore(Store):
                 if version not in labelled:
                     self._files.remove(self.folder(version))
 
-    def _read(self, place: str, told: str) -> bytes | None:
+    def _read(self, place: str, description: str) -> bytes | None:
         info = self._reached(lambda: self._far.info(f"{self._place}/{place}"))
         if info is None:
             return None
         if info["size"] > RECORD_BYTES:
-            raise StoreError(f"{told} is too large")
+            raise StoreError(f"{description} is too large")
         content: bytes | None = self._reached(lambda: self._far.cat_file(f"{self._place}/{place}"))
         return content
 
@@ -141,8 +141,8 @@ class RemoteStore(Store):
         return modified.timestamp() if isinstance(modified, datetime) else 0.0
 
     def _names(self, place: str) -> list[str]:
-        found: list[str] = self._reached(lambda: self._far.ls(f"{self._place}/{place}", detail=False)) or []
-        return [name.rstrip("/").rpartition("/")[2] for name in found]
+        paths: list[str] = self._reached(lambda: self._far.ls(f"{self._place}/{place}", detail=False)) or []
+        return [path.rstrip("/").rpartition("/")[2] for path in paths]
 
     def _at(self, version: str, name: str) -> str:
         return f"{self._place}/{VERSIONS}/{version}/{name}"
@@ -159,7 +159,7 @@ class RemoteStore(Store):
             raise StoreError("the store can't be written")
 
     def _reached(self, do: Callable[[], Any]) -> Any:
-        """What comes of it, None where nothing is there."""
+        """The outcome of a call, None where the object isn't there; raises StoreError for any other fault."""
         try:
             return do()
         except FileNotFoundError:

@@ -1,6 +1,6 @@
 """Signatures of versions: ed25519 over the manifest, which names the hash of every other file.
 
-A signature stands among the records of its version, so that a version can be signed later, or by another key.
+The signature is a record of its version, so that a version can be signed later, or by another key.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from model.files.manifest import named_manifest
 from model.store.store import Store
 
 SIGNATURE = "manifest.sig"
-"""The record that holds it."""
+"""Name of the record with the signature."""
 
 
 def private_key(content: bytes) -> Ed25519PrivateKey:
@@ -47,7 +47,7 @@ def public_key(content: bytes) -> Ed25519PublicKey:
 
 
 def signed_by(store: Store, key: Ed25519PublicKey) -> Callable[[str], Callable[[bytes], None]]:
-    """For a version, what raises ArtifactError unless the manifest that it is shown is signed."""
+    """A function that gives, for a version, a check of its manifest that raises ArtifactError unless it is signed."""
 
     def of_version(version: str) -> Callable[[bytes], None]:
         def verify(manifest: bytes) -> None:

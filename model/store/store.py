@@ -2,11 +2,11 @@
 
     MODELS/current, previous, candidate     one line each: the version with that label
     MODELS/versions/<version>/              never changed once it is there
-    MODELS/records/<version>/<name>         what is said of a version later
-    MODELS/gate_key.json                    which raters no version learns from
-    MODELS/.lock, .tmp-*                    one change at a time; what is being written
+    MODELS/records/<version>/<name>         records about a version that were added later
+    MODELS/gate_key.json                    the key that picks the raters kept out of training
+    MODELS/.lock, .tmp-*                    the lock for changes, and unfinished writes
 
-Everything is written beside its place, synced and renamed, so that whoever reads finds the old or the new whole.
+Every write is flushed and renamed into its place, so that readers see the old or the new content whole.
 """
 
 import re
@@ -27,7 +27,7 @@ LABELS = (CURRENT, PREVIOUS, CANDIDATE)
 VERSIONS, RECORDS = "versions", "records"
 GATE_KEY = "gate_key.json"
 RECORD_BYTES = 64 << 20
-"""No label, record or key is larger."""
+"""Larger labels, records and keys are refused."""
 SECONDS_PER_DAY = 86_400.0
 
 
@@ -56,23 +56,23 @@ class Store:
 
     def labels(self) -> dict[str, str]:
         """The versions that have a label, by label; one whose file is damaged is left out."""
-        found = {}
+        labels = {}
         for name in LABELS:
             with suppress(StoreError):
                 version = self.label(name)
                 if version is not None:
-                    found[name] = version
-        return found
+                    labels[name] = version
+        return labels
 
     def damaged_labels(self) -> list[str]:
-        """What is wrong with each label that can't be read."""
-        told = []
+        """A message for each label that can't be read."""
+        damages = []
         for name in LABELS:
             try:
                 self.label(name)
             except StoreError as error:
-                told.append(str(error))
-        return told
+                damages.append(str(error))
+        return damages
 
     def set_label(self, name: str, version: str) -> None:
         """Give a label to a version; raises StoreError unless it is there, ArtifactError unless it is whole."""
@@ -129,7 +129,7 @@ class Store:
         folder = self.root / VERSIONS
         if not folder.is_dir():
             return []
-        return sorted(one.name for one in folder.iterdir() if VERSION.fullmatch(one.name))
+        return sorted(entry.name for entry in folder.iterdir() if VERSION.fullmatch(entry.name))
 
     def newest_written(self) -> float:
         """When the newest version was written, whatever its label, in seconds since 1970; 0 where there is none."""
@@ -142,7 +142,7 @@ class Store:
         check_version(self.fetch(version))
 
     def workspace(self) -> AbstractContextManager[Path]:
-        """A new folder on the store's disk to write a version in; what is left in it goes in the end."""
+        """A new folder on the store's disk to write a version in, removed at the end."""
         return self._files.workspace()
 
     def publish(self, beside: Path, version: str) -> None:
@@ -188,34 +188,36 @@ class Store:
         return gone
 
     def write_record(self, version: str, name: str, content: bytes) -> None:
-        """Keep what is said of a version after it was made, in place of what was said before under this name."""
+        """Write a record about a version, over any of the same name."""
         place = _record(version, name)
         with self._files.changing():
             self._replace(place, content)
 
     def read_record(self, version: str, name: str) -> bytes | None:
-        """What was said of a version, None where nothing was."""
+        """A record about a version, None where there is none."""
         return self._read(_record(version, name), f"the record {name}")
 
     def records(self, version: str) -> list[str]:
-        """Names of all that was said of a version, in text order."""
+        """Names of a version's records, in text order."""
         folder = self.root / RECORDS / version
-        return sorted(one.name for one in folder.iterdir() if RECORD.fullmatch(one.name)) if folder.is_dir() else []
+        return (
+            sorted(entry.name for entry in folder.iterdir() if RECORD.fullmatch(entry.name)) if folder.is_dir() else []
+        )
 
     def gate_key(self) -> bytes | None:
-        """What was kept to tell which raters no version learns from, None where nothing was; raises StoreError."""
+        """The key that picks the raters kept out of training, None where there is none; raises StoreError."""
         return self._read(GATE_KEY, f"the file {GATE_KEY}")
 
     def keep_gate_key(self, content: bytes) -> None:
-        """Keep it for all later versions; what is there already stays."""
+        """Keep the key for all later versions, unless there is one."""
         with self._files.changing():
             if self.gate_key() is None:
                 self._replace(GATE_KEY, content)
 
-    def _read(self, place: str, told: str) -> bytes | None:
+    def _read(self, place: str, description: str) -> bytes | None:
         """The content of a small file, None where there is none; raises StoreError."""
         try:
-            return read_plain(self.root / place, told, RECORD_BYTES)
+            return read_plain(self.root / place, description, RECORD_BYTES)
         except ArtifactError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 return None
@@ -237,16 +239,16 @@ class Store:
         return (self.folder(version) / MANIFEST).is_file()
 
     def _replace(self, place: str, content: bytes) -> None:
-        """Write a small file in one step for whoever reads; needs the lock."""
+        """Replace a small file atomically; needs the lock."""
         self._files.replace(place, content)
 
     def _remove_version(self, version: str) -> None:
-        """Remove a version and what was said of it; needs the lock."""
+        """Remove a version and its records; needs the lock."""
         self._files.remove(self.folder(version))
         shutil.rmtree(self.root / RECORDS / version, ignore_errors=True)
 
     def _written(self, version: str) -> float:
-        """When a version was written, in seconds since 1970; 0 where that can't be told."""
+        """When a version was written, in seconds since 1970; 0 where unknown."""
         try:
             return (self.folder(version) / MANIFEST).lstat().st_mtime
         except OSError:

@@ -34,7 +34,7 @@ class Order:
     alone: bool
     """Whether to listen even without a model, since no other worker serves."""
     settings: dict[str, Any]
-    """The service's settings, as JSON values; secrets are not visible here, as they would be on a command line."""
+    """The service's settings by name; a command line would show their secrets to every user of the machine."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Report:
     """Number of the request for metrics that this answers."""
     metrics: list[Family] | None = None
     """The worker's metrics, if reported."""
-    watched: DriftCounts | None = None
+    drift: DriftCounts | None = None
     """Drift counts since the worker's last report of metrics, if it has a model."""
 
 
@@ -76,9 +76,9 @@ class WorkerEnd:
         """Report that calls are accepted from now on."""
         self._send({"serves": True, "model_version": model_version})
 
-    def ends(self, metrics: list[Family], watched: DriftCounts | None) -> None:
+    def ends(self, metrics: list[Family], drift: DriftCounts | None) -> None:
         """Report the last metrics."""
-        self._send({"metrics": metrics, "watched": watched})
+        self._send({"metrics": metrics, "drift": drift})
 
     def follow(
         self, snapshot: Callable[[], tuple[list[Family], DriftCounts | None] | None], lost: Callable[[], None]
@@ -91,8 +91,8 @@ class WorkerEnd:
             for line in self._lines:
                 taken = snapshot()
                 if taken is not None:
-                    metrics, watched = taken
-                    self._send({"number": json.loads(line)["number"], "metrics": metrics, "watched": watched})
+                    metrics, drift = taken
+                    self._send({"number": json.loads(line)["number"], "metrics": metrics, "drift": drift})
         lost()
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -130,13 +130,13 @@ class SupervisorEnd:
         message = json.loads(line)
         if not isinstance(message, dict):
             raise ValueError("the line is not a worker's report")
-        metrics, watched = message.get("metrics"), message.get("watched")
+        metrics, drift = message.get("metrics"), message.get("drift")
         return Report(
             message.get("serves") is True,
             message.get("model_version"),
             message.get("number"),
             None if metrics is None else parse_snapshot(metrics),
-            None if watched is None else parse_drift_counts(watched),
+            None if drift is None else parse_drift_counts(drift),
         )
 
     def close(self) -> None:
@@ -145,4 +145,4 @@ class SupervisorEnd:
 
     def _send(self, message: dict[str, Any]) -> None:
         if not self._writer.is_closing():
-            self._writer.write(json.dumps(message).encode() + b"\n")
+            self._writer.write(json.dumps(message, default=str).encode() + b"\n")  # paths, of any bytes

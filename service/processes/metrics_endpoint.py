@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from prometheus_client import CollectorRegistry, Metric, start_http_server
 from prometheus_client.registry import Collector
@@ -11,9 +11,9 @@ from prometheus_client.registry import Collector
 from service.errors import PortTaken
 from service.processes.worker_process import Worker
 from service.settings import at_port
-from service.telemetry.drift.drift_index import DriftWindow
+from service.telemetry.drift.drift_index import DriftCounts, DriftWindow
 from service.telemetry.logs import log_event
-from service.telemetry.merging import MergedMetrics
+from service.telemetry.merging import Family, MergedMetrics
 from service.telemetry.metrics.supervisor_metrics import SupervisorMetrics
 
 RESPONSE_SECONDS = 0.5
@@ -23,29 +23,50 @@ ASK_SECONDS = 5.0
 
 
 class ServiceCollector(Collector):
-    """Collects the metrics of the workers, of workers that have ended, and of the supervisor."""
+    """Collects the metrics of the workers, which it observes, of workers that have ended, and of the supervisor."""
 
-    def __init__(
-        self, workers: Sequence[Worker], own: SupervisorMetrics, merged: MergedMetrics, drift: DriftWindow
-    ) -> None:
-        """Must be called in the event loop of the workers."""
-        self._workers = workers
-        self._own = own
-        self._merged = merged
-        self._drift = drift
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Must be called in the event loop of the workers; `clock` is in seconds, monotonic."""
+        self._workers: Sequence[Worker] = ()
+        self._own = SupervisorMetrics()
+        self._merged = MergedMetrics()
+        self._drift = DriftWindow(clock)
         self._loop = asyncio.get_running_loop()
         self._asked = 0
-        self._changed = asyncio.Event()
         self._last: list[Metric] = []
+        self.changed: asyncio.Future[None] = self._loop.create_future()
+        """Done at the next change of a worker."""
+
+    def observe(self, workers: Sequence[Worker]) -> None:
+        """Collect the metrics of these workers from now on."""
+        self._workers = workers
+        self.worker_changed()
+
+    def any_serves(self) -> bool:
+        """Whether any worker serves."""
+        return any(worker.serves for worker in self._workers)
 
     def worker_changed(self) -> None:
         """A worker has started, reported or ended."""
-        self._changed.set()
+        self.changed.set_result(None)
+        self.changed = self._loop.create_future()
         self._own.set_workers(
             wanted=len(self._workers),
             running=sum(worker.running for worker in self._workers),
             serving=sum(worker.serves for worker in self._workers),
         )
+
+    def worker_ended(self, metrics: list[Family]) -> None:
+        """A worker's process has ended after this last report of metrics."""
+        self._merged.add_ended(metrics)
+
+    def worker_restarted(self) -> None:
+        """A process is about to replace one that has died."""
+        self._own.restarted()
+
+    def drift_reported(self, worker: int, counts: DriftCounts) -> None:
+        """A worker has reported its drift counts since its last report."""
+        self._drift.add(worker, counts)
 
     async def ask_for_ever(self, hang_seconds: float) -> None:
         """Ask the workers periodically, and kill those that have not answered for `hang_seconds`."""
@@ -63,8 +84,7 @@ class ServiceCollector(Collector):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RESPONSE_SECONDS):
                 while any(worker.running and worker.answered < number for worker in asked):
-                    self._changed.clear()
-                    await self._changed.wait()
+                    await asyncio.shield(self.changed)
 
     def collect(self) -> Iterable[Metric]:
         """All metrics, freshly collected, or the last collected ones if that fails."""

@@ -19,10 +19,7 @@ from service.processes.worker_process import Worker
 from service.rpc.security.certificates import CertificateFiles
 from service.rpc.security.tokens import read, read_entries
 from service.settings import Settings
-from service.telemetry.drift.drift_index import DriftWindow
 from service.telemetry.logs import log_event
-from service.telemetry.merging import MergedMetrics
-from service.telemetry.metrics.supervisor_metrics import SupervisorMetrics
 
 WORKER_COMMAND = (sys.executable, "-P", "-m", "service.processes.worker")
 MARGIN_SECONDS = 5.0
@@ -52,30 +49,10 @@ async def supervise(settings: Settings, clock: Callable[[], float], announce: Te
 
 
 async def _serve(settings: Settings, clock: Callable[[], float], announce: TextIO, stop: asyncio.Event) -> None:
-    changed = asyncio.Event()
-    merged, own, drift = MergedMetrics(), SupervisorMetrics(), DriftWindow(clock)
-    workers: list[Worker] = []
-    collector = ServiceCollector(workers, own, merged, drift)
-
-    def worker_changed() -> None:
-        collector.worker_changed()
-        changed.set()
-
-    workers += [
-        Worker(
-            number,
-            WORKER_COMMAND,
-            settings.model_dump(mode="json"),
-            clock,
-            may_be_alone=lambda: not any(worker.serves for worker in workers),
-            changed=worker_changed,
-            ended=merged.add_ended,
-            restarted=own.restarted,
-            watched=drift.add,
-        )
-        for number in range(settings.workers or usable_cores())
-    ]
-    collector.worker_changed()
+    collector, values = ServiceCollector(clock), settings.model_dump()
+    numbers = range(settings.workers or usable_cores())
+    workers = [Worker(number, WORKER_COMMAND, values, clock, collector) for number in numbers]
+    collector.observe(workers)
     metrics_port = serve_metrics(collector, settings.metrics_host, settings.metrics_port)
     asking = asyncio.create_task(collector.ask_for_ever(settings.hang_seconds))
     keeping = [asyncio.create_task(worker.keep()) for worker in workers]
@@ -83,7 +60,7 @@ async def _serve(settings: Settings, clock: Callable[[], float], announce: TextI
         task.add_done_callback(lambda _: stop.set())  # after a defect there, no worker must stay missing for good
     stopped = asyncio.create_task(stop.wait())
     try:
-        if await _all_serve(workers, changed, stopped):
+        if await _all_serve(workers, collector, stopped):
             await collector.ask()
             ports = {"port": settings.port, "metrics_port": metrics_port}
             _announce({**ports, "model_version": workers[0].model_version}, settings.host, len(workers), announce)
@@ -101,15 +78,13 @@ def _announce(facts: dict[str, Any], host: str, workers: int, announce: TextIO) 
     log_event(logging.INFO, "serving", workers=workers, host=host, **facts)
 
 
-async def _all_serve(workers: list[Worker], changed: asyncio.Event, stopped: "asyncio.Task[bool]") -> bool:
+async def _all_serve(workers: list[Worker], collector: ServiceCollector, stopped: "asyncio.Task[bool]") -> bool:
     """Wait until all workers serve; False if the service is stopped before. Raises NoWorker."""
     while not all(worker.serves for worker in workers):
-        if any(worker.quick_deaths >= TRIES for worker in workers) and not any(worker.serves for worker in workers):
+        if any(worker.quick_deaths >= TRIES for worker in workers) and not collector.any_serves():
             raise NoWorker(f"a worker ended {TRIES} times before it could serve: the log says why")
-        waiting = asyncio.create_task(changed.wait())
-        await asyncio.wait([waiting, stopped], return_when=asyncio.FIRST_COMPLETED)
-        waiting.cancel()
-        changed.clear()
+        awaited: list[asyncio.Future[Any]] = [collector.changed, stopped]
+        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         if stopped.done():
             return False
     return True

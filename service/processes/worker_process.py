@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from service.processes.control_channel import Order, Report, SupervisorEnd
 from service.telemetry.drift.drift_index import DriftCounts
@@ -38,6 +38,25 @@ def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(folders)}
 
 
+class WorkerObserver(Protocol):
+    """Is called when something happens to a worker."""
+
+    def any_serves(self) -> bool:
+        """Whether any worker serves."""
+
+    def worker_changed(self) -> None:
+        """A process has started, serves, has reported metrics, or has ended."""
+
+    def worker_ended(self, metrics: list[Family]) -> None:
+        """A process has ended after this last report of metrics."""
+
+    def worker_restarted(self) -> None:
+        """A process is about to replace one that has died."""
+
+    def drift_reported(self, worker: int, counts: DriftCounts) -> None:
+        """The worker with this number has reported its drift counts since its last report."""
+
+
 class Worker:
     """One of the workers, whichever process it is at the moment."""
 
@@ -47,11 +66,7 @@ class Worker:
         command: Sequence[str],
         settings: dict[str, Any],
         clock: Callable[[], float],
-        may_be_alone: Callable[[], bool],
-        changed: Callable[[], None],
-        ended: Callable[[list[Family]], None],
-        restarted: Callable[[], None],
-        watched: Callable[[int, DriftCounts], None],
+        observer: WorkerObserver,
     ) -> None:
         """Nothing is started yet.
 
@@ -60,11 +75,7 @@ class Worker:
             command: Starts the process.
             settings: Sent to each process in its order.
             clock: Seconds, monotonic.
-            may_be_alone: Called at each start: whether no other worker serves.
-            changed: Called when the process starts, serves, reports metrics or ends.
-            ended: Called with the last metrics of a process that has ended.
-            restarted: Called before a replacement is started.
-            watched: Called with the worker's number and its drift counts since the last report.
+            observer: Called when something happens.
         """
         self.number = number
         self.running = False
@@ -79,11 +90,7 @@ class Worker:
         self._command = command
         self._settings = settings
         self._clock = clock
-        self._may_be_alone = may_be_alone
-        self._changed = changed
-        self._ended = ended
-        self._restarted = restarted
-        self._watched = watched
+        self._observer = observer
         self._process: asyncio.subprocess.Process | None = None
         self._channel: SupervisorEnd | None = None
         self._stop = asyncio.Event()
@@ -100,12 +107,12 @@ class Worker:
             self.quick_deaths = 0 if steady else self.quick_deaths + 1
             delay = delay_seconds(self.quick_deaths)
             log_event(logging.ERROR, "worker_died", worker=self.number, cause=_cause(code), restart_seconds=delay)
-            self._changed()
+            self._observer.worker_changed()
             try:
                 await asyncio.wait_for(self._stop.wait(), delay)
                 return
             except TimeoutError:
-                self._restarted()
+                self._observer.worker_restarted()
 
     def stop(self) -> None:
         """Let the process finish its calls and end, and start no other."""
@@ -151,10 +158,10 @@ class Worker:
             log_event(logging.ERROR, "worker_not_started", error, worker=self.number, reason=error.strerror)
             return None, False
         self._unanswered_since = None
-        order = Order(self.number, self._may_be_alone(), self._settings)
+        order = Order(self.number, not self._observer.any_serves(), self._settings)
         self._channel = channel = await SupervisorEnd.of(ours, order)
         self.running = True
-        self._changed()
+        self._observer.worker_changed()
         if self._stop.is_set():
             self._signal(signal.SIGTERM)
         following = asyncio.create_task(self._follow(channel, process.pid))
@@ -170,9 +177,9 @@ class Worker:
         """Reset the state of the process that has ended, and pass on its last metrics."""
         self._channel = self._process = None
         self.running = self.serves = False
-        self._ended(self.metrics)
+        self._observer.worker_ended(self.metrics)
         self.metrics = []
-        self._changed()
+        self._observer.worker_changed()
 
     async def _follow(self, channel: SupervisorEnd, pid: int) -> float | None:
         """Take in reports until the process is gone; the clock's time when it began to serve."""
@@ -189,15 +196,15 @@ class Worker:
                 served_since = self._clock()
                 log_event(logging.INFO, "worker_serves", worker=self.number, pid=pid)
             self._take(report)
-            self._changed()
+            self._observer.worker_changed()
 
     def _take(self, report: Report) -> None:
         if report.serves:
             self.serves, self.model_version = True, report.model_version
         if report.metrics is not None:
             self.metrics = report.metrics
-        if report.watched is not None:
-            self._watched(self.number, report.watched)
+        if report.drift is not None:
+            self._observer.drift_reported(self.number, report.drift)
         if report.number is not None:
             self.answered = report.number
             self._unanswered_since = None

@@ -80,7 +80,10 @@ class CallPipeline(grpc.GenericRpcHandler):
         """Wrap the handlers of a service."""
         for name, handler in handlers.items():
             path = f"/{service}/{name}"
-            self._wrapped[path] = self._wrap(path, handler)
+            metrics = self._method_metrics.get(path, self._unknown_metrics)
+            call_class = self._classes.get(path)
+            wrapped = _WrappedMethod(path, handler, metrics, self._admission, call_class, self._clock)
+            self._wrapped[path] = wrapped.handler()
 
     def handlers_of(self, service: str) -> dict[str, Handler]:
         """The wrapped handlers of a service, by name."""
@@ -116,70 +119,90 @@ class CallPipeline(grpc.GenericRpcHandler):
 
         return grpc.stream_stream_rpc_method_handler(refuse)
 
-    def _wrap(self, method: str, handler: Any) -> Handler:
-        """A handler of bytes in place of messages; `handler` is Any since its stubs lack asyncio."""
-        metrics = self._method_metrics.get(method, self._unknown_metrics)
-        deserialize, serialize = handler.request_deserializer, handler.response_serializer
-        admission, call_class = self._admission, self._classes.get(method)
 
-        def remaining(context: Context) -> float | None:
-            """Seconds until the caller's deadline, None without one; raises DeadlinePassed."""
-            seconds = context.time_remaining()
-            if seconds == 0:
-                if call_class:
-                    admission.shed(call_class, "deadline")
-                raise DeadlinePassed
-            return seconds
+class _WrappedMethod:
+    """One method with the pipeline around it, of bytes in place of messages."""
 
-        def parsed(raw: bytes) -> Any:
-            metrics.received()
-            try:
-                return deserialize(raw)
-            except DecodeError as error:
-                raise InvalidRequest(Violation("", "the bytes sent are no message of this method")) from error
+    def __init__(
+        self,
+        path: str,
+        handler: Any,
+        metrics: MethodMetrics,
+        admission: Admission,
+        call_class: CallClass | None,
+        clock: Callable[[], float],
+    ) -> None:
+        """`handler` is Any since its stubs lack asyncio; without a class its calls take no turn."""
+        self._path = path
+        self._handler = handler
+        self._metrics = metrics
+        self._admission = admission
+        self._call_class = call_class
+        self._clock = clock
 
-        def serialized(response: Any) -> bytes:
-            """Handlers may return encoded messages, too."""
-            raw: bytes = response if type(response) is bytes else serialize(response)
-            metrics.sent()
-            return raw
+    def handler(self) -> Handler:
+        """What gRPC calls."""
+        if self._handler.request_streaming:
+            return grpc.stream_stream_rpc_method_handler(self._stream_stream)
+        if self._handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(self._unary_stream)
+        return grpc.unary_unary_rpc_method_handler(self._unary_unary)
 
-        async def answer(raw: bytes, context: Context) -> bytes:
-            async with _Guard(method, metrics, context, self._clock):
-                seconds = remaining(context)
-                request = parsed(raw)
-                if call_class is None:
-                    return serialized(await handler.unary_unary(request, context))
-                async with Turn(admission, call_class, method, cost_of(request), seconds):
-                    return serialized(await handler.unary_unary(request, context))
+    async def _unary_unary(self, raw: bytes, context: Context) -> bytes:
+        async with _Guard(self._path, self._metrics, context, self._clock):
+            seconds = self._remaining_seconds(context)
+            request = self._deserialize(raw)
+            if self._call_class is None:
+                return self._serialize(await self._handler.unary_unary(request, context))
+            async with Turn(self._admission, self._call_class, self._path, cost_of(request), seconds):
+                return self._serialize(await self._handler.unary_unary(request, context))
 
-        async def answer_with_stream(raw: bytes, context: Context) -> AsyncIterator[bytes]:
-            async with _Guard(method, metrics, context, self._clock):
-                remaining(context)
-                async with aclosing(handler.unary_stream(parsed(raw), context)) as responses:
-                    async for response in responses:
-                        yield serialized(response)
+    async def _unary_stream(self, raw: bytes, context: Context) -> AsyncIterator[bytes]:
+        async with _Guard(self._path, self._metrics, context, self._clock):
+            self._remaining_seconds(context)
+            async with aclosing(self._handler.unary_stream(self._deserialize(raw), context)) as responses:
+                async for response in responses:
+                    yield self._serialize(response)
 
-        async def answer_stream(raws: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
-            async with _Guard(method, metrics, context, self._clock), _Turns(admission, call_class, method) as turns:
-                remaining(context)
+    async def _stream_stream(self, raws: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
+        async with (
+            _Guard(self._path, self._metrics, context, self._clock),
+            _Turns(self._admission, self._call_class, self._path) as turns,
+        ):
+            self._remaining_seconds(context)
 
-                async def parsed_each() -> AsyncIterator[Any]:
-                    async for raw in raws:
-                        request = parsed(raw)
-                        await turns.take(request, context)
-                        yield request
+            async def requests() -> AsyncIterator[Any]:
+                async for raw in raws:
+                    request = self._deserialize(raw)
+                    await turns.take(request, context)
+                    yield request
 
-                async with aclosing(handler.stream_stream(parsed_each(), context)) as responses:
-                    async for response in responses:
-                        turns.give_back()
-                        yield serialized(response)
+            async with aclosing(self._handler.stream_stream(requests(), context)) as responses:
+                async for response in responses:
+                    turns.give_back()
+                    yield self._serialize(response)
 
-        if handler.request_streaming:
-            return grpc.stream_stream_rpc_method_handler(answer_stream)
-        if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(answer_with_stream)
-        return grpc.unary_unary_rpc_method_handler(answer)
+    def _remaining_seconds(self, context: Context) -> float | None:
+        """Time until the caller's deadline, None without one; raises DeadlinePassed."""
+        seconds = context.time_remaining()
+        if seconds == 0:
+            if self._call_class:
+                self._admission.shed(self._call_class, "deadline")
+            raise DeadlinePassed
+        return seconds
+
+    def _deserialize(self, raw: bytes) -> Any:
+        self._metrics.received()
+        try:
+            return self._handler.request_deserializer(raw)
+        except DecodeError as error:
+            raise InvalidRequest(Violation("", "the bytes sent are no message of this method")) from error
+
+    def _serialize(self, response: Any) -> bytes:
+        """The bytes of a response, which a handler may have encoded itself."""
+        raw: bytes = response if type(response) is bytes else self._handler.response_serializer(response)
+        self._metrics.sent()
+        return raw
 
 
 class _Turns:

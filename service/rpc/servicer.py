@@ -19,7 +19,7 @@ from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from model.facts.facts import MemberFacts
 from model.facts.member_record import MemberRecord
-from model.prediction.model import Model, Rows
+from model.prediction.model import Model
 from model.prediction.next_fact import next_fact
 from model.prediction.predictions import Explanation, NextFact, Predictions
 from service.models.live_models import LiveModels
@@ -28,7 +28,7 @@ from service.requests import encode
 from service.requests.decode import PredictionQuery, RankingQuery, UnusedFacts
 from service.requests.limits import ID_LENGTH
 from service.requests.page_tokens import page_token
-from service.rpc.batching import PredictionBatcher
+from service.rpc.batching import INLINE_MOVIES, Answer, PredictionBatcher, PredictionCall
 from service.rpc.outcomes import Outcomes
 from service.stores.member_source import MemberSource
 from service.telemetry.call_sampling import record_answer
@@ -37,12 +37,9 @@ from service.telemetry.metrics.service_metrics import Metrics
 Context = grpc.aio.ServicerContext[Any, Any]
 T = TypeVar("T")
 
-INLINE_MOVIES = 200
 INLINE_PLAYED = 2
-"""Requests with more movies, or with more movies that the member has played, take milliseconds and so run in a thread,
-since all other calls would wait. A played movie costs as much as many others: the member's facts are computed anew
-without it.
-"""
+"""Requests for more movies that the member has played run in a thread too: each costs as much as many others, since the
+member's facts are computed anew without it."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +96,10 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         """One prediction for each movie, in the order of the request."""
         record = await self._record(request.member) if self._members else None
         served = self._live.served(request.member)
-        began = self._clock()
-        query = served.decode.prediction(request, record)
-        self._metrics.answers.time_stage("decode", self._clock() - began)
-        if query.catalogue_rows is not None and len(query.catalogue_rows) <= INLINE_MOVIES and not query.played_count:
-            rows = Rows(query.member, query.catalogue_rows)
-            predictions, response = await self._batcher.predict(served, query, rows)
-        else:
-            predictions, response = await self._predict_alone(served.model, query)
+        call = PredictionCall(served, request, record)
+        await self._batcher.process(call)
+        query = call.query
+        predictions, response = call.answer or await self._predict_alone(served.model, query)
         self._count(served, query.member, query.unused, predictions)
         self._live.shadow.sample(request, record, served, predictions)
         return response
@@ -164,8 +157,8 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
             return None
         return await self._members.find(member.member_id)
 
-    async def _predict_alone(self, model: Model, query: PredictionQuery) -> tuple[Predictions, bytes]:
-        """Predictions and the encoded response of a request that fits no batch."""
+    async def _predict_alone(self, model: Model, query: PredictionQuery) -> Answer:
+        """The answer of a call that fits no batch."""
         timer = StageTimer(self._metrics, self._clock)
         if len(query.movies) > INLINE_MOVIES or query.played_count > INLINE_PLAYED:
             predictions = await self._in_background(
@@ -175,7 +168,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
             predictions = model.predict(query.member, query.movies, timer.finished)
         [response] = encode.prediction_responses([query.movie_ids], [predictions], [query.unused], model.version)
         timer.finished("encode")
-        return predictions, response
+        return Answer(predictions, response)
 
     async def _rank(self, model: Model, query: RankingQuery, timer: StageTimer) -> Page:
         """The page that a request asks for."""

@@ -25,7 +25,7 @@ def row(*values: float) -> np.ndarray:
 def test_a_row_has_the_widths_of_its_attributes_and_nan_only_where_unknown(rows):
     values = np.array(rows, np.float32).reshape(len(rows), 3)
     code = encode(values, ALL)
-    assert code.shape == (len(rows), sum(one.width for one in ALL)) == (len(rows), 6)
+    assert code.shape == (len(rows), sum(attribute.width for attribute in ALL)) == (len(rows), 6)
     known = np.isfinite(values)[:, owners(ALL)]
     assert (np.isfinite(code) == known).all()
 

@@ -25,10 +25,10 @@ def test_a_movie_has_its_ratings_shrunk_mean_spread_and_plays():
 def columns_of(plays: list[int], quality: list[float], year: list[float], genres: list[list[float]]):
     table = pl.DataFrame({"plays": plays, "quality": quality}, schema={"plays": pl.Float64, "quality": pl.Float64})
     names = [f"g{place}" for place in range(len(genres[0]))]
-    found, columns, mean_year = play_weighted_columns(
+    names, columns, mean_year = play_weighted_columns(
         table, np.array(year, np.float32), np.array(genres, np.float32), names
     )
-    return dict(zip(found, columns.T, strict=True)), mean_year
+    return dict(zip(names, columns.T, strict=True)), mean_year
 
 
 def test_columns_of_movies_are_centred_over_plays_except_the_year():
@@ -60,5 +60,5 @@ def test_a_description_is_year_genres_and_attributes_side_by_side():
     year = Attribute("release_year", "numeric", knots=(1990.0, 2000.0))
     country = Attribute("country", "categorical", categories=("F", "J"))
     given = np.array([[1, 0]], np.float32)
-    found = describe(np.array([1995], np.float32), given, np.array([[1]], np.float32), year, (country,))
-    assert found.tolist() == [[0.5, 1, 0, 0, 1]]
+    described = describe(np.array([1995], np.float32), given, np.array([[1]], np.float32), year, (country,))
+    assert described.tolist() == [[0.5, 1, 0, 0, 1]]

@@ -117,7 +117,7 @@ def test_a_training_row_as_if_the_movie_were_only_described_is_served_alike(smal
             continue
         model = fold_models[small_fit.table.out_of_fold.fold[view]]
         served = served_row(model, facts_of(small_fit, view, evidence), described, 0.0)
-        both = [np.delete(one, np.arange(FIRST, LAST)) for one in (served, row)]
+        both = [np.delete(features, np.arange(FIRST, LAST)) for features in (served, row)]
         assert both[0] == pytest.approx(both[1], rel=1e-4, abs=1e-5, nan_ok=True)
         compared += 1
     assert compared > 50

@@ -51,8 +51,8 @@ def test_tables_and_requests_give_the_same_row(members):
     assert table["view"].to_list() == list(range(len(members)))
     for row, plays in zip(table.drop("view").to_numpy(), members, strict=True):
         completion, age = zip(*plays.values(), strict=True)
-        [one] = of_members(numbers(completion), numbers(age), np.array([len(plays)]), movie_sums(plays)[None])
-        assert one == pytest.approx(row, rel=1e-9, abs=1e-9)
+        [features] = of_members(numbers(completion), numbers(age), np.array([len(plays)]), movie_sums(plays)[None])
+        assert features == pytest.approx(row, rel=1e-9, abs=1e-9)
 
 
 def test_a_play_of_which_only_the_movie_is_known_counts_as_a_play_and_says_no_more():

@@ -1,7 +1,9 @@
 """Settings: the command line, the environment and the defaults."""
 
+import asyncio
 import json
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from service import probe
+from service.processes.control_channel import Order, SupervisorEnd
 from service.settings import Settings, flag, read_settings, settings_table, variable
 
 ROOT = Path(__file__).parents[2]
@@ -110,19 +113,32 @@ def test_every_option_may_come_from_the_environment_and_the_command_line_wins():
     assert (
         read_settings(options, dict.fromkeys((f"COLDSTART_{name.upper()}" for name in given), "nonsense")) == expected
     )
-    assert Settings.model_validate(json.loads(json.dumps(expected.model_dump(mode="json")))) == expected
     assert "password" not in f"{expected} {expected!r}"
 
 
 def test_workers_are_started_with_the_settings_of_their_supervisor():
-    settings = read_settings(["--models", "m"], {})
-    assert Settings.model_validate(json.loads(json.dumps(settings.model_dump(mode="json")))) == settings
+    for options in (
+        [],
+        ["--outcomes", "\udcff", "--require-signature", __file__, "--members", "redis://:password@store"],
+    ):
+        settings = read_settings(["--models", "m", *options], {})
+
+        async def order(settings=settings):
+            ours, theirs = socket.socketpair()
+            end = await SupervisorEnd.of(ours, Order(0, False, settings.model_dump()))
+            with theirs, theirs.makefile() as lines:
+                received = json.loads(lines.readline())
+            end.close()
+            return Settings.model_validate(received["settings"])
+
+        assert asyncio.run(order()) == settings
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "--models (or $COLDSTART_MODELS) is needed"),
+        (["--models", "\udcff"], "--models must be valid UTF-8"),
         (["--models", "m", "--port", "many"], "--port must be a whole number"),
         (["--models", "m", "--port", "65536"], "--port must be 0 to 65535"),
         (["--models", "m", "--metrics-port", "-1"], "--metrics-port must be 0 to 65535"),

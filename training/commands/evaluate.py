@@ -10,7 +10,7 @@ from model.files.atomic_write import write_atomically
 from training.commands.terminal import Progress, at_least
 from training.data.dataset import read_dataset
 from training.data.writer import refuse_unwritable
-from training.evaluation.by_time import At, at, evaluate_by_time, moment_of
+from training.evaluation.by_time import SplitPoint, evaluate_by_time, split_point, split_time
 from training.evaluation.evaluate import evaluate
 from training.fit.fit_model import fit_model
 from training.fit.reweighting import add_reweighting, reweighting_notes
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also train on what was rated before a moment and predict what was rated after it",
     )  # fmt: skip
     parser.add_argument(
-        "--at", type=at, default=At(share=0.8),
+        "--at", type=split_point, default=SplitPoint(share=0.8),
         help="that moment: a time, or the share of ratings that were given before it (default 0.8)",
     )  # fmt: skip
     parser.add_argument(
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     progress = Progress(time.monotonic)
     tables, data, merged = read_dataset(arguments.data, arguments.min_holders)
     if arguments.by_time:
-        moment_of(tables.ratings, arguments.at)  # refused before any work where there are no times
+        split_time(tables.ratings, arguments.at)  # refused before any work where there are no times
     fit = fit_model(data, arguments.seed, settings, usable_cores(), progress)
     evaluation = evaluate(fit, arguments.seed, progress)
     notes = [*map(str, merged), *reweighting_notes(arguments.reweight, fit.reweighting)]

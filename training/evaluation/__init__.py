@@ -1,1 +1,1 @@
-"""How well held-out raters are predicted as if they never rated, beside simpler predictions."""
+"""The evaluation: out-of-fold predictions of raters, as if they had never rated, scored beside baselines."""

@@ -1,4 +1,4 @@
-"""Simpler predictions of held-out ratings: means of all ratings, of the movie's, and of the movie's by group."""
+"""Baselines for out-of-fold predictions: global mean, movie mean, group mean, and LightGBM without the prior."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,13 +22,17 @@ from training.settings import TreeSettings
 Array = NDArray[np.float64]
 
 PRIOR_RATINGS = 30.0
-"""The mean of a cell is drawn towards the movie's as if so many ratings had shown that."""
+"""A cell's mean is shrunk as if this many more ratings had been the movie's mean."""
 CROSSED = 2
-"""So many attributes are crossed, as in the mean by movie, gender and age."""
+"""Number of attributes that are crossed, as in the mean by movie, gender and age."""
+MOST_ROWS = 200_000
+"""Rows of each kind of evidence that LightGBM alone is trained on, drawn at random."""
+PRIOR_PLACE = 2
+"""Column of the prior's first number among the features of pairs."""
 
 
-def baselines(table: PairTable, rows: Rows) -> tuple[Array, Array]:
-    """Mean of all ratings and shrunk mean of the movie's, each (N,) from the ratings of other folds."""
+def mean_baselines(table: PairTable, rows: Rows) -> tuple[Array, Array]:
+    """Mean of all ratings and shrunk mean of the movie's, (N,) each, from the ratings of other folds."""
     fold = table.out_of_fold.fold[rows.view]
     means = np.array([fitted.prior.mean for fitted in table.out_of_fold.fitted])
     quality = np.stack([fitted.table["quality"].to_numpy() for fitted in table.out_of_fold.fitted])
@@ -50,22 +54,22 @@ def movie_means(ratings: pl.DataFrame, movie_ids: Sequence[str] | pl.Series) -> 
 
 @dataclass(frozen=True)
 class GroupMeans:
-    """Mean ratings of a movie by the members of one cell: a crossing of the groups of the strongest attributes."""
+    """Mean ratings of a movie by cell: M members fall into cells by the crossed groups of the strongest attributes."""
 
     attributes: tuple[str, ...]
     """Names of the attributes that are crossed."""
     cell: NDArray[np.int64]
-    """(N,) the cell of each member."""
+    """(M,) number of each member's cell, from 0."""
     keys: NDArray[np.int64]
-    """(C,) ascending: `movie * cells + cell` of those that have ratings."""
+    """(C,) `movie * cells + cell` of each pair that has ratings, ascending."""
     total: Array
-    """(folds, C) sum of ratings by members of other folds."""
+    """(folds, C) sum of the pair's ratings by members of other folds."""
     count: Array
-    """(folds, C) their number."""
+    """(folds, C) number of those ratings."""
 
     def predict(self, table: PairTable, rows: Rows) -> Array:
-        """(N,) the cell's mean, drawn towards the movie's; all from the ratings of other folds."""
-        fold, movie_mean = table.out_of_fold.fold[rows.view], baselines(table, rows)[1]
+        """(N,) the cell's mean shrunk towards the movie's, both from the ratings of other folds."""
+        fold, movie_mean = table.out_of_fold.fold[rows.view], mean_baselines(table, rows)[1]
         key = rows.movie * (self.cell.max(initial=0) + 1) + self.cell[table.views.member[rows.view]]
         place = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
         seen = self.keys[place] == key
@@ -74,7 +78,7 @@ class GroupMeans:
 
 
 def group_means(table: PairTable) -> GroupMeans | None:
-    """The means by group of a fit; None where members have no attributes."""
+    """The group means of the training ratings; None where members have no attributes."""
     data = table.data
     crossed = strongest_attributes(data, CROSSED)
     if not crossed:
@@ -98,47 +102,42 @@ def group_means(table: PairTable) -> GroupMeans | None:
     return GroupMeans(names, cell, keys, total.sum(axis=0) - total, count.sum(axis=0) - count)
 
 
-MOST_ROWS = 200_000
-"""Rows of each kind of evidence that it is trained on, drawn at random."""
+def lightgbm_alone(fit: Fit, seed: int) -> dict[MemberEvidence, Array]:
+    """Predictions (N,) by LightGBM without the prior, of the same rows as the fit's out-of-fold predictions.
 
-
-PRIOR_PLACE = 2
-"""Where the prior's numbers start among the features of pairs."""
-
-
-def trees_alone(fit: Fit, seed: int) -> dict[MemberEvidence, NDArray[np.float64]]:
-    """(N,) predictions of the rows that the fit is judged on, by forests that saw the other half of the members."""
+    One forest is trained on each half of the members and predicts the other half.
+    """
     random = np.random.default_rng([seed, 7])
-    judged = {
+    all_rows = {
         member: fit.predictions[member, MovieEvidence.RATED].rows
         for member in DEMEANED
         if (member, MovieEvidence.RATED) in fit.predictions
     }
-    if not judged:
+    if not all_rows:
         return {}
-    chosen = {member: np.sort(random.permutation(len(rows))[:MOST_ROWS]) for member, rows in judged.items()}
-    rows = concatenate([judged[member].take(places) for member, places in chosen.items()])
+    chosen = {member: np.sort(random.permutation(len(rows))[:MOST_ROWS]) for member, rows in all_rows.items()}
+    rows = concatenate([all_rows[member].take(places) for member, places in chosen.items()])
     features, mean = _features(fit, rows), fit.core.prior.mean
     side = half_of(fit.table, rows)
     forests = [
         fit_trees(features[side != half], rows.rating[side != half] - mean, seed, TreeSettings()) for half in (0, 1)
     ]
-    found = {}
-    for member, own in judged.items():
-        predictions = np.full(len(own), mean)
+    predictions = {}
+    for member, own in all_rows.items():
+        rating = np.full(len(own), mean)
         own_side = half_of(fit.table, own)
         for start in range(0, len(own), MOST_ROWS):
             part = np.arange(start, min(start + MOST_ROWS, len(own)))
-            given = _features(fit, own.take(part))
+            part_features = _features(fit, own.take(part))
             for half, forest in enumerate(forests):
                 asked = own_side[part] == half
-                predictions[part[asked]] += np.asarray(forest.predict(given[asked]))
-        found[member] = predictions
-    return found
+                rating[part[asked]] += np.asarray(forest.predict(part_features[asked]))
+        predictions[member] = rating
+    return predictions
 
 
 def _features(fit: Fit, rows: Rows) -> NDArray[np.float32]:
-    """Features of pairs without the prior, with the member's own beside them."""
+    """(N, F) features of pairs without the prior's, and the member's own attributes and play features."""
     pairs = fit.table.all_features(rows, np.zeros(len(rows)))
     pairs = np.delete(pairs, np.arange(PRIOR_PLACE, PRIOR_PLACE + len(PRIOR_NUMBERS)), axis=1)
     plays = np.isin(rows.evidence, [MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS])

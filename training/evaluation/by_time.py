@@ -1,4 +1,4 @@
-"""The evaluation by time: learn from what was rated before a moment, predict never-raters' ratings after it."""
+"""The evaluation by time: train on the data before a time, and predict the ratings after it as never-raters'."""
 
 import argparse
 from collections.abc import Callable
@@ -20,9 +20,9 @@ from training.data.reading.events import FEWEST_RATERS
 from training.data.reading.tables import Tables
 from training.data.views import Views
 from training.errors import DataError, Problem
-from training.evaluation.baselines import baselines
-from training.evaluation.interval_scores import read
-from training.evaluation.scores import coverage, gain_percent, mean_width, rmse
+from training.evaluation.baselines import mean_baselines
+from training.evaluation.interval_scores import predicted_ratings
+from training.evaluation.scores import gain_percent, rmse
 from training.fit.fit_model import Fit, fit_model
 from training.fit.trees.pair_rows import PairTable, Rows
 from training.settings import FitSettings
@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 
 TIME = "time"
 FEWEST_ROWS = 50
-"""A line of the report needs so many ratings."""
+"""A kind of evidence, or of movies, with fewer ratings gets no scores."""
 MOVIES = {
     MovieEvidence.RATED: "rated before",
     MovieEvidence.DESCRIBED: "first rated after, described",
@@ -40,68 +40,71 @@ MOVIES = {
 
 
 @dataclass(frozen=True)
-class Divided:
-    """A dataset on both sides of a moment."""
+class TimeSplit:
+    """A dataset split in time."""
 
     before: Dataset
-    """What was rated and played before, all members and movies with it; ages of plays are measured from the moment."""
+    """Ratings and plays before the split, with all members and movies; ages of plays are measured from the split."""
     after: Views
-    """One view of each member who rates after it; its ratings are later than all plays that it shows."""
+    """One view of each member who rates after the split; its targets are later than all plays that it shows."""
 
 
 @dataclass(frozen=True)
-class At:
-    """Where ratings are divided, as it was asked for."""
+class SplitPoint:
+    """Where to split; one of both is given."""
 
     share: float | None = None
-    """The moment before which this share of the ratings was given."""
+    """Share of the ratings that come before the split, above 0 and below 1."""
     seconds: float | None = None
-    """The moment itself, in seconds since 1970 UTC."""
+    """The time of the split, in seconds since 1970 UTC."""
 
 
 def evaluate_by_time(
-    tables: Tables, data: Dataset, where: At, seed: int, settings: FitSettings, workers: int,
+    tables: Tables, data: Dataset, where: SplitPoint, seed: int, settings: FitSettings, workers: int,
     report: Callable[[str], None],
 ) -> dict[str, Any]:  # fmt: skip
-    """Scores for each kind of evidence after the moment, as JSON can hold them; raises DataError without times."""
-    moment = moment_of(tables.ratings, where)
+    """Scores on the ratings after the split, ready for JSON; raises DataError where times or members are too few.
+
+    `report` gets the name of each step.
+    """
+    moment = split_time(tables.ratings, where)
     random = np.random.default_rng([seed, 12])
-    divided = divide(tables, data, moment, random)
-    fit = fit_model(divided.before, seed, settings, workers, lambda step: report(f"by time: {step}"))
+    split = split_by_time(tables, data, moment, random)
+    fit = fit_model(split.before, seed, settings, workers, lambda step: report(f"by time: {step}"))
     report("by time: scores")
-    table = fit.of_views(divided.after, _folds(fit, divided.after, random))
+    table = fit.of_views(split.after, _folds(fit, split.after, random))
     rows = _rows(table)
     kinds = [
-        one
-        for one in MemberEvidence
-        if one in table.out_of_fold.factors and (one, MovieEvidence.RATED) in fit.predictions
+        member
+        for member in MemberEvidence
+        if member in table.out_of_fold.factors and (member, MovieEvidence.RATED) in fit.predictions
     ]
     evidence = {}
     for member in kinds:
         own = rows.take(np.isfinite(table.out_of_fold.factors[member][rows.view, 0]))
         if len(own) >= FEWEST_ROWS:
-            judged = fit.predictions[member, MovieEvidence.RATED]
-            before = _scores(fit, fit.table, judged.rows, member)
+            predictions = fit.predictions[member, MovieEvidence.RATED]
+            before = _scores(fit, fit.table, predictions.rows, member)
             evidence[member.name.lower()] = _scores(fit, table, own, member) | {
                 "before_rmse": before["rmse"], "before_movie_mean_rmse": before["movie_mean_rmse"],
             }  # fmt: skip
     return {
         "moment": datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds"),
-        "ratings_before": float(len(divided.before.ratings)),
-        "raters_before": float(len(divided.before.raters)),
-        "members_after": float(len(divided.after.member)),
+        "ratings_before": float(len(split.before.ratings)),
+        "raters_before": float(len(split.before.raters)),
+        "members_after": float(len(split.after.member)),
         "ratings_without_time": float(tables.ratings[RATED_AT].null_count()),
         "evidence": evidence,
         "movies": _by_movie(fit, table, rows, kinds[-1]),
     }
 
 
-def divide(tables: Tables, data: Dataset, moment: float, random: np.random.Generator) -> Divided:
-    """What was before the moment, and what members are asked after it; rows without a time are left out.
+def split_by_time(tables: Tables, data: Dataset, moment: float, random: np.random.Generator) -> TimeSplit:
+    """The data before a time in seconds since 1970 UTC, and views of the members who rate after it.
 
-    Of a member who rates after the moment, the plays before it are shown, and where those are less than half of all,
-    the earlier half of all: a model is asked later than it was made. Plays of one second are in random order. Raises
-    DataError where too few members rate on either side.
+    A view shows the plays before the split, or the earlier half of all plays where that is more, since a model also
+    serves long after its training. Plays of the same second are in random order; rows without a time are left out.
+    Raises DataError where fewer than FEWEST_RATERS members rate on either side.
     """
     rated = numbered(tables.ratings, data.member_ids, data.movie_ids).select(MEMBER, MOVIE, RATING, RATED_AT)
     pair = [MEMBER, MOVIE]
@@ -130,9 +133,9 @@ def divide(tables: Tables, data: Dataset, moment: float, random: np.random.Gener
     members = asked[MEMBER].unique().sort()
     for side, count in (("before", len(before.raters)), ("after", len(members))):
         if count < FEWEST_RATERS:
-            told = f"only {count} members rate {side} the moment; at least {FEWEST_RATERS} are needed"
-            raise DataError([Problem("ratings", told)])
-    return Divided(before, _views(data, members.to_numpy().astype(np.int64), parts, asked))
+            problem = f"only {count} members rate {side} the moment; at least {FEWEST_RATERS} are needed"
+            raise DataError([Problem("ratings", problem)])
+    return TimeSplit(before, _views(data, members.to_numpy().astype(np.int64), parts, asked))
 
 
 def _views(data: Dataset, members: NDArray[np.int64], parts: pl.DataFrame, asked: pl.DataFrame) -> Views:
@@ -151,7 +154,7 @@ def _views(data: Dataset, members: NDArray[np.int64], parts: pl.DataFrame, asked
 
 
 def _folds(fit: Fit, after: Views, random: np.random.Generator) -> NDArray[np.int64]:
-    """(V,) the fold whose prior never saw the member; any one for those who had not rated."""
+    """(V,) the fold whose prior hasn't seen the member; a random one for members without earlier ratings."""
     folds = len(fit.table.out_of_fold.fitted)
     fold_of = np.full(len(fit.table.data.member_ids), -1)
     fold_of[fit.table.views.member] = fit.table.out_of_fold.fold
@@ -160,12 +163,12 @@ def _folds(fit: Fit, after: Views, random: np.random.Generator) -> NDArray[np.in
 
 
 def _rows(table: PairTable) -> Rows:
-    """All ratings that are asked, with what is known of their movies; what is known of members is left open."""
+    """A row for each target with the evidence about its movie; that about its member is still to be set."""
     data, targets = table.data, table.views.targets
     rated = np.bincount(data.ratings[MOVIE].to_numpy(), minlength=len(data.movie_ids)) > 0
-    told = np.isfinite(data.release_year) | np.isfinite(data.genres).any(axis=1)
-    told |= np.isfinite(data.movie_attributes).any(axis=1)
-    kind = np.where(rated, MovieEvidence.RATED, np.where(told, MovieEvidence.DESCRIBED, MovieEvidence.UNKNOWN))
+    described = np.isfinite(data.release_year) | np.isfinite(data.genres).any(axis=1)
+    described |= np.isfinite(data.movie_attributes).any(axis=1)
+    kind = np.where(rated, MovieEvidence.RATED, np.where(described, MovieEvidence.DESCRIBED, MovieEvidence.UNKNOWN))
     movie = targets[MOVIE].to_numpy().astype(np.int64)
     return Rows(
         targets[VIEW].to_numpy().astype(np.int64),
@@ -177,36 +180,28 @@ def _rows(table: PairTable) -> Rows:
 
 
 def _scores(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) -> dict[str, float]:
-    judged = fit.predict(table, replace(rows, evidence=np.full(len(rows), int(member))))
-    lower, upper, _ = read(fit, judged, member)
-    mean, movie_mean = baselines(table, rows)
-    low, high = table.data.schema.scale.low, table.data.schema.scale.high
-    rating, movie_mean = np.clip(judged.rating, low, high), np.clip(movie_mean, low, high)
-    error, simple = rmse(rating, rows.rating), rmse(movie_mean, rows.rating)
-    return {
-        "targets": float(len(rows)),
-        "mean_rmse": rmse(mean, rows.rating),
-        "movie_mean_rmse": simple,
-        "rmse": error,
-        "gain_percent": gain_percent(error, simple),
-        "bias": float(np.mean(rating - rows.rating)),
-        "coverage": coverage(lower, upper, rows.rating),
-        "mean_width": mean_width(lower, upper, np.unique(table.data.ratings[RATING].to_numpy())),
+    predictions = fit.predict(table, replace(rows, evidence=np.full(len(rows), int(member))))
+    predicted, _ = predicted_ratings(fit, table, predictions, member)
+    scores = predicted.scores()
+    return scores | {
+        "mean_rmse": rmse(mean_baselines(table, rows)[0], rows.rating),
+        "gain_percent": gain_percent(scores["rmse"], scores["movie_mean_rmse"]),
+        "bias": float(np.mean(predicted.rating - rows.rating)),
     }
 
 
 def _by_movie(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) -> dict[str, dict[str, float]]:
-    """Scores from the most evidence by what is known of the movie at the moment."""
+    """Scores from the most evidence, by what was known of the movie at the split."""
     known = rows.take(np.isfinite(table.out_of_fold.factors[member][rows.view, 0]))
-    found = {}
+    scores = {}
     for kind, name in MOVIES.items():
         own = known.take(known.movie_evidence == kind)
         if len(own) >= FEWEST_ROWS:
-            found[name] = _scores(fit, table, own, member)
-    return found
+            scores[name] = _scores(fit, table, own, member)
+    return scores
 
 
-def at(text: str) -> At:
+def split_point(text: str) -> SplitPoint:
     """The type of an option: a share between 0 and 1, an ISO 8601 time, or seconds since 1970 UTC."""
     try:
         number = float(text)
@@ -214,18 +209,18 @@ def at(text: str) -> At:
         try:
             time = datetime.fromisoformat(text)
         except ValueError as error:
-            told = "must be a share between 0 and 1, a time such as 2024-03-01, or seconds since 1970"
-            raise argparse.ArgumentTypeError(told) from error
-        return At(seconds=(time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
+            problem = "must be a share between 0 and 1, a time such as 2024-03-01, or seconds since 1970"
+            raise argparse.ArgumentTypeError(problem) from error
+        return SplitPoint(seconds=(time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
     if 0 < number < 1:
-        return At(share=number)
+        return SplitPoint(share=number)
     if number <= 1 or not np.isfinite(number):
         raise argparse.ArgumentTypeError("must be a share above 0 and below 1, or a time")
-    return At(seconds=number)
+    return SplitPoint(seconds=number)
 
 
-def moment_of(ratings: pl.DataFrame, where: At) -> float:
-    """The moment in seconds since 1970 UTC; raises DataError unless ratings lie on both sides of it."""
+def split_time(ratings: pl.DataFrame, where: SplitPoint) -> float:
+    """The time of the split in seconds since 1970 UTC; raises DataError unless there are ratings on both sides."""
     times = ratings[RATED_AT].drop_nulls().sort().to_numpy()
     if not len(times):
         raise DataError([Problem("ratings", "no rating tells when it was given: there is nothing to divide by time")])

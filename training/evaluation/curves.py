@@ -1,4 +1,4 @@
-"""What a report draws beyond single scores: calibration, distributions of predictions, importance of features."""
+"""Calibration curves, distributions of predictions and feature importance, for the charts of a report."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from features.pairs import pair_names
 from features.schema import Schema
 from model.facts.evidence import MemberEvidence, MovieEvidence
-from training.evaluation.interval_scores import read
+from training.evaluation.interval_scores import intervals_and_probabilities, most_evidence
 from training.fit.fit_model import Fit
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 
@@ -17,28 +17,33 @@ Array = NDArray[np.float64]
 CURVE_BINS = 10
 """Points of a calibration curve, of equal numbers of predictions."""
 HISTOGRAM_BINS = 20
-"""Bars between the ends of the rating scale."""
+"""Bins of a histogram between the ends of the rating scale."""
 
 
 def curves(fit: Fit) -> dict[str, Any]:
-    """`scale`, `calibration_curves` and `predictions` by kind of evidence, `importance`, as JSON can hold them."""
+    """`scale`, `calibration_curves` and `predictions` by kind of evidence, and `importance`, ready for JSON."""
     rated = {
         member.name.lower(): (member, fit.predictions[member, MovieEvidence.RATED])
         for member in MemberEvidence
         if (member, MovieEvidence.RATED) in fit.predictions
     }
-    scale = fit.table.data.schema.scale
+    scale, most = fit.table.data.schema.scale, fit.predictions[most_evidence(fit), MovieEvidence.RATED]
     return {
         "scale": {"low": scale.low, "high": scale.high, "enjoyed_from": scale.enjoyed_from},
-        "calibration_curves": {name: _calibration_curve(fit, *one) for name, one in rated.items()},
-        "predictions": {name: _histogram(fit, judged.rating) for name, (_, judged) in rated.items()}
-        | {"ratings": _histogram(fit, max(rated.values(), key=lambda one: one[0])[1].rows.rating)},
+        "calibration_curves": {
+            name: _calibration_curve(fit, member, predictions) for name, (member, predictions) in rated.items()
+        },
+        "predictions": {name: _histogram(fit, predictions.rating) for name, (_, predictions) in rated.items()}
+        | {"ratings": _histogram(fit, most.rows.rating)},
         "importance": importance(fit),
     }
 
 
 def calibration_points(enjoyed: NDArray[np.bool_], probability: Array) -> list[dict[str, float]]:
-    """Mean predicted probability and observed share in bins of equal count."""
+    """Points of a reliability diagram: mean predicted probability and observed share in bins of equal count.
+
+    `enjoyed` and `probability` are (N,).
+    """
     order = np.argsort(probability, kind="stable")
     return [
         {
@@ -51,7 +56,7 @@ def calibration_points(enjoyed: NDArray[np.bool_], probability: Array) -> list[d
 
 
 def importance(fit: Fit) -> dict[str, float]:
-    """Share of the forest's gain, by feature in the words of the data, the largest first; empty without a forest."""
+    """Share of the trees' total gain by feature, in the words of the data, the largest first; empty without trees."""
     booster = fit.core.trees.booster
     if booster is None:
         return {}
@@ -59,12 +64,12 @@ def importance(fit: Fit) -> dict[str, float]:
     total = float(gain.sum()) or 1.0
     names = feature_titles(fit.table.data.schema, fit.core.pairs.grouped)
     shares = {name: float(value) / total for name, value in zip(names, gain, strict=True) if value > 0}
-    return dict(sorted(shares.items(), key=lambda one: (-one[1], one[0])))
+    return dict(sorted(shares.items(), key=lambda share: (-share[1], share[0])))
 
 
 def feature_titles(schema: Schema, grouped: tuple[int, ...]) -> list[str]:
-    """(F,) names of the trees' features as people read them: genres and attributes by their own names."""
-    genres, attributes = schema.genres, [one.name for one in schema.movie_attributes]
+    """(F,) names of the trees' features in words, genres and attributes by their own names."""
+    genres, attributes = schema.genres, [attribute.name for attribute in schema.movie_attributes]
     titles = []
     for name in pair_names([schema.member_attributes[place].name for place in grouped], genres, attributes):
         kind, column = name.split(":", 1)
@@ -76,9 +81,9 @@ def feature_titles(schema: Schema, grouped: tuple[int, ...]) -> list[str]:
     return titles
 
 
-def _calibration_curve(fit: Fit, member: MemberEvidence, judged: OutOfFoldPredictions) -> list[dict[str, float]]:
-    probability = read(fit, judged, member)[2]
-    return calibration_points(judged.rows.rating >= fit.table.data.schema.scale.enjoyed_from, probability)
+def _calibration_curve(fit: Fit, member: MemberEvidence, predictions: OutOfFoldPredictions) -> list[dict[str, float]]:
+    probability = intervals_and_probabilities(fit, predictions, member)[2]
+    return calibration_points(predictions.rows.rating >= fit.table.data.schema.scale.enjoyed_from, probability)
 
 
 def _histogram(fit: Fit, values: Array) -> list[float]:

@@ -1,4 +1,4 @@
-"""How intervals hold and how wide they are, by how much was known of a member and how far from raters it lies."""
+"""Coverage and width of the 90 % intervals by number of plays known, by extrapolation, and on the same ratings."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,31 +9,57 @@ from numpy.typing import NDArray
 from features.columns import RATING
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import FAR, PLAY_BINS
+from training.evaluation.baselines import mean_baselines
 from training.evaluation.scores import coverage, mean_width, rmse
+from training.evaluation.slices import PredictedRatings
 from training.fit.calibration.held_out import predict_intervals
 from training.fit.fit_model import Fit
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
+from training.fit.trees.pair_rows import PairTable
 
 Array = NDArray[np.float64]
 
 EXTRAPOLATION_BINS = (0.0, 0.5, 0.75, 0.9, *FAR)
-"""Extrapolations at which the table is cut."""
+"""Lower bounds of the bins of extrapolation."""
 FEWEST_ROWS = 50
-"""A line of a table needs so many targets."""
+"""A bin of fewer ratings gets no scores."""
 RATED = MovieEvidence.RATED
 
 
-def read(fit: Fit, judged: OutOfFoldPredictions, member: MemberEvidence) -> tuple[Array, Array, Array]:
-    """Ends of intervals and probabilities to enjoy (N,), as members of those plays and extrapolations are answered."""
-    scale, movie = fit.table.data.schema.scale, judged.rows.movie_evidence
-    rating = np.clip(judged.rating, scale.low, scale.high)
+def intervals_and_probabilities(
+    fit: Fit, predictions: OutOfFoldPredictions, member: MemberEvidence
+) -> tuple[Array, Array, Array]:
+    """Lower ends, upper ends, and probabilities of a rating of at least `enjoyed_from`, (N,) each.
+
+    They are calibrated by the number of plays and the extrapolation of each row, as those of a served model are.
+    """
+    scale, movie = fit.table.data.schema.scale, predictions.rows.movie_evidence
+    rating = np.clip(predictions.rating, scale.low, scale.high)
     return predict_intervals(
-        fit.core.calibration, member, rating, judged.deviation, movie, judged.plays, judged.extrapolation, scale
-    )
+        fit.core.calibration, member, rating, predictions.deviation, movie, predictions.plays,
+        predictions.extrapolation, scale,
+    )  # fmt: skip
 
 
-def uncertainty(fit: Fit) -> dict[str, Any]:
-    """Coverage, width and error by number of plays and by extrapolation, and widths of the same ratings."""
+def predicted_ratings(
+    fit: Fit, table: PairTable, predictions: OutOfFoldPredictions, member: MemberEvidence
+) -> tuple[PredictedRatings, Array]:
+    """Predictions of the table's rows within the scale, beside the ratings given, and their probabilities to enjoy."""
+    scale = fit.table.data.schema.scale
+    lower, upper, probability = intervals_and_probabilities(fit, predictions, member)
+    movie_mean = mean_baselines(table, predictions.rows)[1]
+    rating, movie_mean = (np.clip(values, scale.low, scale.high) for values in (predictions.rating, movie_mean))
+    steps = np.unique(fit.table.data.ratings[RATING].to_numpy())
+    return PredictedRatings(predictions.rows.rating, rating, movie_mean, lower, upper, steps), probability
+
+
+def most_evidence(fit: Fit) -> MemberEvidence:
+    """The kind of evidence that knows most of members, among those with predictions of rated movies."""
+    return max(member for member, movie in fit.predictions if movie is RATED)
+
+
+def interval_scores(fit: Fit) -> dict[str, Any]:
+    """Coverage, mean width and RMSE in bins of plays and of extrapolation, and on ratings that several predict."""
     return {
         "by_plays": {name: _by_plays(fit, member) for name, member in _with_plays(fit)},
         "by_extrapolation": {name: _by_extrapolation(fit, member) for name, member in _with_distance(fit)},
@@ -42,42 +68,43 @@ def uncertainty(fit: Fit) -> dict[str, Any]:
 
 
 def _by_plays(fit: Fit, member: MemberEvidence) -> dict[str, dict[str, float]]:
-    """From half of a member's plays; from few of them where hardly anybody has so few."""
-    halves, short, found = fit.predictions[member, RATED], fit.short.get(member), {}
+    """Predictions from half of a member's plays; from a few of them in bins that too few members are in."""
+    halves, short, bins = fit.predictions[member, RATED], fit.short.get(member), {}
     for low, high in zip(PLAY_BINS, (*PLAY_BINS[1:], np.inf), strict=True):
-        for judged in (halves, short):
-            chosen = np.zeros(0, bool) if judged is None else (judged.plays >= low) & (judged.plays < high)
-            if judged is not None and chosen.sum() >= FEWEST_ROWS:
-                found[f"{low} or more"] = _line(fit, judged.take(chosen), member)
+        for predictions in (halves, *([] if short is None else [short])):
+            chosen = (predictions.plays >= low) & (predictions.plays < high)
+            if chosen.sum() >= FEWEST_ROWS:
+                bins[f"{low} or more"] = _scores(fit, predictions.take(chosen), member)
                 break
-    return found
+    return bins
 
 
 def _by_extrapolation(fit: Fit, member: MemberEvidence) -> dict[str, dict[str, float]]:
-    judged, found = fit.predictions[member, RATED], {}
+    predictions, bins = fit.predictions[member, RATED], {}
     for low, high in zip(EXTRAPOLATION_BINS, (*EXTRAPOLATION_BINS[1:], np.inf), strict=True):
-        chosen = (judged.extrapolation >= low) & (judged.extrapolation < high)
+        chosen = (predictions.extrapolation >= low) & (predictions.extrapolation < high)
         if chosen.sum() >= FEWEST_ROWS:
-            found[f"{low:g} or more"] = _line(fit, judged.take(chosen), member)
-    return found
+            bins[f"{low:g} or more"] = _scores(fit, predictions.take(chosen), member)
+    return bins
 
 
 def _same_ratings(fit: Fit) -> dict[str, dict[str, float]]:
-    """Of ratings that every kind of evidence predicts, and of those predicted from few plays and from all."""
+    """On ratings that every kind of evidence predicts, and on those predicted both from few plays and from all."""
     movies = len(fit.table.data.movie_ids)
 
-    def keys(judged: OutOfFoldPredictions, first_view: bool = False) -> NDArray[np.int64]:
-        view = judged.rows.view // 3 * 3 if first_view else judged.rows.view
-        return view * movies + judged.rows.movie
+    def keys(predictions: OutOfFoldPredictions, first_view: bool = False) -> NDArray[np.int64]:
+        view = predictions.rows.view // 3 * 3 if first_view else predictions.rows.view
+        return view * movies + predictions.rows.movie
 
-    kinds = {member: fit.predictions[member, RATED] for member in MemberEvidence if (member, RATED) in fit.predictions}
-    shared = set.intersection(*(set(keys(judged).tolist()) for judged in kinds.values()))
-    both = np.array(sorted(shared), np.int64)
-    found = {}
-    for member, judged in kinds.items():
-        chosen = np.isin(keys(judged), both)
+    kinds = [member for member in MemberEvidence if (member, RATED) in fit.predictions]
+    by_kind = {member: fit.predictions[member, RATED] for member in kinds}
+    shared = set.intersection(*(set(keys(predictions).tolist()) for predictions in by_kind.values()))
+    shared_keys = np.array(sorted(shared), np.int64)
+    scores = {}
+    for member, predictions in by_kind.items():
+        chosen = np.isin(keys(predictions), shared_keys)
         if chosen.sum() >= FEWEST_ROWS:
-            found[member.name.lower()] = _line(fit, judged.take(chosen), member)
+            scores[member.name.lower()] = _scores(fit, predictions.take(chosen), member)
     for name, member in _with_plays(fit):
         if member not in fit.short:
             continue
@@ -88,19 +115,20 @@ def _same_ratings(fit: Fit) -> dict[str, dict[str, float]]:
             if len(few.rows) >= FEWEST_ROWS:
                 most = halves.take(np.isin(at, keys(few, first_view=True)))
                 range_ = f"{low} to {high - 1:.0f}" if np.isfinite(high) else f"{low} or more"
-                line = _line(fit, few, member)
-                line |= {f"all_{key}": value for key, value in _line(fit, most, member).items() if key != "targets"}
-                found[f"{name}, {range_} plays"] = line
-    return found
+                from_all = _scores(fit, most, member)
+                scores[f"{name}, {range_} plays"] = _scores(fit, few, member) | {
+                    f"all_{key}": value for key, value in from_all.items() if key != "targets"
+                }
+    return scores
 
 
-def _line(fit: Fit, judged: OutOfFoldPredictions, member: MemberEvidence) -> dict[str, float]:
-    scale, truth = fit.table.data.schema.scale, judged.rows.rating
-    lower, upper, _ = read(fit, judged, member)
+def _scores(fit: Fit, predictions: OutOfFoldPredictions, member: MemberEvidence) -> dict[str, float]:
+    scale, truth = fit.table.data.schema.scale, predictions.rows.rating
+    lower, upper, _ = intervals_and_probabilities(fit, predictions, member)
     steps = np.unique(fit.table.data.ratings[RATING].to_numpy())
     return {
         "targets": float(len(truth)),
-        "rmse": rmse(np.clip(judged.rating, scale.low, scale.high), truth),
+        "rmse": rmse(np.clip(predictions.rating, scale.low, scale.high), truth),
         "coverage": coverage(lower, upper, truth),
         "mean_width": mean_width(lower, upper, steps),
     }

@@ -1,4 +1,4 @@
-"""How predictions of the same ratings by the same members get better with more of their plays known."""
+"""The learning curve: errors on the same ratings of the same members, with more and more of their plays shown."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,76 +12,65 @@ from features.movies import MOVIE
 from features.plays import VIEW
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from training.data.views import Views
-from training.evaluation.baselines import baselines
-from training.evaluation.interval_scores import read
-from training.evaluation.scores import coverage, mean_width, rmse
+from training.evaluation.interval_scores import predicted_ratings
 from training.fit.fit_model import Fit
 from training.fit.trees.pair_rows import Rows
 
 LEVELS = (0, 1, 3, 10, 30)
-"""Numbers of plays known at which the curve is told, besides all of them."""
+"""Numbers of plays known at the points of the curve, besides all of them."""
 FEWEST_MEMBERS = 20
-"""Fewer people make no curve: it could tell of single ones."""
+"""Fewer members give no curve, since it could reveal single people."""
 SHARE_OF_MEMBERS = 0.2
-"""A level is told where so many of those who play have that many plays: all levels are of the same members."""
+"""A level is left out where fewer of those who play have as many plays, since all levels show the same members."""
 MOST_MEMBERS = 1000
-"""Members beyond so many are left out at random: every level is predicted anew."""
+"""Members at most, drawn at random, since every level is predicted anew."""
 MOST_ROWS = 30_000
-"""Ratings beyond so many are left out at random."""
+"""Ratings at most, drawn at random."""
 
 
 @dataclass(frozen=True)
-class Nested:
-    """The same members seen with more and more of their plays: L levels of U members."""
+class NestedViews:
+    """Views of the same U members with more and more of their plays: L levels, each a superset of the one before."""
 
     views: Views
     """Members in order within each level; views `level * U` to `level * U + U - 1` are of that level."""
     shown: tuple[int | None, ...]
-    """(L,) plays that a level shows; None shows all."""
+    """(L,) number of plays shown at each level; None shows all."""
     owner: NDArray[np.int64]
-    """(U,) the view of the fit that each is part of."""
+    """(U,) row of the fit's view that each member's plays come from."""
 
 
 def learning_curve(fit: Fit, member: MemberEvidence, seed: int) -> list[dict[str, Any]]:
-    """One point a level of plays known, from none to all, of the same ratings; empty where too few people play enough.
+    """A point for each number of plays known, from none to all; empty where too few members have enough plays.
 
-    `member` is what is known: plays, or attributes as well. With no play it is what is left of that.
+    `member` is the kind of evidence: plays, or attributes as well. At the point without plays only attributes are left.
     """
     if (member, MovieEvidence.RATED) not in fit.predictions:
         return []
     random = np.random.default_rng([seed, 11, int(member)])
-    nested = nested_views(fit.table.views, usable(fit, member), random)
+    nested = nested_views(fit.table.views, usable_views(fit, member), random)
     if nested is None:
         return []
     table = fit.of_views(nested.views, np.tile(fit.table.out_of_fold.fold[nested.owner], len(nested.shown)))
     targets = _targets(fit.table.views, nested.owner, random)
-    scale, steps = fit.table.data.schema.scale, np.unique(fit.table.data.ratings[RATING].to_numpy())
-    truth = targets[RATING].to_numpy()
     points = []
     for level, shown in enumerate(nested.shown):
         kind = member if shown != 0 else _without_plays(member)
-        judged = fit.predict(table, _rows(targets, level * len(nested.owner), kind))
-        lower, upper, _ = read(fit, judged, kind)
-        rating = np.clip(judged.rating, scale.low, scale.high)
-        means = np.clip(baselines(table, judged.rows)[1], scale.low, scale.high)
+        predictions = fit.predict(table, _rows(targets, level * len(nested.owner), kind))
         plays = nested.views.play_count[level * len(nested.owner) : (level + 1) * len(nested.owner)]
         points.append(
             {
                 "plays": "all" if shown is None else f"{shown}",
                 "plays_from": float(plays.mean()),
                 "members": float(len(nested.owner)),
-                "targets": float(len(truth)),
-                "movie_mean_rmse": rmse(means, truth),
-                "rmse": rmse(rating, truth),
-                "coverage": coverage(lower, upper, truth),
-                "mean_width": mean_width(lower, upper, steps),
             }
+            | predicted_ratings(fit, table, predictions, kind)[0].scores()
         )
     return points
 
 
-def usable(fit: Fit, member: MemberEvidence) -> NDArray[np.bool_]:
-    """(V,) views of the first half of a member's plays that have this evidence and something to predict."""
+def usable_views(fit: Fit, member: MemberEvidence) -> NDArray[np.bool_]:
+    """(V,) mask of the views of first halves that have this evidence and ratings to predict."""
     views = fit.table.views
     asked = np.bincount(views.targets[VIEW].to_numpy(), minlength=len(views.member)) > 0
     usable: NDArray[np.bool_] = (views.half == 0) & asked
@@ -92,8 +81,8 @@ def usable(fit: Fit, member: MemberEvidence) -> NDArray[np.bool_]:
     return usable
 
 
-def nested_views(views: Views, usable: NDArray[np.bool_], random: np.random.Generator) -> Nested | None:
-    """Members of the usable views ((V,) mask) who have as many plays as the highest level; None where they are few."""
+def nested_views(views: Views, usable: NDArray[np.bool_], random: np.random.Generator) -> NestedViews | None:
+    """Views of members with as many plays as the highest level, among those that the mask (V,) allows; None for few."""
     count = views.play_count[usable]
     enough = max(FEWEST_MEMBERS, SHARE_OF_MEMBERS * len(count))
     levels = [level for level in LEVELS if (count >= level).sum() >= enough]
@@ -115,7 +104,7 @@ def nested_views(views: Views, usable: NDArray[np.bool_], random: np.random.Gene
     ]
     visible = pl.concat(parts).drop("rank").sort(VIEW, MOVIE)
     member = np.tile(views.member[owner], len(shown))
-    return Nested(
+    return NestedViews(
         Views(
             member, np.zeros_like(member), np.tile(views.attributes[owner], (len(shown), 1)), visible,
             views.targets.clear(), np.bincount(visible[VIEW].to_numpy(), minlength=len(member)),
@@ -126,7 +115,7 @@ def nested_views(views: Views, usable: NDArray[np.bool_], random: np.random.Gene
 
 
 def _targets(views: Views, owner: NDArray[np.int64], random: np.random.Generator) -> pl.DataFrame:
-    """What the members of those views are asked, their views numbered as the first level's."""
+    """The ratings to predict, their views numbered as those of the first level."""
     place = np.full(len(views.member), -1)
     place[owner] = np.arange(len(owner))
     table = views.targets.with_columns(pl.Series(VIEW, place[views.targets[VIEW].to_numpy()])).filter(pl.col(VIEW) >= 0)

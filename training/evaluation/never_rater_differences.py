@@ -1,4 +1,4 @@
-"""How far members who never rate differ from those who rate, on what is known of both."""
+"""How members who never rate differ from raters, in attributes and plays."""
 
 from typing import Any
 
@@ -21,13 +21,13 @@ from training.fit.never_raters import (
 )
 
 
-def difference(data: Dataset, columns: MovieColumns, seed: int) -> dict[str, Any]:
-    """What tells raters and never-raters apart; empty where there are too few of either.
+def never_rater_differences(data: Dataset, columns: MovieColumns, seed: int) -> dict[str, Any]:
+    """How well a classifier separates never-raters from raters, and by which facts; empty with too few of either.
 
-    `auc` is that of a classifier on members it did not see: 0.5 where they are alike, 1 where they are told apart for
-    sure. `auc_by_known` is the same for never-raters of whom just that is known, beside raters seen with just that.
-    `differences` are those of never-raters' means from raters', over the standard deviation, the largest first;
-    `drivers` the shares of the classifier's gain by fact.
+    `auc` is the area under the ROC curve on members whom the classifier hasn't seen: 0.5 where both are alike, 1 where
+    they are separable. `auc_by_known` restricts it to never-raters of whom just those facts are known, beside raters
+    shown with just those. `differences` are standardized mean differences by fact, never-raters less raters (Cohen's
+    d), the largest first; `drivers` are shares of the classifier's gain by fact.
     """
     random = np.random.default_rng([seed, 10])
     rates = np.zeros(len(data.member_ids), bool)
@@ -57,11 +57,11 @@ def difference(data: Dataset, columns: MovieColumns, seed: int) -> dict[str, Any
 
 
 def _differences(facts: Facts, never: NDArray[np.bool_]) -> dict[str, float]:
-    found = {}
+    differences = {}
     for column, name in zip(facts.values.T, facts.names, strict=True):
         ours, theirs = column[never & np.isfinite(column)], column[~never & np.isfinite(column)]
         spread = np.sqrt((ours.var() + theirs.var()) / 2) if min(len(ours), len(theirs)) >= FEWEST else 0.0
         if spread > 0:
-            found[name] = float((ours.mean() - theirs.mean()) / spread)
-    largest = sorted(found, key=lambda name: -abs(found[name]))[:MOST_DIFFERENCES]
-    return {name: found[name] for name in largest}
+            differences[name] = float((ours.mean() - theirs.mean()) / spread)
+    largest = sorted(differences, key=lambda name: -abs(differences[name]))[:MOST_DIFFERENCES]
+    return {name: differences[name] for name in largest}

@@ -1,4 +1,4 @@
-"""Scores of predictions against ratings, and confidence intervals of how two predictions' errors differ."""
+"""Scores of predictions against ratings, and bootstrap intervals of the difference between two predictions' errors."""
 
 from collections.abc import Callable
 
@@ -12,9 +12,11 @@ Array = NDArray[np.float64]
 
 CALIBRATION_BINS = 15
 FEWEST_TARGETS = 5
+"""Members with fewer ratings are left out of scores of rankings."""
 STEPS_AT_MOST = 50
+"""A scale of more distinct ratings counts as continuous."""
 RANKED = 10
-"""How many of a member's movies the ranking score looks at."""
+"""Movies at the top of a member's ranking that the ranking gain looks at."""
 CONFIDENCE_ENDS = (0.025, 0.975)
 """Quantiles of a bootstrap distribution that bound its 95 % interval."""
 
@@ -91,7 +93,7 @@ def paired_bootstrap(
     sums = [np.bincount(place, weights) for weights in (None, (first - truth) ** 2, (second - truth) ** 2)]
     people = len(sums[0])
     drawn = random.multinomial(people, np.full(people, 1 / people), size=resamples).astype(np.float64)
-    low, high = np.quantile(statistic(*(drawn @ one for one in sums)), CONFIDENCE_ENDS)
+    low, high = np.quantile(statistic(*(drawn @ sum_ for sum_ in sums)), CONFIDENCE_ENDS)
     return float(low), float(high)
 
 
@@ -101,9 +103,12 @@ def spearman(first: str, second: str) -> pl.Expr:
 
 
 def rank_correlation(member: NDArray[np.int64], predicted: Array, truth: Array) -> float:
-    """Mean over members of Spearman's correlation; members with few or all-alike targets are left out."""
+    """Mean over members of Spearman's rank correlation, -1 to 1; 0 for a member whose predictions are all equal.
+
+    Arrays are (N,). Members with fewer than FEWEST_TARGETS ratings, or only equal ones, are left out.
+    """
     rows = pl.DataFrame({"member": member, "predicted": predicted, "truth": truth})
-    each = (
+    by_member = (
         rows.group_by("member", maintain_order=True)
         .agg(
             pl.len().alias("targets"),
@@ -116,15 +121,15 @@ def rank_correlation(member: NDArray[np.int64], predicted: Array, truth: Array) 
             pl.when(pl.col("different_predictions") > 1).then(pl.col("correlation")).otherwise(0.0).alias("correlation")
         )
     )
-    mean = each.sort("member")["correlation"].mean()
+    mean = by_member.sort("member")["correlation"].mean()
     return float(mean) if isinstance(mean, float) else 0.0
 
 
 def ranking_gain(member: NDArray[np.int64], predicted: Array, truth: Array, low: float) -> float:
     """Mean over members of the normalized discounted cumulative gain of their first RANKED movies, 0 to 1.
 
-    A movie's gain is its rating less the lowest that can be given (Järvelin and Kekäläinen, TOIS 2002); members with
-    few or all-alike targets are left out, equal predictions stay in order of movie.
+    A movie's gain is its rating less `low`, the lowest of the scale (Järvelin and Kekäläinen, TOIS 2002). Members with
+    fewer than FEWEST_TARGETS ratings, or only equal ones, are left out; ties stay in order of rows. Arrays are (N,).
     """
     _, place = np.unique(member, return_inverse=True)
     people = int(place.max(initial=-1)) + 1
@@ -132,12 +137,12 @@ def ranking_gain(member: NDArray[np.int64], predicted: Array, truth: Array, low:
     highest, lowest = np.full(people, -np.inf), np.full(people, np.inf)
     np.maximum.at(highest, place, truth)
     np.minimum.at(lowest, place, truth)
-    told = (np.bincount(place, minlength=people) >= FEWEST_TARGETS) & (highest > lowest)
-    return float(np.mean(ours[told] / best[told])) if told.any() else 0.0
+    ranked = (np.bincount(place, minlength=people) >= FEWEST_TARGETS) & (highest > lowest)
+    return float(np.mean(ours[ranked] / best[ranked])) if ranked.any() else 0.0
 
 
 def _discounted(place: NDArray[np.int64], score: Array, gain: Array, people: int) -> Array:
-    """(people,) sum of the gains of each one's RANKED rows of highest score, discounted by their rank."""
+    """(people,) discounted cumulative gain of each member's RANKED rows of highest score."""
     order = np.lexsort((-score, place))
     first = np.searchsorted(place[order], np.arange(people))
     rank = np.arange(len(order)) - first[place[order]]
@@ -147,7 +152,7 @@ def _discounted(place: NDArray[np.int64], score: Array, gain: Array, people: int
 
 
 def area_under_curve(label: NDArray[np.bool_], score: Array) -> float:
-    """Chance that a positive's score is above a negative's; half where there are only positives or negatives."""
+    """Area under the ROC curve: the chance that a positive scores above a negative; 0.5 where either is missing."""
     positives = int(label.sum())
     negatives = len(label) - positives
     if not positives or not negatives:
@@ -164,18 +169,18 @@ def calibration_error(label: NDArray[np.bool_], probability: Array) -> float:
 
 
 def fixed_interval(predicted: Array, truth: Array, low: float, high: float) -> tuple[Array, Array]:
-    """Intervals (N,) that reach as far to both sides of every prediction as to hold 90 % of the ratings."""
+    """Ends (N,) of intervals of one width about the predictions that hold 90 % of these ratings, within the scale."""
     reach = float(np.quantile(np.abs(truth - predicted), COVERAGE)) if len(truth) else 0.0
     return np.clip(predicted - reach, low, high), np.clip(predicted + reach, low, high)
 
 
 def coverage(lower: Array, upper: Array, truth: Array) -> float:
-    """Share of ratings within their interval."""
+    """Share of ratings within their interval, ends included."""
     return float(np.mean((truth >= lower) & (truth <= upper)))
 
 
 def mean_width(lower: Array, upper: Array, steps: Array) -> float:
-    """Mean width of intervals after their ends are moved inward to the nearest of the ratings that exist."""
+    """Mean width of intervals whose ends are moved inward to the nearest of the distinct ratings `steps`, ascending."""
     if len(steps) > STEPS_AT_MOST:
         return float(np.mean(upper - lower))
     first = steps[np.minimum(np.searchsorted(steps, lower - 1e-9), len(steps) - 1)]

@@ -1,4 +1,4 @@
-"""Searches settings of a fit by how well held-out raters are predicted, with Optuna."""
+"""Searches the settings of a fit with Optuna, by the out-of-fold error."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,22 +28,22 @@ SEARCHED: dict[str, tuple[float, float]] = {
     "trees.leaf_rows": (20, 5000),
     "trees.ridge": (1, 1000),
 }
-"""What is searched, and within which ends, all on a logarithmic scale. What only buys accuracy for time (landmarks,
-folds) stays as it is, and no forest gets larger than the service can answer with."""
+"""Settings that are searched, with the ends of their ranges, all on a logarithmic scale. Those that only trade time for
+accuracy (landmarks, folds) are left out, and no forest gets too large to serve."""
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """What a search found."""
+class SearchResult:
+    """The outcome of a search."""
 
     settings: FitSettings
-    """The best of all that were tried; those that the search began with are among them."""
+    """The best of all trials, among them those that the search began with."""
     error: float
-    """Its error: RMSE on held-out raters, in the mean of all kinds of evidence about members."""
+    """Their `out_of_fold_error`."""
     first_error: float
-    """That of the settings that it began with."""
+    """The error of the settings that the search began with."""
     trials: int
-    """How many were tried."""
+    """Number of trials."""
 
 
 def tune(
@@ -53,12 +53,11 @@ def tune(
     seconds: float | None,
     seed: int,
     workers: int,
-    told: Callable[[str], None],
-) -> Tuned:
-    """Search until so many trials or seconds are over, whichever comes first; the same trials for the same seed.
+    report: Callable[[str], None],
+) -> SearchResult:
+    """Search for `trials` trials or `seconds`, whichever ends first; the same seed gives the same trials.
 
-    The first trial is what the search begins with, and is always made. Nothing but the raters of `data` judges: every
-    prediction is out of fold, by member.
+    The first trial, of the settings `begin`, is always finished. `report` gets a line for each trial.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sampler = optuna.samplers.TPESampler(seed=seed, multivariate=False)
@@ -66,10 +65,10 @@ def tune(
     study.enqueue_trial({place: value_at(begin, place) for place in SEARCHED}, skip_if_exists=False)
 
     def objective(trial: optuna.Trial) -> float:
-        settings = suggested(trial, begin) if trial.number else begin
-        error = error_of(data, settings, seed, workers)
-        best = min([error, *(one.value for one in study.get_trials(deepcopy=False) if one.value is not None)])
-        told(f"trial {trial.number + 1}: {error:.5f}, best {best:.5f}")
+        settings = suggested_settings(trial, begin) if trial.number else begin
+        error = out_of_fold_error(data, settings, seed, workers)
+        best = min([error, *(other.value for other in study.get_trials(deepcopy=False) if other.value is not None)])
+        report(f"trial {trial.number + 1}: {error:.5f}, best {best:.5f}")
         trial.set_user_attr("settings", _as_plain(settings))
         return error
 
@@ -83,11 +82,11 @@ def tune(
     settings = begin
     for place, value in best.user_attrs["settings"].items():
         settings = with_value(settings, place, value)
-    return Tuned(settings, float(best.value or 0.0), float(finished[0].value or 0.0), len(finished))
+    return SearchResult(settings, float(best.value or 0.0), float(finished[0].value or 0.0), len(finished))
 
 
-def suggested(trial: optuna.Trial, begin: FitSettings) -> FitSettings:
-    """The settings of one trial."""
+def suggested_settings(trial: optuna.Trial, begin: FitSettings) -> FitSettings:
+    """The settings that Optuna suggests for a trial; what isn't searched is as in `begin`."""
     settings = begin
     for place, (low, high) in SEARCHED.items():
         if isinstance(value_at(begin, place), int):
@@ -98,13 +97,13 @@ def suggested(trial: optuna.Trial, begin: FitSettings) -> FitSettings:
     return settings
 
 
-def error_of(data: Dataset, settings: FitSettings, seed: int, workers: int) -> float:
-    """RMSE on held-out raters, in the mean of all kinds of evidence about members; of rated movies."""
+def out_of_fold_error(data: Dataset, settings: FitSettings, seed: int, workers: int) -> float:
+    """RMSE of a fit's out-of-fold predictions of rated movies, the mean over the kinds of evidence about members."""
     fit = fit_model(data, seed, settings, workers, lambda _: None)
     scale = data.schema.scale
     errors = [
-        rmse(np.clip(judged.rating, scale.low, scale.high), judged.rows.rating)
-        for (member, movie), judged in fit.predictions.items()
+        rmse(np.clip(predictions.rating, scale.low, scale.high), predictions.rows.rating)
+        for (member, movie), predictions in fit.predictions.items()
         if movie is MovieEvidence.RATED and member is not MemberEvidence.NOTHING
     ]
     return float(np.mean(errors))

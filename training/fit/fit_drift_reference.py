@@ -10,7 +10,7 @@ from features.schema import Attribute
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import FAR, Calibration
 from model.prediction.drift_reference import (
-    TOLD,
+    PREDICTION_QUANTITIES,
     AttributeShares,
     Binning,
     PlayShares,
@@ -70,7 +70,7 @@ def _prediction_shares(
 ) -> dict[str, PredictionShares]:
     """Histograms of ratings, interval widths and extrapolation, for each kind of member evidence."""
     scale = data.schema.scale
-    values_of: dict[str, dict[str, Array]] = {name: {} for name in TOLD}
+    values_of: dict[str, dict[str, Array]] = {name: {} for name in PREDICTION_QUANTITIES}
     for (member, movie), rows in held_out.items():
         if movie is MovieEvidence.RATED and len(rows.rating):
             evidence = np.full(len(rows.rating), int(movie))

@@ -1,4 +1,4 @@
-"""The inputs from which a member's taste is predicted: what it plays and what is known of it."""
+"""The inputs of the regression to members' factors: plays and attributes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ PRIOR_EMBEDDING = 20.0
 
 @dataclass(frozen=True)
 class MovieColumns:
-    """What a play of each of M movies adds to the inputs of its member."""
+    """Columns of M movies that are summed over a member's plays."""
 
     names: tuple[str, ...]
     """(C,) names of the columns."""
@@ -29,18 +29,18 @@ class MovieColumns:
     embedding: NDArray[np.float32]
     """(M, E) place of the movie in the space of plays, times its weight: right singular vectors of the plays."""
     squared_weight: NDArray[np.float32]
-    """(M,) the squared weight: rarely played movies say more."""
+    """(M,) the squared weight, larger for rarely played movies."""
     taste: NDArray[np.float32]
-    """(M, k) what the factorization says of the movie."""
+    """(M, k) taste factors of the movies."""
 
     @cached_property
     def _summed(self) -> NDArray[np.float32]:
-        """(M, C + k + E + 1) all that is summed over plays, side by side, so that one look-up takes it all."""
+        """(M, C + k + E + 1) all columns that are summed over plays, side by side for a single look-up."""
         parts = (self.columns, self.taste, self.embedding, self.squared_weight[:, None])
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def of_plays(self, members: Sequence[MemberFacts]) -> NDArray[np.float64]:
-        """(N, F + k + E) inputs from the plays of N members, of each the same in whatever company."""
+        """(N, F + k + E) inputs from the plays of N members, the same for a member whatever the others are."""
         sums = np.empty((len(members), self._summed.shape[1]))
         for member, total in zip(members, sums, strict=True):
             np.add.reduce(self._summed.take(member.movies, axis=0), axis=0, dtype=np.float64, out=total)

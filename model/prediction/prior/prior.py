@@ -53,19 +53,19 @@ class Description:
 
 @dataclass(frozen=True)
 class Taste:
-    """What is predicted of N members of one kind of evidence: k numbers of taste, and generosity."""
+    """Predicted factors of N members of one kind of evidence: k of taste, and generosity."""
 
     factors: NDArray[np.float64]
     """(N, k + 1) taste, then generosity in rating points."""
     evidence: MemberEvidence
     """What it was predicted from."""
     bins: NDArray[np.int64]
-    """(N,) the number of the bin of PLAY_BINS that the plays are in; 0 without plays."""
+    """(N,) bin of PLAY_BINS for the number of plays; 0 without plays."""
     distance: NDArray[np.float64]
-    """(N,) how far the member's inputs lie from the nearest of the raters that stand for all; 0 with nothing known."""
+    """(N,) distance of the member's inputs from the nearest landmark of the regression; 0 with nothing known."""
 
     def repeat(self, counts: NDArray[np.int64]) -> "Taste":
-        """So many rows of each of the members."""
+        """Repeat the row of each member by its (N,) count."""
         return Taste(
             self.factors.repeat(counts, axis=0), self.evidence, self.bins.repeat(counts), self.distance.repeat(counts)
         )
@@ -78,7 +78,7 @@ class Prior:
     mean: float
     """Mean of all ratings."""
     columns: MovieColumns
-    """What plays of the movies add to a member's inputs."""
+    """Columns of the movies that are summed over a member's plays."""
     movies: NDArray[np.float64]
     """(M, K) taste and quality of each movie; from the description where nobody rated it."""
     description: Description
@@ -86,26 +86,26 @@ class Prior:
     average_member: NDArray[np.float64]
     """(K,) factors of a member of whom nothing is known."""
     heads: Mapping[MemberEvidence, KernelRegression]
-    """From inputs to factors for each kind of evidence but nothing; a kind that the data never shows is missing."""
-    followed: Mapping[MemberEvidence, NDArray[np.float64]]
-    """(bins,) for each kind of evidence with plays: how far, 0 to 1, its regression is followed at each number of plays
-    (PLAY_BINS); else what is said without plays counts. Few plays can tell less than they seem to."""
+    """The regression from inputs to factors for each kind of evidence with training data, but NOTHING."""
+    shrinkage: Mapping[MemberEvidence, NDArray[np.float64]]
+    """(bins,) for each kind of evidence with plays, the shrinkage weight, 0 to 1, of its regression at each number of
+    plays (PLAY_BINS); the rest is the prediction without plays, since few plays say less than the regression takes."""
     spread: Mapping[MemberEvidence, NDArray[np.float64]]
-    """(K, K) for each kind of evidence: covariance of members' factors about what is predicted of them."""
+    """(K, K) covariance of the errors of members' predicted factors, for each kind of evidence."""
     movie_variance: NDArray[np.float64]
-    """(M,) variance of a typical member's rating that comes from not knowing the movie's factors well."""
+    """(M,) variance of a typical member's rating due to the uncertainty of the movie's factors."""
     unrated_variance: Mapping[MovieEvidence, float]
-    """The same for movies that are only described, or unknown."""
+    """The same for movies that are only described, and for unknown ones."""
     noise: float
-    """Variance of a rating about what the true factors say."""
+    """Variance of a rating about the one that the true factors give."""
 
     @cached_property
     def _kinds(self) -> list[MemberEvidence]:
-        """Kinds of evidence that there is a regression for, most evidence first."""
+        """Kinds of evidence with a regression, most evidence first."""
         return sorted(self.heads, reverse=True)
 
     def usable_evidence(self, member: MemberFacts) -> MemberEvidence:
-        """The most evidence that a member's facts amount to, of the kinds that the data has shown."""
+        """The kind of evidence with a regression that uses most of a member's facts."""
         attributes, plays = bool(np.isfinite(member.attributes).any()), len(member.movies) > 0
         for kind in self._kinds:
             if (attributes or not kind.has_attributes) and (plays or not kind.has_plays):
@@ -117,7 +117,7 @@ class Prior:
     ) -> tuple[Taste, NDArray[np.float64] | None]:
         """The predicted factors of N members of that usable evidence, and (N, I) inputs from plays, None without plays.
 
-        Each member's are bit by bit the same in whatever company. `code` encodes member attributes.
+        They are bit by bit the same for a member whatever the other members are. `code` encodes member attributes.
         """
         if evidence is MemberEvidence.NOTHING:
             average = self.average_member[None].repeat(len(members), axis=0)
@@ -126,14 +126,14 @@ class Prior:
         parts = [] if inputs is None else [inputs]
         if evidence.has_attributes:
             parts.append(code(np.stack([member.attributes for member in members])).astype(np.float64))
-        factors, distance = self.heads[evidence].predict_apart(np.concatenate(parts, axis=1))
+        factors, distance = self.heads[evidence].predict_by_row(np.concatenate(parts, axis=1))
         bins = np.zeros(len(members), np.int64)
         if evidence.has_plays:
             bins = bins_of(np.array([len(member.movies) for member in members]))
-            share = self.followed[evidence][bins]
+            share = self.shrinkage[evidence][bins]
             partly = np.flatnonzero(share < 1)
             if len(partly):
-                part, bare = share[partly][:, None], self._apart_without_plays(evidence, parts[-1][partly])
+                part, bare = share[partly][:, None], self._without_plays_by_row(evidence, parts[-1][partly])
                 factors[partly] = part * factors[partly] + (1 - part) * bare
         return Taste(factors, evidence, bins, distance), inputs
 
@@ -144,26 +144,26 @@ class Prior:
         attributes: NDArray[np.float64],
         plays: NDArray[np.int64],
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(N, K) factors and (N,) distances of members of one evidence, not nothing, as `taste_of` gives them.
+        """(N, K) factors and (N,) distances of members of one kind of evidence other than NOTHING.
 
-        From (N, I) inputs from so many (N,) plays and (N, W) encoded attributes.
+        `inputs` is (N, I), from (N,) numbers of `plays`; `attributes` is (N, W), encoded.
         """
         known = [inputs] * evidence.has_plays + [attributes] * evidence.has_attributes
         factors, distance = self.heads[evidence].predict(np.concatenate(known, axis=1))
         if evidence.has_plays:
-            share = self.followed[evidence][bins_of(plays)][:, None]
+            share = self.shrinkage[evidence][bins_of(plays)][:, None]
             factors = share * factors + (1 - share) * self.without_plays(evidence, attributes)
         return factors, distance
 
     def without_plays(self, evidence: MemberEvidence, attributes: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N, K) factors, or (K,), that (N, W) encoded attributes tell, as far as they are part of the evidence."""
+        """(N, K) factors from (N, W) encoded attributes, or (K,) of the average member without such evidence."""
         if evidence.has_attributes and MemberEvidence.ATTRIBUTES in self.heads:
             return self.heads[MemberEvidence.ATTRIBUTES].predict(attributes)[0]
         return self.average_member
 
-    def _apart_without_plays(self, evidence: MemberEvidence, attributes: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _without_plays_by_row(self, evidence: MemberEvidence, attributes: NDArray[np.float64]) -> NDArray[np.float64]:
         if evidence.has_attributes and MemberEvidence.ATTRIBUTES in self.heads:
-            return self.heads[MemberEvidence.ATTRIBUTES].predict_apart(attributes)[0]
+            return self.heads[MemberEvidence.ATTRIBUTES].predict_by_row(attributes)[0]
         return self.average_member
 
     def deviation(
@@ -183,9 +183,9 @@ def prior_numbers(
     offset: NDArray[np.float64],
     deviation: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """(N, 4) the prior as trees see it: rating less mean, its taste part, generosity, standard deviation.
+    """(N, 4) features of the prior for the trees: rating less mean, its taste part, generosity, standard deviation.
 
-    `factors` is (N, K) or (K,), `movies` (N, K), `offset` (N,) what is added to the prior's rating.
+    `factors` is (N, K) or (K,), `movies` (N, K), `offset` (N,) is added to the prior's rating.
     """
     numbers = np.empty((len(movies), 4))
     numbers[:, 1] = taste = taste_part(factors, movies)
@@ -201,7 +201,7 @@ def rating_of(factors: NDArray[np.float64], movies: NDArray[np.float64]) -> NDAr
 
 
 def taste_part(factors: NDArray[np.float64], movies: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) how well the movies' taste fits that of the members, in rating points."""
+    """(N,) dot products of the taste of movies and members, in rating points."""
     size = movies.shape[-1] - 1
     fit: NDArray[np.float64] = (movies[..., :size] * factors[..., :size]).sum(axis=-1)
     return fit

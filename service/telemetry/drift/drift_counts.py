@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
 from model.facts.facts import MemberFacts
-from model.prediction.drift_reference import BEYOND_FAR, TOLD, in_bins, kind_name, told
+from model.prediction.drift_reference import (
+    BEYOND_FAR,
+    PREDICTION_QUANTITIES,
+    in_bins,
+    kind_name,
+    prediction_quantities,
+)
 from model.prediction.model import Model
 from model.prediction.predictions import Predictions
 from service.telemetry.backlog import Backlog
@@ -105,8 +111,10 @@ class _Histograms:
     def _add_predictions(self, predictions: Sequence[Predictions]) -> None:
         scale, reference = self.model.schema.scale, self.model.reference.predictions
         for evidence in {member.member_evidence for member in predictions}:
-            values = told([member for member in predictions if member.member_evidence is evidence], scale)
-            for name in TOLD:
+            values = prediction_quantities(
+                [member for member in predictions if member.member_evidence is evidence], scale
+            )
+            for name in PREDICTION_QUANTITIES:
                 histograms = self._predictions[name]
                 if kind_name(evidence) in histograms:
                     histograms[kind_name(evidence)] += in_bins(values[name], reference[name].edges)

@@ -31,7 +31,7 @@ def test_a_number_that_is_none_is_unknown(value):
 
 
 @pytest.mark.parametrize(("attribute", "value"), [(AGE, "31"), (AGE, True), (COLOUR, 1.0)])
-def test_a_value_of_the_wrong_kind_is_refused_without_being_told(attribute, value):
+def test_a_value_of_the_wrong_kind_is_refused_and_not_repeated(attribute, value):
     with pytest.raises(WrongKind) as raised:
         encode_attribute(attribute, value)
     assert attribute.name in str(raised.value)

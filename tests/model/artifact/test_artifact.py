@@ -14,11 +14,14 @@ import pytest
 
 from model.artifact.artifact import PIECES, load_model
 from model.errors import ArtifactError
+from model.facts.facts import MemberFacts
 from model.facts.member_table import FILES
 from model.files.checked_array import piece_hashes
 from model.files.manifest import FORMAT, read_manifest
 from model.files.npz import arrays_from_bytes, arrays_to_bytes
 from model.files.plain_files import VERSION_DIGITS
+from model.prediction.model import Model
+from model.prediction.predictions import ARRAYS
 
 ROOT = Path(__file__).parents[3]
 CORE = (
@@ -108,10 +111,10 @@ def test_a_changed_manifest_is_of_another_version(folder):
     assert refusal(folder) == "manifest.json isn't that of the version that its folder is named for"
 
 
-def test_another_format_is_told_with_its_number(folder):
-    told = refusal(sealed(folder, format=FORMAT + 1))
-    assert f"format {FORMAT + 1}" in told
-    assert f"format {FORMAT}" in told
+def test_another_format_is_named_with_its_number(folder):
+    message = refusal(sealed(folder, format=FORMAT + 1))
+    assert f"format {FORMAT + 1}" in message
+    assert f"format {FORMAT}" in message
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
@@ -149,12 +152,12 @@ def test_members_whose_plays_can_not_be_are_unknown_and_the_others_are_served(fo
     place = row + 1 if change == "division" else starts[row + 1] - 1
     array[place] = {"beyond": 10_000, "below": -5, "twice": array[place - 1], "division": starts[-1] + 1}[change]
     np.save(path, array)
-    members, told = load_model(sealed(folder)).members, []
-    members.damage.listener = told.append
+    members, messages = load_model(sealed(folder)).members, []
+    members.damage.listener = messages.append
     everyone = {*small.tables.plays["member_id"], *small.tables.members["member_id"]}
     lost = [member_id for member_id in everyone if members.find(member_id) is None]
-    assert 1 <= len(lost) == len(told) <= 2
-    assert all(f"members/{name}.npy" in text for text in told)
+    assert 1 <= len(lost) == len(messages) <= 2
+    assert all(f"members/{name}.npy" in text for text in messages)
     assert len(list(members.spread(len(members)))) == len(members) - len(lost)
 
 
@@ -163,7 +166,7 @@ def test_trees_for_other_features_are_refused(folder):
     rows = lightgbm.Dataset(random.normal(size=(100, 3)), random.normal(size=100))
     forest = lightgbm.train({"objective": "regression", "verbosity": -1, "min_data_in_leaf": 5}, rows, 1)
     (folder / "trees.txt").write_text(forest.model_to_string())
-    assert refusal(sealed(folder)) == "trees.txt can't be read as a model's: max_feature_idx isn't that of the model"
+    assert "trees.txt isn't a forest on" in refusal(sealed(folder))
 
 
 def test_another_order_of_features_is_refused(folder):
@@ -222,19 +225,11 @@ def test_a_number_that_can_not_be_is_refused(folder, name):
     refusal(sealed(folder))
 
 
-@pytest.mark.parametrize("shares", [[0.5], [0.5, float("inf"), 0.5], [-1, 1, 1]])
-def test_shares_of_an_attribute_that_can_not_be_are_refused(folder, shares):
-    schema = json.loads((folder / "schema.json").read_text())
-    gender = next(one for one in schema["member_attributes"] if one["name"] == "gender")
-    assert len(gender["shares"]) == 3
-    gender["shares"] = shares
-    (folder / "schema.json").write_text(json.dumps(schema))
-    assert "schema.json" in refusal(sealed(folder))
-
-
 @pytest.mark.parametrize("file", ["prior.npz", "pairs.npz", "catalogue.npz", "calibration.npz"])
 @pytest.mark.parametrize("harm", ["inf", "row", "column", "gone"])
-def test_every_array_is_checked(folder, file, harm):
+def test_every_array_is_refused_or_predicts_the_same(folder, small, file, harm):
+    """An array that is too long does no harm where nothing looks for its end."""
+    sound = predictions(small.model)
     whole = arrays_from_bytes((folder / file).read_bytes())
     for name, array in whole.items():
         changed = array.copy()
@@ -251,7 +246,18 @@ def test_every_array_is_checked(folder, file, harm):
             continue
         (folder / file).write_bytes(arrays_to_bytes(arrays))
         folder = sealed(folder)
-        assert refusal(folder), (file, name)
+        try:
+            assert predictions(load_model(folder)) == sound, (file, name)
+        except ArtifactError:
+            continue
+        assert harm in ("row", "column"), (file, name)
+
+
+def predictions(model: Model) -> list[bytes]:
+    """Every number that a model predicts of all movies for some members."""
+    members = [MemberFacts.nothing(model.schema), *model.members.spread(5)]
+    movies = [*range(len(model.catalogue)), None]
+    return [getattr(model.predict(member, movies), name).tobytes() for member in members for name in ARRAYS]
 
 
 def test_a_model_that_was_copied_elsewhere_answers_the_same(folder, small):

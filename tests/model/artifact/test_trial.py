@@ -22,8 +22,8 @@ def trials():
         return made[-1]
 
     yield make
-    for one in made:
-        one.close()
+    for trials in made:
+        trials.close()
 
 
 @pytest.fixture
@@ -44,16 +44,16 @@ def children():
 
 def test_a_sound_version_passes_each_time_in_a_process_of_its_own(trials, folder):
     before = children()
-    one = trials()
-    one.prepare()
+    tries = trials()
+    tries.prepare()
     [waiting] = set(children()) - set(before)
-    one.try_version(folder)
+    tries.try_version(folder)
     assert waiting not in children()
-    one.try_version(folder)
+    tries.try_version(folder)
     assert set(children()) == set(before)
 
 
-def test_what_the_process_finds_is_told_with_its_reason(trials, folder):
+def test_a_refusal_by_the_process_has_its_reason(trials, folder):
     (folder / "prior.npz").write_bytes(b"")
     error = refusal(trials(), folder)
     assert error.reason == "damaged"
@@ -61,31 +61,31 @@ def test_what_the_process_finds_is_told_with_its_reason(trials, folder):
 
 
 def test_a_process_that_dies_is_a_refusal_and_the_next_is_another(trials, folder):
-    one = trials()
-    one.prepare()
-    process = one._waiting
+    tries = trials()
+    tries.prepare()
+    process = tries._waiting
     process.send_signal(signal.SIGSTOP)
     threading.Timer(0.5, process.kill).start()
-    error = refusal(one, folder)
+    error = refusal(tries, folder)
     assert error.reason == "trial"
     assert "-9" in str(error)
-    one.try_version(folder)
+    tries.try_version(folder)
 
 
 def test_a_process_that_somebody_ended_while_it_waited_is_replaced(trials, folder):
-    one = trials()
-    one.prepare()
-    one._waiting.kill()
-    one._waiting.wait()
-    one.try_version(folder)
+    tries = trials()
+    tries.prepare()
+    tries._waiting.kill()
+    tries._waiting.wait()
+    tries.try_version(folder)
 
 
 def test_a_process_that_hangs_is_ended(trials, folder):
-    one = trials(seconds=0.5)
-    one.prepare()
-    one._waiting.send_signal(signal.SIGSTOP)
+    tries = trials(seconds=0.5)
+    tries.prepare()
+    tries._waiting.send_signal(signal.SIGSTOP)
     began = time.monotonic()
-    error = refusal(one, folder)
+    error = refusal(tries, folder)
     assert error.reason == "trial"
     assert "more than 0.5 seconds" in str(error)
     assert time.monotonic() - began < 20
@@ -98,17 +98,17 @@ def test_a_version_that_needs_too_much_memory_is_refused(trials, folder):
 
 def test_closing_ends_what_waits_and_what_runs(trials, folder):
     before = children()
-    one = trials()
-    one.prepare()
-    process = one._waiting
+    tries = trials()
+    tries.prepare()
+    process = tries._waiting
     process.send_signal(signal.SIGSTOP)
-    found = []
-    thread = threading.Thread(target=lambda: found.append(refusal(one, folder)))
+    refusals = []
+    thread = threading.Thread(target=lambda: refusals.append(refusal(tries, folder)))
     thread.start()
-    while one._waiting is not None:
+    while tries._waiting is not None:
         time.sleep(0.01)
-    one.prepare()
-    one.close()
+    tries.prepare()
+    tries.close()
     thread.join(20)
-    assert [error.reason for error in found] == ["trial"]
+    assert [error.reason for error in refusals] == ["trial"]
     assert set(children()) == set(before)

@@ -53,10 +53,10 @@ def test_plays_given_at_once_or_one_after_the_other_are_the_same_facts(first, se
 
 @given(plays, st.integers(0, 5))
 def test_without_a_movie_the_facts_are_those_of_the_other_plays(given_plays, movie):
-    found = NOTHING.with_plays(given_plays, SCHEMA).without(movie)
+    others_alone = NOTHING.with_plays(given_plays, SCHEMA).without(movie)
     others = NOTHING.with_plays([play for play in given_plays if play.movie != movie], SCHEMA)
     for name in ("movies", "completion", "age_days"):
-        assert np.array_equal(getattr(found, name), getattr(others, name), equal_nan=name != "movies")
+        assert np.array_equal(getattr(others_alone, name), getattr(others, name), equal_nan=name != "movies")
 
 
 def test_attributes_replace_only_what_they_name():

@@ -9,7 +9,7 @@ from model.facts.facts import SECONDS_PER_DAY
 from model.facts.member_table import MemberTable, key_of
 
 
-def test_every_member_of_any_table_is_found_with_its_facts(small):
+def test_every_member_of_any_table_has_its_facts(small):
     model, tables = small.model, small.tables
     plays = {key: rows for (key,), rows in tables.plays.group_by("member_id")}
     rows = {row["member_id"]: row for row in tables.members.iter_rows(named=True)}
@@ -30,11 +30,11 @@ def test_every_member_of_any_table_is_found_with_its_facts(small):
 
 
 @pytest.mark.parametrize("member_id", ["", "nobody", "member-1 ", "\0", "名前"])
-def test_an_id_that_no_table_holds_is_not_found(small, member_id):
+def test_an_id_that_no_table_holds_has_no_facts(small, member_id):
     assert small.model.members.find(member_id) is None
 
 
-def test_members_whose_hashes_begin_alike_are_told_apart():
+def test_members_whose_hashes_begin_alike_are_distinguished():
     first, second = key_of("someone")
     keys = np.array([[first, second - 1], [first, second], [first, second + 1]], np.uint64)
     table = MemberTable(
@@ -48,7 +48,7 @@ def test_members_whose_hashes_begin_alike_are_told_apart():
     assert table.find("someone else") is None
 
 
-def test_facts_that_were_found_can_be_changed_without_changing_the_table(small):
+def test_facts_can_be_changed_without_changing_the_table(small):
     member_id = small.tables.plays.filter(pl.col("completion").is_not_null())["member_id"][0]
     before = small.model.members.find(member_id)
     before.completion[:] = 0

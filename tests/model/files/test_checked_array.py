@@ -80,19 +80,19 @@ def test_a_flipped_bit_makes_members_unknown_and_nobody_wrong(large, tmp_path, n
     for place in range(PIECE + 100, len(content), 4 * PIECE):
         content[place] ^= 4
     changed.write_bytes(content)
-    table, told = artifact.open_members(tmp_path, manifest), []
-    table.damage.listener = told.append
-    found = {member_id: table.find(member_id) for member_id in known}
-    lost = [member_id for member_id, facts in found.items() if facts is None]
+    table, messages = artifact.open_members(tmp_path, manifest), []
+    table.damage.listener = messages.append
+    facts_of = {member_id: table.find(member_id) for member_id in known}
+    lost = [member_id for member_id, facts in facts_of.items() if facts is None]
     assert 0 < len(lost) < len(known)
-    assert told == [f"members/{name}.npy isn't as it was written"] * len(lost)
-    for member_id, facts in found.items():
+    assert messages == [f"members/{name}.npy isn't as it was written"] * len(lost)
+    for member_id, facts in facts_of.items():
         if facts is not None:
             assert facts.attributes.tolist() == [known[member_id], known[member_id] + 0.5]
             assert facts.movies.tolist() == list(range(PLAYS))
 
 
-def test_hashes_that_are_crowded_together_are_found_too():
+def test_hashes_that_are_crowded_together_are_looked_up_too():
     """Interpolation guesses badly; halving goes on where it does."""
     keys = np.zeros((40_000, 2), np.uint64)
     keys[:20_000, 1] = np.arange(20_000)

@@ -29,12 +29,12 @@ def archive(entries, kind=zipfile.ZIP_STORED):
 
 
 def test_what_was_written_is_read():
-    found = arrays_from_bytes(arrays_to_bytes(ARRAYS))
-    assert set(found) == set(ARRAYS)
+    arrays = arrays_from_bytes(arrays_to_bytes(ARRAYS))
+    assert set(arrays) == set(ARRAYS)
     for name, array in ARRAYS.items():
-        assert found[name].dtype == array.dtype
-        assert found[name].shape == array.shape
-        assert (found[name] == array).all()
+        assert arrays[name].dtype == array.dtype
+        assert arrays[name].shape == array.shape
+        assert (arrays[name] == array).all()
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked():

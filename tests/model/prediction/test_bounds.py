@@ -15,14 +15,14 @@ from model.prediction.trees import highest_corrections
 def members(small) -> list[MemberFacts]:
     """Made-up members of all kinds, known well and hardly."""
     model, random = small.model, np.random.default_rng(8)
-    stored = [model.members.find(one) for one in small.truth["member_id"].unique(maintain_order=True)]
-    known = [one for one in stored if one is not None][:20]
-    found = [MemberFacts.nothing(model.schema), *known, *(one.without_plays() for one in known[:5])]
+    stored = [model.members.find(member_id) for member_id in small.truth["member_id"].unique(maintain_order=True)]
+    known = [member for member in stored if member is not None][:20]
+    made = [MemberFacts.nothing(model.schema), *known, *(member.without_plays() for member in known[:5])]
     for count in (1, 3, 10, 25):
         for _ in range(8):
             plays = [Play(int(movie), random.random()) for movie in random.permutation(len(model.catalogue))[:count]]
-            found.append(found[random.integers(len(known))].without_plays().with_plays(plays, model.schema))
-    return found
+            made.append(made[random.integers(len(known))].without_plays().with_plays(plays, model.schema))
+    return made
 
 
 def test_no_correction_is_above_the_bound_of_its_movie(small, members):

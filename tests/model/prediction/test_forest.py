@@ -10,9 +10,9 @@ from model.prediction.trees import Forest
 
 @pytest.fixture(scope="module")
 def booster(small):
-    found = small.model.trees.booster
-    assert found is not None
-    return found
+    forest = small.model.trees.booster
+    assert forest is not None
+    return forest
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +26,10 @@ def features(booster) -> np.ndarray:
 
 @pytest.mark.parametrize("rows", [0, 1, 20, 300])
 def test_it_says_what_the_booster_says(booster, features, rows):
-    found = Forest(booster).predict(features[:rows])
-    assert len(found) == rows
+    predictions = Forest(booster).predict(features[:rows])
+    assert len(predictions) == rows
     if rows:
-        assert found.tobytes() == np.asarray(booster.predict(features[:rows], num_threads=1)).tobytes()
+        assert predictions.tobytes() == np.asarray(booster.predict(features[:rows], num_threads=1)).tobytes()
 
 
 def test_rows_that_lie_apart_in_memory_are_read_right(booster, features):
@@ -41,7 +41,7 @@ def test_many_threads_may_ask_at_once(booster, features):
     forest = Forest(booster)
     expected = forest.predict(features).tobytes()
     with ThreadPoolExecutor(4) as pool:
-        assert all(found.tobytes() == expected for found in pool.map(forest.predict, [features] * 40))
+        assert all(predictions.tobytes() == expected for predictions in pool.map(forest.predict, [features] * 40))
 
 
 def test_rows_of_another_width_are_refused(booster, features):

@@ -73,7 +73,7 @@ def planted(tmp_path_factory) -> Planted:
 
 
 def with_mood(model: Model, mood: int) -> MemberFacts:
-    place = [one.name for one in model.schema.member_attributes].index("mood")
+    place = [attribute.name for attribute in model.schema.member_attributes].index("mood")
     return MemberFacts.nothing(model.schema).with_attributes({place: float(mood)})
 
 

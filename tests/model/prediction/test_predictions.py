@@ -20,13 +20,13 @@ def model(published):
 @pytest.fixture(scope="module")
 def members(published) -> dict[MemberEvidence, MemberFacts]:
     """One never-rater of each kind of evidence."""
-    model, found = published.model, {MemberEvidence.NOTHING: MemberFacts.nothing(published.model.schema)}
+    model, by_kind = published.model, {MemberEvidence.NOTHING: MemberFacts.nothing(published.model.schema)}
     for member_id in published.truth["member_id"].unique(maintain_order=True):
         facts = model.members.find(member_id)
         if facts is not None:
-            found.setdefault(model.prior.usable_evidence(facts), facts)
-    assert len(found) == 4
-    return found
+            by_kind.setdefault(model.prior.usable_evidence(facts), facts)
+    assert len(by_kind) == 4
+    return by_kind
 
 
 @pytest.fixture(scope="module", params=list(MemberEvidence), ids=lambda kind: kind.name.lower())
@@ -47,8 +47,8 @@ def movies(model, described) -> list:
     return [*range(40), *unrated, described, None, only_year, MovieFacts.of(model.schema, None, ["Horror"], {})]
 
 
-def same(one: Predictions, other: Predictions) -> bool:
-    return all(getattr(one, name).tobytes() == getattr(other, name).tobytes() for name in ARRAYS)
+def same(given: Predictions, other: Predictions) -> bool:
+    return all(getattr(given, name).tobytes() == getattr(other, name).tobytes() for name in ARRAYS)
 
 
 def all_rows(model) -> list[int]:
@@ -56,26 +56,26 @@ def all_rows(model) -> list[int]:
 
 
 def test_every_number_is_finite_and_within_its_bounds(model, member, movies):
-    found, scale = model.predict(member, movies), model.schema.scale
+    predictions, scale = model.predict(member, movies), model.schema.scale
     for name in ARRAYS:
-        assert len(getattr(found, name)) == len(movies)
-        assert np.isfinite(getattr(found, name)).all()
+        assert len(getattr(predictions, name)) == len(movies)
+        assert np.isfinite(getattr(predictions, name)).all()
     for name in ("rating", "lower", "upper", "prior_rating"):
-        assert ((getattr(found, name) >= scale.low) & (getattr(found, name) <= scale.high)).all()
-    assert (found.lower <= found.rating).all()
-    assert (found.rating <= found.upper).all()
+        assert ((getattr(predictions, name) >= scale.low) & (getattr(predictions, name) <= scale.high)).all()
+    assert (predictions.lower <= predictions.rating).all()
+    assert (predictions.rating <= predictions.upper).all()
     for name in ("probability_enjoyed", "extrapolation"):
-        assert ((getattr(found, name) >= 0) & (getattr(found, name) <= 1)).all()
+        assert ((getattr(predictions, name) >= 0) & (getattr(predictions, name) <= 1)).all()
 
 
 def test_each_movie_says_what_is_known_of_it(model, members, described):
     unrated = int(np.flatnonzero(~model.catalogue.rated & model.catalogue.described)[0])
     rated = int(np.flatnonzero(model.catalogue.rated)[0])
-    nothing_said = MovieFacts.of(model.schema, None, ["no such genre"], {})
-    found = model.predict(members[MemberEvidence.PLAYS], [rated, unrated, described, None, nothing_said])
+    nothing_given = MovieFacts.of(model.schema, None, ["no such genre"], {})
+    predictions = model.predict(members[MemberEvidence.PLAYS], [rated, unrated, described, None, nothing_given])
     kinds = [MovieEvidence.RATED, MovieEvidence.DESCRIBED, MovieEvidence.DESCRIBED, *[MovieEvidence.UNKNOWN] * 2]
-    assert found.movie_evidence.tolist() == kinds
-    assert found.rating[3] == found.rating[4]
+    assert predictions.movie_evidence.tolist() == kinds
+    assert predictions.rating[3] == predictions.rating[4]
 
 
 def test_the_evidence_is_that_of_the_member(model, members):
@@ -98,25 +98,27 @@ def test_the_order_of_movies_does_not_matter(model, member, movies):
 def test_asking_from_many_threads_gives_the_same_bits(model, member, movies):
     expected = model.predict(member, movies)
     with ThreadPoolExecutor(4) as pool:
-        assert all(same(expected, found) for found in pool.map(lambda _: model.predict(member, movies), range(12)))
+        assert all(
+            same(expected, predictions) for predictions in pool.map(lambda _: model.predict(member, movies), range(12))
+        )
 
 
 def test_the_order_of_plays_does_not_matter(model):
     random = np.random.default_rng(3)
     plays = [Play(movie, random.random(), 1.6e9 + 1e7 * random.random()) for movie in random.permutation(250)[:30]]
     nothing = MemberFacts.nothing(model.schema)
-    one = nothing.with_plays(plays, model.schema)
+    together = nothing.with_plays(plays, model.schema)
     bit_by_bit = nothing
     for place in random.permutation(len(plays)):
         bit_by_bit = bit_by_bit.with_plays([plays[place]], model.schema)
-    assert same(model.predict(one, all_rows(model)), model.predict(bit_by_bit, all_rows(model)))
+    assert same(model.predict(together, all_rows(model)), model.predict(bit_by_bit, all_rows(model)))
 
 
 def test_the_order_of_attributes_does_not_matter(model, members):
     values = dict(enumerate(members[MemberEvidence.ATTRIBUTES].attributes.tolist()))
     nothing = MemberFacts.nothing(model.schema)
-    one, other = (nothing.with_attributes(given) for given in (values, dict(reversed(values.items()))))
-    assert same(model.predict(one, all_rows(model)), model.predict(other, all_rows(model)))
+    ordered, reverse = (nothing.with_attributes(given) for given in (values, dict(reversed(values.items()))))
+    assert same(model.predict(ordered, all_rows(model)), model.predict(reverse, all_rows(model)))
 
 
 def test_a_played_movie_is_answered_as_if_it_had_not_been_played(model, members):
@@ -124,11 +126,11 @@ def test_a_played_movie_is_answered_as_if_it_had_not_been_played(model, members)
         facts = members[kind]
         assert len(facts.movies) > 5
         asked = [*facts.movies[:5].tolist(), *range(5), None]
-        found = model.predict(facts, asked)
+        predictions = model.predict(facts, asked)
         for place, movie in enumerate(asked):
             without = facts if movie is None else facts.without(movie)
-            one = found.take(np.array([place]))
-            assert same(one, model.predict(without, [movie]))
+            alone = predictions.take(np.array([place]))
+            assert same(alone, model.predict(without, [movie]))
 
 
 def test_the_only_play_of_a_member_leaves_nothing_when_it_is_asked_for(model):
@@ -139,8 +141,8 @@ def test_the_only_play_of_a_member_leaves_nothing_when_it_is_asked_for(model):
 
 def test_more_plays_of_the_same_kind_change_the_prediction(model, members):
     """Else all that is said of plays would be true of a model that looks at none."""
-    found = [model.predict(facts, all_rows(model)).rating for facts in members.values()]
-    assert all(np.abs(found[0] - other).max() > 0.2 for other in found[1:])
+    ratings = [model.predict(facts, all_rows(model)).rating for facts in members.values()]
+    assert all(np.abs(ratings[0] - other).max() > 0.2 for other in ratings[1:])
 
 
 def test_rankings_leave_out_what_was_played_and_equal_predictions(model, member):
@@ -170,12 +172,12 @@ def test_a_ranking_of_some_movies_is_part_of_the_ranking_of_all(model, member):
 def test_the_parts_of_an_explanation_sum_to_the_rating(model, member, movies):
     scale = model.schema.scale
     for movie in movies[::3]:
-        found = model.explain(member, movie)
-        assert [part.group for part in found.parts] == list(GROUPS)
-        assert sum(part.rating for part in found.parts) == pytest.approx(found.rating_before_cut, abs=1e-9)
-        cut = np.clip(found.rating_before_cut, scale.low, scale.high)
-        assert found.predictions.rating[0] == pytest.approx(cut, abs=1e-6)
-        assert same(found.predictions, model.predict(member, [movie]))
+        explanation = model.explain(member, movie)
+        assert [part.group for part in explanation.parts] == list(GROUPS)
+        assert sum(part.rating for part in explanation.parts) == pytest.approx(explanation.rating_before_cut, abs=1e-9)
+        cut = np.clip(explanation.rating_before_cut, scale.low, scale.high)
+        assert explanation.predictions.rating[0] == pytest.approx(cut, abs=1e-6)
+        assert same(explanation.predictions, model.predict(member, [movie]))
 
 
 def test_what_is_not_known_adds_no_part_of_its_own(model, members):
@@ -204,34 +206,34 @@ def test_an_unseen_category_counts_as_other_or_as_not_known(model, members):
     assert same(model.predict(unseen, all_rows(model)), model.predict(unknown, all_rows(model)))
 
 
-def test_a_member_unlike_all_raters_is_told_to_be_one(model, members):
+def test_a_member_unlike_all_raters_is_extrapolated(model, members):
     usual = members[MemberEvidence.ATTRIBUTES_AND_PLAYS]
     everything = np.arange(len(model.catalogue), dtype=np.int32)
     none = np.full(len(everything), np.nan, np.float32)
     strange = MemberFacts(usual.attributes, everything, none, none)
-    found = [model.predict(facts, [None]).extrapolation[0] for facts in (usual, strange)]
-    assert 0 <= found[0] < 0.9
-    assert found[1] > 0.95
+    extrapolations = [model.predict(facts, [None]).extrapolation[0] for facts in (usual, strange)]
+    assert 0 <= extrapolations[0] < 0.9
+    assert extrapolations[1] > 0.95
     assert model.predict(members[MemberEvidence.NOTHING], [0]).extrapolation[0] == 0
 
 
 def test_numbers_out_of_all_bounds_still_give_ratings_of_the_scale(model, members):
     facts = members[MemberEvidence.ATTRIBUTES_AND_PLAYS]
-    ages = [place for place, one in enumerate(model.schema.member_attributes) if one.kind == "numeric"]
+    ages = [place for place, attribute in enumerate(model.schema.member_attributes) if attribute.kind == "numeric"]
     for value in (1e30, -1e30):
-        found = model.predict(facts.with_attributes(dict.fromkeys(ages, value)), all_rows(model))
-        assert np.isfinite(found.rating).all()
-        assert ((found.rating >= 1) & (found.rating <= 5)).all()
+        predictions = model.predict(facts.with_attributes(dict.fromkeys(ages, value)), all_rows(model))
+        assert np.isfinite(predictions.rating).all()
+        assert ((predictions.rating >= 1) & (predictions.rating <= 5)).all()
     far = replace(facts, age_days=np.full(len(facts.movies), 1e9, np.float32))
     assert np.isfinite(model.predict(far, all_rows(model)).rating).all()
     strange = MovieFacts.of(model.schema, 1e9, None, {})
     assert np.isfinite(model.predict(facts, [strange]).rating).all()
 
 
-def test_each_stage_is_told_as_it_ends(model, members):
-    told: list[str] = []
-    model.predict(members[MemberEvidence.PLAYS], [None], told.append)
-    assert told == ["features", "prior", "trees", "interval"]
-    told.clear()
-    model.rank(members[MemberEvidence.PLAYS], finished=told.append)
-    assert told == ["features", "prior", "trees", "interval"]
+def test_each_stage_is_reported_as_it_ends(model, members):
+    stages: list[str] = []
+    model.predict(members[MemberEvidence.PLAYS], [None], stages.append)
+    assert stages == ["features", "prior", "trees", "interval"]
+    stages.clear()
+    model.rank(members[MemberEvidence.PLAYS], finished=stages.append)
+    assert stages == ["features", "prior", "trees", "interval"]

@@ -14,11 +14,11 @@ from model.prediction.predictions import ARRAYS
 def requests(small) -> list[Rows]:
     """Members of every kind of evidence, each with some rated and unrated movies that it hasn't played."""
     model, random = small.model, np.random.default_rng(6)
-    stored = [model.members.find(one) for one in small.truth["member_id"].unique(maintain_order=True)]
-    known = [one for one in stored if one is not None][:20]
+    stored = [model.members.find(member) for member in small.truth["member_id"].unique(maintain_order=True)]
+    known = [member for member in stored if member is not None][:20]
     unknown = np.full(len(model.schema.member_attributes), np.nan, np.float32)
-    members = [MemberFacts.nothing(model.schema), *known, *(one.without_plays() for one in known)]
-    members += [replace(one, attributes=unknown) for one in known]
+    members = [MemberFacts.nothing(model.schema), *known, *(member.without_plays() for member in known)]
+    members += [replace(member, attributes=unknown) for member in known]
     movies = np.arange(len(model.catalogue))
     others = [np.setdiff1d(movies, member.movies) for member in members]
     return [
@@ -31,9 +31,9 @@ def test_every_answer_is_bit_by_bit_the_one_given_alone(small, requests):
     model = small.model
     kinds = {model.prior.usable_evidence(request.member) for request in requests}
     assert len(kinds) == 4
-    found = model.predict_together(requests)
-    assert len(found) == len(requests)
-    for request, together in zip(requests, found, strict=True):
+    results = model.predict_together(requests)
+    assert len(results) == len(requests)
+    for request, together in zip(requests, results, strict=True):
         alone = model.predict(request.member, request.rows.tolist())
         assert together.member_evidence is alone.member_evidence
         for name in ARRAYS:
@@ -42,14 +42,14 @@ def test_every_answer_is_bit_by_bit_the_one_given_alone(small, requests):
 
 def test_it_does_not_matter_who_comes_with_whom(small, requests):
     model = small.model
-    expected = [one.rating.tobytes() for one in model.predict_together(requests)]
+    expected = [results.rating.tobytes() for results in model.predict_together(requests)]
     for count in (1, 2, 7):
         parts = [requests[start : start + count] for start in range(0, len(requests), count)]
-        found = [one.rating.tobytes() for part in parts for one in model.predict_together(part)]
-        assert found == expected
+        ratings = [results.rating.tobytes() for part in parts for results in model.predict_together(part)]
+        assert ratings == expected
 
 
-def test_each_stage_is_told_once_for_all(small, requests):
-    told: list[str] = []
-    small.model.predict_together([requests[0]] * 3, told.append)
-    assert told == ["features", "prior", "trees", "interval"]
+def test_each_stage_is_reported_once_for_all(small, requests):
+    stages: list[str] = []
+    small.model.predict_together([requests[0]] * 3, stages.append)
+    assert stages == ["features", "prior", "trees", "interval"]

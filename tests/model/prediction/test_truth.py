@@ -1,4 +1,4 @@
-"""What is planted in the sample is found: predictions of never-raters follow what they truly feel."""
+"""Predictions of never-raters recover the planted truth of the sample."""
 
 from collections import defaultdict
 from itertools import pairwise
@@ -18,17 +18,17 @@ NUMBERS = ("rating", "lower", "upper", "probability_enjoyed", "prior_rating", "e
 def judged(published) -> pl.DataFrame:
     """The truth with a prediction of each pair, by what the table of members holds, and with the movies' means."""
     model, ratings = published.model, published.tables.ratings
-    found = defaultdict(list)
+    columns = defaultdict(list)
     for (member_id,), rows in published.truth.group_by("member_id", maintain_order=True):
         facts = model.members.find(member_id) or MemberFacts.nothing(model.schema)
         predictions = model.predict(facts, [model.catalogue.row(movie_id) for movie_id in rows["movie_id"]])
         for name in NUMBERS:
-            found[name].append(getattr(predictions, name))
-        found["movie_evidence"].append(predictions.movie_evidence)
-        found["evidence"].append(np.full(len(rows), int(predictions.member_evidence)))
+            columns[name].append(getattr(predictions, name))
+        columns["movie_evidence"].append(predictions.movie_evidence)
+        columns["evidence"].append(np.full(len(rows), int(predictions.member_evidence)))
     mean = ratings["rating"].mean()
     means = ratings.group_by("movie_id").agg(movie_mean=(pl.col("rating").sum() + 5 * mean) / (pl.len() + 5))
-    rows = published.truth.with_columns(**{name: pl.Series(np.concatenate(parts)) for name, parts in found.items()})
+    rows = published.truth.with_columns(**{name: pl.Series(np.concatenate(parts)) for name, parts in columns.items()})
     rows = rows.join(means, on="movie_id", how="left", maintain_order="left")
     return rows.with_columns(pl.col("movie_mean").fill_null(mean))
 
@@ -64,11 +64,11 @@ def test_each_kind_of_evidence_is_worth_something(judged, evidence, gain):
 
 def test_more_evidence_gives_better_predictions(judged):
     kinds = (MemberEvidence.NOTHING, MemberEvidence.ATTRIBUTES, MemberEvidence.ATTRIBUTES_AND_PLAYS)
-    found = [correlation(judged.filter(pl.col("evidence") == int(kind)), "rating") for kind in kinds]
-    assert found == sorted(found)
+    correlations = [correlation(judged.filter(pl.col("evidence") == int(kind)), "rating") for kind in kinds]
+    assert correlations == sorted(correlations)
 
 
-def test_movies_that_nobody_rated_are_told_from_their_description(judged):
+def test_movies_that_nobody_rated_are_predicted_from_their_description(judged):
     """Better than the mean of all ratings, which is all that movie means have to say of them."""
     rows = judged.filter(pl.col("movie_evidence") == int(MovieEvidence.DESCRIBED))
     assert len(rows) >= 300
@@ -107,7 +107,7 @@ PLAYS_KNOWN = (0, 1, 3, 10, 30, None)
 def by_plays(published) -> dict[int | None, dict[str, float]]:
     """Error and width of predictions of the same movies that never-raters chose, with so many of their plays known."""
     model, random = published.model, np.random.default_rng(5)
-    found: dict[int | None, list[np.ndarray]] = defaultdict(list)
+    errors_and_widths: dict[int | None, list[np.ndarray]] = defaultdict(list)
     for (member_id,), rows in published.truth.filter("played").group_by("member_id", maintain_order=True):
         facts = model.members.find(member_id)
         if facts is None or len(facts.movies) < 40:
@@ -117,9 +117,11 @@ def by_plays(published) -> dict[int | None, dict[str, float]]:
         for known in PLAYS_KNOWN:
             some = np.sort(order[:known])
             shown = MemberFacts(facts.attributes, facts.movies[some], facts.completion[some], facts.age_days[some])
-            told = model.predict(shown, asked)
-            found[known].append(np.stack([told.rating - rows["enjoyment"].to_numpy(), told.upper - told.lower]))
-    each = {known: np.concatenate(parts, axis=1) for known, parts in found.items()}
+            predictions = model.predict(shown, asked)
+            errors_and_widths[known].append(
+                np.stack([predictions.rating - rows["enjoyment"].to_numpy(), predictions.upper - predictions.lower])
+            )
+    each = {known: np.concatenate(parts, axis=1) for known, parts in errors_and_widths.items()}
     assert each[0].shape[1] > 1000
     return {known: {"rmse": np.sqrt((parts[0] ** 2).mean()), "width": parts[1].mean()} for known, parts in each.items()}
 

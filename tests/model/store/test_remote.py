@@ -46,52 +46,52 @@ def test_nothing_is_there_before_something_is_published(store):
 
 
 def test_labels_move_as_in_a_folder(store, address, tmp_path, write_version):
-    one, two = write_version(store, "one"), write_version(store, "two")
-    assert store.versions() == sorted([one, two])
-    store.promote(one)
-    store.set_label(CANDIDATE, two)
-    store.promote(two)
-    assert store.labels() == {CURRENT: two, PREVIOUS: one}
+    first, second = write_version(store, "one"), write_version(store, "two")
+    assert store.versions() == sorted([first, second])
+    store.promote(first)
+    store.set_label(CANDIDATE, second)
+    store.promote(second)
+    assert store.labels() == {CURRENT: second, PREVIOUS: first}
     other = open_store(address, tmp_path / "elsewhere")
-    assert other.labels() == {CURRENT: two, PREVIOUS: one}
-    assert (other.fetch(one) / "file").read_text() == "one"
-    assert other.roll_back() == one
-    assert store.labels() == {CURRENT: one}
+    assert other.labels() == {CURRENT: second, PREVIOUS: first}
+    assert (other.fetch(first) / "file").read_text() == "one"
+    assert other.roll_back() == first
+    assert store.labels() == {CURRENT: first}
     with pytest.raises(StoreError, match="there is no version"):
         store.promote("f" * 12)
 
 
-def test_what_is_said_later_is_kept_at_the_address(store, address, tmp_path, write_version):
-    one = write_version(store, "one")
-    assert store.read_record(one, "gate.json") is None
-    store.write_record(one, "gate.json", b"held back")
+def test_records_are_kept_at_the_address(store, address, tmp_path, write_version):
+    first = write_version(store, "one")
+    assert store.read_record(first, "gate.json") is None
+    store.write_record(first, "gate.json", b"held back")
     other = open_store(address, tmp_path / "elsewhere")
-    assert other.read_record(one, "gate.json") == b"held back"
-    assert other.records(one) == ["gate.json"]
+    assert other.read_record(first, "gate.json") == b"held back"
+    assert other.records(first) == ["gate.json"]
 
 
 @pytest.mark.parametrize("content", [b"tw", b"owt", b"two more"])
 def test_a_file_that_was_damaged_at_the_address_is_refused(store, address, far, tmp_path, write_version, content):
-    two = write_version(store, "two")
-    files, place = far(f"versions/{two}/file")
+    second = write_version(store, "two")
+    files, place = far(f"versions/{second}/file")
     files.pipe_file(place, content)
     other = open_store(address, tmp_path / "elsewhere")
     with pytest.raises(ArtifactError, match="file"):
-        other.fetch(two)
+        other.fetch(second)
     with pytest.raises(ArtifactError, match="file"):
-        other.promote(two)
+        other.promote(second)
     assert not list((tmp_path / "elsewhere" / "versions").glob("*"))
     write_version(store, "two")
-    assert (other.fetch(two) / "file").read_text() == "two"
+    assert (other.fetch(second) / "file").read_text() == "two"
 
 
 def test_an_upload_that_did_not_end_is_no_version(store, far, write_version):
-    one = write_version(store, "one")
-    files, place = far(f"versions/{one}/manifest.json")
+    first = write_version(store, "one")
+    files, place = far(f"versions/{first}/manifest.json")
     files.rm_file(place)
     assert store.versions() == []
     with pytest.raises(StoreError, match="there is no version"):
-        store.promote(one)
+        store.promote(first)
 
 
 def test_a_copy_is_kept_while_a_label_names_it(store, address, tmp_path, write_version):
@@ -111,15 +111,15 @@ def test_a_copy_is_kept_while_a_label_names_it(store, address, tmp_path, write_v
 
 
 def test_old_versions_go(store, write_version):
-    one, two = write_version(store, "one"), write_version(store, "two")
-    store.write_record(one, "notes.txt", b"notes")
-    store.promote(two)
-    assert store.prune(0, 0, 4e9) == [one]
-    assert store.versions() == [two]
-    assert store.records(one) == []
+    first, second = write_version(store, "one"), write_version(store, "two")
+    store.write_record(first, "notes.txt", b"notes")
+    store.promote(second)
+    assert store.prune(0, 0, 4e9) == [first]
+    assert store.versions() == [second]
+    assert store.records(first) == []
 
 
-def test_a_fault_of_the_address_is_told_as_one_of_the_store(tmp_path, write_version):
+def test_a_fault_of_the_address_is_a_fault_of_the_store(tmp_path, write_version):
     store = open_store(f"file://{tmp_path}/far", tmp_path / "near")
     version = write_version(store, "one")
     store.promote(version)

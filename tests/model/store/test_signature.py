@@ -27,37 +27,37 @@ def keys(tmp_path):
 
 def test_a_version_passes_only_with_the_signature_of_the_right_key(tmp_path, write_version, keys):
     store = Store(tmp_path / "models")
-    one, two = write_version(store, "one"), write_version(store, "two")
+    first, second = write_version(store, "one"), write_version(store, "two")
     private, public = keys()
-    manifest, _ = named_manifest(store.folder(one))
-    verify = signed_by(store, public_key(public))(one)
+    manifest, _ = named_manifest(store.folder(first))
+    verify = signed_by(store, public_key(public))(first)
     with pytest.raises(ArtifactError, match="isn't signed") as refused:
         verify(manifest)
     assert refused.value.reason == "unsigned"
-    sign(store, one, private_key(private))
+    sign(store, first, private_key(private))
     verify(manifest)
     with pytest.raises(ArtifactError, match="isn't signed by the key"):
         verify(manifest + b" ")
-    other = named_manifest(store.folder(two))[0]
+    other = named_manifest(store.folder(second))[0]
     with pytest.raises(ArtifactError, match="isn't signed"):
-        signed_by(store, public_key(public))(two)(other)
-    store.write_record(two, SIGNATURE, store.read_record(one, SIGNATURE))
+        signed_by(store, public_key(public))(second)(other)
+    store.write_record(second, SIGNATURE, store.read_record(first, SIGNATURE))
     with pytest.raises(ArtifactError, match="isn't signed by the key"):
-        signed_by(store, public_key(public))(two)(other)
+        signed_by(store, public_key(public))(second)(other)
     with pytest.raises(ArtifactError, match="isn't signed by the key"):
-        signed_by(store, public_key(keys("other")[1]))(one)(manifest)
+        signed_by(store, public_key(keys("other")[1]))(first)(manifest)
 
 
 def test_a_damaged_version_is_not_signed(tmp_path, write_version, keys):
     store = Store(tmp_path / "models")
-    one = write_version(store, "one")
-    (store.folder(one) / "file").write_text("eno")
+    first = write_version(store, "one")
+    (store.folder(first) / "file").write_text("eno")
     with pytest.raises(ArtifactError):
-        sign(store, one, private_key(keys()[0]))
-    assert store.records(one) == []
+        sign(store, first, private_key(keys()[0]))
+    assert store.records(first) == []
 
 
-def test_a_key_of_another_kind_is_told(tmp_path, keys):
+def test_a_key_of_another_kind_is_refused(tmp_path, keys):
     private, public = keys("x", "x25519")
     for content in (b"nonsense", private, public):
         with pytest.raises(WrongKey):

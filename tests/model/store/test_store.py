@@ -17,12 +17,12 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def one(store, write_version):
+def first(store, write_version):
     return write_version(store, "one")
 
 
 @pytest.fixture
-def two(store, write_version):
+def second(store, write_version):
     return write_version(store, "two")
 
 
@@ -40,54 +40,54 @@ def test_a_store_that_is_not_there_has_nothing(tmp_path):
     assert not store.root.exists()
 
 
-def test_published_versions_are_there_and_none_serves_before_it_is_promoted(store, one, two):
-    assert store.versions() == sorted([one, two])
+def test_published_versions_are_there_and_none_serves_before_it_is_promoted(store, first, second):
+    assert store.versions() == sorted([first, second])
     assert store.labels() == {}
-    store.promote(two)
-    assert store.labels() == {CURRENT: two}
-    assert (store.folder(two) / "file").read_text() == "two"
+    store.promote(second)
+    assert store.labels() == {CURRENT: second}
+    assert (store.folder(second) / "file").read_text() == "two"
     assert hidden(store) == []
 
 
-def test_a_whole_version_that_is_there_already_stays(store, one, write_version):
-    before = (store.folder(one) / "file").stat().st_ino
-    assert write_version(store, "one") == one
-    assert (store.folder(one) / "file").stat().st_ino == before
+def test_a_whole_version_that_is_there_already_stays(store, first, write_version):
+    before = (store.folder(first) / "file").stat().st_ino
+    assert write_version(store, "one") == first
+    assert (store.folder(first) / "file").stat().st_ino == before
 
 
 @pytest.mark.parametrize("name", ["file", "manifest.json"])
-def test_a_damaged_version_that_is_there_already_is_replaced(store, one, write_version, name):
-    (store.folder(one) / name).write_text("damaged")
-    assert write_version(store, "one") == one
-    store.check(one)
+def test_a_damaged_version_that_is_there_already_is_replaced(store, first, write_version, name):
+    (store.folder(first) / name).write_text("damaged")
+    assert write_version(store, "one") == first
+    store.check(first)
     assert hidden(store) == []
 
 
-def test_what_served_before_is_previous_and_rolling_back_lets_it_serve_again(store, one, two):
-    store.promote(two)
-    store.promote(one)
-    assert store.labels() == {CURRENT: one, PREVIOUS: two}
-    assert store.roll_back() == two
-    assert store.labels() == {CURRENT: two}
+def test_what_served_before_is_previous_and_rolling_back_lets_it_serve_again(store, first, second):
+    store.promote(second)
+    store.promote(first)
+    assert store.labels() == {CURRENT: first, PREVIOUS: second}
+    assert store.roll_back() == second
+    assert store.labels() == {CURRENT: second}
     with pytest.raises(StoreError, match="promote names one"):
         store.roll_back()
 
 
-def test_promoting_what_serves_changes_nothing(store, one, two):
-    store.promote(two)
-    store.promote(one)
-    store.promote(one)
-    assert store.labels() == {CURRENT: one, PREVIOUS: two}
+def test_promoting_what_serves_changes_nothing(store, first, second):
+    store.promote(second)
+    store.promote(first)
+    store.promote(first)
+    assert store.labels() == {CURRENT: first, PREVIOUS: second}
 
 
-def test_a_candidate_that_is_promoted_is_none_any_more_and_another_stays(store, one, two):
-    store.promote(one)
-    store.set_label(CANDIDATE, two)
-    store.promote(one)
-    assert store.label(CANDIDATE) == two
-    store.promote(two)
-    assert store.labels() == {CURRENT: two, PREVIOUS: one}
-    store.set_label(CANDIDATE, one)
+def test_a_candidate_that_is_promoted_is_none_any_more_and_another_stays(store, first, second):
+    store.promote(first)
+    store.set_label(CANDIDATE, second)
+    store.promote(first)
+    assert store.label(CANDIDATE) == second
+    store.promote(second)
+    assert store.labels() == {CURRENT: second, PREVIOUS: first}
+    store.set_label(CANDIDATE, first)
     store.remove_label(CANDIDATE)
     store.remove_label(CANDIDATE)
     assert store.label(CANDIDATE) is None
@@ -95,9 +95,9 @@ def test_a_candidate_that_is_promoted_is_none_any_more_and_another_stays(store, 
 
 @pytest.mark.parametrize("label", LABELS)
 @pytest.mark.parametrize("harm", ["gone", "cut", "more", "missing", "link", "manifest"])
-def test_a_label_goes_to_a_whole_version_only(store, one, two, tmp_path, label, harm):
-    store.set_label(label, one)
-    folder = store.folder(two)
+def test_a_label_goes_to_a_whole_version_only(store, first, second, tmp_path, label, harm):
+    store.set_label(label, first)
+    folder = store.folder(second)
     if harm == "gone":
         folder.rename(tmp_path / "away")
     elif harm == "cut":
@@ -110,32 +110,32 @@ def test_a_label_goes_to_a_whole_version_only(store, one, two, tmp_path, label, 
         (folder / "file").rename(tmp_path / "file")
         (folder / "file").symlink_to(tmp_path / "file")
     else:
-        (folder / "manifest.json").write_bytes((store.folder(one) / "manifest.json").read_bytes())
-    for change in (lambda: store.set_label(label, two), lambda: store.promote(two)):
+        (folder / "manifest.json").write_bytes((store.folder(first) / "manifest.json").read_bytes())
+    for change in (lambda: store.set_label(label, second), lambda: store.promote(second)):
         with pytest.raises((StoreError, ArtifactError)):
             change()
-    assert store.labels() == {label: one}
+    assert store.labels() == {label: first}
 
 
-def test_a_damaged_label_is_told_and_replaced_by_the_next_promotion(store, one, two):
-    store.promote(one)
+def test_a_damaged_label_is_reported_and_replaced_by_the_next_promotion(store, first, second):
+    store.promote(first)
     (store.root / "current").write_text("garbage")
     assert store.labels() == {}
     assert store.damaged_labels() == ["the file current doesn't name a version"]
-    store.promote(two)
-    assert store.labels() == {CURRENT: two}
+    store.promote(second)
+    assert store.labels() == {CURRENT: second}
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"\n", b"latest", b"../../../etc", b"\xff\xfe", b"0" * 5000, b"0123456789a", b"a" * 12 + b"\nb"]
 )
-def test_a_label_that_names_no_version_is_refused(store, one, content):
+def test_a_label_that_names_no_version_is_refused(store, first, content):
     (store.root / "current").write_bytes(content)
     with pytest.raises(StoreError, match="the file current doesn't name a version"):
         store.current()
 
 
-def test_a_label_that_is_no_plain_file_is_refused_at_once(store, one, tmp_path):
+def test_a_label_that_is_no_plain_file_is_refused_at_once(store, first, tmp_path):
     pointer = store.root / "current"
     for make in (pointer.mkdir, lambda: os.mkfifo(pointer), lambda: pointer.symlink_to(tmp_path / "elsewhere")):
         make()
@@ -144,14 +144,14 @@ def test_a_label_that_is_no_plain_file_is_refused_at_once(store, one, tmp_path):
         pointer.rmdir() if pointer.is_dir() else pointer.unlink()
 
 
-def test_other_files_among_the_versions_are_no_versions(store, one):
+def test_other_files_among_the_versions_are_no_versions(store, first):
     for name in (".new-1", "0123456789AB", "notes.txt"):
         (store.root / "versions" / name).mkdir()
-    assert store.versions() == [one]
+    assert store.versions() == [first]
 
 
-def test_whoever_reads_a_label_finds_a_whole_one(store, one, two):
-    store.promote(one)
+def test_whoever_reads_a_label_finds_a_whole_one(store, first, second):
+    store.promote(first)
     done, seen = threading.Event(), set()
 
     def read() -> None:
@@ -161,11 +161,11 @@ def test_whoever_reads_a_label_finds_a_whole_one(store, one, two):
     reader = threading.Thread(target=read)
     reader.start()
     for _ in range(50):
-        store.promote(two)
-        store.promote(one)
+        store.promote(second)
+        store.promote(first)
     done.set()
     reader.join()
-    assert seen <= {one, two}
+    assert seen <= {first, second}
     assert hidden(store) == []
 
 
@@ -192,8 +192,8 @@ def test_jobs_that_publish_and_promote_at_once_do_no_harm(store, write_version):
         store.check(version)
 
 
-def test_what_a_failed_job_wrote_is_gone_and_the_store_as_it_was(store, one):
-    store.promote(one)
+def test_what_a_failed_job_wrote_is_gone_and_the_store_as_it_was(store, first):
+    store.promote(first)
 
     def fail() -> None:
         with store.workspace() as beside:
@@ -203,11 +203,11 @@ def test_what_a_failed_job_wrote_is_gone_and_the_store_as_it_was(store, one):
     with pytest.raises(OSError, match="disk"):
         fail()
     assert hidden(store) == []
-    assert store.labels() == {CURRENT: one}
-    assert store.versions() == [one]
+    assert store.labels() == {CURRENT: first}
+    assert store.versions() == [first]
 
 
-def test_what_a_killed_job_left_is_cleaned_later_and_a_living_job_keeps_its_own(store, one, write_version):
+def test_what_a_killed_job_left_is_cleaned_later_and_a_living_job_keeps_its_own(store, first, write_version):
     dead = store.root / ".tmp-dead"
     dead.mkdir()
     (dead / "half").write_text("half")
@@ -220,17 +220,17 @@ def test_what_a_killed_job_left_is_cleaned_later_and_a_living_job_keeps_its_own(
     assert hidden(store) == []
 
 
-def test_a_label_that_can_not_be_written_stays_as_it_was(store, one, two, monkeypatch):
-    store.promote(one)
+def test_a_label_that_can_not_be_written_stays_as_it_was(store, first, second, monkeypatch):
+    store.promote(first)
 
     def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("model.files.atomic_write.sync", full)
     with pytest.raises(OSError, match="No space"):
-        store.promote(two)
+        store.promote(second)
     monkeypatch.undo()
-    assert store.labels() == {CURRENT: one}
+    assert store.labels() == {CURRENT: first}
     assert hidden(store) == []
 
 
@@ -249,20 +249,20 @@ def test_old_versions_go_by_count_and_age_and_never_one_with_a_label(store, writ
     assert [path.name for path in (store.root / "records").iterdir()] == [versions[0]]
 
 
-def test_nothing_is_removed_while_a_label_can_not_be_read(store, one, two):
+def test_nothing_is_removed_while_a_label_can_not_be_read(store, first, second):
     (store.root / "current").write_text("garbage")
     with pytest.raises(StoreError):
         store.prune(0, 0, 4e9)
-    assert store.versions() == sorted([one, two])
+    assert store.versions() == sorted([first, second])
 
 
-def test_what_is_said_of_a_version_later_stands_outside_it(store, one):
-    assert store.read_record(one, "gate.json") is None
-    store.write_record(one, "gate.json", b"held back")
-    store.write_record(one, "gate.json", b"promoted")
-    assert store.read_record(one, "gate.json") == b"promoted"
-    assert store.records(one) == ["gate.json"]
-    store.check(one)
+def test_records_about_a_version_stand_outside_it(store, first):
+    assert store.read_record(first, "gate.json") is None
+    store.write_record(first, "gate.json", b"held back")
+    store.write_record(first, "gate.json", b"promoted")
+    assert store.read_record(first, "gate.json") == b"promoted"
+    assert store.records(first) == ["gate.json"]
+    store.check(first)
 
 
 @pytest.mark.parametrize(("version", "name"), [("..", "a"), (NOWHERE, "../a"), (NOWHERE, ".a"), (NOWHERE, "")])

@@ -201,12 +201,25 @@ def test_workers_that_can_not_start_end_the_service_with_words(world, tmp_path):
     assert {line["reason"] for line in events if line["event"] == "worker_failed"} == {"broken for the test"}
 
 
+class Observer:
+    """Notes that a worker was restarted."""
+
+    def __init__(self, restarted=lambda: None):
+        self.worker_restarted = restarted
+
+    def any_serves(self):
+        return False
+
+    def worker_changed(self):
+        pass
+
+    def worker_ended(self, metrics):
+        pass
+
+
 def lone_worker(code, clock=time.monotonic, restarted=lambda: None):
     """A worker whose process runs some code."""
-    return Worker(
-        0, [sys.executable, "-S", "-c", code], {}, clock, lambda: True,
-        changed=lambda: None, ended=lambda _: None, restarted=restarted, watched=lambda *_: None,
-    )  # fmt: skip
+    return Worker(0, [sys.executable, "-S", "-c", code], {}, clock, Observer(restarted))
 
 
 def test_a_worker_that_dies_again_and_again_is_started_ever_more_seldom():

@@ -8,7 +8,7 @@ pytest.importorskip("optuna")
 
 from training.__main__ import main
 from training.data.dataset import read_dataset
-from training.evaluation.search import SEARCHED, error_of, tune
+from training.evaluation.search import SEARCHED, out_of_fold_error, tune
 from training.settings import FitSettings, read_fit_settings, value_at, with_value
 
 QUICK = with_value(with_value(FitSettings(folds=2), "prior.sweeps", 2), "prior.rounds", 1)
@@ -36,7 +36,7 @@ def test_the_same_seed_finds_the_same_and_what_it_finds_is_as_good_as_it_says(da
     first = tune(data, QUICK, 3, None, 0, 1, silent)
     assert first == tune(data, QUICK, 3, None, 0, 1, silent)
     assert first.trials == 3
-    assert first.error == error_of(data, first.settings, 0, 1)
+    assert first.error == out_of_fold_error(data, first.settings, 0, 1)
     assert first.error <= first.first_error
 
 

@@ -10,12 +10,12 @@ import pytest
 from training.__main__ import main
 from training.data.dataset import make_dataset, read_dataset
 from training.errors import DataError
-from training.evaluation.by_time import At, at, divide, evaluate_by_time, moment_of
+from training.evaluation.by_time import SplitPoint, evaluate_by_time, split_by_time, split_point, split_time
 from training.evaluation.evaluate import evaluate
 from training.fit.fit_model import fit_model
 from training.settings import FitSettings
 
-SHARE = At(share=0.6)
+SHARE = SplitPoint(share=0.6)
 QUICK = FitSettings(folds=2)
 
 
@@ -38,7 +38,7 @@ def by_time(tables, data, where=SHARE):
 
 
 def test_a_drift_is_seen_by_time_and_not_without(tables, data):
-    moment = moment_of(tables.ratings, SHARE)
+    moment = split_time(tables.ratings, SHARE)
     number = pl.col("movie_id").str.tail(2).cast(pl.Int64)
     turns = (number % 2 == 0) & (pl.col("rated_at") >= moment)
     turned = replace(
@@ -46,26 +46,26 @@ def test_a_drift_is_seen_by_time_and_not_without(tables, data):
         ratings=tables.ratings.with_columns(rating=pl.when(turns).then(6 - pl.col("rating")).otherwise("rating")),
     )
     drifted = make_dataset(turned, data.schema)
-    steady, found = by_time(tables, data)["evidence"], by_time(turned, drifted)["evidence"]
+    steady, shifted = by_time(tables, data)["evidence"], by_time(turned, drifted)["evidence"]
     plain = evaluate(fit_model(drifted, 0, QUICK, 1, silent), 0, silent)["evidence"]
     for name in ("attributes_and_plays", "plays"):
         assert steady[name]["rmse"] < 0.97 * steady[name]["mean_rmse"], name
         assert steady[name]["rmse"] < 1.1 * steady[name]["before_rmse"], name
-        assert found[name]["rmse"] > found[name]["mean_rmse"], name
-        assert found[name]["rmse"] > 1.3 * found[name]["before_rmse"], name
+        assert shifted[name]["rmse"] > shifted[name]["mean_rmse"], name
+        assert shifted[name]["rmse"] > 1.3 * shifted[name]["before_rmse"], name
         assert plain[name]["rmse"] < plain[name]["mean_rmse"], name
 
 
 def test_nothing_later_is_learned_from_and_nothing_later_is_shown(tables, data):
-    moment = moment_of(tables.ratings, SHARE)
-    divided = divide(tables, data, moment, np.random.default_rng(0))
+    moment = split_time(tables.ratings, SHARE)
+    split = split_by_time(tables, data, moment, np.random.default_rng(0))
     rated = tables.ratings.with_columns(
         member=pl.col("member_id").replace_strict(dict(zip(data.member_ids, range(len(data.member_ids)), strict=True))),
         movie=pl.col("movie_id").replace_strict(dict(zip(data.movie_ids, range(len(data.movie_ids)), strict=True))),
     )
     earlier = set(rated.filter(pl.col("rated_at") < moment).select("member", "movie").rows())
-    assert set(divided.before.ratings.select("member", "movie").rows()) == earlier
-    after = divided.after
+    assert set(split.before.ratings.select("member", "movie").rows()) == earlier
+    after = split.after
     owner = pl.Series(after.member)
     time = {row[:2]: row[2] for row in rated.select("member", "movie", "rated_at").rows()}
     asked = after.targets.with_columns(member=owner.gather(after.targets["view"]))
@@ -83,25 +83,25 @@ def test_nothing_later_is_learned_from_and_nothing_later_is_shown(tables, data):
 
 
 def test_movies_first_rated_after_the_moment_fall_back_to_their_description(tables, data):
-    moment = moment_of(tables.ratings, SHARE)
+    moment = split_time(tables.ratings, SHARE)
     new = tables.movies["movie_id"][:25].implode()
     later = replace(
         tables, ratings=tables.ratings.filter(~pl.col("movie_id").is_in(new) | (pl.col("rated_at") >= moment))
     )
-    found = by_time(later, make_dataset(later, data.schema), At(seconds=moment))
-    assert set(found["movies"]) >= {"rated before", "first rated after, described"}
-    assert found["movies"]["first rated after, described"]["targets"] > 50
-    assert found["movies"]["first rated after, described"]["rmse"] > found["movies"]["rated before"]["rmse"]
+    scores = by_time(later, make_dataset(later, data.schema), SplitPoint(seconds=moment))
+    assert set(scores["movies"]) >= {"rated before", "first rated after, described"}
+    assert scores["movies"]["first rated after, described"]["targets"] > 50
+    assert scores["movies"]["first rated after, described"]["rmse"] > scores["movies"]["rated before"]["rmse"]
 
 
-def test_evaluate_tells_it_in_its_report(small, tmp_path):
+def test_evaluate_reports_it(small, tmp_path):
     call = ["evaluate", "--data", str(small.data), "--folds", "2", "--out", str(tmp_path)]
     assert main([*call, "--by-time", "--at", "0.7"]) == 0
-    found = json.loads((tmp_path / "report.json").read_text())["by_time"]
+    scores = json.loads((tmp_path / "report.json").read_text())["by_time"]
     report = (tmp_path / "report.md").read_text()
     assert "## By time" in report
-    assert found["moment"] in report
-    assert set(found["evidence"]) == {"nothing", "attributes", "plays", "attributes_and_plays"}
+    assert scores["moment"] in report
+    assert set(scores["evidence"]) == {"nothing", "attributes", "plays", "attributes_and_plays"}
 
 
 def test_data_without_times_is_refused_before_any_work(write_data, tmp_path, capsys):
@@ -113,23 +113,23 @@ def test_data_without_times_is_refused_before_any_work(write_data, tmp_path, cap
 
 def test_a_moment_outside_the_ratings_or_with_too_few_people_is_refused(tables, data):
     with pytest.raises(DataError, match="name a moment between"):
-        moment_of(tables.ratings, At(seconds=1.0))
+        split_time(tables.ratings, SplitPoint(seconds=1.0))
     late = float(tables.ratings["rated_at"].sort()[-3])
     with pytest.raises(DataError, match="members rate after the moment"):
-        divide(tables, data, late, np.random.default_rng(0))
+        split_by_time(tables, data, late, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("0.8", At(share=0.8)),
-        ("2024-03-01", At(seconds=1709251200.0)),
-        ("2024-03-01T01:00:00+01:00", At(seconds=1709251200.0)),
-        ("1709251200", At(seconds=1709251200.0)),
+        ("0.8", SplitPoint(share=0.8)),
+        ("2024-03-01", SplitPoint(seconds=1709251200.0)),
+        ("2024-03-01T01:00:00+01:00", SplitPoint(seconds=1709251200.0)),
+        ("1709251200", SplitPoint(seconds=1709251200.0)),
     ],
 )
 def test_a_moment_is_a_share_a_time_or_seconds(text, expected):
-    assert at(text) == expected
+    assert split_point(text) == expected
 
 
 @pytest.mark.parametrize("text", ["0", "1", "-3", "nan", "yesterday"])

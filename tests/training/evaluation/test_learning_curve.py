@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from model.facts.evidence import MemberEvidence, MovieEvidence
-from training.evaluation.learning_curve import LEVELS, learning_curve, nested_views, usable
+from training.evaluation.learning_curve import LEVELS, learning_curve, nested_views, usable_views
 
 BOTH = MemberEvidence.ATTRIBUTES_AND_PLAYS
 CURVES = ("learning_curve", "learning_curve_plays_only")
@@ -16,7 +16,7 @@ CURVES = ("learning_curve", "learning_curve_plays_only")
 
 @pytest.fixture(scope="module")
 def nested(small_fit):
-    return nested_views(small_fit.table.views, usable(small_fit, BOTH), np.random.default_rng(3))
+    return nested_views(small_fit.table.views, usable_views(small_fit, BOTH), np.random.default_rng(3))
 
 
 @pytest.mark.parametrize("name", CURVES)
@@ -66,8 +66,8 @@ def test_where_few_people_play_much_the_curve_ends_early_or_is_left_out(small_fi
     views, none = small_fit.table.views, np.zeros(len(small_fit.table.views.member), bool)
     assert nested_views(views, none, np.random.default_rng(0)) is None
     few = (views.half == 0) & (views.play_count <= 12)
-    found = nested_views(views, few, np.random.default_rng(0))
-    assert found is None or max(level or 0 for level in found.shown) <= 10
+    nested = nested_views(views, few, np.random.default_rng(0))
+    assert nested is None or max(level or 0 for level in nested.shown) <= 10
 
 
 def test_the_same_seed_tells_the_same_curve(small_fit):

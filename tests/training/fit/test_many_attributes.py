@@ -9,7 +9,7 @@ import pytest
 
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from training.data.dataset import read_dataset
-from training.evaluation.evaluate import baselines
+from training.evaluation.baselines import mean_baselines
 from training.evaluation.scores import rmse
 from training.fit.fit_model import Fit, fit_model
 from training.settings import FitSettings, PriorSettings
@@ -80,7 +80,8 @@ def errors(world: World, member: MemberEvidence) -> dict[str, float]:
     truth, owner = predictions.rows.rating, fit.table.views.member[predictions.rows.view]
     best = np.array([world.best[pair] for pair in zip(owner.tolist(), predictions.rows.movie.tolist(), strict=True)])
     cut = [
-        np.clip(predicted, 1, 5) for predicted in (predictions.rating, baselines(fit.table, predictions.rows)[1], best)
+        np.clip(predicted, 1, 5)
+        for predicted in (predictions.rating, mean_baselines(fit.table, predictions.rows)[1], best)
     ]
     return dict(zip(("fit", "movie mean", "best"), (rmse(predicted, truth) for predicted in cut), strict=True))
 

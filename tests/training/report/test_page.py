@@ -8,7 +8,6 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.conftest import Published
-from training.report.charts import Series, bars, dots, lines, steps
 from training.report.page import html, report_files
 from training.report.parts import FORMATS
 
@@ -137,18 +136,3 @@ def test_the_same_evaluation_gives_the_same_bytes(published: Published, numbers)
     first, again = report_files(numbers, ["a note"]), report_files(json.loads(json.dumps(numbers)), ["a note"])
     assert first == again
     assert first["report.json"] == (published.folder / "report.json").read_bytes()
-
-
-@pytest.mark.parametrize("values", [[], [1.0], [2.0, 2.0, 2.0], [0.0, 0.0], [1e-9, 1e9], [-3.0, None, 4.0]])
-def test_charts_bear_numbers_of_any_kind(values):
-    labels, places = [f"row {place}" for place in range(len(values))], [float(place) for place in range(len(values))]
-    line = Series("series", 0, values)
-    shares = {label: abs(value or 0.0) for label, value in zip(labels, values, strict=True)}
-    for chart in (
-        dots("title", "text", labels, [line]),
-        lines("title", "text", places, [line], ("across", "up")),
-        bars("title", "text", shares),
-        *([steps("title", "text", (0.0, 5.0), [line], "rating")] if values else []),
-    ):
-        assert "nan" not in chart.svg
-        ElementTree.fromstring(chart.svg)

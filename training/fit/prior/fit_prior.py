@@ -199,7 +199,7 @@ class _PriorFit:
             description=description,
             average_member=self.average,
             heads=heads,
-            followed=shrinkage,
+            shrinkage=shrinkage,
             spread=spread,
             movie_variance=np.trace(factors.movie_cov, axis1=1, axis2=2),
             unrated_variance={

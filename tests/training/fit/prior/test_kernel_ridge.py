@@ -70,7 +70,7 @@ def test_noise_alone_takes_the_strongest_ridge(world):
 
 def test_one_row_and_many_give_the_same_outputs(world):
     regression, _ = fitted(world)
-    outputs, distance = (values[0] for values in regression.predict_apart(world[0][5:6]))
+    outputs, distance = (values[0] for values in regression.predict_by_row(world[0][5:6]))
     assert outputs == pytest.approx(
         regression.predict(world[0])[0][5], abs=1e-5
     )  # its RBF features are of single precision
@@ -85,10 +85,10 @@ def test_what_is_unknown_counts_as_the_centre(world):
 
 def test_the_distance_is_that_to_the_nearest_landmark(world):
     regression, _ = fitted(world)
-    distances = regression.predict_apart(np.array([[0.0, far] for far in (3.0, 10.0, 1000.0)]))[1].tolist()
+    distances = regression.predict_by_row(np.array([[0.0, far] for far in (3.0, 10.0, 1000.0)]))[1].tolist()
     expected = [np.linalg.norm(regression.landmarks - [0.0, far], axis=1).min() for far in (3.0, 10.0, 1000.0)]
     assert distances == pytest.approx(expected)
-    assert regression.predict_apart(regression.landmarks[:1])[1][0] == pytest.approx(0, abs=2e-3)
+    assert regression.predict_by_row(regression.landmarks[:1])[1][0] == pytest.approx(0, abs=2e-3)
 
 
 def test_ten_rows_are_enough_for_numbers(world):
@@ -104,6 +104,6 @@ def test_rbf_features_use_only_what_the_mask_leaves(world):
         inputs, given, np.ones(len(inputs)), np.zeros(2), np.ones(2), SETTINGS, folds, np.random.default_rng(2),
         np.array([2.0, 0.0]),
     )  # fmt: skip
-    for outputs in (regression.predict, regression.predict_apart):
+    for outputs in (regression.predict, regression.predict_by_row):
         there, further = (outputs(np.array([[0.5, place]]))[0] for place in (0.0, 1.0))
         assert further - there == pytest.approx(regression.linear[1:], abs=1e-4)
