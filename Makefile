@@ -48,8 +48,8 @@ imports: setup
 protos: setup ## renew the generated protobuf code
 	$(RUN) -m grpc_tools.protoc -Icoldstart_client/v1=protos/coldstart/v1 --python_out=client --pyi_out=client --grpc_python_out=client protos/coldstart/v1/enjoyment_service.proto
 
-docs: setup ## renew the tables of the README that come from the code
-	$(RUN) -m benchmarks.readme_tables
+docs: setup ## renew the tables of the documentation that come from the code
+	$(RUN) -m benchmarks.documentation
 
 lock: ## renew all lock files (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q -o requirements.lock

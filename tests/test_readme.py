@@ -1,7 +1,9 @@
-"""What the README shows works and is current."""
+"""What the README and the documentation show works and is current."""
 
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,40 +11,99 @@ from pathlib import Path
 import pytest
 from google.protobuf import json_format
 
-from benchmarks.readme_tables import DOCUMENTS, renewed
+from benchmarks.documentation import DOCUMENTS, renewed
 from benchmarks.served import serving
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
-from training import __main__ as job
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+MOST_LINES = 200
 ADDRESS = "127.0.0.1:50051"
+RELEASE = ROOT / "tests" / "training" / "data" / "datasets" / "fixtures" / "ml-100k"
+ROOMS = "features|model|training|service|client|coldstart|protos|tests|benchmarks|deploy|docs"
+SMALL = {"sample --out data": ["--members", "120", "--movies", "100"]}
+"""Options that make the README's commands quick, by how a command begins."""
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-def train(*arguments: str) -> None:
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-m", "training", *arguments], cwd=ROOT, check=True, env=environment)
+def commands() -> list[str]:
+    """Every command that the README shows in a terminal, without its comment."""
+    lines = "".join(blocks("sh")).splitlines()
+    return [line.split(" # ")[0].strip() for line in lines]
+
+
+def coldstart(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command `coldstart` of this checkout in a folder."""
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "client")]),
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "coldstart", *arguments],
+        cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """A server of a small sample whose ids look like those of the demo."""
+def folder(tmp_path_factory):
+    """A folder in which the README's commands of the job have run, one after the other."""
     folder = tmp_path_factory.mktemp("readme")
-    data, models = folder / "data", folder / "models"
-    train("sample", "--out", str(data), "--members", "120", "--movies", "100")
-    train("retrain", "--data", str(data), "--models", str(models))
-    with serving(models, folder / "log", "--outcomes", str(folder / "outcomes")) as served:
+    for command in commands():
+        name, *arguments = shlex.split(command)
+        if name == ".venv/bin/coldstart" and arguments[0] not in ("serve", "ask"):
+            further = [
+                option
+                for begin, options in SMALL.items()
+                if " ".join(arguments).startswith(begin)
+                for option in options
+            ]
+            assert coldstart(
+                [str(RELEASE) if word == "SOURCE" else word for word in arguments] + further, folder
+            ).stdout
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(folder):
+    """A server of the model that those commands made."""
+    with serving(folder / "models", folder / "log", "--outcomes", str(folder / "outcomes")) as served:
         yield served
 
 
-def test_the_tables_that_come_from_the_code_are_current():
-    for path, tables in DOCUMENTS.items():
-        text = (ROOT / path).read_text(encoding="utf-8")
-        assert renewed(text, tables) == text, f"make docs renews {path}"
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= MOST_LINES
+
+
+def test_every_command_of_the_readme_is_one_that_is_tested():
+    for command in commands():
+        assert re.match(r"(\.venv/bin/coldstart|make) [a-z]+", command), command
+
+
+def test_the_commands_of_the_job_do_what_they_say(folder):
+    made = {path.name for path in folder.iterdir()}
+    assert made >= {"data", "movielens", "models", "evaluation", "predictions.parquet"}
+    assert (folder / "evaluation" / "report.html").is_file()
+    assert (folder / "models" / "current").is_file()
+
+
+def test_the_server_is_started_as_it_is_shown(folder):
+    [shown] = [command for command in commands() if " serve " in command]
+    _, serve, option, models = shown.split()
+    assert (serve, option) == ("serve", "--models")
+    shutil.copytree(folder / "models", folder / models)
+    with serving(folder / models, folder / "served") as served:
+        assert served.port
+
+
+def test_the_questions_are_answered_as_they_are_shown(server, folder):
+    asked = [shlex.split(command)[1:] for command in commands() if " ask " in command]
+    assert len(asked) == 4
+    for arguments in asked:
+        answer = coldstart([*arguments, "--address", f"127.0.0.1:{server.port}"], folder).stdout
+        assert len(answer.splitlines()) > 3
 
 
 def test_the_python_client_runs_as_it_is_shown(server):
@@ -60,42 +121,25 @@ def test_the_python_client_runs_as_it_is_shown(server):
     assert best.count("movie-") == 3
 
 
-def test_the_commands_of_the_client_run_as_they_are_shown(server):
-    [block] = [block for block in blocks("sh") if "coldstart_client" in block]
-    commands = block.splitlines()
-    assert len(commands) == 5
-    for command in commands:
-        called = [sys.executable, *command.split()[1:], "--address", f"127.0.0.1:{server.port}"]
-        done = subprocess.run(called, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-        assert len(done.stdout.splitlines()) > 3 or (done.stdout.endswith(" is recorded\n") and "outcome" in called)
-
-
 def test_the_grpcurl_call_names_a_real_method_and_its_fields(server):
-    [call] = [block for block in blocks("sh") if "grpcurl" in block]
+    [call] = blocks("sh", (ROOT / "docs" / "calling.md").read_text(encoding="utf-8"))
     [data] = re.findall(r"-d '(.*?)'", call, re.DOTALL)
     request = json_format.Parse(data, pb.PredictEnjoymentRequest())
     answer = server.stub.PredictEnjoyment(request)
-    assert [one.movie_id for one in answer.predictions] == list(request.movie_ids)
+    assert [prediction.movie_id for prediction in answer.predictions] == list(request.movie_ids)
     assert call.split()[-1] == f"{pb.DESCRIPTOR.package}.EnjoymentService/PredictEnjoyment"
 
 
-def test_every_make_target_that_the_readme_names_exists():
+def test_every_make_target_of_the_readme_exists():
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = set(re.findall(r"`make ([a-z]+)|^make ([a-z]+)", README, re.MULTILINE))
-    assert {first or second for first, second in named} <= targets
+    named = {command.split()[1] for command in commands() if command.startswith("make ")}
+    assert named | set(re.findall(r"`make ([a-z]+)", README)) <= targets
 
 
-def test_every_command_and_option_of_the_job_exists(capsys):
-    calls = [
-        line.split("#")[0].split()[3:] for block in blocks("sh") for line in block.splitlines() if "-m training" in line
-    ]
-    assert len(calls) >= 7
-    for call in calls:
-        with pytest.raises(SystemExit) as ended:
-            job.main([call[0], "--help"])
-        assert ended.value.code == 0
-        told = capsys.readouterr().out
-        assert all(word in told for word in call if word.startswith("--"))
+def test_the_tables_that_come_from_the_code_are_current():
+    for path, tables in DOCUMENTS.items():
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert renewed(text, tables) == text, f"make docs renews {path}"
 
 
 def test_every_rpc_of_the_contract_is_listed():
@@ -103,13 +147,37 @@ def test_every_rpc_of_the_contract_is_listed():
     assert all(f"| `{name}` |" in README for name in methods)
 
 
+def documents() -> list[Path]:
+    return [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]
+
+
 def test_every_link_to_a_file_leads_to_one():
-    for document in (ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")):
+    for document in documents():
         for target in re.findall(r"\]\(([^)#:]+)(?:#[a-z-]+)?\)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
-def test_every_module_that_the_documentation_names_exists():
-    named = re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", (ROOT / "docs" / "model.md").read_text(encoding="utf-8"))
-    assert named
-    assert all((ROOT / path).is_file() for path in named)
+def test_every_link_to_a_heading_leads_to_one():
+    for document in documents():
+        for target, anchor in re.findall(r"\]\(([^)#:]*)#([a-z0-9-]+)\)", document.read_text(encoding="utf-8")):
+            text = (document.parent / target if target else document).read_text(encoding="utf-8")
+            headings = [
+                re.sub(r"[^a-z0-9 -]", "", line.lower()).strip().replace(" ", "-")
+                for line in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+            ]
+            assert anchor in headings or f'id="{anchor}"' in text, f"{document.name}: {target}#{anchor}"
+
+
+def test_every_file_that_the_documentation_names_exists():
+    for document in documents():
+        named = re.findall(rf"`((?:{ROOMS})/(?:[a-z_0-9]+/)*[a-z_0-9]+\.[a-z]+)`", document.read_text(encoding="utf-8"))
+        for path in named:
+            assert (ROOT / path).is_file() or (document.parent / path).is_file(), f"{document.name}: {path}"
+
+
+def test_the_ways_of_a_request_and_of_a_retrain_are_short():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    way = re.search(r"^## The way of one request$(.*?)^## ", text, re.MULTILINE | re.DOTALL)
+    assert way
+    files = dict.fromkeys(re.findall(r"^\d+\. `([a-z_/0-9]+\.py)`", way[1], re.MULTILINE))
+    assert 5 <= len(files) <= 8

@@ -8,13 +8,15 @@ from service.telemetry.metric_definitions import metrics_table
 from training.gate.gate_settings import gate_table
 
 ROOT = Path(__file__).parents[1]
-TABLES: Mapping[str, Callable[[], str]] = {"settings": settings_table, "metrics": metrics_table}
-"""What stands between `<!-- NAME -->` and `<!-- /NAME -->` in the README."""
-DOCUMENTS = {"README.md": TABLES, "docs/retrain.md": {"gate": gate_table}}
-"""The tables of each document."""
+DOCUMENTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "docs/settings.md": {"settings": settings_table},
+    "docs/metrics.md": {"metrics": metrics_table},
+    "docs/retrain.md": {"gate": gate_table},
+}
+"""The tables of each document, which stand there between `<!-- NAME -->` and `<!-- /NAME -->`."""
 
 
-def renewed(text: str, tables: Mapping[str, Callable[[], str]] = TABLES) -> str:
+def renewed(text: str, tables: Mapping[str, Callable[[], str]]) -> str:
     """A document with current tables; raises ValueError where the marks of one are missing."""
     for name, table in tables.items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
