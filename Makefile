@@ -92,7 +92,8 @@ $(VENV)-mlserver/.installed: benchmarks/speed/mlserver-requirements.txt
 	@touch $@
 
 sbom: setup ## what the image is made of, as CycloneDX JSON, into build/sbom.json
-	$(RUN) deploy/sbom.py
+	@mkdir -p build
+	$(RUN) -W ignore::UserWarning -m cyclonedx_py requirements --pyproject pyproject.toml --output-reproducible -o build/sbom.json requirements.lock
 
 $(VENV)-audit/.installed: deploy/audit-requirements.txt
 	$(PYTHON) -m venv $(VENV)-audit

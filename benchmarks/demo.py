@@ -12,12 +12,11 @@ import polars as pl
 from benchmarks.served import Served, asked_by_id, command, evidence_name, serving
 from benchmarks.tables import plain_table
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
+from training.evaluation.baselines import movie_means
 
 MARK = ".made-by-coldstart-demo"
 ENOUGH = 0.6
 """Predictions of never-raters must correlate so with the truth."""
-PRIOR_RATINGS = 5.0
-"""Movie means are drawn to the mean of all as if by so many ratings."""
 SHOWN = 6
 METRICS = ("grpc_server_handled_total{", "coldstart_predictions_total{", "coldstart_model_info{", "coldstart_ready ")
 
@@ -78,12 +77,6 @@ class Sample:
                 member.attributes[name].number = value
         return member
 
-    def movie_means(self) -> pl.DataFrame:
-        """movie_id and movie_mean, for movies that anyone rated."""
-        mean = pl.lit(self.ratings["rating"].mean())
-        shrunk = mean + (pl.col("rating") - mean).sum() / (pl.len() + PRIOR_RATINGS)
-        return self.ratings.group_by("movie_id").agg(shrunk.alias("movie_mean"))
-
 
 def show(server: Served, sample: Sample) -> bool:
     """Ask and print; whether predictions of never-raters are good."""
@@ -139,13 +132,9 @@ def compare(server: Served, sample: Sample) -> bool:
     """Print how predictions of all never-raters correlate with the truth; whether that is good."""
     say("StreamPredictEnjoyment: all never-raters. How what is predicted correlates with what they truly feel:")
     targets = sample.truth.group_by("member_id", maintain_order=True).agg("movie_id")
-    mean = sample.ratings["rating"].mean()
-    pairs = (
-        server.predict_all(*asked_by_id(dict(targets.iter_rows())))
-        .join(sample.truth, on=["member_id", "movie_id"], how="left")
-        .join(sample.movie_means(), on="movie_id", how="left")
-        .with_columns(pl.col("movie_mean").fill_null(mean))
-    )
+    predictions = server.predict_all(*asked_by_id(dict(targets.iter_rows())))
+    pairs = predictions.join(sample.truth, on=["member_id", "movie_id"], how="left", maintain_order="left")
+    pairs = pairs.with_columns(movie_mean=movie_means(sample.ratings, pairs["movie_id"])[0])
     columns = (
         pl.col("member_id").n_unique().alias("never-raters"),
         pl.corr("rating", "enjoyment").alias("coldstart"),

@@ -17,7 +17,7 @@ from typing import Any
 
 import grpc
 
-from benchmarks.fuzzing import MUTATIONS
+from benchmarks.fuzzing import edited
 from benchmarks.served import command
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
@@ -116,7 +116,7 @@ def _send(channel: grpc.Channel, requests: int, seed: int) -> tuple[Counter[str]
     for number in range(requests):
         path, raw = marked_request(number, chance, movies, attributes)
         if number % 10 == 9:
-            raw = chance.choice(MUTATIONS)(raw, chance)
+            raw = edited(raw, chance)
         metadata = [(name, marked(name, number)) for name in HEADERS]
         try:
             channel.unary_unary(path)(raw, timeout=CALL_SECONDS, metadata=metadata)

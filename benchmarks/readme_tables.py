@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from service.settings import settings_table
-from service.telemetry.metrics.service_metrics import metrics_table
+from service.telemetry.metric_definitions import metrics_table
 from training.gate.gate_settings import gate_table
 
 ROOT = Path(__file__).parents[1]

@@ -13,7 +13,7 @@ from typing import Any
 
 import grpc
 
-from benchmarks.fuzzing import MUTATIONS
+from benchmarks.fuzzing import edited
 from benchmarks.privacy import CALL_SECONDS, asked_of, marked_request
 from benchmarks.served import Served, serving
 
@@ -49,7 +49,7 @@ def _send(served: Served, requests: int, seed: int) -> None:
             chance = random.Random(seed * 1_000_003 + number)  # noqa: S311
             path, raw = marked_request(number, chance, *asked)
             if number % 4 == 3:
-                raw = chance.choice(MUTATIONS)(raw, chance)
+                raw = edited(raw, chance)
             with suppress(grpc.RpcError):
                 channel.unary_unary(path)(raw, timeout=CALL_SECONDS)
 

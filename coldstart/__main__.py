@@ -1,68 +1,97 @@
-"""The command `coldstart`: one name for the service, the job and the client."""
+"""The command `coldstart`: one name for the commands of the service, of training and of the client."""
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Callable, Iterable, Sequence
 
 from coldstart import __version__
+from model.exit_codes import ExitCode
 
 Command = Callable[[Sequence[str]], int]
 
 USAGE = """usage: coldstart COMMAND [OPTION ...]
 
 Serve and ask, as `python -m service` and `python -m coldstart_client` do:
-  serve      serve a published model over gRPC
-  doctor     check whether the service would run well with its settings
-  probe      ask a server for its health
-  token      make a bearer token
-  ask        ask a server from the terminal
+{serving}
 
 Make models, as `python -m training` does:
-{job}
+{training}
 
 `coldstart COMMAND --help` shows the options of a command."""
 
 
 def main() -> int:
-    """Run the command that the arguments name and return its exit code; 2 for one that isn't there."""
-    name, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
+    """Run the command that the arguments name and return its exit code; ExitCode.REFUSED for an unknown command.
+
+    An interrupt ends it without a traceback, and so does a reader of its output that has gone away, such as `head`.
+    """
+    try:
+        try:
+            return run(sys.argv[1:])
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter flushes again, and fails
+        return ExitCode.FAILED
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command; the packages of the others are not imported."""
+    name, options = (arguments[0], arguments[1:]) if arguments else ("", [])
     if name == "--version":
         print(__version__)
-        return 0
-    job = import_module("training.__main__")
-    listed = "\n".join(f"  {command:<10} {purpose}" for command, _, purpose in job.COMMANDS)
-    if name in ("-h", "--help"):
-        print(USAGE.format(job=listed))
-        return 0
+        return ExitCode.DONE
     if name in SERVICE_AND_CLIENT:
-        return SERVICE_AND_CLIENT[name](arguments)
-    if name in [command for command, _, _ in job.COMMANDS]:
-        return int(job.run([name, *arguments]))
-    print(USAGE.format(job=listed), file=sys.stderr)
-    return 2
+        command, _ = SERVICE_AND_CLIENT[name]
+        return command(options)
+    from training import __main__ as training
+
+    if name in [command for command, _, _ in training.COMMANDS]:
+        return training.run(arguments)
+    usage = USAGE.format(
+        serving=_listed((command, purpose) for command, (_, purpose) in SERVICE_AND_CLIENT.items()),
+        training=_listed((command, purpose) for command, _, purpose in training.COMMANDS),
+    )
+    wanted = name in ("-h", "--help")
+    print(usage, file=sys.stdout if wanted else sys.stderr)
+    return ExitCode.DONE if wanted else ExitCode.REFUSED
 
 
-def _service(*before: str) -> Command:
-    return lambda arguments: int(import_module("service.__main__").main([*before, *arguments]))
+def _listed(commands: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(f"  {name:<10} {purpose}" for name, purpose in commands)
 
 
-def _probe(arguments: Sequence[str]) -> int:
-    return int(import_module("service.probe").main(arguments, os.environ))
+def _service(*command: str) -> Command:
+    def run_service(options: Sequence[str]) -> int:
+        from service.__main__ import main as serve
+
+        return serve([*command, *options])
+
+    return run_service
 
 
-def _ask(arguments: Sequence[str]) -> int:
-    return int(import_module("coldstart_client.__main__").main(arguments, os.environ, sys.stdout, sys.stderr))
+def _probe(options: Sequence[str]) -> int:
+    from service import probe
+
+    return probe.main(options, os.environ)
 
 
-SERVICE_AND_CLIENT: dict[str, Command] = {
-    "serve": _service(),
-    "doctor": _service("doctor"),
-    "token": _service("token"),
-    "probe": _probe,
-    "ask": _ask,
+def _ask(options: Sequence[str]) -> int:
+    from coldstart_client.__main__ import main as ask
+
+    return ask(options, os.environ, sys.stdout, sys.stderr)
+
+
+SERVICE_AND_CLIENT: dict[str, tuple[Command, str]] = {
+    "serve": (_service(), "serve a published model over gRPC"),
+    "doctor": (_service("doctor"), "check whether the service would run well with its settings"),
+    "probe": (_probe, "ask a server for its health"),
+    "token": (_service("token"), "make a bearer token"),
+    "ask": (_ask, "ask a server from the terminal"),
 }
-"""What each command that is none of the job's runs; modules are read only when they are needed."""
+"""The commands other than those of training, which lists its own; each with its purpose."""
 
 if __name__ == "__main__":
     sys.exit(main())

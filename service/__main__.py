@@ -7,8 +7,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from service.settings import SECRET, read_settings, variable
-from service.telemetry.logs import set_up
+from model.exit_codes import ExitCode
+from service.errors import SignatureKeyError, StartError
+from service.settings import Settings, read_settings
+from service.telemetry.logs import configure_logging
 
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -19,16 +21,15 @@ ENVIRONMENT = {
     "GRPC_ENABLE_FORK_SUPPORT": "0",
     "PROMETHEUS_DISABLE_CREATED_SERIES": "true",
 }
-"""What libraries are told, unless the environment says else.
+"""Defaults for libraries; the environment wins.
 
-Requests are small and many: threads inside one only get into the others' way, and memory that each thread keeps for
-itself looks like a leak. gRPC's own lines are no JSON, and it needn't be ready for forks, of which there are none. When
-each series began says nothing here, since all begin with the process.
+Requests are small and many: threads inside one only slow down the others, and malloc arenas of each thread look like a
+leak. gRPC's own log lines are not JSON, and no process forks. The `_created` series would repeat the process's start.
 """
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve until a signal says to stop; 0 then, 1 where it can't serve, or wouldn't by what the doctor sees."""
+    """Run the service until a signal stops it, or one of its commands; the exit code."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if arguments[:1] == ["doctor"]:
@@ -40,45 +41,36 @@ def main(arguments: Sequence[str]) -> int:
 
         return token.main(arguments[1:])
     settings = read_settings(arguments, os.environ)
-    set_up(settings.log_level, sys.stderr)
-    os.environ |= {variable(name): value for name in SECRET if (value := getattr(settings, name)) is not None}
-    from service.processes.ports import PortTaken
-    from service.processes.supervisor import (  # only now: Prometheus reads the environment when imported
-        NoWorker,
-        supervise,
-    )
-    from service.rpc.security.certificates import CertificateError
-    from service.rpc.security.tokens import TokensError
-    from service.stores.outcome_folder import FolderUnusable, prepare
-
-    if settings.require_signature and (reason := _why_unusable(settings.require_signature)):
-        print(f"error: the file of --require-signature can't be used: {reason}", file=sys.stderr)
-        return 1
+    configure_logging(settings.log_level, sys.stderr)
     try:
-        if settings.outcomes:
-            prepare(settings.outcomes)
-        asyncio.run(supervise(settings, time.perf_counter, sys.stdout))
-    except (PortTaken, NoWorker, CertificateError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except FolderUnusable as error:
-        print(f"error: the folder of --outcomes can't be used: {error}", file=sys.stderr)
-        return 1
-    except TokensError as error:
-        print(f"error: the file of --tokens can't be used: {error}", file=sys.stderr)
-        return 1
-    return 0
+        _serve(settings)
+    except StartError as error:
+        print(f"error: {error.explanation}", file=sys.stderr)
+        return error.exit_code
+    return ExitCode.DONE
 
 
-def _why_unusable(key_file: Path) -> str | None:
-    """Why no signature can be checked by the key in a file, None where one can be."""
-    from model.store.signature import WrongKey, public_key  # only here, so that --help is fast
+def _serve(settings: Settings) -> None:
+    """Serve until a signal; raises StartError."""
+    from service.processes.supervisor import supervise  # only now: Prometheus reads the environment when imported
+    from service.stores.outcome_folder import prepare
+
+    if settings.require_signature:
+        _check_signature_key(settings.require_signature)
+    if settings.outcomes:
+        prepare(settings.outcomes)
+    asyncio.run(supervise(settings, time.perf_counter, sys.stdout))
+
+
+def _check_signature_key(file: Path) -> None:
+    """Raises SignatureKeyError where no signature can be checked by the key in the file."""
+    from model.errors import WrongKey
+    from model.store.signature import public_key  # only here, so that --help is fast
 
     try:
-        public_key(key_file.read_bytes())
+        public_key(file.read_bytes())
     except (OSError, WrongKey) as error:
-        return str(error)
-    return None
+        raise SignatureKeyError(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """`python -m service.probe`: exit code 0 where a server answers SERVING, else 1; for a container's health check.
 
-It runs beside the server, with the same environment: over TLS it trusts the server's own certificate alone, and shows
-that one too where clients must show any.
+It runs beside the server, with the same environment: over TLS it trusts only the server's own certificate, and presents
+that certificate too where clients must present one. It starts every few seconds, so it doesn't import the settings.
 """
 
 import argparse
@@ -15,41 +15,50 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from service.settings import Settings, flag, variable
+from model.exit_codes import ExitCode
 
 ENJOYMENT_SERVICE = "coldstart.v1.EnjoymentService"
+PORT, PORT_VARIABLE = "50051", "COLDSTART_PORT"
+TLS_OPTIONS = (
+    ("--tls-cert", "COLDSTART_TLS_CERT", "the server's certificate; without it, no TLS"),
+    ("--tls-key", "COLDSTART_TLS_KEY", "its key"),
+)
+"""Option, variable and meaning of each file."""
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Ask once, print the answer in one word and return the exit code."""
-    port = environment.get(variable("port"), str(Settings.port))
+    """Ask once, print the status in one word and return the exit code."""
+    options = _parser(environment).parse_args(arguments)
+    try:
+        with _channel(options.address, options.tls_cert, options.tls_key, options.timeout_seconds) as channel:
+            status = ask(channel, options.service, options.timeout_seconds)
+    except OSError as error:
+        status = f"no TLS: {error}"
+    print(status)
+    return ExitCode.DONE if status == "SERVING" else ExitCode.FAILED
+
+
+def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m service.probe", description="Ask a server for its health.")
     parser.add_argument(
         "--address",
-        default=f"127.0.0.1:{port}",
-        help="host:port of the server [default: this machine, $COLDSTART_PORT]",
+        default=f"127.0.0.1:{environment.get(PORT_VARIABLE, PORT)}",
+        help=f"host:port of the server [default: this machine, ${PORT_VARIABLE}]",
     )
     parser.add_argument(
         "--service",
         default=ENJOYMENT_SERVICE,
-        help='the service that should be able to answer; "" asks if the server lives [default: %(default)s]',
+        help='service whose health is asked for; "" asks for the server itself [default: %(default)s]',
     )
-    for name, what in (("tls_cert", "the server's certificate; without it, no TLS"), ("tls_key", "its key")):
+    for option, variable, meaning in TLS_OPTIONS:
         parser.add_argument(
-            flag(name),
+            option,
             type=Path,
-            default=environment.get(variable(name)),
-            help=f"PEM file of {what} [default: ${variable(name)}]",
+            default=environment.get(variable),
+            help=f"PEM file of {meaning} [default: ${variable}]",
         )
     parser.add_argument("--timeout-seconds", type=float, default=3.0, help="how long to wait [default: 3]")
-    told = parser.parse_args(arguments)
-    try:
-        with _channel(told.address, told.tls_cert, told.tls_key, told.timeout_seconds) as channel:
-            status = ask(channel, told.service, told.timeout_seconds)
-    except OSError as error:
-        status = f"no TLS: {error}"
-    print(status)
-    return 0 if status == "SERVING" else 1
+    return parser
 
 
 def ask(channel: grpc.Channel, service: str, timeout_seconds: float) -> str:
@@ -63,30 +72,30 @@ def ask(channel: grpc.Channel, service: str, timeout_seconds: float) -> str:
 
 
 def _channel(address: str, cert: Path | None, key: Path | None, timeout_seconds: float) -> grpc.Channel:
-    """A channel to the server; raises OSError where a file or the server's certificate is not as it should be."""
+    """A channel to the server; raises OSError if a file can't be read or the server presents another certificate."""
     if cert is None:
         return grpc.insecure_channel(address)
-    shown = (key.read_bytes(), cert.read_bytes()) if key is not None else (None, None)
-    credentials = grpc.ssl_channel_credentials(cert.read_bytes(), *shown)
-    name = _a_name(address, cert, timeout_seconds)
+    pair = (key.read_bytes(), cert.read_bytes()) if key is not None else (None, None)
+    credentials = grpc.ssl_channel_credentials(cert.read_bytes(), *pair)
+    name = _certificate_name(address, cert, timeout_seconds)
     return grpc.secure_channel(address, credentials, [("grpc.ssl_target_name_override", name)])
 
 
-def _a_name(address: str, cert: Path, timeout_seconds: float) -> str:
-    """A name that the server's certificate bears, since it needn't bear the address that the probe asks at.
+def _certificate_name(address: str, cert: Path, timeout_seconds: float) -> str:
+    """A name in the server's certificate, which need not cover the address that the probe connects to.
 
-    Raises OSError if it is no server of this certificate.
+    Raises OSError if the server doesn't present this certificate.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.load_verify_locations(cert)
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the certificate itself is trusted, whoever made it
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the certificate itself is trusted, whoever signed it
     context.set_alpn_protocols(["h2"])
     host, _, port = address.rpartition(":")
-    place = (host.strip("[]"), int(port))
-    with socket.create_connection(place, timeout_seconds) as plain, context.wrap_socket(plain) as secured:
-        shown = secured.getpeercert() or {}
-    names = [str(value) for _, value in shown.get("subjectAltName", ())]  # type: ignore[str-unpack] # pairs
+    target = (host.strip("[]"), int(port))
+    with socket.create_connection(target, timeout_seconds) as plain, context.wrap_socket(plain) as secured:
+        certificate = secured.getpeercert() or {}
+    names = [str(value) for _, value in certificate.get("subjectAltName", ())]  # type: ignore[str-unpack] # pairs
     return names[0].replace("*", "any") if names else host
 
 

@@ -1,212 +1,163 @@
 """The settings of the service: one class, read from the command line and the environment."""
 
 import argparse
-import ast
-import inspect
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, fields
-from dataclasses import field as described
+from collections.abc import Collection, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from types import UnionType
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal, Self, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
 PREFIX = "COLDSTART_"
-SECRET = ("members",)
-"""Workers get these by the environment: every user of a machine may read command lines."""
-RANGES: dict[str, tuple[float, float, str]] = {
-    "port": (0, 65535, ""),
-    "metrics_port": (0, 65535, ""),
-    "workers": (0, 256, ""),
-    "members_timeout_seconds": (0.001, 10, " seconds"),
-    "reload_seconds": (0.05, 86_400, " seconds"),
-    "drain_seconds": (0, 3600, " seconds"),
-    "grace_seconds": (0, 3600, " seconds"),
-    "hang_seconds": (1, 3600, " seconds"),
-    "background_threads": (1, 64, ""),
-    "max_message_bytes": (65_536, 1_073_741_824, ""),
-    "max_concurrent_streams": (1, 1_000_000, ""),
-    "max_connection_age_seconds": (1, 86_400, " seconds"),
-    "keepalive_seconds": (1, 7200, " seconds"),
-    "trial_seconds": (0.1, 3600, " seconds"),
-    "trial_memory_mib": (256, 16_777_216, ""),
-    "log_sample": (0, 1, ""),
-    "trace_sample": (0, 1, ""),
-    "shadow_share": (0, 1, ""),
-    "canary_share": (0, 1, ""),
-    "least_in_flight": (1, 10_000, ""),
-    "most_in_flight": (1, 10_000, ""),
-    "queue_calls": (1, 100_000, ""),
-    "queue_seconds": (0.001, 60, " seconds"),
-    "pending_calls": (1, 100_000, ""),
-}
-"""Least and most of each number, and its unit."""
+
+Text = Annotated[str, Field(min_length=1)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Delay = Annotated[float, Field(ge=0, le=3600)]
 
 
-@dataclass(frozen=True)
-class Settings:
+def _redis_address(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        is_address = parts.scheme in ("redis", "rediss", "unix") and (parts.port is None or bool(parts.hostname))
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ValueError("must be an address: redis://, rediss:// or unix://")
+    if find_spec("redis") is None:
+        raise ValueError("needs the extra redis: pip install '.[redis]'")
+    return address
+
+
+def _http_address(address: str) -> str:
+    if not address.startswith(("http://", "https://")):
+        raise ValueError("must be an address: http:// or https://")
+    if find_spec("opentelemetry") is None:
+        raise ValueError("needs the extra otel: pip install '.[otel]'")
+    return address
+
+
+class Settings(BaseModel):
     """Every option of `python -m service`; the command line wins over the environment, and that over the default."""
 
-    models: str
-    """The folder, or address (`s3://...`), where `training retrain` publishes models. It may still be empty."""
-    members: str | None = described(default=None, repr=False)
-    """Redis store of members asked before the model's own: redis://, rediss:// or unix://. The environment hides it."""
-    members_timeout_seconds: float = 0.01
-    """How long an answer waits for that store before it goes on without, in seconds."""
-    host: str = "127.0.0.1"
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
+
+    models: Text
+    """Folder or address (`s3://...`) of the store that `training retrain` publishes to; it may still be empty."""
+    members: Annotated[str, AfterValidator(_redis_address)] | None = Field(default=None, repr=False)
+    """Redis store (redis://, rediss://, unix://) asked before the model's member table; best set in the environment."""
+    members_timeout_seconds: Annotated[float, Field(ge=0.001, le=10)] = 0.01
+    """How long a call waits for the Redis store before it goes on without it, in seconds."""
+    host: Text = "127.0.0.1"
     """Address to serve gRPC on. The default is reached from this machine only; 0.0.0.0 or :: from every network."""
-    port: int = 50051
-    """Port of gRPC; 0 takes a free one, which the line of JSON on standard output tells."""
-    metrics_host: str = "127.0.0.1"
+    port: Port = 50051
+    """Port of gRPC; 0 takes a free port, printed in the line of JSON on standard output."""
+    metrics_host: Text = "127.0.0.1"
     """Address to serve Prometheus metrics on, at /metrics."""
-    metrics_port: int = 9464
-    """Port of the metrics; 0 takes a free one, which the same line tells."""
-    workers: int = 0
-    """Processes that answer calls, each with a copy of the model; 0 starts one for each core."""
+    metrics_port: Port = 9464
+    """Port of the metrics; 0 takes a free port, printed in the same line."""
+    workers: Annotated[int, Field(ge=0, le=256)] = 0
+    """Worker processes, each with a copy of the model; 0 starts one for each core."""
     tls_cert: Path | None = None
-    """PEM file of the server's certificate chain; with it and its key, all of gRPC is served over TLS only."""
+    """PEM file of the server's certificate chain; with it and its key, gRPC is served over TLS only."""
     tls_key: Path | None = None
     """PEM file of the certificate's key. Both files may be replaced while the service runs."""
     tls_client_ca: Path | None = None
-    """PEM file of the authorities whose certificates clients must show (mutual TLS); without it any client may call."""
+    """PEM file of the authorities that sign client certificates (mutual TLS); without it any client may call."""
     reflection: Literal["on", "off"] = "on"
-    """Whether gRPC tools may ask the server for its methods and messages."""
-    reload_seconds: float = 0.5
+    """Whether gRPC tools may ask the server for its methods and messages (server reflection)."""
+    reload_seconds: Annotated[float, Field(ge=0.05, le=86_400)] = 0.5
     """How often to look for a newly published model, in seconds."""
     models_cache: Path | None = None
-    """Folder for copies of models from an address; without it, one that goes when the service ends."""
-    require_signature: Path | None = None
-    """PEM file of an ed25519 public key; with it, no version is loaded that its private key hasn't signed."""
-    trial_seconds: float = 60.0
-    """How long the disposable process that loads a version first may take, in seconds."""
-    trial_memory_mib: int = 4096
-    """Address space that this process may use, beside its libraries and the size of the members' table."""
-    shadow_share: float = 0.0
-    """Share of the requests for predictions that the candidate scores too, for the metrics alone."""
-    canary_share: float = 0.0
-    """Share of members, always the same ones, whom the candidate answers where there is one."""
-    canary_key: Path | None = None
-    """File with a secret of up to 64 bytes, which decides who these members are."""
+    """Folder for copies of models from an address; without it a temporary folder is used."""
+    require_signature: FilePath | None = None
+    """PEM file of an ed25519 public key; with it, only versions signed with its private key are loaded."""
+    trial_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 60.0
+    """Time limit of the disposable process that tries a new version before it is served, in seconds."""
+    trial_memory_mib: Annotated[int, Field(ge=256, le=16_777_216)] = 4096
+    """Address space of that process in MiB, in addition to its libraries and the member table."""
+    shadow_share: Share = 0.0
+    """Share of prediction requests that the candidate scores too, for the metrics only."""
+    canary_share: Share = 0.0
+    """Share of members, always the same members, who are answered by the candidate if there is one."""
+    canary_key: FilePath | None = None
+    """File with a secret of up to 64 bytes that decides which members these are."""
     outcomes: Path | None = None
-    """Folder in which outcomes are kept (RecordOutcome); made where there is none. Without it none are taken."""
-    drain_seconds: float = 0.5
-    """How long calls are still taken after SIGTERM or SIGINT, while health already answers NOT_SERVING, in seconds."""
-    grace_seconds: float = 20.0
+    """Folder where outcomes (RecordOutcome) are recorded, created if missing; without it they are refused."""
+    drain_seconds: Delay = 0.5
+    """How long calls are still accepted after SIGTERM or SIGINT while health answers NOT_SERVING, in seconds."""
+    grace_seconds: Delay = 20.0
     """How long running calls may then take to finish, in seconds."""
-    hang_seconds: float = 30.0
-    """How long a worker that serves may leave the supervisor without an answer before it is replaced, in seconds."""
-    background_threads: int = 2
-    """Threads for rankings, explanations and requests for many movies, which small requests thus need not wait for."""
-    max_message_bytes: int = 4 * 1024 * 1024
-    """Size of the largest message that is taken or sent, unpacked."""
-    max_concurrent_streams: int = 256
-    """Calls that one connection may have under way; a client holds further ones back."""
-    max_connection_age_seconds: float = 300.0
-    """After about this long a client is asked to connect anew, and so may come to another worker; its calls finish."""
-    keepalive_seconds: float = 60.0
-    """After this long without a word a client is asked for a sign of life, and forgotten if there is none."""
+    hang_seconds: Annotated[float, Field(ge=1, le=3600)] = 30.0
+    """How long a worker may be unresponsive before it is replaced (at least 60 while it starts), in seconds."""
+    background_threads: Annotated[int, Field(ge=1, le=64)] = 2
+    """Threads for rankings, explanations and requests for many movies, so that small requests need not wait."""
+    max_message_bytes: Annotated[int, Field(ge=65_536, le=1_073_741_824)] = 4 * 1024 * 1024
+    """Size of the largest message that is received or sent, uncompressed."""
+    max_concurrent_streams: Annotated[int, Field(ge=1, le=1_000_000)] = 256
+    """Concurrent calls on one connection; the client queues further calls."""
+    max_connection_age_seconds: Annotated[float, Field(ge=1, le=86_400)] = 300.0
+    """Age at which a client is asked to reconnect, perhaps to another worker; running calls finish. In seconds."""
+    keepalive_seconds: Annotated[float, Field(ge=1, le=7200)] = 60.0
+    """Idle time after which a client is pinged, and disconnected if it does not answer, in seconds."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least severe lines that are logged, as JSON on standard error."""
-    log_sample: float = 0.0
-    """Share of the calls that a line is logged of: request id, method, code, seconds, evidence and version."""
-    traces: str | None = None
-    """Address of a collector of traces (OTLP over HTTP), such as http://collector:4318/v1/traces; without it, none."""
-    trace_sample: float = 0.01
-    """Share of the calls that are traced, besides those that belong to a trace which the caller records."""
+    """Lowest level that is logged, as JSON on standard error."""
+    log_sample: Share = 0.0
+    """Share of calls that are logged: request id, method, code, seconds, evidence and version."""
+    traces: Annotated[str, AfterValidator(_http_address)] | None = None
+    """Address of a trace collector (OTLP over HTTP), such as http://collector:4318/v1/traces; without it, none."""
+    trace_sample: Share = 0.01
+    """Share of calls that are traced, in addition to calls whose caller records a trace."""
     tokens: Path | None = None
-    """A file of bearer tokens (`python -m service token` makes them); every call but health then needs one."""
-    least_in_flight: int = 32
-    """Calls that may always compute at once, more than are answered together. How many more may is learned."""
-    most_in_flight: int = 128
-    """Calls that may compute at once at most; large requests count as several."""
-    queue_calls: int = 64
-    """Calls of each class (interactive, bulk) that may wait for their turn; further ones are refused at once."""
-    queue_seconds: float = 0.5
+    """File of bearer tokens (made by `python -m service token`); every call except health then needs a token."""
+    least_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 32
+    """Calls that may always compute at once; the adaptive limit never falls below it."""
+    most_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 128
+    """Calls that may compute at once at most; a large request counts as several."""
+    queue_calls: Annotated[int, Field(ge=1, le=100_000)] = 64
+    """Calls of each class (interactive, bulk) that may wait for their turn; further calls are refused at once."""
+    queue_seconds: Annotated[float, Field(ge=0.001, le=60)] = 0.5
     """How long an interactive call may wait for its turn before it is refused, in seconds."""
-    pending_calls: int = 128
-    """Calls that gRPC itself holds back while the process computes, health aside; it ends further ones (CANCELLED)."""
+    pending_calls: Annotated[int, Field(ge=1, le=100_000)] = 128
+    """Calls, except health, that gRPC holds back while the process computes; it ends further calls (CANCELLED)."""
 
-    def __post_init__(self) -> None:
-        """Raises ValueError that names the option for a value that can't be meant."""
-        for name, (least, most, unit) in RANGES.items():
-            if not least <= getattr(self, name) <= most:
-                raise ValueError(f"{flag(name)} must be {least} to {most}{unit}")
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        problems = []
         if self.least_in_flight > self.most_in_flight:
-            raise ValueError(f"{flag('least_in_flight')} must not be above {flag('most_in_flight')}")
-        for name in ("require_signature", "canary_key"):
-            path = getattr(self, name)
-            if path is not None and not path.is_file():
-                raise ValueError(f"{flag(name)} must be a file")
-        for name in ("models", "host", "metrics_host"):
-            if not getattr(self, name):
-                raise ValueError(f"{flag(name)} must not be empty")
-        if self.members is not None:
-            if not _is_store(self.members):
-                raise ValueError(f"{flag('members')} must be an address: redis://, rediss:// or unix://")
-            if find_spec("redis") is None:
-                raise ValueError(f"{flag('members')} needs the extra redis: pip install '.[redis]'")
-        if self.traces is not None:
-            if not self.traces.startswith(("http://", "https://")):
-                raise ValueError(f"{flag('traces')} must be an address: http:// or https://")
-            if find_spec("opentelemetry") is None:
-                raise ValueError(f"{flag('traces')} needs the extra otel: pip install '.[otel]'")
+            problems.append(f"{flag('least_in_flight')} must not be above {flag('most_in_flight')}")
         if (self.tls_cert is None) != (self.tls_key is None):
-            raise ValueError(f"{flag('tls_cert')} and {flag('tls_key')} must be given together")
+            problems.append(f"{flag('tls_cert')} and {flag('tls_key')} must be given together")
         if self.tls_client_ca is not None and self.tls_cert is None:
-            raise ValueError(f"{flag('tls_client_ca')} needs {flag('tls_cert')} and {flag('tls_key')}")
-
-
-def _is_store(address: str) -> bool:
-    """Whether it looks like the address of a Redis store."""
-    try:
-        parts = urlsplit(address)
-        return parts.scheme in ("redis", "rediss", "unix") and (parts.port is None or bool(parts.hostname))
-    except ValueError:
-        return False
+            problems.append(f"{flag('tls_client_ca')} needs {flag('tls_cert')} and {flag('tls_key')}")
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
 
 
 def read_settings(
     arguments: Sequence[str], environment: Mapping[str, str], program: str = "python -m service"
 ) -> Settings:
-    """The settings that a call asks for; exits with code 2 and a clear line where they make no sense."""
-    sentences = _sentences()
-    hints = get_type_hints(Settings)
-    parser = argparse.ArgumentParser(
-        program,
-        description="Serve predictions over gRPC, or look whether that will go well (doctor).",
-        allow_abbrev=False,
-    )
-    for field in fields(Settings):
-        default = "needed" if field.default is MISSING else f"default: {_shown(field.default)}"
-        explained = f"{sentences[field.name]} [{default}; ${variable(field.name)}]"
-        parser.add_argument(flag(field.name), metavar=_value_name(hints[field.name]), help=explained.replace("%", "%%"))
-    told = vars(parser.parse_args(arguments))
-    given: dict[str, object] = {}
-    for field in fields(Settings):
-        text = told[field.name] if told[field.name] is not None else environment.get(variable(field.name))
-        if text is not None:
-            given[field.name] = _value(parser, field.name, hints[field.name], text)
-        elif field.default is MISSING:
-            parser.error(f"{flag(field.name)} (or ${variable(field.name)}) is needed")
+    """The settings of a call; exits with code 2 and a line for each wrong value."""
+    parser = _parser(program)
+    options = vars(parser.parse_args(arguments))
+    variables = {name: environment[variable(name)] for name in Settings.model_fields if variable(name) in environment}
     try:
-        return Settings(**given)  # type: ignore[arg-type] # the values were made by the fields' own types
-    except ValueError as error:
-        parser.error(str(error))
-
-
-def options_of(settings: Settings) -> list[str]:
-    """The options of a call that asks for these settings, but those that may hold a secret."""
-    told = ((field.name, getattr(settings, field.name)) for field in fields(Settings) if field.name not in SECRET)
-    return [part for name, value in told if value is not None for part in (flag(name), str(value))]
+        return Settings.model_validate(variables | options)
+    except ValidationError as error:
+        messages = [line for problem in error.errors() for line in _message(problem, options).splitlines()]
+        parser.error(f"\n{program}: error: ".join(messages))
 
 
 def settings_table() -> str:
     """All settings as a Markdown table."""
-    sentences = _sentences()
     rows = [
-        f"| `{flag(field.name)}` | `{variable(field.name)}` | {_default_cell(field)} | {sentences[field.name]} |"
-        for field in fields(Settings)
+        f"| `{flag(name)}` | `{variable(name)}` | "
+        f"{'needed' if field.is_required() else f'`{_default(field)}`'} | {field.description} |"
+        for name, field in Settings.model_fields.items()
     ]
     return "\n".join(["| option | environment | default | meaning |", "| --- | --- | --- | --- |", *rows])
 
@@ -221,47 +172,63 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
-def _default_cell(field: "Field[object]") -> str:
-    return "needed" if field.default is MISSING else f"`{_shown(field.default)}`"
+def at_port(host: str, port: int) -> str:
+    """host:port, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _shown(default: object) -> object:
-    return "none" if default is None else default
+def _parser(program: str) -> argparse.ArgumentParser:
+    """The command line that has an option for each field; values stay text, which the model parses."""
+    parser = argparse.ArgumentParser(
+        program,
+        description="Serve predictions over gRPC, or check whether that will go well (doctor).",
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    types = get_type_hints(Settings)
+    for name, field in Settings.model_fields.items():
+        default = "needed" if field.is_required() else f"default: {_default(field)}"
+        explained = f"{field.description} [{default}; ${variable(name)}]"
+        parser.add_argument(flag(name), metavar=_value_name(types[name]), help=explained.replace("%", "%%"))
+    return parser
+
+
+def _default(field: FieldInfo) -> object:
+    return "none" if field.default is None else field.default
 
 
 def _value_name(kind: object) -> str:
     if get_origin(kind) is Literal:
         return "|".join(get_args(kind))
-    if isinstance(kind, UnionType):
-        return "FILE" if Path in get_args(kind) else "ADDRESS"
-    return {int: "NUMBER", float: "NUMBER"}.get(kind, "TEXT") if isinstance(kind, type) else "TEXT"
+    if kind in (int, float):
+        return "NUMBER"
+    return "TEXT" if kind is str else "FILE" if Path in get_args(kind) else "ADDRESS"
 
 
-def _value(parser: argparse.ArgumentParser, name: str, kind: object, text: str) -> object:
-    if get_origin(kind) is Literal:
-        if text not in get_args(kind):
-            parser.error(f"{flag(name)} must be one of {', '.join(get_args(kind))}")
-        return text
-    if isinstance(kind, UnionType):
-        kind = get_args(kind)[0]
-    assert isinstance(kind, type)  # noqa: S101 # every other field has a plain type
-    try:
-        return kind(text)
-    except ValueError:
-        parser.error(f"{flag(name)} must be a {'whole ' if kind is int else ''}number")
+def _message(problem: ErrorDetails, options: Collection[str]) -> str:
+    """What is wrong with a value, by its option or variable and without the value, which may be a secret."""
+    if not problem["loc"]:
+        return str(problem["ctx"]["error"])
+    name = str(problem["loc"][0])
+    if problem["type"] == "missing":
+        return f"{flag(name)} (or ${variable(name)}) is needed"
+    return f"{flag(name) if name in options else f'${variable(name)}'} {_rule(name, problem)}"
 
 
-def _sentences() -> dict[str, str]:
-    """The sentence below each field, from the class's own source."""
-    definition = ast.parse(inspect.getsource(Settings)).body[0]
-    assert isinstance(definition, ast.ClassDef)  # noqa: S101 # that is what the source of a class is
-    sentences = {}
-    for field, text in zip(definition.body, definition.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
-            sentences[field.target.id] = inspect.cleandoc(str(getattr(text.value, "value", "")))
-    return sentences
-
-
-def at_port(host: str, port: int) -> str:
-    """host:port, with brackets around an IPv6 address."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _rule(name: str, problem: ErrorDetails) -> str:
+    schema = Settings.model_json_schema()["properties"][name]
+    match problem["type"]:
+        case "value_error":
+            return str(problem["ctx"]["error"])
+        case "int_parsing":
+            return "must be a whole number"
+        case "float_parsing":
+            return "must be a number"
+        case "literal_error":
+            return f"must be one of {', '.join(schema['enum'])}"
+        case "string_too_short":
+            return "must not be empty"
+        case "path_not_file":
+            return "must be a file"
+    unit = " seconds" if name.endswith("_seconds") else ""
+    return f"must be {schema['minimum']} to {schema['maximum']}{unit}"

@@ -29,7 +29,7 @@ from model.artifact.artifact import load_model
 from model.prediction.model import Model
 from model.store.store import Store
 from training.__main__ import main
-from training.data.dataset import prepare
+from training.data.dataset import read_dataset
 from training.data.reading.tables import Tables, read_tables
 from training.fit.fit_model import Fit, fit_model
 from training.settings import FitSettings
@@ -115,7 +115,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Published:
 @pytest.fixture(scope="session")
 def small_fit(small: Published) -> Fit:
     """The fit of the small sample, with what its features were made from."""
-    _, data, _ = prepare(small.data, 20)
+    _, data, _ = read_dataset(small.data, 20)
     return fit_model(data, 0, FitSettings(), 1, lambda _: None)
 
 

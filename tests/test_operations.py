@@ -4,16 +4,13 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from service.settings import Settings, flag, variable
 from service.telemetry.drift.drift_index import FEWEST_REQUESTS
-from service.telemetry.drift.drift_index import ROWS as DRIFT_ROWS
-from service.telemetry.metrics.service_metrics import Metrics
-from service.telemetry.metrics.supervisor_metrics import ROWS as SUPERVISOR_ROWS
+from service.telemetry.metric_definitions import DEFINITIONS
 from training.fit.fit_drift_reference import MOST_ATTRIBUTES
 
 ROOT = Path(__file__).parents[1]
@@ -31,14 +28,14 @@ def test_every_command_and_its_options_exist(command, options):
 
 
 def test_options_and_variables_are_settings_or_options_of_a_shown_command():
-    known = {name for field in fields(Settings) for name in (flag(field.name), variable(field.name))}
+    known = {name for field in Settings.model_fields for name in (flag(field), variable(field))}
     known |= {option for _, options in COMMANDS for option in re.findall(r"--[a-z-]+", options)} | {"--outcomes"}
     named = set(re.findall(r"`(--[a-z-]+)|\b(COLDSTART_[A-Z_]+)", TEXT))
     assert {option or variable for option, variable in named} <= known
 
 
 def test_metrics_are_real_ones():
-    own = {name for name, *_ in (*Metrics().rows, *SUPERVISOR_ROWS, *DRIFT_ROWS)} | {"process_cpu_seconds_total"}
+    own = {metric.name for metric in DEFINITIONS} | {"process_cpu_seconds_total"}
     named = set(re.findall(r"\b(?:coldstart_[a-z_]+|grpc_server_[a-z_]+|process_[a-z_]+)\b", TEXT))
     assert named
     assert named <= own

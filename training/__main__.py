@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from model.store.store import StoreError
-from training.errors import DataError
+from model.errors import ModelError
+from model.exit_codes import ExitCode
+from training.errors import TrainingError
 
 COMMANDS = (
     ("import", "training.commands.import_movielens", "make a data directory of a published data set"),
@@ -28,20 +29,19 @@ COMMANDS = (
 )
 """Name, module and purpose of each command; a module has `add_arguments(parser)` and `run(arguments) -> exit code`."""
 
-REFUSED, INTERRUPTED = 2, 130
-"""Exit codes beside those of the commands; an error that nobody foresaw is left to Python: its traceback, and 1."""
-
-
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-"""What a disk without room, a quota, a limit of the process and a disk that has become read-only say."""
+"""Errors of a disk without room, a quota, a file size limit and a disk that has become read-only."""
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-"""What libraries are told unless the environment says else: fits run side by side, so that threads inside one only get
-into the others' way; and the same data give the same bytes on any number of processors. LightGBM's threads must not
-spin while they wait: on a busy machine that makes a minute's work last ten."""
+"""Defaults of the libraries' environment variables. Fits run in parallel threads, so that linear algebra inside a fit
+uses one thread each, and the same data give the same bytes on any number of processors. OpenMP threads must not spin
+while they wait: on a busy machine that makes a minute's work last ten."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command; returns its exit code, REFUSED with the problems on stderr where the data is wrong."""
+    """Run one command; returns its exit code, with the message of a foreseen error on stderr.
+
+    An error that isn't foreseen is left to Python: its traceback, and FAILED.
+    """
     parser = argparse.ArgumentParser(prog="python -m training", description="Make and publish models of coldstart.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, module, purpose in COMMANDS:
@@ -53,20 +53,20 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     try:
         return int(arguments.run(arguments))
-    except (DataError, StoreError) as error:
+    except (TrainingError, ModelError) as error:
         print(error, file=sys.stderr)
-        return REFUSED
+        return error.exit_code
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
         print(f"nothing more can be written: {error.strerror}; the store of models is as it was", file=sys.stderr)
-        return REFUSED
+        return ExitCode.REFUSED
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run one command in a process of its own, whose libraries are told first how many threads to use."""
+    """Run one command in a process of its own, after setting the ENVIRONMENT of its libraries."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     return main(argv)

@@ -1,228 +1,211 @@
-"""The settings file of a fit: which settings there are, in which range, and how TOML tells them."""
+"""The settings of a fit, their ranges, and the TOML file that gives them."""
 
-import math
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training.errors import DataError, Problem
 
+Ridge = Annotated[float, Field(ge=1e-3, le=1e9)]
 
-@dataclass(frozen=True)
-class KernelSettings:
-    """Strengths of the two parts of a kernel regression."""
 
-    ridges: tuple[float, ...]
-    """Candidate precisions of all weights; the one that predicts rows of other folds best is taken."""
-    gamma: float
-    """Inverse squared width of the bumps."""
-    amplitude: float
-    """Prior variance of the bumps' part against that of the line."""
-    landmarks: int
-    """How many bumps at most; there is one for every fourth row at most."""
-    most_rows: int = 100_000
-    """Rows beyond so many are left out of the fit at random; they are predicted all the same."""
+class TomlSettings(BaseModel):
+    """Base of settings that a TOML file gives: immutable, no unknown names, no conversion between types, finite."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class KernelSettings(TomlSettings):
+    """Settings of a kernel ridge regression."""
+
+    ridges: tuple[Ridge, ...] = Field(strict=False, min_length=1, max_length=20)
+    """Candidates for the prior precision of all weights; cross-validation chooses."""
+    gamma: float = Field(ge=1e-4, le=100)
+    """Inverse squared width of the RBF features."""
+    amplitude: float = Field(ge=1e-3, le=100)
+    """Prior variance of the RBF part, relative to that of the linear part."""
+    landmarks: int = Field(ge=1, le=10_000)
+    """Number of RBF features; at most one for every fourth row."""
+    most_rows: int = Field(default=100_000, ge=1000, le=1_000_000_000)
+    """Most rows to fit on; of more, a random sample. All rows are predicted."""
 
 
 RIDGES = (6.0, 16.0, 64.0, 256.0, 1024.0)
 
 
-WITH_PLAYS = KernelSettings(ridges=RIDGES, gamma=0.7, amplitude=1.6, landmarks=700)
+class PriorSettings(TomlSettings):
+    """Settings of the prior; the defaults were chosen on inner member folds of MovieLens 1M."""
 
-
-ATTRIBUTES_ONLY = KernelSettings(ridges=RIDGES, gamma=0.4, amplitude=1.0, landmarks=600)
-
-
-@dataclass(frozen=True)
-class PriorSettings:
-    """How the prior is fitted; the values were chosen on inner member folds of MovieLens 1M."""
-
-    rank: int = 16
-    """Dimensions of taste; those that aren't needed shrink to nothing."""
-    sweeps: int = 12
-    """Sweeps of expectation-maximization before members' features come in."""
-    rounds: int = 2
-    """Rounds of regression from features to factors and back."""
-    sweeps_per_round: int = 3
+    rank: int = Field(default=16, ge=1, le=64)
+    """Dimensions of taste in the factorization; superfluous ones shrink to zero."""
+    sweeps: int = Field(default=12, ge=1, le=200)
+    """Sweeps of expectation-maximization before the first regression."""
+    rounds: int = Field(default=2, ge=1, le=10)
+    """Rounds of regression from members' facts to factors, each followed by sweeps."""
+    sweeps_per_round: int = Field(default=3, ge=1, le=50)
     """Sweeps after each regression."""
-    embedding: int = 150
-    """Dimensions of the space of plays."""
-    sight: int = 48
-    """Leading dimensions of the space of plays that bumps see: with half the landmarks, no worse and much cheaper."""
-    folds: int = 3
-    """Member folds by which a member's own factors are kept out of the prediction of them."""
-    prior_ratings: float = 20.0
-    """A rater weighs half of full weight in the regression at so many ratings."""
-    with_plays: KernelSettings = WITH_PLAYS
-    """The regressions that see plays."""
-    attributes_only: KernelSettings = ATTRIBUTES_ONLY
-    """The regression that sees attributes alone."""
+    embedding: int = Field(default=150, ge=1, le=1000)
+    """Dimensions of the play space."""
+    sight: int = Field(default=48, ge=1, le=1000)
+    """Leading dimensions of the play space that the RBF features use: with half the landmarks, no worse and much
+    cheaper."""
+    folds: int = Field(default=3, ge=2, le=20)
+    """Member folds of the regressions' out-of-fold predictions."""
+    prior_ratings: float = Field(default=20.0, ge=0, le=10_000)
+    """Number of ratings with which a rater has half of full weight in the regressions."""
+    with_plays: KernelSettings = KernelSettings(ridges=RIDGES, gamma=0.7, amplitude=1.6, landmarks=700)
+    """The regressions whose inputs include plays."""
+    attributes_only: KernelSettings = KernelSettings(ridges=RIDGES, gamma=0.4, amplitude=1.0, landmarks=600)
+    """The regression on attributes alone."""
 
 
-@dataclass(frozen=True)
-class TreeSettings:
-    """The forest; few small trees, so that serving is cheap."""
+class TreeSettings(TomlSettings):
+    """Settings of the forest; it has few small trees, so that serving is cheap."""
 
-    trees: int = 50
+    trees: int = Field(default=50, ge=1, le=2000)
     """Number of trees."""
-    leaves: int = 8
+    leaves: int = Field(default=8, ge=2, le=256)
     """Leaves of a tree."""
-    learning_rate: float = 0.16
-    """Share of each tree's correction that is taken."""
-    leaf_rows: int = 1000
-    """Fewest rows of a leaf; less when there are fewer than 200 times as many rows."""
-    ridge: float = 100.0
+    learning_rate: float = Field(default=0.16, ge=1e-3, le=1)
+    """Factor of each tree's correction."""
+    leaf_rows: int = Field(default=1000, ge=1, le=1_000_000)
+    """Fewest rows of a leaf; less with fewer than 200 times as many rows."""
+    ridge: float = Field(default=100.0, ge=0, le=1_000_000)
     """L2 penalty of the leaves' values."""
-    most_rows: int = 2_000_000
-    """Rows beyond so many are left out at random."""
+    most_rows: int = Field(default=2_000_000, ge=1000, le=1_000_000_000)
+    """Most rows to fit on; of more, a random sample."""
 
 
-@dataclass(frozen=True)
-class FitSettings:
+class FileSettings(TomlSettings):
+    """The settings that a file can give."""
+
+    folds: int = Field(default=5, ge=2, le=50)
+    """Member folds of all out-of-fold predictions."""
+    prior: PriorSettings = PriorSettings()
+    """The prior."""
+    trees: TreeSettings = TreeSettings()
+    """The trees."""
+
+
+class FitSettings(FileSettings):
     """Settings of a whole fit."""
 
-    folds: int = 5
-    """Member folds for all that is out of fold."""
-    prior: PriorSettings = field(default_factory=PriorSettings)
-    """The factorization."""
-    trees: TreeSettings = field(default_factory=TreeSettings)
-    """The trees."""
     reweight: bool = False
-    """Whether raters count as much as never-raters are like them."""
+    """Whether raters are weighted by the density ratio of never-raters to raters; an option of the commands."""
 
 
-RANGES: dict[str, tuple[float, float]] = {
-    "folds": (2, 50),
-    "prior.rank": (1, 64),
-    "prior.sweeps": (1, 200),
-    "prior.rounds": (1, 10),
-    "prior.sweeps_per_round": (1, 50),
-    "prior.embedding": (1, 1000),
-    "prior.sight": (1, 1000),
-    "prior.folds": (2, 20),
-    "prior.prior_ratings": (0, 10_000),
-    "prior.with_plays.ridges": (1e-3, 1e9),
-    "prior.with_plays.gamma": (1e-4, 100),
-    "prior.with_plays.amplitude": (1e-3, 100),
-    "prior.with_plays.landmarks": (1, 10_000),
-    "prior.with_plays.most_rows": (1000, 1_000_000_000),
-    "prior.attributes_only.ridges": (1e-3, 1e9),
-    "prior.attributes_only.gamma": (1e-4, 100),
-    "prior.attributes_only.amplitude": (1e-3, 100),
-    "prior.attributes_only.landmarks": (1, 10_000),
-    "prior.attributes_only.most_rows": (1000, 1_000_000_000),
-    "trees.trees": (1, 2000),
-    "trees.leaves": (2, 256),
-    "trees.learning_rate": (1e-3, 1),
-    "trees.leaf_rows": (1, 1_000_000),
-    "trees.ridge": (0, 1_000_000),
-    "trees.most_rows": (1000, 1_000_000_000),
-}
-"""Every setting that a file may give, by its place, and the lowest and highest value that can be meant."""
-MOST_CANDIDATES = 20
-"""Candidates that a list may hold: each costs a solution of every regression."""
+def _fields(model: type[BaseModel], section: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Place and JSON schema of each setting in a group and its sections."""
+    schemas = model.model_json_schema()["properties"]
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _fields(field.annotation, f"{section}{name}.")
+        else:
+            yield section + name, schemas[name]
+
+
+FIELDS: dict[str, dict[str, Any]] = dict(_fields(FileSettings))
+"""JSON schema of each setting of a file (type, range, sentence) by its place, such as prior.with_plays.gamma."""
+
+AnySettings = TypeVar("AnySettings", bound=BaseModel)
 
 
 def read_fit_settings(path: Path) -> FitSettings:
-    """The settings of a file, defaults where it says nothing; raises DataError with all that is wrong."""
+    """The settings of a file, with defaults for what it doesn't set; raises DataError with every wrong value."""
+    given = read_toml(path, str(path))
     try:
-        given = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        settings = FileSettings.model_validate(_merged(FileSettings().model_dump(), given))
+    except ValidationError as error:
+        places = [tuple(map(str, details["loc"])) for details in error.errors()]
+        raise DataError(Problem(str(path), text) for text in dict.fromkeys(map(_fault, places))) from error
+    return FitSettings(**dict(settings))
+
+
+def read_toml(path: Path, name: str) -> dict[str, Any]:
+    """The content of a TOML file; raises DataError, which calls the file `name`, where it can't be read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise DataError([Problem(str(path), f"can't be read: {error}")]) from error
-    problems: list[Problem] = []
-    settings = FitSettings()
-    for place, value in _flat(given):
-        if place not in RANGES:
-            text = f"{place} is no setting; there are {', '.join(_siblings(place))}"
-            problems.append(Problem(str(path), text))
-            continue
-        told = _wrong(place, value, value_at(settings, place))
-        if told:
-            problems.append(Problem(str(path), f"{place} {told}"))
-        else:
-            settings = with_value(settings, place, value)
-    if problems:
-        raise DataError(problems)
-    return settings
+        raise DataError([Problem(name, f"can't be read: {error}")]) from error
 
 
-def to_toml(settings: FitSettings, comment: str) -> str:
-    """The file that `read_fit_settings` reads as these settings, with a line that says where they come from."""
+def to_toml(settings: FileSettings, comment: str) -> str:
+    """The file that `read_fit_settings` reads as these settings, with a comment as its first line."""
     sections: dict[str, list[str]] = {}
-    for place in RANGES:
+    for place, value in to_dict(settings).items():
         section, _, name = place.rpartition(".")
-        sections.setdefault(section, []).append(f"{name} = {_told(value_at(settings, place))}")
+        sections.setdefault(section, []).append(f"{name} = {value!r}")
     parts = ["\n".join([f"[{name}]"] * bool(name) + lines) for name, lines in sections.items()]
     return "\n\n".join([f"# {comment}\n" + parts[0], *parts[1:]]) + "\n"
 
 
-def to_dict(settings: FitSettings) -> dict[str, Any]:
-    """Every setting by its place, as JSON can hold them."""
-    values = {place: value_at(settings, place) for place in RANGES}
+def to_dict(settings: FileSettings) -> dict[str, Any]:
+    """Every setting of a file by its place, as JSON types."""
+    values = {place: value_at(settings, place) for place in FIELDS}
     return {place: list(value) if isinstance(value, tuple) else value for place, value in values.items()}
 
 
-def value_at(settings: Any, place: str) -> Any:
-    """The value of a setting."""
+def value_at(settings: BaseModel, place: str) -> Any:
+    """The value at a place, such as prior.with_plays.gamma."""
+    value: Any = settings
     for name in place.split("."):
-        settings = getattr(settings, name)
-    return settings
+        value = getattr(value, name)
+    return value
 
 
-def with_value(settings: Any, place: str, value: Any) -> Any:
-    """The settings with one changed, in the type that it has."""
+def with_value(settings: AnySettings, place: str, value: Any) -> AnySettings:
+    """A copy of the settings with another value at a place, converted to the type of the present one."""
     name, _, rest = place.partition(".")
     own = getattr(settings, name)
-    if rest:
-        return replace(settings, **{name: with_value(own, rest, value)})
-    kind = tuple if isinstance(own, tuple) else type(own)
-    return replace(settings, **{name: kind(map(float, value)) if kind is tuple else kind(value)})
+    return settings.model_copy(update={name: with_value(own, rest, value) if rest else type(own)(value)})
 
 
-def places(settings: Any, before: str = "") -> Iterator[str]:
-    """Every number and list of numbers that the settings hold, by its place."""
-    for each in fields(settings):
-        value = getattr(settings, each.name)
-        if is_dataclass(value):
-            yield from places(value, f"{before}{each.name}.")
-        elif not isinstance(value, bool):
-            yield before + each.name
+def fit_settings_table() -> str:
+    """All settings of a file as a Markdown table."""
+    defaults = to_dict(FileSettings())
+    rows = [
+        f"| `{place}` | {_shown(defaults[place])} | {_range(schema)} | {' '.join(schema['description'].split())} |"
+        for place, schema in FIELDS.items()
+    ]
+    return "\n".join(["| setting | default | range | meaning |", "| --- | --- | --- | --- |", *rows])
 
 
-def _flat(given: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in given.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{before}{name}.")
-        else:
-            yield before + name, value
+def _merged(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults, replaced by what is given, section by section."""
+    sections = {
+        name: _merged(defaults[name], value)
+        for name, value in given.items()
+        if isinstance(value, dict) and isinstance(defaults.get(name), dict)
+    }
+    return {**defaults, **given, **sections}
 
 
-def _siblings(place: str) -> list[str]:
-    """Settings of the same section, all sections where there is none of that name."""
-    section = place.rpartition(".")[0]
-    own = [one for one in RANGES if one.rpartition(".")[0] == section]
-    return own or sorted({f"[{one.rpartition('.')[0]}]" for one in RANGES if "." in one})
+def _fault(path: tuple[str, ...]) -> str:
+    """What is wrong at a path of names and list positions where validation failed."""
+    place = next((place for place in map(".".join, (path, path[:-1])) if place in FIELDS), None)
+    if place is not None:
+        return f"{place} must be a {_kind(FIELDS[place])} from {_range(FIELDS[place])}"
+    section = ".".join(path[:-1])
+    names = [place for place in FIELDS if place.rpartition(".")[0] == section]
+    sections = sorted({place.rpartition(".")[0] for place in FIELDS if place.startswith(section)} - {section, ""})
+    return f"{'.'.join(path)} is no setting; there are {', '.join([*names, *(f'[{name}]' for name in sections)])}"
 
 
-def _wrong(place: str, value: Any, own: Any) -> str:
-    """What is wrong with a value; empty where nothing is."""
-    low, high = RANGES[place]
-    if isinstance(own, tuple):
-        sound = isinstance(value, list) and 1 <= len(value) <= MOST_CANDIDATES
-        if sound and all(_is_number(one) and low <= one <= high for one in value):
-            return ""
-        return f"must be a list of 1 to {MOST_CANDIDATES} numbers, each from {low:g} to {high:g}"
-    whole = isinstance(own, int)
-    if not _is_number(value) or (whole and not isinstance(value, int)) or not low <= value <= high:
-        return f"must be a {'whole ' if whole else ''}number from {low:g} to {high:g}"
-    return ""
+def _kind(schema: Mapping[str, Any]) -> str:
+    if schema["type"] == "array":
+        return f"list of {schema['minItems']} to {schema['maxItems']} numbers, each"
+    return "whole number" if schema["type"] == "integer" else "number"
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _range(schema: Mapping[str, Any]) -> str:
+    bounds = schema.get("items", schema)
+    return f"{bounds['minimum']:g} to {bounds['maximum']:g}"
 
 
-def _told(value: Any) -> str:
-    return f"[{', '.join(map(repr, value))}]" if isinstance(value, tuple) else repr(value)
+def _shown(value: Any) -> str:
+    return ", ".join(f"{number:,}".removesuffix(".0") for number in (value if isinstance(value, list) else [value]))

@@ -17,7 +17,7 @@ from benchmarks.drills.load import Load, connect, watch
 from benchmarks.served import Served, serving
 from service.settings import Settings
 
-DRAIN_SECONDS = Settings.drain_seconds
+DRAIN_SECONDS: float = Settings.model_fields["drain_seconds"].default
 UNARY, STREAMS, CONNECTIONS, WATCH_CONNECTIONS = 6, 6, 4, 8
 
 

@@ -8,8 +8,7 @@ import polars as pl
 from scipy import sparse
 from scipy.sparse import linalg
 
-PRIOR_RATINGS = 5.0
-"""A movie's mean is drawn towards the mean of all as if so many ratings had shown just that."""
+from features.movies import PRIOR_RATINGS
 
 
 @dataclass(frozen=True)

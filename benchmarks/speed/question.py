@@ -6,7 +6,7 @@ import numpy as np
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.prediction.model import Model
-from service.requests.decode import Asked, Decoder
+from service.requests.decode import Decoder, PredictionQuery
 from service.requests.encode import prediction_responses
 
 MOVIES, PLAYS, ATTRIBUTES = 20, 30, 6
@@ -19,7 +19,7 @@ class Question:
     """A request, and what the model in this very process answers."""
 
     request: pb.PredictEnjoymentRequest
-    asked: Asked
+    asked: PredictionQuery
     """The request as the model sees it."""
     answer: pb.PredictEnjoymentResponse
 

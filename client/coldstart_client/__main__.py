@@ -1,4 +1,4 @@
-"""`python -m coldstart_client`: asks a service from the terminal and prints a table, or JSON."""
+"""The command `coldstart-client`: calls a service and prints the response as a table or as JSON."""
 
 import argparse
 import json
@@ -17,52 +17,64 @@ from coldstart_client.requests import Attribute, Play
 from coldstart_client.text import shown
 
 EXIT_CODES: dict[type[CallFailed], int] = {InvalidCall: 2, Refused: 3, Unreachable: 4, Overloaded: 4}
-"""Of failed calls; 1 for any other. 2 is also argparse's own, for a wrong command line."""
+"""Exit codes of failed calls, 1 for all others; argparse too ends with 2 for a wrong command line."""
 
 
-def main(arguments: Sequence[str], environment: Mapping[str, str], output: TextIO, errors: TextIO) -> int:
-    """Ask once and print; 0, or 1 where the service failed, 2 a wrong request, 3 a wrong token, 4 come again later."""
-    told = _parser(environment).parse_args(arguments)
+def main(argv: Sequence[str], environment: Mapping[str, str], output: TextIO, errors: TextIO) -> int:
+    """Make the call that the command line names and print its response.
+
+    Returns the exit code: 0, 1 if the service failed, 2 for a wrong command line or request, 3 for a missing or wrong
+    token, 4 if the service is overloaded or can't be reached.
+    """
+    arguments = _parser(environment).parse_args(argv)
     try:
-        tls = Tls(told.ca, told.cert, told.key, told.server_name) if told.tls or told.ca or told.cert else None
-        token = told.token_file.read_text().strip() if told.token_file else environment.get("COLDSTART_TOKEN")
-        with Client(told.address, tls=tls, token=token, timeout_seconds=told.timeout_seconds) as client:
-            answer = _ask(client, told)
+        tls = (
+            Tls(arguments.ca, arguments.cert, arguments.key, arguments.server_name)
+            if arguments.tls or arguments.ca or arguments.cert
+            else None
+        )
+        token = arguments.token_file.read_text().strip() if arguments.token_file else environment.get("COLDSTART_TOKEN")
+        with Client(arguments.address, tls=tls, token=token, timeout_seconds=arguments.timeout_seconds) as client:
+            answer = _ask(client, arguments)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=errors)
         return 2
     except CallFailed as error:
-        print(f"error: {_said(error, told.address)}", file=errors)
+        print(f"error: {_message(error, arguments.address)}", file=errors)
         return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
-    print(json.dumps(as_plain(answer), indent=2) if told.json else shown(answer), file=output)
+    print(json.dumps(as_plain(answer), indent=2) if arguments.json else shown(answer), file=output)
     return 0
 
 
-def _ask(client: Client, told: argparse.Namespace) -> object:
-    if told.command == "model":
+def _ask(client: Client, arguments: argparse.Namespace) -> object:
+    if arguments.command == "model":
         return client.model()
-    if told.command == "outcome":
+    if arguments.command == "outcome":
         return client.record_outcome(
-            told.member, told.movie, rating=told.rating, completion=told.completion, happened_at=told.happened_at,
-            request_id=told.request_id,
-        )  # fmt: skip
-    attributes: dict[str, Attribute] = dict(told.attribute) | dict(told.text)
-    if told.command == "predict":
-        return client.predict(told.movies, member_id=told.member, attributes=attributes, plays=told.play)
-    if told.command == "explain":
-        return client.explain(told.movie, member_id=told.member, attributes=attributes, plays=told.play)
+            arguments.member,
+            arguments.movie,
+            rating=arguments.rating,
+            completion=arguments.completion,
+            happened_at=arguments.happened_at,
+            request_id=arguments.request_id,
+        )
+    attributes: dict[str, Attribute] = dict(arguments.attribute) | dict(arguments.text)
+    if arguments.command == "predict":
+        return client.predict(arguments.movies, member_id=arguments.member, attributes=attributes, plays=arguments.play)
+    if arguments.command == "explain":
+        return client.explain(arguments.movie, member_id=arguments.member, attributes=attributes, plays=arguments.play)
     return client.rank(
-        member_id=told.member,
+        member_id=arguments.member,
         attributes=attributes,
-        plays=told.play,
-        page_size=told.page_size,
-        page_token=told.page_token,
-        genres=told.genre,
-        years=(told.from_year, told.to_year),
+        plays=arguments.play,
+        page_size=arguments.page_size,
+        page_token=arguments.page_token,
+        genres=arguments.genre,
+        years=(arguments.from_year, arguments.to_year),
     )
 
 
-def _said(error: CallFailed, address: str) -> str:
+def _message(error: CallFailed, address: str) -> str:
     lines = [f"{violation.path}: {violation.rule}".removeprefix(": ") for violation in error.violations]
     text = "\n  ".join(["the request is wrong:", *lines]) if lines else str(error)
     if isinstance(error, Unreachable) and not error.reason:
@@ -71,13 +83,15 @@ def _said(error: CallFailed, address: str) -> str:
 
 
 def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m coldstart_client", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        "coldstart-client", description="Call a coldstart service and print its response.", allow_abbrev=False
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="predict|rank|explain|outcome|model")
     predict = commands.add_parser("predict", help="predict how much a member enjoys movies")
     predict.add_argument("movies", nargs="+", metavar="MOVIE", help="ids of movies")
     rank = commands.add_parser("rank", help="the best movies for a member")
-    rank.add_argument("--page-size", type=int, default=20, help="how many [default: 20]")
-    rank.add_argument("--page-token", default="", help="of the page before")
+    rank.add_argument("--page-size", type=int, default=20, help="number of movies [default: 20]")
+    rank.add_argument("--page-token", default="", help="next_page_token of the page before")
     rank.add_argument("--genre", action="append", default=[], help="only movies of this genre; may be repeated")
     rank.add_argument("--from-year", type=int, help="only movies released in this year or later")
     rank.add_argument("--to-year", type=int, help="only movies released in this year or earlier")
@@ -86,10 +100,12 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     outcome = commands.add_parser("outcome", help="record what a member thought of a movie in the end")
     outcome.add_argument("movie", metavar="MOVIE", help="id of a movie")
     outcome.add_argument("--member", required=True, metavar="ID", help="the member's id")
-    outcome.add_argument("--rating", type=float, help="that the member gave")
+    outcome.add_argument("--rating", type=float, help="rating that the member gave")
     outcome.add_argument("--completion", type=float, metavar="SHARE", help="share that was watched, 0 to 1")
     outcome.add_argument("--happened-at", type=datetime.fromisoformat, metavar="TIME", help="ISO 8601, else now")
-    outcome.add_argument("--request-id", default="", metavar="ID", help="names the outcome, so that it counts once")
+    outcome.add_argument(
+        "--request-id", default="", metavar="ID", help="idempotency key: an outcome is recorded once for each"
+    )
     model = commands.add_parser("model", help="the model that serves")
     for command in (predict, rank, explain):
         _add_member(command)
@@ -167,8 +183,16 @@ def _play(given: str) -> Play:
 
 
 def command() -> int:
-    """The command `coldstart-client`; returns its exit code."""
-    return main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
+    """Run with the arguments of the process; interrupts and a closed standard output end it without a traceback."""
+    try:
+        code = main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130  # 128 and the number of SIGINT, as shells count
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter flushes again, and fails
+        return 1
+    return code
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""From response messages to plain Python values."""
+"""The responses of the service as plain Python values."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -10,27 +10,27 @@ from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one member is expected to think of one movie. Ratings are on the data's own scale."""
+    """A predicted rating of a movie by a member, on the rating scale of the training data."""
 
     movie_id: str
     rating: float
     """Expected rating."""
     lower: float
-    """Lower end of the 90 % interval."""
+    """Lower end of the 90 % prediction interval."""
     upper: float
-    """Upper end."""
+    """Upper end of the 90 % prediction interval."""
     probability_enjoyed: float
-    """0 to 1."""
+    """Probability of a rating at or above the model's `enjoyed_from`."""
     prior_rating: float
-    """What the factorization prior alone says."""
+    """Rating that the factorization prior predicts without the trees."""
     movie_evidence: str
-    """What the model knows of the movie: rated, described or unknown."""
+    """What the prediction knows of the movie: "rated", "described" or "unknown"."""
     extrapolation: float
-    """0 among the raters that the model learned from, 1 far outside."""
+    """How far the member is from the raters of the training data: 0 among them, 1 far outside."""
 
     @classmethod
     def of(cls, message: pb.Prediction) -> Self:
-        """From its message."""
+        """Build from the message."""
         return cls(
             message.movie_id,
             message.rating,
@@ -45,7 +45,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Unused:
-    """What the model could not use of a request."""
+    """Counts of the facts in a request that the model could not use."""
 
     unknown_attributes: int
     unseen_categories: int
@@ -56,11 +56,11 @@ class Unused:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions of one member, in the order asked; iterating gives them."""
+    """The predictions for one member in the order of the requested movies; iterates over them."""
 
     predictions: tuple[Prediction, ...]
     member_evidence: str
-    """What the model could use of the member: nothing, attributes, plays, attributes and plays."""
+    """The facts of the member that the model used: "nothing", "attributes", "plays" or "attributes and plays"."""
     model_version: str
     unused: Unused
 
@@ -72,7 +72,7 @@ class Predictions:
 
     @classmethod
     def of(cls, message: pb.PredictEnjoymentResponse) -> Self:
-        """From its message."""
+        """Build from the response message."""
         return cls(*_common(message))
 
 
@@ -81,27 +81,27 @@ class Ranking(Predictions):
     """One page of the best movies for a member, best first."""
 
     next_page_token: str
-    """Asks for the next page; empty where this is the last."""
+    """Page token of the next page; empty on the last."""
 
     @classmethod
     def of(cls, message: pb.RankMoviesResponse) -> Self:  # type: ignore[override] # of its own message
-        """From its message."""
+        """Build from the response message."""
         return cls(*_common(message), message.next_page_token)
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one group of facts adds to a prediction."""
+    """The contribution of one group of facts to a prediction."""
 
     group: str
     description: str
     rating: float
-    """In rating points of either sign."""
+    """Contribution in rating points, positive or negative."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """One prediction and what it is made of."""
+    """A prediction and the contributions that sum to it."""
 
     prediction: Prediction
     member_evidence: str
@@ -110,11 +110,11 @@ class Explanation:
     parts: tuple[Part, ...]
     """Their ratings sum to `rating_before_cut`."""
     rating_before_cut: float
-    """The rating before it is cut to the scale."""
+    """The predicted rating before it is clipped to the rating scale."""
 
     @classmethod
     def of(cls, message: pb.ExplainEnjoymentResponse) -> Self:
-        """From its message."""
+        """Build from the response message."""
         return cls(
             Prediction.of(message.prediction),
             _evidence(message.member_evidence),
@@ -131,32 +131,32 @@ class Attribute:
 
     name: str
     kind: str
-    """categorical or numeric."""
+    """"categorical" or "numeric"."""
     categories: tuple[str, ...]
     has_other: bool
-    """Whether any further category counts as one called "other"."""
+    """Whether categories that are not listed count as a category "other"."""
 
 
 @dataclass(frozen=True)
 class ServedModel:
-    """What is known of the model that serves."""
+    """Description of the model that the service predicts with."""
 
     model_version: str
     trained_at: datetime
     data: dict[str, int]
-    """How large the training data was: members, raters, movies, ratings, plays."""
+    """Size of the training data: numbers of members, raters, movies, ratings and plays."""
     scale: tuple[float, float]
-    """The lowest and the highest rating."""
+    """Lowest and highest rating."""
     enjoyed_from: float
     member_attributes: tuple[Attribute, ...]
     movie_attributes: tuple[Attribute, ...]
     genres: tuple[str, ...]
     scores: dict[str, dict[str, float]]
-    """Scores by name, for each kind of evidence."""
+    """Evaluation scores by kind of member evidence, then by name."""
 
     @classmethod
     def of(cls, message: pb.GetModelResponse) -> Self:
-        """From its message."""
+        """Build from the response message."""
         return cls(
             message.model_version,
             message.trained_at.ToDatetime(UTC),
@@ -166,27 +166,27 @@ class ServedModel:
             tuple(map(_attribute, message.member_attributes)),
             tuple(map(_attribute, message.movie_attributes)),
             tuple(message.genres),
-            {_evidence(each.member_evidence): dict(each.scores) for each in message.scores},
+            {_evidence(scores.member_evidence): dict(scores.scores) for scores in message.scores},
         )
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """An outcome is on the service's disk."""
+    """The receipt of an outcome that is on the service's disk."""
 
     request_id: str
-    """That it was sent under."""
+    """Idempotency key that the outcome was sent with."""
     duplicate: bool
-    """Whether one of this id had been recorded before, so that nothing changed."""
+    """Whether an outcome with this id had been recorded before, so that this call changed nothing."""
 
 
 def evidence_name(words: str) -> str:
-    """The contract's name of a member evidence, of the words that an answer has for it."""
+    """The name of a `MemberEvidence` value in the proto, from `Predictions.member_evidence`."""
     return "MEMBER_EVIDENCE_" + words.replace(" ", "_").upper()
 
 
 def as_plain(answer: Any) -> dict[str, Any]:
-    """An answer as a dictionary that JSON takes."""
+    """A response as a dictionary that JSON can encode."""
     plain: dict[str, Any] = asdict(answer)
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in plain.items()}
 
@@ -220,6 +220,6 @@ def _evidence(number: int) -> str:
 
 
 def _word(kind: Any, number: int, prefix: str) -> str:
-    """The name of an enum's value in words; its number where a newer server sends what this client doesn't know."""
+    """The name of an enum value in words, or its number if a newer server sends a value that is not in this proto."""
     known = kind.DESCRIPTOR.values_by_number.get(number)
     return known.name.removeprefix(prefix).replace("_", " ").lower() if known else str(number)

@@ -1,4 +1,4 @@
-"""The client for asyncio: the same methods as the blocking one."""
+"""The asyncio client, with the methods of the blocking client."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -18,7 +18,7 @@ from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 
 
 class AsyncClient:
-    """Calls a service; used in an `async with` block, from one event loop. Every method raises CallFailed."""
+    """A client for one event loop, best in an `async with` block. Every method raises CallFailed."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class AsyncClient:
         token: str | None = None,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        """As for the blocking client."""
+        """Open a channel; the arguments are those of `Client`."""
         options = channel_options(tls)
         self._channel = (
             grpc.aio.insecure_channel(address, options)
@@ -48,7 +48,7 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """End all calls and the connection."""
+        """Cancel the calls under way and close the channel."""
         await self._channel.close()
 
     async def predict(
@@ -59,7 +59,7 @@ class AsyncClient:
         attributes: Mapping[str, Attribute] | None = None,
         plays: Plays = (),
     ) -> Predictions:
-        """One prediction for each movie, 1 to 1,000 of them, in the order asked."""
+        """Predict the ratings of 1 to 1,000 movies, in their order."""
         request = requests.prediction(Ask(movies, member_id, attributes or {}, plays))
         return Predictions.of(await self._call(self._stub.PredictEnjoyment, request))
 
@@ -74,7 +74,10 @@ class AsyncClient:
         genres: Sequence[str] = (),
         years: tuple[int | None, int | None] = (None, None),
     ) -> Ranking:
-        """The best movies of the catalogue that the member hasn't played, with any of the genres, of these years."""
+        """Rank the movies of the catalogue that the member hasn't played.
+
+        Only movies with any of `genres` and with a release year from `years[0]` to `years[1]` are ranked, where given.
+        """
         whom = requests.member(member_id, attributes, plays)
         request = requests.ranking(whom, page_size, page_token, genres, years)
         return Ranking.of(await self._call(self._stub.RankMovies, request))
@@ -87,7 +90,7 @@ class AsyncClient:
         attributes: Mapping[str, Attribute] | None = None,
         plays: Plays = (),
     ) -> Explanation:
-        """One prediction, and what each group of facts adds to it."""
+        """Predict the rating of a movie and break it down into contributions."""
         whom = requests.member(member_id, attributes, plays)
         request = pb.ExplainEnjoymentRequest(member=whom, movie_id=movie)
         return Explanation.of(await self._call(self._stub.ExplainEnjoyment, request))
@@ -103,23 +106,29 @@ class AsyncClient:
         shown: tuple[Predictions, Prediction] | None = None,
         request_id: str = "",
     ) -> Recorded:
-        """Record what a member thought of a movie in the end: a rating, the share that was watched, or both.
+        """Record the rating that a member gave a movie, the share of it that was watched (0 to 1), or both.
 
-        `shown` is the answer and the prediction of it that was acted on. Give a `request_id` of your own where the
-        outcome may be sent once more by another program or after a restart; without one, only this call's own tries
-        are known to be the same.
+        Args:
+            member_id: The member.
+            movie_id: The movie.
+            rating: On the rating scale of the model.
+            completion: Share of the movie that was watched, 0 to 1.
+            happened_at: When; without a time zone in UTC. None: now.
+            shown: A response and the prediction in it that was shown to the member.
+            request_id: Idempotency key, needed if another process or a later run may send the same outcome; by default
+                only the retries of this call share one.
         """
         request = requests.outcome(request_id, member_id, movie_id, rating, completion, happened_at, shown)
         return Recorded(request.request_id, (await self._call(self._stub.RecordOutcome, request)).duplicate)
 
     async def model(self) -> ServedModel:
-        """What is known of the model that serves."""
+        """Describe the model that the service predicts with."""
         return ServedModel.of(await self._call(self._stub.GetModel, pb.GetModelRequest()))
 
     async def stream(
         self, asks: Iterable[Ask], *, timeout_seconds: float = STREAM_TIMEOUT_SECONDS
     ) -> AsyncIterator[Predictions]:
-        """The predictions of many requests, in their order; requests are read as fast as answers are taken."""
+        """Predict for many requests, in their order, over one stream; `asks` is consumed as responses are read."""
         call = self._stub.StreamPredictEnjoyment(
             map(requests.prediction, asks), timeout=timeout_seconds, metadata=self._metadata
         )

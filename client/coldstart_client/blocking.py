@@ -1,4 +1,4 @@
-"""The client for ordinary code, whose calls wait for their answers."""
+"""The blocking client."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ STREAM_TIMEOUT_SECONDS = 3600.0
 
 
 class Client:
-    """Calls a service; used in a `with` block, from any thread. Every method raises CallFailed."""
+    """A client whose methods block, for use from any thread, best in a `with` block. Every method raises CallFailed."""
 
     def __init__(
         self,
@@ -30,9 +30,14 @@ class Client:
         token: str | None = None,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        """The address is `host:port`, or any that gRPC knows, as `dns:///host:port`; calls go to all that it names.
+        """Open a channel, which connects when the first call is made.
 
-        Without `tls` the connection isn't encrypted. Each call, with all its tries, may take `timeout_seconds`.
+        Args:
+            address: `host:port`, or any gRPC target, such as `dns:///host:port`; calls are balanced over all addresses
+                that it resolves to.
+            tls: Encrypts the connection; None: plaintext.
+            token: Bearer token sent with each call.
+            timeout_seconds: Deadline of each call including its retries.
         """
         options = channel_options(tls)
         self._channel = (
@@ -53,7 +58,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """End all calls and the connection."""
+        """Cancel the calls under way and close the channel."""
         self._channel.close()
 
     def predict(
@@ -64,7 +69,7 @@ class Client:
         attributes: Mapping[str, Attribute] | None = None,
         plays: Plays = (),
     ) -> Predictions:
-        """One prediction for each movie, 1 to 1,000 of them, in the order asked."""
+        """Predict the ratings of 1 to 1,000 movies, in their order."""
         request = requests.prediction(Ask(movies, member_id, attributes or {}, plays))
         return Predictions.of(self._call(self._stub.PredictEnjoyment, request))
 
@@ -79,7 +84,10 @@ class Client:
         genres: Sequence[str] = (),
         years: tuple[int | None, int | None] = (None, None),
     ) -> Ranking:
-        """The best movies of the catalogue that the member hasn't played, with any of the genres, of these years."""
+        """Rank the movies of the catalogue that the member hasn't played.
+
+        Only movies with any of `genres` and with a release year from `years[0]` to `years[1]` are ranked, where given.
+        """
         whom = requests.member(member_id, attributes, plays)
         request = requests.ranking(whom, page_size, page_token, genres, years)
         return Ranking.of(self._call(self._stub.RankMovies, request))
@@ -92,7 +100,7 @@ class Client:
         attributes: Mapping[str, Attribute] | None = None,
         plays: Plays = (),
     ) -> Explanation:
-        """One prediction, and what each group of facts adds to it."""
+        """Predict the rating of a movie and break it down into contributions."""
         whom = requests.member(member_id, attributes, plays)
         request = pb.ExplainEnjoymentRequest(member=whom, movie_id=movie)
         return Explanation.of(self._call(self._stub.ExplainEnjoyment, request))
@@ -108,21 +116,27 @@ class Client:
         shown: tuple[Predictions, Prediction] | None = None,
         request_id: str = "",
     ) -> Recorded:
-        """Record what a member thought of a movie in the end: a rating, the share that was watched, or both.
+        """Record the rating that a member gave a movie, the share of it that was watched (0 to 1), or both.
 
-        `shown` is the answer and the prediction of it that was acted on. Give a `request_id` of your own where the
-        outcome may be sent once more by another program or after a restart; without one, only this call's own tries
-        are known to be the same.
+        Args:
+            member_id: The member.
+            movie_id: The movie.
+            rating: On the rating scale of the model.
+            completion: Share of the movie that was watched, 0 to 1.
+            happened_at: When; without a time zone in UTC. None: now.
+            shown: A response and the prediction in it that was shown to the member.
+            request_id: Idempotency key, needed if another process or a later run may send the same outcome; by default
+                only the retries of this call share one.
         """
         request = requests.outcome(request_id, member_id, movie_id, rating, completion, happened_at, shown)
         return Recorded(request.request_id, self._call(self._stub.RecordOutcome, request).duplicate)
 
     def model(self) -> ServedModel:
-        """What is known of the model that serves."""
+        """Describe the model that the service predicts with."""
         return ServedModel.of(self._call(self._stub.GetModel, pb.GetModelRequest()))
 
     def stream(self, asks: Iterable[Ask], *, timeout_seconds: float = STREAM_TIMEOUT_SECONDS) -> Iterator[Predictions]:
-        """The predictions of many requests, in their order; requests are read as fast as answers are taken."""
+        """Predict for many requests, in their order, over one stream; `asks` is consumed as responses are read."""
         call = self._stub.StreamPredictEnjoyment(
             map(requests.prediction, asks), timeout=timeout_seconds, metadata=self._metadata
         )

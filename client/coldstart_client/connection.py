@@ -1,4 +1,4 @@
-"""How the client connects: addresses, encryption, retries, health-aware balancing and the token of each call."""
+"""Channel options, TLS credentials and call metadata of the clients."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +7,9 @@ from typing import Any
 import grpc
 
 SERVICE_CONFIG = Path(__file__).with_name("service_config.json")
-"""gRPC's own settings of retries and balancing, which clients in other languages can load too."""
+"""gRPC service config: retry policy, round robin balancing, health checks. Clients in other languages can load it."""
 MESSAGE_BYTES = 4 * 1024 * 1024
-"""What the service takes and sends at most."""
+"""Largest message that the service receives."""
 OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.enable_retries", 1),
     ("grpc.max_send_message_length", MESSAGE_BYTES),
@@ -24,30 +24,30 @@ OPTIONS: tuple[tuple[str, Any], ...] = (
 
 @dataclass(frozen=True)
 class Tls:
-    """Encrypts the connection."""
+    """TLS settings of a connection; files are PEM."""
 
     ca: Path | None = None
-    """Certificates of those whose word for a server counts, in PEM; None: those that the machine trusts."""
+    """Root certificates; None: the default roots of gRPC."""
     cert: Path | None = None
-    """The client's own certificate in PEM, where the server wants one."""
+    """Client certificate, for mutual TLS."""
     key: Path | None = None
-    """Its key."""
+    """Private key of the client certificate."""
     server_name: str | None = None
-    """The name that the server's certificate must have; None: that of the address."""
+    """Name to expect in the server's certificate; None: the host of the address."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a certificate without its key, or a key alone."""
+        """Raise ValueError for a certificate without its key, or a key alone."""
         if (self.cert is None) != (self.key is None):
             raise ValueError("a client's certificate and its key must be given together")
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """What gRPC takes; raises OSError for a file that can't be read."""
+        """Read the files into channel credentials; raises OSError for a file that can't be read."""
         ca, key, cert = (None if file is None else file.read_bytes() for file in (self.ca, self.key, self.cert))
         return grpc.ssl_channel_credentials(ca, key, cert)
 
 
 def channel_options(tls: Tls | None) -> list[tuple[str, Any]]:
-    """Options of the channel."""
+    """Channel arguments for gRPC."""
     options = [*OPTIONS, ("grpc.service_config", SERVICE_CONFIG.read_text(encoding="utf-8"))]
     if tls is not None and tls.server_name is not None:
         options.append(("grpc.ssl_target_name_override", tls.server_name))
@@ -55,5 +55,5 @@ def channel_options(tls: Tls | None) -> list[tuple[str, Any]]:
 
 
 def metadata(token: str | None) -> tuple[tuple[str, str], ...]:
-    """What is sent with each call."""
+    """Call metadata with the bearer token, if there is one."""
     return (("authorization", f"Bearer {token}"),) if token else ()

@@ -1,4 +1,4 @@
-"""What goes wrong with a call, told by what a caller can do about it."""
+"""The exceptions of failed calls, by what a caller can do about them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,16 +10,16 @@ from grpc_status import rpc_status
 
 @dataclass(frozen=True)
 class Violation:
-    """One malformed field of a request."""
+    """A malformed field of a request."""
 
     path: str
-    """Where it stands, as in `member.plays[3].movie_id`; empty for the request as a whole."""
+    """Path of the field, such as `member.plays[3].movie_id`; empty for the request as a whole."""
     rule: str
-    """What it must be."""
+    """The rule that its value breaks."""
 
 
 class CallFailed(Exception):
-    """A call failed. The subclasses tell what to do about it; this one alone means a fault of the service."""
+    """Base class of failed calls; itself raised only for a failure of the service."""
 
     def __init__(
         self,
@@ -31,29 +31,29 @@ class CallFailed(Exception):
     ) -> None:
         super().__init__(message)
         self.code = code
-        """gRPC's status code."""
+        """The gRPC status code."""
         self.reason = reason
-        """The service's own reason, as docs/errors.md lists them; empty where gRPC itself ended the call."""
+        """The reason in `google.rpc.ErrorInfo`, such as INVALID_REQUEST; empty if gRPC itself ended the call."""
         self.violations = violations
-        """Every malformed field, the first ten."""
+        """The malformed fields, at most the first ten."""
         self.retry_seconds = retry_seconds
-        """When to try again at the earliest, where the service says it."""
+        """Seconds to wait before the next try, if the service asks for it."""
 
 
 class InvalidCall(CallFailed):
-    """The request breaks the contract: correct it."""
+    """The request is malformed: correct it. `violations` lists the fields."""
 
 
 class Refused(CallFailed):
-    """The token is missing, unknown or not for this method."""
+    """The bearer token is missing, unknown, or not valid for this method."""
 
 
 class Overloaded(CallFailed):
-    """More calls come than can be answered, also after some tries: come again later."""
+    """The service is overloaded, also after the retries: try again later."""
 
 
 class Unreachable(CallFailed):
-    """No server answers, or none that is ready: also after some tries, or within the deadline."""
+    """No server could be reached or was ready, also after the retries, or none answered within the deadline."""
 
 
 KINDS: dict[grpc.StatusCode, type[CallFailed]] = {
@@ -61,32 +61,32 @@ KINDS: dict[grpc.StatusCode, type[CallFailed]] = {
     grpc.StatusCode.UNAUTHENTICATED: Refused,
     grpc.StatusCode.PERMISSION_DENIED: Refused,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
-    grpc.StatusCode.CANCELLED: Overloaded,  # gRPC's own way to refuse; this client cancels nothing that it waits for
+    grpc.StatusCode.CANCELLED: Overloaded,  # how gRPC itself refuses calls; no client cancels its own
     grpc.StatusCode.UNAVAILABLE: Unreachable,
     grpc.StatusCode.DEADLINE_EXCEEDED: Unreachable,
 }
 
 
 def failed(error: Any) -> CallFailed:
-    """The error of a call in the client's words. Its own type, grpc.RpcError, doesn't tell that it has a status."""
+    """The exception for an error of gRPC, which has a status although its type, grpc.RpcError, does not declare it."""
     code, message = error.code(), error.details() or ""
-    told, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+    info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
     has_retry = False
     for detail in _details(error):
-        detail.Unpack(told)
+        detail.Unpack(info)
         detail.Unpack(bad)
         has_retry |= detail.Unpack(retry)
     return KINDS.get(code, CallFailed)(
         code,
         message or code.value[1],
-        told.reason,
-        tuple(Violation(each.field, each.description) for each in bad.field_violations),
+        info.reason,
+        tuple(Violation(violation.field, violation.description) for violation in bad.field_violations),
         retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9 if has_retry else None,
     )
 
 
 def _details(error: Any) -> list[Any]:
-    """The rich details of an error; none where it has none, or other ones than its status."""
+    """The `google.rpc.Status` details of an error; none if it has no such status or a contradicting one."""
     try:
         status = rpc_status.from_call(error)
     except ValueError:

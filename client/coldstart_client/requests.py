@@ -1,4 +1,4 @@
-"""From plain Python values to request messages."""
+"""Request messages from plain Python values."""
 
 import calendar
 import uuid
@@ -17,27 +17,27 @@ from coldstart_client.errors import InvalidCall
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
 Attribute: TypeAlias = str | bool | float | None
-"""A category, a yes or no, or a number; None, for what isn't known, is left out."""
+"""The value of an attribute: a category, a flag or a number; None stands for unknown and is not sent."""
 
 
 @dataclass(frozen=True)
 class Play:
-    """A movie that the member watched at least a part of."""
+    """A movie that the member watched, at least in part."""
 
     movie_id: str
     completion: float | None = None
-    """Share that was watched, 0 to 1; None where it isn't known."""
+    """Share of the movie that was watched, 0 to 1; None: unknown."""
     played_at: datetime | None = None
-    """When; None where it isn't known. A time without a zone is one in UTC."""
+    """Time of the play, in UTC if it has no time zone; None: unknown."""
 
 
 Plays: TypeAlias = Iterable[str | Play]
-"""Ids of movies, or plays of which more is known."""
+"""Plays, or the ids of movies where nothing else is known of the play."""
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One request of a stream: what `Client.predict` takes."""
+    """A request of `Client.stream`, with the arguments of `Client.predict`."""
 
     movies: Sequence[str]
     member_id: str = ""
@@ -46,7 +46,7 @@ class Ask:
 
 
 def member(member_id: str, attributes: Mapping[str, Attribute] | None, plays: Plays) -> pb.Member:
-    """All that is known of a member."""
+    """The message of a member's id, attributes and plays."""
     message = pb.Member(member_id=member_id)
     for name, value in (attributes or {}).items():
         if value is not None:
@@ -57,7 +57,7 @@ def member(member_id: str, attributes: Mapping[str, Attribute] | None, plays: Pl
 
 
 def prediction(ask: Ask) -> pb.PredictEnjoymentRequest:
-    """The request for predictions."""
+    """The request of PredictEnjoyment and StreamPredictEnjoyment."""
     return pb.PredictEnjoymentRequest(
         member=member(ask.member_id, ask.attributes, ask.plays), movie_ids=_ids(ask.movies)
     )
@@ -70,7 +70,7 @@ def ranking(
     genres: Sequence[str],
     years: tuple[int | None, int | None],
 ) -> pb.RankMoviesRequest:
-    """The request for a page of a ranking."""
+    """The request of RankMovies."""
     limits: dict[str, Any] = {
         name: year
         for name, year in zip(("min_release_year", "max_release_year"), years, strict=True)
@@ -88,7 +88,7 @@ def outcome(
     happened_at: datetime | None,
     shown: tuple[Predictions, Prediction] | None,
 ) -> pb.RecordOutcomeRequest:
-    """The request to record an outcome; `shown` is a prediction and the answer that it was part of."""
+    """The request of RecordOutcome; `shown` is a response and a prediction in it."""
     request = pb.RecordOutcomeRequest(
         request_id=request_id or str(uuid.uuid4()), member_id=member_id, movie_id=movie_id,
         rating=rating, completion=completion,
@@ -96,10 +96,10 @@ def outcome(
     if happened_at is not None:
         _set_time(request.happened_at, happened_at)
     if shown is not None:
-        answer, one = shown
-        request.shown.prediction.rating, request.shown.prediction.lower = one.rating, one.lower
-        request.shown.prediction.upper = one.upper
-        request.shown.prediction.probability_enjoyed = one.probability_enjoyed
+        answer, predicted = shown
+        request.shown.prediction.rating, request.shown.prediction.lower = predicted.rating, predicted.lower
+        request.shown.prediction.upper = predicted.upper
+        request.shown.prediction.probability_enjoyed = predicted.probability_enjoyed
         evidence: Any = pb.MemberEvidence.Value(evidence_name(answer.member_evidence))
         request.shown.member_evidence = evidence
         request.shown.model_version = answer.model_version
@@ -107,7 +107,7 @@ def outcome(
 
 
 def sendable(request: Message) -> Message:
-    """The request; raises InvalidCall for one that is larger than the service takes, which gRPC would try again."""
+    """The request itself; raises InvalidCall if it is larger than the service receives, which gRPC would retry."""
     if request.ByteSize() > MESSAGE_BYTES:
         message = f"the request is larger than {MESSAGE_BYTES // 1024**2} MiB: ask for less at once"
         raise InvalidCall(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
@@ -115,7 +115,7 @@ def sendable(request: Message) -> Message:
 
 
 def _ids(given: Sequence[str]) -> Sequence[str]:
-    """A list of texts; raises TypeError for a single text, whose letters would else be taken for ids."""
+    """The ids themselves; raises TypeError for a string, whose letters would be taken for ids."""
     if isinstance(given, str):
         raise TypeError("give a list of texts, not one text")
     return given

@@ -1,4 +1,4 @@
-"""Answers as text for people."""
+"""Responses as aligned text for the terminal."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -9,7 +9,7 @@ NUMBERS = frozenset("0123456789.,+-%")
 
 
 def shown(answer: object) -> str:
-    """An answer in lines."""
+    """The text of a response."""
     match answer:
         case Predictions():
             return _predictions(answer)
@@ -23,7 +23,7 @@ def shown(answer: object) -> str:
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns as wide as they need; those of numbers to the right."""
+    """A table with aligned columns; numbers are right-aligned."""
     lines = [list(titles), *map(list, rows)]
     right = [all(NUMBERS.issuperset(line[place]) for line in lines[1:]) for place in range(len(titles))]
     widths = [max(len(line[place]) for line in lines) for place in range(len(titles))]
@@ -39,9 +39,9 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _predictions(answer: Predictions) -> str:
     titles = ("movie", "rating", "lower", "upper", "enjoys", "the movie is")
     rows = (
-        (one.movie_id, f"{one.rating:.2f}", f"{one.lower:.2f}", f"{one.upper:.2f}",
-         f"{one.probability_enjoyed:.0%}", one.movie_evidence)
-        for one in answer
+        (prediction.movie_id, f"{prediction.rating:.2f}", f"{prediction.lower:.2f}", f"{prediction.upper:.2f}",
+         f"{prediction.probability_enjoyed:.0%}", prediction.movie_evidence)
+        for prediction in answer
     )  # fmt: skip
     lines = [table(titles, rows), "", _foot(answer.member_evidence, answer.model_version, answer.unused)]
     if isinstance(answer, Ranking) and answer.next_page_token:
@@ -50,14 +50,14 @@ def _predictions(answer: Predictions) -> str:
 
 
 def _explanation(answer: Explanation) -> str:
-    one = answer.prediction
+    prediction = answer.prediction
     rows = [(f"{part.rating:+.2f}", part.group, part.description) for part in answer.parts]
-    cut = "" if answer.rating_before_cut == one.rating else f", cut to the scale {one.rating:.2f}"
-    interval = f"from {one.lower:.2f} to {one.upper:.2f} in nine cases of ten"
-    enjoys = f"enjoyed with a probability of {one.probability_enjoyed:.0%}"
+    cut = "" if answer.rating_before_cut == prediction.rating else f", cut to the scale {prediction.rating:.2f}"
+    interval = f"from {prediction.lower:.2f} to {prediction.upper:.2f} in nine cases of ten"
+    enjoys = f"enjoyed with a probability of {prediction.probability_enjoyed:.0%}"
     return "\n".join(
         (
-            f"{one.movie_id}: {one.rating:.2f}, {interval}; {enjoys}",
+            f"{prediction.movie_id}: {prediction.rating:.2f}, {interval}; {enjoys}",
             "",
             table(("adds", "group", "what it is"), rows),
             "",
@@ -90,7 +90,7 @@ def _attribute(attribute: Attribute) -> str:
 
 
 def _foot(member_evidence: str, version: str, unused: Unused) -> str:
-    """What the answer rests on, and what of the request it doesn't."""
+    """The line on member evidence and model version, and a line on unused facts if there are any."""
     ignored = [f"{name.replace('_', ' ')}: {'yes' if count is True else count}"
                for name, count in asdict(unused).items() if count]  # fmt: skip
     text = f"rests on {member_evidence}; model {version}"

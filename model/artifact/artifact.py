@@ -12,16 +12,15 @@ import numpy as np
 from features.schema import Schema
 from model.artifact import serialization
 from model.artifact.consistency import check_catalogue, check_schema
-from model.artifact.forest_text import WrongForest
 from model.artifact.golden import GOLDEN, check_golden, golden_to_bytes
+from model.errors import ArtifactError, Reason, WrongForest
 from model.facts.catalogue import Catalogue
 from model.facts.member_table import FILES, KINDS, MemberTable
-from model.files.checked_array import CheckedArray, DamagedPiece, piece_count, piece_hashes
+from model.files.checked_array import CheckedArray, piece_count, piece_hashes
 from model.files.manifest import FORMAT, Manifest, Run, named_manifest, read_run
 from model.files.manifest import read_manifest as read_manifest
 from model.files.npz import array_over
-from model.files.plain_files import MANIFEST, Reason, check_names, check_same, open_plain, read_plain, version_of
-from model.files.plain_files import ArtifactError as ArtifactError
+from model.files.plain_files import MANIFEST, check_names, check_same, open_plain, read_plain, version_of
 from model.prediction.model import Model
 
 PIECES = "members/pieces.npy"
@@ -146,10 +145,10 @@ def _read(name: str, read: Callable[[], Read], reason: Reason = "content") -> Re
     """What is read, or an ArtifactError that names the file; our own errors' words say more than their type."""
     try:
         return read()
-    except (ArtifactError, MemoryError):
-        raise
     except WrongForest as error:
         raise ArtifactError(f"trees.txt can't be read as a model's: {error}", "trees") from error
+    except (ArtifactError, MemoryError):
+        raise
     except Exception as error:
         told = str(error) if type(error) is ValueError else type(error).__name__
         raise ArtifactError(f"{name} can't be read as a model's: {told}", reason) from error
@@ -181,8 +180,6 @@ def open_members(folder: Path, manifest: Manifest) -> MemberTable:
         used += len(own)
         try:
             arrays[name] = CheckedArray(path, content, own)
-        except DamagedPiece as error:
-            raise ArtifactError(str(error), "damaged") from error
         except ValueError as error:
             raise ArtifactError(f"{path} can't be read as a model's: {error}") from error
     if used != len(listed):

@@ -10,6 +10,8 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
+from model.errors import WrongForest
+
 MOST_TREES, MOST_LEAVES = 10_000, 4096
 """Of a forest, and of a tree; one with more isn't meant for serving."""
 HEAD = {"version": "v4", "num_class": "1", "num_tree_per_iteration": "1", "label_index": "0", "objective": "regression"}
@@ -31,10 +33,6 @@ LARGEST = 1e6
 """Beyond every value of a leaf, in rating points."""
 
 Array = NDArray[np.float64]
-
-
-class WrongForest(ValueError):
-    """The text isn't that of a forest as training writes it; the message says where it breaks."""
 
 
 def check_forest(text: str, features: int) -> None:

@@ -18,7 +18,8 @@ from model.artifact.consistency import (
     check_reference,
     check_weights,
 )
-from model.artifact.forest_text import WrongForest, check_forest
+from model.artifact.forest_text import check_forest
+from model.errors import WrongForest
 from model.facts.catalogue import Catalogue
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.files.npz import Arrays, arrays_from_bytes, arrays_to_bytes

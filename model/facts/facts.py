@@ -1,6 +1,5 @@
 """What is known of one member and of one movie, as numbers that the features are made from."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,16 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from features.schema import Attribute, Schema
+from features.schema import Schema
 
 SECONDS_PER_DAY = 86_400.0
-
-Value = str | float | bool
-"""An attribute's value as people give it: text, a number or a flag."""
-
-
-class WrongKind(ValueError):
-    """A number was given for a categorical attribute, or text for a numeric one."""
 
 
 class Play(NamedTuple):
@@ -162,25 +154,6 @@ class MovieFacts:
             or (self.genres.size and np.isfinite(self.genres[0]))
             or np.isfinite(self.attributes).any()
         )
-
-
-def encode_attribute(attribute: Attribute, value: Value) -> float:
-    """The value's number: that of its category, or itself.
-
-    An unseen category is "other" where the model has one, else NaN (not known).
-    Raises WrongKind for a number in place of a category and the other way round.
-    """
-    if attribute.kind == "numeric":
-        if isinstance(value, (str, bool)):
-            raise WrongKind(f"attribute {attribute.name} takes a number")
-        return float(value) if math.isfinite(value) else math.nan
-    if not isinstance(value, (str, bool)):
-        raise WrongKind(f"attribute {attribute.name} takes text or a flag")
-    text = str(value).lower() if isinstance(value, bool) else value
-    number = attribute.category_numbers.get(text)
-    if number is None:
-        return float(len(attribute.categories)) if attribute.has_other else math.nan
-    return float(number)
 
 
 def age_in_days(played_at: NDArray[np.float64], schema: Schema) -> NDArray[np.float32]:

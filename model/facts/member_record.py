@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from features.schema import Schema
+from features.values.attribute_value import Value, WrongKind, encode_attribute
+from model.errors import BadRecord
 from model.facts.catalogue import Catalogue
-from model.facts.facts import MemberFacts, Play, Value, WrongKind, encode_attribute
+from model.facts.facts import MemberFacts, Play
 from model.facts.member_table import key_of
 
 VERSION = 1
@@ -21,10 +23,6 @@ RECORD_BYTES = 4 * 1024 * 1024
 """A longer record is none."""
 MOST_ATTRIBUTES, MOST_PLAYS = 1_000, 10_000
 """As in a request."""
-
-
-class BadRecord(ValueError):
-    """A record isn't as the format says; the text tells which part of it, and nothing of the member."""
 
 
 class RecordedPlay(NamedTuple):

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.errors import ArtifactError, DamagedPiece
 from model.facts.facts import MemberFacts
-from model.files.checked_array import CheckedArray, DamagedPiece
+from model.files.checked_array import CheckedArray
 
 FILES = ("keys", "attributes", "starts", "movies", "completion", "age_days")
 """Names of the arrays that the table is stored as."""
@@ -83,12 +84,12 @@ class MemberTable:
                 yield self._at(place * len(self) // min(count, len(self)))
 
     def check(self, catalogue: int) -> None:
-        """Look at all plays at once; raises DamagedPiece where they aren't those of members and movies there are."""
+        """Check all plays at once; raises ArtifactError where they aren't those of members and movies there are."""
         starts, movies = self.starts, self.movies
         if not len(starts) or int(starts[0]) != 0 or int(starts[-1]) != len(movies) or (np.diff(starts) < 0).any():
-            raise DamagedPiece("members/starts.npy doesn't divide the plays between the members")
+            raise ArtifactError("members/starts.npy doesn't divide the plays between the members")
         if len(movies) and (int(movies.min()) < 0 or int(movies.max()) >= catalogue):
-            raise DamagedPiece("members/movies.npy names movies that the catalogue lacks")
+            raise ArtifactError("members/movies.npy names movies that the catalogue lacks")
 
     def everyone(self) -> Iterator[tuple[int, int, MemberFacts]]:
         """The two halves of each id's hash, and the facts; raises DamagedPiece."""

@@ -5,12 +5,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from model.errors import BadOutcome
+
 PATTERN = "*.jsonl"
 """Names of the files in a folder of outcomes."""
-
-
-class BadOutcome(ValueError):
-    """A line that is no outcome; the message says why, and never what it holds."""
 
 
 @dataclass(frozen=True)

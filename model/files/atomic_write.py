@@ -8,12 +8,13 @@ from pathlib import Path
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """A hidden path beside `path` to write to; it takes the place of `path` in one step when the block ends.
+def atomic_path(path: Path, beside: Path | None = None) -> Iterator[Path]:
+    """A path to write to, which takes the place of `path` in one step when the block ends.
 
-    The bytes are on the disk before. Where the block raises, `path` stays as it was and nothing is left beside it.
+    It is `beside`, on the same disk, or else a hidden file in the folder of `path`. The bytes are on the disk before.
+    Where the block raises, `path` stays as it was and nothing is left beside it.
     """
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    beside = beside or path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         yield beside
         sync(beside)
@@ -24,10 +25,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     sync(path.parent)
 
 
-def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
-    """Write a file in one step for whoever reads it; `mode` is limited by the umask."""
-    with atomic_path(path) as beside, os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as f:
-        f.write(content)
+def write_atomically(path: Path, content: bytes, mode: int = 0o666, beside: Path | None = None) -> None:
+    """Replace a file in one step for its readers, by way of `beside` as `atomic_path` does; the umask limits `mode`."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with atomic_path(path, beside) as written, os.fdopen(os.open(written, flags, mode), "wb") as file:
+        file.write(content)
 
 
 def sync(path: Path) -> None:

@@ -11,16 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.errors import DamagedPiece
 from model.files.npz import array_over
 
 PIECE = 16_384
 """Bytes of a piece: its hash takes some ten microseconds, and all hashes 1/512 of the file's size."""
 HASH = 32
 """Bytes of a sha256."""
-
-
-class DamagedPiece(Exception):
-    """A piece of a file isn't as it was written, or says what can't be; the text names the file."""
 
 
 def piece_count(size: int) -> int:

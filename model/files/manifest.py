@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from model.files.plain_files import MANIFEST, RUN, SMALL_BYTES, ArtifactError, check_complete, read_plain, version_of
+from model.errors import ArtifactError
+from model.files.plain_files import MANIFEST, RUN, SMALL_BYTES, check_complete, read_plain, version_of
 
 FORMAT = 3
 """Number of the artifact's format; a service reads only its own."""

@@ -6,7 +6,9 @@ import stat
 from collections.abc import Iterator, Mapping
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+from model.errors import ArtifactError, Reason
 
 MANIFEST, RUN = "manifest.json", "run.json"
 UNLISTED = (MANIFEST, RUN)
@@ -14,23 +16,6 @@ UNLISTED = (MANIFEST, RUN)
 VERSION_DIGITS = 12
 SMALL_BYTES = 1 << 20
 """No run is larger."""
-
-Reason = Literal["missing", "damaged", "unsafe", "format", "unsigned", "content", "trees", "trial", "store", "other"]
-"""Why a version is refused.
-
-missing: a file isn't there or can't be read; damaged: it isn't as it was written; unsafe: it is no plain file of the
-folder, or none that belongs there; format: of another format; unsigned: without a signature by the right key; content:
-its parts don't make a model; trees: the forest doesn't hold together; trial: the disposable process died, took too long
-or predicted something else; store: the pointer can't be read; other: anything else.
-"""
-
-
-class ArtifactError(Exception):
-    """A model's files are missing, damaged or of another format; the message names the file and nothing personal."""
-
-    def __init__(self, message: str, reason: Reason = "content") -> None:
-        super().__init__(message)
-        self.reason: Reason = reason
 
 
 def open_plain(path: Path, name: str) -> BufferedReader:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from model.files.atomic_write import sync
+from model.files.atomic_write import sync, write_atomically
 
 LOCK, BEGUN = ".lock", ".tmp-"
 
@@ -42,7 +42,7 @@ class SharedFolder:
         self.root.mkdir(parents=True, exist_ok=True)
         with self.changing():
             self.clean()
-            folder = self.root / f"{BEGUN}{uuid.uuid4().hex}"
+            folder = self._begun()
             folder.mkdir()
             handle = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -56,19 +56,11 @@ class SharedFolder:
         """Write a small file in one step for whoever reads; needs the lock."""
         path = self.root / place
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self.root / f"{BEGUN}{uuid.uuid4().hex}"
-        try:
-            beside.write_bytes(content)
-            sync(beside)
-            beside.replace(path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-        sync(path.parent)
+        write_atomically(path, content, beside=self._begun())
 
     def remove(self, folder: Path) -> None:
         """Out of sight in one step, then file by file."""
-        away = self.root / f"{BEGUN}{uuid.uuid4().hex}"
+        away = self._begun()
         folder.rename(away)
         if away.is_dir() and not away.is_symlink():
             shutil.rmtree(away, ignore_errors=True)
@@ -82,6 +74,10 @@ class SharedFolder:
                 left.unlink(missing_ok=True)
             elif not _is_held(left / LOCK):
                 shutil.rmtree(left, ignore_errors=True)
+
+    def _begun(self) -> Path:
+        """A new path that `clean` removes if its job dies."""
+        return self.root / f"{BEGUN}{uuid.uuid4().hex}"
 
 
 def _is_held(lock: Path) -> bool:

@@ -31,9 +31,7 @@ Array = NDArray[np.float64]
 FURTHER_PLAYS = 10
 """So many further plays are weighed against one attribute."""
 MANY_PLAYS = 30
-"""What plays explain at most is told from members of so many."""
-MANY_PLAYS = 1000
-"""With so many plays known, further ones say next to nothing."""
+"""The most that plays can explain is estimated from raters with this number of plays."""
 PEOPLE = 48
 """Published members whose plays are tried: the variance over them is then known to about a fifth."""
 LOOKED_AT = 4 * PEOPLE

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from model.store.store import Store, StoreError
+from model.errors import StoreError
+from model.store.store import Store
 
 
 def is_address(place: str | Path) -> bool:

@@ -15,9 +15,10 @@ from typing import Any
 
 import fsspec
 
+from model.errors import ArtifactError, StoreError
 from model.files.manifest import MANIFEST_BYTES, check_version, manifest_from
-from model.files.plain_files import MANIFEST, RUN, ArtifactError, version_of
-from model.store.store import RECORD, RECORD_BYTES, RECORDS, VERSION, VERSIONS, Store, StoreError
+from model.files.plain_files import MANIFEST, RUN, version_of
+from model.store.store import RECORD, RECORD_BYTES, RECORDS, VERSION, VERSIONS, Store
 
 
 class RemoteStore(Store):

@@ -9,16 +9,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
+from model.errors import ArtifactError, WrongKey
 from model.files.manifest import named_manifest
-from model.files.plain_files import ArtifactError
 from model.store.store import Store
 
 SIGNATURE = "manifest.sig"
 """The record that holds it."""
-
-
-class WrongKey(ValueError):
-    """A key can't be used; the message says why."""
 
 
 def private_key(content: bytes) -> Ed25519PrivateKey:

@@ -14,9 +14,10 @@ import shutil
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
+from model.errors import ArtifactError, StoreError
 from model.files.atomic_write import sync
 from model.files.manifest import check_version
-from model.files.plain_files import MANIFEST, ArtifactError, read_plain
+from model.files.plain_files import MANIFEST, read_plain
 from model.files.shared_folder import SharedFolder, sync_tree
 
 VERSION = re.compile(r"[0-9a-f]{12}")
@@ -28,10 +29,6 @@ GATE_KEY = "gate_key.json"
 RECORD_BYTES = 64 << 20
 """No label, record or key is larger."""
 SECONDS_PER_DAY = 86_400.0
-
-
-class StoreError(Exception):
-    """The store's folder doesn't hold what it should."""
 
 
 class Store:

@@ -1,1 +1,1 @@
-"""Commands beside the server: the doctor, and a maker of tokens."""
+"""Commands besides serving: the doctor and the maker of tokens."""

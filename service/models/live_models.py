@@ -1,4 +1,4 @@
-"""The live models: the current one, and the candidate beside it where the store names one."""
+"""The models that serve: the current one, and a candidate beside it where the store names one."""
 
 import asyncio
 import sys
@@ -9,23 +9,24 @@ from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.artifact.trial import Limits
 from model.store.open import open_store
 from model.store.store import CANDIDATE, CURRENT
+from service.errors import NoModel
 from service.models.canary import Canary
-from service.models.follower import LiveModel, NoModel
+from service.models.follower import LiveModel
 from service.models.loading import Loader, Served, signatures
 from service.models.shadow import Shadow
 from service.settings import Settings
 from service.telemetry.metrics.service_metrics import Metrics
 
 SWITCH_SECONDS = 0.0005
-"""How long a thread that loads may hold the interpreter while calls wait for it; Python's own 5 ms are many calls."""
+"""Switch interval of the interpreter: a thread that loads would hold it for Python's 5 ms, which is many calls."""
 STORE_SECONDS = 60.0
-"""Between looks at which versions there are, which may mean many files."""
+"""Interval between listings of all versions, which may read many files."""
 START_SECONDS = 5.0
-"""A service that has just begun has better things to do than to get ready for the next version."""
+"""Delay before preparing for the next version, since the start itself needs the processor."""
 
 
 class LiveModels:
-    """Follows both labels, and says which model answers for whom."""
+    """Follows both labels, and chooses the model that answers for a member."""
 
     def __init__(
         self, current: LiveModel, candidate: LiveModel, canary: Canary, shadow: Shadow, loader: Loader, metrics: Metrics
@@ -36,7 +37,7 @@ class LiveModels:
         self._loader = loader
         self._metrics = metrics
         self.shadow = shadow
-        """Told of what the current model answers."""
+        """Compares the candidate with what the current model answers."""
 
     @property
     def version(self) -> str | None:
@@ -53,9 +54,9 @@ class LiveModels:
         return current
 
     def label_of(self, version: str) -> str | None:
-        """The label of a version that serves now."""
+        """The label of a version that serves now; None for any other version."""
         served = (self._current.served, self._candidate.served)
-        return next((one.label for one in served if one is not None and one.model.version == version), None)
+        return next((each.label for each in served if each is not None and each.model.version == version), None)
 
     async def look(self) -> None:
         """Look once for another current version."""
@@ -71,7 +72,7 @@ class LiveModels:
             self._loader.close()
 
     async def _look_at_store(self) -> None:
-        """Tell when the newest version was published; of a store that is away the last word counts."""
+        """Report when the newest version was published; while the store is away the last time stays."""
         while True:
             with suppress(Exception):  # whatever it is, models are followed all the same
                 written = await asyncio.to_thread(self._loader.store.newest_written)
@@ -79,7 +80,7 @@ class LiveModels:
             await asyncio.sleep(STORE_SECONDS)
 
     async def _prepare(self) -> None:
-        """Keep ready what the next load needs, once the work of the start is done."""
+        """Keep a disposable process ready for the next load, once the start is over."""
         await asyncio.sleep(START_SECONDS)
         while True:
             await asyncio.to_thread(self._loader.prepare)
@@ -89,7 +90,7 @@ class LiveModels:
 def live_models(
     settings: Settings, metrics: Metrics, clock: Callable[[], float], loaded: Callable[[], None]
 ) -> LiveModels:
-    """The models that the settings tell of, none of which is loaded yet; `loaded` is called as the first one is."""
+    """The models of the settings' store, not loaded yet; `loaded` is called whenever a current version is."""
     sys.setswitchinterval(SWITCH_SECONDS)
     store = open_store(settings.models, settings.models_cache)
     limits = Limits(settings.trial_memory_mib << 20, settings.trial_seconds)

@@ -1,4 +1,4 @@
-"""From a version of the store to a model that answers: fetched, tried by a disposable process, checked, warmed up."""
+"""Loads a version of the store: fetches it, tries it in a disposable process, checks it and warms it up."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from service.settings import Settings
 
 @dataclass(frozen=True)
 class Served:
-    """One model version and what decodes requests for it. A call takes it once and keeps it to its end."""
+    """A model version and its request decoder. A call takes it once and keeps it to its end."""
 
     model: Model
     decode: Decoder
@@ -27,21 +27,21 @@ class Loader:
     """Loads versions; may be used from any thread."""
 
     def __init__(self, store: Store, limits: Limits, signed_by: Callable[[str], Verify] | None) -> None:
-        """`signed_by` gives what checks a manifest's signature for a version; None where none is asked for."""
+        """`signed_by` gives the check of a version's signed manifest; None where no signature is required."""
         self.store = store
         self._trials = Trials(limits)
         self._signed_by = signed_by
 
     def prepare(self) -> None:
-        """Start what the next load needs."""
+        """Start the disposable process that the next load needs."""
         self._trials.prepare()
 
     def close(self) -> None:
-        """End what waits and what is being loaded."""
+        """End the disposable processes."""
         self._trials.close()
 
     def load(self, version: str, label: str) -> Served:
-        """The version, once all checks are passed and it has answered golden requests, one explanation and one ranking.
+        """The version, once it has passed all checks, predicted the golden rows, explained and ranked.
 
         Raises ArtifactError and StoreError.
         """
@@ -54,15 +54,15 @@ class Loader:
         model.rank(nobody, most=1)
         return Served(model, Decoder(model), label)
 
-    def mark(self, version: str) -> object:
-        """Something that is another once any file of the version has changed."""
-        return _mark(self.store.folder(version))
+    def file_states(self, version: str) -> object:
+        """A value that changes whenever a file of the version does."""
+        return _file_states(self.store.folder(version))
 
 
 def signatures(settings: Settings, store: Store) -> Callable[[str], Verify] | None:
-    """What checks the manifest's signature of a version, where the settings ask for one.
+    """The check of a version's signed manifest; None where the settings require no signature.
 
-    Raises WrongKey, which is a ValueError, and OSError for a file that is no key.
+    Raises WrongKey and OSError for a file that is no key.
     """
     if settings.require_signature is None:
         return None
@@ -71,12 +71,13 @@ def signatures(settings: Settings, store: Store) -> Callable[[str], Verify] | No
     return signed_by(store, public_key(settings.require_signature.read_bytes()))
 
 
-def _mark(folder: Path) -> object:
+def _file_states(folder: Path) -> object:
+    """Name, inode, size and time of change of each file; the error's name for an unreadable folder."""
     try:
-        found = []
+        states = []
         for path in (folder, *sorted(folder.rglob("*"))):
-            told = path.lstat()
-            found.append((path.name, told.st_ino, told.st_size, told.st_mtime_ns))
+            state = path.lstat()
+            states.append((path.name, state.st_ino, state.st_size, state.st_mtime_ns))
     except OSError as error:
         return type(error).__name__
-    return tuple(found)
+    return tuple(states)

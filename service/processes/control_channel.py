@@ -1,8 +1,8 @@
-"""What the supervisor and a worker say to each other: lines of JSON over a pair of sockets.
+"""The control channel between the supervisor and a worker: lines of JSON over a pair of sockets.
 
-A socket pair needs no place in the file system, and its other end tells when a process has died. It is the worker's
-standard input. The supervisor begins with an order; a worker tells when it serves, and its metrics when asked for them
-and when it ends.
+A socket pair needs no path in the file system, and its other end is closed when a process dies. It is the worker's
+standard input. The supervisor sends an order first, then requests for metrics; the worker reports that it serves, its
+metrics when asked, and its last metrics when it ends.
 """
 
 import asyncio
@@ -16,47 +16,45 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from service.telemetry.drift import drift_index as drift
-from service.telemetry.drift.drift_index import Watched
-from service.telemetry.merging import Family, parsed
+from service.errors import NoSupervisor
+from service.telemetry.drift.drift_index import DriftCounts, parse_drift_counts
+from service.telemetry.merging import Family, parse_snapshot
 
 SEND_SECONDS = 2
-"""A worker waits no longer for a supervisor that doesn't read."""
+"""How long a worker waits for a supervisor that doesn't read."""
 LONGEST_LINE = 16 * 1024 * 1024
-
-
-class NoSupervisor(Exception):
-    """A worker was started by something else than the supervisor."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a worker is told when it starts, beside its settings."""
+    """What a worker receives when it starts."""
 
     worker: int
-    """Its number, from 0; one that takes a dead one's place gets the same."""
+    """Number of the worker, from 0; its replacement gets the same number."""
     alone: bool
     """Whether to listen even without a model, since no other worker serves."""
+    settings: dict[str, Any]
+    """The service's settings, as JSON values; secrets are not visible here, as they would be on a command line."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a worker tells."""
+    """A message from a worker."""
 
     serves: bool = False
-    """Whether it tells that it serves from now on."""
+    """Whether the worker serves from now on."""
     model_version: str | None = None
-    """The version that it serves then, if there is one."""
+    """The version that it then serves, if any."""
     number: int | None = None
-    """Which asking for metrics this answers."""
+    """Number of the request for metrics that this answers."""
     metrics: list[Family] | None = None
-    """Its metrics, where it tells them."""
-    watched: Watched | None = None
-    """What it has counted of requests since it last told metrics, where there is a model."""
+    """The worker's metrics, if reported."""
+    watched: DriftCounts | None = None
+    """Drift counts since the worker's last report of metrics, if it has a model."""
 
 
 class WorkerEnd:
-    """The worker's end. Its methods block, and may be used from any thread."""
+    """The worker's end of the channel. Its methods block, and may be used from any thread."""
 
     def __init__(self) -> None:
         """Take the connection from standard input, so that no process started from here holds it open.
@@ -75,30 +73,35 @@ class WorkerEnd:
             raise NoSupervisor("workers are started by `python -m service`") from error
 
     def serves(self, model_version: str | None) -> None:
-        """Tell that calls are taken from now on."""
+        """Report that calls are accepted from now on."""
         self._send({"serves": True, "model_version": model_version})
 
-    def ends(self, metrics: list[Family], watched: Watched | None) -> None:
-        """Tell the last metrics."""
+    def ends(self, metrics: list[Family], watched: DriftCounts | None) -> None:
+        """Report the last metrics."""
         self._send({"metrics": metrics, "watched": watched})
 
-    def follow(self, told: Callable[[], tuple[list[Family], Watched | None] | None], lost: Callable[[], None]) -> None:
-        """Answer until the supervisor is gone, then call `lost`; no answer where nothing is told."""
+    def follow(
+        self, snapshot: Callable[[], tuple[list[Family], DriftCounts | None] | None], lost: Callable[[], None]
+    ) -> None:
+        """Answer requests for metrics until the supervisor is gone, then call `lost`.
+
+        A request for which `snapshot` returns None stays unanswered.
+        """
         with contextlib.suppress(OSError):
             for line in self._lines:
-                answer = told()
-                if answer is not None:
-                    metrics, watched = answer
+                taken = snapshot()
+                if taken is not None:
+                    metrics, watched = taken
                     self._send({"number": json.loads(line)["number"], "metrics": metrics, "watched": watched})
         lost()
 
     def _send(self, message: dict[str, Any]) -> None:
-        with self._sending, contextlib.suppress(OSError):  # the supervisor is gone, which `follow` tells
+        with self._sending, contextlib.suppress(OSError):  # the supervisor is gone, which `follow` notices
             self._connection.sendall(json.dumps(message).encode() + b"\n")
 
 
 class SupervisorEnd:
-    """The supervisor's end of the connection with one worker."""
+    """The supervisor's end of the channel to one worker."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -106,38 +109,38 @@ class SupervisorEnd:
 
     @classmethod
     async def of(cls, connection: socket.socket, order: Order) -> "SupervisorEnd":
-        """The end on an open connection, over which the order has gone."""
+        """The end on an open connection, after sending the order."""
         reader, writer = await asyncio.open_unix_connection(sock=connection, limit=LONGEST_LINE)
         end = cls(reader, writer)
         end._send(asdict(order))
         return end
 
     def ask(self, number: int) -> None:
-        """Ask for the metrics; the answer bears the number."""
+        """Ask for metrics; the response carries the number."""
         self._send({"number": number})
 
     async def report(self) -> Report | None:
-        """The next report, None when the worker is gone; raises ValueError for a line that is none."""
+        """The next report, None when the worker is gone; raises ValueError for a malformed line."""
         try:
             line = await self._reader.readline()
         except OSError:
             return None
         if not line.endswith(b"\n"):
             return None
-        told = json.loads(line)
-        if not isinstance(told, dict):
-            raise ValueError("that is no report of a worker")
-        metrics, watched = told.get("metrics"), told.get("watched")
+        message = json.loads(line)
+        if not isinstance(message, dict):
+            raise ValueError("the line is not a worker's report")
+        metrics, watched = message.get("metrics"), message.get("watched")
         return Report(
-            told.get("serves") is True,
-            told.get("model_version"),
-            told.get("number"),
-            None if metrics is None else parsed(metrics),
-            None if watched is None else drift.parsed(watched),
+            message.get("serves") is True,
+            message.get("model_version"),
+            message.get("number"),
+            None if metrics is None else parse_snapshot(metrics),
+            None if watched is None else parse_drift_counts(watched),
         )
 
     def close(self) -> None:
-        """End the connection; a worker that still lives then stops."""
+        """Close the connection; a worker that is still running then stops."""
         self._writer.close()
 
     def _send(self, message: dict[str, Any]) -> None:

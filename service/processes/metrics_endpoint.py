@@ -1,4 +1,4 @@
-"""Serves `/metrics` of all processes, whatever has become of some of them."""
+"""Serves `/metrics` for all processes, even while some of them hang or are missing."""
 
 import asyncio
 import contextlib
@@ -8,25 +8,27 @@ from collections.abc import Iterable, Sequence
 from prometheus_client import CollectorRegistry, Metric, start_http_server
 from prometheus_client.registry import Collector
 
-from service.processes.ports import PortTaken
+from service.errors import PortTaken
 from service.processes.worker_process import Worker
 from service.settings import at_port
-from service.telemetry.drift.drift_index import Drift
-from service.telemetry.logs import tell
-from service.telemetry.merging import Merged
-from service.telemetry.metrics.supervisor_metrics import WorkerMetrics
+from service.telemetry.drift.drift_index import DriftWindow
+from service.telemetry.logs import log_event
+from service.telemetry.merging import MergedMetrics
+from service.telemetry.metrics.supervisor_metrics import SupervisorMetrics
 
-ANSWER_SECONDS = 0.5
-"""Of a worker that is slower, what it told last counts."""
+RESPONSE_SECONDS = 0.5
+"""For a slower worker, its last report is used."""
 ASK_SECONDS = 5.0
-"""Workers are asked at least so often, so that of one that is killed hardly a count is lost."""
+"""Workers are asked at least this often, so that hardly a count is lost when one is killed."""
 
 
-class Scrapes(Collector):
-    """What Prometheus gets: metrics of the workers, of those that have died, and of the supervisor."""
+class ServiceCollector(Collector):
+    """Collects the metrics of the workers, of workers that have ended, and of the supervisor."""
 
-    def __init__(self, workers: Sequence[Worker], own: WorkerMetrics, merged: Merged, drift: Drift) -> None:
-        """To be made where the event loop of the workers runs."""
+    def __init__(
+        self, workers: Sequence[Worker], own: SupervisorMetrics, merged: MergedMetrics, drift: DriftWindow
+    ) -> None:
+        """Must be called in the event loop of the workers."""
         self._workers = workers
         self._own = own
         self._merged = merged
@@ -37,16 +39,16 @@ class Scrapes(Collector):
         self._last: list[Metric] = []
 
     def worker_changed(self) -> None:
-        """A worker has told something, or runs no more."""
+        """A worker has started, reported or ended."""
         self._changed.set()
-        self._own.workers(
+        self._own.set_workers(
             wanted=len(self._workers),
             running=sum(worker.running for worker in self._workers),
             serving=sum(worker.serves for worker in self._workers),
         )
 
     async def ask_for_ever(self, hang_seconds: float) -> None:
-        """Ask the workers from time to time, and end those that haven't answered for so long."""
+        """Ask the workers periodically, and kill those that have not answered for `hang_seconds`."""
         while True:
             await asyncio.sleep(min(ASK_SECONDS, hang_seconds / 2))
             await self.ask()
@@ -54,29 +56,29 @@ class Scrapes(Collector):
                 worker.end_if_hung(hang_seconds)
 
     async def ask(self) -> None:
-        """Ask all workers for their metrics, and wait a while for the answers."""
+        """Ask all workers for their metrics, and wait up to RESPONSE_SECONDS for the responses."""
         self._asked += 1
         number = self._asked
         asked = [worker for worker in self._workers if worker.ask(number)]
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(RESPONSE_SECONDS):
                 while any(worker.running and worker.answered < number for worker in asked):
                     self._changed.clear()
                     await self._changed.wait()
 
     def collect(self) -> Iterable[Metric]:
-        """All metrics, asked for anew; those known already where that can't be done."""
-        asking = self._collect()
+        """All metrics, freshly collected, or the last collected ones if that fails."""
+        collecting = self._collect()
         try:
-            future = asyncio.run_coroutine_threadsafe(asking, self._loop)
+            future = asyncio.run_coroutine_threadsafe(collecting, self._loop)
         except RuntimeError:  # the service has ended, and this process is about to
-            asking.close()
+            collecting.close()
             return self._last
         try:
-            self._last = future.result(2 * ANSWER_SECONDS)
-        except Exception as error:  # noqa: BLE001 # whatever it is, Prometheus gets what is known
+            self._last = future.result(2 * RESPONSE_SECONDS)
+        except Exception as error:  # noqa: BLE001 # whatever it is, Prometheus gets the last metrics
             future.cancel()
-            tell(logging.ERROR, "metrics_not_renewed", error)
+            log_event(logging.ERROR, "metrics_not_renewed", error)
         return self._last
 
     async def _collect(self) -> list[Metric]:
@@ -86,14 +88,14 @@ class Scrapes(Collector):
             self._drift.families(),
             *(worker.metrics for worker in self._workers if worker.running),
         ]
-        return self._merged.with_living(snapshots, len(self._workers))
+        return self._merged.merge(snapshots, len(self._workers))
 
 
-def serve_metrics(scrapes: Scrapes, host: str, port: int) -> int:
-    """The port on which the metrics are served from now on, until the process ends; raises PortTaken."""
+def serve_metrics(collector: ServiceCollector, host: str, port: int) -> int:
+    """Serve the metrics until the process ends, and return the port; raises PortTaken."""
     registry = CollectorRegistry()
     try:
-        registry.register(scrapes)
+        registry.register(collector)
         server, _ = start_http_server(port, host, registry)
     except OSError as error:
         where = at_port(host, port)

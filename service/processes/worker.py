@@ -10,37 +10,38 @@ import time
 
 import uvloop
 
-from service.processes.control_channel import NoSupervisor, WorkerEnd
-from service.settings import SECRET, Settings, read_settings, variable
-from service.telemetry.drift.drift_index import Watched
-from service.telemetry.logs import set_up, tell
+from model.exit_codes import ExitCode
+from service.errors import NoSupervisor
+from service.processes.control_channel import WorkerEnd
+from service.settings import Settings
+from service.telemetry.drift.drift_index import DriftCounts
+from service.telemetry.logs import configure_logging, log_event
 from service.telemetry.merging import Family
 
 MARGIN_SECONDS = 3.0
-"""How long after the grace the process may take to end when nobody is left to kill it."""
+"""How long after the grace period the process may take to end when no supervisor is left to kill it."""
 TURN_SECONDS = 2.0
-"""An event loop that doesn't come round within this time answers no calls, and the supervisor gets no answer either."""
+"""An event loop that doesn't turn within this time answers no calls, so the supervisor gets no response either."""
 
 
 def main() -> int:
-    """Serve until a signal says to stop, or the supervisor is gone; 0 then, 1 where it can't serve."""
-    secret = {variable(name): os.environ[variable(name)] for name in SECRET if variable(name) in os.environ}
-    settings = read_settings(sys.argv[1:], secret)
+    """Serve until a signal arrives or the supervisor is gone, and return the exit code."""
     try:
-        link = WorkerEnd()
+        channel = WorkerEnd()
     except NoSupervisor as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
-    set_up(settings.log_level, sys.stderr, worker=link.order.worker)
+        return ExitCode.FAILED
+    order = channel.order
+    configure_logging(order.settings["log_level"], sys.stderr, worker=order.worker)
     try:
-        uvloop.run(_live(settings, link))
+        uvloop.run(_live(Settings.model_validate(order.settings), channel))
     except BaseException as error:  # noqa: BLE001 # whatever it is, it goes to the log in JSON
-        tell(logging.CRITICAL, "worker_failed", error, reason=str(error))
-        return 1
-    return 0
+        log_event(logging.CRITICAL, "worker_failed", error, reason=str(error))
+        return ExitCode.FAILED
+    return ExitCode.DONE
 
 
-async def _live(settings: Settings, link: WorkerEnd) -> None:
+async def _live(settings: Settings, channel: WorkerEnd) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -52,18 +53,18 @@ async def _live(settings: Settings, link: WorkerEnd) -> None:
     def supervisor_lost() -> None:
         loop.call_soon_threadsafe(stop.set)
         time.sleep(settings.drain_seconds + settings.grace_seconds + MARGIN_SECONDS)
-        os._exit(1)
+        os._exit(ExitCode.FAILED)
 
-    def told() -> tuple[list[Family], Watched | None] | None:
+    def snapshot() -> tuple[list[Family], DriftCounts | None] | None:
         turned = threading.Event()
         loop.call_soon_threadsafe(turned.set)
-        return (metrics.snapshot(), metrics.watch.taken()) if turned.wait(TURN_SECONDS) else None
+        return (metrics.snapshot(), metrics.drift.take()) if turned.wait(TURN_SECONDS) else None
 
-    threading.Thread(target=link.follow, args=(told, supervisor_lost), daemon=True).start()
-    await serve(settings, metrics, time.perf_counter, time.time, stop, link.order.alone, link.serves)
-    link.ends(metrics.snapshot(), metrics.watch.taken())
+    threading.Thread(target=channel.follow, args=(snapshot, supervisor_lost), daemon=True).start()
+    await serve(settings, metrics, time.perf_counter, time.time, stop, channel.order.alone, channel.serves)
+    channel.ends(metrics.snapshot(), metrics.drift.take())
     logging.shutdown()
-    os._exit(0)  # a model that is still being loaded in a thread would hold the process up
+    os._exit(ExitCode.DONE)  # a model that is still being loaded in a thread would delay the end
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""From request messages to what the model takes, and from its predictions to responses."""
+"""Decoding of request messages into the model's inputs, and encoding of its predictions as responses."""

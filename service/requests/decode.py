@@ -1,4 +1,4 @@
-"""From request messages to what the model takes, checking every field once."""
+"""Decodes requests into queries for one model, with each field validated once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,50 +11,52 @@ from model.facts.facts import MemberFacts, MovieFacts
 from model.facts.member_record import MemberRecord
 from model.prediction.model import Model
 from model.prediction.movie_targets import Movie
-from service.requests.facts_decoder import FactsDecoder, Unused
+from service.requests.facts_decoder import FactsDecoder, UnusedFacts
 from service.requests.limits import DEFAULT_PAGE_SIZE, ID_LENGTH, MOVIES, PAGE_SIZE
 from service.requests.page_tokens import page_offset
 from service.requests.violations import Violations
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Predictions asked for."""
+class PredictionQuery:
+    """A decoded request for predictions of N movies, or for an explanation of a single movie."""
 
     member: MemberFacts
     movie_ids: Sequence[str]
+    """(N,) in the order of the response."""
     movies: Sequence[Movie]
-    unused: Unused
-    rows: NDArray[np.int64] | None = None
-    """(N,) the movies where all of them are rows of the catalogue, else None."""
+    """(N,) the movies as the model takes them."""
+    unused: UnusedFacts
+    catalogue_rows: NDArray[np.int64] | None = None
+    """(N,) row of each movie in the catalogue; None unless every movie is there."""
 
     @property
-    def played(self) -> int:
-        """How many of the movies the member has played."""
-        rows = set(self.member.movies.tolist())
-        if self.rows is not None and rows.isdisjoint(self.movies):
+    def played_count(self) -> int:
+        """The number of movies that the member has played."""
+        played = set(self.member.movies.tolist())
+        if self.catalogue_rows is not None and played.isdisjoint(self.movies):
             return 0
-        return sum(movie in rows for movie in self.movies if isinstance(movie, int))
+        return sum(movie in played for movie in self.movies if isinstance(movie, int))
 
 
 @dataclass(frozen=True)
-class AskedRanking:
-    """A ranking asked for."""
+class RankingQuery:
+    """A decoded request for a page of a ranking."""
 
     member: MemberFacts
     allowed: NDArray[np.bool_] | None
-    """(M,) movies of the catalogue that pass the filters; None where there are none."""
+    """(M,) whether each movie of the catalogue passes the filters; None if all do."""
     offset: int
-    """Where the page begins in the whole ranking."""
+    """Position of the page in the whole ranking, from 0."""
     page_size: int
-    """How many movies it has at most."""
-    unused: Unused
+    """The largest number of movies in the page."""
+    unused: UnusedFacts
 
 
 class Decoder:
     """Decodes requests for one model. Each method raises InvalidRequest with the path of every malformed field.
 
-    `recorded` is what a store beside the model says of the request's member.
+    `record` is the member's record in the store beside the model, if there is one.
     """
 
     def __init__(self, model: Model) -> None:
@@ -63,77 +65,84 @@ class Decoder:
         self._facts = FactsDecoder(model)
         self._catalogue = model.catalogue
 
-    def prediction(self, request: pb.PredictEnjoymentRequest, recorded: MemberRecord | None = None) -> Asked:
-        """The member and the movies in the order of the answer: movie_ids, then further new movies."""
-        found, unused = Violations(), Unused()
+    def prediction(self, request: pb.PredictEnjoymentRequest, record: MemberRecord | None = None) -> PredictionQuery:
+        """The member and the movies in the order of the response: movie_ids, then the remaining new_movies."""
+        violations, unused = Violations(), UnusedFacts()
         count = len(request.movie_ids) + len(request.new_movies)
         if not 1 <= count <= MOVIES:
-            found.add("movie_ids", f"must be, together with new_movies, 1 to {MOVIES} movies")
-            found.refuse_any()
-        member = self._facts.member(request.member, found, unused, recorded)
-        described: dict[str, MovieFacts] = {}
-        for number, movie in enumerate(request.new_movies):
-            if movie.movie_id in described:
-                found.add(f"new_movies[{number}].movie_id", "must be another one than those before")
-            described[movie.movie_id] = self._facts.description(movie, f"new_movies[{number}]", found, unused)
+            violations.add("movie_ids", f"must be, together with new_movies, 1 to {MOVIES} movies")
+            violations.raise_if_any()
+        member = self._facts.member(request.member, violations, unused, record)
+        new_movies = self._new_movies(request.new_movies, violations, unused)
         movie_ids = list(request.movie_ids)
         lengths = set(map(len, movie_ids))
         if lengths and not 0 < min(lengths) <= max(lengths) <= ID_LENGTH:
             for number, movie_id in enumerate(movie_ids):
-                found.check_id(movie_id, f"movie_ids[{number}]")
-        found.refuse_any()
-        if not described:
-            found_rows = self._catalogue.rows(movie_ids)
-            unused.movies += found_rows.count(None)
-            rows = None if unused.movies else np.array(found_rows, np.int64)
-            return Asked(member, movie_ids, found_rows, unused, rows)
-        asked = set(movie_ids)
-        movie_ids += [movie_id for movie_id in described if movie_id not in asked]
-        movies = [self._movie(movie_id, described.get(movie_id), member, unused) for movie_id in movie_ids]
-        return Asked(member, movie_ids, movies, unused)
+                violations.check_id(movie_id, f"movie_ids[{number}]")
+        violations.raise_if_any()
+        if not new_movies:
+            rows = self._catalogue.rows(movie_ids)
+            unused.unknown_movies += rows.count(None)
+            known = None if unused.unknown_movies else np.array(rows, np.int64)
+            return PredictionQuery(member, movie_ids, rows, unused, known)
+        listed = set(movie_ids)
+        movie_ids += [movie_id for movie_id in new_movies if movie_id not in listed]
+        movies = [self._movie(movie_id, new_movies.get(movie_id), member, unused) for movie_id in movie_ids]
+        return PredictionQuery(member, movie_ids, movies, unused)
 
-    def explanation(self, request: pb.ExplainEnjoymentRequest, recorded: MemberRecord | None = None) -> Asked:
-        """The member and the one movie."""
-        found, unused = Violations(), Unused()
-        member = self._facts.member(request.member, found, unused, recorded)
+    def explanation(self, request: pb.ExplainEnjoymentRequest, record: MemberRecord | None = None) -> PredictionQuery:
+        """The member and the single movie."""
+        violations, unused = Violations(), UnusedFacts()
+        member = self._facts.member(request.member, violations, unused, record)
         described = None
         if request.WhichOneof("movie") == "new_movie":
             movie_id = request.new_movie.movie_id
-            described = self._facts.description(request.new_movie, "new_movie", found, unused)
+            described = self._facts.movie(request.new_movie, "new_movie", violations, unused)
         else:
             movie_id = request.movie_id
-            found.check_id(movie_id, "movie_id")
-        found.refuse_any()
-        return Asked(member, [movie_id], [self._movie(movie_id, described, member, unused)], unused)
+            violations.check_id(movie_id, "movie_id")
+        violations.raise_if_any()
+        return PredictionQuery(member, [movie_id], [self._movie(movie_id, described, member, unused)], unused)
 
-    def ranking(self, request: pb.RankMoviesRequest, recorded: MemberRecord | None = None) -> AskedRanking:
-        """The member, the movies that pass the filters and the size of a page."""
-        found, unused = Violations(), Unused()
-        member = self._facts.member(request.member, found, unused, recorded)
+    def ranking(self, request: pb.RankMoviesRequest, record: MemberRecord | None = None) -> RankingQuery:
+        """The member, the movies that pass the filters, and the page."""
+        violations, unused = Violations(), UnusedFacts()
+        member = self._facts.member(request.member, violations, unused, record)
         if request.page_size < 0:
-            found.add("page_size", "must not be negative")
-        found.check_genres(request.genres, "genres")
+            violations.add("page_size", "must not be negative")
+        violations.check_genres(request.genres, "genres")
         for name in ("min_release_year", "max_release_year"):
             if request.HasField(name):
-                found.check_year(getattr(request, name), name)
+                violations.check_year(getattr(request, name), name)
         both = request.HasField("min_release_year") and request.HasField("max_release_year")
         if both and request.min_release_year > request.max_release_year:
-            found.add("max_release_year", "must not be before min_release_year")
-        found.refuse_any()
+            violations.add("max_release_year", "must not be before min_release_year")
+        violations.raise_if_any()
         page_size = min(request.page_size or DEFAULT_PAGE_SIZE, PAGE_SIZE)
         offset = page_offset(request, self._version)
-        return AskedRanking(member, self._allowed(request, unused), offset, page_size, unused)
+        return RankingQuery(member, self._allowed(request, unused), offset, page_size, unused)
 
-    def _movie(self, movie_id: str, described: MovieFacts | None, member: MemberFacts, unused: Unused) -> Movie:
-        unused.movies += self._catalogue.row(movie_id) is None
+    def _new_movies(
+        self, new_movies: Sequence[pb.Movie], violations: Violations, unused: UnusedFacts
+    ) -> dict[str, MovieFacts]:
+        """The descriptions of new movies, by movie_id."""
+        descriptions: dict[str, MovieFacts] = {}
+        for number, movie in enumerate(new_movies):
+            if movie.movie_id in descriptions:
+                violations.add(f"new_movies[{number}].movie_id", "must be another one than those before")
+            descriptions[movie.movie_id] = self._facts.movie(movie, f"new_movies[{number}]", violations, unused)
+        return descriptions
+
+    def _movie(self, movie_id: str, described: MovieFacts | None, member: MemberFacts, unused: UnusedFacts) -> Movie:
+        unused.unknown_movies += self._catalogue.row(movie_id) is None
         return self._catalogue.asked(movie_id, described, member.movies)
 
-    def _allowed(self, request: pb.RankMoviesRequest, unused: Unused) -> NDArray[np.bool_] | None:
-        """(M,) the movies of the catalogue that pass the filters; None where no filter is given."""
+    def _allowed(self, request: pb.RankMoviesRequest, unused: UnusedFacts) -> NDArray[np.bool_] | None:
+        """(M,) whether each movie of the catalogue passes the filters; None if all do."""
         allowed = np.ones(len(self._catalogue), bool)
         if request.genres:
             wanted = [self._schema.genres.index(genre) for genre in request.genres if genre in self._schema.genres]
-            unused.genres += len(request.genres) - len(wanted)
+            unused.unknown_genres += len(request.genres) - len(wanted)
             allowed &= (self._catalogue.genres[:, wanted] == 1).any(axis=1)
         if request.HasField("min_release_year"):
             allowed &= self._catalogue.release_year >= request.min_release_year

@@ -1,80 +1,77 @@
-"""From what the model says to response messages, or to their bytes where they hold many predictions."""
+"""Encodes predictions as response messages, or as their bytes where they hold many predictions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import cast
+from operator import attrgetter
+from typing import Any, cast
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from features.schema import Attribute
 from model.facts.evidence import MemberEvidence
 from model.prediction.model import Model
 from model.prediction.predictions import GROUPS, Explanation, NextFact, Predictions
-from service.requests.facts_decoder import Unused
-from service.requests.prediction_bytes import many_predictions_bytes, predictions_bytes
+from service.requests.facts_decoder import UnusedFacts
+from service.requests.prediction_bytes import batch_predictions_bytes, predictions_bytes
 
-_KINDS = {"categorical": pb.ATTRIBUTE_KIND_CATEGORICAL, "numeric": pb.ATTRIBUTE_KIND_NUMERIC}
+KINDS = {"categorical": pb.ATTRIBUTE_KIND_CATEGORICAL, "numeric": pb.ATTRIBUTE_KIND_NUMERIC}
+UNUSED_FIELDS = tuple(pb.UnusedFacts.DESCRIPTOR.fields_by_name)
+_unused_values: Callable[[UnusedFacts], tuple[int, ...]] = attrgetter(*UNUSED_FIELDS)
 
 
 def prediction_responses(
-    movie_ids: Sequence[Sequence[str]], predicted: Sequence[Predictions], unused: Sequence[Unused], version: str
+    movie_ids: Sequence[Sequence[str]], predictions: Sequence[Predictions], unused: Sequence[UnusedFacts], version: str
 ) -> list[bytes]:
-    """Answers of PredictEnjoyment: protobuf puts the fields of one message together where bytes do."""
-    told = many_predictions_bytes(movie_ids, predicted)
+    """Encoded responses of PredictEnjoyment; the concatenation of two messages has the fields of both."""
     return [
-        predictions
-        + _rest(one.member_evidence, version, left.attributes, left.categories, left.plays, left.member, left.genres)
-        for predictions, one, left in zip(told, predicted, unused, strict=True)
+        encoded + _response_end(response.member_evidence, version, _unused_values(facts))
+        for encoded, response, facts in zip(
+            batch_predictions_bytes(movie_ids, predictions), predictions, unused, strict=True
+        )
     ]
 
 
 @lru_cache(maxsize=1024)
-def _rest(
-    evidence: MemberEvidence, version: str, attributes: int, categories: int, plays: int, member: bool, genres: int
-) -> bytes:
-    """The answer but for its predictions, with what isn't used; there are few of them, again and again."""
-    unused = Unused(attributes, categories, plays, member, genres)
+def _response_end(evidence: MemberEvidence, version: str, unused_values: tuple[int, ...]) -> bytes:
+    """The response without its predictions, of which there are few different ones."""
     return pb.PredictEnjoymentResponse(
-        member_evidence=_evidence(evidence),
-        model_version=version,
-        unused=_unused(unused) if unused.told else None,
+        member_evidence=_evidence(evidence), model_version=version, unused=_unused(unused_values)
     ).SerializeToString()
 
 
 def ranking_response(
-    movie_ids: Sequence[str], predicted: Predictions, unused: Unused, version: str, next_page_token: str
+    movie_ids: Sequence[str], predictions: Predictions, unused: UnusedFacts, version: str, next_page_token: str
 ) -> bytes:
-    """The answer of RankMovies, in the same way."""
+    """The encoded response of RankMovies."""
     rest = pb.RankMoviesResponse(
-        member_evidence=_evidence(predicted.member_evidence),
+        member_evidence=_evidence(predictions.member_evidence),
         model_version=version,
         next_page_token=next_page_token,
-        unused=_unused(unused) if unused.told else None,
+        unused=_unused(_unused_values(unused)),
     )
-    return predictions_bytes(movie_ids, predicted) + rest.SerializeToString()
+    return predictions_bytes(movie_ids, predictions) + rest.SerializeToString()
 
 
 def explanation_response(
-    movie_ids: Sequence[str], explained: Explanation, next_fact: NextFact | None, unused: Unused, version: str
+    movie_ids: Sequence[str], explanation: Explanation, next_fact: NextFact | None, unused: UnusedFacts, version: str
 ) -> pb.ExplainEnjoymentResponse:
-    """The answer of ExplainEnjoyment."""
+    """The response of ExplainEnjoyment."""
+    encoded = predictions_bytes(movie_ids, explanation.predictions)
     return pb.ExplainEnjoymentResponse(
-        prediction=pb.PredictEnjoymentResponse.FromString(
-            predictions_bytes(movie_ids, explained.predictions)
-        ).predictions[0],
-        member_evidence=_evidence(explained.predictions.member_evidence),
+        prediction=pb.PredictEnjoymentResponse.FromString(encoded).predictions[0],
+        member_evidence=_evidence(explanation.predictions.member_evidence),
         model_version=version,
-        unused=_unused(unused) if unused.told else None,
+        unused=_unused(_unused_values(unused)),
         parts=[
-            pb.Part(group=part.group, description=GROUPS[part.group], rating=part.rating) for part in explained.parts
+            pb.Part(group=part.group, description=GROUPS[part.group], rating=part.rating) for part in explanation.parts
         ],
-        rating_before_cut=explained.rating_before_cut,
+        rating_before_cut=explanation.rating_before_cut,
         next_fact=None if next_fact is None else _next_fact(next_fact),
     )
 
 
 def model_response(model: Model) -> pb.GetModelResponse:
-    """The answer of GetModel."""
+    """The response of GetModel."""
     manifest, schema = model.manifest, model.schema
     response = pb.GetModelResponse(
         model_version=model.version,
@@ -98,33 +95,29 @@ def model_response(model: Model) -> pb.GetModelResponse:
 
 
 def _evidence(evidence: MemberEvidence) -> pb.MemberEvidence:
-    """The contract's value: the numbers are the same."""
+    """The contract's value, which is the same number."""
     return cast("pb.MemberEvidence", int(evidence))
 
 
 def _next_fact(fact: NextFact) -> pb.NextFact:
-    told = pb.NextFact(expected_width=fact.expected_width, current_width=fact.current_width)
+    response = pb.NextFact(expected_width=fact.expected_width, current_width=fact.current_width)
     if fact.attribute is None:
-        told.plays = fact.plays
+        response.plays = fact.plays
     else:
-        told.attribute = fact.attribute
-    return told
+        response.attribute = fact.attribute
+    return response
 
 
-def _unused(unused: Unused) -> pb.UnusedFacts:
-    return pb.UnusedFacts(
-        unknown_attributes=unused.attributes,
-        unseen_categories=unused.categories,
-        plays_of_unknown_movies=unused.plays,
-        unknown_member=unused.member,
-        unknown_genres=unused.genres,
-    )
+def _unused(values: tuple[int, ...]) -> pb.UnusedFacts | None:
+    """The message with these values of `UNUSED_FIELDS`; None if all facts were used."""
+    fields: dict[str, Any] = dict(zip(UNUSED_FIELDS, values, strict=True))
+    return pb.UnusedFacts(**fields) if any(values) else None
 
 
 def _attribute(attribute: Attribute) -> pb.Attribute:
     return pb.Attribute(
         name=attribute.name,
-        kind=_KINDS[attribute.kind],
+        kind=KINDS[attribute.kind],
         categories=attribute.categories,
         has_other=attribute.has_other,
     )

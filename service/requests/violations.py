@@ -1,89 +1,71 @@
-"""The malformed fields of a request."""
+"""Validation of request fields; all malformed fields of a request are reported together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from service.errors import InvalidRequest, Violation
 from service.requests.limits import GENRES, ID_LENGTH, LARGEST_NUMBER, TEXT_LENGTH, TIMESTAMP_SECONDS, YEARS
 
-MOST_TOLD = 10
-"""Details travel in the trailing metadata, of which clients take 8 KiB."""
-
-
-@dataclass(frozen=True)
-class Violation:
-    """One malformed field."""
-
-    path: str
-    """Where it stands in the request, as in `member.plays[3].movie_id`; empty for the request as a whole."""
-    rule: str
-    """What it must be: a phrase that follows the path. It never repeats what was sent."""
-
-
-class InvalidRequest(Exception):
-    """The request breaks the contract; nothing was computed."""
-
-    def __init__(self, *violations: Violation) -> None:
-        super().__init__(violations)
-        self.violations = violations
+MAX_VIOLATIONS = 10
+"""Violations of a request that are reported: they travel in the trailing metadata, of which clients take 8 KiB."""
 
 
 class Violations(list[Violation]):
-    """The malformed fields found so far. Each check notes a field that fails it."""
+    """The malformed fields of a request. Each check adds the field if its value breaks the rule."""
 
     def add(self, path: str, rule: str) -> None:
-        """Note a malformed field."""
+        """Add a malformed field."""
         self.append(Violation(path, rule))
 
-    def refuse_any(self) -> None:
-        """Raises InvalidRequest with the first few, if there is any."""
+    def raise_if_any(self) -> None:
+        """Raises InvalidRequest with the first `MAX_VIOLATIONS`, if there are any."""
         if self:
-            raise InvalidRequest(*self[:MOST_TOLD])
+            raise InvalidRequest(*self[:MAX_VIOLATIONS])
 
-    def check_id(self, given: str, path: str) -> None:
-        """An id or another name that is needed."""
-        if not 0 < len(given) <= ID_LENGTH:
+    def check_id(self, value: str, path: str) -> None:
+        """Check a required id or other name."""
+        if not 0 < len(value) <= ID_LENGTH:
             self.add(path, f"must have 1 to {ID_LENGTH} characters")
 
-    def check_name(self, given: str, path: str) -> None:
-        """The name of an attribute that the model lacks, which its path leaves out."""
-        if not 0 < len(given) <= ID_LENGTH:
+    def check_name(self, value: str, path: str) -> None:
+        """Check the name of an attribute that is not in the model's schema and so not part of the path."""
+        if not 0 < len(value) <= ID_LENGTH:
             self.add(path, f"must have names of 1 to {ID_LENGTH} characters")
 
-    def check_text(self, given: str, path: str) -> None:
-        """A category."""
-        if len(given) > TEXT_LENGTH:
+    def check_text(self, value: str, path: str) -> None:
+        """Check a category."""
+        if len(value) > TEXT_LENGTH:
             self.add(path, f"must have at most {TEXT_LENGTH} characters")
 
-    def check_number(self, given: float, path: str) -> None:
-        """A number that the model can hold; neither NaN nor infinite."""
-        if not -LARGEST_NUMBER <= given <= LARGEST_NUMBER:
+    def check_number(self, value: float, path: str) -> None:
+        """Check that a number fits the model's float32 arrays and is neither NaN nor infinite."""
+        if not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
             self.add(path, f"must be a number from {-LARGEST_NUMBER:.1e} to {LARGEST_NUMBER:.1e}")
 
-    def check_share(self, given: float, path: str) -> None:
-        """A share of a whole."""
-        if not 0 <= given <= 1:
+    def check_share(self, value: float, path: str) -> None:
+        """Check a share of a whole or a probability."""
+        if not 0 <= value <= 1:
             self.add(path, "must be a number from 0 to 1")
 
-    def check_year(self, given: int, path: str) -> None:
-        """A year of release."""
-        if not YEARS[0] <= given <= YEARS[1]:
+    def check_year(self, value: int, path: str) -> None:
+        """Check a release year."""
+        if not YEARS[0] <= value <= YEARS[1]:
             self.add(path, f"must be a year from {YEARS[0]} to {YEARS[1]}")
 
-    def check_time(self, given: Timestamp, path: str) -> None:
-        """A point in time."""
-        if not (TIMESTAMP_SECONDS[0] <= given.seconds <= TIMESTAMP_SECONDS[1] and 0 <= given.nanos < 1_000_000_000):
+    def check_time(self, value: Timestamp, path: str) -> None:
+        """Check a timestamp."""
+        if not (TIMESTAMP_SECONDS[0] <= value.seconds <= TIMESTAMP_SECONDS[1] and 0 <= value.nanos < 1_000_000_000):
             self.add(path, "must be a valid time of the years 1 to 9999")
 
-    def check_genres(self, given: Sequence[str], path: str) -> None:
-        """Genres of a movie or of a filter."""
-        if self.check_count(len(given), GENRES, path):
-            for number, genre in enumerate(given):
+    def check_genres(self, value: Sequence[str], path: str) -> None:
+        """Check the genres of a movie or of a filter."""
+        if self.check_count(len(value), GENRES, path):
+            for number, genre in enumerate(value):
                 self.check_id(genre, f"{path}[{number}]")
 
-    def check_count(self, count: int, most: int, path: str) -> bool:
-        """Not too many entries; whether that is so."""
-        if count > most:
-            self.add(path, f"must be at most {most}")
-        return count <= most
+    def check_count(self, count: int, limit: int, path: str) -> bool:
+        """Check the number of entries, and return whether it is within the limit."""
+        if count > limit:
+            self.add(path, f"must be at most {limit}")
+        return count <= limit

@@ -1,78 +1,46 @@
-"""What a caller is told of an error: the one map from errors to status codes."""
+"""Converts errors to `google.rpc.Status`, which is what callers receive."""
 
 from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
-from service.errors import Overloaded
-from service.models.follower import NoModel
-from service.requests.violations import InvalidRequest, Violation
-from service.rpc.admission.deadlines import DeadlinePassed
-from service.rpc.health import UnknownService
-from service.rpc.outcomes import OutcomesOff
-from service.rpc.security.tokens import NotAllowed, Unauthenticated
-from service.stores.outcome_log import NotKept
+from service.errors import CallError, Violation
 
 DOMAIN = "coldstart"
-"""Whose reasons these are."""
+"""Namespace of the reasons in `google.rpc.ErrorInfo`."""
 PUSHBACK = "grpc-retry-pushback-ms"
 """After gRFC A6."""
 
 
 def status_of(error: BaseException) -> status_pb2.Status:
-    """The status and its details for any error; what was not foreseen is told in one word."""
-    match error:
-        case InvalidRequest():
-            return _invalid(error.violations)
-        case NoModel():
-            retry = error_details_pb2.RetryInfo(retry_delay=_duration(error.retry_seconds))
-            return _status(code_pb2.UNAVAILABLE, "NO_MODEL", "no model is loaded yet: publish one, or try again", retry)
-        case UnknownService():
-            return _status(code_pb2.NOT_FOUND, "UNKNOWN_SERVICE", "this server has no service of that name")
-        case Overloaded():
-            retry = error_details_pb2.RetryInfo(retry_delay=_duration(error.retry_seconds))
-            message = "the server has more calls than it can answer: try again later"
-            return _status(code_pb2.RESOURCE_EXHAUSTED, "OVERLOADED", message, retry)
-        case OutcomesOff():
-            message = "this server keeps no outcomes: it runs without --outcomes"
-            return _status(code_pb2.FAILED_PRECONDITION, "OUTCOMES_OFF", message)
-        case NotKept():
-            retry = error_details_pb2.RetryInfo(retry_delay=_duration(error.retry_seconds))
-            message = "the outcome could not be written and is not recorded: try again"
-            return _status(code_pb2.UNAVAILABLE, "OUTCOME_NOT_KEPT", message, retry)
-        case Unauthenticated():
-            return _status(code_pb2.UNAUTHENTICATED, "NO_VALID_TOKEN", "this server needs a valid bearer token")
-        case NotAllowed():
-            return _status(code_pb2.PERMISSION_DENIED, "METHOD_NOT_ALLOWED", "the token is not for this method")
-        case DeadlinePassed():
-            return _status(code_pb2.DEADLINE_EXCEEDED, "DEADLINE_PASSED", "the deadline passed before the work began")
-        case _:
-            return _status(code_pb2.INTERNAL, "INTERNAL", "internal error")
-
-
-def is_foreseen(error: BaseException) -> bool:
-    """Whether the error is told to the caller for what it is."""
-    return bool(status_of(error).code != code_pb2.INTERNAL)
+    """The status of an error; one that is not a CallError becomes INTERNAL without any of its text."""
+    if not isinstance(error, CallError):
+        return _status(code_pb2.INTERNAL, "INTERNAL", "internal error", [])
+    details: list[Message] = []
+    if error.retry_seconds is not None:
+        details.append(error_details_pb2.RetryInfo(retry_delay=_duration(error.retry_seconds)))
+    if error.violations:
+        details.append(_bad_request(error.violations))
+    return _status(code_pb2.Code.Value(error.code), error.reason, error.message, details)
 
 
 def pushback_of(error: BaseException) -> tuple[tuple[str, str], ...]:
-    """Trailing metadata that tells gRPC's own retries when to come again; empty where they may decide themselves."""
-    return ((PUSHBACK, str(round(error.retry_seconds * 1e3))),) if isinstance(error, Overloaded) else ()
+    """Trailing metadata with the delay of gRPC's own retries; empty where the client's backoff decides."""
+    if not isinstance(error, CallError) or not error.paces_retries or error.retry_seconds is None:
+        return ()
+    return ((PUSHBACK, str(round(error.retry_seconds * 1e3))),)
 
 
-def _invalid(violations: tuple[Violation, ...]) -> status_pb2.Status:
-    details = error_details_pb2.BadRequest(
+def _bad_request(violations: tuple[Violation, ...]) -> error_details_pb2.BadRequest:
+    return error_details_pb2.BadRequest(
         field_violations=[
-            error_details_pb2.BadRequest.FieldViolation(field=each.path, description=each.rule) for each in violations
+            error_details_pb2.BadRequest.FieldViolation(field=violation.path, description=violation.rule)
+            for violation in violations
         ]
     )
-    message = "; ".join(f"{each.path} {each.rule}".strip() for each in violations[:3])
-    if len(violations) > 3:
-        message += f"; {len(violations) - 3} more in the details"
-    return _status(code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST", message, details)
 
 
-def _status(code: int, reason: str, message: str, *details: Message) -> status_pb2.Status:
+def _status(code: int, reason: str, message: str, details: list[Message]) -> status_pb2.Status:
     status = status_pb2.Status(code=code, message=message)
     for detail in (error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN), *details):
         packed = any_pb2.Any()

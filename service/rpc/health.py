@@ -1,6 +1,6 @@
-"""Health after grpc.health.v1, whose Watch streams end when the server stops.
+"""Health checks after grpc.health.v1, whose Watch streams end when the server stops.
 
-gRPC's own servicer keeps them open, and a stop then waits for its whole grace.
+gRPC's own servicer keeps them open, so that a stop uses up its whole grace period.
 """
 
 # ruff: noqa: ARG002, N802 # the methods are those of the protocol
@@ -13,20 +13,18 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
+from service.errors import UnknownService
+
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class UnknownService(Exception):
-    """Health was asked of a service that is not here."""
-
-
 class Health(health_pb2_grpc.HealthServicer):
-    """Of the server ("") it tells whether it lives, of its service whether it can answer."""
+    """Reports SERVING for the server ("") while it takes calls, and for its service while a model is loaded too."""
 
-    def __init__(self, service: str, changed: Callable[[bool], None]) -> None:
-        """The service's name, and what is told whether it can answer each time that changes."""
+    def __init__(self, service: str, report_serving: Callable[[bool], None]) -> None:
+        """`report_serving` is called with `is_serving` at each change."""
         self._services = ("", service)
-        self._told = changed
+        self._report_serving = report_serving
         self._ready = False
         self._stopping = False
         self._ended = False
@@ -34,23 +32,23 @@ class Health(health_pb2_grpc.HealthServicer):
 
     @property
     def is_serving(self) -> bool:
-        """Whether SERVING is answered of the service."""
+        """Whether the status of the service is SERVING."""
         return self._ready and not self._stopping
 
     def model_loaded(self) -> None:
-        """From now on the service can answer; before, only the server is said to be SERVING."""
+        """The service is SERVING from now on; before, only the server is."""
         self._ready = True
-        self._tell()
+        self._notify()
 
     def stop(self) -> None:
-        """From now on no calls should come."""
+        """Both are NOT_SERVING from now on."""
         self._stopping = True
-        self._tell()
+        self._notify()
 
     def end(self) -> None:
         """End all open watches."""
         self._ended = True
-        self._tell()
+        self._notify()
 
     async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:
         """The status of the service, or of the server; NOT_FOUND for any other."""
@@ -67,23 +65,23 @@ class Health(health_pb2_grpc.HealthServicer):
     async def Watch(self, request: HealthCheckRequest, context: Context) -> AsyncIterator[HealthCheckResponse]:
         """The status now and after each change, until the server stops."""
         known = request.service in self._services
-        told = None
+        sent = None
         while True:
             changed, ended = self._changed, self._ended
             status = self._status(request.service) if known else HealthCheckResponse.SERVICE_UNKNOWN
-            if status != told:
+            if status != sent:
                 yield HealthCheckResponse(status=status)
-                told = status
+                sent = status
             if ended:
                 return
             await changed.wait()
 
     def _status(self, service: str) -> int:
-        well = self.is_serving if service else not self._stopping
-        return HealthCheckResponse.SERVING if well else HealthCheckResponse.NOT_SERVING
+        serving = self.is_serving if service else not self._stopping
+        return HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         """Wake every watch."""
-        self._told(self.is_serving)
+        self._report_serving(self.is_serving)
         self._changed.set()
         self._changed = asyncio.Event()

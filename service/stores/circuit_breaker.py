@@ -1,11 +1,11 @@
-"""A circuit breaker: what fails again and again is left alone for a while, then tried with one call."""
+"""A circuit breaker: after repeated failures no call is tried for a while, then one."""
 
 from collections.abc import Callable
 
 FAILURES = 5
-"""So many in a row open it."""
+"""Failures in a row that open it."""
 FIRST_SECONDS, LONGEST_SECONDS = 0.5, 10.0
-"""How long it stays open at first, and at most: the time doubles with every try that fails."""
+"""How long it stays open at first, and at most: the time doubles with each failed trial."""
 
 
 class Breaker:
@@ -18,16 +18,16 @@ class Breaker:
         self._shut_until = 0.0
 
     def lets_through(self) -> bool:
-        """Whether a call may be tried; while it is open, one each time that its waiting is over."""
+        """Whether a call may be tried; while it is open, one call each time that its delay is over."""
         if not self._opened:
             return True
         if self._clock() < self._shut_until:
             return False
-        self._shut_until = self._clock() + FIRST_SECONDS  # the others wait for what this one finds
+        self._shut_until = self._clock() + FIRST_SECONDS  # the others wait for the outcome of this one
         return True
 
     def failed(self) -> bool:
-        """A call failed; whether this opened the breaker."""
+        """Count a failed call; whether it opened the breaker."""
         self._failures += 1
         if not self._opened and self._failures < FAILURES:
             return False
@@ -37,6 +37,6 @@ class Breaker:
         return self._opened == 1
 
     def succeeded(self) -> bool:
-        """A call was answered; whether this closed the breaker."""
+        """Count an answered call; whether it closed the breaker."""
         was_open, self._failures, self._opened = self._opened > 0, 0, 0
         return was_open

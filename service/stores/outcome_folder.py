@@ -1,15 +1,13 @@
-"""The folder in which outcomes are kept."""
+"""The folder of recorded outcomes."""
 
 import os
 from pathlib import Path
 
-
-class FolderUnusable(Exception):
-    """The folder of outcomes can't be written to; the text says why."""
+from service.errors import FolderUnusable
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder where there is none, and try to write; raises FolderUnusable."""
+    """Create the folder if it is missing, and try to write to it; raises FolderUnusable."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         trial = folder / f".trial-{os.getpid()}"

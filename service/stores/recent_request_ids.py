@@ -1,4 +1,4 @@
-"""Which outcomes were recorded lately: hashes of their request ids in a file that all workers share."""
+"""Request ids of recent outcomes, as hashes in a memory-mapped file that all workers share."""
 
 import hashlib
 import mmap
@@ -10,37 +10,35 @@ import numpy as np
 
 NAME = "known-1.bin"
 BUCKETS, WAYS = 1 << 17, 8
-"""So many ids are remembered at most, a million, in 8 MiB; in a full bucket a new one takes an old one's place."""
+"""A set-associative table of a million ids in 8 MiB; in a full bucket a new id replaces an old one."""
 
 
 class KnownRequests:
-    """A set that forgets. What one process adds all others see at once, and those that start later too.
+    """A bounded set. All processes see at once what one of them adds, and so do processes that start later.
 
-    Two processes that write into one slot at once may lose one of both ids, which then is only recorded twice. That
-    another id has the same 81 bits of the hash, and so is taken for a known one, is as good as impossible.
+    Two processes that write into one slot at once may lose one of the ids, whose outcome may then be recorded twice.
+    A false positive needs another id with the same 81 bits of the hash.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Opens or makes the file; raises OSError."""
+        """Open or create the file; raises OSError."""
         size = BUCKETS * WAYS * 8
         file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             if os.fstat(file).st_size != size:
                 os.ftruncate(file, size)
-            os.posix_fallocate(
-                file, 0, size
-            )  # on a full disk this fails, while memory over a hole would end the process
+            os.posix_fallocate(file, 0, size)  # else a write to the map could kill the process on a full disk
             self._slots = np.frombuffer(mmap.mmap(file, size), np.uint64).reshape(BUCKETS, WAYS)
         finally:
             os.close(file)
 
     def has(self, request_id: str) -> bool:
-        """Whether it was added and not forgotten."""
+        """Whether the id was added and not replaced since."""
         bucket, tag = _place(request_id)
         return bool((self._slots[bucket] == tag).any())
 
     def add(self, request_ids: Iterable[str]) -> None:
-        """Remember ids."""
+        """Add ids."""
         for request_id in request_ids:
             bucket, tag = _place(request_id)
             slots = self._slots[bucket]

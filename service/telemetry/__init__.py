@@ -1,1 +1,1 @@
-"""What operators see: metrics, logs, traces and drift."""
+"""Metrics, logs, traces and drift detection for operators."""

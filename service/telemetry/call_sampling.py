@@ -1,4 +1,4 @@
-"""Shares of the calls tell of themselves as they end, in a log line or a trace, with nothing that was sent but ids."""
+"""Sampled call logs and trace spans, which hold ids and results but nothing personal of a request."""
 
 import logging
 import re
@@ -11,22 +11,22 @@ from typing import Any, NamedTuple
 import grpc
 
 from model.facts.evidence import MemberEvidence
-from service.telemetry.logs import tell
-from service.telemetry.metrics.service_metrics import CallMetrics
+from service.telemetry.logs import log_event
+from service.telemetry.metrics.call_metrics import MethodMetrics
 
-HEADER = "x-request-id"
+REQUEST_ID_HEADER = "x-request-id"
 RANDOM_ID = re.compile(
     r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
     r"|[0-9A-HJKMNP-TV-Z]{26}"
 )
-"""A UUID or another 32 hexadecimal characters, or a ULID: ids in which no caller tells of a person by accident."""
+"""A UUID or other 32 hexadecimal characters, or a ULID: random ids, which can't name a person by accident."""
 TRACE_HEADER = "traceparent"
 TRACE_PARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 Metadata = Iterable[Any]
 
 
-class Parent(NamedTuple):
-    """The caller's part of a trace, after W3C Trace Context. What else a caller may send with it is not taken over."""
+class TraceParent(NamedTuple):
+    """The caller's span, as in W3C Trace Context; its tracestate is ignored."""
 
     trace_id: int
     span_id: int
@@ -35,32 +35,32 @@ class Parent(NamedTuple):
 
 
 @dataclass
-class Call:
-    """One call that is to be told of."""
+class SampledCall:
+    """A call that will be logged, traced or both."""
 
     method: str
-    """Its path."""
+    """The path of the method."""
     request_id: str
     began: float
-    """On the clock of the calls."""
+    """Its start, on the sampler's clock."""
     logged: bool
     traced: bool
-    parent: "Parent | None"
-    """What the call belongs to, where its caller traces."""
+    parent: TraceParent | None
+    """The caller's span, if the caller traces."""
     answers: int = 0
-    """Answers of the model, of which a stream may have many."""
+    """The model's answers so far, which are many in a stream."""
     evidence: set[str] = field(default_factory=set)
-    """What was known of the members that it asked about."""
+    """The kinds of evidence about the members in its requests."""
     version: str | None = None
-    """The model that answered last."""
+    """The model version of the last answer."""
 
 
-_CALL: ContextVar[Call] = ContextVar("call")
-"""The call that is under way, where it is to be told of."""
+_CALL: ContextVar[SampledCall] = ContextVar("call")
+"""The sampled call that the current task handles."""
 
 
-def answered(version: str, evidence: MemberEvidence) -> None:
-    """Take note of an answer of the call that is under way."""
+def record_answer(version: str, evidence: MemberEvidence) -> None:
+    """Add an answer to the current call, if it is sampled."""
     call = _CALL.get(None)
     if call is not None:
         call.answers += 1
@@ -69,93 +69,94 @@ def answered(version: str, evidence: MemberEvidence) -> None:
 
 
 def request_id_of(metadata: Metadata | None) -> str:
-    """The id that the caller gave, if it is a random one, else a new one."""
+    """The caller's request id if it is a random one, else a new UUID."""
     for name, value in metadata or ():
-        if name == HEADER and isinstance(value, str) and RANDOM_ID.fullmatch(value):
+        if name == REQUEST_ID_HEADER and isinstance(value, str) and RANDOM_ID.fullmatch(value):
             return value
     return str(uuid.uuid4())
 
 
-def parent_of(metadata: Metadata) -> Parent | None:
-    """The trace that a call belongs to; None for none, or one that can't be read."""
+def parent_of(metadata: Metadata | None) -> TraceParent | None:
+    """The caller's span; None without a valid one."""
     for name, value in metadata or ():
-        if name == TRACE_HEADER and isinstance(value, str) and (found := TRACE_PARENT.fullmatch(value)):
-            trace_id, span_id, flags = (int(part, 16) for part in found.groups())
-            return Parent(trace_id, span_id, bool(flags & 1)) if trace_id and span_id else None
+        if name == TRACE_HEADER and isinstance(value, str) and (match := TRACE_PARENT.fullmatch(value)):
+            trace_id, span_id, flags = (int(part, 16) for part in match.groups())
+            return TraceParent(trace_id, span_id, bool(flags & 1)) if trace_id and span_id else None
     return None
 
 
 def current_request_id(metadata: Metadata | None) -> str:
-    """The id of the call that is under way, the same that its own line has; `metadata` is the call's."""
+    """The id of the current call, the same as in its log line; `metadata` are the call's."""
     call = _CALL.get(None)
     return request_id_of(metadata) if call is None else call.request_id
 
 
 class Tracing(NamedTuple):
-    """Which calls are traced, and by whom."""
+    """Which calls are traced, and where their spans go."""
 
     share: float
-    """Of the calls that belong to no trace of the caller's, 0 to 1."""
-    ended: Callable[[Call, grpc.StatusCode, float], None]
-    """Told of a traced call, its code and its seconds."""
+    """The share of calls without a caller's trace that is traced, 0 to 1."""
+    export: Callable[[SampledCall, grpc.StatusCode, float], None]
+    """Called with each traced call, its status code and its seconds."""
 
 
-class Calls:
-    """Picks calls, and tells how they end."""
+class CallSampler:
+    """Samples calls, and logs and traces them when they end."""
 
     def __init__(self, log_share: float, clock: Callable[[], float], tracing: Tracing | None = None) -> None:
-        """`log_share` of the calls, 0 to 1, is logged: every so many of them, one."""
-        self._logged = _Share(log_share)
-        self._traced = _Share(tracing.share if tracing else 0.0)
+        """`log_share` of the calls, 0 to 1, is logged, evenly spaced."""
+        self._log_sampler = EvenSampler(log_share)
+        self._trace_sampler = EvenSampler(tracing.share if tracing else 0.0)
         self._tracing = tracing
         self._clock = clock
-        self._tells = bool(log_share or tracing)
+        self._enabled = bool(log_share or tracing)
 
-    def began(self, method: str, metadata: Metadata) -> None:
-        """A call has begun, in a task of its own."""
-        if not self._tells:
+    def start(self, method: str, metadata: Metadata) -> None:
+        """Decide about a call that begins in the current task."""
+        if not self._enabled:
             return
-        logged, parent = self._logged.picks(), parent_of(metadata) if self._tracing else None
-        traced = parent.is_recorded if parent else self._traced.picks()
+        logged, parent = self._log_sampler.picks(), parent_of(metadata) if self._tracing else None
+        traced = parent.is_recorded if parent else self._trace_sampler.picks()
         if logged or traced:
-            _CALL.set(Call(method, request_id_of(metadata), self._clock(), logged, traced, parent))
+            _CALL.set(SampledCall(method, request_id_of(metadata), self._clock(), logged, traced, parent))
 
-    def told_by(self, counted: CallMetrics) -> CallMetrics:
-        """The same metrics, whose `handled` also tells of the call that has ended."""
-        if not self._tells:
-            return counted
+    def wrap(self, metrics: MethodMetrics) -> MethodMetrics:
+        """The same metrics, whose `handled` also logs and traces the call if it is sampled."""
+        if not self._enabled:
+            return metrics
 
         def handled(code: grpc.StatusCode) -> None:
-            counted.handled(code)
+            metrics.handled(code)
             call = _CALL.get(None)
             if call is not None:
-                self._tell(call, code, self._clock() - call.began)
+                self._report(call, code, self._clock() - call.began)
 
-        return counted._replace(handled=handled)
+        return metrics._replace(handled=handled)
 
-    def _tell(self, call: Call, code: grpc.StatusCode, seconds: float) -> None:
+    def _report(self, call: SampledCall, code: grpc.StatusCode, seconds: float) -> None:
         if call.traced and self._tracing:
-            self._tracing.ended(call, code, seconds)
+            self._tracing.export(call, code, seconds)
         if call.logged:
             facts: dict[str, Any] = {
                 "evidence": sorted(call.evidence), "version": call.version, "answers": call.answers
             }  # fmt: skip
-            tell(
+            log_event(
                 logging.INFO, "call", request_id=call.request_id, method=call.method, code=code.name,
                 seconds=round(seconds, 6), **(facts if call.answers else {}),
             )  # fmt: skip
 
 
-class _Share:
-    """Picks every so many, one."""
+class EvenSampler:
+    """Picks a share of all events, evenly spaced rather than at random."""
 
     def __init__(self, share: float) -> None:
+        """`share` is 0 to 1."""
         self._share = share
-        self._owed = 0.0
+        self._due = 0.0
 
     def picks(self) -> bool:
-        """Whether it is the turn of this one."""
-        self._owed += self._share
-        picked = self._owed >= 1
-        self._owed -= picked
+        """Whether the next event is picked."""
+        self._due += self._share
+        picked = self._due >= 1
+        self._due -= picked
         return picked

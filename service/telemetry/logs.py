@@ -1,4 +1,4 @@
-"""Log lines: one JSON object each, with nothing personal in it."""
+"""JSON logs: one object a line, without personal data."""
 
 import json
 import logging
@@ -6,18 +6,20 @@ import traceback
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+LONGEST_CHAIN = 10
+"""Errors of a chain of causes that are logged."""
 _LOG = logging.getLogger("coldstart")
 
 
 class JsonLines(logging.Formatter):
-    """Writes the service's own events in full, and of other libraries' lines only where they come from.
+    """Formats the service's own events in full, and of other libraries' records only their origin.
 
-    Texts of other libraries and messages of exceptions may hold what a caller sent, so neither is ever written; the
-    type of an exception and its stack are.
+    Messages of other libraries and of exceptions may contain what a caller sent, so neither is ever written; the type
+    of an exception and its stack are.
     """
 
     def __init__(self, **facts: object) -> None:
-        """Facts about the process that each line begins with."""
+        """`facts` about the process are part of each line."""
         super().__init__()
         self._facts = facts
 
@@ -33,34 +35,34 @@ class JsonLines(logging.Formatter):
         else:
             line |= {"event": "library", "logger": record.name, "place": f"{record.module}:{record.lineno}"}
         if record.exc_info and record.exc_info[1]:
-            line["errors"] = described(record.exc_info[1])
+            line["errors"] = error_chain(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def set_up(level: str, stream: TextIO, **facts: object) -> None:
-    """Send all log lines of this process to the stream, in JSON, with facts about the process in each."""
+def configure_logging(level: str, stream: TextIO, **facts: object) -> None:
+    """Write all log records of this process to the stream as JSON, each with `facts` about the process."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines(**facts))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
 
 
-def tell(level: int, event: str, error: BaseException | None = None, **facts: object) -> None:
-    """Log an event by its name, with facts about the service and, where there is one, the error behind it."""
+def log_event(level: int, event: str, error: BaseException | None = None, **facts: object) -> None:
+    """Log an event by its name, with facts about it and the error that caused it, if any."""
     _LOG.log(level, event, exc_info=error, extra={"facts": facts})
 
 
-def described(error: BaseException) -> list[dict[str, Any]]:
-    """Type and stack of an error and of those it came from, the first cause last; no messages."""
-    found: list[dict[str, Any]] = []
+def error_chain(error: BaseException) -> list[dict[str, Any]]:
+    """Type and stack of an error and of its causes, the first cause last; no messages."""
+    chain: list[dict[str, Any]] = []
     current: BaseException | None = error
-    while current is not None and len(found) < 10:
+    while current is not None and len(chain) < LONGEST_CHAIN:
         stack = traceback.extract_tb(current.__traceback__)
-        found.append(
+        chain.append(
             {
                 "type": f"{type(current).__module__}.{type(current).__qualname__}",
                 "stack": [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in stack],
             }
         )
         current = current.__cause__ or current.__context__
-    return found
+    return chain

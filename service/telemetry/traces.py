@@ -1,4 +1,4 @@
-"""Spans of calls for OpenTelemetry, sent to a collector in the background; needs the extra `otel`."""
+"""OpenTelemetry spans of sampled calls, exported in the background; needs the extra `otel`."""
 
 from collections.abc import Callable
 
@@ -18,23 +18,23 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from service.telemetry.call_sampling import Call
+from service.telemetry.call_sampling import SampledCall
 
 NANOSECONDS = 1_000_000_000
 EXPORT_SECONDS = 2.0
-"""A collector that takes longer loses spans, and holds up no stop of the service for longer."""
+"""Timeout of one export, and of the last one when the service stops; spans that take longer are lost."""
 FAULTS = (
     grpc.StatusCode.UNKNOWN, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNIMPLEMENTED,
     grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DATA_LOSS,
 )  # fmt: skip
-"""Codes by which a server's span counts as failed, after OpenTelemetry's conventions for gRPC."""
+"""Status codes that mark a server's span as failed, after OpenTelemetry's conventions for gRPC."""
 
 
 class Traces:
-    """Makes a span of each call that it is told of; a full queue drops spans and holds up no call."""
+    """Exports a span for each call; a full queue drops spans rather than delay calls."""
 
     def __init__(self, address: str, now: Callable[[], float]) -> None:
-        """`address` takes OTLP over HTTP; `now` tells the seconds since 1970 UTC."""
+        """`address` is that of an OTLP collector over HTTP; `now` gives the seconds since 1970 UTC."""
         self._now = now
         self._provider = TracerProvider(
             sampler=ALWAYS_ON, resource=Resource.create({"service.name": "coldstart"}), shutdown_on_exit=False
@@ -43,13 +43,13 @@ class Traces:
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("coldstart")
 
-    def ended(self, call: Call, code: grpc.StatusCode, seconds: float) -> None:
-        """A call has just ended, after so many seconds."""
+    def export(self, call: SampledCall, code: grpc.StatusCode, seconds: float) -> None:
+        """Export the span of a call that has just ended after this many seconds."""
         context = None
         if call.parent is not None:
             flags = TraceFlags(TraceFlags.SAMPLED)
-            above = SpanContext(call.parent.trace_id, call.parent.span_id, is_remote=True, trace_flags=flags)
-            context = set_span_in_context(NonRecordingSpan(above))
+            parent = SpanContext(call.parent.trace_id, call.parent.span_id, is_remote=True, trace_flags=flags)
+            context = set_span_in_context(NonRecordingSpan(parent))
         service, _, method = call.method.strip("/").rpartition("/")
         attributes: dict[str, str | int | list[str]] = {
             "rpc.system": "grpc", "rpc.service": service, "rpc.method": method,
@@ -68,5 +68,5 @@ class Traces:
         span.end(end)
 
     def close(self) -> None:
-        """Send what is left, as far as the collector takes it in time."""
+        """Send the remaining spans, within `EXPORT_SECONDS`."""
         self._provider.force_flush(round(EXPORT_SECONDS * 1000))

@@ -39,10 +39,10 @@ def test_predictions_are_those_of_the_service_in_plain_values(world, coldstart):
     movies = world.movie_ids
     answer = coldstart.predict(movies[:3], **MEMBER, plays=plays_of(movies))
     raw = world.stub.PredictEnjoyment(request_of(movies))
-    assert [one.movie_id for one in answer] == movies[:3]
-    for one, told in zip(answer, raw.predictions, strict=True):
+    assert [prediction.movie_id for prediction in answer] == movies[:3]
+    for prediction, message in zip(answer, raw.predictions, strict=True):
         for name in ("rating", "lower", "upper", "probability_enjoyed", "prior_rating", "extrapolation"):
-            assert getattr(one, name) == getattr(told, name)
+            assert getattr(prediction, name) == getattr(message, name)
     assert answer.member_evidence == "attributes and plays"
     assert answer.model_version == world.versions[0]
     assert coldstart.predict(["nowhere"], member_id="nobody").unused.unknown_member
@@ -51,14 +51,14 @@ def test_predictions_are_those_of_the_service_in_plain_values(world, coldstart):
 
 def test_outcomes_are_recorded_once_with_the_prediction_that_was_shown(world, coldstart):
     answer = coldstart.predict(world.movie_ids[:2], **MEMBER)
-    one = list(answer)[1]
-    told = coldstart.record_outcome(
-        "somebody", one.movie_id, rating=4, completion=0.5, happened_at=datetime(2024, 1, 1, tzinfo=UTC),
-        shown=(answer, one), request_id="from the client",
+    shown = list(answer)[1]
+    recorded = coldstart.record_outcome(
+        "somebody", shown.movie_id, rating=4, completion=0.5, happened_at=datetime(2024, 1, 1, tzinfo=UTC),
+        shown=(answer, shown), request_id="from the client",
     )  # fmt: skip
-    assert (told.request_id, told.duplicate) == ("from the client", False)
-    assert coldstart.record_outcome("somebody", one.movie_id, rating=5, request_id="from the client").duplicate
-    first, second = (coldstart.record_outcome("somebody", one.movie_id, completion=0) for _ in range(2))
+    assert (recorded.request_id, recorded.duplicate) == ("from the client", False)
+    assert coldstart.record_outcome("somebody", shown.movie_id, rating=5, request_id="from the client").duplicate
+    first, second = (coldstart.record_outcome("somebody", shown.movie_id, completion=0) for _ in range(2))
     assert first.request_id != second.request_id
     assert not second.duplicate
     assert world.server.metric("coldstart_outcome_ratings_total", model="current", member_evidence="attributes") >= 1
@@ -75,12 +75,12 @@ def test_a_ranking_is_read_page_by_page(world, coldstart):
 
 
 def test_an_explanation_sums_to_its_prediction(world, coldstart):
-    told = coldstart.explain(world.movie_ids[0], **MEMBER)
-    assert sum(part.rating for part in told.parts) == pytest.approx(told.rating_before_cut)
-    assert all(part.description for part in told.parts)
+    explanation = coldstart.explain(world.movie_ids[0], **MEMBER)
+    assert sum(part.rating for part in explanation.parts) == pytest.approx(explanation.rating_before_cut)
+    assert all(part.description for part in explanation.parts)
 
 
-def test_the_model_is_told(world, coldstart):
+def test_the_model_is_described(world, coldstart):
     model = coldstart.model()
     assert model.model_version == world.versions[0]
     assert model.data["movies"] == len(world.movie_ids)
@@ -92,13 +92,13 @@ def test_the_model_is_told(world, coldstart):
 def test_a_stream_answers_many_requests_in_their_order(world, coldstart):
     asks = [Ask(world.movie_ids[number : number + 2], **MEMBER) for number in range(20)]
     answers = list(coldstart.stream(asks))
-    assert [[one.movie_id for one in answer] for answer in answers] == [list(ask.movies) for ask in asks]
+    assert [[prediction.movie_id for prediction in answer] for answer in answers] == [list(ask.movies) for ask in asks]
     assert answers[3] == coldstart.predict(asks[3].movies, **MEMBER)
     with pytest.raises(InvalidCall):
         list(coldstart.stream([Ask([])]))
 
 
-def test_the_asyncio_client_says_the_same(world, coldstart):
+def test_the_asyncio_client_returns_the_same(world, coldstart):
     async def ask():
         async with AsyncClient(world.server.address) as client:
             movies = world.movie_ids[:3]
@@ -127,7 +127,10 @@ def test_the_asyncio_client_says_the_same(world, coldstart):
 def test_a_wrong_request_names_the_fields(world, coldstart):
     with pytest.raises(InvalidCall) as raised:
         coldstart.predict(["a"], plays=[Play("b", 7)], attributes={"age": "old"})
-    assert {one.path for one in raised.value.violations} == {"member.plays[0].completion", 'member.attributes["age"]'}
+    assert {violation.path for violation in raised.value.violations} == {
+        "member.plays[0].completion",
+        'member.attributes["age"]',
+    }
     assert raised.value.reason == "INVALID_REQUEST"
     with pytest.raises(TypeError):
         coldstart.predict("movie-001")

@@ -1,7 +1,8 @@
-"""`python -m coldstart_client`: tables and JSON in the terminal, clear errors, exit codes."""
+"""The command `coldstart-client`: tables and JSON in the terminal, clear errors, exit codes."""
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -54,7 +55,7 @@ def test_an_outcome_is_recorded(ask):
     assert "rating: must be within the scale, 1 to 5" in errors
 
 
-def test_a_ranking_tells_how_to_get_the_next_page(world, ask):
+def test_a_ranking_shows_the_token_of_the_next_page(world, ask):
     code, output, _ = ask("rank", "--page-size", "3", "--genre", "Drama", "--from-year", "1900", "--member", "nobody")
     assert code == 0
     assert "not used: unknown member: yes" in output
@@ -71,7 +72,7 @@ def test_an_explanation_lists_its_parts(world, ask):
     assert re.search(r"^together \d\.\d\d", output, re.MULTILINE)
 
 
-def test_the_model_is_told(world, ask):
+def test_the_model_is_described(world, ask):
     code, output, _ = ask("model")
     assert code == 0
     assert output.startswith(f"version {world.versions[0]}, trained ")
@@ -86,7 +87,7 @@ def test_json_is_for_programs(world, ask, command):
     assert json.loads(output)["model_version"] == world.versions[0]
 
 
-def test_a_wrong_request_is_told_field_by_field(ask):
+def test_a_malformed_request_lists_its_fields(ask):
     code, output, errors = ask("predict", "a", "--attribute", "age=old", "--play", "b:7")
     assert (code, output) == (2, "")
     assert errors.splitlines()[0] == "error: the request is wrong:"
@@ -130,6 +131,17 @@ def test_it_runs_as_a_command(world):
         cwd=ROOT, capture_output=True, text=True, check=True, env={"COLDSTART_ADDRESS": world.server.address},
     )  # fmt: skip
     assert done.stdout.startswith("movie ")
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(world):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as closed:
+        ended = subprocess.run(
+            [sys.executable, "-m", "coldstart_client", "rank", "--address", world.server.address],
+            cwd=ROOT / "client", stdout=closed, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (1, "")
 
 
 def test_numbers_stand_to_the_right_and_texts_to_the_left():

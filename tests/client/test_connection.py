@@ -1,11 +1,10 @@
-"""How the client connects: deadlines, retries, balancing and encryption, against servers that do as they are told."""
+"""How the client connects: deadlines, retries, balancing and TLS, against servers whose responses are scripted."""
 
 # ruff: noqa: N802 # the methods are those of the contract
 
 import json
 import os
 import signal
-import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +24,7 @@ SERVICE = "coldstart.v1.EnjoymentService"
 
 
 class Scripted(pb_grpc.EnjoymentServiceServicer):
-    """Ends its calls one after the other as it is told to, and then answers."""
+    """Ends its calls with the given status codes, in their order, and answers the calls after them."""
 
     def __init__(self, *endings, seconds=0.0, pushback=None):
         self.endings = list(endings)
@@ -42,8 +41,10 @@ class Scripted(pb_grpc.EnjoymentServiceServicer):
         if ending is not None:
             if self.pushback is not None:
                 context.set_trailing_metadata((("grpc-retry-pushback-ms", str(self.pushback)),))
-            context.abort(ending, "as told")
-        return pb.PredictEnjoymentResponse(predictions=[pb.Prediction(movie_id=one) for one in request.movie_ids])
+            context.abort(ending, "as scripted")
+        return pb.PredictEnjoymentResponse(
+            predictions=[pb.Prediction(movie_id=movie_id) for movie_id in request.movie_ids]
+        )
 
 
 @contextmanager
@@ -102,7 +103,7 @@ def test_four_tries_are_enough():
     with (
         serving(servicer) as address,
         Client(address, timeout_seconds=30) as client,
-        pytest.raises(Overloaded, match="as told") as raised,
+        pytest.raises(Overloaded, match="as scripted") as raised,
     ):
         client.predict(["a"])
     assert len(servicer.calls) == 4
@@ -187,7 +188,7 @@ def test_the_death_of_a_worker_costs_no_call(world, start_server):
     assert not errors
 
 
-def test_nobody_there_is_told_soon():
+def test_an_address_without_a_server_fails_soon():
     began = time.monotonic()
     with Client("127.0.0.1:1") as client, pytest.raises(Unreachable):
         client.predict(["a"])
@@ -202,26 +203,6 @@ def test_a_fault_of_the_service_is_just_a_failed_call():
     ):
         client.predict(["a"])
     assert type(raised.value) is CallFailed
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    """Keys and certificates of an authority, a server and a client."""
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*arguments):
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=authority", "-days", "2")
-    for name in ("server", "client"):
-        openssl("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        (folder / "names").write_text("subjectAltName=DNS:coldstart.test,IP:127.0.0.1")
-        openssl(
-            "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-            "-out", f"{name}.pem", "-days", "2", "-extfile", "names",
-        )  # fmt: skip
-    return folder
 
 
 def test_connections_can_be_encrypted_with_certificates_on_both_sides(certificates):

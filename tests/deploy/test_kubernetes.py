@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import kubernetes_validate
@@ -10,7 +9,7 @@ import pytest
 import yaml
 
 from service.settings import Settings, variable
-from service.telemetry.metrics.service_metrics import Metrics
+from service.telemetry.metric_definitions import DEFINITIONS
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
@@ -94,7 +93,7 @@ def test_the_job_writes_models_where_the_service_reads_them():
 
 
 def test_every_setting_given_to_the_service_is_one_that_it_has():
-    known = {variable(field.name) for field in fields(Settings)}
+    known = {variable(name) for name in Settings.model_fields}
     given = {one["name"] for one in PODS["service"]["spec"]["containers"][0]["env"]}
     assert {name for name in given if name.startswith("COLDSTART_")} <= known
 
@@ -102,14 +101,14 @@ def test_every_setting_given_to_the_service_is_one_that_it_has():
 def test_a_pod_is_given_the_time_that_a_stop_takes():
     environment = {one["name"]: one["value"] for one in PODS["service"]["spec"]["containers"][0]["env"]}
     drain = float(environment["COLDSTART_DRAIN_SECONDS"])
-    grace = float(environment.get("COLDSTART_GRACE_SECONDS", Settings.grace_seconds))
+    grace = float(environment.get("COLDSTART_GRACE_SECONDS", Settings(models="m").grace_seconds))
     assert PODS["service"]["spec"]["terminationGracePeriodSeconds"] >= drain + grace + 5
 
 
 def test_probes_ask_the_health_service_that_the_server_has():
-    container = PODS["service"]["spec"]["containers"][0]
+    container, settings = PODS["service"]["spec"]["containers"][0], Settings(models="m")
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-    assert ports == {"grpc": Settings.port, "metrics": Settings.metrics_port}
+    assert ports == {"grpc": settings.port, "metrics": settings.metrics_port}
     for name in ("startupProbe", "livenessProbe", "readinessProbe"):
         assert container[name]["grpc"]["port"] == ports["grpc"]
     proto = (FOLDER.parents[1] / "protos/coldstart/v1/enjoyment_service.proto").read_text()
@@ -157,5 +156,5 @@ def test_the_job_runs_the_command_line_as_it_is():
 
 def test_the_autoscaler_looks_at_a_gauge_that_the_service_has():
     (metric,) = one("HorizontalPodAutoscaler")["spec"]["metrics"]
-    kinds = {name: kind for name, kind, *_ in Metrics().rows}
+    kinds = {metric.name: metric.kind for metric in DEFINITIONS}
     assert kinds[metric["pods"]["metric"]["name"]] == "gauge (sum)"

@@ -16,9 +16,7 @@ import yaml
 
 from benchmarks.served import Served, serving
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
-from service.telemetry.drift.drift_index import ROWS as DRIFT_ROWS
-from service.telemetry.metrics.service_metrics import Metrics
-from service.telemetry.metrics.supervisor_metrics import ROWS as SUPERVISOR_ROWS
+from service.telemetry.metric_definitions import DEFINITIONS
 from tests.conftest import Published, installed_tool
 
 ROOT = Path(__file__).parents[2]
@@ -184,6 +182,48 @@ def test_every_alert_has_a_test_that_fires_it_and_one_that_does_not():
         assert not all(own), f"{alert['alert']} is never seen to stay silent"
 
 
+def jobs() -> dict[str, str]:
+    """The job label of the service's metrics, by the shipped way to scrape them."""
+    (scraped,) = yaml.safe_load((MONITORING / "prometheus.yaml").read_text())["scrape_configs"]
+    kubernetes = MONITORING.parent / "kubernetes"
+    monitor = yaml.safe_load((kubernetes / "pod-monitor.yaml").read_text())
+    deployments = yaml.safe_load_all((kubernetes / "deployment.yaml").read_text())
+    pods = [each["spec"]["template"]["metadata"]["labels"] for each in deployments if each["kind"] == "Deployment"]
+    (labels,) = [pod for pod in pods if monitor["spec"]["selector"]["matchLabels"].items() <= pod.items()]
+    default = (
+        f"{yaml.safe_load((kubernetes / 'kustomization.yaml').read_text())['namespace']}/{monitor['metadata']['name']}"
+    )
+    return {"prometheus": scraped["job_name"], "operator": labels.get(monitor["spec"].get("jobLabel"), default)}
+
+
+@pytest.mark.parametrize("job", jobs().values(), ids=jobs())
+def test_every_selector_of_a_job_finds_the_one_that_is_scraped(job):
+    matches = {"=": str.__eq__, "!=": str.__ne__, "=~": re.fullmatch, "!~": lambda *pair: not re.fullmatch(*pair)}
+    expressions = [alert["expr"] for alert in ALERTS] + list(RECORDED.values())
+    selectors = [pair for text in expressions for pair in re.findall(r'\bjob(=~|!~|!=|=)"([^"]*)"', text)]
+    assert selectors
+    for kind, value in selectors:
+        assert matches[kind](value, job), f'job{kind}"{value}" misses {job}'
+
+
+@pytest.mark.parametrize("job", jobs().values(), ids=jobs())
+def test_a_service_that_answers_no_scrape_fires_the_alert(promtool, tmp_path, job):
+    labels = {"job": job, "instance": "a"}
+    fired = {"exp_labels": labels | {"severity": "page"}}
+    fired["exp_annotations"] = {
+        "summary": "a doesn't answer scrapes", "runbook": "docs/operations.md#coldstartdown"
+    }  # fmt: skip
+    series = f'up{{job="{job}", instance="a"}}'
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": series, "values": "1 0x10"}],
+        "alert_rule_test": [{"eval_time": "5m", "alertname": "ColdstartDown", "exp_alerts": [fired]}],
+    }
+    file = tmp_path / "test.yaml"
+    file.write_text(yaml.safe_dump({"rule_files": [str(MONITORING / "alerts.yaml")], "tests": [test]}))
+    subprocess.run([promtool, "test", "rules", str(file)], check=True)
+
+
 def test_every_alert_has_a_runbook_and_a_severity():
     headings = re.findall(r"^#+ (Coldstart\w+)$", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
     assert headings == [alert["alert"] for alert in ALERTS]
@@ -193,7 +233,7 @@ def test_every_alert_has_a_runbook_and_a_severity():
 
 
 def test_rules_alerts_and_dashboards_name_only_metrics_that_exist():
-    own = {name for name, *_ in (*Metrics().rows, *SUPERVISOR_ROWS, *DRIFT_ROWS)}
+    own = {metric.name for metric in DEFINITIONS}
     known = own | {f"{name}_{part}" for name in own for part in ("bucket", "count", "sum")} | NOT_OURS | set(RECORDED)
     expressions = [*RECORDED.values(), *(alert["expr"] for alert in ALERTS)]
     expressions += [query for path in DASHBOARDS for _, query in queries(json.loads(path.read_text()))]

@@ -28,7 +28,7 @@ FIRST, LAST = 2, 2 + len(PRIOR_NUMBERS)
 
 def model_of_fold(fit, number: int) -> Model:
     """A model of the prior that one fold was kept out of, as if it were published."""
-    data, apart = fit.table.data, fit.table.apart
+    data, apart = fit.table.data, fit.table.out_of_fold
     prior = apart.fitted[number].prior
     bins = len(PLAY_BINS)
     nothing = Description(prior.description.year, prior.description.centre, np.zeros(bins),
@@ -67,14 +67,14 @@ def served_row(model: Model, facts: MemberFacts, movie, offset: float) -> np.nda
 
 
 def some_rows(fit, evidence: MemberEvidence) -> Rows:
-    factors = fit.table.apart.factors[evidence]
+    factors = fit.table.out_of_fold.factors[evidence]
     rows = target_rows(fit.table.views, np.isfinite(factors[:, 0]), evidence)
     return rows.take(np.random.default_rng(3).permutation(len(rows))[:80])
 
 
 @pytest.fixture(scope="module")
 def fold_models(small_fit):
-    return [model_of_fold(small_fit, number) for number in range(len(small_fit.table.apart.fitted))]
+    return [model_of_fold(small_fit, number) for number in range(len(small_fit.table.out_of_fold.fitted))]
 
 
 @pytest.mark.parametrize("evidence", KINDS)
@@ -85,7 +85,7 @@ def test_a_training_row_is_the_row_that_is_served(small_fit, fold_models, eviden
     seen = 0
     for place, row in enumerate(trained):
         view, movie = int(rows.view[place]), int(rows.movie[place])
-        model = fold_models[small_fit.table.apart.fold[view]]
+        model = fold_models[small_fit.table.out_of_fold.fold[view]]
         if not model.catalogue.rated[movie]:  # the fold left it without ratings: its prior is told from other movies
             continue
         served = served_row(model, facts_of(small_fit, view, evidence), movie, offset[place])
@@ -100,7 +100,7 @@ def test_a_training_row_as_if_the_movie_were_unknown_is_the_row_that_is_served(s
     offset = np.random.default_rng(4).normal(size=len(rows))
     for place, row in enumerate(small_fit.table.all_features(rows, offset)):
         view = int(rows.view[place])
-        model = fold_models[small_fit.table.apart.fold[view]]
+        model = fold_models[small_fit.table.out_of_fold.fold[view]]
         served = served_row(model, facts_of(small_fit, view, evidence), None, offset[place])
         assert served == pytest.approx(row, rel=1e-4, abs=1e-5, nan_ok=True)
 
@@ -115,7 +115,7 @@ def test_a_training_row_as_if_the_movie_were_only_described_is_served_alike(smal
         described = MovieFacts(float(data.release_year[movie]), data.genres[movie], data.movie_attributes[movie])
         if not described.is_described:
             continue
-        model = fold_models[small_fit.table.apart.fold[view]]
+        model = fold_models[small_fit.table.out_of_fold.fold[view]]
         served = served_row(model, facts_of(small_fit, view, evidence), described, 0.0)
         both = [np.delete(one, np.arange(FIRST, LAST)) for one in (served, row)]
         assert both[0] == pytest.approx(both[1], rel=1e-4, abs=1e-5, nan_ok=True)

@@ -1,14 +1,16 @@
 """Settings: the command line, the environment and the defaults."""
 
+import json
 import re
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from service.settings import Settings, options_of, read_settings, settings_table
+from service import probe
+from service.settings import Settings, flag, read_settings, settings_table, variable
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,7 +63,7 @@ def test_every_option_may_come_from_the_environment_and_the_command_line_wins():
         "canary_share": "0.5",
         "canary_key": __file__,
     }
-    assert set(given) == {field.name for field in fields(Settings)}
+    assert set(given) == set(Settings.model_fields)
     expected = Settings(
         models="m",
         members="rediss://user:password@store:6380/1",
@@ -108,18 +110,17 @@ def test_every_option_may_come_from_the_environment_and_the_command_line_wins():
     assert (
         read_settings(options, dict.fromkeys((f"COLDSTART_{name.upper()}" for name in given), "nonsense")) == expected
     )
-    secret = {"COLDSTART_MEMBERS": given["members"]}
-    assert read_settings(options_of(expected), secret) == expected
-    assert "password" not in f"{options_of(expected)} {expected}"
+    assert Settings.model_validate(json.loads(json.dumps(expected.model_dump(mode="json")))) == expected
+    assert "password" not in f"{expected} {expected!r}"
 
 
 def test_workers_are_started_with_the_settings_of_their_supervisor():
     settings = read_settings(["--models", "m"], {})
-    assert read_settings(options_of(settings), {}) == settings
+    assert Settings.model_validate(json.loads(json.dumps(settings.model_dump(mode="json")))) == settings
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ([], "--models (or $COLDSTART_MODELS) is needed"),
         (["--models", "m", "--port", "many"], "--port must be a whole number"),
@@ -160,17 +161,38 @@ def test_workers_are_started_with_the_settings_of_their_supervisor():
         (["--models", "m", "--modles", "m"], "unrecognized arguments: --modles m"),
     ],
 )
-def test_a_value_that_makes_no_sense_ends_with_code_2_and_a_clear_line(capsys, arguments, told):
+def test_a_value_that_makes_no_sense_ends_with_code_2_and_a_clear_line(capsys, arguments, message):
     with pytest.raises(SystemExit) as ended:
         read_settings(arguments, {})
     assert ended.value.code == 2
-    assert capsys.readouterr().err.splitlines()[-1] == f"python -m service: error: {told}"
+    assert capsys.readouterr().err.splitlines()[-1] == f"python -m service: error: {message}"
 
 
-def test_a_wrong_value_in_the_environment_is_told_too(capsys):
+def test_every_wrong_value_is_reported_at_once_by_the_place_it_came_from_and_without_the_value(capsys):
+    environment = {"COLDSTART_PORT": "x", "COLDSTART_MEMBERS": "http://user:password@store", "COLDSTART_WORKERS": "-1"}
     with pytest.raises(SystemExit):
-        read_settings(["--models", "m"], {"COLDSTART_PORT": "x"})
-    assert "--port must be a whole number" in capsys.readouterr().err
+        read_settings(["--workers", "257", "--log-sample", "2"], environment)
+    error = capsys.readouterr().err
+    assert [line.removeprefix("python -m service: error: ") for line in error.splitlines()[-5:]] == [
+        "--models (or $COLDSTART_MODELS) is needed",
+        "$COLDSTART_MEMBERS must be an address: redis://, rediss:// or unix://",
+        "$COLDSTART_PORT must be a whole number",
+        "--workers must be 0 to 256",
+        "--log-sample must be 0 to 1",
+    ]
+    assert "password" not in error
+
+
+def test_settings_that_contradict_each_other_are_reported_at_once(capsys):
+    with pytest.raises(SystemExit):
+        read_settings(["--models", "m", "--tls-key", "k", "--tls-client-ca", "a", "--least-in-flight", "129"], {})
+    assert len(re.findall("python -m service: error: ", capsys.readouterr().err)) == 3
+
+
+def test_a_secret_is_in_no_error():
+    with pytest.raises(ValidationError) as refused:
+        Settings(models="m", members="http://user:password@store")
+    assert "password" not in str(refused.value)
 
 
 def test_help_shows_the_sentence_of_every_setting():
@@ -179,13 +201,22 @@ def test_help_shows_the_sentence_of_every_setting():
     ).stdout
     words = " ".join(shown.split())
     for row in settings_table().splitlines()[2:]:
-        option, variable, _, sentence = re.findall(r"[^|]+", row)[:4]
+        option, environment, _, sentence = re.findall(r"[^|]+", row)[:4]
         assert option.strip(" `") in shown
-        assert "$" + variable.strip(" `") in shown
+        assert "$" + environment.strip(" `") in shown
         assert sentence.strip() in words
 
 
 def test_the_table_has_a_row_for_every_setting():
     rows = settings_table().splitlines()[2:]
-    assert len(rows) == len(fields(Settings))
+    assert len(rows) == len(Settings.model_fields)
     assert all(row.count("|") == 5 and row.rstrip(" |").endswith(".") for row in rows)
+
+
+def test_the_probe_agrees_with_the_settings_that_it_does_not_import():
+    code = "import sys, service.probe; sys.exit('pydantic' in sys.modules or 'service.settings' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    fields = Settings.model_fields
+    assert (str(fields["port"].default), variable("port")) == (probe.PORT, probe.PORT_VARIABLE)
+    names = [(flag(name), variable(name)) for name in ("tls_cert", "tls_key")]
+    assert [(option, name) for option, name, _ in probe.TLS_OPTIONS] == names

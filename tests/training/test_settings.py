@@ -1,12 +1,15 @@
-"""A settings file is read whole or refused, and says in the published model what it was made with."""
+"""A settings file is read whole or refused with all its faults; a published model records its settings."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from training.__main__ import main
 from training.errors import DataError
-from training.settings import RANGES, FitSettings, places, read_fit_settings, to_dict, to_toml, value_at, with_value
+from training.settings import FIELDS, FitSettings, fit_settings_table, read_fit_settings, to_dict, to_toml, with_value
+
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "training.md"
 
 SMALLER = """\
 folds = 3
@@ -34,12 +37,12 @@ def file(tmp_path):
 
 
 def test_what_a_file_says_counts_and_all_else_stays_as_it_is(file):
-    found, usual = read_fit_settings(file(SMALLER)), FitSettings()
-    assert (found.folds, found.prior.rank, found.trees.trees) == (3, 4, 20)
-    assert found.prior.with_plays.ridges == (16.0, 64.0)
-    assert found.prior.embedding == usual.prior.embedding
-    assert found.prior.attributes_only == usual.prior.attributes_only
-    assert found.trees.leaves == usual.trees.leaves
+    settings, usual = read_fit_settings(file(SMALLER)), FitSettings()
+    assert (settings.folds, settings.prior.rank, settings.trees.trees) == (3, 4, 20)
+    assert settings.prior.with_plays.ridges == (16.0, 64.0)
+    assert settings.prior.embedding == usual.prior.embedding
+    assert settings.prior.attributes_only == usual.prior.attributes_only
+    assert settings.trees.leaves == usual.trees.leaves
 
 
 def test_what_is_written_is_read_as_the_same(file):
@@ -49,20 +52,25 @@ def test_what_is_written_is_read_as_the_same(file):
     assert read_fit_settings(file(text)) == settings
 
 
-def test_every_number_of_the_settings_has_a_range_that_its_default_is_in():
-    settings = FitSettings()
-    assert set(places(settings)) == set(RANGES)
-    for place, (low, high) in RANGES.items():
-        value = value_at(settings, place)
-        for one in value if isinstance(value, tuple) else (value,):
-            assert low <= one <= high, place
+def test_every_setting_has_a_sentence_and_a_range_that_its_default_is_in(file):
+    for place, schema in FIELDS.items():
+        assert schema["description"].endswith("."), place
+        bounds = schema.get("items", schema)
+        assert bounds["minimum"] < bounds["maximum"], place
+    assert read_fit_settings(file(to_toml(FitSettings(), "the defaults"))) == FitSettings()
+
+
+def test_the_documentation_has_the_current_table_of_settings():
+    assert f"\n{fit_settings_table()}\n" in DOCUMENTATION.read_text(encoding="utf-8"), "run `make docs`"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("[prior]\nrang = 3", "prior.rang is no setting; there are prior.rank"),
-        ("[tree]\ntrees = 3", r"tree.trees is no setting; there are \[prior"),
+        ("[tree]\ntrees = 3", r"tree is no setting; there are folds, \[prior\], .*\[trees\]"),
+        ("[prior.plays]\ngamma = 3", r"prior.plays is no setting; there are .*\[prior.with_plays\]"),
+        ("reweight = true", "reweight is no setting"),
         ("[prior]\nrank = 0", "prior.rank must be a whole number from 1 to 64"),
         ("[prior]\nrank = 2.5", "prior.rank must be a whole number"),
         ("[prior]\nrank = true", "prior.rank must be a whole number"),
@@ -70,19 +78,31 @@ def test_every_number_of_the_settings_has_a_range_that_its_default_is_in():
         ("[trees]\nlearning_rate = nan", "trees.learning_rate must be a number from 0.001 to 1"),
         ("[prior.with_plays]\nridges = []", "ridges must be a list of 1 to 20 numbers"),
         ("[prior.with_plays]\nridges = 6", "ridges must be a list"),
+        (
+            "[prior.with_plays]\nridges = [6, true]",
+            "prior.with_plays.ridges must be a list of 1 to 20 numbers, each from 0.001",
+        ),
         ("prior = 3", "prior is no setting"),
         ("rank = ", "can't be read"),
     ],
 )
-def test_what_can_not_be_meant_is_refused(text, told, file):
-    with pytest.raises(DataError, match=told):
+def test_what_can_not_be_meant_is_refused(text, message, file):
+    with pytest.raises(DataError, match=message):
         read_fit_settings(file(text))
 
 
-def test_every_problem_is_told_at_once(file):
+def test_every_problem_is_reported_at_once(file):
+    path = file("[prior]\nrank = 0\nrang = 1\n[prior.with_plays]\nridges = [0, 0]\n[trees]\nleaves = 1")
     with pytest.raises(DataError) as refused:
-        read_fit_settings(file("[prior]\nrank = 0\n[trees]\nleaves = 1"))
-    assert len(refused.value.problems) == 2
+        read_fit_settings(path)
+    texts = [problem.text for problem in refused.value.problems]
+    assert [text.split()[0] for text in texts] == [
+        "prior.rank",
+        "prior.with_plays.ridges",
+        "prior.rang",
+        "trees.leaves",
+    ]
+    assert {problem.table for problem in refused.value.problems} == {str(path)}
 
 
 def test_retrain_uses_the_file_and_the_manifest_tells_it(small, file, tmp_path):

@@ -11,9 +11,8 @@ from training.versions.offline import predictions_of
 
 
 def answers_of(model: Model, tables: Tables, questions: pl.DataFrame) -> pl.DataFrame:
-    """question, member_id, movie_id and rating, as `score` takes them."""
-    predicted = pl.concat(list(predictions_of(model, make_dataset(tables, model.schema), questions)))
-    found = predicted.select(MEMBER_ID, MOVIE_ID, RATING)
+    """question, member_id, movie_id and rating for each question; `tables` are the challenge's public data."""
+    predictions = pl.concat(list(predictions_of(model, make_dataset(tables, model.schema), questions)))
     return questions.select(QUESTION, MEMBER_ID, MOVIE_ID).join(
-        found, on=[MEMBER_ID, MOVIE_ID], how="left", maintain_order="left"
+        predictions.select(MEMBER_ID, MOVIE_ID, RATING), on=[MEMBER_ID, MOVIE_ID], how="left", maintain_order="left"
     )

@@ -1,4 +1,4 @@
-"""Who stands where in a challenge: one JSON file that is replaced as a whole, and a table made from it."""
+"""The leaderboard of a challenge: a JSON file of all entries, and a Markdown table of the best."""
 
 import fcntl
 import json
@@ -9,21 +9,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from model.files.atomic_write import write_atomically
 from training.errors import DataError, Problem
+from training.report.markdown import table_markdown
+from training.report.parts import Table
 
 BOARD, TABLE, LOCK = "leaderboard.json", "leaderboard.md", ".leaderboard.lock"
 LONGEST_NAME = 40
 MARKUP = set("\\|`*_[]<>#!&~")
+TEST_SCORES = ("test_rmse", "test_improvement_percent")
 
 Entry = dict[str, Any]
 
 
 def clean(name: str) -> str:
-    """A name as it can stand in a table: printable, on one line, without markup; raises DataError for nothing."""
+    """A name for a table: printable, on one line, without markup; raises DataError where nothing is left of it."""
     plain = "".join(
-        " " if one.isspace() else one
-        for one in unicodedata.normalize("NFKC", name)
-        if one.isspace() or (one.isprintable() and one not in MARKUP)
+        " " if character.isspace() else character
+        for character in unicodedata.normalize("NFKC", name)
+        if character.isspace() or (character.isprintable() and character not in MARKUP)
     )
     short = " ".join(plain.split())[:LONGEST_NAME].strip()
     if not short:
@@ -32,11 +36,11 @@ def clean(name: str) -> str:
 
 
 def enter(folder: Path, entry: Entry) -> list[Entry]:
-    """Add an entry, one process at a time; returns all. Whoever reads finds the old or the new whole."""
+    """Add an entry and return all; concurrent calls wait for each other, and readers see whole files."""
     with _locked(folder):
         entries = [*read(folder), entry]
-        _replace(folder / BOARD, json.dumps(entries, indent=1, sort_keys=True) + "\n")
-        _replace(folder / TABLE, f"# Leaderboard\n\n{table(entries)}\n")
+        write_atomically(folder / BOARD, (json.dumps(entries, indent=1, sort_keys=True) + "\n").encode())
+        write_atomically(folder / TABLE, f"# Leaderboard\n\n{table_markdown(board(entries))}\n".encode())
     return entries
 
 
@@ -44,7 +48,7 @@ def read(folder: Path) -> list[Entry]:
     """All entries, the oldest first; raises DataError where they can't be read."""
     try:
         entries = json.loads((folder / BOARD).read_text(encoding="utf-8"))
-        return [{"name": str(one["name"]), **one} for one in entries]
+        return [{"name": str(entry["name"]), **entry} for entry in entries]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -53,41 +57,33 @@ def read(folder: Path) -> list[Entry]:
 
 
 def standing(entries: Sequence[Entry]) -> list[Entry]:
-    """The best entry of each team by the quiz, the best team first, with how often it tried."""
+    """Each name's best entry by the quiz, with its latest scores of the test and its number of tries, best first."""
     best: dict[str, Entry] = {}
-    for one in entries:
-        tries = best.get(one["name"], {}).get("tries", 0) + 1
-        better = one["name"] not in best or one["quiz_rmse"] < best[one["name"]]["quiz_rmse"]
-        kept = one if better else best[one["name"]]
-        tests = [other for other in (one, best.get(one["name"], {})) if "test_rmse" in other]
-        told = {key: tests[0][key] for key in ("test_rmse", "test_improvement_percent")} if tests else {}
-        best[one["name"]] = {**kept, **told, "tries": tries}
-    return sorted(best.values(), key=lambda one: (one["quiz_rmse"], one["name"]))
+    for entry in entries:
+        before = best.get(entry["name"])
+        kept = entry if before is None or entry["quiz_rmse"] < before["quiz_rmse"] else before
+        tested = next((scored for scored in (entry, before or {}) if TEST_SCORES[0] in scored), {})
+        test = {key: tested[key] for key in TEST_SCORES if tested}
+        best[entry["name"]] = {**kept, **test, "tries": (before or {}).get("tries", 0) + 1}
+    return sorted(best.values(), key=lambda entry: (entry["quiz_rmse"], entry["name"]))
 
 
-def cells(entries: Sequence[Entry]) -> tuple[Sequence[str], list[list[str]]]:
-    """Titles and rows of the table."""
+def board(entries: Sequence[Entry]) -> Table:
+    """The standing as a table of a report."""
     rows = []
-    for place, one in enumerate(standing(entries), 1):
-        test = (
-            [f"{one['test_rmse']:.4f}", f"{one['test_improvement_percent']:+.2f} %"] if "test_rmse" in one else ["", ""]
-        )
-        quiz = [f"{one['quiz_rmse']:.4f}", f"{one['quiz_improvement_percent']:+.2f} %"]
-        rows.append([str(place), one["name"], *quiz, *test, str(one["tries"])])
-    return ("place", "name", "quiz RMSE", "over movie mean", "test RMSE", "over movie mean", "tries"), rows
-
-
-def table(entries: Sequence[Entry]) -> str:
-    """The standing as a Markdown table."""
-    titles, rows = cells(entries)
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    for place, entry in enumerate(standing(entries), 1):
+        quiz = [f"{entry['quiz_rmse']:.4f}", f"{entry['quiz_improvement_percent']:+.2f} %"]
+        test = ["", ""]
+        if TEST_SCORES[0] in entry:
+            test = [f"{entry['test_rmse']:.4f}", f"{entry['test_improvement_percent']:+.2f} %"]
+        rows.append([str(place), entry["name"], *quiz, *test, str(entry["tries"])])
+    return Table(("place", "name", "quiz RMSE", "over movie mean", "test RMSE", "over movie mean", "tries"), rows)
 
 
 def entry_of(
     name: str, at: str, quiz: Mapping[str, Mapping[str, float]], test: Mapping[str, Mapping[str, float]] | None
 ) -> Entry:
-    """What is kept of one scoring."""
+    """An entry from the scores of `score`; `at` is an ISO 8601 time."""
     entry: Entry = {"name": clean(name), "at": at}
     for part, scores in (("quiz", quiz), ("test", test)):
         if scores is not None:
@@ -103,9 +99,3 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _replace(path: Path, content: str) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(content, encoding="utf-8")
-    beside.replace(path)

@@ -1,10 +1,11 @@
-"""Makes a challenge of a data directory: a public part to learn from with questions, and the answers apart.
+"""Makes a challenge of a data directory: public data to learn from, questions, and their answers.
 
 Some raters are held out as if they never rated (the never-rater protocol): half of their ratings are asked for, the
-other half is shown as plays, or hidden, by what kind of evidence the member is dealt.
+other half is shown as plays, or hidden, by the kind of evidence that the member is assigned.
 """
 
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 
 from features.columns import MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING
 from features.schema import Scale
-from training.data.reading.tables import Tables
+from training.data.reading.tables import Tables, read_tables
 from training.data.writer import write_data_directory
+from training.versions.provenance import fingerprint
 
 PUBLIC, DATA, QUESTIONS = "public", "data", "questions.csv"
 ANSWERS, MEMBERS_OF, ABOUT = "answers", "members.parquet", "challenge.json"
@@ -55,21 +57,22 @@ class Challenge:
 
 
 def make_challenge(tables: Tables, share: float, random: np.random.Generator) -> Challenge:
-    """Hold out so large a share of the raters, deal them kinds of evidence and parts, and give everybody a new id."""
+    """Hold out a share of the raters, assign them kinds of evidence and parts in turn, and give everybody a new id."""
     raters = tables.ratings[MEMBER_ID].unique().sort()
     order = random.permutation(len(raters))[: max(round(share * len(raters)), len(EVIDENCE) * len(PARTS))]
-    dealt = _dealt(tables, raters.gather(pl.Series(order)))
+    held_out = _assigned(tables, raters.gather(pl.Series(order)))
     asked = pl.Series(random.random(len(tables.ratings)) < 0.5)
-    targets = tables.ratings.filter(asked).join(dealt, on=MEMBER_ID)
-    hidden = dealt.filter(~pl.col(KIND).str.contains("plays"))
-    plays = tables.plays.join(hidden, on=MEMBER_ID, how="anti").join(targets, on=[MEMBER_ID, MOVIE_ID], how="anti")
-    targets = _with_what_is_shown(targets, plays)
-    nameless = dealt.filter(~pl.col(KIND).str.contains("attributes"))
+    targets = tables.ratings.filter(asked).join(held_out, on=MEMBER_ID)
+    without_plays = held_out.filter(~pl.col(KIND).str.contains("plays"))
+    plays = tables.plays.join(without_plays, on=MEMBER_ID, how="anti")
+    plays = plays.join(targets, on=[MEMBER_ID, MOVIE_ID], how="anti")
+    targets = _with_visible_evidence(targets, plays)
+    without_attributes = held_out.filter(~pl.col(KIND).str.contains("attributes"))
     everyone = pl.concat([getattr(tables, name)[MEMBER_ID].unique() for name in ("members", "ratings", "plays")])
     new_ids = _new_ids(everyone.unique().sort(), random)
     public = {
-        "members": tables.members.join(nameless, on=MEMBER_ID, how="anti"),
-        "ratings": tables.ratings.join(dealt, on=MEMBER_ID, how="anti").with_columns(_day(RATED_AT)),
+        "members": tables.members.join(without_attributes, on=MEMBER_ID, how="anti"),
+        "ratings": tables.ratings.join(held_out, on=MEMBER_ID, how="anti").with_columns(_day(RATED_AT)),
         "plays": plays.with_columns(_day(PLAYED_AT)),
     }
     renamed = {name: _renamed(rows, new_ids) for name, rows in public.items()} | {"movies": tables.movies}
@@ -77,47 +80,54 @@ def make_challenge(tables: Tables, share: float, random: np.random.Generator) ->
     return Challenge(renamed, answers.select(QUESTION, MEMBER_ID, MOVIE_ID, RATING, KIND, PART), new_ids)
 
 
-def write_challenge(folder: Path, made: Challenge, scale: Scale) -> None:
-    """Write all files into an empty folder."""
-    public, answers = folder / PUBLIC, folder / ANSWERS
+def write_challenge(out: Path, challenge: Challenge, scale: Scale, options: Mapping[str, float]) -> None:
+    """Write the challenge's folder as a whole or not at all.
+
+    `out` is an absolute path, new or an empty folder; `options` are those of the challenge, for `challenge.json`.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as beside:
+        public, answers = Path(beside) / "challenge" / PUBLIC, Path(beside) / "challenge" / ANSWERS
+        _write_public(public, challenge, scale)
+        answers.mkdir()
+        challenge.answers.write_parquet(answers / ANSWERS_FILE)
+        challenge.member_ids.write_parquet(answers / MEMBERS_OF)
+        data = fingerprint(read_tables(public / DATA))
+        about = {**options, "fingerprint": data, "low": scale.low, "high": scale.high}
+        (answers / ABOUT).write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        public.parent.rename(out)
+
+
+def _write_public(public: Path, challenge: Challenge, scale: Scale) -> None:
+    """Write the rules, the data to learn from and the questions."""
     public.mkdir(parents=True)
-    answers.mkdir()
     schema = f"[ratings]\nscale = [{scale.low!r}, {scale.high!r}]\nenjoyed_from = {scale.enjoyed_from!r}\n"
-    write_data_directory(public / DATA, made.public, "the public part of a challenge", schema)
-    made.answers.select(QUESTION, MEMBER_ID, MOVIE_ID).write_csv(public / QUESTIONS)
+    write_data_directory(public / DATA, challenge.public, "the public part of a challenge", schema)
+    challenge.answers.select(QUESTION, MEMBER_ID, MOVIE_ID).write_csv(public / QUESTIONS)
     (public / "README.md").write_text(RULES.format(low=scale.low, high=scale.high), encoding="utf-8")
-    made.answers.write_parquet(answers / ANSWERS_FILE)
-    made.member_ids.write_parquet(answers / MEMBERS_OF)
 
 
-def write_about(folder: Path, about: Mapping[str, object]) -> None:
-    """Write how the challenge was made, beside the answers."""
-    (folder / ANSWERS / ABOUT).write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _dealt(tables: Tables, held_out: pl.Series) -> pl.DataFrame:
-    """member_id, evidence and part of the held-out members; who has no attributes is dealt none."""
+def _assigned(tables: Tables, held_out: pl.Series) -> pl.DataFrame:
+    """member_id, evidence and part of the held-out members; evidence without attributes for those who have none."""
     attributes = [pl.col(name).is_not_null() for name in tables.members.columns if name != MEMBER_ID]
     described = tables.members.filter(pl.any_horizontal(attributes) if attributes else pl.lit(False))[MEMBER_ID]
-    place = pl.int_range(pl.len())
+    position = pl.int_range(pl.len())
     kinds, parts = pl.Series(EVIDENCE), pl.Series(PARTS)
     rows = pl.DataFrame({MEMBER_ID: held_out}).with_columns(
-        place.mod(len(EVIDENCE)).alias("kind"),
-        (place // len(EVIDENCE)).mod(len(PARTS)).alias("half"),
+        position.mod(len(EVIDENCE)).alias("kind"),
+        (position // len(EVIDENCE)).mod(len(PARTS)).alias("half"),
         pl.col(MEMBER_ID).is_in(described.implode()).alias("described"),
     )
     kind = pl.when("described").then(pl.col("kind")).otherwise(pl.col("kind") - pl.col("kind").mod(2))
     rows = rows.with_columns(kind)
-    return rows.select(
-        MEMBER_ID, kinds.gather(rows["kind"]).alias(KIND), parts.gather(rows["half"]).alias(PART)
-    )  # fmt: skip
+    return rows.select(MEMBER_ID, kinds.gather(rows["kind"]).alias(KIND), parts.gather(rows["half"]).alias(PART))
 
 
-def _with_what_is_shown(targets: pl.DataFrame, plays: pl.DataFrame) -> pl.DataFrame:
-    """The targets, with the kind of evidence of those who turn out to have no plays set right."""
-    shown = pl.col(MEMBER_ID).is_in(plays[MEMBER_ID].unique().implode())
+def _with_visible_evidence(targets: pl.DataFrame, plays: pl.DataFrame) -> pl.DataFrame:
+    """The targets, with evidence without plays for those members none of whose plays are visible."""
+    visible = pl.col(MEMBER_ID).is_in(plays[MEMBER_ID].unique().implode())
     without = {EVIDENCE[2]: EVIDENCE[0], EVIDENCE[3]: EVIDENCE[1]}
-    return targets.with_columns(pl.when(shown).then(KIND).otherwise(pl.col(KIND).replace(without)).alias(KIND))
+    return targets.with_columns(pl.when(visible).then(KIND).otherwise(pl.col(KIND).replace(without)).alias(KIND))
 
 
 def _new_ids(member_ids: pl.Series, random: np.random.Generator) -> pl.DataFrame:
@@ -128,12 +138,12 @@ def _new_ids(member_ids: pl.Series, random: np.random.Generator) -> pl.DataFrame
 
 
 def _renamed(rows: pl.DataFrame, new_ids: pl.DataFrame) -> pl.DataFrame:
-    """The rows with new ids of members, sorted by them, so that their order tells nothing."""
-    pairs = [MEMBER_ID, *([MOVIE_ID] if MOVIE_ID in rows.columns else [])]
+    """The rows with new ids of members, in their order, so that the rows' order reveals no old id."""
+    order = [MEMBER_ID, *([MOVIE_ID] if MOVIE_ID in rows.columns else [])]
     renamed = rows.join(new_ids, on=MEMBER_ID).drop(MEMBER_ID).rename({PUBLIC_ID: MEMBER_ID})
-    return renamed.select(rows.columns).sort(pairs)
+    return renamed.select(rows.columns).sort(order)
 
 
 def _day(column: str) -> pl.Expr:
-    """Times to the day: the very second would tell who it was to anyone who has seen it elsewhere."""
+    """Times rounded down to the day: the exact second identifies a member to whoever knows it from elsewhere."""
     return (pl.col(column) / DAY_SECONDS).floor() * DAY_SECONDS

@@ -1,15 +1,13 @@
-"""Scores anyone's answers to a challenge."""
+"""Scores answers to a challenge."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from features.columns import MEMBER_ID, MOVIE_ID, RATING
-from features.movies import PRIOR_RATINGS
 from training.challenge.make import (
     ABOUT,
     ANSWERS,
@@ -23,19 +21,21 @@ from training.challenge.make import (
     QUESTIONS,
 )
 from training.errors import DataError, Problem
-from training.evaluation.scores import rmse
+from training.evaluation.baselines import movie_means
+from training.evaluation.scores import gain_percent, rmse
 
 ALL = "all"
+"""The key of the scores over all kinds of evidence."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """What a challenge's answers are held against."""
+    """The true ratings of a challenge."""
 
     answers: pl.DataFrame
-    """question, member_id, movie_id, rating, evidence, part, movie_mean; in order of the questions."""
+    """question, member_id, movie_id, rating, evidence, part, movie_mean, in order of the questions."""
     about: dict[str, Any]
-    """How the challenge was made."""
+    """How the challenge was made: `low` and `high` of the scale, `fingerprint` of the public data, seed and share."""
 
 
 def read_key(folder: Path) -> Key:
@@ -44,25 +44,21 @@ def read_key(folder: Path) -> Key:
         about = json.loads((folder / ANSWERS / ABOUT).read_text(encoding="utf-8"))
         answers = pl.read_parquet(folder / ANSWERS / ANSWERS_FILE)
         ratings = pl.read_parquet(folder / PUBLIC / DATA / "ratings.parquet")
-        (about["low"], about["high"], about["fingerprint"])  # a KeyError tells that they aren't there
+        (about["low"], about["high"], about["fingerprint"])  # KeyError where they are missing
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         text = f"isn't the folder of a challenge, or not the whole of it: {type(error).__name__}"
         raise DataError([Problem(str(folder), text)]) from error
-    mean = float(ratings[RATING].mean())  # type: ignore[arg-type]
-    means = ratings.group_by(MOVIE_ID).agg(
-        (mean + (pl.col(RATING) - mean).sort().sum() / (pl.len() + PRIOR_RATINGS)).alias("movie_mean")
-    )
-    beside = answers.join(means, on=MOVIE_ID, how="left", maintain_order="left")
-    return Key(beside.with_columns(pl.col("movie_mean").fill_null(mean)), about)
+    means, _ = movie_means(ratings, answers[MOVIE_ID])
+    return Key(answers.with_columns(movie_mean=means), about)
 
 
 def read_answers(file: Path, key: Key) -> pl.Series:
     """The ratings of an answers file in order of the questions; raises DataError with all that is wrong with it."""
-    return read_answers_of(_read(file), file.name, key)
+    return check_answers(_read(file), file.name, key)
 
 
-def read_answers_of(rows: pl.DataFrame, name: str, key: Key) -> pl.Series:
-    """The same of a table with this name."""
+def check_answers(rows: pl.DataFrame, name: str, key: Key) -> pl.Series:
+    """The ratings of a table of answers, as `read_answers` gives them; `name` is the table's in problems."""
     joined_on = [QUESTION] if QUESTION in rows.columns else [MEMBER_ID, MOVIE_ID]
     lacking = [column for column in [*joined_on, RATING] if column not in rows.columns]
     if lacking:
@@ -70,35 +66,39 @@ def read_answers_of(rows: pl.DataFrame, name: str, key: Key) -> pl.Series:
         raise DataError([Problem(name, text)])
     rows = rows.select(*_as_text(joined_on), pl.col(RATING).cast(pl.Float64, strict=False))
     wanted = key.answers.select(pl.col(joined_on).cast(pl.String))
-    problems = []
-    bad = rows.filter(pl.col(RATING).is_null() | ~pl.col(RATING).is_finite())
+    not_finite = rows.filter(pl.col(RATING).is_null() | ~pl.col(RATING).is_finite())
     unknown = rows.join(wanted, on=joined_on, how="anti", nulls_equal=True)
     repeated = rows.filter(pl.struct(joined_on).is_duplicated())
     missing = wanted.join(rows, on=joined_on, how="anti")
-    for found, column, text in (
-        (bad, RATING, "whose rating is no finite number"),
+    checks = (
+        (not_finite, RATING, "whose rating is no finite number"),
         (unknown, joined_on[0], "of no question of the challenge"),
         (repeated, joined_on[0], "with a question that is answered more than once"),
         (missing, joined_on[0], "missing: every question needs an answer"),
-    ):
-        if not found.is_empty():
-            example = " ".join(str(found.item(0, one)) for one in joined_on)
-            problems.append(Problem(name, text, column, len(found), example))
+    )
+    problems = [
+        Problem(name, text, column, len(wrong), " ".join(str(wrong.item(0, part)) for part in joined_on))
+        for wrong, column, text in checks
+        if not wrong.is_empty()
+    ]
     if problems:
         raise DataError(problems)
     return wanted.join(rows, on=joined_on, how="left", maintain_order="left")[RATING]
 
 
 def score(key: Key, ratings: pl.Series, part: str) -> dict[str, dict[str, float]]:
-    """Questions, RMSE, that of the movie mean and the improvement in percent: of all, and by kind of evidence."""
+    """The scores of one part: `all` and those of each kind of evidence.
+
+    Each has the number of questions, RMSE, RMSE of the movie mean, and the improvement over it in percent.
+    """
     low, high = key.about["low"], key.about["high"]
     rows = key.answers.with_columns(ratings.clip(low, high).alias("answer")).filter(pl.col(PART) == part)
-    found = {ALL: _scores(rows)}
+    by_evidence = {ALL: _scores(rows)}
     for kind in EVIDENCE:
         own = rows.filter(pl.col(KIND) == kind)
         if not own.is_empty():
-            found[kind] = _scores(own)
-    return found
+            by_evidence[kind] = _scores(own)
+    return by_evidence
 
 
 def read_questions(folder: Path) -> pl.DataFrame:
@@ -110,7 +110,7 @@ def read_questions(folder: Path) -> pl.DataFrame:
 
 
 def _as_text(columns: list[str]) -> list[pl.Expr]:
-    """Ids as text; a number of a question that another tool made a fraction (1.0) is still that number."""
+    """Ids as text; a question's number that another tool wrote as a float (1.0) is that number."""
     number = pl.col(QUESTION).cast(pl.Float64, strict=False)
     whole = number.cast(pl.Int64, strict=False).cast(pl.String)
     question = pl.when(number == number.floor()).then(whole).otherwise(pl.col(QUESTION).cast(pl.String))
@@ -118,13 +118,13 @@ def _as_text(columns: list[str]) -> list[pl.Expr]:
 
 
 def _scores(rows: pl.DataFrame) -> dict[str, float]:
-    truth, answer, mean = (rows[name].to_numpy() for name in (RATING, "answer", "movie_mean"))
-    ours, base = rmse(answer, truth), rmse(mean, truth)
+    truth, answers, means = (rows[name].to_numpy() for name in (RATING, "answer", "movie_mean"))
+    error, base = rmse(answers, truth), rmse(means, truth)
     return {
         "questions": float(len(rows)),
-        "rmse": ours,
+        "rmse": error,
         "movie_mean_rmse": base,
-        "improvement_percent": 100 * (1 - ours / base) if base > 0 and np.isfinite(base) else 0.0,
+        "improvement_percent": gain_percent(error, base),
     }
 
 

@@ -1,26 +1,22 @@
 """`training challenge`: make a challenge of a data directory, answer one, score answers."""
 
 import argparse
-import sys
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from features.columns import MEMBER_ID
-from model.artifact.artifact import ArtifactError, load_model
-from model.store.store import Store, StoreError
+from model.exit_codes import ExitCode
 from training.challenge import leaderboard
 from training.challenge.answer import answers_of
-from training.challenge.make import DATA, PUBLIC, make_challenge, write_about, write_challenge
-from training.challenge.score import read_answers, read_key, read_questions, score
+from training.challenge.make import DATA, PUBLIC, make_challenge, write_challenge
+from training.challenge.score import ALL, read_answers, read_key, read_questions, score
 from training.data.reading.tables import read_tables
 from training.errors import DataError, Problem
+from training.report.markdown import table_markdown
 from training.versions.offline import write_table
-from training.versions.provenance import fingerprint
-
-FAILED = 1
+from training.versions.serving import open_serving
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,86 +28,63 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     make.add_argument("--share", type=_share, default=0.2, help="share of the raters to hold out (default 0.2)")
     make.add_argument("--seed", type=int, default=0, help="the same seed makes the same challenge (default 0)")
     make.set_defaults(action=_make)
-    asked = actions.add_parser("answer", help="answer its questions with the model that serves")
-    asked.add_argument("--challenge", type=Path, required=True, help="the challenge's folder")
-    asked.add_argument("--models", type=Path, required=True, help="the folder of models made of its public part")
-    asked.add_argument("--out", type=Path, required=True, help="a file to write: .parquet or .csv")
-    asked.set_defaults(action=_answer)
-    scored = actions.add_parser("score", help="score answers, and enter them on the leaderboard")
-    scored.add_argument("--challenge", type=Path, required=True, help="the challenge's folder")
-    scored.add_argument("--answers", type=Path, required=True, help="a file with question and rating: .csv or .parquet")
-    scored.add_argument("--name", help="whose they are; without a name they aren't entered")
-    scored.add_argument("--final", action="store_true", help="tell the score of the test too")
-    scored.set_defaults(action=_score)
+    answer = actions.add_parser("answer", help="answer its questions with the model that serves")
+    answer.add_argument("--challenge", type=Path, required=True, help="the challenge's folder")
+    answer.add_argument("--models", required=True, help="the folder, or address, of models made of its public part")
+    answer.add_argument("--out", type=Path, required=True, help="a file to write: .parquet or .csv")
+    answer.set_defaults(action=_answer)
+    scoring = actions.add_parser("score", help="score answers, and enter them on the leaderboard")
+    scoring.add_argument("--challenge", type=Path, required=True, help="the challenge's folder")
+    scoring.add_argument(
+        "--answers", type=Path, required=True, help="a file with question and rating: .csv or .parquet"
+    )
+    scoring.add_argument("--name", help="whose they are; without a name they aren't entered")
+    scoring.add_argument("--final", action="store_true", help="tell the score of the test too")
+    scoring.set_defaults(action=_score)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Do the action; raises DataError where data, folder or answers are wrong."""
-    return int(arguments.action(arguments))
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Do the action; raises DataError where data, folder or answers are wrong, ServingModelError without a model."""
+    arguments.action(arguments)
+    return ExitCode.DONE
 
 
-def _make(arguments: argparse.Namespace) -> int:
+def _make(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError([Problem(str(out), "is there already: name a new folder")])
     tables = read_tables(arguments.data)
-    made = make_challenge(tables, arguments.share, np.random.default_rng([arguments.seed, 30]))
-    out = out.resolve()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as beside:
-        folder = Path(beside) / "challenge"
-        write_challenge(folder, made, tables.scale)
-        public = fingerprint(read_tables(folder / PUBLIC / DATA))
-        about = {"seed": arguments.seed, "share": arguments.share, "fingerprint": public}
-        write_about(folder, about | {"low": tables.scale.low, "high": tables.scale.high})
-        if out.exists():
-            out.rmdir()
-        folder.rename(out)
-    held_out = made.answers[MEMBER_ID].n_unique()
-    print(f"{out} asks {len(made.answers):,} questions about {held_out:,} members; give away {PUBLIC}/ only")
-    return 0
+    challenge = make_challenge(tables, arguments.share, np.random.default_rng([arguments.seed, 30]))
+    write_challenge(out.resolve(), challenge, tables.scale, {"seed": arguments.seed, "share": arguments.share})
+    questions, members = len(challenge.answers), challenge.answers[MEMBER_ID].n_unique()
+    print(f"{out.resolve()} asks {questions:,} questions about {members:,} members; give away {PUBLIC}/ only")
 
 
-def _answer(arguments: argparse.Namespace) -> int:
+def _answer(arguments: argparse.Namespace) -> None:
     questions = read_questions(arguments.challenge)
     tables = read_tables(arguments.challenge / PUBLIC / DATA)
-    try:
-        store = Store(arguments.models)
-        version = store.current()
-        if version is None:
-            raise StoreError("no model is published there")
-        model = load_model(store.fetch(version))
-    except (StoreError, ArtifactError) as error:
-        print(error, file=sys.stderr)
-        return FAILED
+    model = open_serving(arguments.models)
     write_table(answers_of(model, tables, questions), arguments.out)
-    print(f"{len(questions):,} answers by version {version}")
-    return 0
+    print(f"{len(questions):,} answers by version {model.version}")
 
 
-def _score(arguments: argparse.Namespace) -> int:
+def _score(arguments: argparse.Namespace) -> None:
     key = read_key(arguments.challenge)
     name = leaderboard.clean(arguments.name) if arguments.name is not None else None
     ratings = read_answers(arguments.answers, key)
-    told = {part: score(key, ratings, part) for part in ("quiz", *(["test"] if arguments.final else []))}
-    for part, scores in told.items():
-        whole = scores["all"]
-        print(f"{part}: RMSE {whole['rmse']:.4f}, {whole['improvement_percent']:+.2f} % over the movie mean")
-        for kind, row in scores.items():
+    scores = {part: score(key, ratings, part) for part in ("quiz", *(["test"] if arguments.final else []))}
+    for part, by_evidence in scores.items():
+        total = by_evidence[ALL]
+        print(f"{part}: RMSE {total['rmse']:.4f}, {total['improvement_percent']:+.2f} % over the movie mean")
+        for kind, row in by_evidence.items():
             print(
                 f"  {kind:<20}  {row['questions']:>9,.0f} questions  RMSE {row['rmse']:.4f}  movie mean "
                 f"{row['movie_mean_rmse']:.4f}  {row['improvement_percent']:+.2f} %"
             )
     if name is not None:
-        entries = enter(arguments.challenge, name, told)
-        print(f"\n{leaderboard.table(entries)}")
-    return 0
-
-
-def enter(folder: Path, name: str, told: dict[str, dict[str, dict[str, float]]]) -> list[leaderboard.Entry]:
-    """Enter scores on the leaderboard; returns all entries."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return leaderboard.enter(folder, leaderboard.entry_of(name, now, told["quiz"], told.get("test")))
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        entry = leaderboard.entry_of(name, now, scores["quiz"], scores.get("test"))
+        print(f"\n{table_markdown(leaderboard.board(leaderboard.enter(arguments.challenge, entry)))}")
 
 
 def _share(text: str) -> float:

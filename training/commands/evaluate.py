@@ -1,13 +1,14 @@
-"""`training evaluate`: the never-rater evaluation alone."""
+"""`training evaluate`: the never-rater evaluation alone, without publishing a model."""
 
 import argparse
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from model.cores import usable_cores
+from model.exit_codes import ExitCode
+from model.files.atomic_write import write_atomically
 from training.commands.terminal import Progress, at_least
-from training.data.dataset import prepare
+from training.data.dataset import read_dataset
 from training.data.writer import refuse_unwritable
 from training.evaluation.by_time import At, at, evaluate_by_time, moment_of
 from training.evaluation.evaluate import evaluate
@@ -44,28 +45,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Show the report and write it."""
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Print the report and write it; raises DataError before any work where the call or the data is wrong."""
     refuse_unwritable("--out", arguments.out)
     before = read_report(arguments.before) if arguments.before else None
     settings = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
-    settings = replace(settings, folds=arguments.folds or settings.folds, reweight=arguments.reweight)
+    options = {"folds": arguments.folds or settings.folds, "reweight": arguments.reweight}
+    settings = settings.model_copy(update=options)
     progress = Progress(time.monotonic)
-    tables, data, merged = prepare(arguments.data, arguments.min_holders)
+    tables, data, merged = read_dataset(arguments.data, arguments.min_holders)
     if arguments.by_time:
         moment_of(tables.ratings, arguments.at)  # refused before any work where there are no times
     fit = fit_model(data, arguments.seed, settings, usable_cores(), progress)
     evaluation = evaluate(fit, arguments.seed, progress)
-    notes = [*(str(one) for one in merged), *reweighting_notes(arguments.reweight, fit.reweighting)]
+    notes = [*map(str, merged), *reweighting_notes(arguments.reweight, fit.reweighting)]
     del fit  # the fit by time needs the memory
     if arguments.by_time:
         evaluation["by_time"] = evaluate_by_time(
             tables, data, arguments.at, arguments.seed, settings, usable_cores(), progress
         )  # fmt: skip
     arguments.out.mkdir(parents=True, exist_ok=True)
-    first = [against(evaluation, before, "an earlier evaluation")] if before else []
+    first = against(evaluation, before, "an earlier evaluation") if before else []
     for name, content in report_files(evaluation, notes, first).items():
-        (arguments.out / name).write_bytes(content)
-    print(markdown(evaluation, notes))
+        write_atomically(arguments.out / name, content)
+    print(markdown(evaluation, notes, first))
     print(f"written to {arguments.out / 'report.md'}; report.html and report.json beside it tell the same")
-    return 0
+    return ExitCode.DONE

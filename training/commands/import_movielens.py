@@ -1,8 +1,9 @@
-"""`training import movielens`: a data directory of MovieLens 100K, 1M or a later CSV release."""
+"""`training import movielens`: write a data directory of MovieLens 100K, 1M or a later CSV release."""
 
 import argparse
 from pathlib import Path
 
+from model.exit_codes import ExitCode
 from training.data.datasets.movielens import read_release
 from training.data.writer import refuse_foreign, write_data_directory
 
@@ -14,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the data directory to write")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> ExitCode:
     """Write the data directory; raises DataError where the source is none or the folder holds something else."""
     refuse_foreign(arguments.out)
     name, tables, lowest = read_release(arguments.source)
@@ -22,4 +23,4 @@ def run(arguments: argparse.Namespace) -> int:
     write_data_directory(arguments.out, tables, f"import movielens, {name}", schema)
     counts = ", ".join(f"{table} {len(rows):,}" for table, rows in tables.items())
     print(f"{arguments.out} holds {counts} rows of {name}; zip codes were left out")
-    return 0
+    return ExitCode.DONE

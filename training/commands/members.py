@@ -1,29 +1,24 @@
-"""`training members push`: fill a Redis store with members, from a data directory or from a published version."""
+"""`training members push`: fill a Redis store with the members of a data directory or of the version that serves."""
 
 import argparse
 import itertools
-import math
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import polars as pl
+from model.exit_codes import ExitCode
+from model.facts.member_record import MemberRecord, to_json
+from training.data.reading.tables import read_tables
+from training.errors import UsageError, WorkFailed
+from training.versions.export_members import records_of_data, records_of_model
+from training.versions.serving import open_serving
 
-from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT
-from features.schema import Schema
-from model.artifact.artifact import ArtifactError, load_model
-from model.facts.facts import SECONDS_PER_DAY, MemberFacts, Value
-from model.facts.member_record import MemberRecord, RecordedPlay, key_of_hash, record_key, to_json
-from model.prediction.model import Model
-from model.store.store import Store, StoreError
-from training.data.reading.tables import Tables, read_tables
+if TYPE_CHECKING:
+    from redis import Redis
 
-FAILED, REFUSED = 1, 2
 BATCH = 500
 """Records sent at once."""
-OTHER = "other value"
-"""Stands for a category that a published model merged with others and so can't name any more."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=["push"], help="what to do")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=Path, help="a data directory: all members of its tables, as they stand there")
-    source.add_argument("--models", type=Path, help="a folder of models: the members of the version that serves")
+    source.add_argument("--models", help="a folder, or address, of models: the members of the version that serves")
     parser.add_argument(
         "--to", default=os.environ.get("COLDSTART_MEMBERS"),
         help="address of the store, redis://, rediss:// or unix:// (else $COLDSTART_MEMBERS, which hides a password)",
@@ -39,86 +34,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep-existing", action="store_true", help="leave records alone that the store already has")
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Write a record for each member; 2 where the call or the data is wrong, 1 where the store or the model fails."""
-    try:
-        import redis
-    except ImportError:
-        print("members push needs the extra redis: pip install '.[redis]'", file=sys.stderr)
-        return REFUSED
-    try:
-        client = redis.Redis.from_url(arguments.to or "", socket_timeout=30)
-    except ValueError:
-        print("--to must be the address of a store: redis://, rediss:// or unix://", file=sys.stderr)
-        return REFUSED
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Write a record for each member; raises UsageError, DataError, or WorkFailed for a failing store or model."""
+    client = _client(arguments.to or "")
     if arguments.data:
         records = records_of_data(read_tables(arguments.data))
     else:
-        try:
-            store = Store(arguments.models)
-            version = store.current()
-            if version is None:
-                raise StoreError("no model is published there")
-            records = records_of_model(load_model(store.fetch(version)))
-        except (StoreError, ArtifactError) as error:
-            print(error, file=sys.stderr)
-            return FAILED
+        records = records_of_model(open_serving(arguments.models))
+    sent, written = _push(client, records, keep_existing=arguments.keep_existing)
+    kept = f"; {sent - written:,} were there already" if arguments.keep_existing else ""
+    print(f"{written:,} members written{kept}")
+    return ExitCode.DONE
+
+
+def _client(address: str) -> "Redis":
+    try:
+        from redis import Redis  # only here: all other commands do without the extra
+
+        return Redis.from_url(address, socket_timeout=30)
+    except ImportError as error:
+        raise UsageError("members push needs the extra redis: pip install '.[redis]'") from error
+    except ValueError as error:
+        raise UsageError("--to must be the address of a store: redis://, rediss:// or unix://") from error
+
+
+def _push(client: "Redis", records: Iterator[tuple[str, MemberRecord]], *, keep_existing: bool) -> tuple[int, int]:
+    """Write the records in batches; returns how many were sent, and how many of them the store took."""
+    from redis import RedisError
+
     sent = written = 0
     try:
         while batch := list(itertools.islice(records, BATCH)):
             with client.pipeline(transaction=False) as pipeline:
                 for key, record in batch:
-                    pipeline.set(key, to_json(record), nx=arguments.keep_existing)
+                    pipeline.set(key, to_json(record), nx=keep_existing)
                 written += sum(map(bool, pipeline.execute()))
             sent += len(batch)
-    except redis.RedisError as error:
-        print(f"the store failed after {written:,} members: {type(error).__name__}", file=sys.stderr)
-        return FAILED
-    kept = f"; {sent - written:,} were there already" if arguments.keep_existing else ""
-    print(f"{written:,} members written{kept}")
-    return 0
-
-
-def records_of_data(tables: Tables) -> Iterator[tuple[str, MemberRecord]]:
-    """Key and record of everyone in the tables."""
-    attributes = {row.pop(MEMBER_ID): row for row in tables.members.iter_rows(named=True)}
-    plays = {key: rows for (key,), rows in tables.plays.group_by(MEMBER_ID)}
-    for member_id in sorted(attributes.keys() | plays.keys()):
-        given = {name: value for name, value in attributes.get(member_id, {}).items() if value is not None}
-        yield record_key(member_id), MemberRecord(given, _recorded(plays.get(member_id)))
-
-
-def _recorded(plays: pl.DataFrame | None) -> list[RecordedPlay]:
-    if plays is None:
-        return []
-    columns = plays.sort(MOVIE_ID).select(
-        MOVIE_ID, pl.col(COMPLETION, PLAYED_AT).cast(pl.Float64).fill_null(float("nan"))
-    )  # fmt: skip
-    return [RecordedPlay(*row) for row in columns.iter_rows()]
-
-
-def records_of_model(model: Model) -> Iterator[tuple[str, MemberRecord]]:
-    """Key and record of everyone in the table of members of a model, which answers the same for them."""
-    for first, second, facts in model.members.everyone():
-        plays = [
-            RecordedPlay(model.catalogue.movie_ids[row], completion, _time(age_days, model.schema))
-            for row, completion, age_days in zip(
-                facts.movies.tolist(), facts.completion.tolist(), facts.age_days.tolist(), strict=True
-            )
-        ]
-        yield key_of_hash(first, second), MemberRecord(_attributes(facts, model.schema), plays)
-
-
-def _time(age_days: float, schema: Schema) -> float:
-    return math.nan if schema.end_of_data is None else schema.end_of_data - age_days * SECONDS_PER_DAY
-
-
-def _attributes(facts: MemberFacts, schema: Schema) -> dict[str, Value]:
-    found: dict[str, Value] = {}
-    for attribute, value in zip(schema.member_attributes, facts.attributes.tolist(), strict=True):
-        if math.isfinite(value):
-            number = int(value) if attribute.kind == "categorical" else -1
-            known = 0 <= number < len(attribute.categories)
-            category = attribute.categories[number] if known else OTHER
-            found[attribute.name] = value if attribute.kind == "numeric" else category
-    return found
+    except RedisError as error:
+        raise WorkFailed(f"the store failed after {written:,} members: {type(error).__name__}") from error
+    return sent, written

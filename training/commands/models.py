@@ -1,4 +1,4 @@
-"""`training models`: list, show and compare published versions, and say which serves."""
+"""`training models`: list, show, compare, sign and remove published versions, and choose which serves."""
 
 import argparse
 import json
@@ -9,16 +9,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from model.artifact.artifact import load_model
+from model.errors import ArtifactError
+from model.exit_codes import ExitCode
 from model.files.manifest import read_manifest, read_run
-from model.files.plain_files import ArtifactError
+from model.prediction.model import Model
 from model.store.open import open_store
 from model.store.signature import private_key, sign
-from model.store.store import CANDIDATE, CURRENT, Store, StoreError
-from training.gate import report as gate_report
+from model.store.store import CANDIDATE, CURRENT, Store
+from training.errors import UsageError
+from training.gate import gate_report
 from training.gate.gate import RECORD
+from training.report.markdown import section_markdown
 from training.versions.compare import diff, text
 
-FAILED, REFUSED = 1, 2
 ACTIONS = ("list", "show", "diff", "promote", "candidate", "rollback", "prune", "sign")
 
 
@@ -36,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_keeping(parser: argparse.ArgumentParser) -> None:
-    """The options of whatever removes old versions."""
+    """Add the options that say which old versions are kept."""
     parser.add_argument(
         "--keep", type=int, default=10, metavar="NUMBER", help="keep at least so many versions (default 10)"
     )
@@ -45,64 +48,49 @@ def add_keeping(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Do the action; 2 for a version that isn't there, 1 for one that can't be loaded."""
-    version = arguments.version
-    try:
-        store = open_store(arguments.models)
-        match arguments.action:
-            case "list":
-                _list(store)
-            case "show":
-                _show(store, _existing(store, version or store.current()))
-            case "diff":
-                _diff(store, version, arguments.other or store.current(), as_json=arguments.json)
-            case "promote":
-                _promote(store, version)
-            case "candidate":
-                _offer(store, version)
-            case "rollback":
-                _roll_back(store, version)
-            case "sign":
-                _sign(store, _existing(store, version or store.current()), arguments.key)
-            case "prune":
-                for gone in store.prune(arguments.keep, arguments.keep_days, time.time()):
-                    print(f"version {gone} is removed")
-    except StoreError as error:
-        print(error, file=sys.stderr)
-        return REFUSED
-    except ArtifactError as error:
-        print(error, file=sys.stderr)
-        return FAILED
-    return 0
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Do the action; raises UsageError for a version that isn't there, ArtifactError for one that can't be loaded."""
+    store, version = open_store(arguments.models), arguments.version
+    match arguments.action:
+        case "list":
+            _list(store)
+        case "show":
+            _show(store, _chosen(store, version))
+        case "diff":
+            _diff(store, _named(version, "diff"), arguments.other, as_json=arguments.json)
+        case "promote":
+            _promote(store, _named(version, "promote"))
+        case "candidate":
+            _offer(store, _named(version, "candidate"))
+        case "rollback":
+            _roll_back(store, version)
+        case "sign":
+            _sign(store, _chosen(store, version), arguments.key)
+        case "prune":
+            for removed in store.prune(arguments.keep, arguments.keep_days, time.time()):
+                print(f"version {removed} is removed")
+    return ExitCode.DONE
 
 
-def _diff(store: Store, first: str | None, second: str | None, *, as_json: bool) -> None:
-    if first is None:
-        raise StoreError("diff needs a version")
-    models = [load_model(store.fetch(_existing(store, version))) for version in (first, second)]
-    found = diff(store, *models)
-    print(json.dumps(found, indent=1, sort_keys=True) if as_json else text(found))
+def _diff(store: Store, first: str, second: str | None, *, as_json: bool) -> None:
+    changes = diff(store, _load(store, first), _load(store, second))
+    print(json.dumps(changes, indent=1, sort_keys=True) if as_json else text(changes))
 
 
-def _promote(store: Store, version: str | None) -> None:
-    if version is None:
-        raise StoreError("promote needs a version")
-    load_model(store.fetch(_existing(store, version)))
+def _promote(store: Store, version: str) -> None:
+    _load(store, version)
     store.promote(version)
     print(f"version {version} serves")
 
 
-def _offer(store: Store, version: str | None) -> None:
-    if version is None:
-        raise StoreError("candidate needs a version")
-    load_model(store.fetch(_existing(store, version)))
+def _offer(store: Store, version: str) -> None:
+    _load(store, version)
     store.set_label(CANDIDATE, version)
     print(f"version {version} is the candidate")
 
 
 def _roll_back(store: Store, version: str | None) -> None:
-    """End the candidate if there is one; else let the version serve that served before, or the one that is named."""
+    """End the candidate if there is one; else let the version serve that is named, or the one that served before."""
     labels = store.labels()
     if version is not None:
         _promote(store, version)
@@ -114,18 +102,18 @@ def _roll_back(store: Store, version: str | None) -> None:
 
 
 def _list(store: Store) -> None:
-    """One line a version, however damaged it is."""
+    """Print a line for each version, damaged ones too."""
     names: dict[str, list[str]] = {}
     for label, version in store.labels().items():
         names.setdefault(version, []).append("serves" if label == CURRENT else label)
     for version in sorted(store.versions(), key=lambda version: (_trained_at(store, version), version)):
         print(f"{version}  {_trained_at(store, version):25}  {', '.join(names.get(version, []))}".rstrip())
-    for told in store.damaged_labels():
-        print(told, file=sys.stderr)
+    for warning in store.damaged_labels():
+        print(warning, file=sys.stderr)
 
 
 def _show(store: Store, version: str) -> None:
-    """Where a version comes from, what names it and what was said of it, then its report."""
+    """Print a version's provenance, labels and records, its report, and the gate's decision."""
     folder = store.fetch(version)
     manifest = read_manifest(folder)
     labels = [label for label, named in store.labels().items() if named == version]
@@ -139,36 +127,46 @@ def _show(store: Store, version: str) -> None:
         print(f"code {made.commit or 'unknown'}, made while {made.parent or 'no version'} served")
     print(f"records {', '.join(store.records(version)) or 'none'}")
     print((folder / "report.md").read_text(encoding="utf-8"))
-    if (verdict := store.read_record(version, RECORD)) is not None:
-        print(gate_report.markdown(json.loads(verdict)))
+    if (record := store.read_record(version, RECORD)) is not None:
+        print(section_markdown(gate_report.section(json.loads(record))))
 
 
-def key_in(path: Path) -> Callable[[Store, str], None]:
-    """What signs versions by the private key in a file; raises StoreError."""
+def signer(path: Path) -> Callable[[Store, str], None]:
+    """A function that signs a version by the private key in a file; raises UsageError or WrongKey."""
     try:
         key = private_key(path.read_bytes())
     except OSError as error:
-        raise StoreError(f"the key can't be read: {type(error).__name__}") from error
-    except ValueError as error:
-        raise StoreError(str(error)) from error
+        raise UsageError(f"the key can't be read: {type(error).__name__}") from error
     return lambda store, version: sign(store, version, key)
 
 
 def _sign(store: Store, version: str, path: Path | None) -> None:
     if path is None:
-        raise StoreError("sign needs --key, a file with an ed25519 private key in PEM")
-    key_in(path)(store, version)
+        raise UsageError("sign needs --key, a file with an ed25519 private key in PEM")
+    signer(path)(store, version)
     print(f"version {version} is signed")
 
 
-def _existing(store: Store, version: str | None) -> str:
-    if version is None or version not in store.versions():
-        raise StoreError(f"there is no version {version}" if version else "there is no such version")
+def _named(version: str | None, action: str) -> str:
+    if not version:
+        raise UsageError(f"{action} needs a version")
     return version
 
 
+def _chosen(store: Store, version: str | None) -> str:
+    """A version of the store, or the one that serves if none is named; raises UsageError unless it is there."""
+    version = version or store.current()
+    if version is None or version not in store.versions():
+        raise UsageError(f"there is no version {version}" if version else "there is no such version")
+    return version
+
+
+def _load(store: Store, version: str | None) -> Model:
+    return load_model(store.fetch(_chosen(store, version)))
+
+
 def _trained_at(store: Store, version: str) -> str:
-    """When a version was trained, in words where that can't be read."""
+    """When a version was trained; `unknown` where that can't be read."""
     try:
         return read_run(store.fetch(version)).trained_at
     except ArtifactError:

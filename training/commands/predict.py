@@ -1,22 +1,18 @@
 """`training predict`: offline scoring of members and movies with the code that serves."""
 
 import argparse
-import sys
 from pathlib import Path
 
 import polars as pl
 
 from features.columns import MEMBER_ID, MOVIE_ID
-from model.artifact.artifact import ArtifactError, load_model
-from model.store.open import open_store
-from model.store.store import StoreError
+from model.exit_codes import ExitCode
 from training.data.dataset import make_dataset
 from training.data.reading.tables import read_tables
 from training.data.writer import refuse_unwritable
-from training.errors import DataError, Problem
+from training.errors import DataError, Problem, UsageError
 from training.versions.offline import COLUMNS, predictions_of, write_table
-
-FAILED, REFUSED = 1, 2
+from training.versions.serving import open_serving
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,34 +25,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> ExitCode:
     """Write member_id, movie_id and all numbers of each prediction."""
-    if arguments.out.suffix not in (".parquet", ".csv"):
-        print("--out must end with .parquet or .csv", file=sys.stderr)
-        return REFUSED
-    if not arguments.out.parent.is_dir():
-        print("--out is in a folder that isn't there", file=sys.stderr)
-        return REFUSED
-    if arguments.out.is_dir():
-        print("--out is a folder", file=sys.stderr)
-        return REFUSED
+    if obstacle := _obstacle(arguments.out):
+        raise UsageError(f"--out {obstacle}")
     refuse_unwritable("--out", arguments.out.parent)
     tables = read_tables(arguments.data)
-    try:
-        store = open_store(arguments.models)
-        version = store.current()
-        if version is None:
-            raise StoreError("no model is published there")
-        model = load_model(store.fetch(version))
-    except (StoreError, ArtifactError) as error:
-        print(error, file=sys.stderr)
-        return FAILED
+    model = open_serving(arguments.models)
     pairs = _pairs(arguments.pairs) if arguments.pairs else None
     data = make_dataset(tables, model.schema)
     predictions = pl.concat([pl.DataFrame(schema=COLUMNS), *predictions_of(model, data, pairs)])
     write_table(predictions, arguments.out)
-    print(f"{len(predictions):,} predictions by version {version}")
-    return 0
+    print(f"{len(predictions):,} predictions by version {model.version}")
+    return ExitCode.DONE
+
+
+def _obstacle(out: Path) -> str:
+    """Why a file can't be written; empty where it can."""
+    if out.suffix not in (".parquet", ".csv"):
+        return "must end with .parquet or .csv"
+    if not out.parent.is_dir():
+        return "is in a folder that isn't there"
+    return "is a folder" if out.is_dir() else ""
 
 
 def _pairs(path: Path) -> pl.DataFrame:

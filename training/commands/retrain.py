@@ -1,38 +1,40 @@
 """`training retrain`: validate, train, evaluate, publish, and let the gate say whether it serves."""
 
 import argparse
-import sys
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from model.artifact.artifact import load_model
 from model.cores import usable_cores
+from model.exit_codes import ExitCode
 from model.store.open import is_address, open_store
-from model.store.store import CURRENT, VERSIONS, StoreError
+from model.store.store import CURRENT, VERSIONS, Store
 from training.challenge.standing import Standing
-from training.commands.models import add_keeping, key_in
+from training.commands.models import add_keeping, signer
 from training.commands.terminal import Progress, at_least
-from training.data.dataset import make_dataset
+from training.data.dataset import Dataset, make_dataset
 from training.data.infer_schema import infer_schema
 from training.data.reading.recorded_outcomes import with_outcomes
-from training.data.reading.tables import read_tables
+from training.data.reading.tables import Tables, read_tables
 from training.data.writer import refuse_unwritable
 from training.evaluation.evaluate import evaluate
-from training.fit.fit_model import fit_model
+from training.fit.fit_model import Fit, fit_model
 from training.fit.reweighting import add_reweighting, reweighting_notes
-from training.gate import report as gate_report
+from training.gate import gate_report
 from training.gate.gate import Gate
-from training.gate.gate_settings import add_gate_arguments, gate_settings
-from training.gate.kept_out import divide, keep_key, key_of_store
-from training.gate.verdict import last_line, serving, settle
-from training.report.markdown import markdown
+from training.gate.gate_settings import GateSettings, add_gate_arguments, gate_settings
+from training.gate.kept_out import Split, keep_key, key_of_store, split
+from training.gate.settle import last_line, settle
+from training.report.markdown import markdown, section_markdown
+from training.report.parts import Section
 from training.settings import FitSettings, read_fit_settings, to_dict
 from training.versions.provenance import commit, fingerprint
 from training.versions.publish import Origin, publish
-
-REFUSED, HELD_BACK = 2, 3
+from training.versions.serving import serving_version
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,56 +60,133 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_gate_arguments(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Publish a model of the data and show how good it is; raises DataError before any work where it can't be done."""
-    try:
-        settings = gate_settings(arguments)
-        signs = key_in(arguments.sign) if arguments.sign else None
-        store = open_store(arguments.models)
-    except (ValueError, StoreError) as error:
-        print(error, file=sys.stderr)
-        return REFUSED
-    if not is_address(arguments.models):  # at an address only trying to write tells
-        for folder in (store.root, store.root / VERSIONS):
-            refuse_unwritable("--models", folder)
-    fitting = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
-    fitting = replace(fitting, reweight=arguments.reweight)
+@dataclass(frozen=True)
+class Plan:
+    """What a command line asks for, checked before any work."""
+
+    store: Store
+    """Where to publish."""
+    gate: GateSettings
+    """The limits of the gate."""
+    fit: FitSettings
+    """Settings of the fit."""
+    sign: Callable[[Store, str], None] | None
+    """Signs a version, if it is to be signed."""
+    challenge: Standing | None
+    """The challenge to take part in, if any."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The tables, and what is learned from and published of them."""
+
+    tables: Tables
+    """All tables, with recorded outcomes if there are any."""
+    key: str
+    """The store's key, which determines the raters that are kept out."""
+    split: Split
+    """The tables with and without those raters."""
+    training: Dataset
+    """What is learned from."""
+    everyone: Dataset
+    """All members, with the columns as they are learned from, to be published."""
+    merged_notes: list[str]
+    """Sentences about columns with merged values."""
+    outcome_notes: list[str]
+    """A sentence about recorded outcomes, if there are any."""
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Publish a model of the data and print how good it is; raises before any work where that can't be done."""
+    plan = _plan(arguments)
     progress = Progress(time.monotonic)
     progress("reading and checking")
-    standing = Standing.of(arguments.challenge) if arguments.challenge else None
+    inputs = _read(arguments, plan)
+    gate = Gate(plan.store, inputs.split, inputs.key, plan.gate, time.perf_counter, arguments.seed)
+    fit = fit_model(inputs.training, arguments.seed, plan.fit, usable_cores(), progress)
+    evaluation = evaluate(fit, arguments.seed, progress) | {"kept_out": gate.kept_out()}
+    progress("publishing")
+    notes = _notes(arguments, inputs, fit)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    origin = Origin(arguments.seed, fingerprint(inputs.tables), to_dict(plan.fit))
+    version = _publish(plan, inputs, fit, origin, evaluation, notes, _made(plan, now, progress.seconds))
+    progress("the gate")
+    record = gate.decide(version, evaluation)
+    challenge = _take_part(plan, inputs, version, origin.fingerprint, now)
+    serves = settle(
+        plan.store, record, evaluation, notes, challenge, force=arguments.force, offer=arguments.candidate
+    )  # fmt: skip
+    plan.store.prune(arguments.keep, arguments.keep_days, time.time())
+    print(markdown(evaluation, notes))
+    for section in (gate_report.section(record), *challenge):
+        print(section_markdown(section), end="\n\n")
+    print(f"{last_line(record, serving_version(plan.store))}; {progress.seconds:.0f} s")
+    return ExitCode.DONE if serves else ExitCode.HELD_BACK
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
+    """Check the command line; raises TrainingError or ModelError."""
+    gate = gate_settings(arguments)
+    sign = signer(arguments.sign) if arguments.sign else None
+    store = open_store(arguments.models)
+    if not is_address(arguments.models):  # whether an address can be written to shows only when it is
+        for folder in (store.root, store.root / VERSIONS):
+            refuse_unwritable("--models", folder)
+    fit = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
+    challenge = Standing.of(arguments.challenge) if arguments.challenge else None
+    return Plan(store, gate, replace(fit, reweight=arguments.reweight), sign, challenge)
+
+
+def _read(arguments: argparse.Namespace, plan: Plan) -> Inputs:
+    """Read and check the tables, and split off the raters that are kept out; raises DataError."""
     tables = read_tables(arguments.data)
     recorded = with_outcomes(tables, arguments.outcomes) if arguments.outcomes else None
     tables = recorded.tables if recorded else tables
-    key = key_of_store(store, settings.key)
-    divided = divide(tables, key, settings.share)
-    schema, merged = infer_schema(divided.learned, arguments.min_holders)
-    data, everyone = make_dataset(divided.learned, schema), make_dataset(tables, schema)
-    gate = Gate(store, divided, key, settings, time.perf_counter, arguments.seed)
-    fit = fit_model(data, arguments.seed, fitting, usable_cores(), progress)
-    evaluation = evaluate(fit, arguments.seed, progress) | {"kept_out": gate.kept_out()}
-    progress("publishing")
-    notes = [*(str(one) for one in merged), *reweighting_notes(arguments.reweight, fit.reweighting)]
-    notes += [recorded.note()] if recorded else []
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    origin = Origin(arguments.seed, fingerprint(tables), to_dict(fitting))
-    made = {"trained_at": now, "seconds": round(progress.seconds, 1), "commit": commit()}
-    version = publish(
-        store, data, everyone, fit.core, origin, evaluation, notes, made | {"parent": store.labels().get(CURRENT, "")},
-    )  # fmt: skip
-    if signs is not None:
-        signs(store, version)
-    keep_key(store, key)
-    progress("the gate")
-    found = gate.judge(version, evaluation)
-    further = []
-    if standing is not None:
-        told = standing.take_part(load_model(store.fetch(version)), tables, origin.fingerprint, now)
-        further.append(standing.html(told))
-    serves = settle(store, found, arguments.force, (evaluation, notes, further), arguments.candidate)
-    store.prune(arguments.keep, arguments.keep_days, time.time())
-    print(markdown(evaluation, notes))
-    print(gate_report.markdown(found))
-    if standing is not None:
-        print(standing.markdown(told))
-    print(f"{last_line(found, serving(store))}; {progress.seconds:.0f} s")
-    return 0 if serves else HELD_BACK
+    key = key_of_store(plan.store, plan.gate.key)
+    parts = split(tables, key, plan.gate.share)
+    schema, merged = infer_schema(parts.training, arguments.min_holders)
+    return Inputs(
+        tables,
+        key,
+        parts,
+        make_dataset(parts.training, schema),
+        make_dataset(tables, schema),
+        [str(column) for column in merged],
+        [recorded.note()] if recorded else [],
+    )
+
+
+def _notes(arguments: argparse.Namespace, inputs: Inputs, fit: Fit) -> list[str]:
+    """Sentences for the report about the data."""
+    return [*inputs.merged_notes, *reweighting_notes(arguments.reweight, fit.reweighting), *inputs.outcome_notes]
+
+
+def _made(plan: Plan, now: str, seconds: float) -> dict[str, Any]:
+    """What `run.json` of the version holds: when, in how many seconds, by which code and beside which version."""
+    parent = plan.store.labels().get(CURRENT, "")
+    return {"trained_at": now, "seconds": round(seconds, 1), "commit": commit(), "parent": parent}
+
+
+def _publish(
+    plan: Plan,
+    inputs: Inputs,
+    fit: Fit,
+    origin: Origin,
+    evaluation: dict[str, Any],
+    notes: list[str],
+    made: dict[str, Any],
+) -> str:
+    """Publish the version without a label, sign it if that was asked for, and keep the key; returns the version."""
+    version = publish(plan.store, inputs.training, inputs.everyone, fit.core, origin, evaluation, notes, made)
+    if plan.sign is not None:
+        plan.sign(plan.store, version)
+    keep_key(plan.store, inputs.key)
+    return version
+
+
+def _take_part(plan: Plan, inputs: Inputs, version: str, data_fingerprint: str, now: str) -> list[Section]:
+    """The report's section about the challenge, after the version took part in it; none without a challenge."""
+    if plan.challenge is None:
+        return []
+    model = load_model(plan.store.fetch(version))
+    return [plan.challenge.take_part(model, inputs.tables, data_fingerprint, now)]

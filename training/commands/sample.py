@@ -1,8 +1,9 @@
-"""`training sample`: a synthetic data directory with planted taste, and the truth of it beside the tables."""
+"""`training sample`: write a synthetic data directory with planted tastes, and their truth beside the tables."""
 
 import argparse
 from pathlib import Path
 
+from model.exit_codes import ExitCode
 from training.commands.terminal import at_least
 from training.data.datasets.sample import FEWEST_MEMBERS, FEWEST_MOVIES, SCHEMA, sample_tables
 from training.data.writer import refuse_foreign, write_data_directory
@@ -18,11 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=at_least(0), default=0, help="the same seed makes the same bytes")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> ExitCode:
     """Write the sample; raises DataError where the folder holds something else."""
     refuse_foreign(arguments.out)
     tables = sample_tables(arguments.members, arguments.movies, arguments.seed)
     write_data_directory(arguments.out, tables, f"sample, seed {arguments.seed}", SCHEMA)
     counts = ", ".join(f"{name} {len(rows):,}" for name, rows in tables.items())
     print(f"{arguments.out} holds {counts} rows")
-    return 0
+    return ExitCode.DONE

@@ -1,17 +1,18 @@
-"""`training tune`: better settings for a data directory, searched within a budget."""
+"""`training tune`: search better settings for a data directory within a budget of trials or minutes."""
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
 from model.cores import usable_cores
+from model.exit_codes import ExitCode
+from model.files.atomic_write import write_atomically
 from training.commands.terminal import Progress, at_least
-from training.data.dataset import prepare
+from training.data.dataset import read_dataset
 from training.data.writer import refuse_unwritable
+from training.errors import WorkFailed
 from training.settings import FitSettings, read_fit_settings, to_toml
 
-FAILED = 1
 EXTRA = "tune needs Optuna, which isn't installed: pip install 'optuna>=5', or install the project's extra `tune`"
 
 
@@ -29,33 +30,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-holders", type=at_least(1), default=20, help="as for retrain (default 20)")
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Write the best settings found; raises DataError before any work where the call or the data is wrong."""
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Write the best settings; raises DataError before any work where the call or the data is wrong."""
     try:
         from training.evaluation.search import tune  # only here: all other commands do without Optuna
     except ModuleNotFoundError as error:
         if error.name != "optuna":
             raise
-        print(EXTRA, file=sys.stderr)
-        return FAILED
+        raise WorkFailed(EXTRA) from error
 
     begin = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
     refuse_unwritable("--out", arguments.out.absolute().parent)
     progress = Progress(time.monotonic)
-    _, data, _ = prepare(arguments.data, arguments.min_holders)
+    _, data, _ = read_dataset(arguments.data, arguments.min_holders)
     seconds = None if arguments.minutes is None else 60 * arguments.minutes
     trials = 30 if arguments.trials is None and seconds is None else arguments.trials
-    found = tune(data, begin, trials, seconds, arguments.seed, usable_cores(), progress)
-    comment = f"Written by coldstart: tune, {found.trials} trials, seed {arguments.seed}"
+    best = tune(data, begin, trials, seconds, arguments.seed, usable_cores(), progress)
+    comment = f"Written by coldstart: tune, {best.trials} trials, seed {arguments.seed}"
     arguments.out.absolute().parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(to_toml(found.settings, comment), encoding="utf-8")
-    gain = 100 * (1 - found.error / found.first_error) if found.first_error else 0.0
+    write_atomically(arguments.out, to_toml(best.settings, comment).encode())
+    gain = 100 * (1 - best.error / best.first_error) if best.first_error else 0.0
     print(
-        f"{found.trials} settings tried: RMSE on held-out raters, in the mean of all evidence, {found.error:.4f}; "
-        f"it began with {found.first_error:.4f} ({gain:+.2f} % better)\n"
+        f"{best.trials} settings tried: RMSE on held-out raters, in the mean of all evidence, {best.error:.4f}; "
+        f"it began with {best.first_error:.4f} ({gain:+.2f} % better)\n"
         f"written to {arguments.out}; use it with retrain --settings {arguments.out}"
     )
-    return 0
+    return ExitCode.DONE
 
 
 def _minutes(text: str) -> float:

@@ -1,4 +1,4 @@
-"""`training validate`: the checks of a data directory alone, and what each of its columns is taken for, as a table."""
+"""`training validate`: check a data directory, and print how each of its columns is interpreted."""
 
 import argparse
 from collections.abc import Iterator
@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING, RELEASE_YEAR, TITLE
-from training.data.infer_schema import Merged, infer_schema
+from model.exit_codes import ExitCode
+from training.data.infer_schema import MergedColumn, infer_schema
 from training.data.reading.tables import TABLES, Tables, read_tables
 
 ROLES = {
@@ -21,7 +22,7 @@ ROLES = {
     PLAYED_AT: "time",
     COMPLETION: "share",
 }
-"""What the columns that are no attributes are taken for."""
+"""How columns other than attributes are interpreted."""
 
 HEADER = ("table", "column", "taken for", "values", "missing", "note")
 
@@ -31,15 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="the data directory to check")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> ExitCode:
     """Print what the tables hold; raises DataError with all problems if there are any."""
     tables = read_tables(arguments.data)
     print(described(tables))
-    return 0
+    return ExitCode.DONE
 
 
 def described(tables: Tables) -> str:
-    """The tables, one line a column, and what is known of how many members."""
+    """A table with a line for each column, then the numbers of rows, members and movies."""
     _, merged = infer_schema(tables)
     lines = [HEADER, *(line for table in TABLES for line in _columns(tables, table, merged))]
     widths = [max(len(line[place]) for line in lines) for place in range(len(HEADER))]
@@ -47,9 +48,9 @@ def described(tables: Tables) -> str:
     return "\n".join([*rows, "", *_counts(tables), *map(str, merged)])
 
 
-def _columns(tables: Tables, table: str, merged: tuple[Merged, ...]) -> Iterator[tuple[str, ...]]:
+def _columns(tables: Tables, table: str, merged: tuple[MergedColumn, ...]) -> Iterator[tuple[str, ...]]:
     rows: pl.DataFrame = getattr(tables, table)
-    notes = {(one.table, one.column): one for one in merged}
+    notes = {(column.table, column.column): column for column in merged}
     for column in rows.iter_columns():
         role = ROLES.get(column.name) if column.name in _known(table) else None
         kind = role or ("numeric" if column.dtype == pl.Float64 else "categorical")
@@ -69,7 +70,7 @@ def _values(column: pl.Series) -> int:
     return known.drop_nulls().n_unique()
 
 
-def _note(merged: Merged) -> str:
+def _note(merged: MergedColumn) -> str:
     return f"{merged.values:,} merged" if merged.kept else "left out"
 
 

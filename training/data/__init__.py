@@ -1,1 +1,1 @@
-"""From a data directory to a dataset of arrays."""
+"""Reads, checks and writes data directories, and turns their tables into datasets of arrays."""

@@ -1,4 +1,4 @@
-"""The tables as arrays: members and movies by row number, attributes and genres as numbers."""
+"""The dataset: the tables as arrays, with members and movies as row numbers."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,21 +12,21 @@ from features.movies import MEMBER, MOVIE
 from features.plays import AGE_DAYS
 from features.schema import Attribute, Schema
 from model.facts.facts import SECONDS_PER_DAY
-from training.data.infer_schema import Merged, infer_schema
+from training.data.infer_schema import MergedColumn, infer_schema
 from training.data.reading.tables import Tables, read_tables
 from training.errors import DataError, Problem
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """N members, M movies, R ratings, P plays; ratings and plays in order of member, then movie."""
+    """N members, M movies, R ratings and P plays; ratings and plays are sorted by member, then movie."""
 
     schema: Schema
-    """What the columns mean."""
+    """The meaning of the columns."""
     member_ids: pl.Series
-    """(N,) in text order: everyone in any table."""
+    """(N,) members of any table, in text order."""
     movie_ids: pl.Series
-    """(M,) in text order: the catalogue."""
+    """(M,) movies of the catalogue, in text order."""
     attributes: NDArray[np.float32]
     """(N, A) category numbers or numbers; NaN where unknown."""
     release_year: NDArray[np.float32]
@@ -42,11 +42,11 @@ class Dataset:
 
     @property
     def raters(self) -> NDArray[np.int64]:
-        """Rows of the members who rate, ascending."""
+        """Row numbers of the members who rate, ascending."""
         return self.ratings[MEMBER].unique().sort().to_numpy().astype(np.int64)
 
     def hiding_ratings_of(self, members: NDArray[np.bool_]) -> "Dataset":
-        """The same data without the ratings and the plays of these members (an (N,) mask)."""
+        """The same data without the ratings and plays of the members of an (N,) mask."""
         kept = pl.Series(~members)
         return replace(
             self,
@@ -56,7 +56,7 @@ class Dataset:
 
 
 def make_dataset(tables: Tables, schema: Schema) -> Dataset:
-    """The tables by row number, read as the schema says."""
+    """The dataset of the tables, encoded by the schema."""
     member_ids = (
         pl.concat([frame[MEMBER_ID].unique() for frame in (tables.members, tables.ratings, tables.plays)])
         .unique()
@@ -85,9 +85,9 @@ def make_dataset(tables: Tables, schema: Schema) -> Dataset:
 
 
 def encode_columns(table: pl.DataFrame, attributes: tuple[Attribute, ...]) -> NDArray[np.float32]:
-    """(rows, A) the numbers that `facts.encode_attribute` gives for each value; a missing column is not known.
+    """(rows, A) the numbers that `encode_attribute` gives for each value; NaN for a missing column.
 
-    Raises DataError for text in place of numbers and the other way round, as where another table made the schema.
+    Raises DataError for an attribute of another kind than in the schema, which may come from other tables.
     """
     if not attributes:
         return np.empty((len(table), 0), np.float32)
@@ -106,11 +106,11 @@ def encode_columns(table: pl.DataFrame, attributes: tuple[Attribute, ...]) -> ND
             )
             column = pl.when(column.is_null()).then(float("nan")).otherwise(encoded)
         columns.append(column.cast(pl.Float32).fill_null(float("nan")).alias(attribute.name))
-    return table.with_columns(columns).select([one.name for one in attributes]).to_numpy()
+    return table.with_columns(columns).select([attribute.name for attribute in attributes]).to_numpy()
 
 
 def numbered(table: pl.DataFrame, member_ids: pl.Series, movie_ids: pl.Series) -> pl.DataFrame:
-    """Rows of a table of pairs with the row numbers of member and movie, in order of both."""
+    """The rows of a table of pairs with the row numbers of member and movie, sorted by both."""
     members = pl.LazyFrame({MEMBER_ID: member_ids}).with_row_index(MEMBER)
     movies = pl.LazyFrame({MOVIE_ID: movie_ids}).with_row_index(MOVIE)
     return (
@@ -124,6 +124,7 @@ def numbered(table: pl.DataFrame, member_ids: pl.Series, movie_ids: pl.Series) -
 
 
 def _genres(lists: pl.Series, names: tuple[str, ...]) -> NDArray[np.float32]:
+    """(M, G) 0 or 1; a row of NaN for a movie of unknown genres."""
     shares = np.zeros((len(lists), len(names)), np.float32)
     number = {name: place for place, name in enumerate(names)}
     frame = pl.DataFrame({"genre": lists}).with_row_index("row").explode("genre").drop_nulls()
@@ -133,8 +134,8 @@ def _genres(lists: pl.Series, names: tuple[str, ...]) -> NDArray[np.float32]:
     return shares
 
 
-def prepare(folder: Path, min_holders: int) -> tuple[Tables, Dataset, tuple[Merged, ...]]:
-    """The tables, checked, the dataset made of them, and what the schema merged; raises DataError."""
+def read_dataset(folder: Path, min_holders: int) -> tuple[Tables, Dataset, tuple[MergedColumn, ...]]:
+    """The tables of a data directory, their dataset, and the columns with merged values; raises DataError."""
     tables = read_tables(folder)
     schema, merged = infer_schema(tables, min_holders)
     return tables, make_dataset(tables, schema), merged

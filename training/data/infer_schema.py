@@ -1,4 +1,4 @@
-"""What the columns of the tables mean to the model: categories, knots, genres, the end of the data."""
+"""Infers the schema from the tables: categories, knots, genres and the end of the data."""
 
 from dataclasses import dataclass
 
@@ -10,29 +10,29 @@ from features.schema import Attribute, Schema
 from training.data.reading.tables import Tables
 
 FEWEST_MOVIES = 5
-"""An attribute value that fewer movies hold tells too little of any of them."""
+"""Movies that an attribute value needs to be a category."""
 
 KNOTS = 8
-"""Where the piecewise linear encoding of a number may bend."""
+"""Knots of the piecewise linear encoding of a number."""
 
 OUTER_SHARE = 0.02
-"""The outermost knots leave this share of values on either side, so that none of them is one person's extreme value."""
+"""Share of the values beyond the outermost knot on either side, so that no knot is one person's extreme value."""
 
 
 @dataclass(frozen=True)
-class Merged:
-    """A column of which something was merged or left out, because too few hold it; names no value."""
+class MergedColumn:
+    """A column with values that were merged, or that was left out, because too few hold them; names no value."""
 
     table: str
     """`members` or `movies`."""
     column: str
     """The column."""
     values: int
-    """How many of its values too few hold."""
+    """Number of its values that too few hold."""
     kept: int
-    """How many values are told apart; 0 if the column was left out."""
+    """Number of categories; 0 if the column was left out."""
     floor: int
-    """How many must hold a value for it to be told apart."""
+    """Members who rate, or movies, that a category needs."""
 
     def __str__(self) -> str:
         few = f"fewer than {self.floor} {'members who rate' if self.table == 'members' else 'movies'}"
@@ -42,11 +42,11 @@ class Merged:
         return f"{place}: left out, since {few} hold it, or any one value of it"
 
 
-def infer_schema(tables: Tables, min_holders: int = 20) -> tuple[Schema, tuple[Merged, ...]]:
-    """The schema of the tables, and the columns in which values were merged or that were left out.
+def infer_schema(tables: Tables, min_holders: int = 20) -> tuple[Schema, tuple[MergedColumn, ...]]:
+    """The schema of the tables, and the columns with merged values or that were left out.
 
-    Of members, only those who rate are counted: a value that fewer than `min_holders` of them hold is no category of
-    its own, and a column of numbers that fewer hold is left out.
+    A value that fewer than `min_holders` of the members who rate hold is no category of its own, and a column of
+    numbers that fewer of them have is left out. Movies' attributes need FEWEST_MOVIES holders.
     """
     raters = tables.members.join(
         tables.ratings.select(MEMBER_ID).unique(), on=MEMBER_ID, how="semi", maintain_order="left"
@@ -66,7 +66,8 @@ def infer_schema(tables: Tables, min_holders: int = 20) -> tuple[Schema, tuple[M
     return schema, merged_members + merged_movies
 
 
-def _attributes(table: str, rows: pl.DataFrame, floor: int) -> tuple[tuple[Attribute, ...], tuple[Merged, ...]]:
+def _attributes(table: str, rows: pl.DataFrame, floor: int) -> tuple[tuple[Attribute, ...], tuple[MergedColumn, ...]]:
+    """The attributes of a table's columns, and the columns with values that fewer than `floor` rows hold."""
     attributes, merged = [], []
     for column in rows.iter_columns():
         values = column.drop_nulls()
@@ -80,28 +81,28 @@ def _attributes(table: str, rows: pl.DataFrame, floor: int) -> tuple[tuple[Attri
             categories = counts.filter(pl.col("holders") >= floor)[column.name].sort()
             rare = len(counts) - len(categories)
             kept = len(categories) > 0
-            held = counts.filter(pl.col("holders") >= floor).sort(column.name)["holders"].to_list()
-            held += [len(values) - sum(held)] * (rare > 0)
+            holders = counts.filter(pl.col("holders") >= floor).sort(column.name)["holders"].to_list()
+            holders += [len(values) - sum(holders)] * (rare > 0)
             attribute = Attribute(
                 column.name, "categorical", tuple(categories), has_other=rare > 0,
-                shares=tuple(holders / len(values) for holders in held),
+                shares=tuple(count / len(values) for count in holders),
             )  # fmt: skip
         if kept:
             attributes.append(attribute)
         if rare or not kept:
-            merged.append(Merged(table, column.name, rare, len(attribute.categories) if kept else 0, floor))
+            merged.append(MergedColumn(table, column.name, rare, len(attribute.categories) if kept else 0, floor))
     return tuple(attributes), tuple(merged)
 
 
 def _nearest_shares(values: pl.Series, knots: tuple[float, ...]) -> tuple[float, ...]:
-    """For each knot the share of the values that it is nearest to."""
+    """For each knot, the share of the values that are nearest to it."""
     between = np.array(knots[:-1]) + np.diff(knots) / 2
     nearest = np.searchsorted(between, values.to_numpy())
     return tuple((np.bincount(nearest, minlength=len(knots)) / max(len(values), 1)).tolist())
 
 
 def _knots(values: pl.Series) -> tuple[float, ...]:
-    """Quantiles of the values, each once: fewer than KNOTS where there are few values."""
+    """The distinct ones of KNOTS quantiles of the values."""
     if values.is_empty():
         return ()
     shares = [OUTER_SHARE + (1 - 2 * OUTER_SHARE) * step / (KNOTS - 1) for step in range(KNOTS)]

@@ -1,4 +1,4 @@
-"""Raters shown as never-raters: some of a rater's plays stay visible, the ratings of other movies are the targets."""
+"""Views of raters as never-raters: part of the plays is visible, the ratings of other movies are the targets."""
 
 from dataclasses import dataclass
 
@@ -13,29 +13,30 @@ from training.data.dataset import Dataset
 
 HALF = "half"
 SHORT = 2
+"""The value of `Views.half` for short views."""
 HIDING_SHARE, HIDDEN_SHARE = 0.5, 0.6
-"""Share of the short views that hide attributes, and the probability that such a one hides any of them."""
+"""Share of the short views that hide attributes, and the probability with which they hide each attribute."""
 
 
 @dataclass(frozen=True)
 class Views:
-    """V views of raters, three for each rater: the two halves of its plays, then a short random part of the first."""
+    """V views, three of each rater: the two halves of the plays, then a short random part of the first half."""
 
     member: NDArray[np.int64]
     """(V,) row of the member in the dataset."""
     half: NDArray[np.int64]
-    """(V,) 0 and 1 for the halves of a member's plays, SHORT for the short part."""
+    """(V,) 0 and 1 for the halves of a member's plays, SHORT for the short view."""
     attributes: NDArray[np.float32]
-    """(V, A) attributes that the view shows; NaN where unknown or hidden."""
+    """(V, A) visible attributes; NaN where unknown or hidden."""
     plays: pl.DataFrame
-    """The visible plays: view, movie, completion, age_days, in order of view and movie."""
+    """Visible plays: view, movie, completion, age_days; sorted by view and movie."""
     targets: pl.DataFrame
-    """The ratings to predict, of movies that the view does not show: view, movie, rating."""
+    """Ratings to predict, of movies that the view doesn't show: view, movie, rating; sorted by view and movie."""
     play_count: NDArray[np.int64]
-    """(V,) visible plays."""
+    """(V,) number of visible plays."""
 
     def only(self, chosen: NDArray[np.bool_]) -> "Views":
-        """The chosen views ((V,) mask), numbered anew, without targets."""
+        """The chosen views ((V,) mask), renumbered, without targets."""
         number = pl.Series(np.cumsum(chosen) - 1)
         plays = self.plays.filter(pl.Series(chosen).gather(self.plays[VIEW]))
         return Views(
@@ -49,12 +50,12 @@ class Views:
 
     @property
     def shows_attributes(self) -> NDArray[np.bool_]:
-        """(V,) whether at least one attribute is known."""
+        """(V,) whether at least one attribute is visible."""
         return np.asarray(np.isfinite(self.attributes).any(axis=1), dtype=np.bool_)
 
 
 def make_views(data: Dataset, random: np.random.Generator) -> Views:
-    """Three views of each rater; a view can have no plays or no targets."""
+    """Three views of each rater; a view can be without plays or targets."""
     raters = data.raters
     place = np.full(len(data.member_ids), -1)
     place[raters] = np.arange(len(raters))

@@ -1,4 +1,4 @@
-"""Writing a data directory as a whole or not at all."""
+"""Writes a data directory atomically, and refuses places that can't be written to."""
 
 import os
 import tempfile
@@ -11,19 +11,19 @@ from training.data.reading.schema_file import SCHEMA_FILE
 from training.errors import DataError, Problem
 
 MARK = "# Written by coldstart:"
-"""How the schema.toml of a data directory begins that may be written anew."""
+"""First words of schema.toml in a data directory that `write_data_directory` may replace."""
 
 
 def write_data_directory(out: Path, tables: Mapping[str, pl.DataFrame], origin: str, schema: str) -> None:
-    """Write tables and schema.toml into a folder beside `out`, then rename it.
+    """Write tables and schema.toml into a temporary folder beside `out`, then rename it to `out`.
 
-    Raises DataError where `out` holds anything that this function has not written.
+    schema.toml names `origin`, where the data come from. Raises DataError where `out` holds foreign files.
     """
     refuse_foreign(out)
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as beside:
-        fresh, stale = Path(beside) / "new", Path(beside) / "old"
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
+        fresh, stale = Path(temporary) / "new", Path(temporary) / "old"
         fresh.mkdir()
         for name, rows in tables.items():
             rows.write_parquet(fresh / f"{name}.parquet")
@@ -39,7 +39,7 @@ def write_data_directory(out: Path, tables: Mapping[str, pl.DataFrame], origin: 
 
 
 def refuse_foreign(out: Path) -> None:
-    """Raise DataError unless `out` can be made: new, an empty folder or one that `write_data_directory` made."""
+    """Raise DataError unless `out` is new, an empty folder or one that `write_data_directory` has written."""
     refuse_unwritable("--out", out.absolute().parent)
     if not out.exists():
         return
@@ -54,8 +54,8 @@ def refuse_foreign(out: Path) -> None:
 
 
 def refuse_unwritable(option: str, folder: Path) -> None:
-    """Raise DataError that names the option unless files can be made in the folder, which needn't be there yet."""
-    nearest = next(one for one in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(one))
+    """Raise DataError that names the option unless the folder, which need not exist, can be written to."""
+    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
     if not nearest.is_dir():
         raise DataError([Problem(option, f"{nearest} is no folder: name another place")])
     if not os.access(nearest, os.W_OK | os.X_OK):

@@ -1,13 +1,16 @@
 """Simpler predictions of held-out ratings: means of all ratings, of the movie's, and of the movie's by group."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from features.attributes import group_count, groups
-from features.columns import RATING
+from features.columns import MOVIE_ID, RATING
 from features.movies import MEMBER, MOVIE
+from features.movies import PRIOR_RATINGS as MOVIE_PRIOR_RATINGS
 from features.pairs import PRIOR_NUMBERS
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from training.fit.fit_model import DEMEANED, Fit, half_of
@@ -26,10 +29,23 @@ CROSSED = 2
 
 def baselines(table: PairTable, rows: Rows) -> tuple[Array, Array]:
     """Mean of all ratings and shrunk mean of the movie's, each (N,) from the ratings of other folds."""
-    fold = table.apart.fold[rows.view]
-    means = np.array([fitted.prior.mean for fitted in table.apart.fitted])
-    quality = np.stack([fitted.table["quality"].to_numpy() for fitted in table.apart.fitted])
+    fold = table.out_of_fold.fold[rows.view]
+    means = np.array([fitted.prior.mean for fitted in table.out_of_fold.fitted])
+    quality = np.stack([fitted.table["quality"].to_numpy() for fitted in table.out_of_fold.fitted])
     return means[fold], means[fold] + quality[fold, rows.movie]
+
+
+def movie_means(ratings: pl.DataFrame, movie_ids: Sequence[str] | pl.Series) -> tuple[Array, float]:
+    """Shrunk mean rating of each of N movies, (N,), and the mean of all ratings, which a movie without any gets.
+
+    `ratings` has movie_id and rating. A mean is shrunk as if MOVIE_PRIOR_RATINGS more ratings had been the mean of all;
+    what a movie's ratings lie above it is summed in ascending order, so that the order of rows changes no bit.
+    """
+    mean = float(ratings[RATING].mean())  # type: ignore[arg-type]
+    above = (pl.col(RATING) - mean).sort().sum()
+    means = ratings.group_by(MOVIE_ID).agg((mean + above / (pl.len() + MOVIE_PRIOR_RATINGS)).alias("mean"))
+    asked = pl.DataFrame({MOVIE_ID: movie_ids}).join(means, on=MOVIE_ID, how="left", maintain_order="left")
+    return asked["mean"].fill_null(mean).to_numpy(), mean
 
 
 @dataclass(frozen=True)
@@ -49,7 +65,7 @@ class GroupMeans:
 
     def predict(self, table: PairTable, rows: Rows) -> Array:
         """(N,) the cell's mean, drawn towards the movie's; all from the ratings of other folds."""
-        fold, movie_mean = table.apart.fold[rows.view], baselines(table, rows)[1]
+        fold, movie_mean = table.out_of_fold.fold[rows.view], baselines(table, rows)[1]
         key = rows.movie * (self.cell.max(initial=0) + 1) + self.cell[table.views.member[rows.view]]
         place = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
         seen = self.keys[place] == key
@@ -73,8 +89,8 @@ def group_means(table: PairTable) -> GroupMeans | None:
         data.ratings[MOVIE].to_numpy().astype(np.int64) * (cell.max(initial=0) + 1) + cell[members], return_inverse=True
     )
     fold_of = np.zeros(len(data.member_ids), np.int64)
-    fold_of[table.views.member] = table.apart.fold
-    folds, fold = len(table.apart.fitted), fold_of[members]
+    fold_of[table.views.member] = table.out_of_fold.fold
+    folds, fold = len(table.out_of_fold.fitted), fold_of[members]
     total, count = np.zeros((folds, len(keys))), np.zeros((folds, len(keys)))
     np.add.at(total, (fold, place), ratings)
     np.add.at(count, (fold, place), 1)
@@ -94,9 +110,9 @@ def trees_alone(fit: Fit, seed: int) -> dict[MemberEvidence, NDArray[np.float64]
     """(N,) predictions of the rows that the fit is judged on, by forests that saw the other half of the members."""
     random = np.random.default_rng([seed, 7])
     judged = {
-        member: fit.judged[member, MovieEvidence.RATED].rows
+        member: fit.predictions[member, MovieEvidence.RATED].rows
         for member in DEMEANED
-        if (member, MovieEvidence.RATED) in fit.judged
+        if (member, MovieEvidence.RATED) in fit.predictions
     }
     if not judged:
         return {}
@@ -126,7 +142,7 @@ def _features(fit: Fit, rows: Rows) -> NDArray[np.float32]:
     pairs = fit.table.all_features(rows, np.zeros(len(rows)))
     pairs = np.delete(pairs, np.arange(PRIOR_PLACE, PRIOR_PLACE + len(PRIOR_NUMBERS)), axis=1)
     plays = np.isin(rows.evidence, [MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS])
-    own = fit.table.apart.inputs[rows.view][:, : -fit.core.prior.columns.embedding.shape[1]]
+    own = fit.table.out_of_fold.inputs[rows.view][:, : -fit.core.prior.columns.embedding.shape[1]]
     attributes = np.isin(rows.evidence, [MemberEvidence.ATTRIBUTES, MemberEvidence.ATTRIBUTES_AND_PLAYS])
     known = np.where(attributes[:, None], fit.table.views.attributes[rows.view], np.nan)
     return np.concatenate(

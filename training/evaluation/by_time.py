@@ -22,7 +22,7 @@ from training.data.views import Views
 from training.errors import DataError, Problem
 from training.evaluation.baselines import baselines
 from training.evaluation.interval_scores import read
-from training.evaluation.scores import coverage, mean_width, rmse
+from training.evaluation.scores import coverage, gain_percent, mean_width, rmse
 from training.fit.fit_model import Fit, fit_model
 from training.fit.trees.pair_rows import PairTable, Rows
 from training.settings import FitSettings
@@ -71,12 +71,16 @@ def evaluate_by_time(
     report("by time: scores")
     table = fit.of_views(divided.after, _folds(fit, divided.after, random))
     rows = _rows(table)
-    kinds = [one for one in MemberEvidence if one in table.apart.factors and (one, MovieEvidence.RATED) in fit.judged]
+    kinds = [
+        one
+        for one in MemberEvidence
+        if one in table.out_of_fold.factors and (one, MovieEvidence.RATED) in fit.predictions
+    ]
     evidence = {}
     for member in kinds:
-        own = rows.take(np.isfinite(table.apart.factors[member][rows.view, 0]))
+        own = rows.take(np.isfinite(table.out_of_fold.factors[member][rows.view, 0]))
         if len(own) >= FEWEST_ROWS:
-            judged = fit.judged[member, MovieEvidence.RATED]
+            judged = fit.predictions[member, MovieEvidence.RATED]
             before = _scores(fit, fit.table, judged.rows, member)
             evidence[member.name.lower()] = _scores(fit, table, own, member) | {
                 "before_rmse": before["rmse"], "before_movie_mean_rmse": before["movie_mean_rmse"],
@@ -148,9 +152,9 @@ def _views(data: Dataset, members: NDArray[np.int64], parts: pl.DataFrame, asked
 
 def _folds(fit: Fit, after: Views, random: np.random.Generator) -> NDArray[np.int64]:
     """(V,) the fold whose prior never saw the member; any one for those who had not rated."""
-    folds = len(fit.table.apart.fitted)
+    folds = len(fit.table.out_of_fold.fitted)
     fold_of = np.full(len(fit.table.data.member_ids), -1)
-    fold_of[fit.table.views.member] = fit.table.apart.fold
+    fold_of[fit.table.views.member] = fit.table.out_of_fold.fold
     fold = fold_of[after.member]
     return np.where(fold >= 0, fold, random.integers(0, folds, len(fold)))
 
@@ -173,7 +177,7 @@ def _rows(table: PairTable) -> Rows:
 
 
 def _scores(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) -> dict[str, float]:
-    judged = fit.judge(table, replace(rows, evidence=np.full(len(rows), int(member))))
+    judged = fit.predict(table, replace(rows, evidence=np.full(len(rows), int(member))))
     lower, upper, _ = read(fit, judged, member)
     mean, movie_mean = baselines(table, rows)
     low, high = table.data.schema.scale.low, table.data.schema.scale.high
@@ -184,7 +188,7 @@ def _scores(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) -> d
         "mean_rmse": rmse(mean, rows.rating),
         "movie_mean_rmse": simple,
         "rmse": error,
-        "gain_percent": 100 * (1 - error / simple) if simple else 0.0,
+        "gain_percent": gain_percent(error, simple),
         "bias": float(np.mean(rating - rows.rating)),
         "coverage": coverage(lower, upper, rows.rating),
         "mean_width": mean_width(lower, upper, np.unique(table.data.ratings[RATING].to_numpy())),
@@ -193,7 +197,7 @@ def _scores(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) -> d
 
 def _by_movie(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) -> dict[str, dict[str, float]]:
     """Scores from the most evidence by what is known of the movie at the moment."""
-    known = rows.take(np.isfinite(table.apart.factors[member][rows.view, 0]))
+    known = rows.take(np.isfinite(table.out_of_fold.factors[member][rows.view, 0]))
     found = {}
     for kind, name in MOVIES.items():
         own = known.take(known.movie_evidence == kind)

@@ -10,7 +10,7 @@ from features.schema import Schema
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from training.evaluation.interval_scores import read
 from training.fit.fit_model import Fit
-from training.fit.out_of_fold_predictions import Judged
+from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 
 Array = NDArray[np.float64]
 
@@ -23,9 +23,9 @@ HISTOGRAM_BINS = 20
 def curves(fit: Fit) -> dict[str, Any]:
     """`scale`, `calibration_curves` and `predictions` by kind of evidence, `importance`, as JSON can hold them."""
     rated = {
-        member.name.lower(): (member, fit.judged[member, MovieEvidence.RATED])
+        member.name.lower(): (member, fit.predictions[member, MovieEvidence.RATED])
         for member in MemberEvidence
-        if (member, MovieEvidence.RATED) in fit.judged
+        if (member, MovieEvidence.RATED) in fit.predictions
     }
     scale = fit.table.data.schema.scale
     return {
@@ -76,7 +76,7 @@ def feature_titles(schema: Schema, grouped: tuple[int, ...]) -> list[str]:
     return titles
 
 
-def _calibration_curve(fit: Fit, member: MemberEvidence, judged: Judged) -> list[dict[str, float]]:
+def _calibration_curve(fit: Fit, member: MemberEvidence, judged: OutOfFoldPredictions) -> list[dict[str, float]]:
     probability = read(fit, judged, member)[2]
     return calibration_points(judged.rows.rating >= fit.table.data.schema.scale.enjoyed_from, probability)
 

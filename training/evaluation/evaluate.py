@@ -19,6 +19,8 @@ from training.evaluation.scores import (
     calibration_error,
     coverage,
     fixed_interval,
+    gain_interval,
+    gain_percent,
     mean_absolute_error,
     mean_width,
     rank_correlation,
@@ -26,9 +28,9 @@ from training.evaluation.scores import (
     rmse,
     weighted_rmse,
 )
-from training.evaluation.slices import Told, by_group, by_popularity, gain_interval
+from training.evaluation.slices import Told, by_group, by_popularity
 from training.fit.fit_model import Fit
-from training.fit.out_of_fold_predictions import Judged
+from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 
 Array = NDArray[np.float64]
 
@@ -41,15 +43,15 @@ def evaluate(fit: Fit, seed: int, report: Callable[[str], None]) -> dict[str, An
     grouped = group_means(fit.table)
     by_evidence = {}
     for member in MemberEvidence:
-        if (member, MovieEvidence.RATED) in fit.judged:
-            judged = fit.judged[member, MovieEvidence.RATED]
+        if (member, MovieEvidence.RATED) in fit.predictions:
+            judged = fit.predictions[member, MovieEvidence.RATED]
             simpler = {"lightgbm_alone": alone[member]} if member in alone else {}
             if grouped is not None and member.has_attributes:
                 simpler["group_mean"] = grouped.predict(fit.table, judged.rows)
             by_evidence[member.name.lower()] = _scores(fit, judged, member, simpler, seed)
     described = {
         f"{member.name.lower()}, movie {movie.name.lower()}": _movie_scores(fit, judged)
-        for (member, movie), judged in fit.judged.items()
+        for (member, movie), judged in fit.predictions.items()
         if movie is not MovieEvidence.RATED and len(judged.rows)
     }
     report("learning curve")
@@ -68,7 +70,9 @@ def evaluate(fit: Fit, seed: int, report: Callable[[str], None]) -> dict[str, An
     }
 
 
-def _scores(fit: Fit, judged: Judged, member: MemberEvidence, simpler: dict[str, Array], seed: int) -> dict[str, float]:
+def _scores(
+    fit: Fit, judged: OutOfFoldPredictions, member: MemberEvidence, simpler: dict[str, Array], seed: int
+) -> dict[str, float]:
     """Scores of one kind of evidence; `simpler` are other (N,) predictions of the same ratings, by name."""
     scale, view = fit.table.data.schema.scale, judged.rows.view
     (told, probability), mean = _told(fit, judged, member), _cut(baselines(fit.table, judged.rows)[0], fit)
@@ -100,9 +104,7 @@ def _scores(fit: Fit, judged: Judged, member: MemberEvidence, simpler: dict[str,
         fit.table.views.member[view], rating, movie_mean, truth, np.random.default_rng([seed, 9])
     )  # fmt: skip
     scores |= {"gain_percent_low": low, "gain_percent_high": high}
-    scores["gain_percent"] = (
-        100 * (1 - scores["rmse"] / scores["movie_mean_rmse"]) if scores["movie_mean_rmse"] else 0.0
-    )
+    scores["gain_percent"] = gain_percent(scores["rmse"], scores["movie_mean_rmse"])
     return scores
 
 
@@ -111,7 +113,7 @@ def _reweighted(fit: Fit) -> dict[str, Any]:
     if fit.reweighting is None:
         return {}
     by_evidence = {}
-    for (member, movie), judged in fit.judged.items():
+    for (member, movie), judged in fit.predictions.items():
         if movie is MovieEvidence.RATED:
             weight = fit.reweighting.weight[fit.table.views.member[judged.rows.view]]
             lower, upper, _ = read(fit, judged, member)
@@ -130,7 +132,7 @@ def _reweighted(fit: Fit) -> dict[str, Any]:
     }
 
 
-def _told(fit: Fit, judged: Judged, member: MemberEvidence) -> tuple[Told, Array]:
+def _told(fit: Fit, judged: OutOfFoldPredictions, member: MemberEvidence) -> tuple[Told, Array]:
     """The predictions beside the truth, and their probabilities to enjoy (N,)."""
     lower, upper, probability = read(fit, judged, member)
     movie_mean = _cut(baselines(fit.table, judged.rows)[1], fit)
@@ -138,10 +140,10 @@ def _told(fit: Fit, judged: Judged, member: MemberEvidence) -> tuple[Told, Array
     return Told(judged.rows.rating, _cut(judged.rating, fit), movie_mean, lower, upper, steps), probability
 
 
-def _best(fit: Fit) -> tuple[MemberEvidence, Judged]:
+def _best(fit: Fit) -> tuple[MemberEvidence, OutOfFoldPredictions]:
     """Predictions from the most evidence that there is."""
-    key = max(key for key in fit.judged if key[1] is MovieEvidence.RATED)
-    return key[0], fit.judged[key]
+    key = max(key for key in fit.predictions if key[1] is MovieEvidence.RATED)
+    return key[0], fit.predictions[key]
 
 
 def _popularity(fit: Fit) -> list[dict[str, float]]:
@@ -170,7 +172,7 @@ def _cut(values: Array, fit: Fit) -> Array:
     return np.clip(values, scale.low, scale.high)
 
 
-def _movie_scores(fit: Fit, judged: Judged) -> dict[str, float]:
+def _movie_scores(fit: Fit, judged: OutOfFoldPredictions) -> dict[str, float]:
     truth = judged.rows.rating
     mean, _ = baselines(fit.table, judged.rows)
     return {

@@ -10,9 +10,9 @@ from features.columns import RATING
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import FAR, PLAY_BINS
 from training.evaluation.scores import coverage, mean_width, rmse
-from training.fit.calibration.held_out import read_rows
+from training.fit.calibration.held_out import predict_intervals
 from training.fit.fit_model import Fit
-from training.fit.out_of_fold_predictions import Judged
+from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 
 Array = NDArray[np.float64]
 
@@ -23,11 +23,11 @@ FEWEST_ROWS = 50
 RATED = MovieEvidence.RATED
 
 
-def read(fit: Fit, judged: Judged, member: MemberEvidence) -> tuple[Array, Array, Array]:
+def read(fit: Fit, judged: OutOfFoldPredictions, member: MemberEvidence) -> tuple[Array, Array, Array]:
     """Ends of intervals and probabilities to enjoy (N,), as members of those plays and extrapolations are answered."""
     scale, movie = fit.table.data.schema.scale, judged.rows.movie_evidence
     rating = np.clip(judged.rating, scale.low, scale.high)
-    return read_rows(
+    return predict_intervals(
         fit.core.calibration, member, rating, judged.deviation, movie, judged.plays, judged.extrapolation, scale
     )
 
@@ -43,7 +43,7 @@ def uncertainty(fit: Fit) -> dict[str, Any]:
 
 def _by_plays(fit: Fit, member: MemberEvidence) -> dict[str, dict[str, float]]:
     """From half of a member's plays; from few of them where hardly anybody has so few."""
-    halves, short, found = fit.judged[member, RATED], fit.short.get(member), {}
+    halves, short, found = fit.predictions[member, RATED], fit.short.get(member), {}
     for low, high in zip(PLAY_BINS, (*PLAY_BINS[1:], np.inf), strict=True):
         for judged in (halves, short):
             chosen = np.zeros(0, bool) if judged is None else (judged.plays >= low) & (judged.plays < high)
@@ -54,7 +54,7 @@ def _by_plays(fit: Fit, member: MemberEvidence) -> dict[str, dict[str, float]]:
 
 
 def _by_extrapolation(fit: Fit, member: MemberEvidence) -> dict[str, dict[str, float]]:
-    judged, found = fit.judged[member, RATED], {}
+    judged, found = fit.predictions[member, RATED], {}
     for low, high in zip(EXTRAPOLATION_BINS, (*EXTRAPOLATION_BINS[1:], np.inf), strict=True):
         chosen = (judged.extrapolation >= low) & (judged.extrapolation < high)
         if chosen.sum() >= FEWEST_ROWS:
@@ -66,11 +66,11 @@ def _same_ratings(fit: Fit) -> dict[str, dict[str, float]]:
     """Of ratings that every kind of evidence predicts, and of those predicted from few plays and from all."""
     movies = len(fit.table.data.movie_ids)
 
-    def keys(judged: Judged, first_view: bool = False) -> NDArray[np.int64]:
+    def keys(judged: OutOfFoldPredictions, first_view: bool = False) -> NDArray[np.int64]:
         view = judged.rows.view // 3 * 3 if first_view else judged.rows.view
         return view * movies + judged.rows.movie
 
-    kinds = {member: fit.judged[member, RATED] for member in MemberEvidence if (member, RATED) in fit.judged}
+    kinds = {member: fit.predictions[member, RATED] for member in MemberEvidence if (member, RATED) in fit.predictions}
     shared = set.intersection(*(set(keys(judged).tolist()) for judged in kinds.values()))
     both = np.array(sorted(shared), np.int64)
     found = {}
@@ -81,7 +81,7 @@ def _same_ratings(fit: Fit) -> dict[str, dict[str, float]]:
     for name, member in _with_plays(fit):
         if member not in fit.short:
             continue
-        short, halves = fit.short[member], fit.judged[member, RATED]
+        short, halves = fit.short[member], fit.predictions[member, RATED]
         at = keys(halves)
         for low, high in zip(PLAY_BINS, (*PLAY_BINS[1:], np.inf), strict=True):
             few = short.take((short.plays >= low) & (short.plays < high))
@@ -94,7 +94,7 @@ def _same_ratings(fit: Fit) -> dict[str, dict[str, float]]:
     return found
 
 
-def _line(fit: Fit, judged: Judged, member: MemberEvidence) -> dict[str, float]:
+def _line(fit: Fit, judged: OutOfFoldPredictions, member: MemberEvidence) -> dict[str, float]:
     scale, truth = fit.table.data.schema.scale, judged.rows.rating
     lower, upper, _ = read(fit, judged, member)
     steps = np.unique(fit.table.data.ratings[RATING].to_numpy())
@@ -107,12 +107,12 @@ def _line(fit: Fit, judged: Judged, member: MemberEvidence) -> dict[str, float]:
 
 
 def _with_plays(fit: Fit) -> Iterator[tuple[str, MemberEvidence]]:
-    return ((member.name.lower(), member) for member, movie in fit.judged if movie is RATED and member.has_plays)
+    return ((member.name.lower(), member) for member, movie in fit.predictions if movie is RATED and member.has_plays)
 
 
 def _with_distance(fit: Fit) -> Iterator[tuple[str, MemberEvidence]]:
     return (
         (member.name.lower(), member)
-        for member, movie in fit.judged
+        for member, movie in fit.predictions
         if movie is RATED and len(fit.core.calibration.tables[member].distances)
     )

@@ -47,20 +47,20 @@ def learning_curve(fit: Fit, member: MemberEvidence, seed: int) -> list[dict[str
 
     `member` is what is known: plays, or attributes as well. With no play it is what is left of that.
     """
-    if (member, MovieEvidence.RATED) not in fit.judged:
+    if (member, MovieEvidence.RATED) not in fit.predictions:
         return []
     random = np.random.default_rng([seed, 11, int(member)])
     nested = nested_views(fit.table.views, usable(fit, member), random)
     if nested is None:
         return []
-    table = fit.of_views(nested.views, np.tile(fit.table.apart.fold[nested.owner], len(nested.shown)))
+    table = fit.of_views(nested.views, np.tile(fit.table.out_of_fold.fold[nested.owner], len(nested.shown)))
     targets = _targets(fit.table.views, nested.owner, random)
     scale, steps = fit.table.data.schema.scale, np.unique(fit.table.data.ratings[RATING].to_numpy())
     truth = targets[RATING].to_numpy()
     points = []
     for level, shown in enumerate(nested.shown):
         kind = member if shown != 0 else _without_plays(member)
-        judged = fit.judge(table, _rows(targets, level * len(nested.owner), kind))
+        judged = fit.predict(table, _rows(targets, level * len(nested.owner), kind))
         lower, upper, _ = read(fit, judged, kind)
         rating = np.clip(judged.rating, scale.low, scale.high)
         means = np.clip(baselines(table, judged.rows)[1], scale.low, scale.high)
@@ -86,9 +86,9 @@ def usable(fit: Fit, member: MemberEvidence) -> NDArray[np.bool_]:
     asked = np.bincount(views.targets[VIEW].to_numpy(), minlength=len(views.member)) > 0
     usable: NDArray[np.bool_] = (views.half == 0) & asked
     for kind in (member, _without_plays(member)):
-        if (kind, MovieEvidence.RATED) not in fit.judged:
+        if (kind, MovieEvidence.RATED) not in fit.predictions:
             return np.zeros_like(usable)
-        usable &= np.isfinite(fit.table.apart.factors[kind][:, 0])
+        usable &= np.isfinite(fit.table.out_of_fold.factors[kind][:, 0])
     return usable
 
 

@@ -8,7 +8,17 @@ from numpy.typing import NDArray
 from model.prediction.prior.member_inputs import MovieColumns
 from training.data.dataset import Dataset
 from training.evaluation.scores import area_under_curve
-from training.fit.never_raters import FEWEST, KINDS, MOST, TOLD, Facts, classify, facts_of, never_rater_chances, of_kind
+from training.fit.never_raters import (
+    FEWEST,
+    KINDS,
+    MOST,
+    MOST_DIFFERENCES,
+    Facts,
+    classify,
+    facts_of,
+    never_rater_chances,
+    of_kind,
+)
 
 
 def difference(data: Dataset, columns: MovieColumns, seed: int) -> dict[str, Any]:
@@ -53,5 +63,5 @@ def _differences(facts: Facts, never: NDArray[np.bool_]) -> dict[str, float]:
         spread = np.sqrt((ours.var() + theirs.var()) / 2) if min(len(ours), len(theirs)) >= FEWEST else 0.0
         if spread > 0:
             found[name] = float((ours.mean() - theirs.mean()) / spread)
-    largest = sorted(found, key=lambda name: -abs(found[name]))[:TOLD]
+    largest = sorted(found, key=lambda name: -abs(found[name]))[:MOST_DIFFERENCES]
     return {name: found[name] for name in largest}

@@ -1,4 +1,6 @@
-"""Scores of predictions against ratings."""
+"""Scores of predictions against ratings, and confidence intervals of how two predictions' errors differ."""
+
+from collections.abc import Callable
 
 import numpy as np
 import polars as pl
@@ -13,6 +15,8 @@ FEWEST_TARGETS = 5
 STEPS_AT_MOST = 50
 RANKED = 10
 """How many of a member's movies the ranking score looks at."""
+CONFIDENCE_ENDS = (0.025, 0.975)
+"""Quantiles of a bootstrap distribution that bound its 95 % interval."""
 
 
 def rmse(predicted: Array, truth: Array) -> float:
@@ -30,6 +34,72 @@ def mean_absolute_error(predicted: Array, truth: Array) -> float:
     return float(np.mean(np.abs(predicted - truth)))
 
 
+def gain_percent(error: float, simpler_error: float) -> float:
+    """How much lower an error is than a simpler prediction's, in percent; 0 where the simpler one errs by nothing."""
+    return 100 * (1 - error / simpler_error) if simpler_error > 0 else 0.0
+
+
+def gain_interval(
+    member: NDArray[np.int64],
+    predicted: Array,
+    simpler: Array,
+    truth: Array,
+    random: np.random.Generator,
+    resamples: int = 500,
+) -> tuple[float, float]:
+    """The 95 % interval of the gain in RMSE over a simpler prediction, in percent; all arrays are (N,)."""
+
+    def gain(_: Array, ours: Array, theirs: Array) -> Array:
+        errs = theirs > 0
+        return np.where(errs, 100 * (1 - np.sqrt(ours / np.where(errs, theirs, 1))), 0.0)
+
+    return paired_bootstrap(member, predicted, simpler, truth, gain, random, resamples)
+
+
+def difference_interval(
+    member: NDArray[np.int64],
+    first: Array,
+    second: Array,
+    truth: Array,
+    random: np.random.Generator,
+    resamples: int = 2000,
+) -> tuple[float, float]:
+    """The 95 % interval of the first prediction's RMSE less the second's; all arrays are (N,)."""
+
+    def difference(ratings: Array, ours: Array, theirs: Array) -> Array:
+        return np.asarray(np.sqrt(ours / ratings) - np.sqrt(theirs / ratings))
+
+    return paired_bootstrap(member, first, second, truth, difference, random, resamples)
+
+
+def paired_bootstrap(
+    member: NDArray[np.int64],
+    first: Array,
+    second: Array,
+    truth: Array,
+    statistic: Callable[[Array, Array, Array], Array],
+    random: np.random.Generator,
+    resamples: int,
+) -> tuple[float, float]:
+    """The 95 % percentile interval of a statistic of two predictions (N,) of the same ratings.
+
+    Members are drawn with replacement, each with all its ratings, since errors of one member go together (Efron and
+    Tibshirani, An Introduction to the Bootstrap, 1993). `statistic` maps the number of ratings and both sums of squared
+    errors, (resamples,) each, to the statistic (resamples,).
+    """
+    _, place = np.unique(member, return_inverse=True)
+    sums = [np.bincount(place, weights) for weights in (None, (first - truth) ** 2, (second - truth) ** 2)]
+    people = len(sums[0])
+    drawn = random.multinomial(people, np.full(people, 1 / people), size=resamples).astype(np.float64)
+    low, high = np.quantile(statistic(*(drawn @ one for one in sums)), CONFIDENCE_ENDS)
+    return float(low), float(high)
+
+
+def spearman(first: str, second: str) -> pl.Expr:
+    """Spearman's rank correlation of two columns, -1 to 1; tied values share their mean rank."""
+    return pl.corr(pl.col(first).rank(), pl.col(second).rank())
+
+
 def rank_correlation(member: NDArray[np.int64], predicted: Array, truth: Array) -> float:
     """Mean over members of Spearman's correlation; members with few or all-alike targets are left out."""
     rows = pl.DataFrame({"member": member, "predicted": predicted, "truth": truth})
@@ -39,7 +109,7 @@ def rank_correlation(member: NDArray[np.int64], predicted: Array, truth: Array) 
             pl.len().alias("targets"),
             pl.col("truth").n_unique().alias("different"),
             pl.col("predicted").n_unique().alias("different_predictions"),
-            pl.corr(pl.col("predicted").rank(), pl.col("truth").rank()).alias("correlation"),
+            spearman("predicted", "truth").alias("correlation"),
         )
         .filter((pl.col("targets") >= FEWEST_TARGETS) & (pl.col("different") > 1))
         .with_columns(

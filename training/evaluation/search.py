@@ -104,7 +104,7 @@ def error_of(data: Dataset, settings: FitSettings, seed: int, workers: int) -> f
     scale = data.schema.scale
     errors = [
         rmse(np.clip(judged.rating, scale.low, scale.high), judged.rows.rating)
-        for (member, movie), judged in fit.judged.items()
+        for (member, movie), judged in fit.predictions.items()
         if movie is MovieEvidence.RATED and member is not MemberEvidence.NOTHING
     ]
     return float(np.mean(errors))

@@ -1,4 +1,4 @@
-"""Scores of predictions by popularity of the movie and by group of members, and how sure a gain is."""
+"""Scores of predictions by popularity of the movie and by group of members."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,6 @@ FEWEST_ROWS = 50
 """A slice needs so many targets to be told."""
 FEWEST_MEMBERS = 20
 """A group of members needs so many to be told: a smaller one could tell of single people."""
-RESAMPLES = 500
 
 
 @dataclass(frozen=True)
@@ -69,21 +68,6 @@ def by_group(
         if len(np.unique(member[chosen])) >= FEWEST_MEMBERS:
             found[_group_name(attribute, number)] = told.errors(chosen)
     return found
-
-
-def gain_interval(
-    member: NDArray[np.int64], predicted: Array, movie_mean: Array, truth: Array, random: np.random.Generator
-) -> tuple[float, float]:
-    """The 95 % interval of the gain over the movie mean, in percent: bootstrap over members, paired."""
-    _, place = np.unique(member, return_inverse=True)
-    ours = np.bincount(place, weights=(predicted - truth) ** 2)
-    theirs = np.bincount(place, weights=(movie_mean - truth) ** 2)
-    people = len(ours)
-    drawn = random.multinomial(people, np.full(people, 1 / people), size=RESAMPLES)
-    below = drawn @ theirs
-    gains = 100 * (1 - np.sqrt((drawn @ ours) / np.where(below > 0, below, 1)))
-    low, high = np.quantile(np.where(below > 0, gains, 0.0), [0.025, 0.975])
-    return float(low), float(high)
 
 
 def _group_name(attribute: Attribute, number: int) -> str:

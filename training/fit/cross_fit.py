@@ -1,4 +1,4 @@
-"""Priors fitted without some raters, and what they say of those raters as if they never rated."""
+"""Cross-fits the prior: fits without each fold of raters, applied to that fold as if its members never rated."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,29 +21,29 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """For each view, what the prior that never saw its member says; V views, K factors."""
+    """Out-of-fold outputs of the prior for V views, with K factors."""
 
     fitted: tuple[FittedPrior, ...]
-    """The prior without each fold."""
+    """The priors fitted without each fold."""
     fold: NDArray[np.int64]
-    """(V,) the fold of the view's member."""
+    """(V,) fold of the view's member."""
     factors: dict[MemberEvidence, Array]
-    """(V, K) factors predicted from each kind of evidence; NaN where the view doesn't have it."""
+    """(V, K) factors predicted from each kind of evidence; NaN where the view lacks it."""
     inputs: Array
-    """(V, I) inputs from plays, in the terms of the fold's prior."""
+    """(V, I) inputs from plays, by the movie columns of the fold's prior."""
     distance: dict[MemberEvidence, Array]
-    """(V,) how far each view lies from the nearest landmark of the regression, for each kind of evidence that has one;
-    NaN where the view doesn't have it."""
+    """(V,) distance from the nearest landmark of the regression, for each kind of evidence that has one; NaN where the
+    view lacks it."""
 
 
 @dataclass(frozen=True)
-class Applied:
-    """What a prior says of V views."""
+class PriorOutputs:
+    """Outputs of one prior for V views."""
 
     factors: dict[MemberEvidence, Array]
-    """(V, K) for each kind of evidence; NaN where the view lacks it."""
+    """(V, K) factors predicted from each kind of evidence; NaN where the view lacks it."""
     distance: dict[MemberEvidence, Array]
-    """(V,) from the nearest landmark; NaN where the view lacks the evidence."""
+    """(V,) distance from the nearest landmark; NaN where the view lacks the evidence."""
     inputs: Array
     """(V, I) inputs from plays."""
 
@@ -58,17 +58,17 @@ def fit_priors(
     report: Callable[[str], None],
     weight: Array | None = None,
 ) -> tuple[FittedPrior, OutOfFold]:
-    """The prior of all raters, and one without each fold of them, applied to the views of that fold.
+    """The prior of all raters, and those without each fold of them, applied to the views of that fold.
 
-    `weight` is (N,) what each member counts in the regressions; all alike where there is none.
-    Fits run side by side in so many threads: what they wait for is linear algebra, which lets others run.
+    `weight` (N,) weights the members in the regressions; without it all count alike. The fits run in `workers` threads:
+    they spend their time in linear algebra, which releases the interpreter's lock.
     """
     raters = data.raters
     fold_of = np.full(len(data.member_ids), -1)
     fold_of[raters] = np.random.default_rng([seed, 2]).permutation(len(raters)) % folds
     fold = fold_of[views.member]
 
-    def fit(number: int) -> tuple[FittedPrior, Applied]:
+    def fit(number: int) -> tuple[FittedPrior, PriorOutputs]:
         name = "prior of all" if number == folds else f"prior {number + 1} of {folds} out of fold"
         random = np.random.default_rng([seed, 3, number])
         learned = data if number == folds else data.hiding_ratings_of(fold_of == number)
@@ -77,36 +77,36 @@ def fit_priors(
 
     with ThreadPoolExecutor(workers) as pool:
         fits = list(pool.map(fit, range(folds + 1)))
-    apart = tuple(fitted for fitted, _ in fits[:folds])
-    return fits[folds][0], _gathered(apart, fold, [applied for _, applied in fits[:folds]])
+    out_of_fold = tuple(fitted for fitted, _ in fits[:folds])
+    return fits[folds][0], _in_order_of_views(out_of_fold, fold, [outputs for _, outputs in fits[:folds]])
 
 
-def apply_apart(fitted: Sequence[FittedPrior], data: Dataset, views: Views, fold: NDArray[np.int64]) -> OutOfFold:
-    """What the priors without each fold say of other views, whose members are of those (V,) folds."""
-    applied = [apply_prior(one.prior, data, views.only(fold == number)) for number, one in enumerate(fitted)]
-    return _gathered(fitted, fold, applied)
+def apply_out_of_fold(fitted: Sequence[FittedPrior], data: Dataset, views: Views, fold: NDArray[np.int64]) -> OutOfFold:
+    """Out-of-fold outputs for other views, whose members are in those (V,) folds."""
+    outputs = [apply_prior(prior.prior, data, views.only(fold == number)) for number, prior in enumerate(fitted)]
+    return _in_order_of_views(fitted, fold, outputs)
 
 
-def _gathered(
+def _in_order_of_views(
     fitted: Sequence[FittedPrior],
     fold: NDArray[np.int64],
-    applied: Sequence[Applied],
+    outputs: Sequence[PriorOutputs],
 ) -> OutOfFold:
-    """What was said of the views of each fold, in the order of all views."""
+    """The outputs of each fold's prior, joined in the order of all views."""
     factors: dict[MemberEvidence, Array] = {}
     distance: dict[MemberEvidence, Array] = {}
-    inputs = np.zeros((len(fold), applied[0].inputs.shape[1]))
-    for number, one in enumerate(applied):
-        inputs[fold == number] = one.inputs
-        for gathered, found in ((factors, one.factors), (distance, one.distance)):
-            for evidence, values in found.items():
+    inputs = np.zeros((len(fold), outputs[0].inputs.shape[1]))
+    for number, of_fold in enumerate(outputs):
+        inputs[fold == number] = of_fold.inputs
+        for joined, parts in ((factors, of_fold.factors), (distance, of_fold.distance)):
+            for evidence, values in parts.items():
                 empty = np.full((len(fold), *values.shape[1:]), np.nan)
-                gathered.setdefault(evidence, empty)[fold == number] = values
+                joined.setdefault(evidence, empty)[fold == number] = values
     return OutOfFold(tuple(fitted), fold, factors, inputs, distance)
 
 
-def apply_prior(prior: Prior, data: Dataset, views: Views) -> Applied:
-    """What the prior says of each view from each kind of evidence."""
+def apply_prior(prior: Prior, data: Dataset, views: Views) -> PriorOutputs:
+    """Factors and distances of each view, predicted from each kind of evidence."""
     columns = prior.columns
     inputs = play_inputs(views, play_features(views, columns.columns, list(columns.names)), columns)
     attributes = of_attributes(views.attributes, data.schema)
@@ -114,7 +114,7 @@ def apply_prior(prior: Prior, data: Dataset, views: Views) -> Applied:
     factors, distance = {MemberEvidence.NOTHING: np.tile(prior.average_member, (len(inputs), 1))}, {}
     for evidence in prior.heads:
         usable = (plays | (not evidence.has_plays)) & (known | (not evidence.has_attributes))
-        found, far = prior.predict(evidence, inputs, attributes, views.play_count)
-        factors[evidence] = np.where(usable[:, None], found, np.nan)
-        distance[evidence] = np.where(usable, far, np.nan)
-    return Applied(factors, distance, inputs)
+        predicted, nearest = prior.predict(evidence, inputs, attributes, views.play_count)
+        factors[evidence] = np.where(usable[:, None], predicted, np.nan)
+        distance[evidence] = np.where(usable, nearest, np.nan)
+    return PriorOutputs(factors, distance, inputs)

@@ -1,4 +1,4 @@
-"""Fits all parts of a model to a dataset, and predicts its raters as if they never rated."""
+"""Fits all parts of a model to a dataset, and predicts its raters out of fold as if they never rated."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,10 +19,10 @@ from training.data.views import SHORT, Views, make_views
 from training.fit.calibration.held_out import share_nearer
 from training.fit.calibration.intervals import calibrate
 from training.fit.calibration.isotonic import Steps
-from training.fit.cross_fit import OutOfFold, apply_apart, fit_priors
+from training.fit.cross_fit import OutOfFold, apply_out_of_fold, fit_priors
 from training.fit.fit_drift_reference import fit_reference
-from training.fit.out_of_fold_predictions import Judged
-from training.fit.out_of_fold_targets import Stage
+from training.fit.out_of_fold_predictions import OutOfFoldPredictions
+from training.fit.out_of_fold_targets import OutOfFoldTargets
 from training.fit.prior.movie_descriptions import fit_description
 from training.fit.reweighting import Reweighting, reweight
 from training.fit.trees.fit_trees import fit_trees, predict_chunks, without_member_mean
@@ -35,110 +35,114 @@ Report = Callable[[str], None]
 
 RATED, DESCRIBED, UNKNOWN = MovieEvidence.RATED, MovieEvidence.DESCRIBED, MovieEvidence.UNKNOWN
 DEMEANED = {MemberEvidence.ATTRIBUTES: 0.7, MemberEvidence.PLAYS: 1.0, MemberEvidence.ATTRIBUTES_AND_PLAYS: 1.0}
-"""Which share of a member's mean residual is taken out of what the trees learn, by evidence that they see."""
+"""Share of a view's mean residual that is subtracted from the trees' targets, by evidence."""
 UNRATED_ROWS = 100_000
-"""So many rows are looked at again as if their movie were only described, and as if it were unknown."""
-JUDGED_ROWS = 2_000_000
-"""Beyond so many ratings, those of each kind of evidence that weigh trees, calibrate and judge are drawn at random."""
+"""Rows predicted again as if their movie were only described, and as if it were unknown."""
+PREDICTED_ROWS = 2_000_000
+"""Most ratings of each kind of evidence to predict out of fold; of more, a random sample."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted model and what it said of members it had not seen."""
+    """A fitted model and its out-of-fold predictions."""
 
     core: Core
-    """What is served."""
-    judged: dict[tuple[MemberEvidence, MovieEvidence], Judged]
-    """Out-of-fold predictions for each kind of evidence."""
-    short: dict[MemberEvidence, Judged]
-    """The same for members of whom only few plays are shown."""
+    """The part that is published."""
+    predictions: dict[tuple[MemberEvidence, MovieEvidence], OutOfFoldPredictions]
+    """Out-of-fold predictions for each kind of member and movie evidence."""
+    short: dict[MemberEvidence, OutOfFoldPredictions]
+    """The same from short views, which show few plays."""
     table: PairTable
-    """What their features were made from."""
-    judge: Callable[[PairTable, Rows], Judged]
-    """Out-of-fold predictions of rows, all of one kind of member evidence, of the same or of other views."""
+    """The views and out-of-fold priors that their features are computed from."""
+    predict: Callable[[PairTable, Rows], OutOfFoldPredictions]
+    """Predicts rows out of fold, all of one kind of member evidence, of the same or of other views."""
     reweighting: Reweighting | None = None
-    """What raters count, where that was asked for and there are never-raters enough."""
+    """Weights of raters, where reweighting was requested and there are enough never-raters."""
 
     def of_views(self, views: Views, fold: NDArray[np.int64]) -> PairTable:
-        """What features of other views are made from, whose members are of those (V,) folds."""
-        table = self.table
-        return replace(table, views=views, apart=apply_apart(table.apart.fitted, table.data, views, fold))
+        """The pair table of other views, whose members are in those (V,) folds."""
+        out_of_fold = apply_out_of_fold(self.table.out_of_fold.fitted, self.table.data, views, fold)
+        return replace(self.table, views=views, out_of_fold=out_of_fold)
 
 
 def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, report: Report) -> Fit:
-    """Fit everything, in so many threads; `report` is told of each step. The same data and seed give the same model."""
+    """Fit everything in `workers` threads; `report` takes the name of each step.
+
+    The same data, seed and settings give the same model, whatever the number of threads.
+    """
     views = make_views(data, np.random.default_rng([seed, 1]))
     folds = min(settings.folds, len(data.raters))
     reweighting = reweight(data, seed) if settings.reweight else None
     weight = None if reweighting is None else reweighting.weight
-    whole, apart = fit_priors(data, views, folds, seed, settings.prior, workers, report, weight)
+    whole, out_of_fold = fit_priors(data, views, folds, seed, settings.prior, workers, report, weight)
     report("features of pairs")
-    table = _pair_table(data, views, apart)
-    stage = Stage(table, whole, weight)
+    table = _pair_table(data, views, out_of_fold)
+    targets = OutOfFoldTargets(table, whole, weight)
     report("trees")
-    forest, half_forests = _fit_forests(table, stage, seed, settings.trees, report)
-    judged = {
-        (member, movie): _judge(table, stage, rows, half_forests)
-        for (member, movie), rows in _judged_rows(stage, np.random.default_rng([seed, 4])).items()
+    forest, half_forests = _fit_forests(table, targets, seed, settings.trees, report)
+    predictions = {
+        (member, movie): _predict(table, targets, rows, half_forests)
+        for (member, movie), rows in _predicted_rows(targets, np.random.default_rng([seed, 4])).items()
     }
     weights = {
-        member: _weight(judged[member, RATED], stage.weight(judged[member, RATED].rows))
+        member: _weight(predictions[member, RATED], targets.weight(predictions[member, RATED].rows))
         for member in DEMEANED
-        if (member, RATED) in judged
+        if (member, RATED) in predictions
     }
-    judged = {key: one.following(weights.get(key[0], 0.0)) for key, one in judged.items()}
+    predictions = {key: rows.with_tree_weight(weights.get(key[0], 0.0)) for key, rows in predictions.items()}
 
-    def judge(table: PairTable, rows: Rows) -> Judged:
+    def predict(table: PairTable, rows: Rows) -> OutOfFoldPredictions:
         weight = weights.get(MemberEvidence(int(rows.evidence[0])), 0.0) if len(rows) else 0.0
-        return _judge(table, stage, rows, half_forests if weight else []).following(weight)
+        return _predict(table, targets, rows, half_forests if weight else []).with_tree_weight(weight)
 
     short = {
-        member: judge(table, rows) for member, rows in _short_rows(table, np.random.default_rng([seed, 8])).items()
+        member: predict(table, rows) for member, rows in _short_rows(table, np.random.default_rng([seed, 8])).items()
     }
     report("intervals and probabilities")
-    calibration = _calibrate(stage, judged, short)
+    calibration = _calibrate(targets, predictions, short)
     pairs = PairColumns(movie_columns(data, whole, whole.prior.columns, table.grouped), table.grouped)
     ratings = whole.table["ratings"].to_numpy()
     offsets = {
-        member: _served_offsets(data, stage.offsets(member), ratings, np.random.default_rng([seed, 5]))
-        for member in stage.rows
+        member: _served_offsets(data, targets.served_offsets(member), ratings, np.random.default_rng([seed, 5]))
+        for member in targets.rows
         if member in whole.prior.spread
     }
-    heads = {member: head for member, head in whole.prior.heads.items() if member in offsets}  # only what was judged
-    reference = fit_reference(data, {key: stage.held(one) for key, one in judged.items()}, calibration)
+    heads = {member: whole.prior.heads[member] for member in whole.prior.heads if member in offsets}  # with targets
+    reference = fit_reference(data, {key: targets.held_out(rows) for key, rows in predictions.items()}, calibration)
     core = Core(replace(whole.prior, heads=heads), offsets, pairs, Trees(forest, weights), calibration, reference)
-    return Fit(core, judged, short, table, judge, reweighting)
+    return Fit(core, predictions, short, table, predict, reweighting)
 
 
-def _pair_table(data: Dataset, views: Views, apart: OutOfFold) -> PairTable:
+def _pair_table(data: Dataset, views: Views, out_of_fold: OutOfFold) -> PairTable:
+    """The pair table of the fit's own views."""
     grouped = grouped_attributes(data)
     fold_of = np.full(len(data.member_ids), -1)
-    fold_of[views.member] = apart.fold
+    fold_of[views.member] = out_of_fold.fold
     movies = tuple(
         movie_columns(data.hiding_ratings_of(fold_of == number), fitted, fitted.prior.columns, grouped)
-        for number, fitted in enumerate(apart.fitted)
+        for number, fitted in enumerate(out_of_fold.fitted)
     )
-    return PairTable(data, views, apart, movies, grouped)
+    return PairTable(data, views, out_of_fold, movies, grouped)
 
 
 def _fit_forests(
-    table: PairTable, stage: Stage, seed: int, settings: TreeSettings, report: Report
+    table: PairTable, targets: OutOfFoldTargets, seed: int, settings: TreeSettings, report: Report
 ) -> tuple[lightgbm.Booster | None, list[lightgbm.Booster]]:
-    """The forest that is served, and one for each half of the folds that saw the other half only."""
+    """The forest that is published, and two forests, each fitted without one half of the folds."""
     random = np.random.default_rng([seed, 6])
     parts, offsets = [], []
     for member in DEMEANED:
-        if member not in stage.rows:
+        if member not in targets.rows:
             continue
-        own = stage.rows[member]
+        own = targets.rows[member]
         most = settings.most_rows // (4 if member is MemberEvidence.PLAYS else 2)
         taken = np.sort(random.permutation(len(own))[:most])
         parts.append(own.take(taken))
-        offsets.append(stage.of(parts[-1], table))
+        offsets.append(targets.movie_offsets(parts[-1], table))
         for movie in (DESCRIBED, UNKNOWN):
             few = np.sort(random.permutation(len(own))[: min(UNRATED_ROWS, len(own) // 8)])
-            parts.append(own.take(few).seen_as(movie))
-            offsets.append(stage.of(parts[-1], table))
+            parts.append(own.take(few).with_movie_evidence(movie))
+            offsets.append(targets.movie_offsets(parts[-1], table))
     if not parts:
         return None, []
     rows, offset = concatenate(parts), np.concatenate(offsets)
@@ -149,47 +153,55 @@ def _fit_forests(
         key = rows.view * 4 + rows.movie_evidence
         target[chosen] = without_member_mean(residual[chosen], key[chosen], share)
     features = table.all_features(rows, offset)
-    weight = stage.weight(rows) if stage.weighted else None
+    weight = targets.weight(rows) if targets.weighted else None
     side = half_of(table, rows)
     forests = []
     for half in (0, 1):
         report(f"trees, half {half + 1} of 2")
-        seen = side != half
+        learned = side != half
         forests.append(
-            fit_trees(features[seen], target[seen], seed, settings, None if weight is None else weight[seen])
+            fit_trees(features[learned], target[learned], seed, settings, None if weight is None else weight[learned])
         )
     report("trees, all")
     return fit_trees(features, target, seed, settings, weight), forests
 
 
 def half_of(table: PairTable, rows: Rows) -> NDArray[np.int64]:
-    """(N,) which half of the folds a row's member is in: forests that judge it saw the other half."""
-    return (table.apart.fold[rows.view] * 2 >= len(table.apart.fitted)).astype(np.int64)
+    """(N,) 0 or 1, the half of the folds that a row's member is in; the other half's forest predicts it."""
+    return (table.out_of_fold.fold[rows.view] * 2 >= len(table.out_of_fold.fitted)).astype(np.int64)
 
 
-def _judged_rows(stage: Stage, random: np.random.Generator) -> dict[tuple[MemberEvidence, MovieEvidence], Rows]:
-    found = {}
-    for member, every in stage.rows.items():
-        rows = every if len(every) <= JUDGED_ROWS else every.take(np.sort(random.permutation(len(every))[:JUDGED_ROWS]))
-        found[member, RATED] = rows
+def _predicted_rows(
+    targets: OutOfFoldTargets, random: np.random.Generator
+) -> dict[tuple[MemberEvidence, MovieEvidence], Rows]:
+    """Rows to predict out of fold for each kind of evidence; those of unrated movies are drawn among the rated ones."""
+    predicted = {}
+    for member, rows in targets.rows.items():
+        if len(rows) > PREDICTED_ROWS:
+            rows = rows.take(np.sort(random.permutation(len(rows))[:PREDICTED_ROWS]))  # noqa: PLW2901
+        predicted[member, RATED] = rows
         few = np.sort(random.permutation(len(rows))[:UNRATED_ROWS])
-        found[member, DESCRIBED] = rows.take(few).seen_as(DESCRIBED)
-        found[member, UNKNOWN] = rows.take(few).seen_as(UNKNOWN)
-    return found
+        predicted[member, DESCRIBED] = rows.take(few).with_movie_evidence(DESCRIBED)
+        predicted[member, UNKNOWN] = rows.take(few).with_movie_evidence(UNKNOWN)
+    return predicted
 
 
 def _short_rows(table: PairTable, random: np.random.Generator) -> dict[MemberEvidence, Rows]:
-    found: dict[MemberEvidence, Rows] = {}
+    """Rows of short views to predict out of fold, for each kind of evidence with plays."""
+    short: dict[MemberEvidence, Rows] = {}
     for member in (MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS):
-        if member in table.apart.factors:
-            known = np.isfinite(table.apart.factors[member][:, 0])
+        if member in table.out_of_fold.factors:
+            known = np.isfinite(table.out_of_fold.factors[member][:, 0])
             rows = target_rows(table.views, (table.views.half == SHORT) & known, member)
-            found[member] = rows.take(np.sort(random.permutation(len(rows))[:UNRATED_ROWS]))
-    return found
+            short[member] = rows.take(np.sort(random.permutation(len(rows))[:UNRATED_ROWS]))
+    return short
 
 
-def _judge(table: PairTable, stage: Stage, rows: Rows, forests: Sequence[lightgbm.Booster]) -> Judged:
-    offset = stage.of(rows, table)
+def _predict(
+    table: PairTable, targets: OutOfFoldTargets, rows: Rows, forests: Sequence[lightgbm.Booster]
+) -> OutOfFoldPredictions:
+    """Out-of-fold predictions with the trees at full weight; rows of one kind of member evidence."""
+    offset = targets.movie_offsets(rows, table)
     base, deviation = table.base(rows)
     prior = base + offset
     rating = prior.copy()
@@ -202,35 +214,37 @@ def _judge(table: PairTable, stage: Stage, rows: Rows, forests: Sequence[lightgb
     member = MemberEvidence(int(rows.evidence[0])) if len(rows) else MemberEvidence.NOTHING
     plays = table.views.play_count[rows.view] if member.has_plays else np.zeros(len(rows), np.int64)
     extrapolation = np.zeros(len(rows))
-    if member in stage.distances:
-        extrapolation = share_nearer(table.apart.distance[member][rows.view], stage.distances[member])
-    return Judged(rows, prior, rating, deviation, plays, extrapolation)
+    if member in targets.distances:
+        extrapolation = share_nearer(table.out_of_fold.distance[member][rows.view], targets.distances[member])
+    return OutOfFoldPredictions(rows, prior, rating, deviation, plays, extrapolation)
 
 
-def _weight(judged: Judged, weight: Array) -> float:
-    """How much of the trees' correction holds on members that they had not seen: least squares, 0 to 1."""
-    correction = judged.rating - judged.prior
+def _weight(predictions: OutOfFoldPredictions, weight: Array) -> float:
+    """Shrinkage weight, 0 to 1, of the trees' correction: weighted least squares on out-of-fold predictions."""
+    correction = predictions.rating - predictions.prior
     power = float((weight * correction) @ correction)
     if power == 0:
         return 0.0
-    return float(np.clip((weight * correction) @ (judged.rows.rating - judged.prior) / power, 0, 1))
+    return float(np.clip((weight * correction) @ (predictions.rows.rating - predictions.prior) / power, 0, 1))
 
 
 def _calibrate(
-    stage: Stage,
-    judged: dict[tuple[MemberEvidence, MovieEvidence], Judged],
-    short: dict[MemberEvidence, Judged],
+    targets: OutOfFoldTargets,
+    predictions: dict[tuple[MemberEvidence, MovieEvidence], OutOfFoldPredictions],
+    short: dict[MemberEvidence, OutOfFoldPredictions],
 ) -> Calibration:
-    data = stage.table.data
+    """The calibration on all out-of-fold predictions."""
+    data = targets.table.data
     return calibrate(
-        {key: stage.held(one) for key, one in judged.items()},
-        {member: stage.held(one) for member, one in short.items()},
-        stage.distances,
+        {key: targets.held_out(rows) for key, rows in predictions.items()},
+        {member: targets.held_out(rows) for member, rows in short.items()},
+        targets.distances,
         data.schema.scale,
         Steps.among(data.ratings[RATING].to_numpy()),
     )
 
 
 def _served_offsets(data: Dataset, movies: Array, ratings: Array, random: np.random.Generator) -> Offsets:
-    description, told = fit_description(data, movies.T, ratings, random)
-    return Offsets(np.where(ratings > 0, movies, told.T), description)
+    """Offsets (B, M) of one kind of evidence to publish: of movies without ratings, predicted from descriptions."""
+    description, predicted = fit_description(data, movies.T, ratings, random)
+    return Offsets(np.where(ratings > 0, movies, predicted.T), description)

@@ -1,7 +1,7 @@
-"""What each movie's ratings lie above or below the prior, by kind of evidence.
+"""Fits offsets of the movies: shrunk mean residuals of the prior, by kind of evidence.
 
-The factorization's quality of a movie is that of an average member; the people who choose a movie aren't average. The
-less is known of a member, the more of that has to be made good: with nothing known the prior becomes the movie's mean.
+The factorization's quality of a movie is that for an average member, but members who choose a movie aren't average. The
+less is known of a member, the larger that bias; with nothing known, the offset turns the prior into the movie's mean.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from training.fit.prior.fit_prior import FittedPrior
 Array = NDArray[np.float64]
 
 SHARE_SPREAD = 0.5
-"""Standard deviation of how far the share at one number of plays may lie from that at the next."""
+"""Prior standard deviation of the difference between the shrinkage weights of neighbouring bins of plays."""
 SMALLEST_VARIANCE = 1e-9
-"""Where all ratings are foreseen."""
+"""Floor of the residual variance, for data that the prior predicts exactly."""
 STRENGTHS = (0.5, 1.5, 3.0, 6.0, 12.0, 25.0, 50.0, 100.0, 300.0, 1000.0, 1e9)
-"""Candidates: an offset is drawn towards the mean residual as if so many ratings had shown just that."""
+"""Candidates of the shrinkage: number of ratings with which the mean residual counts in each movie's offset."""
 
 
 @dataclass(frozen=True)
@@ -28,40 +28,40 @@ class FittedOffsets:
 
     movies: Array
     """(M,) from all rows."""
-    apart: Array
+    out_of_fold: Array
     """(folds, M) from the rows of all other folds."""
 
 
 def fit_offsets(
     residual: Array, movie: NDArray[np.int64], fold: NDArray[np.int64], movie_count: int, weight: Array
 ) -> FittedOffsets:
-    """Offsets from N out-of-fold residuals of those weights, their strength chosen by how well they hold elsewhere."""
+    """Offsets from N weighted out-of-fold residuals; the strength has the smallest cross-validated squared error."""
     count = np.zeros((int(fold.max(initial=0)) + 1, movie_count))
     total = np.zeros_like(count)
     np.add.at(count, (fold, movie), weight)
     np.add.at(total, (fold, movie), weight * residual)
     best, best_error = FittedOffsets(np.zeros(movie_count), np.zeros_like(count)), float(np.mean(weight * residual**2))
     for strength in STRENGTHS:
-        apart = np.stack(
+        out_of_fold = np.stack(
             [
                 _shrunk(total.sum(axis=0) - total[part], count.sum(axis=0) - count[part], strength)
                 for part in range(len(count))
             ]
         )
-        error = float(np.mean(weight * (residual - apart[fold, movie]) ** 2))
+        error = float(np.mean(weight * (residual - out_of_fold[fold, movie]) ** 2))
         if error < best_error:
             best_error = error
-            best = FittedOffsets(_shrunk(total.sum(axis=0), count.sum(axis=0), strength), apart)
+            best = FittedOffsets(_shrunk(total.sum(axis=0), count.sum(axis=0), strength), out_of_fold)
     return best
 
 
-def shares_by_plays(residual: Array, step: Array, bins: NDArray[np.int64], count: int, weight: Array) -> Array:
-    """(B,) how far, 0 to 1, offsets with plays are followed at each number of plays, in place of those without.
+def shrinkage_by_plays(residual: Array, step: Array, bins: NDArray[np.int64], count: int, weight: Array) -> Array:
+    """(B,) shrinkage weights, 0 to 1, of the offsets with plays against those without, for each bin of plays.
 
-    The fewer plays are known, the more a member is like one of whom none are, and so are the offsets. `residual` (N,)
-    is what held-out ratings lie above the prior with the offsets without plays, `step` (N,) how much more those with
-    plays add, `bins` (N,) the bins of the members' plays, of which there are `count`; the last has 1. Least squares for
-    each bin, drawn towards the next bin's share: a normal prior of SHARE_SPREAD.
+    A member of few known plays resembles members without plays. `residual` (N,) is the held-out rating less the prior
+    with the offsets without plays, `step` (N,) the offset with plays less that without, `bins` (N,) the bins of the
+    members' plays, 0 to `count` - 1; the last has weight 1. Weighted least squares in each bin, with a normal prior
+    around the next bin's weight whose standard deviation is SHARE_SPREAD.
     """
     shares = np.ones(count)
     spread = float(np.average(residual**2, weights=weight)) if len(residual) else 0.0
@@ -75,9 +75,9 @@ def shares_by_plays(residual: Array, step: Array, bins: NDArray[np.int64], count
 
 
 def movie_mean_offsets(fitted: FittedPrior) -> Array:
-    """(M,) what makes the prior of a member of whom nothing is known the movie's shrunk mean.
+    """(M,) shrunk movie mean less the prior of a member without any facts.
 
-    The prior doesn't vary between such members, so that no out-of-fold residual is needed.
+    That prior is the same for all such members, so that no out-of-fold residual is needed.
     """
     prior = fitted.prior
     return np.asarray(fitted.table["quality"].to_numpy() - rating_of(prior.average_member, prior.movies))

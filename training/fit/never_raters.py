@@ -1,4 +1,4 @@
-"""Classifies members into raters and never-raters by what is known of both."""
+"""Classifies members into raters and never-raters by their attributes and plays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,23 +17,25 @@ from training.data.dataset import Dataset
 Array = NDArray[np.float64]
 
 FEWEST = 50
-"""Fewer never-raters, or raters, tell nothing."""
+"""Fewest raters, and never-raters, that a classifier can learn from."""
 MOST = 20_000
-"""Beyond so many of each, some are drawn at random."""
+"""Most never-raters to learn from; of more, a random sample."""
+MOST_DIFFERENCES = 10
+"""Most differences between raters and never-raters to report."""
 KINDS = {"attributes and plays": (True, True), "attributes": (True, False), "plays": (False, True)}
-"""What is known of a never-rater: attributes, plays."""
+"""Kinds of facts: whether attributes and whether plays are known."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of N members: attributes first, then features of plays."""
+    """Facts of N members: encoded attributes first, then features of plays."""
 
     values: Array
     """(N, F) NaN where unknown."""
     names: list[str]
-    """(F,)"""
+    """(F,) names of the columns."""
     attributes: int
-    """How many of the columns are of attributes."""
+    """Number of the columns that encode attributes."""
 
     @property
     def has_attributes(self) -> NDArray[np.bool_]:
@@ -53,7 +55,7 @@ class Facts:
 def of_kind(
     facts: Facts, never: NDArray[np.bool_], attributes: bool, plays: bool
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(N,) never-raters of whom just those kinds of facts are known, and raters of whom at least those are."""
+    """(N,) masks: never-raters with exactly those kinds of facts, and raters with at least those."""
     known = facts.has_attributes, facts.has_plays
     kind = never & (known[0] == attributes) & (known[1] == plays)
     return kind, ~never & (known[0] | (not attributes)) & (known[1] | (not plays))
@@ -62,7 +64,7 @@ def of_kind(
 def facts_of(
     data: Dataset, column_names: Sequence[str], columns: NDArray[np.float32], members: NDArray[np.int64]
 ) -> Facts:
-    """Attributes and features of plays of those members; `columns` (M, C) is what a play of a movie adds."""
+    """Facts of those members (N,); `columns` (M, C) are the movies' statistics that plays are aggregated from."""
     movies = pl.LazyFrame(columns, schema=list(column_names)).with_row_index(MOVIE)
     plays = data.plays.lazy().rename({MEMBER: VIEW})
     table = of_table(plays, movies.with_columns(pl.col(MOVIE).cast(pl.Int32)), column_names).collect(engine="streaming")
@@ -78,43 +80,40 @@ def facts_of(
             else [f"part {n + 1}" for n in range(width)]
         )
         encoded += [f"{attribute.name}: {part}" for part in parts[:width]]
-    told = encoded + [f"plays: {name.removeprefix('movies:')}" for name in names(column_names)]
-    return Facts(np.concatenate([attributes, features[members]], axis=1), told, attributes.shape[1])
+    fact_names = encoded + [f"plays: {name.removeprefix('movies:')}" for name in names(column_names)]
+    return Facts(np.concatenate([attributes, features[members]], axis=1), fact_names, attributes.shape[1])
 
 
 def never_rater_chances(facts: Array, never: NDArray[np.bool_], random: np.random.Generator, seed: int) -> Array:
-    """(N,) chances that members of those facts (N, F) never rate, each from a classifier that saw the other half."""
+    """(N,) out-of-fold probabilities of never rating, from facts (N, F), by two-fold cross-fitting."""
     return classify(facts, never, random, seed).chance
 
 
 @dataclass(frozen=True)
 class Classifiers:
-    """Two classifiers of halves of N members."""
+    """Two classifiers, each fitted on one half of N members."""
 
     chance: Array
-    """(N,) of never rating, by the one that did not see the member."""
+    """(N,) out-of-fold probability of never rating."""
     gain: Array
-    """(F,) what each fact brought both."""
+    """(F,) summed gain of each fact in both forests."""
 
     def drivers(self, fact_names: list[str]) -> dict[str, float]:
-        """Shares of the gain, the largest first."""
-        largest = np.argsort(-self.gain, kind="stable")[:TOLD]
+        """Shares of the gain of the MOST_DIFFERENCES most important facts, the largest first."""
+        largest = np.argsort(-self.gain, kind="stable")[:MOST_DIFFERENCES]
         total = max(float(self.gain.sum()), 1e-12)
         return {fact_names[place]: float(self.gain[place]) / total for place in largest if self.gain[place] > 0}
 
 
 def classify(facts: Array, never: NDArray[np.bool_], random: np.random.Generator, seed: int) -> Classifiers:
+    """Two gradient-boosted classifiers on halves of N members with facts (N, F); `random` draws the halves."""
     side = random.integers(0, 2, len(facts))
     chance, gain = np.zeros(len(facts)), np.zeros(facts.shape[1])
     parameters = {"objective": "binary", "num_leaves": 8, "learning_rate": 0.1, "min_data_in_leaf": 20, "seed": seed,
                   "deterministic": True, "force_row_wise": True, "num_threads": 1, "verbosity": -1}  # fmt: skip
     for half in (0, 1):
-        seen = lightgbm.Dataset(facts[side != half], never[side != half].astype(float), params=parameters)
-        forest = lightgbm.train(parameters, seen, 50)
+        learned = lightgbm.Dataset(facts[side != half], never[side != half].astype(float), params=parameters)
+        forest = lightgbm.train(parameters, learned, 50)
         chance[side == half] = np.asarray(forest.predict(facts[side == half]))
         gain += forest.feature_importance("gain")
     return Classifiers(chance, gain)
-
-
-TOLD = 10
-"""How many of the largest differences are told."""

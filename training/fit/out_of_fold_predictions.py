@@ -1,4 +1,4 @@
-"""Predictions of members that what made them had not seen."""
+"""Out-of-fold predictions: each by a model that wasn't fitted on the member."""
 
 from dataclasses import dataclass, replace
 
@@ -11,29 +11,29 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Judged:
-    """N predictions of members that what made them had not seen."""
+class OutOfFoldPredictions:
+    """N out-of-fold predictions."""
 
     rows: Rows
     """The pairs."""
     prior: Array
-    """(N,) the prior with the movies' offsets."""
+    """(N,) prediction of the prior with the movies' offsets."""
     rating: Array
-    """(N,) with the trees, not yet cut to the scale."""
+    """(N,) prediction with the trees, not clipped to the scale."""
     deviation: Array
-    """(N,) standard deviation of a rating."""
+    """(N,) standard deviation of a rating about its prediction."""
     plays: NDArray[np.int64]
-    """(N,) plays shown of the member; 0 where the evidence has none."""
+    """(N,) visible plays of the member; 0 where the evidence has none."""
     extrapolation: Array
-    """(N,) 0 to 1: the share of raters who lie nearer to those that were learned from."""
+    """(N,) 0 to 1: the share of raters who lie nearer to the training data."""
 
-    def take(self, chosen: NDArray[np.bool_]) -> "Judged":
-        """Some of the rows."""
-        return Judged(
+    def take(self, chosen: NDArray[np.bool_]) -> "OutOfFoldPredictions":
+        """The chosen rows ((N,) mask)."""
+        return OutOfFoldPredictions(
             self.rows.take(chosen), self.prior[chosen], self.rating[chosen], self.deviation[chosen],
             self.plays[chosen], self.extrapolation[chosen],
         )  # fmt: skip
 
-    def following(self, weight: float) -> "Judged":
-        """The same with the trees followed only so far."""
+    def with_tree_weight(self, weight: float) -> "OutOfFoldPredictions":
+        """The same with the trees' correction multiplied by a shrinkage weight, 0 to 1."""
         return replace(self, rating=self.prior + weight * (self.rating - self.prior))

@@ -1,1 +1,1 @@
-"""Whether a new version may serve, judged on raters whom no version learned from."""
+"""The gate: decides on raters that no version learned from whether a new version may serve."""

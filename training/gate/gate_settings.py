@@ -1,81 +1,82 @@
-"""What the gate asks of a version before it serves."""
+"""The limits of the gate, each an option of `training retrain`."""
 
 import argparse
-import ast
-import inspect
-from dataclasses import dataclass, fields
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from training.errors import DataError, Problem
 
 PREFIX = "gate_"
-MOST_SHARE = 0.5
-"""To keep out more would be to learn from the minority."""
+"""Prefix of the settings' names as options."""
 
 
-@dataclass(frozen=True)
-class GateSettings:
+class GateSettings(BaseModel):
     """Limits of the gate; each is an option of `training retrain`, as `--gate-share`."""
 
-    share: float = 0.05
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+    share: float = Field(0.05, ge=0, le=0.5)  # to keep out more would be to learn from the minority
     """Share of the raters whom no version learns from, so that versions can be compared on them; 0 keeps out nobody."""
     key: str = ""
-    """Which raters these are follows from this text; the store keeps it, so that all versions leave out the same."""
-    margin_percent: float = 1.0
-    """A version may have an RMSE so much higher than that of the one that serves, in percent of it."""
-    fewest_members: int = 30
-    """With fewer kept-out raters to judge by, versions aren't compared, and limits are held to out-of-fold scores."""
-    most_members: int = 1000
-    """Of more kept-out raters, so many are judged by, always the same."""
-    least_gain_over_mean_percent: float = 1.0
-    """The RMSE, out of fold also the prior's own, must be so many percent below that of the mean of all ratings, with
-    the most evidence."""
-    most_above_movie_mean_percent: float = 1.0
-    """The RMSE must not be higher than so much above that of the movie mean, in percent, whatever is known."""
-    least_gain_kept: float = 0.5
-    """The gain over the movie mean must not be surely less than this share of the gain of the version that serves."""
-    least_coverage: float = 0.85
+    """Key of the hash that chooses them; the store keeps it, so that all versions keep out the same raters."""
+    margin_percent: float = Field(1.0, ge=-100)
+    """Percentage by which the RMSE may be above that of the version that serves."""
+    fewest_members: int = Field(30, ge=0)
+    """With fewer kept-out raters, versions aren't compared, and the limits apply to out-of-fold scores."""
+    most_members: int = Field(1000, ge=1)
+    """Kept-out raters whose ratings are predicted, at most; always the same."""
+    least_gain_over_mean_percent: float = Field(1.0, le=100)
+    """Percentage by which the RMSE with the most evidence (out of fold, also that of the prior) must be below that of
+    the mean of all ratings."""
+    most_above_movie_mean_percent: float = Field(1.0, ge=-100)
+    """Percentage by which the RMSE with any kind of evidence may be above that of the movie mean."""
+    least_gain_kept: float = Field(0.5, ge=0)
+    """Share of the serving version's gain over the movie mean that must be kept, unless it is missed by chance."""
+    least_coverage: float = Field(0.85, ge=0, le=1)
     """Share of ratings that must lie within their 90 % interval."""
-    most_coverage: float = 0.97
-    """Share of ratings that may lie within intervals which are wider than the movie mean's, and so say too little."""
-    most_calibration_error: float = 0.05
-    """Calibration error of the probability to enjoy, beyond what chance gives with so few ratings."""
-    most_fallbacks: float = 0.1
-    """Share of predictions that may have to do with less than is known, or be of a movie that nobody rated."""
-    most_latency_ratio: float = 2.0
-    """A request may take so many times as long as with the version that serves."""
-    most_milliseconds: float = 50.0
-    """A request for 20 movies may take so long, measured in the job's own process."""
-    most_size_ratio: float = 3.0
-    """The files may be so many times as large as those of the version that serves."""
-    most_megabytes: float = 4000.0
-    """The files may be so large."""
+    most_coverage: float = Field(0.97, ge=0, le=1)
+    """Share of ratings that may lie within their 90 % interval where the intervals are wider than the movie mean's."""
+    most_calibration_error: float = Field(0.05, ge=0, le=1)
+    """Calibration error of the probability to enjoy, beyond what chance gives for the number of ratings."""
+    most_fallbacks: float = Field(0.1, ge=0, le=1)
+    """Share of predictions that may use less evidence than is known, or be of a movie that nobody rated."""
+    most_latency_ratio: float = Field(2.0, ge=0)
+    """Time of a request, as a multiple of that with the version that serves."""
+    most_milliseconds: float = Field(50.0, ge=0)
+    """Milliseconds of a request for 20 movies, measured in the job's own process."""
+    most_size_ratio: float = Field(3.0, ge=0)
+    """Size of the files, as a multiple of that of the version that serves."""
+    most_megabytes: float = Field(4000.0, ge=0)
+    """Size of the files, in MB."""
 
-    def __post_init__(self) -> None:
-        """Raises ValueError that names the option for a share that can't be one."""
-        if not 0 <= self.share <= MOST_SHARE:
-            raise ValueError(f"--gate-share must be 0 to {MOST_SHARE:g}")
+
+FIELDS: dict[str, dict[str, Any]] = GateSettings.model_json_schema()["properties"]
+"""Each setting's type, default, range and sentence, as JSON Schema names them."""
 
 
 def add_gate_arguments(parser: argparse.ArgumentParser) -> None:
-    """An option for each setting, and --force."""
+    """Add an option for each setting, and `--force`."""
     group = parser.add_argument_group("the gate", "what is asked of a version before it serves")
-    sentences = _sentences()
-    for field in fields(GateSettings):
-        default = "" if field.default == "" else f" (default {field.default})"
-        group.add_argument(
-            flag(field.name), type=type(field.default), default=field.default, metavar="VALUE",
-            help=sentences[field.name].replace("%", "%%") + default,
-        )  # fmt: skip
+    for name, field in FIELDS.items():
+        default = "" if field["default"] == "" else f" (default {field['default']})"
+        text = _sentence(field).replace("%", "%%") + default
+        group.add_argument(flag(name), default=field["default"], metavar="VALUE", help=text)
     group.add_argument("--force", action="store_true", help="let the version serve though the gate says no")
 
 
 def gate_settings(arguments: argparse.Namespace) -> GateSettings:
-    """The settings that the options say; raises ValueError for a share that can't be one."""
-    return GateSettings(**{field.name: getattr(arguments, PREFIX + field.name) for field in fields(GateSettings)})
+    """The settings of a command line; raises DataError with every option whose value is wrong."""
+    try:
+        return GateSettings(**{name: getattr(arguments, PREFIX + name) for name in FIELDS})
+    except ValidationError as error:
+        names = [str(details["loc"][0]) for details in error.errors()]
+        raise DataError([Problem(flag(name), f"must be {_range(FIELDS[name])}") for name in names]) from error
 
 
 def gate_table() -> str:
     """All settings as a Markdown table."""
-    sentences = _sentences()
-    rows = [f"| `{flag(field.name)}` | `{field.default}` | {sentences[field.name]} |" for field in fields(GateSettings)]
+    rows = [f"| `{flag(name)}` | `{field['default']}` | {_sentence(field)} |" for name, field in FIELDS.items()]
     return "\n".join(["| option | default | meaning |", "| --- | --- | --- |", *rows]).replace("| `` |", "| |")
 
 
@@ -84,12 +85,16 @@ def flag(name: str) -> str:
     return f"--{PREFIX}{name}".replace("_", "-")
 
 
-def _sentences() -> dict[str, str]:
-    """The sentence below each field, from the class's own source."""
-    definition = ast.parse(inspect.getsource(GateSettings)).body[0]
-    assert isinstance(definition, ast.ClassDef)  # noqa: S101 # that is what the source of a class is
-    sentences = {}
-    for field, text in zip(definition.body, definition.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
-            sentences[field.target.id] = inspect.cleandoc(str(getattr(text.value, "value", "")))
-    return sentences
+def _sentence(field: dict[str, Any]) -> str:
+    return " ".join(field["description"].split())
+
+
+def _range(field: dict[str, Any]) -> str:
+    """The values that a setting may have, in words."""
+    kind = {"integer": "a whole number", "number": "a number"}.get(field["type"], "text")
+    low, high = field.get("minimum"), field.get("maximum")
+    if low is not None and high is not None:
+        return f"{kind} from {low:g} to {high:g}"
+    return (
+        kind + (f", {low:g} or more" if low is not None else "") + (f", {high:g} at most" if high is not None else "")
+    )

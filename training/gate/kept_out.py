@@ -1,90 +1,94 @@
-"""Which raters no version learns from: a keyed hash of their id says so, the same for all versions of a store."""
+"""Splits off the raters that no version learns from, chosen by a keyed hash of their id."""
 
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import polars as pl
 
 from features.columns import MEMBER_ID
-from model.store.store import GATE_KEY, Store, StoreError
+from model.errors import StoreError
+from model.store.store import GATE_KEY, Store
 from training.data.reading.tables import Tables
 from training.errors import DataError, Problem
 
 KEY = "coldstart"
-"""The key where none is given: it is no secret, it only says who is kept out."""
+"""The default key. It is no secret: it only determines who is kept out."""
 FEWEST_LEFT = 20
 """Nobody is kept out where fewer raters would be left to learn from."""
+POSITION = "position"
 
 
 @dataclass(frozen=True)
-class Divided:
-    """Tables divided between what is learned from and what versions are compared on."""
+class Split:
+    """Tables split into those to train on and those of the kept-out raters."""
 
-    learned: Tables
-    """Without anything of the raters that are kept out."""
+    training: Tables
+    """The tables without any row of the kept-out raters."""
     kept_out: Tables
-    """All that is known of those raters, and of all movies."""
+    """The rows of the kept-out raters, and all movies."""
     members: pl.DataFrame
-    """`member_id` and `place` (0 up to the share) of the raters that are kept out, by place."""
+    """`member_id` and `position` (0 up to the share) of the kept-out raters, by position."""
 
 
-def divide(tables: Tables, key: str, share: float) -> Divided:
-    """Keep out the raters whose place is below the share, as long as enough others are left."""
+def split(tables: Tables, key: str, share: float) -> Split:
+    """Keep out the raters whose hash position is below `share`, unless fewer than FEWEST_LEFT others are left."""
     raters = tables.ratings[MEMBER_ID].unique().sort()
-    places = pl.Series([place_of(member_id, key) for member_id in raters], dtype=pl.Float64)
-    members = pl.DataFrame({MEMBER_ID: raters, "place": places}).filter(pl.col("place") < share)
+    positions = pl.Series([hash_position(member_id, key) for member_id in raters], dtype=pl.Float64)
+    members = pl.DataFrame({MEMBER_ID: raters, POSITION: positions}).filter(pl.col(POSITION) < share)
     if len(raters) - len(members) < FEWEST_LEFT:
         members = members.clear()
-    members = members.sort("place", MEMBER_ID)
-    return Divided(_without(tables, members), only(tables, members), members)
+    members = members.sort(POSITION, MEMBER_ID)
+    return Split(_joined(tables, members, "anti"), rows_of(tables, members), members)
 
 
-def place_of(member_id: str, key: str) -> float:
-    """Where a member stands between 0 and 1: a keyed BLAKE2b hash of the id."""
-    digest = hashlib.blake2b(member_id.encode(), digest_size=8, key=_short(key), person=b"gate").digest()
+def hash_position(member_id: str, key: str) -> float:
+    """A number in [0, 1) for a member: a keyed BLAKE2b hash of the id."""
+    digest = hashlib.blake2b(member_id.encode(), digest_size=8, key=blake2b_key(key), person=b"gate").digest()
     return int.from_bytes(digest, "little") / 2**64
 
 
-def mark_of(key: str) -> str:
-    """What a version tells of its key: enough to see whether two have the same."""
-    return hashlib.blake2b(b"mark", digest_size=8, key=_short(key)).hexdigest()
+def key_digest(key: str) -> str:
+    """The digest of a key that reports hold, by which two versions are known to keep out the same raters."""
+    return hashlib.blake2b(b"mark", digest_size=8, key=blake2b_key(key)).hexdigest()
 
 
-def only(tables: Tables, members: pl.DataFrame) -> Tables:
-    """What the tables tell of these members; all movies."""
-    names = ("members", "ratings", "plays")
-    return replace(tables, **{name: getattr(tables, name).join(members, on=MEMBER_ID, how="semi",
-                                                               maintain_order="left") for name in names})  # fmt: skip
+def blake2b_key(key: str) -> bytes:
+    """A key of any length as the 32 bytes that keyed hashes take."""
+    return hashlib.sha256(key.encode()).digest()
 
 
-def key_of_store(store: Store, given: str) -> str:
-    """The key that a store's versions have in common, or the given one where it has none yet; raises DataError."""
+def rows_of(tables: Tables, members: pl.DataFrame) -> Tables:
+    """The rows of these members, and all movies."""
+    return _joined(tables, members, "semi")
+
+
+def key_of_store(store: Store, key: str) -> str:
+    """The key that a store keeps; `key`, or else the default, where it keeps none. Raises DataError for another."""
     try:
         content = store.gate_key()
         if content is None:
-            return given or KEY
+            return key or KEY
         stored = str(json.loads(content)["key"])
     except (StoreError, ValueError, KeyError, TypeError) as error:
         text = f"can't be read ({type(error).__name__}): mend it, or remove it, and versions start to be compared anew"
         raise DataError([Problem(GATE_KEY, text)]) from error
-    if given and given != stored:
+    if key and key != stored:
         text = "this store's versions keep out raters by another key: leave --gate-key out, or name another store"
         raise DataError([Problem(GATE_KEY, text)])
     return stored
 
 
 def keep_key(store: Store, key: str) -> None:
-    """Let all later versions of the store keep out the same raters."""
+    """Keep the key in the store, unless it has one already, so that later versions keep out the same raters."""
     store.keep_gate_key(json.dumps({"key": key}).encode() + b"\n")
 
 
-def _without(tables: Tables, members: pl.DataFrame) -> Tables:
-    names = ("members", "ratings", "plays")
-    return replace(tables, **{name: getattr(tables, name).join(members, on=MEMBER_ID, how="anti",
-                                                               maintain_order="left") for name in names})  # fmt: skip
-
-
-def _short(key: str) -> bytes:
-    """A key as long as BLAKE2b takes one."""
-    return hashlib.sha256(key.encode()).digest()
+def _joined(tables: Tables, members: pl.DataFrame, how: Literal["semi", "anti"]) -> Tables:
+    """The tables of members, ratings and plays with the rows of these members, or without them."""
+    rows = {
+        name: getattr(tables, name).join(members, on=MEMBER_ID, how=how, maintain_order="left")
+        for name in ("members", "ratings", "plays")
+    }
+    return replace(tables, **rows)

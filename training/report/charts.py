@@ -1,48 +1,63 @@
-"""Charts as SVG text: a few plain kinds that need neither a library nor a script, the same bytes for the same numbers.
+"""Charts as SVG: dot plots, bar charts, line charts and histograms; the same numbers give the same bytes.
 
-Every chart is as wide as its column and scales down to a phone. Colours are classes that the page's style sheet
-defines, so that a chart is legible in light and dark; series differ in the shape of their marks too, so that no reader
-depends on colour. Each chart has a title and a description for those who listen to it.
+A chart scales to the width of its column. Colours are classes of the page's style sheet, which has a light and a dark
+mode; series differ in the shape of their marks too, so that nobody depends on colour. Title and description are there
+for screen readers, and every mark has its value as a tooltip.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from math import floor, isfinite, log10
+from math import ceil, floor, isfinite, log10
 
-WIDTH, LABELS, VALUES = 360, 136, 42
-"""Units of a chart's width, of the labels to the left and of the numbers to the right; text is 12 of them high."""
+WIDTH, LABELS, VALUES = 390, 158, 48
+"""Width of a chart, of the labels to the left and of the numbers to the right; text is 12 high, in the same units."""
 ROW, TOP, BOTTOM = 22, 24, 34
 PLOT_HEIGHT = 190
-LONGEST_LABEL = 21
+LONGEST_LABEL = 22
+CHARACTER = 6.6
+"""Width of a character on average."""
 TICKS = 5
 SHAPES = ("circle", "square", "diamond", "triangle", "bar")
 
 
 @dataclass(frozen=True)
 class Series:
-    """Values of one kind, drawn with one colour and shape."""
+    """Values that share a colour and a shape."""
 
     title: str
-    """What the legend calls it."""
+    """The entry of the legend."""
     style: int
-    """Which of the colours and shapes, from 0."""
+    """Number of the colour and the shape, from 0 to 4."""
     values: Sequence[float | None]
-    """One for each row or point; None where there is none."""
+    """A value for each row or point; None leaves the mark out."""
     low: Sequence[float | None] = ()
+    """Lower end of an error bar about each value; empty draws none."""
     high: Sequence[float | None] = ()
-    """Ends of an interval about each value, where there is one."""
+    """Upper end of it."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart that has been drawn."""
+
+    title: str
+    """Its subject."""
+    description: str
+    """How to read it, in a sentence."""
+    svg: str
+    """The drawing, with all text escaped."""
 
 
 def dots(
     title: str, description: str, labels: Sequence[str], series: Sequence[Series],
     digits: int = 3, within: Sequence[float] = (),
-) -> str:  # fmt: skip
-    """A row for each label, with a mark for each series; the last series' values stand beside the rows.
+) -> Chart:  # fmt: skip
+    """A dot plot: a row for each label with a mark for each series, and the value of the last series beside it.
 
-    The scale holds all values, and those in `within`, so that small differences aren't made to look large.
+    The axis spans all values, and those in `within`, so that small differences don't look large.
     """
-    values = [*within, *(value for one in series for value in _all(one))]
+    values = [*within, *(value for line in series for value in _all(line))]
     scale = _Scale.around(values, LABELS, WIDTH - VALUES - 8)
     height = ROW * len(labels) + BOTTOM
     body = [_grid_x(scale, 0, height - BOTTOM)]
@@ -50,17 +65,17 @@ def dots(
         y = ROW * (place + 0.5)
         body.append(_label(label, y))
         body.append(f'<line class="track" x1="{LABELS}" x2="{WIDTH - VALUES - 8}" y1="{y:g}" y2="{y:g}"/>')
-        for one in series:
-            body.append(_interval(one, place, scale, y))
-            if (value := one.values[place]) is not None:
-                body.append(_mark(one.style, scale(value), y, f"{label}, {one.title}: {value:.{digits}f}"))
+        for line in series:
+            body.append(_error_bar(line, place, scale, y))
+            if (value := line.values[place]) is not None:
+                body.append(_mark(line.style, scale(value), y, f"{label}, {line.title}: {value:.{digits}f}"))
         if series and (value := series[-1].values[place]) is not None:
             body.append(f'<text class="value" x="{WIDTH}" y="{y + 4:g}">{value:.{digits}f}</text>')
-    return _svg(title, description, height, body, series)
+    return _chart(title, description, height, body, series)
 
 
-def bars(title: str, description: str, shares: Mapping[str, float], style: int = 0) -> str:
-    """A bar for each share, told in percent, in the order given."""
+def bars(title: str, description: str, shares: Mapping[str, float], style: int = 0) -> Chart:
+    """A bar for each share, in percent, in the order given."""
     end = WIDTH - VALUES - 8
     most = max(shares.values(), default=1.0) or 1.0
     body = []
@@ -68,21 +83,23 @@ def bars(title: str, description: str, shares: Mapping[str, float], style: int =
         y = ROW * (place + 0.5)
         width = max((end - LABELS) * share / most, 0.5)
         body.append(_label(label, y))
-        told = f"<title>{escape(label)}: {share:.1%}</title>"
-        body.append(
-            f'<rect class="fill{style}" x="{LABELS}" y="{y - 7:g}" width="{width:.1f}" height="14" rx="2">{told}</rect>'
-        )
+        tooltip = f"<title>{escape(label)}: {share:.1%}</title>"
+        at = f'x="{LABELS}" y="{y - 7:g}" width="{width:.1f}" height="14" rx="2"'
+        body.append(f'<rect class="fill{style}" {at}>{tooltip}</rect>')
         body.append(f'<text class="value" x="{WIDTH}" y="{y + 4:g}">{100 * share:.1f} %</text>')
-    return _svg(title, description, ROW * (len(shares) + 0.5), body, ())
+    return _chart(title, description, ROW * (len(shares) + 0.5), body, ())
 
 
 def lines(
     title: str, description: str, points: Sequence[float], series: Sequence[Series], names: tuple[str, str],
     ticks: Mapping[float, str] | None = None, diagonal: bool = False,
-) -> str:  # fmt: skip
-    """Lines over common points; `names` are those of the axes, `ticks` the labels where points aren't just numbers."""
+) -> Chart:  # fmt: skip
+    """Lines over common points, with a diagonal of equal values where asked for.
+
+    `names` are those of both axes; `ticks` labels points that stand for something else than their number.
+    """
     left, right, top, bottom = 46, WIDTH - 10, TOP, TOP + PLOT_HEIGHT
-    values = [value for one in series for value in _all(one)]
+    values = [value for line in series for value in _all(line)]
     across = _Scale.around(list(points) + (values if diagonal else []), left, right)
     up = _Scale.around(values + (list(points) if diagonal else []), bottom, top)
     body = [
@@ -95,38 +112,38 @@ def lines(
         low, high = max(across.low, up.low), min(across.high, up.high)
         ends = f'x1="{across(low):.1f}" y1="{up(low):.1f}" x2="{across(high):.1f}" y2="{up(high):.1f}"'
         body.append(f'<line class="ideal" {ends}/>')
-    for one in series:
-        placed = [(across(x), up(y), x, y) for x, y in zip(points, one.values, strict=True) if y is not None]
+    for line in series:
+        placed = [(across(x), up(y), x, y) for x, y in zip(points, line.values, strict=True) if y is not None]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _, _ in placed)
-        body.append(f'<polyline class="line{one.style}" points="{path}"/>')
+        body.append(f'<polyline class="line{line.style}" points="{path}"/>')
         for x, y, point, value in placed:
             at = ticks[point] if ticks and point in ticks else number(point)
-            body.append(_mark(one.style, x, y, f"{one.title}, {at}: {number(value)}"))
-    return _svg(title, description, bottom + 46, body, series)
+            body.append(_mark(line.style, x, y, f"{line.title}, {at}: {number(value)}"))
+    return _chart(title, description, bottom + 46, body, series)
 
 
-def steps(title: str, description: str, edges: tuple[float, float], series: Sequence[Series], name: str) -> str:
+def steps(title: str, description: str, edges: tuple[float, float], series: Sequence[Series], name: str) -> Chart:
     """Histograms over common bins of equal width between two edges: the first filled, the others as outlines."""
     left, right, top, bottom = 46, WIDTH - 10, TOP, TOP + PLOT_HEIGHT
     across = _Scale(edges[0], edges[1], left, right)
-    up = _Scale.around([0.0, *(value for one in series for value in _all(one))], bottom, top)
+    up = _Scale.around([0.0, *(value for line in series for value in _all(line))], bottom, top)
     body = [_grid_y(up, left, right, percent=True), _grid_x(across, top, bottom)]
-    for order, one in enumerate(series):
-        values = [value or 0.0 for value in one.values]
+    for order, line in enumerate(series):
+        values = [value or 0.0 for value in line.values]
         width = (edges[1] - edges[0]) / len(values)
         path = [f"M{across(edges[0]):.1f},{up(0):.1f}"]
         for place, value in enumerate(values):
             start, end = across(edges[0] + place * width), across(edges[0] + (place + 1) * width)
             path.append(f"V{up(value):.1f}H{end:.1f}" if start < end else "")
         path.append(f"V{up(0):.1f}Z")
-        style = f"line{one.style}" if order else f"area{one.style}"
-        body.append(f'<path class="{style}" d="{"".join(path)}"><title>{escape(one.title)}</title></path>')
+        style = f"line{line.style}" if order else f"area{line.style}"
+        body.append(f'<path class="{style}" d="{"".join(path)}"><title>{escape(line.title)}</title></path>')
     body.append(_below(name, (left + right) / 2, bottom))
-    return _svg(title, description, bottom + 46, body, series)
+    return _chart(title, description, bottom + 46, body, series)
 
 
 def number(value: float) -> str:
-    """A number as short as it can be read: three digits after the point below 10."""
+    """A number in about four digits: three after the point below 10, none from 100."""
     size = abs(value)
     if size >= 1000:
         return f"{value:,.0f}"
@@ -134,14 +151,14 @@ def number(value: float) -> str:
 
 
 class _Scale:
-    """From values to places on the chart."""
+    """A linear map from values to coordinates."""
 
     def __init__(self, low: float, high: float, start: float, end: float) -> None:
         self.low, self.high, self._start, self._end = low, high, start, end
 
     @staticmethod
     def around(values: Sequence[float], start: float, end: float) -> "_Scale":
-        """A scale that holds all values, with ends on round numbers."""
+        """The scale of round ends that spans all finite values."""
         finite = [value for value in values if isfinite(value)] or [0.0, 1.0]
         low, high = min(finite), max(finite)
         step = _round_step((high - low) or abs(high) * 0.1 or 1.0)
@@ -157,19 +174,19 @@ class _Scale:
         step = _round_step(self.high - self.low)
         first = -floor(-self.low / step + 1e-9)
         count = floor((self.high - self.low) / step + 1e-6) + 2
-        found = [(first + place) * step for place in range(count)]
-        return [value for value in found if value <= self.high + step * 1e-6]
+        values = [(first + place) * step for place in range(count)]
+        return [value for value in values if value <= self.high + step * 1e-6]
 
 
 def _round_step(span: float) -> float:
-    """1, 2 or 5 times a power of ten, so that the span has about TICKS of it."""
+    """1, 2 or 5 times a power of ten that divides the span into about TICKS parts."""
     rough = span / TICKS
     power: float = 10.0 ** floor(log10(rough))
     return next(factor * power for factor in (1, 2, 5, 10) if rough <= factor * power * (1 + 1e-9))
 
 
-def _all(one: Series) -> list[float]:
-    return [value for part in (one.values, one.low, one.high) for value in part if value is not None]
+def _all(series: Series) -> list[float]:
+    return [value for part in (series.values, series.low, series.high) for value in part if value is not None]
 
 
 def _tick(value: float) -> str:
@@ -177,12 +194,23 @@ def _tick(value: float) -> str:
 
 
 def _grid_x(scale: _Scale, top: float, bottom: float, ticks: Mapping[float, str] | None = None) -> str:
-    shown = ticks if ticks is not None else {value: _tick(value) for value in scale.ticks()}
-    return "".join(
-        f'<line class="grid" x1="{scale(at):.1f}" x2="{scale(at):.1f}" y1="{top}" y2="{bottom}"/>'
+    shown = list((ticks if ticks is not None else {value: _tick(value) for value in scale.ticks()}).items())
+    lines = [
+        f'<line class="grid" x1="{scale(at):.1f}" x2="{scale(at):.1f}" y1="{top}" y2="{bottom}"/>' for at, _ in shown
+    ]
+    texts = [
         f'<text class="tick" x="{scale(at):.1f}" y="{bottom + 16}" text-anchor="middle">{escape(text)}</text>'
-        for at, text in shown.items()
-    )
+        for at, text in shown[:: _stride(scale, shown)]
+    ]
+    return "".join([*lines, *texts])
+
+
+def _stride(scale: _Scale, ticks: Sequence[tuple[float, str]]) -> int:
+    """Every how many ticks are labelled, so that no label runs into the next."""
+    if len(ticks) < 2:
+        return 1
+    gap = abs(scale(ticks[1][0]) - scale(ticks[0][0]))
+    return ceil(CHARACTER * (max(len(text) for _, text in ticks) + 1) / gap)
 
 
 def _grid_y(scale: _Scale, left: float, right: float, percent: bool = False) -> str:
@@ -199,19 +227,20 @@ def _below(name: str, x: float, bottom: float) -> str:
 
 
 def _label(label: str, y: float) -> str:
-    short = label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
+    half = LONGEST_LABEL // 2
+    short = label if len(label) <= LONGEST_LABEL else f"{label[:half]}…{label[1 - half :]}"
     return f'<text class="label" x="0" y="{y + 4:g}">{escape(short)}<title>{escape(label)}</title></text>'
 
 
-def _interval(one: Series, place: int, scale: _Scale, y: float) -> str:
-    low, high = (ends[place] if ends else None for ends in (one.low, one.high))
+def _error_bar(series: Series, place: int, scale: _Scale, y: float) -> str:
+    low, high = (ends[place] if ends else None for ends in (series.low, series.high))
     if low is None or high is None:
         return ""
-    return f'<line class="line{one.style}" x1="{scale(low):.1f}" x2="{scale(high):.1f}" y1="{y:g}" y2="{y:g}"/>'
+    return f'<line class="line{series.style}" x1="{scale(low):.1f}" x2="{scale(high):.1f}" y1="{y:g}" y2="{y:g}"/>'
 
 
-def _mark(style: int, x: float, y: float, told: str) -> str:
-    title = f"<title>{escape(told)}</title>"
+def _mark(style: int, x: float, y: float, tooltip: str) -> str:
+    title = f"<title>{escape(tooltip)}</title>"
     shape = SHAPES[style % len(SHAPES)]
     if shape == "circle":
         return f'<circle class="fill{style}" cx="{x:.1f}" cy="{y:.1f}" r="4.5">{title}</circle>'
@@ -226,17 +255,19 @@ def _mark(style: int, x: float, y: float, told: str) -> str:
     return f'<polygon class="fill{style}" points="{points}">{title}</polygon>'
 
 
-def _svg(title: str, description: str, height: float, body: Sequence[str], series: Sequence[Series]) -> str:
+def _chart(title: str, description: str, height: float, body: Sequence[str], series: Sequence[Series]) -> Chart:
+    """The chart of a body and a legend below it."""
     legend, drop, x = [], 0.0, 0.0
-    for one in series:
-        width = 22 + 6.6 * len(one.title)
+    for line in series:
+        width = 22 + CHARACTER * len(line.title)
         if x and x + width > WIDTH:
             drop, x = drop + 20, 0.0
-        legend.append(_mark(one.style, x + 6, height + drop + 10, one.title))
-        legend.append(f'<text class="tick" x="{x + 16:.1f}" y="{height + drop + 14:.1f}">{escape(one.title)}</text>')
+        legend.append(_mark(line.style, x + 6, height + drop + 10, line.title))
+        legend.append(f'<text class="tick" x="{x + 16:.1f}" y="{height + drop + 14:.1f}">{escape(line.title)}</text>')
         x += width + 8
     whole = height + (drop + 24 if series else 0)
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {whole:g}" role="img" aria-label="{escape(title)}. {escape(description)}">'
+    svg = (
+        f'<svg viewBox="0 0 {WIDTH} {whole:g}" role="img" aria-label="{escape(title)}">'
         f"<title>{escape(title)}</title><desc>{escape(description)}</desc>{''.join(body)}{''.join(legend)}</svg>"
     )
+    return Chart(title, description, svg)

@@ -1,4 +1,4 @@
-"""One evaluation beside that of the version before, for the page."""
+"""One evaluation beside that of the version before."""
 
 import json
 from collections.abc import Mapping
@@ -7,11 +7,12 @@ from typing import Any
 
 from training.errors import DataError, Problem
 from training.report.charts import dots
-from training.report.html import folded, section
-from training.report.parts import numbers, series
+from training.report.parts import BASE, EVIDENCE, OURS, Section, series, table, words
 
-BEFORE, NOW = ("before", "version before", 1), ("now", "this version", 0)
-KINDS = ("nothing", "attributes", "plays", "attributes_and_plays")
+COLUMNS = (
+    ("before", "RMSE before"), ("now", "RMSE now"), ("gain_before", "gain before %"), ("gain_now", "gain now %"),
+    ("coverage_before", "coverage before"), ("coverage_now", "coverage now"),
+)  # fmt: skip
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -27,25 +28,32 @@ def read_report(path: Path) -> dict[str, Any]:
     return report
 
 
-def against(evaluation: Mapping[str, Any], before: Mapping[str, Any], name: str) -> str:
-    """A section; `name` says which version was before. Empty where no kind of evidence is common to both."""
-    rows: dict[str, dict[str, float]] = {}
-    for kind in KINDS:
-        if kind in evaluation["evidence"] and kind in before.get("evidence", {}):
-            now, then = evaluation["evidence"][kind], before["evidence"][kind]
-            gains = {"gain now %": now["gain_percent"], "gain before %": then["gain_percent"]}
-            coverages = {"coverage now": now["coverage"], "coverage before": then["coverage"]}
-            rows[kind.replace("_", " ")] = {"before": then["rmse"], "now": now["rmse"], **gains, **coverages}
-    if not rows:
-        return ""
-    chart = dots(
-        "This version and the one before",
-        "Root mean squared error of both versions for each kind of evidence; further left is better.",
-        list(rows), series(rows, (BEFORE, NOW)),
-    )  # fmt: skip
-    columns = [(key, key) for key in next(iter(rows.values()))]
+def against(evaluation: Mapping[str, Any], before: Mapping[str, Any], name: str) -> list[Section]:
+    """The section that compares with an earlier evaluation, called `name`; none without a kind of evidence in both."""
+    rows = {
+        words(kind): {
+            "before": before["evidence"][kind]["rmse"], "now": evaluation["evidence"][kind]["rmse"],
+            "gain_before": before["evidence"][kind]["gain_percent"],
+            "gain_now": evaluation["evidence"][kind]["gain_percent"],
+            "coverage_before": before["evidence"][kind]["coverage"],
+            "coverage_now": evaluation["evidence"][kind]["coverage"],
+        }
+        for kind in EVIDENCE
+        if kind in evaluation["evidence"] and kind in before["evidence"]
+    }  # fmt: skip
+    charts = [
+        dots(title, description, list(rows), series(rows, columns))
+        for title, description, columns in (
+            ("Error", "Root mean squared error; further left is better.", _both("before", "now")),
+            ("Coverage", "Share of ratings within the 90 % interval.", _both("coverage_before", "coverage_now")),
+        )
+    ]
     text = (
         f"Root mean squared error of this version and of {name}, each on the raters held out in its own training: "
         "where the data changed, so did what is judged on. The gate compares both on the same raters."
     )
-    return section("Against the version before", text, chart, folded(numbers("evidence", rows, columns)))
+    return [Section("Against the version before", text, [table("evidence", rows, COLUMNS)], charts)] if rows else []
+
+
+def _both(before: str, now: str) -> tuple[tuple[str, str, int], tuple[str, str, int]]:
+    return (before, "version before", BASE), (now, "this version", OURS)

@@ -1,40 +1,47 @@
-"""The evaluation as a page to look at: report.html, which a browser shows without network or script."""
+"""Renders sections as report.html, one page that needs neither a network nor a script, and writes all reports."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from model.artifact.serialization import to_json
-from training.report.html import page
-from training.report.markdown import METHOD, markdown
-from training.report.sections import notes as notes_section
-from training.report.sections import sections
+from training.report.markdown import markdown
+from training.report.parts import EVIDENCE, Section
+from training.report.sections import METHOD, TITLE, sections
 
 FOOTER = "Made by coldstart. The numbers behind each chart stand below it, and in report.json."
+TEMPLATES = Environment(
+    loader=PackageLoader("training.report"), autoescape=True, undefined=StrictUndefined,
+    trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+)  # fmt: skip
 
 
-def html(evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[str] = ()) -> str:
-    """The page of one evaluation; `first` are sections, as HTML, to stand before all others."""
-    best = _most_evidence(evaluation["evidence"])
-    cards = {
+def html(evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[Section] = ()) -> str:
+    """The page of an evaluation; `first` are sections to stand before its own."""
+    best = next(evaluation["evidence"][name] for name in reversed(EVIDENCE) if name in evaluation["evidence"])
+    figures = {
         "RMSE with the most evidence": f"{best['rmse']:.3f}",
         "RMSE of the movie mean": f"{best['movie_mean_rmse']:.3f}",
         "gain over the movie mean": f"{best['gain_percent']:.1f} %",
-        "of ratings within the 90 % interval": f"{best['coverage']:.1%}".replace("%", " %"),
+        "of ratings within the 90 % interval": f"{100 * best['coverage']:.1f} %",
         "calibration error": f"{best['enjoyed_calibration_error']:.4f}",
     }
-    parts = [*first, *sections(evaluation), *([notes_section(notes)] if notes else [])]
-    return page("Evaluation as never-raters", METHOD, cards, parts, FOOTER)
+    return page(TITLE, METHOD, figures, [*first, *sections(evaluation, notes)])
 
 
-def _most_evidence(evidence: Mapping[str, Mapping[str, float]]) -> Mapping[str, float]:
-    order = ("attributes_and_plays", "plays", "attributes", "nothing")
-    return next(evidence[name] for name in order if name in evidence)
+def page(title: str, lead: str, figures: Mapping[str, str], shown: Sequence[Section]) -> str:
+    """A page of sections; `figures` are single numbers to show large, by what they are."""
+    template = TEMPLATES.get_template("report.html")
+    return template.render(title=title, lead=lead, figures=figures, sections=shown, footer=FOOTER)
 
 
-def report_files(evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[str] = ()) -> dict[str, bytes]:
-    """Contents by name, the same bytes for the same evaluation; `first` are sections that begin the page, as HTML."""
+def report_files(
+    evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[Section] = ()
+) -> dict[str, bytes]:
+    """Contents by file name, the same bytes for the same evaluation; `first` as for `html`."""
     return {
         "report.json": to_json(dict(evaluation)),
-        "report.md": markdown(evaluation, notes).encode(),
+        "report.md": markdown(evaluation, notes, first).encode(),
         "report.html": html(evaluation, notes, first).encode(),
     }

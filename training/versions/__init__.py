@@ -1,1 +1,1 @@
-"""Published versions: written, compared and used offline."""
+"""Published versions: written, opened, compared and used offline."""

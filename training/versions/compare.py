@@ -1,4 +1,4 @@
-"""What changed from one published version to another: data, settings, scores, importance and predictions."""
+"""Compares two published versions: data, settings, columns, scores, feature importance and predictions."""
 
 import json
 from collections.abc import Mapping
@@ -11,14 +11,17 @@ from model.store.store import Store
 from training.versions.compare_predictions import compare
 
 SCORES = ("rmse", "gain_percent", "mae", "rank_correlation", "coverage", "mean_width", "enjoyed_calibration_error")
-"""Scores that are told for people; programs are told all."""
+"""Scores that `text` shows, of all those that `diff` compares."""
 NEGLIGIBLE = 0.0005
-"""Smaller changes of a share of the gain aren't told to people."""
-MOST = 10
+"""Changes of an importance (a share of the gain, 0 to 1) below this aren't shown by `text`."""
+MOST_FEATURES = 10
+"""Features whose importance changed most, at most so many shown by `text`."""
+LONGEST = 60
+"""Longer values are cut by `text`."""
 
 
 def diff(store: Store, first: Model, second: Model) -> dict[str, Any]:
-    """All that changed, as JSON can hold it; changes are those from the first to the second."""
+    """The differences, for JSON, each with the values of both versions; changes are second less first."""
     reports = [_report(store, model.version) for model in (first, second)]
     shares = [dict(report.get("importance", {})) for report in reports]
     evidence = first.manifest.scores, second.manifest.scores
@@ -39,61 +42,84 @@ def diff(store: Store, first: Model, second: Model) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def text(found: Mapping[str, Any]) -> str:
-    """The same for people."""
-    lines = [f"from version {found['first']} to version {found['second']}", "", "Data, settings and libraries"]
-    lines += [f"  {name}: {_told(one)}" for name, one in found["data"].items()] or ["  the same"]
-    lines += ["", "Columns", *([f"  {name}: {_told(one)}" for name, one in found["schema"].items()] or ["  the same"])]
-    lines += ["", "Scores on held-out raters (each version's own)"]
-    for kind, scores in found["scores"].items():
+def text(differences: Mapping[str, Any]) -> str:
+    """The differences that `diff` returns, for people."""
+    sections = [
+        [f"from version {differences['first']} to version {differences['second']}"],
+        ["Data, settings and libraries", *_changed_lines(differences["data"])],
+        ["Columns", *_changed_lines(differences["schema"])],
+        ["Scores on held-out raters (each version's own)", *_score_lines(differences["scores"])],
+        ["Importance in the trees, share of the gain", *_importance_lines(differences["importance"])],
+        _prediction_lines(differences["predictions"]),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in sections)
+
+
+def _changed_lines(changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    return [
+        f"  {name}: {_shown(values['first'])} -> {_shown(values['second'])}" for name, values in changes.items()
+    ] or ["  the same"]
+
+
+def _score_lines(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
+    lines = []
+    for kind, pairs in scores.items():
         lines.append(f"  {kind.replace('_', ' ')} known")
-        lines += [f"    {name.replace('_', ' ')}: {_moved(scores[name])}" for name in SCORES if name in scores]
-    moved = sorted(found["importance"].items(), key=lambda one: (-abs(one[1]["change"]), one[0]))
-    told = [f"  {name}: {_moved(one)}" for name, one in moved[:MOST] if abs(one["change"]) >= NEGLIGIBLE]
-    lines += ["", "Importance in the trees, share of the gain", *(told or ["  the same"])]
-    return "\n".join([*lines, "", *_predictions(found["predictions"])])
+        lines += [f"    {name.replace('_', ' ')}: {_moved(pairs[name])}" for name in SCORES if name in pairs]
+    return lines
 
 
-def _predictions(found: Mapping[str, Any]) -> list[str]:
-    if not found["members"]:
+def _importance_lines(importance: Mapping[str, Mapping[str, float]]) -> list[str]:
+    most = sorted(importance, key=lambda name: (-abs(importance[name]["change"]), name))[:MOST_FEATURES]
+    return [
+        f"  {name}: {_moved(importance[name])}" for name in most if abs(importance[name]["change"]) >= NEGLIGIBLE
+    ] or ["  the same"]
+
+
+def _prediction_lines(predictions: Mapping[str, Any]) -> list[str]:
+    if not predictions["members"]:
         return ["Predictions", "  no movie is in both catalogues"]
-    spread, quantiles = found["difference"], found["difference"]["quantiles"]
-    agreement = f"{found['rank_correlation']:.4f}, of its best ten {found['best_ten_in_common']:.1%} in common"
+    spread, quantiles = predictions["difference"], predictions["difference"]["quantiles"]
+    agreement = (
+        f"{predictions['rank_correlation']:.4f}, of its best ten {predictions['best_ten_in_common']:.1%} in common"
+    )
     lines = [
-        f"Predictions of {found['movies']:,} movies for {found['members']:,} members, second less first",
+        f"Predictions of {predictions['movies']:,} movies for {predictions['members']:,} members, second less first",
         f"  mean {spread['mean']:+.4f}, standard deviation {spread['deviation']:.4f}, largest {spread['largest']:.4f}",
         "  quantiles: " + ", ".join(f"{name} % {value:+.3f}" for name, value in quantiles.items()),
         "  share that moved: "
-        + ", ".join(f"by {size} or more {share:.1%}" for size, share in found["share_moved"].items()),
+        + ", ".join(f"by {size} or more {share:.1%}" for size, share in predictions["share_moved"].items()),
         f"  rank correlation within a member {agreement}",
     ]
-    for title, rows in (("up", found["movies_up"]), ("down", found["movies_down"])):
-        lines.append(f"  movies that moved {title} most")
-        lines += [f"    {one['movie_id']}: {one['mean']:+.3f}" for one in rows] or ["    none"]
+    for direction in ("up", "down"):
+        movies = predictions[f"movies_{direction}"]
+        lines.append(f"  movies that moved {direction} most")
+        lines += [f"    {movie['movie_id']}: {movie['mean']:+.3f}" for movie in movies] or ["    none"]
     return lines
 
 
 def _about(manifest: Manifest) -> dict[str, Any]:
-    """What a manifest tells, flat, without what is compared elsewhere."""
+    """The fields of a manifest in one level, with the size of the files, and without the scores."""
     flat: dict[str, Any] = {}
     for name, value in manifest.to_dict().items():
         if name == "files":
-            flat["megabytes"] = round(sum(one["size"] for one in value.values()) / 1e6, 3)
+            flat["megabytes"] = round(sum(file["size"] for file in value.values()) / 1e6, 3)
         elif name != "scores":
-            flat |= {f"{name}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {name: value}
+            flat |= {f"{name}.{key}": part for key, part in value.items()} if isinstance(value, dict) else {name: value}
     return flat
 
 
 def _columns(schema: Schema) -> dict[str, Any]:
-    """What a schema tells, flat: the scale, and each attribute in words."""
+    """The rating scale, the number of genres, and each attribute of a schema in words."""
     flat: dict[str, Any] = {
         "rating scale": f"{schema.scale.low:g} to {schema.scale.high:g}, enjoyed from {schema.scale.enjoyed_from:g}",
         "genres": len(schema.genres),
     }
-    for kind, attributes in (("members", schema.member_attributes), ("movies", schema.movie_attributes)):
-        for one in attributes:
-            width = f"{len(one.categories)} categories" if one.kind == "categorical" else f"{len(one.knots)} knots"
-            flat[f"{kind}.{one.name}"] = f"{one.kind}, {width}"
+    for table, attributes in (("members", schema.member_attributes), ("movies", schema.movie_attributes)):
+        for column in attributes:
+            categorical = column.kind == "categorical"
+            width = f"{len(column.categories)} categories" if categorical else f"{len(column.knots)} knots"
+            flat[f"{table}.{column.name}"] = f"{column.kind}, {width}"
     return flat
 
 
@@ -110,20 +136,17 @@ def _pair(first: float, second: float) -> dict[str, float]:
     return {"first": first, "second": second, "change": second - first}
 
 
-def _told(change: Mapping[str, Any]) -> str:
-    first, second = ("none" if value is None else _short(value) for value in (change["first"], change["second"]))
-    return f"{first} -> {second}"
-
-
-def _short(value: Any) -> str:
+def _shown(value: Any) -> str:
+    """A value, cut where it is long; `none` where a version lacks it."""
+    if value is None:
+        return "none"
     if isinstance(value, bool) or not isinstance(value, int | float):
-        told = str(value)
-        return told if len(told) <= 60 else told[:12] + "…"
+        return str(value) if len(str(value)) <= LONGEST else str(value)[:12] + "…"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"
 
 
-def _moved(one: Mapping[str, float]) -> str:
-    return f"{one['first']:.4f} -> {one['second']:.4f} ({one['change']:+.4f})"
+def _moved(pair: Mapping[str, float]) -> str:
+    return f"{pair['first']:.4f} -> {pair['second']:.4f} ({pair['change']:+.4f})"
 
 
 def _report(store: Store, version: str) -> dict[str, Any]:

@@ -1,12 +1,16 @@
 """Offline scoring of members and movies with the code that serves."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
-from features.columns import MEMBER_ID, MOVIE_ID
+from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID
+from features.movies import MEMBER, MOVIE
+from features.plays import AGE_DAYS
 from model.facts.facts import MemberFacts, MovieFacts
+from model.files.atomic_write import atomic_path
 from model.prediction.model import Model
 from model.prediction.predictions import ARRAYS
 from training.data.dataset import Dataset
@@ -14,67 +18,79 @@ from training.data.dataset import Dataset
 COLUMNS = {MEMBER_ID: pl.String, MOVIE_ID: pl.String} | {
     name: pl.Int8 if name == "movie_evidence" else pl.Float64 for name in ARRAYS
 }
-"""What is written, also where there is nobody to predict."""
+"""Columns and types of a table of predictions, also where it is empty."""
 
 
 def write_table(rows: pl.DataFrame, out: Path) -> None:
-    """Write a table as Parquet or, where the file's name ends so, as CSV: the whole or nothing."""
-    beside = out.with_name(f".{out.name}.part")
-    if out.suffix == ".csv":
-        rows.write_csv(beside)
-    else:
-        rows.write_parquet(beside)
-    beside.replace(out)
+    """Write a table as CSV or Parquet, by the file's suffix, as a whole or not at all."""
+    with atomic_path(out) as beside:
+        if out.suffix == ".csv":
+            rows.write_csv(beside)
+        else:
+            rows.write_parquet(beside)
 
 
 def predictions_of(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> Iterator[pl.DataFrame]:
-    """One frame a member; facts of members and movies come from the data directory, in the terms of the model."""
-    row_of = {movie_id: model.catalogue.row(movie_id) for movie_id in data.movie_ids}
-    catalogue_row = [row_of[movie_id] for movie_id in data.movie_ids]
-    raters = set(data.raters.tolist())
-    members = {member_id: row for row, member_id in enumerate(data.member_ids)}
-    wanted = (
-        {key[0]: list(rows[MOVIE_ID]) for key, rows in pairs.group_by(MEMBER_ID, maintain_order=True)}
-        if pairs is not None
-        else {member_id: list(data.movie_ids) for member_id, row in members.items() if row not in raters}
-    )
-    plays = {key[0]: rows for key, rows in data.plays.group_by("member")}
+    """A frame of COLUMNS for each member, from the facts of a data directory.
+
+    `pairs` are member_id and movie_id to predict; else every member who never rates is predicted for every movie.
+    """
+    facts, described = member_facts(model, data), descriptions(data)
+    row_of = {member_id: row for row, member_id in enumerate(data.member_ids)}
     nothing = MemberFacts.nothing(model.schema)
-    described = descriptions(data)
-    for member_id, movie_ids in wanted.items():
-        member = nothing
-        if member_id in members:
-            row = members[member_id]
-            member = MemberFacts(data.attributes[row], nothing.movies, nothing.completion, nothing.age_days)
-            if row in plays:
-                member = facts_of_plays(member, plays[row], catalogue_row)
+    for member_id, movie_ids in _wanted(data, pairs):
+        member = facts(row_of[member_id]) if member_id in row_of else nothing
         movies = [model.catalogue.asked(movie_id, described.get(movie_id), member.movies) for movie_id in movie_ids]
-        found = model.predict(member, movies)
+        predictions = model.predict(member, movies)
         yield pl.DataFrame(
             {MEMBER_ID: [member_id] * len(movie_ids), MOVIE_ID: movie_ids}
-            | {name: getattr(found, name) for name in ARRAYS}
+            | {name: getattr(predictions, name) for name in ARRAYS}
         )
 
 
+def member_facts(model: Model, data: Dataset) -> Callable[[int], MemberFacts]:
+    """A function that gives the facts of a member, by its row in a dataset, in the model's terms."""
+    catalogue_row = [model.catalogue.row(movie_id) for movie_id in data.movie_ids]
+    nothing = MemberFacts.nothing(model.schema)
+    plays = {int(member): rows for (member,), rows in data.plays.group_by(MEMBER)}
+
+    def facts(row: int) -> MemberFacts:
+        member = replace(nothing, attributes=data.attributes[row])
+        return _with_plays(member, plays[row], catalogue_row) if row in plays else member
+
+    return facts
+
+
 def descriptions(data: Dataset) -> dict[str, MovieFacts]:
-    """What a dataset tells of each movie, by id."""
+    """The description of each movie of a dataset, by id."""
     return {
         movie_id: MovieFacts(float(data.release_year[row]), data.genres[row], data.movie_attributes[row])
         for row, movie_id in enumerate(data.movie_ids)
     }
 
 
-def facts_of_plays(member: MemberFacts, plays: pl.DataFrame, catalogue_row: list[int | None]) -> MemberFacts:
-    """The member with its plays of a dataset, as far as the model knows their movies."""
-    known = [
-        (catalogue_row[movie], place) for place, movie in enumerate(plays["movie"]) if catalogue_row[movie] is not None
-    ]
-    known.sort()
+def _wanted(data: Dataset, pairs: pl.DataFrame | None) -> Iterator[tuple[str, list[str]]]:
+    """Members to predict, and the movies to predict for each."""
+    if pairs is not None:
+        for (member_id,), rows in pairs.group_by(MEMBER_ID, maintain_order=True):
+            yield str(member_id), rows[MOVIE_ID].to_list()
+        return
+    raters, movie_ids = set(data.raters.tolist()), data.movie_ids.to_list()
+    for row, member_id in enumerate(data.member_ids):
+        if row not in raters:
+            yield member_id, movie_ids
+
+
+def _with_plays(member: MemberFacts, plays: pl.DataFrame, catalogue_row: list[int | None]) -> MemberFacts:
+    """The member with those plays of a dataset whose movies are in the model's catalogue."""
+    known = sorted(
+        (row, place) for place, movie in enumerate(plays[MOVIE]) if (row := catalogue_row[movie]) is not None
+    )
     rows = plays[[place for _, place in known]]
     unknown = float("nan")
     return MemberFacts(
         member.attributes,
         pl.Series([row for row, _ in known], dtype=pl.Int32).to_numpy(),
-        rows["completion"].fill_null(unknown).cast(pl.Float32).to_numpy(),
-        rows["age_days"].fill_null(unknown).cast(pl.Float32).to_numpy(),
+        rows[COMPLETION].fill_null(unknown).cast(pl.Float32).to_numpy(),
+        rows[AGE_DAYS].fill_null(unknown).cast(pl.Float32).to_numpy(),
     )

@@ -1,4 +1,4 @@
-"""Which code made a model."""
+"""Provenance of a model: the commit of its code and the fingerprint of its data."""
 
 import hashlib
 import subprocess
@@ -12,10 +12,10 @@ ROOT = Path(__file__).parents[2]
 
 
 def commit() -> str:
-    """The git commit of this project, with a + where files were changed since; empty where there is none."""
+    """The git commit of this checkout, with a `+` where tracked files were changed since; empty elsewhere."""
     try:
-        found = _git("rev-parse", "HEAD").strip()
-        return found + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+        head = _git("rev-parse", "HEAD").strip()
+        return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):
         return ""
 
@@ -26,7 +26,7 @@ def _git(*arguments: str) -> str:
 
 
 def fingerprint(tables: Tables) -> str:
-    """sha256 over the canonical tables: the same for Parquet and CSV, for any order of rows."""
+    """The sha256 of the canonical tables: the same for Parquet and CSV, and for any order of rows."""
     digest = hashlib.sha256()
     for name in TABLES:
         table: pl.DataFrame = getattr(tables, name)

@@ -1,4 +1,4 @@
-"""Writes a fitted model into the store as a new version."""
+"""Publishes a fitted model in the store as a new version."""
 
 import importlib.metadata
 import platform
@@ -27,14 +27,14 @@ LIBRARIES = ("lightgbm", "numpy", "polars", "scipy")
 
 @dataclass(frozen=True)
 class Origin:
-    """What the manifest tells of where a model comes from."""
+    """Where a model comes from, for its manifest."""
 
     seed: int
     """Seed of all random numbers."""
     fingerprint: str
-    """sha256 over the canonical tables."""
+    """The sha256 of the canonical tables."""
     settings: dict[str, Any] = field(default_factory=dict)
-    """What the fit was made with, by the place that a settings file has for it."""
+    """Settings of the fit, by their place in a settings file."""
 
 
 def publish(
@@ -47,9 +47,9 @@ def publish(
     notes: list[str],
     run: dict[str, Any],
 ) -> str:
-    """Write, check and publish a version, which no label names yet; returns it. Nothing is left behind on failure.
+    """Write, load and publish a version without a label, and return its name; nothing is left behind on failure.
 
-    `data` is what was learned from; members are published of `everyone`, read by the same schema.
+    `data` is what was learned from, `everyone` has the members to publish by the same schema; `run` becomes run.json.
     """
     with store.workspace() as beside:
         folder = beside / "model"
@@ -82,7 +82,7 @@ def _manifest(
 
 
 def _counts(data: Dataset, everyone: Dataset, evaluation: dict[str, Any]) -> dict[str, int]:
-    """Members are all that are published; the rest is what was learned from."""
+    """Numbers of rows: of members, those published; of all else, those learned from."""
     reweighted = evaluation["reweighted"]
     effective = {"effective_raters": round(reweighted["effective_raters"])} if reweighted else {}
     return effective | {

@@ -1,4 +1,4 @@
-"""Which calls may compute when more come than can be answered: some now, a few soon, the rest are refused at once."""
+"""Admission control: under overload some calls compute now, a few wait in a queue, the rest are refused at once."""
 
 import asyncio
 from collections import deque
@@ -6,20 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from service.errors import Overloaded
+from service.errors import DeadlinePassed, Overloaded
 from service.rpc.admission.adaptive_limit import AdaptiveLimit
-from service.rpc.admission.deadlines import DeadlinePassed
-from service.telemetry.metrics.labels import Kind
+from service.telemetry.metrics.labels import CallClass
 
 RETRY_SECONDS = 0.1
-"""What a caller who is refused is told to wait about; it doubles with every so many who are refused in a row."""
+"""Retry delay of the first refusals."""
 LONGEST_RETRY_SECONDS = 2.0
-REFUSALS_A_DOUBLING = 64
-SPACING_SHARE = 0.05
-"""Share of one call in the mean time between two ends while calls compute, which tells how long a queue will take."""
-SLOWER_SHARE = 0.05
-FASTER_SHARE = 0.3
-"""Share of one call in how long calls of a method take; quicker downwards, so that a slow moment is soon forgotten."""
+REFUSALS_PER_DOUBLING = 64
+"""Refusals in a row after which the delay doubles."""
+SPACING_WEIGHT = 0.05
+"""Smoothing factor of the moving mean of the time between two ends of calls, which predicts the wait in a queue."""
+SLOWER_WEIGHT = 0.05
+FASTER_WEIGHT = 0.3
+"""Smoothing factors of the moving mean of a method's duration; a faster call weighs more, to forget a slow moment."""
 
 
 @dataclass(eq=False)
@@ -30,16 +30,16 @@ class Turn:
     """
 
     admission: "Admission"
-    kind: Kind
+    call_class: CallClass
     method: str
     cost: float
-    """How much work it is, in small calls."""
+    """Amount of work, in small calls."""
     remaining_seconds: float | None
-    """Until the caller's deadline; None without one."""
-    asked: float = 0.0
-    """When it was asked for, on the admission's clock."""
+    """Time until the caller's deadline; None without one."""
+    arrived: float = 0.0
+    """Time of arrival, on the admission's clock."""
     began: float = 0.0
-    """When it began."""
+    """Time at which the turn began."""
 
     async def __aenter__(self) -> Self:
         await self.admission.enter(self)
@@ -50,7 +50,7 @@ class Turn:
 
 
 class Admission:
-    """Lets calls compute while their cost together is within an adaptive limit. Belongs to one event loop."""
+    """Lets calls compute while their total cost is within an adaptive limit. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -58,54 +58,61 @@ class Admission:
         queue_calls: int,
         queue_seconds: float,
         clock: Callable[[], float],
-        chance: Callable[[], float],
-        shed: Callable[[Kind, str], None],
+        random: Callable[[], float],
+        shed: Callable[[CallClass, str], None],
     ) -> None:
-        """At most `queue_calls` of each kind wait; interactive ones at most `queue_seconds`.
+        """At the start nothing computes.
 
-        `chance` gives numbers from 0 to 1, which spread the moments at which those who are refused come again. `shed`
-        is told of each call that is not computed, with one of `SHED_REASONS`.
+        Args:
+            limit: Of the total cost of calls that compute.
+            queue_calls: Calls of each class that may wait.
+            queue_seconds: How long an interactive call may wait.
+            clock: Gives seconds from any origin.
+            random: Gives uniform numbers from 0 to 1, which jitter retry delays.
+            shed: Called for each call that is not computed, with one of `SHED_REASONS`.
         """
         self._limit = limit
         self._queue_calls = queue_calls
         self._queue_seconds = queue_seconds
         self._clock = clock
-        self._chance = chance
+        self._random = random
         self.shed = shed
         self.in_flight = 0.0
-        """Cost of the calls that compute."""
+        """Total cost of the calls that compute."""
         self._turns = 0
-        self._queues: dict[Kind, deque[tuple[Turn, asyncio.Future[None]]]] = {kind: deque() for kind in Kind}
+        self._queues: dict[CallClass, deque[tuple[Turn, asyncio.Future[None]]]] = {
+            call_class: deque() for call_class in CallClass
+        }
         self._refused_in_a_row = 0
         self._spacing_seconds = 0.0
         self._last_end = clock()
-        self._seconds_of: dict[str, float] = {}
+        self._mean_seconds: dict[str, float] = {}
 
     @property
     def limit(self) -> int:
-        """What the cost of the calls that compute may be at most."""
+        """Largest total cost of the calls that compute."""
         return self._limit.value
 
-    def queued(self, kind: Kind) -> int:
-        """Calls of a kind that wait for their turn."""
-        return len(self._queues[kind])
+    def queued(self, call_class: CallClass) -> int:
+        """Number of calls of a class that wait for their turn."""
+        return len(self._queues[call_class])
 
-    def check(self, kind: Kind) -> None:
+    def check(self, call_class: CallClass) -> None:
         """Raises Overloaded for a call that would be refused, before its message is read.
 
-        That half of the longest wait is expected is too much: what was only estimated then seldom passes all of it.
+        Half of the longest wait is the limit for the expected one, so that few calls exceed the longest.
         """
-        if len(self._queues[kind]) >= self._queue_calls or (
-            kind is Kind.INTERACTIVE and self._expected_wait(kind) > self._queue_seconds / 2
+        if len(self._queues[call_class]) >= self._queue_calls or (
+            call_class is CallClass.INTERACTIVE and self._expected_wait(call_class) > self._queue_seconds / 2
         ):
-            raise self._refusal(kind, "full")
+            raise self._refusal(call_class, "full")
 
     async def enter(self, turn: Turn) -> None:
         """Take a turn as soon as there is one."""
-        turn.asked = self._clock()
+        turn.arrived = self._clock()
         if self._would_be_late(turn):
-            raise self._refusal(turn.kind, "deadline")
-        if not self._fits(turn) or self._queues[Kind.INTERACTIVE] or self._queues[turn.kind]:
+            raise self._refusal(turn.call_class, "deadline")
+        if not self._fits(turn) or self._queues[CallClass.INTERACTIVE] or self._queues[turn.call_class]:
             await self._queue(turn)
         else:
             self._take(turn)
@@ -114,88 +121,88 @@ class Admission:
     def leave(self, turn: Turn) -> None:
         """Give a turn back, and let those that wait have it."""
         now = self._clock()
-        took = now - turn.asked
-        usual = self._seconds_of.get(turn.method, took)
-        self._seconds_of[turn.method] = usual + (SLOWER_SHARE if took > usual else FASTER_SHARE) * (took - usual)
-        if turn.kind is Kind.INTERACTIVE:
-            under_way = self._turns + sum(map(len, self._queues.values()))
-            self._limit.ended(turn.method, took, under_way)
+        took = now - turn.arrived
+        mean = self._mean_seconds.get(turn.method, took)
+        self._mean_seconds[turn.method] = mean + (SLOWER_WEIGHT if took > mean else FASTER_WEIGHT) * (took - mean)
+        if turn.call_class is CallClass.INTERACTIVE:
+            in_system = self._turns + sum(map(len, self._queues.values()))
+            self._limit.ended(turn.method, took, in_system)
         spacing = now - max(self._last_end, turn.began)
-        self._spacing_seconds += SPACING_SHARE * (spacing - self._spacing_seconds)
+        self._spacing_seconds += SPACING_WEIGHT * (spacing - self._spacing_seconds)
         self._last_end = now
         self._turns -= 1
-        self.in_flight = self.in_flight - turn.cost if self._turns else 0.0  # sums of fractions don't end at 0
+        self.in_flight = self.in_flight - turn.cost if self._turns else 0.0  # sums of floats don't end at 0
         self._wake()
 
     def _fits(self, turn: Turn) -> bool:
-        """Whether it may compute beside the others; what is dearer than the limit may so alone."""
+        """Whether the call may compute beside the others; one above the limit may compute alone."""
         return not self._turns or self.in_flight + turn.cost <= self._limit.value
 
     def _would_be_late(self, turn: Turn) -> bool:
-        """Whether it would be computed in vain, while others wait for theirs; a call alone shows how long it takes."""
+        """Whether the call would end after its deadline; never of a call alone, which shows how long calls take now."""
         remaining = turn.remaining_seconds
-        return bool(self._turns) and remaining is not None and remaining < self._seconds_of.get(turn.method, 0.0)
+        return bool(self._turns) and remaining is not None and remaining < self._mean_seconds.get(turn.method, 0.0)
 
     def _take(self, turn: Turn) -> None:
         turn.began = self._clock()
         self.in_flight += turn.cost
         self._turns += 1
 
-    def _expected_wait(self, kind: Kind) -> float:
-        """Seconds until a call that comes now has its turn; for a bulk one at least."""
-        return len(self._queues[kind]) * self._spacing_seconds
+    def _expected_wait(self, call_class: CallClass) -> float:
+        """Expected seconds until the turn of a call that arrives now; for a bulk call a lower bound."""
+        return len(self._queues[call_class]) * self._spacing_seconds
 
     async def _queue(self, turn: Turn) -> None:
-        """Wait for the turn, or refuse at once where the wait would be too long."""
-        kind = turn.kind
-        self.check(kind)
-        bounds = (self._queue_seconds if kind is Kind.INTERACTIVE else None, turn.remaining_seconds)
+        """Wait for the turn; raises Overloaded at once where the wait would be too long."""
+        call_class = turn.call_class
+        self.check(call_class)
+        bounds = (self._queue_seconds if call_class is CallClass.INTERACTIVE else None, turn.remaining_seconds)
         longest = min((bound for bound in bounds if bound is not None), default=None)
-        if longest is not None and self._expected_wait(kind) > longest:
-            raise self._refusal(kind, "full")
+        if longest is not None and self._expected_wait(call_class) > longest:
+            raise self._refusal(call_class, "full")
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queues[kind].append((turn, future))
+        self._queues[call_class].append((turn, future))
         try:
             async with asyncio.timeout(longest):
                 await future
         except TimeoutError:
             if self._gave_up(turn, future):
                 if longest == turn.remaining_seconds:
-                    self.shed(kind, "deadline")
+                    self.shed(call_class, "deadline")
                     raise DeadlinePassed from None
-                raise self._refusal(kind, "waited") from None
+                raise self._refusal(call_class, "waited") from None
         except asyncio.CancelledError:
             if self._gave_up(turn, future):
-                self.shed(kind, "cancelled")
+                self.shed(call_class, "cancelled")
             else:
                 self.leave(turn)
             raise
 
     def _gave_up(self, turn: Turn, future: "asyncio.Future[None]") -> bool:
-        """Take a call out of its queue; False where its turn had just come."""
+        """Remove a call from its queue; False where its turn had just begun."""
         if future.done() and not future.cancelled():
             return False
-        queue = self._queues[turn.kind]
+        queue = self._queues[turn.call_class]
         if (turn, future) in queue:
             queue.remove((turn, future))
             self._wake()
         return True
 
     def _wake(self) -> None:
-        """Give turns to those that wait: interactive calls first, of each kind the oldest."""
+        """Give turns to waiting calls: interactive calls first, of each class the oldest."""
         for queue in self._queues.values():
             while queue:
                 turn, future = queue[0]
                 if not future.done() and not self._fits(turn):
                     return
                 queue.popleft()
-                if not future.done():  # else its caller has just given up
+                if not future.done():  # else its caller has just cancelled it
                     self._take(turn)
                     future.set_result(None)
 
-    def _refusal(self, kind: Kind, reason: str) -> Overloaded:
-        self.shed(kind, reason)
+    def _refusal(self, call_class: CallClass, reason: str) -> Overloaded:
+        self.shed(call_class, reason)
         self._refused_in_a_row += 1
-        doublings = min(self._refused_in_a_row // REFUSALS_A_DOUBLING, 10)
+        doublings = min(self._refused_in_a_row // REFUSALS_PER_DOUBLING, 10)
         longest = min(RETRY_SECONDS * 2.0**doublings, LONGEST_RETRY_SECONDS)
-        return Overloaded(longest * (0.5 + self._chance() / 2))
+        return Overloaded(longest * (0.5 + self._random() / 2))

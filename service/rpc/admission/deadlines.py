@@ -1,4 +1,4 @@
-"""Whether anybody still waits for the answer of a call."""
+"""Deadlines of calls."""
 
 from typing import Any
 
@@ -7,10 +7,6 @@ import grpc
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class DeadlinePassed(Exception):
-    """The caller's deadline passed before the work began."""
-
-
 def has_passed(context: Context) -> bool:
-    """Whether the call had a deadline that is over."""
+    """Whether the call's deadline has passed."""
     return context.time_remaining() == 0

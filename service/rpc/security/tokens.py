@@ -1,6 +1,5 @@
-"""Bearer tokens: who may call which methods, told by a file of hashes that is read again when it changes."""
+"""Bearer tokens: who may call which methods, by a file of hashes that is read again when it changes."""
 
-import asyncio
 import hashlib
 import hmac
 import logging
@@ -10,11 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.telemetry.logs import tell
+from service.errors import NotAllowed, StartError, TokensError, Unauthenticated
+from service.rpc.security.last_good import LastGood
+from service.telemetry.logs import log_event
 
 SALT_BYTES = 16
 SECRET_BYTES = 32
-"""Tokens are that long and random, so that one fast hash of them is enough: nobody can try them all."""
+"""Length of a random token: too long to be guessed, so that one fast hash is enough."""
 METHODS = (
     "ExplainEnjoyment",
     "GetModel",
@@ -24,23 +25,11 @@ METHODS = (
     "ServerReflectionInfo",
     "StreamPredictEnjoyment",
 )
-"""What a token may be for: every method that is served but those of health. The supervisor, which checks the file
-before anything else is started, knows no contract to read them from."""
+"""Methods that a token may be for: all but health's. A list, since the supervisor, which checks the file before it
+starts anything, loads no protobuf descriptors to read them from."""
 ALL_METHODS = "*"
 HEADER = "authorization"
 SCHEME = "bearer "
-
-
-class TokensError(Exception):
-    """The file of tokens can't be used; the text says why, and never holds a token or a hash."""
-
-
-class Unauthenticated(Exception):
-    """The call brings no token, or one that isn't in the file."""
-
-
-class NotAllowed(Exception):
-    """The token is good, but not for this method."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +41,10 @@ class Entry:
     salt: bytes
     digest: bytes
     methods: frozenset[str]
-    """Names of the methods that it may call; `*` stands for all."""
+    """Names of the methods that it may call, without their service; `*` stands for all."""
 
     def may_call(self, method: str) -> bool:
-        """Whether the method's name, without its service, is among them."""
+        """Whether the token is for the method."""
         return ALL_METHODS in self.methods or method in self.methods
 
 
@@ -65,12 +54,12 @@ def new_token() -> str:
 
 
 def hashed(token: str, salt: bytes) -> bytes:
-    """What the file keeps of a token."""
+    """The digest that the file keeps of a token."""
     return hashlib.blake2b(token.encode(), salt=salt, digest_size=32).digest()
 
 
 def entry_text(name: str, token: str, methods: Sequence[str], salt: bytes) -> str:
-    """The entry of a token, as the file has it; raises TokensError for a name that can't stand there."""
+    """The TOML of a token's entry; raises TokensError for a name that TOML would have to escape."""
     if not name.isprintable() or not 1 <= len(name) <= 100 or set(name) & set('"\\'):
         raise TokensError("a token's name must have 1 to 100 printable characters, without quotes and backslashes")
     listed = ", ".join(f'"{method}"' for method in methods)
@@ -86,90 +75,80 @@ def read_entries(content: bytes) -> list[Entry]:
         raise TokensError("it is no TOML") from None
     if not isinstance(listed, list):
         raise TokensError("it has no [[tokens]]; python -m service token makes one")
-    return [_entry(given, number) for number, given in enumerate(listed, 1)]
+    return [_entry(table, number) for number, table in enumerate(listed, 1)]
 
 
-def _entry(given: object, number: int) -> Entry:
+def _entry(table: object, number: int) -> Entry:
     place = f"token {number}"
-    if not isinstance(given, dict) or set(given) != {"name", "hash", "methods"}:
+    if not isinstance(table, dict) or set(table) != {"name", "hash", "methods"}:
         raise TokensError(f"{place} must have name, hash and methods, and nothing else")
-    named = given["methods"]
-    if not isinstance(named, list) or not all(each in METHODS or each == ALL_METHODS for each in named):
+    methods = table["methods"]
+    if not isinstance(methods, list) or not all(method in METHODS or method == ALL_METHODS for method in methods):
         raise TokensError(f"{place}: methods must be a list of {', '.join(METHODS)}, or of *")
     try:
-        salt, digest = (bytes.fromhex(part) for part in given["hash"].split(":"))
+        salt, digest = (bytes.fromhex(part) for part in table["hash"].split(":"))
     except (AttributeError, ValueError):
         raise TokensError(f"{place}: hash must be as python -m service token writes it") from None
     if len(salt) != SALT_BYTES or len(digest) != hashlib.blake2b(digest_size=32).digest_size:
         raise TokensError(f"{place}: hash must be as python -m service token writes it")
-    return Entry(str(given["name"]), salt, digest, frozenset(named))
+    return Entry(str(table["name"]), salt, digest, frozenset(methods))
 
 
 def read(file: Path) -> bytes:
-    """What a file holds; raises TokensError."""
+    """The content of the file; raises TokensError."""
     try:
         return file.read_bytes()
     except OSError as error:
         raise TokensError(f"it can't be read: {error.strerror}") from None
 
 
+class TokenTable:
+    """The tokens of one content of the file."""
+
+    def __init__(self, content: bytes) -> None:
+        """Raises TokensError."""
+        self.entries = read_entries(content)
+        self._digest_key = secrets.token_bytes(SECRET_BYTES)
+        self._verified: dict[bytes, Entry] = {}
+
+    def entry(self, token: str) -> Entry:
+        """The token's entry; raises Unauthenticated. All entries are compared, against timing attacks."""
+        digest = hashlib.blake2b(token.encode(errors="replace"), key=self._digest_key, digest_size=32).digest()
+        verified = self._verified.get(digest)
+        if verified is None:
+            for entry in self.entries:
+                if hmac.compare_digest(hashed(token, entry.salt), entry.digest):
+                    verified = entry
+            if verified is None:
+                raise Unauthenticated
+            self._verified[digest] = verified
+        return verified
+
+
 class Tokens:
-    """The tokens of a file. A changed file that can't be used leaves those before it in their place."""
+    """The tokens of a file. A changed file that can't be used leaves the tokens before it in their place."""
 
     def __init__(self, file: Path, reloaded: Callable[[str], None]) -> None:
-        """Reads the file; raises TokensError. `reloaded` is told "loaded" or "refused" for each change."""
-        self._file = file
+        """Read the file; raises TokensError. `reloaded` is called with "loaded" or "refused" for each change."""
         self._reloaded = reloaded
-        content = read(file)
-        self._content: bytes | TokensError = content
-        self._entries = read_entries(content)
-        self._key = secrets.token_bytes(SECRET_BYTES)
-        self._known: dict[bytes, Entry] = {}
+        self._file = LastGood(lambda: read(file), TokenTable, self._loaded, self._refused)
 
     def check(self, method: str, metadata: Sequence[tuple[str, str | bytes]]) -> None:
         """Raises Unauthenticated or NotAllowed where a call's metadata doesn't allow the method."""
-        given = [value for name, value in metadata if name == HEADER]
-        if len(given) != 1 or not isinstance(given[0], str) or not given[0].lower().startswith(SCHEME):
+        values = [value for name, value in metadata if name == HEADER]
+        if len(values) != 1 or not isinstance(values[0], str) or not values[0].lower().startswith(SCHEME):
             raise Unauthenticated
-        if not self._find(given[0][len(SCHEME) :].strip()).may_call(method):
+        if not self._file.value.entry(values[0][len(SCHEME) :].strip()).may_call(method):
             raise NotAllowed
 
-    async def follow(self, seconds: float) -> None:
-        """Look for changes of the file, for ever."""
-        while True:
-            await asyncio.sleep(seconds)
-            await self.look()
+    async def follow(self, interval_seconds: float) -> None:
+        """Look for changes, for ever."""
+        await self._file.follow(interval_seconds)
 
-    async def look(self) -> None:
-        """Take over a changed file."""
-        try:
-            content: bytes | TokensError = await asyncio.to_thread(read, self._file)
-        except TokensError as error:
-            content = error
-        if str(content) == str(self._content):
-            return
-        self._content = content
-        try:
-            if isinstance(content, TokensError):
-                raise content
-            self._entries = read_entries(content)
-        except TokensError as error:
-            self._reloaded("refused")
-            tell(logging.ERROR, "tokens_not_loaded", error, reason=str(error), tokens=len(self._entries))
-            return
-        self._known.clear()
+    def _loaded(self, table: TokenTable) -> None:
         self._reloaded("loaded")
-        tell(logging.INFO, "tokens_loaded", tokens=len(self._entries))
+        log_event(logging.INFO, "tokens_loaded", tokens=len(table.entries))
 
-    def _find(self, token: str) -> Entry:
-        """The token's entry; raises Unauthenticated. Every entry is compared, so that time tells nothing."""
-        key = hashlib.blake2b(token.encode(errors="replace"), key=self._key, digest_size=32).digest()
-        found = self._known.get(key)
-        if found is None:
-            for entry in self._entries:
-                if hmac.compare_digest(hashed(token, entry.salt), entry.digest):
-                    found = entry
-            if found is None:
-                raise Unauthenticated
-            self._known[key] = found
-        return found
+    def _refused(self, error: StartError, table: TokenTable) -> None:
+        self._reloaded("refused")
+        log_event(logging.ERROR, "tokens_not_loaded", error, reason=str(error), tokens=len(table.entries))

@@ -1,1 +1,1 @@
-"""How far requests are from what the model was trained on."""
+"""Drift of requests away from the population that the model was trained on."""

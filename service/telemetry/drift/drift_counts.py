@@ -1,4 +1,4 @@
-"""Counts what requests tell and what they are answered in the bins of the model's reference, for the supervisor."""
+"""Histograms of requests and predictions in the bins of the model's drift reference, counted in each worker."""
 
 import threading
 from collections.abc import Sequence
@@ -13,120 +13,127 @@ from model.prediction.drift_reference import BEYOND_FAR, TOLD, in_bins, kind_nam
 from model.prediction.model import Model
 from model.prediction.predictions import Predictions
 from service.telemetry.backlog import Backlog
-from service.telemetry.drift.drift_index import Tally, Watched
+from service.telemetry.drift.drift_index import BinCounts, DriftCounts
 
-AT_ONCE = 256
-"""So many requests are counted together: a few microseconds each, however many attributes there are."""
-ATTRIBUTE, PLAYS = "attribute", "plays"
+BATCH_REQUESTS = 256
+"""Requests that are counted together: a few microseconds each, however many attributes there are."""
+ATTRIBUTE, PLAYS, PREDICTION = "attribute", "plays", "prediction"
 
 
-class Item(NamedTuple):
+class AnsweredRequest(NamedTuple):
     """What is kept of a request until it is counted."""
 
     model: Model
     attributes: NDArray[np.float32]
-    """(A,) as the model saw them."""
+    """(A,) encoded attributes of the member."""
     plays: int
-    """Of movies that the catalogue has."""
-    unseen: Sequence[int]
-    """Positions of attributes whose value is in a category that the model has not seen."""
+    """The number of plays of movies in the catalogue."""
+    unseen_positions: Sequence[int]
+    """Positions of attributes with a category that the model has not seen."""
     predictions: Predictions | None
-    """None where the movies are the model's own choice."""
+    """None for movies that the model chose itself."""
 
 
-class Watch:
-    """What a worker counts of the requests that its current model answers; may be used from any thread."""
+class DriftCounter:
+    """Counts the requests that the current model of a worker answers; may be used from any thread."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._items: Backlog[Item] = Backlog(self._count, AT_ONCE, registry)
-        self._counts: _Counts | None = None
+        self._requests: Backlog[AnsweredRequest] = Backlog(self._add, BATCH_REQUESTS, registry)
+        self._histograms: _Histograms | None = None
         self._lock = threading.Lock()
 
-    def serving(self, model: Model) -> None:
-        """Count requests of this model from now on, and forget those of the one before."""
+    def reset(self, model: Model) -> None:
+        """Start again at 0, with the reference of this model."""
         with self._lock:
-            self._counts = _Counts(model)
+            self._histograms = _Histograms(model)
 
-    def answered(
-        self, model: Model, member: MemberFacts, unseen: Sequence[int], predictions: Predictions | None
+    def count(
+        self, model: Model, member: MemberFacts, unseen_positions: Sequence[int], predictions: Predictions | None
     ) -> None:
-        """Count a request; `predictions` are None where they are of movies that the model chose itself."""
-        self._items.add(Item(model, member.attributes, len(member.movies), unseen, predictions))
+        """Count a request; `predictions` are None for movies that the model chose itself."""
+        request = AnsweredRequest(model, member.attributes, len(member.movies), unseen_positions, predictions)
+        self._requests.add(request)
 
-    def taken(self) -> Watched | None:
-        """All that was counted since it was last taken; None without a model."""
-        self._items.settle()
+    def take(self) -> DriftCounts | None:
+        """The counts since they were last taken; None without a model."""
+        self._requests.flush()
         with self._lock:
-            counts = self._counts
-            if counts is None:
+            histograms = self._histograms
+            if histograms is None:
                 return None
-            self._counts = _Counts(counts.model)
-        return counts.told()
+            self._histograms = _Histograms(histograms.model)
+        return histograms.drift_counts()
 
-    def _count(self, items: list[Item]) -> None:
+    def _add(self, requests: list[AnsweredRequest]) -> None:
         with self._lock:
-            if self._counts is not None:
-                model = self._counts.model
-                self._counts.add([item for item in items if item.model is model])
+            if self._histograms is not None:
+                model = self._histograms.model
+                self._histograms.add([request for request in requests if request.model is model])
 
 
-class _Counts:
-    """Counts for one model."""
+class _Histograms:
+    """A histogram for each input in the reference of one model."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
         self._binning = model.reference.binning(model.schema)
         self._requests = 0
-        self._attributes = [np.zeros(len(one.shares), np.int64) for one in model.reference.attributes]
+        self._attributes = [np.zeros(len(reference.shares), np.int64) for reference in model.reference.attributes]
         self._unseen = np.zeros(len(model.schema.member_attributes), np.int64)
         self._plays = np.zeros(len(model.reference.plays.shares), np.int64)
         self._predictions = {
-            name: {kind: np.zeros(len(shares), np.int64) for kind, shares in one.shares.items()}
-            for name, one in model.reference.predictions.items()
+            name: {evidence: np.zeros(len(shares), np.int64) for evidence, shares in reference.shares.items()}
+            for name, reference in model.reference.predictions.items()
         }
 
-    def add(self, items: Sequence[Item]) -> None:
-        """Members of whom no attribute is known aren't counted with attributes, nor those without plays with plays."""
-        if not items:
+    def add(self, requests: Sequence[AnsweredRequest]) -> None:
+        """Add requests: attributes only of members with any known attribute, plays only of members with plays."""
+        if not requests:
             return
-        self._requests += len(items)
-        values = np.stack([item.attributes for item in items])
-        unseen = [position for item in items for position in item.unseen]
-        telling = np.isfinite(values).any(axis=1) | np.array([bool(item.unseen) for item in items])
-        for place, found in enumerate(self._binning.counts(values[telling])):
-            self._attributes[place] += found
+        self._requests += len(requests)
+        values = np.stack([request.attributes for request in requests])
+        unseen = [position for request in requests for position in request.unseen_positions]
+        has_attributes = np.isfinite(values).any(axis=1) | np.array([bool(r.unseen_positions) for r in requests])
+        for number, counts in enumerate(self._binning.counts(values[has_attributes])):
+            self._attributes[number] += counts
         if unseen:
             self._unseen += np.bincount(unseen, minlength=len(self._unseen))
-        plays = np.array([item.plays for item in items if item.plays], float)
+        plays = np.array([request.plays for request in requests if request.plays], float)
         self._plays += in_bins(plays, self.model.reference.plays.edges)
-        self._add_predictions([item.predictions for item in items if item.predictions is not None])
+        self._add_predictions([request.predictions for request in requests if request.predictions is not None])
 
-    def _add_predictions(self, answers: Sequence[Predictions]) -> None:
+    def _add_predictions(self, predictions: Sequence[Predictions]) -> None:
         scale, reference = self.model.schema.scale, self.model.reference.predictions
-        for kind in {one.member_evidence for one in answers}:
-            of_kind = [one for one in answers if one.member_evidence is kind]
-            values = told(of_kind, scale)
+        for evidence in {member.member_evidence for member in predictions}:
+            values = told([member for member in predictions if member.member_evidence is evidence], scale)
             for name in TOLD:
-                if kind_name(kind) in self._predictions[name]:
-                    self._predictions[name][kind_name(kind)] += in_bins(values[name], reference[name].edges)
+                histograms = self._predictions[name]
+                if kind_name(evidence) in histograms:
+                    histograms[kind_name(evidence)] += in_bins(values[name], reference[name].edges)
 
-    def told(self) -> Watched:
-        """The counts beside those that are expected."""
+    def drift_counts(self) -> DriftCounts:
+        """The histograms beside the expected ones."""
         reference, attributes = self.model.reference, self.model.schema.member_attributes
-        tallies = [
-            _tally(ATTRIBUTE, attributes[one.position].name, [(counts, one.shares)], int(self._unseen[one.position]))
-            for counts, one in zip(self._attributes, reference.attributes, strict=True)
-        ]
-        tallies.append(_tally(PLAYS, PLAYS, [(self._plays, reference.plays.shares)], 0))
-        for name, kinds in self._predictions.items():
+        inputs = [
+            _bin_counts(
+                ATTRIBUTE, attributes[expected.position].name, [(histogram, expected.shares)],
+                int(self._unseen[expected.position]),
+            )
+            for histogram, expected in zip(self._attributes, reference.attributes, strict=True)
+        ]  # fmt: skip
+        inputs.append(_bin_counts(PLAYS, PLAYS, [(self._plays, reference.plays.shares)], 0))
+        for name, histograms in self._predictions.items():
             shares = reference.predictions[name].shares
-            pairs = [(counts, shares[kind]) for kind, counts in kinds.items()]
-            far = sum(int(counts[-BEYOND_FAR:].sum()) for counts in kinds.values()) if name == "extrapolation" else 0
-            tallies.append(_tally("prediction", name, pairs, far))
-        return Watched(self.model.version, self._requests, tallies)
+            pairs = [(counts, shares[evidence]) for evidence, counts in histograms.items()]
+            far = sum(int(counts[-BEYOND_FAR:].sum()) for counts, _ in pairs) if name == "extrapolation" else 0
+            inputs.append(_bin_counts(PREDICTION, name, pairs, far))
+        return DriftCounts(self.model.version, self._requests, inputs)
 
 
-def _tally(kind: str, name: str, pairs: Sequence[tuple[NDArray[np.int64], Sequence[float]]], noted: int) -> Tally:
-    counts: Any = sum(counts for counts, _ in pairs)
-    expected: Any = sum(counts.sum() * np.array(shares) for counts, shares in pairs)
-    return Tally(kind, name, counts.tolist(), expected.tolist(), noted)
+def _bin_counts(
+    kind: str, name: str, histograms: Sequence[tuple[NDArray[np.int64], Sequence[float]]], flagged: int
+) -> BinCounts:
+    """The sum of several histograms, and of their expected counts by the shares in the reference."""
+    counts: Any = sum(counts for counts, _ in histograms)
+    expected: Any = sum(counts.sum() * np.array(shares) for counts, shares in histograms)
+    return BinCounts(kind, name, counts.tolist(), expected.tolist(), flagged)

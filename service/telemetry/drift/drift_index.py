@@ -1,81 +1,55 @@
-"""How far the requests of the last hour are from what the model was trained on: population stability indices."""
+"""Population stability indices of the last hour's requests against the model's training population."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from service.telemetry import metric_definitions as definitions
 from service.telemetry.merging import Family, Merge
 
 SLOTS, SLOT_SECONDS = 6, 600.0
-"""The window is a ring of so many slots of so many seconds."""
+"""The window is a ring of slots of this length, an hour in all."""
 FEWEST_REQUESTS = 300
-"""Of fewer counts in the window an index tells of chance."""
+"""With fewer counts in the window, an index shows chance rather than drift."""
 EMPTY_COUNT = 0.5
-"""A bin in which nothing was counted stands for so much of one count, so that the index is finite."""
-ROWS = (
-    (
-        "coldstart_attribute_drift_index", "gauge", ("attribute",),
-        "Stability index (PSI) of the last hour's values, of members of whom any attribute is known; NaN below 300.",
-    ),
-    (
-        "coldstart_attribute_missing_ratio", "gauge", ("attribute",),
-        "Share of the same members whose value the model can't tell.",
-    ),
-    (
-        "coldstart_attribute_unseen_ratio", "gauge", ("attribute",),
-        'Share of the same members whose value is in a category that the model has not seen and has no "other" for.',
-    ),
-    (
-        "coldstart_drift_index", "gauge", ("input",),
-        "The same index of plays, predicted ratings, widths of intervals and extrapolations; see docs/operations.md.",
-    ),
-    (
-        "coldstart_far_extrapolation_ratio", "gauge", (),
-        "Share of the last hour's predicted requests whose member lies farther out than 95 % of raters.",
-    ),
-    (
-        "coldstart_drift_window_requests", "gauge", (),
-        "Requests of the last hour that the indices are of, answered by the current model.",
-    ),
-)  # fmt: skip
-"""Name, type, labels and meaning of each, as in `service.telemetry.metrics.service_metrics`."""
+"""The count that stands for an empty bin, so that the index stays finite."""
 
 
-class Tally(NamedTuple):
-    """Counts of one input in the bins of its reference."""
+class BinCounts(NamedTuple):
+    """The histogram of one input in the bins of its reference."""
 
     kind: str
     """`attribute`, `plays` or `prediction`."""
     name: str
-    """The attribute's, from the model's own list, or what is predicted."""
+    """The attribute, from the model's own list, or what is predicted."""
     counts: list[float]
-    """(B,) in each bin; the last one of an attribute is of values that aren't known."""
+    """(B,) in each bin; the last bin of an attribute holds unknown values."""
     expected: list[float]
-    """(B,) as many counts, as they would be among raters."""
-    noted: float
-    """Unseen categories of an attribute; far ones of `extrapolation`."""
+    """(B,) the same total, spread over the bins as among raters."""
+    flagged: float
+    """Values in unseen categories of an attribute; members far out for `extrapolation`."""
 
 
-class Watched(NamedTuple):
-    """What a worker has counted since it was last asked."""
+class DriftCounts(NamedTuple):
+    """The requests of one worker since it was last asked."""
 
     version: str
-    """Of the model that answered."""
+    """The model version that answered them."""
     requests: float
-    """How many."""
-    tallies: list[Tally]
-    """Of all inputs, in the model's order."""
+    """The number of requests."""
+    inputs: list[BinCounts]
+    """All inputs, in the model's order."""
 
 
-def parsed(told: Any) -> Watched:
-    """What a worker told, from parsed JSON; raises ValueError for anything else."""
+def parse_drift_counts(content: Any) -> DriftCounts:
+    """A worker's counts from parsed JSON; raises ValueError for anything else."""
     try:
-        version, requests, tallies = told
-        return Watched(
+        version, requests, inputs = content
+        return DriftCounts(
             str(version), float(requests),
             [
-                Tally(str(kind), str(name), list(map(float, counts)), list(map(float, expected)), float(noted))
-                for kind, name, counts, expected, noted in tallies
+                BinCounts(str(kind), str(name), list(map(float, counts)), list(map(float, expected)), float(flagged))
+                for kind, name, counts, expected, flagged in inputs
             ],
         )  # fmt: skip
     except (TypeError, ValueError) as error:
@@ -83,84 +57,94 @@ def parsed(told: Any) -> Watched:
 
 
 def stability_index(counts: Sequence[float], expected: Sequence[float]) -> float:
-    """The population stability index of counts in bins against expected ones of the same sum.
+    """The population stability index of (B,) counts in bins against (B,) expected counts of the same sum.
 
-    The sum of (p - q) log(p / q) over the bins' shares (Siddiqi, Credit Risk Scorecards, 2006): below 0.1 nothing to
-    speak of, above 0.25 another population. NaN below FEWEST_REQUESTS.
+    The sum of (p - q) log(p / q) over the bins' shares (Siddiqi, Credit Risk Scorecards, 2006): below 0.1 is no shift,
+    above 0.25 is another population. NaN below `FEWEST_REQUESTS`.
     """
     total = sum(expected)
     if total < FEWEST_REQUESTS:
         return math.nan
     index = 0.0
-    for count, wanted in zip(counts, expected, strict=True):
-        p, q = max(count, EMPTY_COUNT) / total, wanted / total
+    for count, expected_count in zip(counts, expected, strict=True):
+        p, q = max(count, EMPTY_COUNT) / total, expected_count / total
         index += (p - q) * math.log(p / q)
     return index
 
 
-class Drift:
-    """The window over all workers. It begins anew with each version that comes to serve."""
+class DriftWindow:
+    """Sliding window over the counts of all workers, emptied whenever another version comes to serve."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._version: str | None = None
-        self._told_by: dict[int, str] = {}
-        self._slots: list[tuple[float, Watched]] = []
+        self._worker_versions: dict[int, str] = {}
+        self._slots: list[tuple[float, DriftCounts]] = []
 
-    def take(self, worker: int, watched: Watched) -> None:
-        """Add what a worker has counted.
+    def add(self, worker: int, counts: DriftCounts) -> None:
+        """Add the counts of a worker.
 
-        The last worker to change its version tells which one serves; what others still count of another is left out.
+        The last worker to change its version decides which version serves; counts for any other are dropped.
         """
-        if self._told_by.get(worker) != watched.version:
-            self._told_by[worker] = watched.version
-            if self._version != watched.version:
-                self._version, self._slots = watched.version, []
-        if watched.version != self._version:
+        if self._worker_versions.get(worker) != counts.version:
+            self._worker_versions[worker] = counts.version
+            if self._version != counts.version:
+                self._version, self._slots = counts.version, []
+        if counts.version != self._version:
             return
         now = self._clock()
         slot = now - now % SLOT_SECONDS
         if self._slots and self._slots[-1][0] == slot:
-            self._slots[-1] = slot, _added(self._slots[-1][1], watched)
+            self._slots[-1] = slot, _sum(self._slots[-1][1], counts)
         else:
-            self._slots = [*self._slots[1 - SLOTS :], (slot, watched)]
+            self._slots = [*self._slots[1 - SLOTS :], (slot, counts)]
 
     def families(self) -> list[Family]:
-        """The metrics: of every input a series as soon as a model serves."""
+        """The drift metrics, with a series for every input as soon as a model serves."""
         since = self._clock() - SLOTS * SLOT_SECONDS
-        recent = [watched for slot, watched in self._slots if slot > since]
-        whole = recent[0] if recent else Watched("", 0.0, [])
-        for watched in recent[1:]:
-            whole = _added(whole, watched)
-        attributes = [one for one in whole.tallies if one.kind == "attribute"]
-        others = [one for one in whole.tallies if one.kind != "attribute"]
-        far = [one for one in others if one.name == "extrapolation"]
-        values: list[Iterable[tuple[dict[str, str], float]]] = [
-            [({"attribute": one.name}, stability_index(one.counts, one.expected)) for one in attributes],
-            [({"attribute": one.name}, _ratio(one.counts[-1], one)) for one in attributes],
-            [({"attribute": one.name}, _ratio(one.noted, one)) for one in attributes],
-            [({"input": one.name}, stability_index(one.counts, one.expected)) for one in others],
-            [({}, _ratio(one.noted, one)) for one in far],
-            [({}, whole.requests)],
-        ]
+        recent = [counts for slot, counts in self._slots if slot > since]
+        window = recent[0] if recent else DriftCounts("", 0.0, [])
+        for counts in recent[1:]:
+            window = _sum(window, counts)
+        attributes = [bins for bins in window.inputs if bins.kind == "attribute"]
+        others = [bins for bins in window.inputs if bins.kind != "attribute"]
+        far = [bins for bins in others if bins.name == "extrapolation"]
         return [
-            Family(name, kind, text, Merge.MAX, [(name, labels, value) for labels, value in found])
-            for (name, kind, _, text), found in zip(ROWS, values, strict=True)
+            _family(definitions.ATTRIBUTE_DRIFT, [((bins.name,), _index(bins)) for bins in attributes]),
+            _family(
+                definitions.ATTRIBUTE_MISSING, [((bins.name,), _ratio(bins.counts[-1], bins)) for bins in attributes]
+            ),
+            _family(definitions.ATTRIBUTE_UNSEEN, [((bins.name,), _ratio(bins.flagged, bins)) for bins in attributes]),
+            _family(definitions.DRIFT_INDEX, [((bins.name,), _index(bins)) for bins in others]),
+            _family(definitions.FAR_EXTRAPOLATION, [((), _ratio(bins.flagged, bins)) for bins in far]),
+            _family(definitions.DRIFT_WINDOW_REQUESTS, [((), window.requests)]),
         ]
 
 
-def _ratio(part: float, tally: Tally) -> float:
-    whole = sum(tally.counts)
-    return part / whole if whole else math.nan
+def _family(definition: definitions.GaugeDefinition, series: Iterable[tuple[tuple[str, ...], float]]) -> Family:
+    """A gauge with the given label values and values."""
+    name, labels = definition.name, definition.labels
+    samples = [(name, dict(zip(labels, label_values, strict=True)), value) for label_values, value in series]
+    return Family(name, "gauge", definition.help_text, Merge.MAX, samples)
 
 
-def _added(one: Watched, other: Watched) -> Watched:
-    """The counts of both, which are of one version and so of the same inputs and bins."""
-    tallies = [
-        Tally(
+def _index(bins: BinCounts) -> float:
+    return stability_index(bins.counts, bins.expected)
+
+
+def _ratio(part: float, bins: BinCounts) -> float:
+    """A count as a share of all counts; NaN without any."""
+    total = sum(bins.counts)
+    return part / total if total else math.nan
+
+
+def _sum(first: DriftCounts, second: DriftCounts) -> DriftCounts:
+    """The counts of two, which are of the same version and so of the same inputs and bins."""
+    inputs = [
+        BinCounts(
             a.kind, a.name, [x + y for x, y in zip(a.counts, b.counts, strict=True)],
-            [x + y for x, y in zip(a.expected, b.expected, strict=True)], a.noted + b.noted,
+            [x + y for x, y in zip(a.expected, b.expected, strict=True)], a.flagged + b.flagged,
         )
-        for a, b in zip(one.tallies, other.tallies, strict=True)
+        for a, b in zip(first.inputs, second.inputs, strict=True)
     ]  # fmt: skip
-    return Watched(one.version, one.requests + other.requests, tallies)
+    return DriftCounts(first.version, first.requests + second.requests, inputs)

@@ -1,1 +1,1 @@
-"""All Prometheus metrics of the service."""
+"""Prometheus metrics in groups: calls, answers, models, outcomes, admission and the supervisor."""

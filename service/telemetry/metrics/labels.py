@@ -1,16 +1,16 @@
-"""Closed sets of label values that the metrics share with what they measure."""
+"""Values of metric labels that admission and its metrics share."""
 
 from enum import Enum
 
 SHED_REASONS = ("full", "waited", "deadline", "cancelled")
-"""The queue was too long, for its own bounds or the caller's deadline; a wait in it was; the deadline passed before the
-answer could have been there; the caller gave up before the call's turn."""
+"""The queue was full or longer than the caller could wait; the call waited too long; its deadline would have passed
+before the answer; the caller cancelled it while it waited."""
 
 
-class Kind(Enum):
-    """Which calls go first."""
+class CallClass(Enum):
+    """Priority classes of calls."""
 
     INTERACTIVE = "interactive"
-    """Somebody waits for the answer: every unary method."""
+    """Unary calls, whose callers wait for the answer; they go first."""
     BULK = "bulk"
-    """The requests of streams: each waits while interactive calls do."""
+    """The requests of streams, which wait while interactive calls do."""

@@ -1,101 +1,83 @@
-"""Metrics of what members thought in the end, as sums that say over any window how good predictions were."""
+"""Metrics of recorded outcomes: sums from which the quality of predictions follows for any window of time."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from prometheus_client import Counter
 
 from model.facts.evidence import MemberEvidence
 from model.store.store import CANDIDATE, CURRENT
+from service.telemetry import metric_definitions as definitions
 from service.telemetry.array_histogram import ArrayHistogram
+from service.telemetry.metrics.metric_registry import MetricRegistry, by_label
 
 RESULTS = ("recorded", "duplicate", "refused", "failed")
 VERSIONS = (CURRENT, CANDIDATE, "other")
-"""Whose prediction was acted on: that of a model that serves, or of another version or one that wasn't told."""
-PROBABILITIES = 10
-"""Probabilities to enjoy are compared with how often movies are enjoyed in so many bins."""
-COMMIT_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""The model whose prediction was shown: one that serves now, or any other."""
+PROBABILITY_BINS = 10
+"""Equal bins of the predicted probability, in which calibration is measured."""
+SUMS = (
+    definitions.OUTCOME_RATINGS,
+    definitions.OUTCOME_SQUARED_ERROR,
+    definitions.OUTCOME_MOVIE_MEAN_SQUARED_ERROR,
+    definitions.OUTCOME_COVERED,
+    definitions.OUTCOME_ENJOYED,
+    definitions.OUTCOME_EXPECTED_ENJOYED,
+)
 
 
-class Judgement(NamedTuple):
-    """One rating beside what was predicted; ratings in rating points."""
+class RatedPrediction(NamedTuple):
+    """A prediction and the rating that followed, in rating points."""
 
     version: str
-    """One of VERSIONS."""
+    """One of `VERSIONS`."""
     evidence: MemberEvidence
-    """What the prediction rested on."""
+    """The evidence about the member behind the prediction."""
     error: float
     """The prediction less the rating."""
     movie_mean_error: float
-    """What is predicted for a member of whom nothing is known, less the rating."""
+    """The prediction for a member about whom nothing is known, less the rating."""
     covered: bool
     """Whether the rating was within the interval."""
     probability: float
-    """Of enjoying the movie, as predicted."""
+    """The predicted probability to enjoy the movie."""
     enjoyed: bool
     """Whether the rating was at or above `enjoyed_from`."""
 
+    def sums(self) -> tuple[float, ...]:
+        """The summand of each metric in `SUMS`."""
+        return (
+            1.0, self.error**2, self.movie_mean_error**2, float(self.covered), float(self.enjoyed), self.probability,
+        )  # fmt: skip
+
 
 class OutcomeMetrics:
-    """Part of the service's metrics, on their registry."""
+    """Metrics of outcomes, their commits to disk and the errors of the predictions before them."""
 
-    def __init__(self, counter: Callable[..., Counter], arrays: Callable[..., ArrayHistogram]) -> None:
-        """What makes a metric of each type."""
-        results = counter(
-            "coldstart_outcomes_total",
-            "Outcomes by what became of them: recorded, duplicate, refused (too many wait) or failed (the disk).",
-            "result",
-        )
-        self._results = {result: results.labels(result) for result in RESULTS}
-        self._commits = arrays(
-            "coldstart_outcome_commit_seconds", "Time until outcomes written together are on disk.", COMMIT_SECONDS
-        )
-        labels = ("model", "member_evidence")
-        sums = [
-            counter(f"coldstart_outcome_{name}_total", text, *labels)
-            for name, text in (
-                ("ratings", "Ratings recorded, by whose prediction they are compared with and what it rested on."),
-                ("squared_error", "Sum of the squared errors of predictions, in rating points squared."),
-                ("movie_mean_squared_error", "The same of the movies' means, as predicted with nothing known."),
-                ("covered", "Ratings within the 90 % interval."),
-                ("enjoyed", "Ratings at or above enjoyed_from."),
-                ("expected_enjoyed", "Sum of the predicted probabilities to enjoy."),
-            )
-        ]
+    def __init__(self, registry: MetricRegistry) -> None:
+        self._results = by_label(registry.counter(definitions.OUTCOMES), RESULTS)
+        self._commits = ArrayHistogram(definitions.OUTCOME_COMMIT_SECONDS, registry)
+        sums = [registry.counter(definition) for definition in SUMS]
         self._sums = {
-            (version, evidence): [each.labels(version, evidence.name.lower()) for each in sums]
+            (version, evidence): [counter.labels(version, evidence.name.lower()) for counter in sums]
             for version in VERSIONS
             for evidence in MemberEvidence
         }
-        enjoyed = counter(
-            "coldstart_outcome_probability_enjoyed_total",
-            "Ratings at or above enjoyed_from, by the upper end of the bin of the predicted probability.",
-            "probability",
-        )
-        expected = counter(
-            "coldstart_outcome_probability_expected_total",
-            "Sum of the predicted probabilities to enjoy, by the same bins.",
-            "probability",
-        )
-        ends = [f"{(number + 1) / PROBABILITIES:g}" for number in range(PROBABILITIES)]
-        self._bins = [(enjoyed.labels(end), expected.labels(end)) for end in ends]
+        bin_ends = [f"{(number + 1) / PROBABILITY_BINS:g}" for number in range(PROBABILITY_BINS)]
+        self._enjoyed = list(by_label(registry.counter(definitions.PROBABILITY_ENJOYED), bin_ends).values())
+        self._expected = list(by_label(registry.counter(definitions.PROBABILITY_EXPECTED), bin_ends).values())
 
     def ended(self, result: str) -> None:
-        """Count an outcome, by one of RESULTS."""
+        """Count an outcome by its result, one of `RESULTS`."""
         self._results[result].inc()
 
     def commit(self, seconds: float) -> None:
-        """Measure a durable write."""
+        """Record the seconds of a durable write."""
         self._commits.observe(np.array([seconds]))
 
-    def judged(self, one: Judgement) -> None:
+    def add_rating(self, rated: RatedPrediction) -> None:
         """Add a rating to the sums."""
-        values = (
-            1.0, one.error**2, one.movie_mean_error**2, float(one.covered), float(one.enjoyed), one.probability,
-        )  # fmt: skip
-        for counter, value in zip(self._sums[one.version, one.evidence], values, strict=True):
+        for counter, value in zip(self._sums[rated.version, rated.evidence], rated.sums(), strict=True):
             counter.inc(value)
-        enjoyed, expected = self._bins[min(int(one.probability * PROBABILITIES), PROBABILITIES - 1)]
-        enjoyed.inc(float(one.enjoyed))
-        expected.inc(one.probability)
+        bin_number = min(int(rated.probability * PROBABILITY_BINS), PROBABILITY_BINS - 1)
+        self._enjoyed[bin_number].inc(float(rated.enjoyed))
+        self._expected[bin_number].inc(rated.probability)

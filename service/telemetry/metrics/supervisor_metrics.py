@@ -1,37 +1,26 @@
-"""Metrics of the supervisor: how many workers there are and how often one had to be started anew."""
+"""Metrics of the supervisor: the state of its workers and how many it has replaced."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
-from prometheus_client.gc_collector import GCCollector
-from prometheus_client.platform_collector import PlatformCollector
-from prometheus_client.process_collector import ProcessCollector
-
-from service.telemetry.merging import Family, Merge, snapshot
+from service.telemetry import metric_definitions as definitions
+from service.telemetry.merging import Family
+from service.telemetry.metrics.metric_registry import MetricRegistry, by_label
 
 STATES = ("wanted", "running", "serving")
-ROWS = (
-    ("coldstart_workers", "gauge", ("state",), "Worker processes: how many there should be, run, and take calls."),
-    ("coldstart_worker_restarts_total", "counter", (), "Workers started in the place of one that died."),
-)
-"""Name, type, labels and meaning of each, as in `service.telemetry.metrics.service_metrics`."""
 
 
-class WorkerMetrics:
-    """What the supervisor counts itself."""
+class SupervisorMetrics:
+    """The supervisor's own metrics."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        (gauge, _, labels, gauge_text), (counter, _, _, counter_text) = ROWS
-        workers = Gauge(gauge, gauge_text, labels, registry=self._registry)
-        self._workers = {state: workers.labels(state) for state in STATES}
-        self.restarted = Counter(counter, counter_text, registry=self._registry).inc
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=self._registry)
+        self._registry = MetricRegistry()
+        self._workers = by_label(self._registry.gauge(definitions.WORKERS), STATES)
+        self.restarted = self._registry.counter(definitions.WORKER_RESTARTS).inc
+        self._registry.add_process_metrics()
 
-    def workers(self, **counts: int) -> None:
-        """How many workers are in each state, by its name in `STATES`."""
+    def set_workers(self, **counts: int) -> None:
+        """Set how many workers are in each state, by its name in `STATES`."""
         for state, count in counts.items():
             self._workers[state].set(count)
 
     def snapshot(self) -> list[Family]:
-        """All of it."""
-        return snapshot(self._registry, {ROWS[0][0]: Merge.SUM})
+        """The current values, to be merged with the workers'."""
+        return self._registry.snapshot()

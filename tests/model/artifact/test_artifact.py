@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 from model.artifact.artifact import PIECES, load_model
+from model.errors import ArtifactError
 from model.facts.member_table import FILES
 from model.files.checked_array import piece_hashes
 from model.files.manifest import FORMAT, read_manifest
 from model.files.npz import arrays_from_bytes, arrays_to_bytes
-from model.files.plain_files import VERSION_DIGITS, ArtifactError
+from model.files.plain_files import VERSION_DIGITS
 
 ROOT = Path(__file__).parents[3]
 CORE = (

@@ -6,7 +6,8 @@ import lightgbm
 import numpy as np
 import pytest
 
-from model.artifact.forest_text import WrongForest, check_forest
+from model.artifact.forest_text import check_forest
+from model.errors import WrongForest
 
 FEATURES = 4
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from model.artifact.trial import Limits, Trials
-from model.files.plain_files import ArtifactError
+from model.errors import ArtifactError
 
 
 @pytest.fixture

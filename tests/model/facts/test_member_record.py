@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.schema import Attribute, Scale, Schema
+from model.errors import BadRecord
 from model.facts.catalogue import Catalogue
 from model.facts.facts import MemberFacts, Play
-from model.facts.member_record import BadRecord, MemberRecord, RecordedPlay, from_json, record_key, to_json
+from model.facts.member_record import MemberRecord, RecordedPlay, from_json, record_key, to_json
 
 SCHEMA = Schema(
     Scale(1, 5, 4),

@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from model.facts.facts import SECONDS_PER_DAY, encode_attribute
+from features.values.attribute_value import encode_attribute
+from model.facts.facts import SECONDS_PER_DAY
 from model.facts.member_table import MemberTable, key_of
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from model.artifact import artifact
+from model.errors import DamagedPiece
 from model.facts.member_table import FILES, MemberTable, key_of
-from model.files.checked_array import PIECE, CheckedArray, DamagedPiece, piece_hashes
+from model.files.checked_array import PIECE, CheckedArray, piece_hashes
 from model.files.manifest import FORMAT, Manifest
 
 MEMBERS, PLAYS = 1_000_000, 2

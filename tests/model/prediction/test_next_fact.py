@@ -1,6 +1,6 @@
 """The fact to ask for next: the one that matters, by as much as knowing it then helps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -8,6 +8,7 @@ import pytest
 
 from model.artifact.artifact import load_model
 from model.facts.facts import MemberFacts
+from model.prediction.calibration import Calibration, Tables, bin_of
 from model.prediction.model import Model
 from model.prediction.next_fact import FURTHER_PLAYS, next_fact
 from model.store.store import Store
@@ -122,6 +123,24 @@ def test_where_plays_tell_most_they_are_asked_for_and_the_less_the_more_are_know
     assert not any(fact is not None and fact.plays for fact in later)
     movie = int(member.movies[0])
     assert next_fact(model, member, movie) == next_fact(model, member.without(movie), movie)
+
+
+@pytest.mark.parametrize(("plays", "counts"), [(1000, False), (30, True)])
+def test_the_most_that_plays_explain_is_that_of_raters_with_thirty_plays(published, plays, counts):
+    """However exact predictions are for those with a thousand plays, ten plays don't tell as much."""
+    model, nothing = published.model, MemberFacts.nothing(published.model.schema)
+
+    def doubled(tables: Tables) -> Tables:
+        reach = tables.reach.copy()
+        reach[min(bin_of(plays), len(reach) - 1)] *= 2
+        return replace(tables, reach=reach)
+
+    calibration = Calibration({kind: doubled(tables) if kind.has_plays else tables
+                               for kind, tables in model.calibration.tables.items()})  # fmt: skip
+    other = replace(model, calibration=calibration)
+    movies = range(0, len(model.catalogue), 15)
+    changed = any(next_fact(model, nothing, movie) != next_fact(other, nothing, movie) for movie in movies)
+    assert changed == counts
 
 
 def plays_of(model: Model, member_id: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

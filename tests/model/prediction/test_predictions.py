@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from features.values.attribute_value import encode_attribute
 from model.facts.evidence import MemberEvidence, MovieEvidence
-from model.facts.facts import MemberFacts, MovieFacts, Play, encode_attribute
+from model.facts.facts import MemberFacts, MovieFacts, Play
 from model.prediction.predictions import ARRAYS, GROUPS, Predictions
 
 

@@ -5,9 +5,9 @@ import shutil
 import fsspec
 import pytest
 
-from model.files.plain_files import ArtifactError
+from model.errors import ArtifactError, StoreError
 from model.store.open import open_store
-from model.store.store import CANDIDATE, CURRENT, PREVIOUS, Store, StoreError
+from model.store.store import CANDIDATE, CURRENT, PREVIOUS, Store
 
 
 @pytest.fixture(params=["memory", "file"])

@@ -4,9 +4,9 @@ import subprocess
 
 import pytest
 
+from model.errors import ArtifactError, WrongKey
 from model.files.manifest import named_manifest
-from model.files.plain_files import ArtifactError
-from model.store.signature import SIGNATURE, WrongKey, private_key, public_key, sign, signed_by
+from model.store.signature import SIGNATURE, private_key, public_key, sign, signed_by
 from model.store.store import Store
 
 

@@ -29,6 +29,6 @@ def test_another_key_picks_others():
 def test_facts_count_only_where_there_is_no_id():
     canary = Canary(0.5, b"key")
     for number in range(50):
-        plain, told = pb.Member(member_id=str(number)), pb.Member(member_id=str(number))
-        told.attributes["age"].number = number
-        assert canary.picks(plain) == canary.picks(told)
+        plain, described = pb.Member(member_id=str(number)), pb.Member(member_id=str(number))
+        described.attributes["age"].number = number
+        assert canary.picks(plain) == canary.picks(described)

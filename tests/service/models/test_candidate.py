@@ -53,7 +53,7 @@ def versions_of(server, members=MEMBERS):
     }
 
 
-def test_a_shadowed_candidate_is_told_in_metrics_and_never_in_an_answer(world, store, start_server):
+def test_a_shadowed_candidate_is_visible_in_metrics_and_never_in_an_answer(world, store, start_server):
     server = with_candidate(start_server(store.root, *FAST, "--shadow-share", "0.5"))
     first, second = (load_model(store.folder(version)) for version in world.versions)
     request = pb.PredictEnjoymentRequest(movie_ids=world.movie_ids[:10])
@@ -81,14 +81,14 @@ def test_a_canary_answers_a_steady_share_of_members_until_it_is_promoted(world, 
     first, second = world.versions
     options = (*FAST, "--canary-share", "0.4", "--canary-key", str(key))
     server = with_candidate(start_server(store.root, *options))
-    told = versions_of(server)
-    picked = {member for member, version in told.items() if version == second}
+    versions = versions_of(server)
+    picked = {member for member, version in versions.items() if version == second}
     assert 25 <= len(picked) <= 75
-    assert set(told.values()) == {first, second}
-    assert versions_of(server) == told
+    assert set(versions.values()) == {first, second}
+    assert versions_of(server) == versions
     assert server.metric("coldstart_answers_total", model="candidate") == 2 * len(picked)
     another = with_candidate(start_server(store.root, *options))
-    assert versions_of(another) == told, "another process picks the same members"
+    assert versions_of(another) == versions, "another process picks the same members"
     store.promote(second)
     wait_until(lambda: set(versions_of(server, MEMBERS[:40]).values()) == {second})
     with_candidate(server, loaded=False)
@@ -111,12 +111,12 @@ def test_members_without_an_id_are_picked_by_their_facts(world, store, start_ser
         member.attributes["age"].number = 30
         return server.stub.RankMovies(pb.RankMoviesRequest(member=member, page_size=1)).model_version
 
-    told = [version(place) for place in range(30)]
-    assert set(told) == set(world.versions)
-    assert [version(place) for place in range(30)] == told
+    versions = [version(place) for place in range(30)]
+    assert set(versions) == set(world.versions)
+    assert [version(place) for place in range(30)] == versions
 
 
-def test_a_candidate_that_is_wrong_changes_nothing_and_is_told(world, store, start_server, key):
+def test_a_candidate_that_is_wrong_changes_nothing_and_is_counted(world, store, start_server, key):
     (store.folder(world.versions[1]) / "trees.txt").write_text("nonsense")
     server = start_server(store.root, *FAST, "--canary-share", "1", "--canary-key", str(key), "--shadow-share", "1")
     wait_until(lambda: server.metric("coldstart_model_refusals_total", model="candidate", reason="damaged") > 0)

@@ -19,7 +19,7 @@ def test_there_are_enough_ways_to_be_wrong():
     ids=["files that are not as they were written", "files that fit their manifest"],
 )
 def test_no_wrong_version_is_served_and_none_does_harm(own_store, tmp_path, chosen):
-    found = drill(own_store, chosen, tmp_path / "log", "--reload-seconds", "0.05", "--workers", "1")
-    assert found["faults"] == []
-    assert found["cases"] == len(chosen)
-    assert sum(found["refusals_by_reason"].values()) >= len(chosen)
+    report = drill(own_store, chosen, tmp_path / "log", "--reload-seconds", "0.05", "--workers", "1")
+    assert report["faults"] == []
+    assert report["cases"] == len(chosen)
+    assert sum(report["refusals_by_reason"].values()) >= len(chosen)

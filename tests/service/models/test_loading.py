@@ -99,8 +99,10 @@ def test_a_disposable_process_waits_for_the_next_version_and_goes_with_the_servi
     server = start_server(own_store)
 
     def children(number, name):
-        found = subprocess.run(["ps", "-o", "pid,args", "--ppid", number], capture_output=True, text=True, check=False)
-        return [line.split()[0] for line in found.stdout.splitlines() if name in line]
+        listing = subprocess.run(
+            ["ps", "-o", "pid,args", "--ppid", number], capture_output=True, text=True, check=False
+        )
+        return [line.split()[0] for line in listing.stdout.splitlines() if name in line]
 
     def trials():
         (worker,) = children(str(server.process.pid), "service.processes.worker")

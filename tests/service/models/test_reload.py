@@ -51,8 +51,8 @@ def test_a_new_version_takes_over_without_an_error_and_each_answer_is_of_one_ver
         caller.join()
     expected[second] = list(server.stub.PredictEnjoyment(request).predictions)
     assert expected[first] != expected[second]
-    assert {told for told, _ in seen} == {first, second}
-    assert all(predictions == expected[told] for told, predictions in seen)
+    assert {served for served, _ in seen} == {first, second}
+    assert all(predictions == expected[served] for served, predictions in seen)
     assert server.metric("grpc_server_handled_total", grpc_method="PredictEnjoyment", grpc_code="OK") == len(seen) + 2
 
 
@@ -83,10 +83,10 @@ def test_a_broken_version_keeps_the_old_one_says_so_and_is_tried_again(world, ow
     mend = damage(own_store, second)
     publish(own_store, second)
     wait_until(lambda: events(server, "model_not_loaded"))
-    [told] = events(server, "model_not_loaded")
-    assert told["version"] == second
-    assert told["serving"] == version(server) == first
-    assert told["reason"]
+    [event] = events(server, "model_not_loaded")
+    assert event["version"] == second
+    assert event["serving"] == version(server) == first
+    assert event["reason"]
     assert server.metric("coldstart_ready") == 1
     time.sleep(1.5)
     assert 2 <= server.metric("coldstart_model_loads_total", model="current", result="refused") <= 6, (
@@ -113,7 +113,7 @@ def test_a_malformed_pointer_keeps_the_old_version(world, own_store, start_serve
     (own_store / "current").write_text(text)
     wait_until(lambda: events(server, "model_not_loaded"))
     time.sleep(0.5)
-    assert len(events(server, "model_not_loaded")) == 1, "the same reason is told once"
+    assert len(events(server, "model_not_loaded")) == 1, "the same reason is logged once"
     assert version(server) == world.versions[0]
 
 

@@ -1,4 +1,4 @@
-"""What the supervisor and a worker say to each other, whole and in spite of nonsense."""
+"""The control channel between the supervisor and a worker, also with malformed lines."""
 
 import asyncio
 import json
@@ -29,20 +29,20 @@ end.follow(lambda: ([], None), lambda: sys.stderr.write(" lost"))
 """
 
 
-async def talk(code):
+async def start(code):
     """Start code as a worker; the supervisor's end and the process."""
     ours, theirs = socket.socketpair()
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=theirs, stderr=subprocess.PIPE, text=True)
     theirs.close()
-    return await SupervisorEnd.of(ours, Order(7, True)), process
+    return await SupervisorEnd.of(ours, Order(7, True, {})), process
 
 
-def test_every_report_arrives_whole_although_several_threads_tell_at_a_time():
+def test_every_report_arrives_whole_although_several_threads_report_at_a_time():
     async def run():
-        end, process = await talk(WORKER)
+        end, process = await start(WORKER)
         reports = [await end.report() for _ in range(4)]
-        assert sorted(len(each.metrics[0].series) for each in reports if each.metrics) == [20_000] * 3
-        assert [each.model_version for each in reports if each.serves] == ["abc"]
+        assert sorted(len(report.metrics[0].series) for report in reports if report.metrics) == [20_000] * 3
+        assert [report.model_version for report in reports if report.serves] == ["abc"]
         end.ask(5)
         assert await end.report() == Report(number=5, metrics=[])
         end.close()
@@ -56,10 +56,10 @@ def test_every_report_arrives_whole_although_several_threads_tell_at_a_time():
 def test_a_line_that_is_no_report_is_refused_and_the_next_one_is_read(line):
     async def run():
         ours, theirs = socket.socketpair()
-        end = await SupervisorEnd.of(ours, Order(0, False))
-        assert json.loads(theirs.recv(1000)) == {"worker": 0, "alone": False}
+        end = await SupervisorEnd.of(ours, Order(0, False, {"port": 1}))
+        assert json.loads(theirs.recv(1000)) == {"worker": 0, "alone": False, "settings": {"port": 1}}
         theirs.sendall(line + b'{"number": 1, "metrics": []}\n{"cut off')
-        with pytest.raises(ValueError):  # noqa: PT011 # whatever it says
+        with pytest.raises(ValueError):  # noqa: PT011 # any
             await end.report()
         assert (await end.report()).number == 1
         theirs.close()

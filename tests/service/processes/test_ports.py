@@ -7,7 +7,8 @@ from contextlib import contextmanager
 import pytest
 
 from model.cores import usable_cores
-from service.processes.ports import PortTaken, held_port
+from service.errors import PortTaken
+from service.processes.ports import reserved_port
 
 
 @contextmanager
@@ -25,12 +26,12 @@ def assert_nobody_else_gets(port):
         pass
 
 
-def test_workers_share_a_held_port_and_no_other_server_gets_it():
-    with held_port("127.0.0.1", 0) as port:
+def test_workers_share_a_reserved_port_and_no_other_server_gets_it():
+    with reserved_port("127.0.0.1", 0) as port:
         with listening(port, shared=True), listening(port, shared=True):
             pass
         assert_nobody_else_gets(port)
-        with pytest.raises(PortTaken, match="is the port taken"), held_port("127.0.0.1", port):
+        with pytest.raises(PortTaken, match="is the port taken"), reserved_port("127.0.0.1", port):
             pass
     with listening(port):
         pass
@@ -41,8 +42,8 @@ def test_a_port_that_another_server_has_is_refused_even_if_it_would_share_it(sha
     with listening(shared=shared) as other:
         port = other.getsockname()[1]
         for host in ("127.0.0.1", "0.0.0.0", "localhost"):  # noqa: S104
-            told = rf"can't serve on {host}:{port}: is the port taken"
-            with pytest.raises(PortTaken, match=told), held_port(host, port):
+            message = rf"can't serve on {host}:{port}: is the port taken"
+            with pytest.raises(PortTaken, match=message), reserved_port(host, port):
                 pass
 
 
@@ -52,19 +53,19 @@ def test_a_port_is_free_again_although_connections_of_an_earlier_server_linger()
         with socket.create_connection(("127.0.0.1", port)):
             accepted, _ = server.accept()
             accepted.close()
-    with held_port("127.0.0.1", port), listening(port, shared=True):
+    with reserved_port("127.0.0.1", port), listening(port, shared=True):
         pass
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104
-def test_every_network_is_held_whichever_way_it_is_named(host):
-    with held_port(host, 0) as port:
+def test_every_network_is_reserved_whichever_way_it_is_named(host):
+    with reserved_port(host, 0) as port:
         assert_nobody_else_gets(port)
 
 
 def test_an_address_that_is_not_this_machines_is_told_as_such():
-    told = r"can't serve on 192\.0\.2\.1:0: .*Choose another --host"
-    with pytest.raises(PortTaken, match=told), held_port("192.0.2.1", 0):
+    message = r"can't serve on 192\.0\.2\.1:0: .*Choose another --host"
+    with pytest.raises(PortTaken, match=message), reserved_port("192.0.2.1", 0):
         pass
 
 

@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from benchmarks.drills.kill import counters
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
-from service.processes.worker_process import Worker, delay_seconds
+from service.processes.worker_process import START_SECONDS, Worker, delay_seconds
 
 ROOT = Path(__file__).parents[3]
 TWO = ("--workers", "2")
@@ -69,7 +69,7 @@ def test_all_workers_serve_when_the_ports_are_told_and_each_takes_calls(two, wor
     assert len(answers) == 1, "the same answer, whichever worker gives it"
     assert two.metric("grpc_server_handled_total", grpc_method="PredictEnjoyment", grpc_code="OK") == 40
     after = [Path(f"/proc/{pid}/stat").read_text().split()[13] for pid in two.worker_pids().values()]
-    assert all(one != other for one, other in zip(before, after, strict=True)), "both have worked"
+    assert all(earlier != later for earlier, later in zip(before, after, strict=True)), "both have worked"
 
 
 def test_one_scrape_tells_of_all_processes_and_of_each_series_once(two):
@@ -201,6 +201,14 @@ def test_workers_that_can_not_start_end_the_service_with_words(world, tmp_path):
     assert {line["reason"] for line in events if line["event"] == "worker_failed"} == {"broken for the test"}
 
 
+def lone_worker(code, clock=time.monotonic, restarted=lambda: None):
+    """A worker whose process runs some code."""
+    return Worker(
+        0, [sys.executable, "-S", "-c", code], {}, clock, lambda: True,
+        changed=lambda: None, ended=lambda _: None, restarted=restarted, watched=lambda *_: None,
+    )  # fmt: skip
+
+
 def test_a_worker_that_dies_again_and_again_is_started_ever_more_seldom():
     assert delay_seconds(0) == 0
     delays = [delay_seconds(deaths) for deaths in range(1, 2000)]
@@ -210,11 +218,7 @@ def test_a_worker_that_dies_again_and_again_is_started_ever_more_seldom():
     starts = []
 
     async def run():
-        worker = Worker(
-            0, [sys.executable, "-S", "-c", "raise SystemExit(3)"], time.monotonic, lambda: True,
-            changed=lambda: None, ended=lambda _: None, restarted=lambda: starts.append(time.monotonic()),
-            watched=lambda *_: None,
-        )  # fmt: skip
+        worker = lone_worker("raise SystemExit(3)", restarted=lambda: starts.append(time.monotonic()))
         keeping = asyncio.create_task(worker.keep())
         await asyncio.sleep(2)
         worker.stop()
@@ -224,7 +228,29 @@ def test_a_worker_that_dies_again_and_again_is_started_ever_more_seldom():
     assert 1 <= len(starts) <= 4
 
 
-def test_a_worker_that_is_told_to_end_by_its_own_is_replaced(two):
+def test_a_worker_that_hangs_before_it_serves_is_replaced():
+    seconds, restarts = [0.0], asyncio.Event()
+
+    async def run():
+        worker = lone_worker("import time; time.sleep(60)", lambda: seconds[0], restarts.set)
+        keeping = asyncio.create_task(worker.keep())
+        while not worker.ask(1):
+            await asyncio.sleep(0.01)
+        seconds[0] = START_SECONDS - 1
+        worker.end_if_hung(3)
+        await asyncio.sleep(0.2)
+        assert worker.running, "it may still load libraries"
+        seconds[0] = START_SECONDS + 1
+        worker.end_if_hung(3)
+        await asyncio.wait_for(restarts.wait(), 10)
+        worker.kill()
+        worker.stop()
+        await asyncio.wait_for(keeping, 10)
+
+    asyncio.run(run())
+
+
+def test_a_worker_that_is_sent_sigterm_alone_is_replaced(two):
     before = two.worker_pids()[0]
     os.kill(before, signal.SIGTERM)
     wait_until(lambda: two.worker_pids()[0] != before)

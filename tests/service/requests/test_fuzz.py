@@ -1,4 +1,4 @@
-"""Requests as nobody should send them end with a status that says so, and leave the server well."""
+"""Malformed requests of any kind end with an allowed status code and leave the server healthy."""
 
 import json
 import subprocess
@@ -8,11 +8,12 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.fuzz import ALLOWED, METHODS
-from benchmarks.fuzzing import message_of, request_of
+from benchmarks.fuzzing import messages, requests
 
 ROOT = Path(__file__).parents[3]
 UNARY = [method for method in METHODS if not method.client_streaming]
@@ -32,21 +33,22 @@ def code_of(channel, method, raw):
 
 @pytest.mark.parametrize("method", UNARY, ids=lambda method: method.name)
 @bounded
-@given(chance=st.randoms(use_true_random=False))
-def test_a_message_of_any_shape_is_answered_or_refused(world, method, chance):
-    assert code_of(world.server.channel, method, message_of(method, chance).SerializeToString()) in ALLOWED
+@given(data=st.data())
+def test_any_message_is_answered_or_refused(world, method, data):
+    message = data.draw(messages(method.input_type))
+    assert code_of(world.server.channel, method, message.SerializeToString()) in ALLOWED
 
 
 @pytest.mark.parametrize("method", UNARY, ids=lambda method: method.name)
 @bounded
-@given(chance=st.randoms(use_true_random=False))
-def test_bytes_of_any_kind_are_answered_or_refused(world, method, chance):
-    assert code_of(world.server.channel, method, request_of(method, chance)) in ALLOWED
+@given(data=st.data())
+def test_any_bytes_are_answered_or_refused(world, method, data):
+    assert code_of(world.server.channel, method, data.draw(requests(method))) in ALLOWED
 
 
 @bounded
 @given(raws=st.lists(st.binary(max_size=40), max_size=4))
-def test_noise_in_a_stream_is_answered_or_refused(world, raws):
+def test_random_bytes_in_a_stream_is_answered_or_refused(world, raws):
     stream = world.server.channel.stream_stream("/coldstart.v1.EnjoymentService/StreamPredictEnjoyment")
     call = stream(iter(raws), timeout=60)
     with suppress(grpc.RpcError):
@@ -54,15 +56,48 @@ def test_noise_in_a_stream_is_answered_or_refused(world, raws):
     assert call.code().name in ALLOWED
 
 
-def test_thousands_of_requests_leave_a_server_well(world):
+def declared(descriptor) -> set[str]:
+    """The full names of the fields of a message and of those in it; maps count by their values."""
+    parts = {field.message_type for field in descriptor.fields if field.message_type is not None}
+    own = {field.full_name for field in descriptor.fields if not descriptor.GetOptions().map_entry}
+    return own.union(*(declared(part) for part in parts))
+
+
+def fields_set(message) -> set[str]:
+    """The full names of the fields that a message and those in it set."""
+    names = set()
+    for field, value in message.ListFields():
+        names.add(field.full_name)
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            parts = [part for part in value.values() if isinstance(part, Message)]
+        else:
+            parts = (value if field.is_repeated else [value]) if field.message_type is not None else []
+        names = names.union(*map(fields_set, parts))
+    return names
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_messages_set_every_field_of_the_contract(method):
+    seen = set()
+
+    @bounded
+    @given(message=messages(method.input_type))
+    def collect(message):
+        seen.update(fields_set(message))
+
+    collect()
+    assert seen == declared(method.input_type)
+
+
+def test_thousands_of_requests_leave_a_server_healthy(world):
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.fuzz", "--models", str(world.models), "--requests", "2000"],
+        [sys.executable, "-m", "benchmarks.fuzz", "--models", str(world.models), "--requests", "1000"],
         cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False, timeout=250,
     )  # fmt: skip
-    told = json.loads(done.stdout)
-    assert told["bad"] == []
-    assert told["internal_errors_logged"] == 0
-    assert told["alive"]
+    report = json.loads(done.stdout)
+    assert report["bad"] == []
+    assert report["internal_errors_logged"] == 0
+    assert report["alive"]
     assert done.returncode == 0
-    assert min(told["codes"].get(code, 0) for code in ("OK", "INVALID_ARGUMENT")) > 100, "both ends are reached"
-    assert sum(told["codes"].values()) == 2000
+    assert min(report["codes"].get(code, 0) for code in ("OK", "INVALID_ARGUMENT")) > 50, "both ends are reached"
+    assert sum(report["codes"].values()) == 1000

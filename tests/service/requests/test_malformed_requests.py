@@ -1,4 +1,4 @@
-"""Every field that can be malformed is refused by its exact path, without what was sent."""
+"""Every malformed field is refused by its exact path, without repeating what was sent."""
 
 import grpc
 import pytest
@@ -82,15 +82,15 @@ RANKINGS = {
 
 @pytest.fixture
 def paths(world, malformed, refused):
-    """The paths that a call is refused for, after looking that the error tells nothing that was sent."""
+    """The paths that a call is refused for; fails if the error repeats what was sent."""
 
-    def told(call):
+    def checked_paths(call):
         error = refused(call)
         assert CANARY not in error.details()
         assert not any(CANARY.encode() in value for _, value in error.trailing_metadata() if isinstance(value, bytes))
         return malformed(call)
 
-    return told
+    return checked_paths
 
 
 @pytest.mark.parametrize("case", MEMBERS)
@@ -143,7 +143,7 @@ def test_an_explanation_needs_a_movie(world, paths):
     assert paths(lambda: world.stub.ExplainEnjoyment(pb.ExplainEnjoymentRequest())) == ["movie_id"]
 
 
-def test_several_malformed_fields_are_told_at_once_but_not_without_end(world, paths):
+def test_several_malformed_fields_are_reported_at_once_up_to_a_limit(world, paths):
     member = pb.Member(plays=[pb.Play(movie_id="a", completion=2), pb.Play()], attributes={"age": TEXT})
     assert sorted(paths(lambda: world.predict(member, ""))) == [
         'member.attributes["age"]',
@@ -176,5 +176,5 @@ def test_bytes_that_are_no_message_are_invalid(world, refused):
 
 def test_an_error_names_its_reason_for_machines(world, refused, details):
     error = refused(lambda: world.predict(None))
-    [told] = details(error, error_details_pb2.ErrorInfo)
-    assert (told.reason, told.domain) == ("INVALID_REQUEST", "coldstart")
+    [info] = details(error, error_details_pb2.ErrorInfo)
+    assert (info.reason, info.domain) == ("INVALID_REQUEST", "coldstart")

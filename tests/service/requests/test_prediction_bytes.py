@@ -1,4 +1,4 @@
-"""Bytes that are written by columns are those of the messages."""
+"""Predictions encoded a column at a time have the bytes that protobuf would write."""
 
 import numpy as np
 import pytest
@@ -22,9 +22,9 @@ rows = st.lists(
 
 
 def predictions(columns: list[tuple[float, ...]], evidence: list[MovieEvidence]) -> Predictions:
-    found = dict(zip(DOUBLES, np.array(columns, float).reshape(len(columns), len(DOUBLES)).T, strict=True))
+    fields = dict(zip(DOUBLES, np.array(columns, float).reshape(len(columns), len(DOUBLES)).T, strict=True))
     kinds = np.array(evidence, np.int8)
-    return Predictions(**found, movie_evidence=kinds, member_evidence=MemberEvidence.PLAYS)
+    return Predictions(**fields, movie_evidence=kinds, member_evidence=MemberEvidence.PLAYS)
 
 
 @settings(deadline=None)
@@ -40,18 +40,18 @@ def test_protobuf_reads_the_messages_that_it_would_have_written(given_rows):
     )
     assert read == made
     assert read.SerializeToString() == made.SerializeToString()
-    assert {field.name for one in made.predictions for field, _ in one.ListFields()} <= {
+    assert {field.name for prediction in made.predictions for field, _ in prediction.ListFields()} <= {
         "movie_id", "movie_evidence", *DOUBLES
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("length", [0, 1, 63, 64, 70, 71, 127, 128, 256, 1024, 20_000])
-def test_ids_of_any_length_are_told(length):
+def test_ids_of_any_length_are_encoded(length):
     movie_ids = ["é" * length, "x"]
     made = predictions([(1.0,) * len(DOUBLES)] * 2, [MovieEvidence.UNKNOWN] * 2)
     for response in (pb.PredictEnjoymentResponse, pb.RankMoviesResponse):
         read = response.FromString(predictions_bytes(movie_ids, made))
-        assert [one.movie_id for one in read.predictions] == movie_ids
+        assert [prediction.movie_id for prediction in read.predictions] == movie_ids
 
 
 def test_every_field_of_a_prediction_is_written():
@@ -59,6 +59,6 @@ def test_every_field_of_a_prediction_is_written():
     assert all(field.number < 16 for field in pb.Prediction.DESCRIPTOR.fields)
 
 
-def test_another_number_of_ids_is_refused():
+def test_a_wrong_number_of_ids_is_refused():
     with pytest.raises(ValueError, match="size"):
         predictions_bytes(["a", "b"], predictions([(1.0,) * len(DOUBLES)], [MovieEvidence.RATED]))

@@ -19,10 +19,11 @@ from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from service.models.live_models import live_models
 from service.rpc.admission.adaptive_limit import AdaptiveLimit
 from service.rpc.admission.admission import Admission
-from service.rpc.answering import Answering
-from service.rpc.call_pipeline import Edge
+from service.rpc.call_pipeline import CallPipeline
+from service.rpc.outcomes import Outcomes
+from service.rpc.servicer import EnjoymentServicer
 from service.settings import Settings
-from service.telemetry.call_sampling import Calls
+from service.telemetry.call_sampling import CallSampler
 from service.telemetry.logs import JsonLines
 from service.telemetry.metrics.service_metrics import Metrics
 
@@ -72,8 +73,8 @@ def run(servicer, ask):
 
     async def serve():
         service = Default().FindServiceByName("coldstart.v1.EnjoymentService")
-        admission = Admission(AdaptiveLimit(1, 100), 100, 10, time.perf_counter, random.random, metrics.shed)
-        edge = Edge(metrics, time.perf_counter, [service], admission, Calls(0, time.perf_counter))
+        admission = Admission(AdaptiveLimit(1, 100), 100, 10, time.perf_counter, random.random, metrics.admission.shed)
+        edge = CallPipeline(metrics, time.perf_counter, [service], admission, CallSampler(0, time.perf_counter))
         server = grpc.aio.server()
         pb_grpc.add_EnjoymentServiceServicer_to_server(servicer, edge)
         server.add_generic_rpc_handlers((edge,))
@@ -90,12 +91,12 @@ def run(servicer, ask):
 
 def handled(metrics, method):
     """How often each status was counted."""
-    found = {}
+    counts = {}
     for family in metrics.registry.collect():
         for sample in family.samples:
             if sample.name == "grpc_server_handled_total" and sample.labels["grpc_method"] == method and sample.value:
-                found[sample.labels["grpc_code"]] = sample.value
-    return found
+                counts[sample.labels["grpc_code"]] = sample.value
+    return counts
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
@@ -178,15 +179,15 @@ def test_work_that_waits_for_a_thread_is_dropped_when_its_call_is_cancelled(samp
     metrics, release = Metrics(), threading.Event()
 
     async def rank(pool):
-        live = live_models(Settings(models), metrics, time.perf_counter, lambda: None)
+        live = live_models(Settings(models=str(models)), metrics, time.perf_counter, lambda: None)
         await live.look()
         following = asyncio.create_task(live.follow())
-        request = pb.RankMoviesRequest()
-        with Answering(live, metrics, pool, time.perf_counter).begin(request) as answer:
-            pool.submit(release.wait)
-            with pytest.raises(asyncio.TimeoutError):
-                await asyncio.wait_for(answer.rank(answer.decode.ranking(request)), 0.1)
-            release.set()
+        outcomes = Outcomes(live, None, None, metrics, time.time)
+        servicer = EnjoymentServicer(live, None, outcomes, metrics, pool, time.perf_counter)
+        pool.submit(release.wait)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(servicer.RankMovies(pb.RankMoviesRequest(), None), 0.1)
+        release.set()
         following.cancel()
         await asyncio.wait([following])
 

@@ -24,7 +24,7 @@ def test_the_parts_sum_to_the_rating_before_it_is_cut_to_the_scale(world):
     assert len(seen) == 4 * 3, "every kind of evidence of members and of movies"
 
 
-def test_the_evidence_told_is_that_of_a_prediction_whatever_of_it_is_taken_out(world):
+def test_the_evidence_is_that_of_a_prediction_whatever_of_it_is_taken_out(world):
     """Also where the movie asked for is all that the member played, and where it is described."""
     for movie_id in (world.movie_ids[0], world.unrated[0], "new"):
         for member in (
@@ -63,10 +63,10 @@ def test_an_unknown_movie_is_explained_too(world):
     assert answer.prediction == world.predict(None, "nowhere").predictions[0]
 
 
-def test_the_fact_to_ask_next_is_told_where_that_is_wanted(world):
+def test_the_fact_to_ask_next_is_named_where_that_is_wanted(world):
     """It is one that isn't known yet, and expected to narrow the interval that the prediction has."""
     attributes = {each.name for each in world.stub.GetModel(pb.GetModelRequest()).member_attributes}
-    told = set()
+    suggested = set()
     for member_id in ("nobody", *world.some_members(2)):
         facts = world.facts(member_id)
         for movie_id in [*world.movie_ids[:8], world.unrated[0], "nowhere"]:
@@ -78,5 +78,5 @@ def test_the_fact_to_ask_next_is_told_where_that_is_wanted(world):
             assert fact.current_width == pytest.approx(prediction.upper - prediction.lower)
             assert 0 < fact.expected_width < fact.current_width
             assert fact.plays or fact.attribute in attributes - set(facts.attributes)
-            told.add(fact.attribute or "plays")
-    assert told
+            suggested.add(fact.attribute or "plays")
+    assert suggested

@@ -35,10 +35,10 @@ def test_a_server_with_a_model_is_serving(world, service):
 
 def test_all_services_are_listed(world):
     statuses = health(world.server).List(health_pb2.HealthListRequest()).statuses
-    assert {service: told.status for service, told in statuses.items()} == dict.fromkeys(SERVICES, SERVING)
+    assert {service: response.status for service, response in statuses.items()} == dict.fromkeys(SERVICES, SERVING)
 
 
-def test_a_service_that_is_not_here_is_not_found_and_watched_as_unknown(world, refused):
+def test_an_unknown_service_is_refused_and_watched_as_unknown(world, refused):
     assert refused(lambda: check(world.server, "elsewhere")).code() == grpc.StatusCode.NOT_FOUND
     stream = watch(world.server, "elsewhere")
     assert next(stream).status == SERVICE_UNKNOWN
@@ -65,13 +65,14 @@ def test_a_server_without_a_model_is_not_serving_until_one_is_published(
     watched.cancel()
 
 
-def test_open_watches_are_told_of_a_stop_and_do_not_hold_it_up(world, start_server):
+def test_open_watches_see_a_stop_and_do_not_hold_it_up(world, start_server):
     server = start_server(world.models, "--workers", "2", "--grace-seconds", "30")
     watches = [watch(server, service) for service in SERVICES * 10]
     assert {next(each).status for each in watches} == {SERVING}
     ended: list[int] = []
     readers = [
-        threading.Thread(target=lambda each=each: ended.append([told.status for told in each])) for each in watches
+        threading.Thread(target=lambda each=each: ended.append([response.status for response in each]))
+        for each in watches
     ]
     for reader in readers:
         reader.start()

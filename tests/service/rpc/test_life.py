@@ -100,7 +100,7 @@ def test_no_call_under_way_is_lost_by_a_stop(world, start_server):
     assert server.process.wait(15) == 0
 
 
-def test_a_taken_port_is_told_in_words(world):
+def test_a_taken_port_is_explained(world):
     taken = str(world.server.told["port"])
     ended = run("service", "--models", str(world.models), "--port", taken, "--metrics-port", "0")
     assert ended.returncode == 1
@@ -109,7 +109,7 @@ def test_a_taken_port_is_told_in_words(world):
     ]
 
 
-def test_a_taken_metrics_port_is_told_in_words(world):
+def test_a_taken_metrics_port_is_explained(world):
     taken = str(world.server.told["metrics_port"])
     ended = run("service", "--models", str(world.models), "--port", "0", "--metrics-port", taken)
     assert ended.returncode == 1
@@ -118,7 +118,7 @@ def test_a_taken_metrics_port_is_told_in_words(world):
     ]
 
 
-def test_a_server_listens_on_this_machine_only_unless_told_otherwise(world):
+def test_a_server_listens_on_this_machine_only_by_default(world):
     for port in (world.server.told["port"], world.server.told["metrics_port"]):
         with socket.socket() as other:
             other.bind(("127.0.0.2", port))

@@ -35,17 +35,17 @@ def kept(folder):
     return [from_line(line) for path in sorted(folder.glob("*.jsonl")) for line in path.read_bytes().splitlines(True)]
 
 
-def outcome(request_id, member_id="somebody", movie_id="movie-001", **told):
-    return pb.RecordOutcomeRequest(request_id=request_id, member_id=member_id, movie_id=movie_id, **told)
+def outcome(request_id, member_id="somebody", movie_id="movie-001", **fields):
+    return pb.RecordOutcomeRequest(request_id=request_id, member_id=member_id, movie_id=movie_id, **fields)
 
 
 def test_an_outcome_is_on_disk_when_it_is_answered(keeping):
     request = outcome("first", rating=4, completion=0.5)
     request.happened_at.seconds = 1_000_000_000
     assert not keeping.stub.RecordOutcome(request).duplicate
-    [found] = [one for one in kept(keeping.outcomes) if one.request_id == "first"]
-    assert (found.member_id, found.movie_id, found.rating, found.completion) == ("somebody", "movie-001", 4, 0.5)
-    assert found.happened_at == 1_000_000_000 < found.received_at
+    [first] = [record for record in kept(keeping.outcomes) if record.request_id == "first"]
+    assert (first.member_id, first.movie_id, first.rating, first.completion) == ("somebody", "movie-001", 4, 0.5)
+    assert first.happened_at == 1_000_000_000 < first.received_at
     assert all(path.stat().st_mode & 0o077 == 0 for path in keeping.outcomes.iterdir())
 
 
@@ -62,11 +62,11 @@ def test_the_same_request_is_recorded_once_whichever_worker_gets_it(keeping):
     assert record(0) is False
     with ThreadPoolExecutor(4) as threads:
         assert all(threads.map(record, range(12)))
-    assert sum(one.request_id == "again" for one in kept(keeping.outcomes)) == 1
+    assert sum(record.request_id == "again" for record in kept(keeping.outcomes)) == 1
     assert keeping.metric("coldstart_outcomes_total", result="duplicate") >= 12
 
 
-def test_malformed_outcomes_are_told_by_their_fields_and_not_kept(keeping, malformed):
+def test_malformed_outcomes_are_refused_with_their_fields_and_not_kept(keeping, malformed):
     record = keeping.stub.RecordOutcome
     assert malformed(lambda: record(pb.RecordOutcomeRequest())) == ["request_id", "member_id", "movie_id", "rating"]
     long = "x" * 257
@@ -81,7 +81,7 @@ def test_malformed_outcomes_are_told_by_their_fields_and_not_kept(keeping, malfo
         "happened_at", "shown.prediction.rating", "shown.prediction.lower", "shown.prediction.upper",
         "shown.member_evidence", "shown.model_version",
     ]  # fmt: skip
-    assert "bad" not in {one.request_id for one in kept(keeping.outcomes)}
+    assert "bad" not in {record.request_id for record in kept(keeping.outcomes)}
 
 
 def sums(server, name, **labels):
@@ -126,14 +126,14 @@ def test_without_it_the_current_model_predicts_as_if_the_movie_had_not_been_play
 
 def test_movies_and_members_that_nobody_knows_are_recorded_too(keeping):
     keeping.stub.RecordOutcome(outcome("unknown", "no such member", "no such movie", rating=2))
-    assert any(one.movie_id == "no such movie" for one in kept(keeping.outcomes))
+    assert any(record.movie_id == "no such movie" for record in kept(keeping.outcomes))
 
 
 def test_a_server_without_a_folder_says_so(start_server, world, refused, details):
     server = start_server(world.models)
     error = refused(lambda: server.stub.RecordOutcome(outcome("x", rating=1)))
     assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
-    assert [one.reason for one in details(error, error_details_pb2.ErrorInfo)] == ["OUTCOMES_OFF"]
+    assert [info.reason for info in details(error, error_details_pb2.ErrorInfo)] == ["OUTCOMES_OFF"]
 
 
 def test_an_outcome_that_the_disk_does_not_take_is_not_acknowledged(start_server, world, tmp_path, refused, details):
@@ -142,18 +142,18 @@ def test_an_outcome_that_the_disk_does_not_take_is_not_acknowledged(start_server
     shutil.rmtree(folder)
     error = refused(lambda: server.stub.RecordOutcome(outcome("lost", rating=1)))
     assert error.code() == grpc.StatusCode.UNAVAILABLE
-    assert [one.reason for one in details(error, error_details_pb2.ErrorInfo)] == ["OUTCOME_NOT_KEPT"]
+    assert [info.reason for info in details(error, error_details_pb2.ErrorInfo)] == ["OUTCOME_NOT_KEPT"]
     assert details(error, error_details_pb2.RetryInfo)[0].retry_delay.seconds == 1
     assert server.metric("coldstart_outcomes_total", result="failed") == 1
     folder.mkdir()
     assert not server.stub.RecordOutcome(outcome("lost", rating=1)).duplicate
-    assert [one.request_id for one in kept(folder)] == ["lost"]
+    assert [record.request_id for record in kept(folder)] == ["lost"]
     assert [line["event"] for line in server.log() if "outcomes" in line["event"]] == [
         "outcomes_not_kept", "outcomes_kept_again",
     ]  # fmt: skip
 
 
-def test_a_folder_that_can_not_be_made_is_told_before_anything_starts(world, tmp_path):
+def test_a_folder_that_can_not_be_made_is_reported_before_anything_starts(world, tmp_path):
     (tmp_path / "file").write_text("")
     call = [
         sys.executable,
@@ -176,7 +176,7 @@ def test_what_was_recorded_is_known_after_a_kill_and_a_restart(start_server, wor
     os.kill(server.worker_pids()[0], signal.SIGKILL)
     again = start_server(world.models, "--outcomes", str(folder))
     assert again.stub.RecordOutcome(outcome("kept", rating=2)).duplicate
-    assert [one.rating for one in kept(folder)] == [1]
+    assert [record.rating for record in kept(folder)] == [1]
 
 
 def test_a_folder_that_is_away_keeps_no_worker_from_predicting(start_server, world, tmp_path, refused):

@@ -1,4 +1,4 @@
-"""PredictEnjoyment: what is answered, in which order, and what is told of what isn't known."""
+"""PredictEnjoyment: predictions in the order of the request, and what responses say of unknown facts."""
 
 import pytest
 
@@ -137,8 +137,8 @@ def test_movie_evidence_tells_rated_from_described_from_unknown(world):
 
 def test_a_description_counts_for_an_unrated_movie_and_not_for_a_rated_one(world):
     rated, unrated = world.tables.ratings["movie_id"][0], world.unrated[0]
-    told = {"release_year": 1931, "genres": ["War"], "attributes": {"runtime_minutes": pb.AttributeValue(number=240)}}
-    new = [pb.Movie(movie_id=movie_id, **told) for movie_id in (rated, unrated)]
+    fields = {"release_year": 1931, "genres": ["War"], "attributes": {"runtime_minutes": pb.AttributeValue(number=240)}}
+    new = [pb.Movie(movie_id=movie_id, **fields) for movie_id in (rated, unrated)]
     plain = world.predict(None, rated, unrated).predictions
     described = world.predict(None, rated, unrated, new=new).predictions
     assert described[0] == plain[0]
@@ -156,14 +156,14 @@ def test_a_description_adds_to_what_the_catalogue_knows_of_an_unrated_movie(worl
     whole = {"country": pb.AttributeValue(text=known["country"]), "runtime_minutes": runtime}
     year, genres = int(known["release_year"]), known["genres"]
 
-    def ask(**told: object) -> pb.Prediction:
-        return world.predict(None, new=[pb.Movie(**told)]).predictions[0]
+    def ask(**fields: object) -> pb.Prediction:
+        return world.predict(None, new=[pb.Movie(**fields)]).predictions[0]
 
     plain = world.predict(None, movie_id).predictions[0]
     assert ask(movie_id=movie_id) == plain
     assert ask(movie_id=movie_id, genres=["Slapstick"]) == plain, "a genre that the model lacks is not used"
     assert ask(movie_id=movie_id, release_year=year, genres=genres, attributes=whole) == plain
-    for told, merged in (
+    for fields, merged in (
         ({"release_year": 1931}, {"release_year": 1931, "genres": genres, "attributes": whole}),
         ({"genres": ["War"]}, {"release_year": year, "genres": ["War"], "attributes": whole}),
         (
@@ -175,9 +175,9 @@ def test_a_description_adds_to_what_the_catalogue_knows_of_an_unrated_movie(worl
             },
         ),
     ):
-        found, alike = ask(movie_id=movie_id, **told), ask(movie_id="new", **merged)
-        assert found.rating == alike.rating != plain.rating
-        assert found.movie_evidence == pb.MOVIE_EVIDENCE_DESCRIBED
+        prediction, alike = ask(movie_id=movie_id, **fields), ask(movie_id="new", **merged)
+        assert prediction.rating == alike.rating != plain.rating
+        assert prediction.movie_evidence == pb.MOVIE_EVIDENCE_DESCRIBED
 
 
 def test_an_unrated_movie_that_was_played_is_answered_as_if_it_had_not_been_even_when_described(world):

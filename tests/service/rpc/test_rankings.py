@@ -39,7 +39,7 @@ def test_the_best_come_first(world):
     assert ratings == sorted(ratings, reverse=True)
 
 
-def test_a_page_has_20_movies_unless_told_otherwise_and_never_more_than_there_are(world):
+def test_a_page_has_20_movies_by_default_and_never_more_than_there_are(world):
     assert len(rank(world).predictions) == 20
     assert len(rank(world, page_size=3).predictions) == 3
     assert len(rank(world, page_size=2_000_000_000).predictions) == len(world.movie_ids)
@@ -81,7 +81,7 @@ def test_years_leave_movies_released_between_them(world):
         assert expected
 
 
-def test_a_genre_that_the_model_lacks_matches_no_movie_and_is_told(world):
+def test_a_genre_that_the_model_lacks_matches_no_movie_and_is_counted(world):
     answer = rank(world, genres=["Slapstick"])
     assert ids(answer) == []
     assert answer.next_page_token == ""

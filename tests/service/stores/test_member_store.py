@@ -1,4 +1,4 @@
-"""Members in a real Redis store: found as if they had been told inline, and done without while it is down."""
+"""Members in a real Redis store: the same predictions as from inline facts, and none needed while the store is down."""
 
 import json
 import os
@@ -58,9 +58,9 @@ class Redis:
 
 
 def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 @pytest.fixture
@@ -119,10 +119,10 @@ def test_a_recorded_member_is_answered_as_with_the_same_facts_inline_by_every_rp
         ]
         for name, request, fields in asked:
             stored = getattr(server.stub, name)(request(member=by_id, **fields))
-            told = getattr(world.stub, name)(request(member=inline, **fields))
+            inline_response = getattr(world.stub, name)(request(member=inline, **fields))
             if name == "RankMovies":  # its token is bound to the request
-                stored.next_page_token = told.next_page_token = ""
-            assert stored == told
+                stored.next_page_token = inline_response.next_page_token = ""
+            assert stored == inline_response
     assert counts(server)["found"] == 3 * len(world.some_members(2))
 
 
@@ -167,9 +167,9 @@ def test_while_the_store_hangs_or_is_down_answers_go_on_without_it_and_then_with
     store.process.send_signal(signal.SIGSTOP)
     asked = [evidence() for _ in range(3 * FAILURES)]
     assert set(asked) == {pb.MEMBER_EVIDENCE_PLAYS}, "what the request itself says"
-    told = counts(server)
-    assert told["failed"] >= FAILURES
-    assert told["skipped"] > 0, "after some failures the store is left alone for a while"
+    lookups = counts(server)
+    assert lookups["failed"] >= FAILURES
+    assert lookups["skipped"] > 0, "after some failures the store is left alone for a while"
     store.process.send_signal(signal.SIGCONT)
     assert answers_with_it()
     store.stop()
@@ -218,27 +218,27 @@ def test_a_store_over_tls_with_a_user_of_its_own_is_asked_too(world, store, star
 def test_a_pushed_version_answers_as_its_own_table_does_and_a_pushed_directory_too(
     world, sample, store, start_server, own_store, capsys, tmp_path
 ):
-    code, told = push(capsys, "--models", str(own_store), "--to", store.address)
+    code, output = push(capsys, "--models", str(own_store), "--to", store.address)
     everyone = world.stub.GetModel(pb.GetModelRequest()).data.members
-    assert (code, told.out) == (0, f"{everyone:,} members written\n")
+    assert (code, output.out) == (0, f"{everyone:,} members written\n")
     server = start_server(own_store, "--members", store.address, *PATIENT)
     data = own_store.parent / "data"
     shutil.copytree(sample[1].parent / "data", data)
     for source in (["--models", str(own_store)], ["--data", str(data)]):
         assert push(capsys, *source, "--to", store.address)[0] == 0
-        found = counts(server)["found"]
+        before = counts(server)["found"]
         for member_id in world.some_members(4):
             request = pb.PredictEnjoymentRequest(member=pb.Member(member_id=member_id), movie_ids=world.movie_ids)
             assert server.stub.PredictEnjoyment(request) == world.stub.PredictEnjoyment(request)
-        assert counts(server)["found"] == found + len(world.some_members(4))
+        assert counts(server)["found"] == before + len(world.some_members(4))
 
 
 def test_a_push_can_leave_alone_what_is_there(world, store, own_store, capsys):
     someone = world.some_members(1)[0]
     put(store, someone, b"updated by another service")
-    code, told = push(capsys, "--models", str(own_store), "--to", store.address, "--keep-existing")
+    code, output = push(capsys, "--models", str(own_store), "--to", store.address, "--keep-existing")
     assert code == 0
-    assert told.out.endswith("; 1 were there already\n")
+    assert output.out.endswith("; 1 were there already\n")
     with store.client as client:
         assert client.get(record_key(someone)) == b"updated by another service"
         keys = [key.decode() for key in client.scan_iter("*", count=1000)]
@@ -248,13 +248,13 @@ def test_a_push_can_leave_alone_what_is_there(world, store, own_store, capsys):
 
 def test_a_push_that_fails_says_so_without_the_address(world, store, own_store, capsys, tmp_path):
     wrong = store.address.replace(PASSWORD, "wrong-secret")
-    code, told = push(capsys, "--models", str(own_store), "--to", wrong)
+    code, output = push(capsys, "--models", str(own_store), "--to", wrong)
     assert code == 1
-    assert "AuthenticationError" in told.err
-    assert "wrong-secret" not in told.err
+    assert "AuthenticationError" in output.err
+    assert "wrong-secret" not in output.err
     assert push(capsys, "--models", str(own_store), "--to", "http://secret@somewhere")[0] == 2
-    code, told = push(capsys, "--models", str(tmp_path / "nothing"), "--to", store.address)
-    assert (code, told.err) == (1, "no model is published there\n")
+    code, output = push(capsys, "--models", str(tmp_path / "nothing"), "--to", store.address)
+    assert (code, output.err) == (1, "no model is published there\n")
 
 
 def test_a_breaker_lets_one_call_through_when_its_waiting_is_over_and_waits_longer_each_time():

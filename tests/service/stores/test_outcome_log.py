@@ -6,9 +6,10 @@ import os
 
 import pytest
 
-from model.facts.outcome_record import BadOutcome, Outcome, from_line, to_line
-from service.errors import Overloaded
-from service.stores.outcome_log import FILE_SECONDS, MOST_WAITING, NotKept, OutcomeLog
+from model.errors import BadOutcome
+from model.facts.outcome_record import Outcome, from_line, to_line
+from service.errors import NotKept, Overloaded
+from service.stores.outcome_log import FILE_SECONDS, MAX_WAITING, OutcomeLog
 from service.stores.recent_request_ids import BUCKETS, WAYS, KnownRequests
 
 ONE = Outcome("r", "m", "f", 4.0, None, 5.0, 6.0)
@@ -29,9 +30,9 @@ def test_calls_that_come_together_are_written_together_and_equal_ones_once(tmp_p
     async def run():
         log = log_in(tmp_path)
         many = [Outcome(str(number % 50), "m", "f", 1.0, None, 1.0, 1.0) for number in range(100)]
-        found = await asyncio.gather(*map(log.append, many))
+        results = await asyncio.gather(*map(log.append, many))
         await log.close()
-        return found
+        return results
 
     duplicates = asyncio.run(run())
     assert sum(duplicates) == 50
@@ -47,8 +48,8 @@ def test_a_failed_write_fails_all_that_wait_for_it_and_the_next_goes_to_another_
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(os, "fsync", fails)
-        found = await asyncio.gather(log.append(ONE), log.append(ONE), return_exceptions=True)
-        assert [type(one) for one in found] == [NotKept, NotKept]
+        results = await asyncio.gather(log.append(ONE), log.append(ONE), return_exceptions=True)
+        assert [type(error) for error in results] == [NotKept, NotKept]
         monkeypatch.setattr(os, "fsync", works)
         assert await log.append(ONE) is False
         await log.close()
@@ -61,9 +62,9 @@ def test_too_many_that_wait_for_a_slow_disk_are_refused(tmp_path, monkeypatch):
     async def run():
         log = log_in(tmp_path)
         monkeypatch.setattr(log, "_write", lambda *_: None)
-        many = [Outcome(str(number), "m", "f", 1.0, None, 1.0, 1.0) for number in range(MOST_WAITING + 5)]
-        found = await asyncio.gather(*map(log.append, many), return_exceptions=True)
-        assert sum(isinstance(one, Overloaded) for one in found) == 5
+        many = [Outcome(str(number), "m", "f", 1.0, None, 1.0, 1.0) for number in range(MAX_WAITING + 5)]
+        results = await asyncio.gather(*map(log.append, many), return_exceptions=True)
+        assert sum(isinstance(result, Overloaded) for result in results) == 5
         await log.close()
 
     asyncio.run(run())
@@ -83,23 +84,23 @@ def test_files_are_left_for_new_ones_when_they_are_old(tmp_path):
 
 
 def test_a_million_ids_are_remembered_and_more_push_out_others(tmp_path):
-    one, other = KnownRequests(tmp_path), KnownRequests(tmp_path)
-    one.add(["a", ""])
+    ours, other = KnownRequests(tmp_path), KnownRequests(tmp_path)
+    ours.add(["a", ""])
     assert other.has("a")
     assert other.has("")
     assert not other.has("b")
-    one._slots[:] = 7
-    one.add(["b"])
+    ours._slots[:] = 7
+    ours.add(["b"])
     assert other.has("b")
     assert not other.has("a")
     assert (tmp_path / "known-1.bin").stat().st_size == BUCKETS * WAYS * 8
 
 
 def test_lines_are_read_as_they_were_written():
-    for one in (ONE, Outcome('"ä\n', "m", "f", None, 0.25, -5.5, 1e9)):
-        line = to_line(one)
+    for outcome in (ONE, Outcome('"ä\n', "m", "f", None, 0.25, -5.5, 1e9)):
+        line = to_line(outcome)
         assert line.count(b"\n") == 1
-        assert from_line(line) == one
+        assert from_line(line) == outcome
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Logged calls: those that were picked, with what helps and nothing that tells of a person."""
+"""Sampled calls are logged with their result and without anything personal."""
 
 import time
 import uuid
@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
-from service.telemetry.call_sampling import Calls, request_id_of
+from service.telemetry.call_sampling import CallSampler, request_id_of
 
 PREDICT = "/coldstart.v1.EnjoymentService/PredictEnjoyment"
 REQUEST = pb.PredictEnjoymentRequest(movie_ids=["movie-001"])
@@ -18,15 +18,15 @@ def server(world, start_lasting):
 
 
 def calls(server, count):
-    """The lines of all calls so far, once there are so many."""
+    """The log lines of all calls so far, once there are `count`."""
     end = time.monotonic() + 20
-    while len(found := [line for line in server.log() if line["event"] == "call"]) < count:
-        assert time.monotonic() < end, found
+    while len(lines := [line for line in server.log() if line["event"] == "call"]) < count:
+        assert time.monotonic() < end, lines
         time.sleep(0.02)
-    return found
+    return lines
 
 
-def test_a_line_tells_how_a_call_ended_and_on_what_it_rested(server, world):
+def test_a_line_has_the_status_the_evidence_and_the_version(server, world):
     before = len(calls(server, 0))
     given = str(uuid.uuid4())
     server.stub.PredictEnjoyment(REQUEST, metadata=[("x-request-id", given)])
@@ -81,4 +81,4 @@ def test_only_the_share_asked_for_is_logged_and_none_without(start_server, world
 
 def test_without_a_share_metrics_are_left_as_they_are():
     counted = object()
-    assert Calls(0, time.perf_counter).told_by(counted) is counted
+    assert CallSampler(0, time.perf_counter).wrap(counted) is counted

@@ -1,4 +1,4 @@
-"""Log lines: JSON, with what helps and without what a caller sent."""
+"""Logs are JSON lines with events and errors, without anything that a caller sent."""
 
 import io
 import json
@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from service.telemetry.logs import set_up, tell
+from service.telemetry.logs import configure_logging, log_event
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def lines():
     """Everything logged so far, parsed."""
     stream, root = io.StringIO(), logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    set_up("info", stream)
+    configure_logging("info", stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     logging.captureWarnings(False)
     root.handlers[:] = handlers
@@ -27,7 +27,7 @@ def fail():
 
 
 def test_an_event_has_its_name_time_level_and_facts(lines):
-    tell(logging.WARNING, "tried", version="abc", seconds=1.5)
+    log_event(logging.WARNING, "tried", version="abc", seconds=1.5)
     [line] = lines()
     assert line.pop("time").endswith("+00:00")
     assert line == {"level": "warning", "event": "tried", "version": "abc", "seconds": 1.5}
@@ -40,9 +40,9 @@ def test_an_error_is_logged_with_type_and_stack_of_its_whole_chain_but_without_i
         except ValueError as error:
             raise RuntimeError("CANARY") from error
     except RuntimeError as error:
-        tell(logging.ERROR, "failed", error)
+        log_event(logging.ERROR, "failed", error)
     [line] = lines()
-    assert [each["type"] for each in line["errors"]] == ["builtins.RuntimeError", "builtins.ValueError"]
+    assert [error["type"] for error in line["errors"]] == ["builtins.RuntimeError", "builtins.ValueError"]
     assert line["errors"][1]["stack"][-1].endswith(" in fail")
     assert "CANARY" not in json.dumps(line)
 
@@ -60,6 +60,6 @@ def test_of_other_libraries_only_the_place_is_logged(lines):
     assert "CANARY" not in json.dumps([error, warning])
 
 
-def test_what_is_less_severe_than_asked_for_is_left_out(lines):
-    tell(logging.DEBUG, "detail")
+def test_events_below_the_level_are_not_logged(lines):
+    log_event(logging.DEBUG, "detail")
     assert lines() == []

@@ -1,4 +1,4 @@
-"""Nothing that a caller sends about a person is left anywhere but in the outcomes, however the call ends."""
+"""Personal data of callers is kept nowhere but in the outcomes, however a call ends."""
 
 import base64
 
@@ -6,15 +6,15 @@ from benchmarks.privacy import MARK, _marks, scan
 
 
 def test_marked_requests_leave_no_mark_in_logs_metrics_errors_and_files(world):
-    seen = scan(world.models, requests=900, seed=1)
-    assert seen["found"] == {}
-    assert seen["marks_in_outcomes"] > 100, "where they belong"
-    assert min(seen["codes"].get(code, 0) for code in ("OK", "INVALID_ARGUMENT", "UNIMPLEMENTED")) > 100
-    assert seen["traces_bytes"] > 100_000, "every call was traced"
-    assert seen["log_lines"] > 900, "every call was logged, at debug level"
+    report = scan(world.models, requests=900, seed=1)
+    assert report["found"] == {}
+    assert report["marks_in_outcomes"] > 100, "where they belong"
+    assert min(report["codes"].get(code, 0) for code in ("OK", "INVALID_ARGUMENT", "UNIMPLEMENTED")) > 100
+    assert report["traces_bytes"] > 100_000, "every call was traced"
+    assert report["log_lines"] > 900, "every call was logged, at debug level"
 
 
-def test_a_mark_would_be_found_in_any_coding():
+def test_a_mark_is_recognised_in_any_encoding():
     for text in (MARK, f"xx{MARK.lower()}xx", MARK.encode().hex()):
         assert _marks(text.encode()) == 1
     for before in ("", "x", "xx", "xxx"):

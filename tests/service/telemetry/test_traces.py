@@ -1,4 +1,4 @@
-"""Traces: spans of calls that a real collector gets, part of the caller's traces and telling of no person."""
+"""Spans of sampled calls reach a collector as part of the caller's trace, without anything personal."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ REQUEST = pb.PredictEnjoymentRequest(member=pb.Member(member_id="CANARY"), movie
 
 
 class Collector:
-    """Takes OTLP over HTTP and keeps the bytes."""
+    """Receives OTLP over HTTP and keeps the bytes."""
 
     def __init__(self):
         bodies = self.bodies = []
@@ -39,11 +39,11 @@ class Collector:
         return f"http://127.0.0.1:{self.server.server_port}/v1/traces"
 
     def spans(self):
-        told = [ExportTraceServiceRequest.FromString(body) for body in self.bodies]
+        exports = [ExportTraceServiceRequest.FromString(body) for body in self.bodies]
         return [
             span
-            for one in told
-            for resource in one.resource_spans
+            for export in exports
+            for resource in export.resource_spans
             for scope in resource.scope_spans
             for span in scope.spans
         ]
@@ -51,15 +51,15 @@ class Collector:
 
 @pytest.fixture(scope="module")
 def collector():
-    one = Collector()
-    yield one
-    one.server.shutdown()
-    one.server.server_close()
+    collector = Collector()
+    yield collector
+    collector.server.shutdown()
+    collector.server.server_close()
 
 
 @pytest.fixture(scope="module")
 def spans(world, start_lasting, collector):
-    """Those of a server that has answered some calls and stopped, by request id."""
+    """The spans of a server that has answered some calls and stopped, by request id."""
     server = start_lasting(world.models, "--traces", collector.address, "--trace-sample", "0")
     for number, flags in enumerate(("01", "00", "01")):
         metadata = [
@@ -77,7 +77,7 @@ def spans(world, start_lasting, collector):
 
 
 def attribute(span, name):
-    [value] = [one.value for one in span.attributes if one.key == name]
+    [value] = [pair.value for pair in span.attributes if pair.key == name]
     return getattr(value, value.WhichOneof("value"))
 
 
@@ -130,9 +130,9 @@ def test_a_share_of_the_other_calls_is_traced_and_a_collector_that_is_away_holds
 
 
 @pytest.mark.parametrize(
-    "told", ["", "nonsense", f"00-{'0' * 32}-{SPAN}-01", f"00-{TRACE}-{'0' * 16}-01", f"ff-{TRACE}-{SPAN}-01",
+    "header", ["", "nonsense", f"00-{'0' * 32}-{SPAN}-01", f"00-{TRACE}-{'0' * 16}-01", f"ff-{TRACE}-{SPAN}-01",
              f"00-{TRACE.upper()}-{SPAN}-01"],
 )  # fmt: skip
-def test_a_parent_that_can_not_be_is_none(told):
-    assert parent_of([("traceparent", told)]) is None
+def test_an_invalid_parent_is_none(header):
+    assert parent_of([("traceparent", header)]) is None
     assert parent_of(None) is None

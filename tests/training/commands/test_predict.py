@@ -3,8 +3,9 @@
 import polars as pl
 import pytest
 
+from features.values.attribute_value import encode_attribute
 from model.facts.evidence import MovieEvidence
-from model.facts.facts import MemberFacts, MovieFacts, encode_attribute
+from model.facts.facts import MemberFacts, MovieFacts
 from model.prediction.predictions import ARRAYS
 from training.__main__ import main
 from training.data.reading.tables import TABLES

@@ -17,7 +17,7 @@ from model.facts.facts import MemberFacts, MovieFacts, Play
 from model.store.store import Store
 from training.__main__ import main
 from training.gate.gate_settings import GateSettings
-from training.gate.kept_out import KEY, divide
+from training.gate.kept_out import KEY, split
 
 ROOT = Path(__file__).parents[3]
 TABLES = ("members", "movies", "ratings", "plays")
@@ -84,7 +84,7 @@ def test_a_version_says_how_good_it_is_and_where_it_comes_from(small):
         assert f"{scores['rmse']:.4f}" in text
         assert {"rmse", "movie_mean_rmse", "prior_rmse", "mean_rmse", "coverage"} <= set(scores)
     assert "lightgbm_alone_rmse" in manifest.scores["plays"]
-    learned = divide(small.tables, KEY, GateSettings().share).learned
+    learned = split(small.tables, KEY, GateSettings().share).training
     assert manifest.data["ratings"] == len(learned.ratings) < len(small.tables.ratings)
     assert manifest.data["movies"] == 60
     assert {"numpy", "polars", "lightgbm", "scipy", "python"} <= set(manifest.libraries)

@@ -1,18 +1,17 @@
 """The search of settings is judged on held-out raters, the same for the same seed, and never worse than its begin."""
 
 import sys
-from dataclasses import replace
 
 import pytest
 
 pytest.importorskip("optuna")
 
 from training.__main__ import main
-from training.data.dataset import prepare
+from training.data.dataset import read_dataset
 from training.evaluation.search import SEARCHED, error_of, tune
 from training.settings import FitSettings, read_fit_settings, value_at, with_value
 
-QUICK = with_value(with_value(replace(FitSettings(), folds=2), "prior.sweeps", 2), "prior.rounds", 1)
+QUICK = with_value(with_value(FitSettings(folds=2), "prior.sweeps", 2), "prior.rounds", 1)
 QUICK = with_value(with_value(QUICK, "trees.trees", 40), "prior.embedding", 20)
 
 
@@ -26,7 +25,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(folder):
-    return prepare(folder, 20)[1]
+    return read_dataset(folder, 20)[1]
 
 
 def silent(_: str) -> None:

@@ -1,10 +1,10 @@
-"""The schema tells apart what enough members who rate hold, and merges or leaves out the rest."""
+"""Values that enough members who rate hold are categories; all others are merged or left out."""
 
 import polars as pl
 import pytest
 
 from features.schema import Attribute, Scale, Schema
-from training.data.infer_schema import Merged, infer_schema
+from training.data.infer_schema import MergedColumn, infer_schema
 from training.data.reading.tables import Tables, read_tables
 
 FLOOR = 20
@@ -27,16 +27,18 @@ def tables_with(values: list[object], raters: int | None = None, dtype: pl.DataT
     )
 
 
-def member_attributes(tables: Tables, floor: int = FLOOR) -> tuple[tuple[Attribute, ...], tuple[Merged, ...]]:
+def member_attributes(tables: Tables, floor: int = FLOOR) -> tuple[tuple[Attribute, ...], tuple[MergedColumn, ...]]:
     schema, merged = infer_schema(tables, floor)
     return schema.member_attributes, merged
 
 
-def test_a_value_at_the_floor_is_told_apart_and_one_below_it_is_merged():
+def test_a_value_at_the_floor_is_a_category_and_a_rarer_one_is_merged():
     attributes, merged = member_attributes(tables_with(["b"] * 20 + ["a"] * 21 + ["rare"] * 19 + ["odd"]))
-    told = Attribute("answer", "categorical", categories=("a", "b"), has_other=True, shares=(21 / 61, 20 / 61, 20 / 61))
-    assert attributes == (told,)
-    assert merged == (Merged("members", "answer", values=2, kept=2, floor=20),)
+    expected = Attribute(
+        "answer", "categorical", categories=("a", "b"), has_other=True, shares=(21 / 61, 20 / 61, 20 / 61)
+    )
+    assert attributes == (expected,)
+    assert merged == (MergedColumn("members", "answer", values=2, kept=2, floor=20),)
 
 
 def test_nothing_is_merged_where_all_values_are_held_by_many():
@@ -53,14 +55,14 @@ def test_only_members_who_rate_count_as_holders():
 def test_a_column_in_which_every_value_is_rare_is_left_out():
     attributes, merged = member_attributes(tables_with([f"zip {place}" for place in range(100)]))
     assert attributes == ()
-    assert merged == (Merged("members", "answer", values=100, kept=0, floor=20),)
+    assert merged == (MergedColumn("members", "answer", values=100, kept=0, floor=20),)
 
 
 @pytest.mark.parametrize("dtype", [pl.String, pl.Float64])
 def test_a_column_that_no_rater_holds_is_left_out(dtype):
     attributes, merged = member_attributes(tables_with([None] * 30, dtype=dtype))
     assert attributes == ()
-    assert merged == (Merged("members", "answer", values=0, kept=0, floor=20),)
+    assert merged == (MergedColumn("members", "answer", values=0, kept=0, floor=20),)
 
 
 def test_numbers_that_few_hold_are_left_out():
@@ -102,7 +104,7 @@ def test_attributes_of_movies_need_five_movies():
         Attribute("language", "categorical", categories=("fr",), has_other=True, shares=(5 / 12, 7 / 12)),
         Attribute("minutes", "numeric", knots=(90.0,), shares=(1.0,)),
     )
-    assert merged == (Merged("movies", "language", values=2, kept=1, floor=5),)
+    assert merged == (MergedColumn("movies", "language", values=2, kept=1, floor=5),)
     assert schema.genres == ()
 
 
@@ -119,7 +121,7 @@ def test_the_schema_survives_being_written(write_data):
     assert Schema.from_dict(schema.to_dict()) == schema
 
 
-def test_what_was_merged_is_told_without_any_value():
+def test_what_was_merged_is_reported_without_any_value():
     _, (merged,) = member_attributes(tables_with(["a"] * 20 + ["secret"] * 3))
     assert str(merged) == (
         "members, column answer: 1 of its values, each held by fewer than 20 members who rate, "

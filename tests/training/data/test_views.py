@@ -35,18 +35,20 @@ def test_the_halves_share_out_all_plays_and_ask_for_every_rating_once(data, view
     member = pl.Series(views.member)
     for shown, all_of_them in ((views.plays, data.plays), (views.targets, data.ratings)):
         halves = shown.filter(pl.Series(views.half != SHORT).gather(shown["view"]))
-        found = pl.DataFrame({"member": member.gather(halves["view"]), "movie": halves["movie"]})
+        visible = pl.DataFrame({"member": member.gather(halves["view"]), "movie": halves["movie"]})
         raters = all_of_them.filter(pl.col("member").is_in(data.raters.tolist()))
-        assert sorted(found.rows()) == sorted(raters.select("member", "movie").rows())
+        assert sorted(visible.rows()) == sorted(raters.select("member", "movie").rows())
 
 
 def test_a_short_view_shows_part_of_the_first_half_and_asks_for_the_other(views):
     first, short = np.flatnonzero(views.half == 0), np.flatnonzero(views.half == SHORT)
-    for one, other in zip(first, short, strict=True):
-        shown = {movie for view, movie in pairs(views.plays.filter(pl.col("view").is_in([one]))) if view == one}
+    for first_view, other in zip(first, short, strict=True):
+        shown = {
+            movie for view, movie in pairs(views.plays.filter(pl.col("view").is_in([first_view]))) if view == first_view
+        }
         part = set(views.plays.filter(pl.col("view") == other)["movie"])
         assert part <= shown
-        asked = [set(views.targets.filter(pl.col("view") == view)["movie"]) for view in (one, other)]
+        asked = [set(views.targets.filter(pl.col("view") == view)["movie"]) for view in (first_view, other)]
         assert asked[0] == asked[1]
     assert 1 <= np.median(views.play_count[short]) < np.median(views.play_count[first])
 

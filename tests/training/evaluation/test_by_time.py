@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from training.__main__ import main
-from training.data.dataset import make_dataset, prepare
+from training.data.dataset import make_dataset, read_dataset
 from training.errors import DataError
 from training.evaluation.by_time import At, at, divide, evaluate_by_time, moment_of
 from training.evaluation.evaluate import evaluate
@@ -16,17 +16,17 @@ from training.fit.fit_model import fit_model
 from training.settings import FitSettings
 
 SHARE = At(share=0.6)
-QUICK = replace(FitSettings(), folds=2)
+QUICK = FitSettings(folds=2)
 
 
 @pytest.fixture(scope="module")
 def tables(small):
-    return prepare(small.data, 20)[0]
+    return read_dataset(small.data, 20)[0]
 
 
 @pytest.fixture(scope="module")
 def data(small):
-    return prepare(small.data, 20)[1]
+    return read_dataset(small.data, 20)[1]
 
 
 def silent(_: str) -> None:

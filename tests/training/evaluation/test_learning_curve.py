@@ -52,13 +52,13 @@ def test_every_level_shows_the_same_members_more_of_their_plays(small_fit, neste
 
 
 def test_with_all_plays_the_curve_says_what_the_fit_was_judged_on(small_fit, nested):
-    judged = small_fit.judged[BOTH, MovieEvidence.RATED]
-    table = small_fit.of_views(nested.views, np.tile(small_fit.table.apart.fold[nested.owner], len(nested.shown)))
+    judged = small_fit.predictions[BOTH, MovieEvidence.RATED]
+    table = small_fit.of_views(nested.views, np.tile(small_fit.table.out_of_fold.fold[nested.owner], len(nested.shown)))
     people = len(nested.owner)
     chosen = np.isin(judged.rows.view, nested.owner)
     rows = judged.rows.take(chosen)
     place = np.searchsorted(nested.owner, rows.view) + (len(nested.shown) - 1) * people
-    again = small_fit.judge(table, type(rows)(place, rows.movie, rows.rating, rows.evidence, rows.movie_evidence))
+    again = small_fit.predict(table, type(rows)(place, rows.movie, rows.rating, rows.evidence, rows.movie_evidence))
     assert again.rating == pytest.approx(judged.rating[chosen], abs=1e-6)
 
 

@@ -96,3 +96,45 @@ def test_the_protocol_counts_the_same():
     assert scores.calibration_error(enjoyed, probability) == pytest.approx(expected)
     lower, upper, steps = predicted - 1.3, predicted + 0.8, np.arange(1.0, 6)
     assert scores.mean_width(lower, upper, steps) == pytest.approx(protocol.width(lower, upper, steps))
+
+
+def test_a_planted_gain_lies_within_its_interval_and_no_gain_does_too():
+    random, member = np.random.default_rng(0), np.repeat(np.arange(400), 20)
+    truth = random.normal(size=8000)
+    noise, more = random.normal(size=8000), random.normal(size=8000)
+    low, high = scores.gain_interval(member, truth + noise, truth + 1.25 * more, truth, np.random.default_rng(1))
+    assert low < 20 < high
+    low, high = scores.gain_interval(member, truth + noise, truth + more, truth, np.random.default_rng(1))
+    assert low < 0 < high
+
+
+def test_equal_predictions_gain_nothing_for_sure():
+    truth = np.random.default_rng(0).normal(size=100)
+    interval = scores.gain_interval(np.arange(100), truth, truth, truth, np.random.default_rng(1))
+    assert interval == pytest.approx((0, 0))
+
+
+def test_a_planted_difference_of_errors_lies_within_its_interval():
+    random, member = np.random.default_rng(0), np.repeat(np.arange(400), 20)
+    truth = random.normal(size=8000)
+    first, second = truth + 1.25 * random.normal(size=8000), truth + random.normal(size=8000)
+    low, high = scores.difference_interval(member, first, second, truth, np.random.default_rng(1))
+    assert 0.2 < low < 0.25 < high < 0.3
+    assert scores.difference_interval(member, first, first, truth, np.random.default_rng(1)) == (0, 0)
+
+
+def test_members_are_drawn_with_all_their_ratings():
+    """Errors that members share make the interval wider than as many that are independent do."""
+    random, member = np.random.default_rng(0), np.repeat(np.arange(100), 50)
+    truth, shared = np.zeros(5000), np.repeat(random.normal(size=100), 50)
+    alone = random.permutation(shared)
+    widths = [
+        np.ptp(scores.difference_interval(member, errors, truth + 1, truth, np.random.default_rng(1)))
+        for errors in (shared, alone)
+    ]
+    assert widths[0] > 3 * widths[1]
+
+
+def test_a_gain_is_in_percent_of_the_simpler_error():
+    assert scores.gain_percent(0.9, 1.0) == pytest.approx(10)
+    assert scores.gain_percent(0.0, 0.0) == 0

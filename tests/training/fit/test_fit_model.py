@@ -24,7 +24,7 @@ RATED = MovieEvidence.RATED
 
 def test_each_rater_is_in_one_fold_with_all_its_views(small_fit):
     table = small_fit.table
-    folds = table.apart.fold.reshape(-1, 3)
+    folds = table.out_of_fold.fold.reshape(-1, 3)
     assert (folds == folds[:, :1]).all()
     sizes = np.bincount(folds[:, 0])
     assert len(sizes) == 5
@@ -33,18 +33,18 @@ def test_each_rater_is_in_one_fold_with_all_its_views(small_fit):
 
 def test_the_prior_of_a_fold_has_seen_neither_ratings_nor_plays_of_its_members(small_fit):
     table = small_fit.table
-    for number, fitted in enumerate(table.apart.fitted):
-        others = table.data.raters[table.apart.fold[::3] != number]
+    for number, fitted in enumerate(table.out_of_fold.fitted):
+        others = table.data.raters[table.out_of_fold.fold[::3] != number]
         seen = table.data.ratings.filter(pl.col("member").is_in(others.tolist()))
         assert fitted.prior.mean == pytest.approx(seen["rating"].mean())
         assert fitted.table["ratings"].sum() == len(seen)
-        held_out = table.data.raters[table.apart.fold[::3] == number]
+        held_out = table.data.raters[table.out_of_fold.fold[::3] == number]
         assert fitted.table["plays"].sum() == len(table.data.plays.filter(~pl.col("member").is_in(held_out.tolist())))
 
 
 def test_all_kinds_of_members_and_movies_are_judged(small_fit):
-    assert set(small_fit.judged) == {(member, movie) for member in MemberEvidence for movie in MovieEvidence}
-    nothing = small_fit.judged[MemberEvidence.NOTHING, RATED].rows
+    assert set(small_fit.predictions) == {(member, movie) for member in MemberEvidence for movie in MovieEvidence}
+    nothing = small_fit.predictions[MemberEvidence.NOTHING, RATED].rows
     assert len(nothing) == len(small_fit.table.data.ratings)
 
 
@@ -63,30 +63,30 @@ def test_what_is_judged_is_as_good_on_the_planted_world_as_it_says(published):
 def test_one_thread_and_several_fit_the_same(small_fit):
     several = fit_model(small_fit.table.data, 0, FitSettings(), 3, lambda _: None)
     assert several.core.prior.movies.tobytes() == small_fit.core.prior.movies.tobytes()
-    for key, judged in small_fit.judged.items():
-        assert several.judged[key].rating.tobytes() == judged.rating.tobytes()
+    for key, predictions in small_fit.predictions.items():
+        assert several.predictions[key].rating.tobytes() == predictions.rating.tobytes()
 
 
-def test_ratings_of_a_member_change_nothing_that_is_said_of_the_member(small_fit):
+def test_ratings_of_a_member_do_not_change_the_predictions_of_the_member(small_fit):
     """The model's own members are shuffled ratings: what is told of them out of fold stays as it was."""
     data = small_fit.table.data
     member = int(data.raters[7])
     flipped = pl.when(pl.col("member") == member).then(6 - pl.col("rating")).otherwise(pl.col("rating"))
     changed = replace(data, ratings=data.ratings.with_columns(rating=flipped))
-    again = fit_model(changed, 0, FitSettings(), 1, lambda _: None).table.apart
+    again = fit_model(changed, 0, FitSettings(), 1, lambda _: None).table.out_of_fold
     view = np.flatnonzero(small_fit.table.views.member == member)
-    fold = small_fit.table.apart.fold[view[0]]
-    assert again.fitted[fold].prior.movies.tobytes() == small_fit.table.apart.fitted[fold].prior.movies.tobytes()
-    for evidence, factors in small_fit.table.apart.factors.items():
+    fold = small_fit.table.out_of_fold.fold[view[0]]
+    assert again.fitted[fold].prior.movies.tobytes() == small_fit.table.out_of_fold.fitted[fold].prior.movies.tobytes()
+    for evidence, factors in small_fit.table.out_of_fold.factors.items():
         assert again.factors[evidence][view].tobytes() == factors[view].tobytes()
 
 
-def test_each_step_is_told(small_fit):
-    told: list[str] = []
-    fit_model(small_fit.table.data, 0, FitSettings(folds=2), 1, told.append)
-    assert told[0].startswith("prior 1 of 2 out of fold: ")
-    assert any(step.startswith("prior of all") for step in told)
-    assert told[-1] == "intervals and probabilities"
+def test_each_step_is_reported(small_fit):
+    steps: list[str] = []
+    fit_model(small_fit.table.data, 0, FitSettings(folds=2), 1, steps.append)
+    assert steps[0].startswith("prior 1 of 2 out of fold: ")
+    assert any(step.startswith("prior of all") for step in steps)
+    assert steps[-1] == "intervals and probabilities"
 
 
 def test_of_many_attributes_the_strongest_are_grouped(small_fit):
@@ -98,9 +98,9 @@ def test_of_many_attributes_the_strongest_are_grouped(small_fit):
         schema=replace(data.schema, member_attributes=data.schema.member_attributes * copies),
         attributes=np.tile(data.attributes, copies),
     )
-    found = grouped_attributes(many)
-    assert len(found) == min(MOST_ATTRIBUTES, copies * len(data.schema.member_attributes))
-    assert list(found) == sorted(set(found))
+    positions = grouped_attributes(many)
+    assert len(positions) == min(MOST_ATTRIBUTES, copies * len(data.schema.member_attributes))
+    assert list(positions) == sorted(set(positions))
 
 
 def test_trees_learn_a_step_and_the_same_seed_grows_the_same_forest():
@@ -124,23 +124,23 @@ def test_a_member_mean_is_taken_out_as_far_as_its_ratings_tell_of_it():
 @pytest.mark.parametrize("kind", [MemberEvidence.ATTRIBUTES, MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS])
 def test_what_the_calibration_learns_from_is_what_is_served(small_fit, kind):
     """Distance and extrapolation of a view are those of a member of whom just that is known, asked for on its own."""
-    table, judged = small_fit.table, small_fit.judged[kind, RATED]
+    table, predictions = small_fit.table, small_fit.predictions[kind, RATED]
     schema, views = table.data.schema, table.views
     nothing = MemberFacts.nothing(schema)
-    for place in np.unique(judged.rows.view, return_index=True)[1][::12]:
-        view = int(judged.rows.view[place])
+    for place in np.unique(predictions.rows.view, return_index=True)[1][::12]:
+        view = int(predictions.rows.view[place])
         plays = views.plays.filter(pl.col("view") == view)
         columns = (plays[name].cast(pl.Float32).fill_null(np.nan).to_numpy() for name in ("completion", "age_days"))
         shown = MemberFacts(nothing.attributes, plays["movie"].to_numpy(), *columns) if kind.has_plays else nothing
-        assert len(shown.movies) == judged.plays[place] == (len(plays) if kind.has_plays else 0)
+        assert len(shown.movies) == predictions.plays[place] == (len(plays) if kind.has_plays else 0)
         if kind.has_attributes:
             shown = replace(shown, attributes=views.attributes[view])
-        prior = table.apart.fitted[table.apart.fold[view]].prior
+        prior = table.out_of_fold.fitted[table.out_of_fold.fold[view]].prior
         taste, _ = prior.taste_of([shown], prior.usable_evidence(shown), Coder(schema.member_attributes))
         assert taste.evidence is kind
-        assert taste.distance[0] == pytest.approx(table.apart.distance[kind][view], abs=0.003)
-        told = small_fit.core.calibration.extrapolation(taste.distance, kind)
-        assert told[0] == pytest.approx(judged.extrapolation[place], abs=0.02)
+        assert taste.distance[0] == pytest.approx(table.out_of_fold.distance[kind][view], abs=0.003)
+        extrapolation = small_fit.core.calibration.extrapolation(taste.distance, kind)
+        assert extrapolation[0] == pytest.approx(predictions.extrapolation[place], abs=0.02)
 
 
 FOREST = """
@@ -158,11 +158,11 @@ print(hashlib.sha256(forest.encode()).hexdigest())
 
 def test_large_forests_are_the_same_on_any_number_of_threads():
     """Sums that LightGBM makes row by row are not, on so many rows with values missing."""
-    told = {
+    forests = {
         subprocess.run(
             [sys.executable, "-c", FOREST],
             cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": threads}, capture_output=True, text=True, check=True,
         ).stdout
         for threads in ("1", "2")
     }  # fmt: skip
-    assert len(told) == 1
+    assert len(forests) == 1

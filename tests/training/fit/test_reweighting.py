@@ -14,7 +14,7 @@ from model.prediction.model import Model
 from model.store.store import Store
 from tests.conftest import Published
 from training.__main__ import main
-from training.data.dataset import Dataset, prepare
+from training.data.dataset import Dataset, read_dataset
 from training.fit.reweighting import reweight
 
 RATERS, QUIET, MOVIES, RATED = 500, 400, 40, 14
@@ -42,8 +42,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     member, movie = np.array(rows).T
     noise = np.where(young[member], 0.4, 1.2) * random.normal(size=len(rows))
     rating = np.clip(np.rint(3.3 + taste[young[member].astype(int), movie] + noise), 1, 5)
-    told = pl.DataFrame(
-        {"member_id": [members[one] for one in member], "movie_id": [f"f{one:02}" for one in movie], "rating": rating}
+    ratings = pl.DataFrame(
+        {
+            "member_id": [members[number] for number in member],
+            "movie_id": [f"f{number:02}" for number in movie],
+            "rating": rating,
+        }
     )
     rates = pl.Series(member < RATERS)
     folder = tmp_path_factory.mktemp("biased") / "data"
@@ -52,16 +56,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     pl.DataFrame({"member_id": members, "group": group, "coin": random.integers(0, 2, len(young)) > 0}).write_parquet(
         folder / "members.parquet"
     )
-    pl.DataFrame({"movie_id": [f"f{one:02}" for one in range(MOVIES)], "title": "x"}).with_columns(
+    pl.DataFrame({"movie_id": [f"f{number:02}" for number in range(MOVIES)], "title": "x"}).with_columns(
         release_year=1990, genres=pl.lit("Drama")
     ).write_parquet(folder / "movies.parquet")
-    told.filter(rates).write_parquet(folder / "ratings.parquet")
-    return World(folder, told.filter(~rates), young)
+    ratings.filter(rates).write_parquet(folder / "ratings.parquet")
+    return World(folder, ratings.filter(~rates), young)
 
 
 @pytest.fixture(scope="module")
 def data(world: World) -> Dataset:
-    return prepare(world.folder, 20)[1]
+    return read_dataset(world.folder, 20)[1]
 
 
 @dataclass(frozen=True)
@@ -76,15 +80,15 @@ class Made:
 @pytest.fixture(scope="module")
 def made(world: World, tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Made]:
     """Models made without and with reweighting."""
-    found = {}
+    models = {}
     for asked in (False, True):
         store = Store(tmp_path_factory.mktemp(f"models-{asked}"))
         options = ["--reweight", "--force"] if asked else []  # the gate judges on raters as they are
         assert main(["retrain", "--data", str(world.folder), "--models", str(store.root), *options]) == 0
         folder = store.folder(store.current() or "")
         report = json.loads((folder / "report.json").read_text())
-        found[asked] = Made(load_model(folder), report, (folder / "report.md").read_text())
-    return found
+        models[asked] = Made(load_model(folder), report, (folder / "report.md").read_text())
+    return models
 
 
 def of_never_raters(model: Model, truth: pl.DataFrame) -> dict[str, float]:
@@ -93,24 +97,24 @@ def of_never_raters(model: Model, truth: pl.DataFrame) -> dict[str, float]:
     for (member_id,), rows in truth.group_by("member_id", maintain_order=True):
         facts = model.members.find(member_id)
         assert facts is not None
-        found = model.predict(facts, [model.catalogue.row(one) for one in rows["movie_id"]])
+        predictions = model.predict(facts, [model.catalogue.row(movie_id) for movie_id in rows["movie_id"]])
         given = rows["rating"].to_numpy()
-        error.append((found.rating - given) ** 2)
-        inside.append((given >= found.lower) & (given <= found.upper))
+        error.append((predictions.rating - given) ** 2)
+        inside.append((given >= predictions.lower) & (given <= predictions.upper))
     return {"rmse": float(np.sqrt(np.concatenate(error).mean())), "coverage": float(np.concatenate(inside).mean())}
 
 
 def test_weights_follow_the_planted_density_ratio(world, data):
-    found = reweight(data, 0)
-    assert found is not None
-    weight, young = found.weight[:RATERS], world.young[:RATERS]
+    reweighting = reweight(data, 0)
+    assert reweighting is not None
+    weight, young = reweighting.weight[:RATERS], world.young[:RATERS]
     truth = np.where(young, YOUNG_QUIET / YOUNG_RATERS, (1 - YOUNG_QUIET) / (1 - YOUNG_RATERS))
     assert weight.mean() == pytest.approx(1)
-    assert (found.weight[RATERS:] == 0).all()
+    assert (reweighting.weight[RATERS:] == 0).all()
     assert weight[young].mean() == pytest.approx(truth[young].mean(), rel=0.35)
     assert weight[~young].mean() == pytest.approx(truth[~young].mean(), rel=0.25)
     ideal = truth.sum() ** 2 / (truth**2).sum()
-    assert found.effective == pytest.approx(ideal, rel=0.35)
+    assert reweighting.effective == pytest.approx(ideal, rel=0.35)
 
 
 def test_the_weighted_estimate_is_closer_to_the_error_on_never_raters(world, made):
@@ -127,11 +131,11 @@ def test_never_raters_are_predicted_no_worse_and_their_intervals_hold(world, mad
     assert 0.87 < weighted["coverage"] < 0.95, "the old are few, and ratings come in whole steps"
 
 
-def test_the_effective_sample_size_is_told_in_report_and_manifest(made):
-    told = made[True].report["reweighted"]
-    assert 0.9 * RATERS < told["raters"] < RATERS  # the gate keeps some out
-    assert told["never_raters"] == QUIET
-    effective = round(told["effective_raters"])
+def test_the_effective_sample_size_is_in_report_and_manifest(made):
+    reported = made[True].report["reweighted"]
+    assert 0.9 * RATERS < reported["raters"] < RATERS  # the gate keeps some out
+    assert reported["never_raters"] == QUIET
+    effective = round(reported["effective_raters"])
     assert 0 < effective < 0.7 * RATERS
     assert made[True].model.manifest.data["effective_raters"] == effective
     assert f"tell as much as {effective:,} of equal weight" in made[True].text
@@ -145,14 +149,16 @@ def test_nothing_is_weighted_unless_asked_for(made):
 
 
 def test_alike_members_count_about_the_same(small: Published):
-    data = prepare(small.data, 20)[1]
+    data = read_dataset(small.data, 20)[1]
     hidden = np.flatnonzero(np.random.default_rng(3).random(len(data.member_ids)) < 0.5)
-    found = reweight(replace(data, ratings=data.ratings.filter(~data.ratings["member"].is_in(hidden.tolist()))), 0)
-    assert found is not None
-    assert found.effective > 0.8 * found.raters
+    reweighting = reweight(
+        replace(data, ratings=data.ratings.filter(~data.ratings["member"].is_in(hidden.tolist()))), 0
+    )
+    assert reweighting is not None
+    assert reweighting.effective > 0.8 * reweighting.raters
 
 
-def test_too_few_never_raters_are_told_and_nobody_is_weighted(world, tmp_path, capsys):
+def test_too_few_never_raters_are_reported_and_nobody_is_weighted(world, tmp_path, capsys):
     folder = tmp_path / "data"
     shutil.copytree(world.folder, folder)
     members = pl.read_parquet(folder / "members.parquet")

@@ -16,7 +16,7 @@ from training.__main__ import main
 from training.data.reading.tables import read_tables
 from training.gate.gate import Gate
 from training.gate.gate_settings import GateSettings
-from training.gate.kept_out import divide
+from training.gate.kept_out import split
 
 SHARE = 0.25
 KEPT_OUT = ("--gate-share", str(SHARE), "--gate-fewest-members", "20")
@@ -133,9 +133,9 @@ def test_a_worse_version_serves_by_force_only_and_then_a_better_one_serves(store
 
 
 def test_what_kept_out_raters_rated_is_in_no_file_of_a_version(first, small, tmp_path):
-    divided = divide(read_tables(small.data), "coldstart", SHARE)
-    kept_out = divided.members["member_id"].implode()
-    assert len(divided.members) > 20
+    parts = split(read_tables(small.data), "coldstart", SHARE)
+    kept_out = parts.members["member_id"].implode()
+    assert len(parts.members) > 20
 
     def turned_round(ratings):
         rating = pl.when(pl.col("member_id").is_in(kept_out)).then(6 - pl.col("rating")).otherwise(pl.col("rating"))
@@ -155,26 +155,26 @@ def test_what_kept_out_raters_rated_is_in_no_file_of_a_version(first, small, tmp
 
 
 def test_kept_out_raters_are_published_like_all_others(first, small):
-    divided = divide(read_tables(small.data), "coldstart", SHARE)
+    parts = split(read_tables(small.data), "coldstart", SHARE)
     model = load_model(first.folder(first.current()))
     plays = dict(small.tables.plays["member_id"].value_counts().iter_rows())
-    for member_id in divided.members["member_id"]:
+    for member_id in parts.members["member_id"]:
         facts = model.members.find(member_id)
         assert facts is not None
         assert len(facts.movies) == plays[member_id]
     assert model.manifest.data["members"] == small.model.manifest.data["members"]
     assert json.loads((first.folder(first.current()) / "report.json").read_text())["kept_out"]["members"] == len(
-        divided.members
+        parts.members
     )
 
 
 def judged(store: Store, data: Path, key: str = "coldstart", share: float = SHARE, **settings) -> dict:
     """What the gate says of the version without a label, or else the previous one, as if it had just been trained."""
-    divided = divide(read_tables(data), key, share)
-    limits = GateSettings(share=share, **({"fewest_members": 20} | settings))
-    gate = Gate(store, divided, key, limits, time.perf_counter, 0)
+    parts = split(read_tables(data), key, share)
+    limits = GateSettings(share=share, fewest_members=20).model_copy(update=settings)  # limits that nothing can hold
+    gate = Gate(store, parts, key, limits, time.perf_counter, 0)
     version = min(set(store.versions()) - set(store.labels().values()) or {store.labels()["previous"]})
-    return gate.judge(version, json.loads((store.folder(version) / "report.json").read_text()))
+    return gate.decide(version, json.loads((store.folder(version) / "report.json").read_text()))
 
 
 @pytest.fixture
@@ -252,4 +252,4 @@ def test_a_store_keeps_its_key_and_refuses_another(store, small, capsys):
 
 def test_a_share_that_cannot_be_one_is_refused(store, small, capsys):
     assert main(["retrain", "--data", str(small.data), "--models", str(store.root), "--gate-share", "0.9"]) == 2
-    assert "--gate-share must be 0 to 0.5" in capsys.readouterr().err
+    assert "--gate-share: must be a number from 0 to 0.5" in capsys.readouterr().err

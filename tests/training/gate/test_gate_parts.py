@@ -9,53 +9,55 @@ import pytest
 
 from model.store.store import Store
 from training.errors import DataError
-from training.evaluation.scores import calibration_error
-from training.gate import report as gate_report
+from training.evaluation.scores import calibration_error, difference_interval
+from training.gate import gate_report
 from training.gate.gate_checks import absolute, compared, cost, gain_kept
-from training.gate.gate_scores import error_by_chance, paired_interval
+from training.gate.gate_scores import error_by_chance
 from training.gate.gate_settings import GateSettings, add_gate_arguments, gate_settings
-from training.gate.kept_out import divide, keep_key, key_of_store, place_of
+from training.gate.kept_out import hash_position, keep_key, key_of_store, split
+from training.report.markdown import section_markdown
+from training.report.page import page
 
 LIMITS = GateSettings()
 
 
 def test_who_is_kept_out_is_the_same_for_ever():
-    assert place_of("member-0001", "coldstart") == pytest.approx(0.27732029167752575)
-    assert place_of("member-0001", "another") != place_of("member-0001", "coldstart")
+    assert hash_position("member-0001", "coldstart") == pytest.approx(0.27732029167752575)
+    assert hash_position("member-0001", "another") != hash_position("member-0001", "coldstart")
 
 
 def test_about_the_share_is_kept_out_and_a_larger_share_keeps_out_more_of_the_same():
-    places = np.array([place_of(f"member {number}", "key") for number in range(4000)])
+    places = np.array([hash_position(f"member {number}", "key") for number in range(4000)])
     assert 0.04 < (places < 0.05).mean() < 0.06
     assert np.abs(np.quantile(places, [0.25, 0.5, 0.75]) - [0.25, 0.5, 0.75]).max() < 0.03
 
 
 def test_members_who_join_later_change_nothing_for_those_who_are_there(small):
     tables = small.tables
-    before = set(divide(tables, "key", 0.2).members["member_id"])
+    before = set(split(tables, "key", 0.2).members["member_id"])
     few = set(tables.ratings["member_id"].unique().sort().gather_every(2))
     half = replace(tables, ratings=tables.ratings.filter(pl.col("member_id").is_in(list(few))))
-    assert set(divide(half, "key", 0.2).members["member_id"]) == before & few
+    assert set(split(half, "key", 0.2).members["member_id"]) == before & few
 
 
 def test_nothing_of_kept_out_raters_is_among_what_is_learned_and_everything_else_is(small):
-    divided = divide(small.tables, "key", 0.2)
-    kept_out = divided.members.select("member_id")
+    parts = split(small.tables, "key", 0.2)
+    kept_out = parts.members.select("member_id")
     assert not kept_out.is_empty()
     for name in ("members", "ratings", "plays"):
-        learned, apart, all_ = (getattr(one, name) for one in (divided.learned, divided.kept_out, small.tables))
+        learned, apart, all_ = (getattr(one, name) for one in (parts.training, parts.kept_out, small.tables))
         assert learned.join(kept_out, on="member_id", how="semi").is_empty()
         assert apart.join(kept_out, on="member_id", how="anti").is_empty()
         assert len(learned) + len(apart) == len(all_)
     never = small.tables.plays.join(small.tables.ratings, on="member_id", how="anti")["member_id"].unique()
-    assert set(never) <= set(divided.learned.plays["member_id"])
+    assert set(never) <= set(parts.training.plays["member_id"])
 
 
 def test_where_too_few_would_be_left_nobody_is_kept_out(small):
-    assert divide(small.tables, "key", 0.5).members.height > 0
+    assert split(small.tables, "key", 0.5).members.height > 0
     few = small.tables.ratings["member_id"].unique().sort().head(20).to_list()
     tables = replace(small.tables, ratings=small.tables.ratings.filter(pl.col("member_id").is_in(few)))
-    assert divide(tables, "key", 0.5).members.is_empty()
+    assert split(tables, "key", 0.5).members.is_empty()
 
 
 def test_the_first_key_of_a_store_stays(tmp_path):
@@ -77,14 +79,14 @@ def test_the_interval_of_a_difference_holds_the_truth_as_often_as_it_says():
         member = np.repeat(np.arange(80), 10)
         truth = np.repeat(random.normal(0, 1, 80), 10) + random.normal(0, 1, 800)
         ours, theirs = truth + random.normal(0, 1, 800), truth + random.normal(0, 1, 800)
-        low, high = paired_interval(member, ours, theirs, truth, random)
+        low, high = difference_interval(member, ours, theirs, truth, random)
         held += low <= 0 <= high
     assert 50 <= held <= 60
 
 
 def test_equal_predictions_do_not_differ():
     member, truth = np.repeat(np.arange(30), 3), np.ones(90)
-    assert paired_interval(member, truth + 1, truth + 1, truth, np.random.default_rng(0)) == (0.0, 0.0)
+    assert difference_interval(member, truth + 1, truth + 1, truth, np.random.default_rng(0)) == (0.0, 0.0)
 
 
 def test_the_error_that_chance_gives_is_that_of_true_probabilities():
@@ -155,14 +157,14 @@ def test_a_version_may_be_worse_by_the_margin_only(difference, low, high, passes
     found = {"plays": {"difference": difference, "low": low, "high": high}}
     [check] = compared({"plays": {"rmse": 0.9}}, found, LIMITS)
     assert check.passed is passes
-    assert "version that serves" in check.told
+    assert "version that serves" in check.reason
 
 
 def test_a_gain_that_is_gone_holds_back_and_one_that_never_was_does_not():
     before = row(gain_percent=4.0, gain_percent_low=3.0)
     [check] = gain_kept(row(gain_percent=0.0, gain_percent_high=0.5), before, LIMITS)
     assert not check.passed
-    assert "in disorder" in check.told
+    assert "in disorder" in check.reason
     [check] = gain_kept(row(gain_percent=1.5, gain_percent_high=3.0), before, LIMITS)
     assert check.passed
     assert not list(gain_kept(row(), row(gain_percent=0.1, gain_percent_low=-0.1), LIMITS))
@@ -184,13 +186,29 @@ def test_every_setting_is_an_option_with_its_default():
     )
 
 
+def test_every_option_with_a_wrong_value_is_told_with_what_it_may_be():
+    parser = argparse.ArgumentParser()
+    add_gate_arguments(parser)
+    wrong = ["--gate-share", "0.9", "--gate-most-members", "2.5", "--gate-least-gain-kept", "much"]
+    with pytest.raises(DataError) as refused:
+        gate_settings(parser.parse_args([*wrong, "--gate-most-megabytes", "nan", "--gate-margin-percent", "2"]))
+    assert str(refused.value).splitlines() == [
+        "--gate-share: must be a number from 0 to 0.5",
+        "--gate-most-members: must be a whole number, 1 or more",
+        "--gate-least-gain-kept: must be a number, 0 or more",
+        "--gate-most-megabytes: must be a number, 0 or more",
+    ]
+
+
 def test_the_page_of_a_verdict_is_text_whatever_it_says():
     found = {
         "passed": False, "forced": False, "kept_out": {"members": 3}, "judged_on": "<b>", "compared_with": None,
         "not_compared_because": "<script>", "settings": {"least_coverage": 0.85},
         "checks": [{"limit": "least_coverage", "passed": False, "told": "x < y"}],
     }  # fmt: skip
-    page = gate_report.html(found)
-    assert "<script" not in page
-    assert "X &lt; y" in page
-    assert "X < y" in gate_report.markdown(found)
+    section = gate_report.section(found)
+    shown = page("title", "lead", {}, [section])
+    assert "<script" not in shown
+    assert "X &lt; y" in shown
+    assert "X < y" in section_markdown(section)
+    assert "<script" not in section_markdown(section).replace("\\<", "")

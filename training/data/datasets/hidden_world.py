@@ -1,7 +1,7 @@
-"""The hidden world behind the sample data: who likes what, who plays what, who rates, drawn from one generator.
+"""The generative model of the sample data: true enjoyment, plays and ratings, drawn from one random generator.
 
-A member feels of a movie: MEAN + quality of the movie + generosity of the member + taste of the member · taste of the
-movie, cut to the scale. Half of the variance of taste and generosity comes from attributes; a movie's taste comes
+The enjoyment of a movie is MEAN + quality of the movie + generosity of the member + taste of the member · taste of the
+movie, clipped to the scale. Half of the variance of taste and generosity comes from attributes; a movie's taste comes
 mostly from its genres, year and country.
 """
 
@@ -22,35 +22,35 @@ MEAN = 3.3
 QUALITY_SPREAD = 0.62
 GENEROSITY_SPREAD = 0.42
 TASTE_SPREAD = 0.62
-"""Standard deviations in stars, so that movie means alone correlate by about 0.55 with what members feel."""
+"""Standard deviations in stars, so that movie means alone correlate by about 0.55 with the true enjoyment."""
 
 ATTRIBUTE_SHARE = 0.5
 """Share of the variance of taste and generosity that comes from attributes."""
 
 FACTORS = 6
-"""How many numbers make up a taste."""
+"""Dimensions of taste."""
 
 NOISE_SPREAD = 0.45
-"""Of a rating around what the member feels, in stars, before it is rounded."""
+"""Standard deviation of a rating about the enjoyment, in stars, before it is rounded."""
 
 TASTE_IN_CHOICE = 1.6
-"""How much taste decides what is played, beside popularity and chance."""
+"""Weight of taste in the choice of plays, beside popularity and chance."""
 
 PLAYS, PLAYED_AT_MOST = 62, 0.5
-"""Plays of a member, in the mean, and the largest share of all movies that a member plays."""
+"""Mean number of plays of a member, and the largest share of all movies that a member plays."""
 
 RATED_SHARE = 0.76
-"""Of a rater's plays, so that about 45 are rated."""
+"""Share of a rater's plays that are rated, about 45."""
 
 NEVER_RATER_SHARE = 0.25
 NEVER_RATED_SHARE = 0.06
-"""Of the movies, the newest; every second one of them nobody plays either."""
+"""Share of the movies, the newest ones, that nobody rates; every second of them is never played either."""
 
 KINDS = {"both": 0.55, "plays": 0.2, "attributes": 0.2, "nothing": 0.05}
-"""What is known of never-raters, and of which share of them."""
+"""Known facts of never-raters, and the share of each kind."""
 
 RATERS_WITHOUT_ROW = 0.02
-"""Share of raters that the members table lacks."""
+"""Share of raters who are missing from the members table."""
 
 COUNTRIES = ("Brazil", "France", "India", "Japan", "Nigeria", "Norway")
 GENRES = ("Action", "Animation", "Comedy", "Crime", "Documentary", "Drama", "Horror", "Mystery", "Romance", "War")
@@ -61,16 +61,16 @@ OCCUPATIONS = ("artist", "care", "clerk", "engineer", "farmer", "retired", "sale
 GENDERS = ("F", "M", "X")
 GENDER_SHARES = (0.5, 0.47, 0.03)
 ANSWERS = ("likes_surprises", "prefers_happy_endings", "watches_with_others")
-"""Psychographic: agreement from 1 to 5."""
+"""Psychographic attributes: agreement from 1 to 5."""
 
 LAST_YEAR = 2023
 BLOCK = 1024
-"""Members handled at a time, so that memory doesn't grow with members x movies."""
+"""Members in a block; blocks keep memory from growing with members x movies."""
 
 
 @dataclass(frozen=True)
 class Movies:
-    """Movies as they truly are; arrays have one entry (or row) a movie."""
+    """True properties of the movies; arrays have one entry or row for each movie."""
 
     genres: Flags
     """Movies x GENRES; each has one to three."""
@@ -81,14 +81,14 @@ class Movies:
     quality: Floats
     """In stars, around 0."""
     appeal: Floats
-    """How likely it is played, as a logarithm."""
+    """Log odds of being played."""
     taste: Floats
-    """Movies x FACTORS, mean 0, so scaled that taste · taste has unit variance."""
+    """Movies x FACTORS, mean 0, scaled so that taste · taste has unit variance."""
 
 
 @dataclass(frozen=True)
 class Members:
-    """Members as they truly are; arrays have one entry (or row) a member."""
+    """True properties of the members; arrays have one entry or row for each member."""
 
     age: Rows
     gender: Rows
@@ -104,23 +104,23 @@ class Members:
     """Members x FACTORS, unit variance."""
     never_rates: Flags
     has_row: Flags
-    """Whether the members table tells of the member."""
+    """Whether the members table has a row of the member."""
     has_plays: Flags
 
 
 @dataclass(frozen=True)
 class Block:
-    """What some members feel, play and rate; rows are members from `first` on, columns are movies."""
+    """Enjoyment, plays and ratings of some members; rows are members from `first` on, columns are movies."""
 
     first: int
-    felt: Floats
+    enjoyment: Floats
     """LOW to HIGH, without noise."""
     played: Flags
     rated: Flags
 
 
-def plant_movies(count: int, random: np.random.Generator) -> Movies:
-    """That many movies."""
+def draw_movies(count: int, random: np.random.Generator) -> Movies:
+    """Draw the movies of the world."""
     genres = np.zeros((count, len(GENRES)), bool)
     order = np.argsort(random.gumbel(size=genres.shape) + np.linspace(0.8, 0, len(GENRES)), axis=1)[:, ::-1]
     for place, share in enumerate((1.0, 0.55, 0.25)):
@@ -139,8 +139,8 @@ def plant_movies(count: int, random: np.random.Generator) -> Movies:
     return Movies(genres, year, country, runtime_minutes, QUALITY_SPREAD * quality, appeal, taste)
 
 
-def plant_members(count: int, random: np.random.Generator) -> Members:
-    """That many members, a quarter of whom never rate."""
+def draw_members(count: int, random: np.random.Generator) -> Members:
+    """Draw the members of the world, NEVER_RATER_SHARE of whom never rate."""
     age = np.clip(np.rint(16 + random.gamma(2.6, 9.5, count)), 16, 90).astype(np.int64)
     gender = random.choice(len(GENDERS), count, p=GENDER_SHARES)
     region = random.choice(len(REGIONS), count, p=REGION_SHARES)
@@ -176,8 +176,8 @@ def plant_members(count: int, random: np.random.Generator) -> Members:
     )
 
 
-def live(members: Members, movies: Movies, random: np.random.Generator) -> Iterator[Block]:
-    """What all members feel, play and rate, a block of members at a time."""
+def draw_blocks(members: Members, movies: Movies, random: np.random.Generator) -> Iterator[Block]:
+    """Draw enjoyment, plays and ratings of all members, BLOCK members at a time."""
     count = len(movies.year)
     newest = np.argsort(-movies.year, kind="stable")[: max(2, round(count * NEVER_RATED_SHARE))]
     never_rated, never_played = np.zeros(count, bool), np.zeros(count, bool)
@@ -186,18 +186,18 @@ def live(members: Members, movies: Movies, random: np.random.Generator) -> Itera
     for first in range(0, len(members.age), BLOCK):
         some = slice(first, first + BLOCK)
         by_taste = members.taste[some] @ movies.taste.T
-        felt = MEAN + movies.quality + members.generosity[some, None] + TASTE_SPREAD * by_taste
+        enjoyment = MEAN + movies.quality + members.generosity[some, None] + TASTE_SPREAD * by_taste
         drawn = movies.appeal + TASTE_IN_CHOICE * by_taste + random.gumbel(size=by_taste.shape)
         rank = np.argsort(np.argsort(-drawn, axis=1), axis=1)
-        plays = np.clip(usual * random.lognormal(-0.125, 0.5, len(felt)), 3, PLAYED_AT_MOST * count)
+        plays = np.clip(usual * random.lognormal(-0.125, 0.5, len(enjoyment)), 3, PLAYED_AT_MOST * count)
         played = (rank < plays[:, None]) & ~never_played & members.has_plays[some, None]
-        rates = random.random(felt.shape) < RATED_SHARE
+        rates = random.random(enjoyment.shape) < RATED_SHARE
         rated = played & rates & ~never_rated & ~members.never_rates[some, None]
-        yield Block(first, np.clip(felt, LOW, HIGH), played, rated)
+        yield Block(first, np.clip(enjoyment, LOW, HIGH), played, rated)
 
 
 def _standardised(columns: Floats) -> Floats:
-    """Each column with mean 0 and variance 1."""
+    """The columns scaled to mean 0 and variance 1."""
     spread = columns.std(axis=0)
     standardised: Floats = (columns - columns.mean(axis=0)) / np.where(spread > 0, spread, 1)
     return standardised

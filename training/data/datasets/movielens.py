@@ -1,4 +1,4 @@
-"""Reads MovieLens 100K, 1M and the later CSV releases, told by their files.
+"""Reads MovieLens 100K, 1M and the later CSV releases, recognised by their files.
 
 Zip codes are left out and nothing is derived from them, since with gender and age they single out most members. Codes
 for ages and occupations (1M) become the names that the release gives them. Titles stay as published; the year in them
@@ -25,7 +25,7 @@ AGES = {
     "50": "50-55",
     "56": "56 and over",
 }
-"""The bands of MovieLens 1M by the code that stands for them, from its README."""
+"""Age bands of MovieLens 1M by code, from its README."""
 
 OCCUPATIONS = (
     "other or not specified",
@@ -50,10 +50,10 @@ OCCUPATIONS = (
     "unemployed",
     "writer",
 )
-"""Those of MovieLens 1M; the code is the place."""
+"""Occupations of MovieLens 1M; the code is the position."""
 
 NO_GENRES = ("unknown", "(no genres listed)")
-"""What stands for genres where there are none, in 100K and in the later releases."""
+"""Genres that stand for none, in 100K and in the later releases."""
 
 YEAR = r"\((\d{4})(?:[-\u2013]\d{0,4})?\)\s*$"
 """The year at the end of a title; later releases have spans of years for series."""
@@ -63,7 +63,7 @@ UNIT = "\x1f"
 
 
 def read_release(source: Path) -> tuple[str, ReleaseTables, float]:
-    """The name of the release, its tables and its lowest rating; raises DataError where the folder holds none."""
+    """The name of a folder's release, its tables and its lowest rating; raises DataError where it has none."""
     for name, files, read, lowest in RELEASES:
         if not (source / files[0]).is_file():
             continue
@@ -72,8 +72,8 @@ def read_release(source: Path) -> tuple[str, ReleaseTables, float]:
             raise DataError([Problem(str(source), f"{name} has a file {file}, which is missing") for file in missing])
         with readable(str(source)):
             return name, read(source), lowest
-    told = "; ".join(f"{name} by {', '.join(files)}" for name, files, _, _ in RELEASES)
-    raise DataError([Problem(str(source), f"holds no MovieLens release; they are told by their files: {told}")])
+    files_of = "; ".join(f"{name} by {', '.join(files)}" for name, files, _, _ in RELEASES)
+    raise DataError([Problem(str(source), f"holds no MovieLens release; they are told by their files: {files_of}")])
 
 
 def _read_100k(source: Path) -> ReleaseTables:
@@ -119,11 +119,11 @@ RELEASES: tuple[tuple[str, Sequence[str], Callable[[Path], ReleaseTables], float
     ("MovieLens 1M", ("ratings.dat", "users.dat", "movies.dat"), _read_1m, 1.0),
     ("a later MovieLens release", ("ratings.csv", "movies.csv"), _read_later, 0.5),
 )
-"""Name, files (the first tells the release), reader and lowest rating of each."""
+"""Name, files (the first identifies the release), reader and lowest rating of each release."""
 
 
 def _fields(path: Path, separator: str, names: list[str], optional: int = 0) -> pl.DataFrame:
-    """The fields of a headless latin-1 file as text; of the last ones that many may be missing from every row."""
+    """The fields of a latin-1 file without header, as text; the last `optional` fields may be missing from all rows."""
     text = path.read_bytes().decode("latin-1").replace(separator, UNIT).encode()
     rows = pl.read_csv(text, separator=UNIT, has_header=False, infer_schema=False, quote_char=None)
     if not len(names) - optional <= rows.width <= len(names):

@@ -1,4 +1,4 @@
-"""The checks of values, all those of a table in one pass over its rows."""
+"""Checks of a table's values, made in one pass over its rows."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,30 +11,30 @@ from training.errors import Problem
 
 @dataclass(frozen=True)
 class Check:
-    """What must be true of no row of a table."""
+    """A condition that no row of a table may meet."""
 
     column: str
     """The column it is about."""
     wrong: pl.Expr
-    """Whether a row is wrong."""
+    """True where a row is wrong."""
     text: str
     """What is wrong: a phrase to stand after "3 rows"."""
     show: bool = True
-    """Whether a value from the column makes it clearer."""
+    """Whether a message shows one of the wrong values."""
 
 
 def needs_id(column: str) -> Check:
-    """Every row has an id in the column."""
+    """The check that every row has an id in the column."""
     return Check(column, conversion.id_text(column).is_null(), "without an id", show=False)
 
 
 def needs_number(column: str, unreadable: pl.Expr) -> Check:
-    """No row is unreadable where it should hold a number."""
+    """The check that no row is `unreadable` as a number."""
     return Check(column, unreadable, "with a value that is no number")
 
 
 def tally(rows: pl.LazyFrame, checks: Sequence[Check]) -> pl.LazyFrame:
-    """One row: how many rows of the table are wrong by each check, with one value of each."""
+    """One row: the number of rows that fail each check, with an example of each."""
     expressions: list[pl.Expr] = []
     for position, check in enumerate(checks):
         wrong = check.wrong.fill_null(False)
@@ -49,8 +49,8 @@ def _example(check: Check, wrong: pl.Expr) -> pl.Expr:
     return pl.col(check.column).filter(wrong).first().cast(pl.String) if check.show else pl.lit(None, pl.String)
 
 
-def found(table: str, checks: Sequence[Check], tallied: pl.DataFrame) -> list[Problem]:
-    """The problems that a tally tells."""
+def failed(table: str, checks: Sequence[Check], tallied: pl.DataFrame) -> list[Problem]:
+    """A problem for each check that fails, from its tally."""
     counts = tallied.row(0, named=True)
     return [
         Problem(table, check.text, check.column, counts[f"count {position}"], counts[f"example {position}"])
@@ -61,16 +61,16 @@ def found(table: str, checks: Sequence[Check], tallied: pl.DataFrame) -> list[Pr
 
 def missing_columns(table: str, dtypes: Iterable[str], needed: Iterable[str]) -> list[Problem]:
     """A problem for each needed column that the table lacks."""
-    there = list(dtypes)
+    present = list(dtypes)
     return [
-        Problem(table, f"the column is missing; there are: {', '.join(map(repr, there))}", column)
+        Problem(table, f"the column is missing; there are: {', '.join(map(repr, present))}", column)
         for column in needed
-        if column not in there
+        if column not in present
     ]
 
 
 def odd_headers(table: str, dtypes: Iterable[str], *, is_csv: bool) -> list[Problem]:
-    """A problem for each column that has no name, or (in CSV) the name of another."""
+    """A problem for each column without a name, or (in CSV) with the name of another."""
     problems = []
     for column in dtypes:
         if not column.strip():
@@ -82,15 +82,15 @@ def odd_headers(table: str, dtypes: Iterable[str], *, is_csv: bool) -> list[Prob
 
 
 def repeated(table: str, column: str, rows: pl.DataFrame) -> list[Problem]:
-    """A problem if a value of the column, an id, stands in more than one row."""
-    again = rows.filter(pl.col(column).is_not_null()).filter(~pl.col(column).is_first_distinct())
-    if again.is_empty():
+    """A problem if an id occurs in more than one row."""
+    repetitions = rows.filter(pl.col(column).is_not_null()).filter(~pl.col(column).is_first_distinct())
+    if repetitions.is_empty():
         return []
-    return [Problem(table, "with the id of an earlier row", column, len(again), again.item(0, column))]
+    return [Problem(table, "with the id of an earlier row", column, len(repetitions), repetitions.item(0, column))]
 
 
 def unknown_movies(table: str, column: str, rows: pl.DataFrame, movies: pl.DataFrame) -> list[Problem]:
-    """A problem if rows name movies that the movies table lacks."""
+    """A problem if rows refer to movies that the movies table lacks."""
     unknown = rows.filter(pl.col(column).is_not_null()).join(movies, on=column, how="anti", maintain_order="left")
     if unknown.is_empty():
         return []

@@ -1,4 +1,4 @@
-"""Reading members or movies: one row each, known columns and any attribute columns."""
+"""Reads the tables of members and movies: known columns and any attribute columns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import polars as pl
 
 from features.columns import GENRES, MEMBER_ID, MOVIE_ID, RELEASE_YEAR, TITLE
 from features.values import conversion
-from training.data.reading.checks import found, missing_columns, needs_id, needs_number, odd_headers, repeated, tally
+from training.data.reading.checks import failed, missing_columns, needs_id, needs_number, odd_headers, repeated, tally
 from training.data.reading.schema_file import SCHEMA_FILE, ColumnSettings
 from training.data.reading.sources import Source, collect
 from training.errors import DataError, Problem
@@ -18,12 +18,12 @@ Kind = Literal["categorical", "flag", "numeric"]
 
 @dataclass(frozen=True)
 class Layout:
-    """What a table of members or movies holds beside its attributes."""
+    """The columns of a table that are no attributes."""
 
     id: str
     """The column of ids."""
     known: Mapping[str, pl.DataType] = field(default_factory=dict)
-    """Optional columns that are no attributes, with the type they are read as."""
+    """Optional columns, with the type that they are read as."""
 
 
 MEMBERS = Layout(MEMBER_ID)
@@ -33,12 +33,12 @@ MOVIES = Layout(MOVIE_ID, {TITLE: pl.String(), RELEASE_YEAR: pl.Float64(), GENRE
 def read_entities(source: Source, layout: Layout, settings: ColumnSettings) -> tuple[pl.DataFrame, list[Problem]]:
     """The rows sorted by id, with all problems of their values.
 
-    Categorical attributes are text, numeric ones Float64. Raises DataError where the columns are so wrong that their
-    values can't be looked at.
+    Categorical attributes are text, numeric ones Float64. Raises DataError where columns are missing, unnamed or of a
+    wrong type, so that their values can't be checked.
     """
-    unfit = _unfit_columns(source, layout, settings)
-    if unfit:
-        raise DataError(unfit)
+    problems = _problems_of_columns(source, layout, settings)
+    if problems:
+        raise DataError(problems)
     columns = [pl.lit(None, dtype).alias(name) for name, dtype in layout.known.items() if name not in source.dtypes]
     checks = [needs_id(layout.id)]
     kinds = _kinds(source, layout, settings)
@@ -55,12 +55,12 @@ def read_entities(source: Source, layout: Layout, settings: ColumnSettings) -> t
     rows, tallied = collect(source.table, canonical, tally(source.rows, checks))
     if rows.is_empty():
         return rows, [Problem(source.table, "the table has no rows")]
-    problems = found(source.table, checks, tallied) + repeated(source.table, layout.id, rows)
+    problems = failed(source.table, checks, tallied) + repeated(source.table, layout.id, rows)
     attributes = [name for name in rows.columns if name != layout.id and name not in layout.known]
     return rows.select(layout.id, *layout.known, *attributes).sort(layout.id), problems
 
 
-def _unfit_columns(source: Source, layout: Layout, settings: ColumnSettings) -> list[Problem]:
+def _problems_of_columns(source: Source, layout: Layout, settings: ColumnSettings) -> list[Problem]:
     problems = missing_columns(source.table, source.dtypes, [layout.id])
     problems += odd_headers(source.table, source.dtypes, is_csv=source.is_csv)
     for key in ("categorical", "numeric", "ignore"):
@@ -71,15 +71,15 @@ def _unfit_columns(source: Source, layout: Layout, settings: ColumnSettings) -> 
             elif name == layout.id or (name in layout.known and key != "ignore"):
                 problems.append(Problem(SCHEMA_FILE, f"[{source.table}] {key} names {name!r}, which is no attribute"))
     for name, dtype in source.dtypes.items():
-        wanted = None if name in settings.ignore else _wanted(name, dtype, layout)
-        if wanted is not None:
+        required = None if name in settings.ignore else _required_types(name, dtype, layout)
+        if required is not None:
             remedy = "" if name == layout.id else f"; else name it under ignore in {SCHEMA_FILE}"
-            problems.append(Problem(source.table, f"holds {dtype}, but must hold {wanted}{remedy}", name))
+            problems.append(Problem(source.table, f"holds {dtype}, but must hold {required}{remedy}", name))
     return problems
 
 
-def _wanted(name: str, dtype: pl.DataType, layout: Layout) -> str | None:
-    """What the column must hold, if it doesn't."""
+def _required_types(name: str, dtype: pl.DataType, layout: Layout) -> str | None:
+    """The types that the column must have, None where it has one of them."""
     if name == layout.id:
         return None if conversion.is_id(dtype) else conversion.ID_TYPES
     if name == GENRES and name in layout.known:
@@ -91,9 +91,9 @@ def _wanted(name: str, dtype: pl.DataType, layout: Layout) -> str | None:
 
 
 def _kinds(source: Source, layout: Layout, settings: ColumnSettings) -> dict[str, Kind]:
-    """What each attribute column is taken for."""
+    """The kind of each attribute column."""
     kinds: dict[str, Kind] = {}
-    unsure: list[str] = []
+    undeclared: list[str] = []
     for name, dtype in source.dtypes.items():
         if name == layout.id or name in layout.known or name in settings.ignore:
             continue
@@ -102,29 +102,29 @@ def _kinds(source: Source, layout: Layout, settings: ColumnSettings) -> dict[str
         elif name in settings.categorical:
             kinds[name] = "categorical"
         elif source.is_csv:
-            unsure.append(name)
+            undeclared.append(name)
         else:
             kinds[name] = "numeric" if dtype.is_numeric() else "categorical"
-    return kinds | _kinds_by_values(source, unsure)
+    return kinds | _kinds_by_values(source, undeclared)
 
 
 def _kinds_by_values(source: Source, names: list[str]) -> dict[str, Kind]:
-    """What columns of CSV are by their values; a number with a leading zero (02139) is a code, so a category."""
+    """The kinds of CSV columns by their values; numbers with a leading zero (02139) are codes, so categories."""
     if not names:
         return {}
-    looks = []
+    tests = []
     for name in names:
         given = conversion.text(name)
         is_number = given.cast(pl.Float64, strict=False).is_not_null() & ~given.str.contains(r"^[+-]?0\d")
         is_flag = given.str.to_lowercase().is_in(["false", "true"])
-        looks += [
+        tests += [
             given.is_null().all().alias(f"blank {name}"),
             (given.is_null() | is_number).all().alias(f"numeric {name}"),
             (given.is_null() | is_flag).all().alias(f"flag {name}"),
         ]
-    (looked,) = collect(source.table, source.rows.select(looks))
-    seen = looked.row(0, named=True)
-    return {name: _kind_of(*(seen[f"{look} {name}"] for look in ("blank", "numeric", "flag"))) for name in names}
+    (results,) = collect(source.table, source.rows.select(tests))
+    holds = results.row(0, named=True)
+    return {name: _kind_of(*(holds[f"{test} {name}"] for test in ("blank", "numeric", "flag"))) for name in names}
 
 
 def _kind_of(is_blank: bool, is_numeric: bool, is_flag: bool) -> Kind:
@@ -138,6 +138,7 @@ def _is_number(name: str, kind: Kind | None) -> bool:
 
 
 def _converted(name: str, dtype: pl.DataType, kind: Kind | None) -> pl.Expr:
+    """The column as its kind, or as the known column of that name."""
     if _is_number(name, kind):
         return conversion.number(name, dtype)
     if kind == "flag":

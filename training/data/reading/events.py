@@ -1,17 +1,17 @@
-"""Reading ratings and plays: one row for each pair of a member and a movie."""
+"""Reads the tables of ratings and plays: one row for each pair of a member and a movie."""
 
 import polars as pl
 
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING
 from features.values import conversion
-from training.data.reading.checks import Check, found, missing_columns, needs_id, needs_number, odd_headers, tally
+from training.data.reading.checks import Check, failed, missing_columns, needs_id, needs_number, odd_headers, tally
 from training.data.reading.sources import Source, collect
 from training.errors import DataError, Problem
 
 PAIR = [MEMBER_ID, MOVIE_ID]
 
 FEWEST_RATERS = 20
-"""Fewer members who rate are too few to learn from."""
+"""Members who rate that a model needs at least."""
 
 NO_TIME = "with a time that can't be read (ISO 8601, or seconds, not milliseconds, since 1970)"
 
@@ -19,10 +19,10 @@ NO_TIME = "with a time that can't be read (ISO 8601, or seconds, not millisecond
 def read_ratings(source: Source, scale: tuple[float, float] | None) -> tuple[pl.DataFrame, list[Problem]]:
     """Ratings sorted by member and movie, the latest of each pair, with all problems of their values.
 
-    `rated_at` is in seconds since 1970 UTC, null where not known. Raises DataError where the columns are so wrong that
-    their values can't be looked at.
+    `rated_at` is in seconds since 1970 UTC, null where unknown. `scale` is that of schema.toml. Raises DataError where
+    columns are missing, unnamed or of a wrong type, so that their values can't be checked.
     """
-    _refuse_unfit(source, {RATING: conversion.NUMBER_TYPES}, {RATED_AT: conversion.TIME_TYPES})
+    _refuse_wrong_columns(source, {RATING: conversion.NUMBER_TYPES}, {RATED_AT: conversion.TIME_TYPES})
     dtype = source.dtypes[RATING]
     rating, given = conversion.number(RATING, dtype), conversion.is_given(RATING, dtype)
     checks = [
@@ -48,10 +48,10 @@ def read_ratings(source: Source, scale: tuple[float, float] | None) -> tuple[pl.
 def read_plays(source: Source) -> tuple[pl.DataFrame, list[Problem]]:
     """Plays as the table has them, with all problems of their values.
 
-    `played_at` is in seconds since 1970 UTC, `completion` from 0 to 1; both null where not known. Raises DataError
-    where the columns are so wrong that their values can't be looked at.
+    `played_at` is in seconds since 1970 UTC, `completion` from 0 to 1; both null where unknown. Raises DataError where
+    columns are missing, unnamed or of a wrong type, so that their values can't be checked.
     """
-    _refuse_unfit(source, {}, {PLAYED_AT: conversion.TIME_TYPES, COMPLETION: conversion.NUMBER_TYPES})
+    _refuse_wrong_columns(source, {}, {PLAYED_AT: conversion.TIME_TYPES, COMPLETION: conversion.NUMBER_TYPES})
     played_at, checks = _time(source, PLAYED_AT)
     completion = pl.lit(None, pl.Float64)
     if COMPLETION in source.dtypes:
@@ -74,7 +74,8 @@ def all_plays(plays: pl.DataFrame | None, ratings: pl.DataFrame) -> pl.DataFrame
     return every.sort(PAIR).collect(engine="streaming")
 
 
-def _refuse_unfit(source: Source, needed: dict[str, str], optional: dict[str, str]) -> None:
+def _refuse_wrong_columns(source: Source, needed: dict[str, str], optional: dict[str, str]) -> None:
+    """Raise DataError for columns that are missing, unnamed or of a wrong type."""
     fits = {
         conversion.ID_TYPES: conversion.is_id,
         conversion.NUMBER_TYPES: conversion.is_number,
@@ -94,7 +95,7 @@ def _read(source: Source, columns: list[pl.Expr], checks: list[Check]) -> tuple[
     ids = [conversion.id_text(column).alias(column) for column in PAIR]
     checks = [*map(needs_id, PAIR), *checks]
     rows, tallied = collect(source.table, source.rows.select(*ids, *columns), tally(source.rows, checks))
-    return rows, found(source.table, checks, tallied)
+    return rows, failed(source.table, checks, tallied)
 
 
 def _too_few(table: str, rows: pl.DataFrame) -> list[Problem]:
@@ -108,7 +109,7 @@ def _too_few(table: str, rows: pl.DataFrame) -> list[Problem]:
 
 
 def _time(source: Source, column: str) -> tuple[pl.Expr, list[Check]]:
-    """How to read an optional column of times, and its checks."""
+    """The expression of an optional column of times, and its checks."""
     dtype = source.dtypes.get(column)
     if dtype is None:
         return pl.lit(None, pl.Float64).alias(column), []
@@ -122,7 +123,7 @@ def _time(source: Source, column: str) -> tuple[pl.Expr, list[Check]]:
 
 
 def _latest(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Of rows sorted by pair and time (unknown first): the last of each pair, and those that may be as late as it."""
+    """The last row of each pair, and others that may be as late; rows are sorted by pair and time, nulls first."""
     if rows.is_empty():
         return rows, rows
     same_as_next = (pl.col(MEMBER_ID) == pl.col(MEMBER_ID).shift(-1)) & (pl.col(MOVIE_ID) == pl.col(MOVIE_ID).shift(-1))

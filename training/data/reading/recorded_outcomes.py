@@ -1,65 +1,68 @@
-"""What the service recorded of members, read as ratings and plays beside those of the data."""
+"""Adds the outcomes that the service recorded to the ratings and plays of a data directory."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 
 import polars as pl
 
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING
-from model.facts.outcome_record import PATTERN, BadOutcome, Outcome, from_line
+from model.errors import BadOutcome
+from model.facts.outcome_record import PATTERN, Outcome, from_line
 from training.data.reading.events import PAIR, all_plays
 from training.data.reading.tables import Tables
 from training.errors import DataError, Problem
 
 ORDER = ("happened_at", "received_at", "request_id")
-"""Of two outcomes, the later one by these counts."""
+"""Fields that order outcomes in time."""
+MOST_PROBLEMS = 20
+"""Wrong lines that are reported, at most."""
 
 
 @dataclass(frozen=True)
-class Read:
-    """What became of the outcomes of a folder."""
+class MergedOutcomes:
+    """The tables with the outcomes of a folder, and how many were used."""
 
     tables: Tables
-    """The tables with what was recorded."""
+    """The tables with the outcomes."""
     ratings: int
-    """Pairs whose rating is now a recorded one."""
+    """Pairs whose rating is a recorded outcome."""
     plays: int
-    """Pairs of which a completion was recorded."""
+    """Pairs with a recorded completion."""
     left_out: dict[str, int]
-    """Outcomes that can't be used, by reason."""
+    """Number of outcomes that can't be used, by reason."""
 
     def note(self) -> str:
         """One sentence for the report."""
-        told = f"outcomes: {self.ratings:,} ratings and {self.plays:,} plays were recorded by the service"
+        counts = f"outcomes: {self.ratings:,} ratings and {self.plays:,} plays were recorded by the service"
         left_out = "; ".join(f"{count:,} left out: {reason}" for reason, count in self.left_out.items() if count)
-        return f"{told}; {left_out}" if left_out else told
+        return f"{counts}; {left_out}" if left_out else counts
 
 
-def with_outcomes(tables: Tables, folder: Path) -> Read:
-    """The tables with the outcomes of a folder; raises DataError where a file isn't as the service writes it.
+def with_outcomes(tables: Tables, folder: Path) -> MergedOutcomes:
+    """The tables with the outcomes of a folder; raises DataError where a line isn't an outcome record.
 
-    A recorded rating counts before one of the data, unless that one is known to be later. Outcomes of movies that the
-    data lacks, and ratings outside its scale, are left out.
+    A recorded rating replaces one of the data, unless that has a later `rated_at`. Outcomes of movies that the data
+    lacks, and ratings outside its scale, are left out.
     """
-    every = list(_once(_outcomes(folder)))
+    outcomes = list(_without_repetitions(_outcomes(folder)))
     movies = set(tables.movies[MOVIE_ID])
     scale = tables.scale
-    known = [one for one in every if one.movie_id in movies]
-    rated = [one for one in known if one.rating is not None]
-    fit = [one for one in rated if scale.low <= (one.rating or 0.0) <= scale.high]
-    watched = [one for one in known if one.completion is not None]
-    ratings = _frame(fit, {RATED_AT: "happened_at", RATING: "rating"})
+    known = [outcome for outcome in outcomes if outcome.movie_id in movies]
+    rated = [outcome for outcome in known if outcome.rating is not None]
+    on_scale = [outcome for outcome in rated if scale.low <= (outcome.rating or 0.0) <= scale.high]
+    watched = [outcome for outcome in known if outcome.completion is not None]
+    ratings = _frame(on_scale, {RATED_AT: "happened_at", RATING: "rating"})
     plays = _frame(watched, {PLAYED_AT: "happened_at", COMPLETION: "completion"})
     latest = _latest(tables.ratings, ratings)
-    every_play = pl.concat([tables.plays, plays.select(tables.plays.columns)])
+    played = pl.concat([tables.plays, plays.select(tables.plays.columns)])
     left_out = {
-        "the data lacks their movie": len(every) - len(known),
-        "their rating is outside the scale": len(rated) - len(fit),
+        "the data lacks their movie": len(outcomes) - len(known),
+        "their rating is outside the scale": len(rated) - len(on_scale),
     }
-    return Read(
-        replace(tables, ratings=latest.drop("recorded"), plays=all_plays(every_play, latest)),
+    return MergedOutcomes(
+        replace(tables, ratings=latest.drop("recorded"), plays=all_plays(played, latest)),
         int(latest["recorded"].sum()),
         plays.n_unique(PAIR),
         left_out,
@@ -67,10 +70,10 @@ def with_outcomes(tables: Tables, folder: Path) -> Read:
 
 
 def _outcomes(folder: Path) -> Iterator[Outcome]:
-    """All outcomes, file by file; a last line that a crash has cut off was told to nobody."""
+    """All outcomes, file by file; an incomplete last line was never acknowledged, so it is skipped."""
     if not folder.is_dir():
         raise DataError([Problem("outcomes", "there is no such folder")])
-    problems: Counter[str] = Counter()
+    problems: list[Problem] = []
     for path in sorted(folder.glob(PATTERN)):
         try:
             content = path.read_bytes()
@@ -82,36 +85,37 @@ def _outcomes(folder: Path) -> Iterator[Outcome]:
             try:
                 yield from_line(line)
             except BadOutcome as error:
-                problems[f"{path.name}, line {number}: {error}"] += 1
+                problems.append(Problem("outcomes", f"{path.name}, line {number}: {error}"))
     if problems:
-        raise DataError([Problem("outcomes", text) for text in list(problems)[:20]])
+        raise DataError(problems[:MOST_PROBLEMS])
 
 
-def _once(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
-    """Of each request id the outcome that was received first."""
+def _without_repetitions(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+    """The outcome of each request id that was received first."""
     first: dict[str, Outcome] = {}
-    for one in outcomes:
-        before = first.setdefault(one.request_id, one)
-        if one.received_at < before.received_at:
-            first[one.request_id] = one
+    for outcome in outcomes:
+        before = first.setdefault(outcome.request_id, outcome)
+        if outcome.received_at < before.received_at:
+            first[outcome.request_id] = outcome
     return iter(first.values())
 
 
 def _frame(outcomes: list[Outcome], columns: dict[str, str]) -> pl.DataFrame:
-    """Rows of pairs with these columns, the latest outcome last."""
-    ordered = sorted(outcomes, key=lambda one: tuple(getattr(one, name) for name in ORDER))
-    ids = {MEMBER_ID: [one.member_id for one in ordered], MOVIE_ID: [one.movie_id for one in ordered]}
+    """Rows of pairs with these columns (name to field), the latest outcome last."""
+    ordered = sorted(outcomes, key=attrgetter(*ORDER))
+    ids = {MEMBER_ID: [outcome.member_id for outcome in ordered], MOVIE_ID: [outcome.movie_id for outcome in ordered]}
     numbers = {
-        name: pl.Series([getattr(one, field) for one in ordered], dtype=pl.Float64) for name, field in columns.items()
+        name: pl.Series([getattr(outcome, field) for outcome in ordered], dtype=pl.Float64)
+        for name, field in columns.items()
     }
     return pl.DataFrame({name: pl.Series(values, dtype=pl.String) for name, values in ids.items()} | numbers)
 
 
 def _latest(ratings: pl.DataFrame, recorded: pl.DataFrame) -> pl.DataFrame:
-    """One rating of each pair, sorted: the latest, and a recorded one where the data doesn't tell when."""
+    """The latest rating of each pair, sorted; a recorded one is later than one without `rated_at`."""
     parts = (
         ratings.select(*PAIR, RATING, RATED_AT, recorded=pl.lit(False)),
         recorded.select(*PAIR, RATING, RATED_AT, recorded=pl.lit(True)),
     )
-    every = pl.concat(parts).sort([*PAIR, RATED_AT], nulls_last=False, maintain_order=True)
-    return every.unique(PAIR, keep="last", maintain_order=True)
+    ordered = pl.concat(parts).sort([*PAIR, RATED_AT], nulls_last=False, maintain_order=True)
+    return ordered.unique(PAIR, keep="last", maintain_order=True)

@@ -1,4 +1,4 @@
-"""Finding a table of a data directory and opening it, as Parquet, CSV or a folder of Parquet parts."""
+"""Opens a table of a data directory: a Parquet file, a CSV file or a folder of Parquet parts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,27 +12,27 @@ from training.errors import DataError, Problem
 
 @dataclass(frozen=True)
 class Source:
-    """A table that was found, not read yet."""
+    """A table that is open but not read yet."""
 
     table: str
     """Its name."""
     rows: pl.LazyFrame
-    """Its rows; of CSV, every column is text, so that an id as 007 stays as it is."""
+    """Its rows; all columns of CSV are text, so that an id such as 007 stays as it is."""
     dtypes: dict[str, pl.DataType]
-    """Its columns."""
+    """Its columns and their types."""
     is_csv: bool
     """Whether text columns may hold numbers and flags."""
 
 
 def open_table(folder: Path, table: str) -> Source | None:
-    """The table, or None where the folder has none; raises DataError if it stands there twice or can't be read."""
+    """The table, or None where the folder lacks it; raises DataError if it has the table twice or can't read it."""
     places = [folder / f"{table}.parquet", folder / f"{table}.csv", folder / table]
-    found = [place for place in places if place.exists()]
-    if not found:
+    existing = [place for place in places if place.exists()]
+    if not existing:
         return None
-    if len(found) > 1:
-        raise DataError([Problem(table, f"there are {' and '.join(map(_named, found))}; keep one of them")])
-    (place,) = found
+    if len(existing) > 1:
+        raise DataError([Problem(table, f"there are {' and '.join(map(_named, existing))}; keep one of them")])
+    (place,) = existing
     with readable(table):
         if place.is_dir():
             parts = sorted(place.glob("*.parquet"))
@@ -54,7 +54,7 @@ def _named(place: Path) -> str:
 
 @contextmanager
 def readable(table: str) -> Iterator[None]:
-    """Tell what a broken file makes of the reader, a panic (no Exception) too, as a problem of that table."""
+    """Turn errors of reading a broken file, polars' panics too, into a DataError about that table."""
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:

@@ -1,4 +1,4 @@
-"""Reading a data directory: all its tables, checked and in one form, or every reason why not."""
+"""Reads a data directory into checked tables of one form, or reports every problem."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,40 +11,40 @@ from features.schema import Scale
 from training.data.reading.checks import unknown_movies
 from training.data.reading.entities import MEMBERS, MOVIES, read_entities
 from training.data.reading.events import all_plays, read_plays, read_ratings
-from training.data.reading.schema_file import SCHEMA_FILE, Settings, read_settings
+from training.data.reading.schema_file import SCHEMA_FILE, SchemaSettings, read_schema_file
 from training.data.reading.sources import Source, open_table
 from training.errors import DataError, Findings, Problem
 
 TABLES = {"members": True, "movies": True, "ratings": True, "plays": False}
-"""The tables of a data directory, and whether each is needed."""
+"""The tables of a data directory, and whether each is required."""
 
 Reader = Callable[[Source], tuple[pl.DataFrame, list[Problem]]]
-"""Reads a table: its rows in one form, and all problems of their values."""
+"""Reads a table: its rows in canonical form, and all problems of their values."""
 
 ENJOYED_SHARE = 0.75
-"""A rating counts as enjoyed from this share of the scale upward, unless schema.toml says else."""
+"""Share of the scale from which a rating counts as enjoyed, unless schema.toml sets `enjoyed_from`."""
 
 
 @dataclass(frozen=True)
 class Tables:
-    """A data directory in one form, whatever form its files had; ids are text, no id is missing."""
+    """A data directory in canonical form; ids are text, and none is missing."""
 
     members: pl.DataFrame
     """`member_id`, then attributes: String is categorical (flags are `false` and `true`), Float64 is numeric and
     finite. One row a member, sorted."""
     movies: pl.DataFrame
-    """`movie_id`, `title`, `release_year` Float64, `genres` List(String) (trimmed, sorted, each once; null where not
-    known), then attributes as members have them. One row a movie, sorted."""
+    """`movie_id`, `title`, `release_year` Float64, `genres` List(String) (trimmed, sorted, each once; null where
+    unknown), then attributes as members have them. One row a movie, sorted."""
     ratings: pl.DataFrame
-    """`member_id`, `movie_id`, `rating`, `rated_at` (seconds since 1970 UTC, null where not known). One row a pair, the
+    """`member_id`, `movie_id`, `rating`, `rated_at` (seconds since 1970 UTC, null where unknown). One row a pair, the
     latest; sorted. Members need not be in the members table."""
     plays: pl.DataFrame
-    """`member_id`, `movie_id`, `played_at` (seconds since 1970 UTC), `completion` (0 to 1), null where not known. Every
+    """`member_id`, `movie_id`, `played_at` (seconds since 1970 UTC), `completion` (0 to 1), null where unknown. Every
     pair that was played or rated, once; sorted."""
     scale: Scale
     """The rating scale."""
     ignored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Columns of the files that nothing reads, by table."""
+    """Columns of the files that aren't read, by table."""
 
 
 def read_tables(folder: Path) -> Tables:
@@ -52,13 +52,13 @@ def read_tables(folder: Path) -> Tables:
     if not folder.is_dir():
         raise DataError([Problem(str(folder), "there is no such folder")])
     findings = Findings()
-    settings = Settings()
+    settings = SchemaSettings()
     with findings.gathered():
-        settings = read_settings(folder)
+        settings = read_schema_file(folder)
     sources = _opened(folder, findings)
     members = _read(sources, "members", lambda source: read_entities(source, MEMBERS, settings.members), findings)
     movies = _read(sources, "movies", lambda source: read_entities(source, MOVIES, settings.movies), findings)
-    ratings = _read(sources, "ratings", lambda source: read_ratings(source, settings.scale), findings)
+    ratings = _read(sources, "ratings", lambda source: read_ratings(source, settings.ratings.scale), findings)
     plays = _read(sources, "plays", read_plays, findings)
     for name, rows in (("ratings", ratings), ("plays", plays)):
         if rows is not None and movies is not None and not movies.is_empty():
@@ -77,7 +77,7 @@ def read_tables(folder: Path) -> Tables:
 
 
 def _read(sources: Mapping[str, Source], name: str, read: Reader, findings: Findings) -> pl.DataFrame | None:
-    """The rows of one table, None where it isn't there or can't be looked at."""
+    """The rows of one table, None where it is missing or its values can't be checked."""
     if name in sources:
         with findings.gathered():
             rows, problems = read(sources[name])
@@ -87,22 +87,23 @@ def _read(sources: Mapping[str, Source], name: str, read: Reader, findings: Find
 
 
 def _opened(folder: Path, findings: Findings) -> dict[str, Source]:
-    """The tables that could be opened; a needed one that isn't there is a finding."""
+    """The tables that can be opened; a missing required table is a finding."""
     sources = {}
-    for name, needed in TABLES.items():
+    for name, required in TABLES.items():
         with findings.gathered():
             source = open_table(folder, name)
             if source is not None:
                 sources[name] = source
-            elif needed:
+            elif required:
                 text = f"the table is missing: there is neither {name}.parquet nor {name}.csv nor a folder {name}"
                 findings.add([Problem(name, text)])
     return sources
 
 
-def _scale(settings: Settings, ratings: pl.DataFrame) -> Scale:
-    low, high = settings.scale or (float(ratings[RATING].min()), float(ratings[RATING].max()))  # type: ignore[arg-type]
-    enjoyed_from = settings.enjoyed_from
+def _scale(settings: SchemaSettings, ratings: pl.DataFrame) -> Scale:
+    """The rating scale of schema.toml, or of the ratings themselves."""
+    low, high = settings.ratings.scale or (float(ratings[RATING].min()), float(ratings[RATING].max()))  # type: ignore[arg-type]
+    enjoyed_from = settings.ratings.enjoyed_from
     if enjoyed_from is None:
         enjoyed_from = low + ENJOYED_SHARE * (high - low)
     elif not low <= enjoyed_from <= high:
@@ -111,7 +112,8 @@ def _scale(settings: Settings, ratings: pl.DataFrame) -> Scale:
     return Scale(low, high, enjoyed_from)
 
 
-def _ignored(source: Source, settings: Settings) -> tuple[str, ...]:
+def _ignored(source: Source, settings: SchemaSettings) -> tuple[str, ...]:
+    """The columns of a table that aren't read."""
     if source.table in ("members", "movies"):
         named = settings.members.ignore if source.table == "members" else settings.movies.ignore
         return tuple(name for name in source.dtypes if name in named)

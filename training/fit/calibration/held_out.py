@@ -1,4 +1,4 @@
-"""Predictions of members that what made them had not seen, and what a calibration says of many of them at once."""
+"""Held-out rows: out-of-fold predictions with the ratings they predict, which the calibration is fitted on."""
 
 from dataclasses import dataclass
 
@@ -12,42 +12,42 @@ from model.prediction.calibration import SAME_DISTANCE, Calibration
 Array = NDArray[np.float64]
 
 MOST_DISTANCES = 1000
-"""Quantiles that stand for the distances of all raters."""
+"""Quantiles that represent the distances of all raters, at most."""
 
 
 @dataclass(frozen=True)
-class Held:
-    """N predictions of members that what made them had not seen."""
+class HeldOutRows:
+    """N out-of-fold predictions with the true ratings."""
 
     rating: Array
-    """(N,) predicted, within the scale."""
+    """(N,) predicted rating, clipped to the scale."""
     truth: Array
-    """(N,) the rating given."""
+    """(N,) true rating."""
     deviation: Array
     """(N,) standard deviation of a rating about its prediction."""
     plays: NDArray[np.int64]
-    """(N,) plays shown of the member."""
+    """(N,) visible plays of the member."""
     extrapolation: Array
-    """(N,) 0 to 1: share of raters who lie nearer to those that were learned from."""
+    """(N,) 0 to 1: share of raters who lie nearer to the training data."""
     member: NDArray[np.int64]
-    """(N,) whose rating it is."""
+    """(N,) row of the member."""
     fold: NDArray[np.int64]
     """(N,) fold of the member."""
     weight: Array
-    """(N,) what the row counts."""
+    """(N,) weight of the row."""
 
-    def take(self, chosen: NDArray[np.bool_]) -> "Held":
-        """Some of the rows."""
-        return Held(*(getattr(self, name)[chosen] for name in Held.__dataclass_fields__))
+    def take(self, chosen: NDArray[np.bool_]) -> "HeldOutRows":
+        """The chosen rows ((N,) mask)."""
+        return HeldOutRows(*(getattr(self, name)[chosen] for name in HeldOutRows.__dataclass_fields__))
 
-    def join(self, other: "Held") -> "Held":
+    def join(self, other: "HeldOutRows") -> "HeldOutRows":
         """The rows of both."""
-        return Held(
-            *(np.concatenate([getattr(self, name), getattr(other, name)]) for name in Held.__dataclass_fields__)
+        return HeldOutRows(
+            *(np.concatenate([getattr(self, name), getattr(other, name)]) for name in HeldOutRows.__dataclass_fields__)
         )
 
 
-def read_rows(
+def predict_intervals(
     calibration: Calibration,
     member: MemberEvidence,
     rating: Array,
@@ -57,13 +57,13 @@ def read_rows(
     extrapolation: Array,
     scale: Scale,
 ) -> tuple[Array, Array, Array]:
-    """Lower and upper ends and probabilities (N,) of many members at once, each as it would be served; all (N,)."""
+    """Lower and upper ends of the intervals and probabilities to enjoy, (N,) each, as served; all arrays are (N,)."""
     reading = calibration.reading(member, plays, extrapolation)
     return reading(rating, deviation, movie.astype(np.int8), scale)
 
 
 def thinned(distances: Array) -> Array:
-    """At most MOST_DISTANCES quantiles of (N,) distances, ascending."""
+    """The finite ones of (N,) distances, ascending, or MOST_DISTANCES quantiles of more."""
     known = np.sort(distances[np.isfinite(distances)])
     if len(known) <= MOST_DISTANCES:
         return known
@@ -71,5 +71,5 @@ def thinned(distances: Array) -> Array:
 
 
 def share_nearer(distance: Array, distances: Array) -> Array:
-    """(N,) share of the ascending distances (Q,) that are below each: what `Calibration.extrapolation` says."""
+    """(N,) share of the ascending distances (Q,) below each distance, as `Calibration.extrapolation` computes it."""
     return np.searchsorted(distances, distance - SAME_DISTANCE, side="left") / max(len(distances), 1)

@@ -1,4 +1,4 @@
-"""Fits intervals and probabilities on members whom the predictions had not seen."""
+"""Fits prediction intervals and probabilities to enjoy on held-out rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,40 +9,40 @@ from numpy.typing import NDArray
 from features.schema import Scale
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import COVERAGE, FAR, PLAY_BINS, Calibration, Tables, bins_of, places_of
-from training.fit.calibration.held_out import Held, thinned
+from training.fit.calibration.held_out import HeldOutRows, thinned
 from training.fit.calibration.isotonic import Counts, Distribution, Steps, fit_distribution
 
 Array = NDArray[np.float64]
 
 DEVIATION_LEVELS = (0.5, 0.8, 0.95)
-"""Quantiles of the standard deviation at which predictions get distributions of their own, where rows suffice."""
+"""Quantiles of the standard deviation between levels that have distributions of their own, where rows suffice."""
 LEVEL_ROWS = 1000
-"""Rows that a level of deviation needs."""
+"""Rows above a quantile that a level of deviation needs."""
 BIN_ROWS, BIN_MEMBERS = 2000, 100
-"""Rows and members that a bin of plays needs, else it is merged with its smaller neighbour."""
+"""Rows and members that a bin of plays needs; a smaller bin is merged with its smaller neighbour."""
 SMALLEST_DEVIATION = 1e-9
-"""Where there is no noise at all."""
+"""Floor of the deviation, for data without noise."""
 FAR_ROWS, FAR_MEMBERS = 500, 50
 """Rows and members that a class of extrapolation needs to have intervals of its own."""
 
 
 def calibrate(
-    held: Mapping[tuple[MemberEvidence, MovieEvidence], Held],
-    short: Mapping[MemberEvidence, Held],
+    held_out: Mapping[tuple[MemberEvidence, MovieEvidence], HeldOutRows],
+    short: Mapping[MemberEvidence, HeldOutRows],
     distances: Mapping[MemberEvidence, Array],
     scale: Scale,
     steps: Steps,
 ) -> Calibration:
     """The calibration of all kinds of evidence.
 
-    `short` are predictions from few plays of the same raters: a member of few plays may be one who plays little, or one
-    of whose plays few are known. `distances` are those of raters whom the regressions had not seen.
+    `short` are rows of short views of the same raters: a member of few known plays may play little, or have many
+    unknown plays. `distances` are the out-of-fold distances of raters from the landmarks.
     """
-    members = sorted({member for member, _ in held})
+    members = sorted({member for member, _ in held_out})
     return Calibration(
         {
             member: _join(
-                [_of_kind(held[member, movie], short.get(member), member, movie, scale, steps)
+                [_of_kind(held_out[member, movie], short.get(member), member, movie, scale, steps)
                  for movie in MovieEvidence],
                 thinned(distances.get(member, np.empty(0))),
             )
@@ -52,10 +52,10 @@ def calibrate(
 
 
 def threshold(score: Array, weight: Array) -> float:
-    """The number that 90 % of N scores reach, by weight, with split-conformal prediction's finite-sample correction.
+    """The weighted quantile that COVERAGE of N scores reach, with the finite-sample correction of split conformal.
 
-    0, which every score reaches, where there are too few (Lei et al., JASA 2018; weights as in Tibshirani et al.,
-    NeurIPS 2019, with the mean weight for the rating to come).
+    0, which every score reaches, where there are too few scores (Lei et al., JASA 2018; weighted as in Tibshirani et
+    al., NeurIPS 2019, where the test point has the mean weight).
     """
     order = np.argsort(score, kind="stable")
     reached = np.cumsum(weight[order])
@@ -64,27 +64,27 @@ def threshold(score: Array, weight: Array) -> float:
     return float(score[order[place - 1]]) if place else 0.0
 
 
-def merged_bins(rows: Held) -> list[tuple[tuple[int, ...], Held]]:
-    """Bins of PLAY_BINS, merged so that each has rows and members enough where that can be, with their rows."""
+def merged_bins(rows: HeldOutRows) -> list[tuple[tuple[int, ...], HeldOutRows]]:
+    """PLAY_BINS with their rows, merged until each has BIN_ROWS rows and BIN_MEMBERS members, or one bin is left."""
     own = bins_of(rows.plays)
-    groups: list[tuple[tuple[int, ...], Held]] = [
+    groups: list[tuple[tuple[int, ...], HeldOutRows]] = [
         ((number,), rows.take(own == number)) for number in range(len(PLAY_BINS))
     ]
     while len(groups) > 1:
         lacking = [place for place, (_, part) in enumerate(groups) if not _suffices(part)]
         if not lacking:
             break
-        place = min(lacking, key=lambda one: len(groups[one][1].rating))
-        beside = [one for one in (place - 1, place + 1) if 0 <= one < len(groups)]
-        other = min(beside, key=lambda one: len(groups[one][1].rating))
-        low, high = sorted((place, other))
+        smallest = min(lacking, key=lambda place: len(groups[place][1].rating))
+        neighbours = [place for place in (smallest - 1, smallest + 1) if 0 <= place < len(groups)]
+        other = min(neighbours, key=lambda place: len(groups[place][1].rating))
+        low, high = sorted((smallest, other))
         groups[low : high + 1] = [(groups[low][0] + groups[high][0], groups[low][1].join(groups[high][1]))]
     return groups
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """Tables of one kind of member and movie evidence: bins, classes of extrapolation, levels."""
+    """Tables of one kind of member and movie evidence, by bin, class of extrapolation and level of deviation."""
 
     edges: Array
     lower: Array
@@ -94,52 +94,57 @@ class _Kind:
 
 
 def _of_kind(
-    rows: Held, short: Held | None, member: MemberEvidence, movie: MovieEvidence, scale: Scale, steps: Steps
+    rows: HeldOutRows,
+    short: HeldOutRows | None,
+    member: MemberEvidence,
+    movie: MovieEvidence,
+    scale: Scale,
+    steps: Steps,
 ) -> _Kind:
     if short is not None and movie is MovieEvidence.RATED:
         rows = rows.join(short)
     groups = merged_bins(rows) if member.has_plays else [((0,), rows)]
     fitted = [_fit_bin(part, scale, steps) for _, part in groups]
     widening = _widening([part for _, part in groups], fitted)
-    of_bin = {number: one for (numbers, _), one in zip(groups, fitted, strict=True) for number in numbers}
+    of_bin = {number: merged for (numbers, _), merged in zip(groups, fitted, strict=True) for number in numbers}
     parts = [of_bin[number] for number in sorted(of_bin)]
-    ends = [[one.ends(steps, share) for share in widening] for one in parts]
+    ends = [[part.ends(steps, share) for share in widening] for part in parts]
     return _Kind(
-        np.stack([one.edges for one in parts]),
+        np.stack([part.edges for part in parts]),
         np.array([[lower for lower, _ in classes] for classes in ends]),
         np.array([[upper for _, upper in classes] for classes in ends]),
-        np.stack([np.stack([level.enjoyed for level in one.levels]) for one in parts]),
-        np.array([one.reach for one in parts]),
+        np.stack([np.stack([level.enjoyed for level in part.levels]) for part in parts]),
+        np.array([part.reach for part in parts]),
     )
 
 
 @dataclass(frozen=True)
 class _Bin:
-    """What was fitted to one bin of plays."""
+    """The fit of one bin of plays, with L levels of deviation."""
 
     edges: Array
-    """(L - 1,) beyond all deviations where there are fewer levels."""
+    """(L - 1,) deviations between the levels; the largest float where there are fewer levels."""
     levels: list[Distribution]
-    """Distributions of ratings for each level of deviation."""
+    """Distribution of ratings for each level of deviation."""
     threshold: float
-    """Ratings whose score reaches it are inside the interval."""
+    """Ratings whose score reaches it are in the interval."""
     reach: float
-    """How many standard deviations to either side of the rating hold 90 % of ratings."""
+    """Half-width, in standard deviations, of the symmetric interval that holds COVERAGE of the ratings."""
     score: Array
-    """(N,) of the rows, each by a fit that didn't see its member."""
+    """(N,) out-of-fold conformity scores of the rows."""
 
     def ends(self, steps: Steps, share: float) -> tuple[Array, Array]:
-        """(L, PLACES) lower and upper ends, with the threshold lowered to this share of it."""
-        found = [level.interval(steps, self.threshold * share) for level in self.levels]
-        return np.stack([lower for lower, _ in found]), np.stack([upper for _, upper in found])
+        """(L, PLACES) lower and upper ends, with the threshold multiplied by `share`."""
+        ends = [level.interval(steps, self.threshold * share) for level in self.levels]
+        return np.stack([lower for lower, _ in ends]), np.stack([upper for _, upper in ends])
 
 
-def _fit_bin(rows: Held, scale: Scale, steps: Steps) -> _Bin:
+def _fit_bin(rows: HeldOutRows, scale: Scale, steps: Steps) -> _Bin:
     quantiles = [q for q in DEVIATION_LEVELS if (1 - q) * len(rows.rating) >= LEVEL_ROWS]
-    found = np.unique(np.quantile(rows.deviation, quantiles)) if quantiles else np.empty(0)
-    found = found[found < rows.deviation.max(initial=-np.inf)]
+    cuts = np.unique(np.quantile(rows.deviation, quantiles)) if quantiles else np.empty(0)
+    cuts = cuts[cuts < rows.deviation.max(initial=-np.inf)]
     edges = np.full(len(DEVIATION_LEVELS), np.finfo(np.float64).max)
-    edges[: len(found)] = found
+    edges[: len(cuts)] = cuts
     level = (rows.deviation[:, None] > edges).sum(axis=1)
     place = np.rint(places_of(rows.rating, scale)).astype(np.int64)
     step = steps.of(rows.truth)
@@ -149,33 +154,33 @@ def _fit_bin(rows: Held, scale: Scale, steps: Steps) -> _Bin:
         len(steps.low),
     )  # fmt: skip
     everywhere, score = fit_distribution(counts.sum(np.arange(levels * folds))), np.zeros(len(place))
-    found_levels = []
+    distributions = []
     for number in range(levels):
         groups = np.arange(number * folds, (number + 1) * folds)
         whole = counts.sum(groups)
-        found_levels.append(fit_distribution(whole) if whole.rows.any() else everywhere)
+        distributions.append(fit_distribution(whole) if whole.rows.any() else everywhere)
         inside = level == number
         for fold in np.unique(rows.fold[inside]):
             own, others = np.flatnonzero(inside & (rows.fold == fold)), counts.sum(np.delete(groups, fold))
-            fitted = fit_distribution(others) if others.rows.any() else found_levels[-1]
+            fitted = fit_distribution(others) if others.rows.any() else distributions[-1]
             score[own] = fitted.score[place[own], step[own]]
-    away = np.abs(rows.truth - rows.rating) / np.maximum(rows.deviation, SMALLEST_DEVIATION)
-    reach = -threshold(-away, rows.weight) or float(away.max(initial=0))
-    return _Bin(edges, found_levels, threshold(score, rows.weight), reach, score)
+    standardised = np.abs(rows.truth - rows.rating) / np.maximum(rows.deviation, SMALLEST_DEVIATION)
+    reach = -threshold(-standardised, rows.weight) or float(standardised.max(initial=0))
+    return _Bin(edges, distributions, threshold(score, rows.weight), reach, score)
 
 
-def _widening(parts: Sequence[Held], fitted: Sequence[_Bin]) -> list[float]:
-    """The share to which each class of extrapolation lowers the threshold: never more than nearer ones."""
-    share = np.concatenate([one.score / one.threshold if one.threshold > 0 else one.score + 1 for one in fitted])
+def _widening(parts: Sequence[HeldOutRows], fitted: Sequence[_Bin]) -> list[float]:
+    """Factors, 0 to 1, of the threshold in each class of extrapolation, descending: intervals widen with distance."""
+    share = np.concatenate([bin_.score / bin_.threshold if bin_.threshold > 0 else bin_.score + 1 for bin_ in fitted])
     extrapolation, member = (np.concatenate([getattr(part, name) for part in parts])
                              for name in ("extrapolation", "member"))  # fmt: skip
     weight = np.concatenate([part.weight for part in parts])
-    found = [1.0]
+    factors = [1.0]
     for low, high in zip(FAR, (*FAR[1:], np.inf), strict=True):
         far = (extrapolation >= low) & (extrapolation < high)
         enough = far.sum() >= FAR_ROWS and len(np.unique(member[far])) >= FAR_MEMBERS
-        found.append(min(found[-1], threshold(share[far], weight[far])) if enough else found[-1])
-    return found
+        factors.append(min(factors[-1], threshold(share[far], weight[far])) if enough else factors[-1])
+    return factors
 
 
 def _join(kinds: Sequence[_Kind], distances: Array) -> Tables:
@@ -189,5 +194,5 @@ def _join(kinds: Sequence[_Kind], distances: Array) -> Tables:
     )
 
 
-def _suffices(rows: Held) -> bool:
+def _suffices(rows: HeldOutRows) -> bool:
     return len(rows.rating) >= BIN_ROWS and len(np.unique(rows.member)) >= BIN_MEMBERS

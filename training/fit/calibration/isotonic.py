@@ -1,4 +1,4 @@
-"""Distributions of ratings by predicted rating: rising curves of how often a rating is so high or higher."""
+"""Isotonic distributional regression: distributions of the true rating that increase with the predicted one."""
 
 from dataclasses import dataclass
 
@@ -11,26 +11,26 @@ from model.prediction.calibration import PLACES
 Array = NDArray[np.float64]
 
 MOST_STEPS = 50
-"""A scale of more different ratings is cut into so many parts of equally many ratings."""
+"""Most distinct ratings of a scale that is left as it is; more are binned by quantiles."""
 POINTS, POINT_ROWS = 60, 20
-"""A curve goes through at most so many points, each the mean of at least so many rows."""
+"""Knots of a curve, at most, and rows that each knot averages, at least."""
 
 
 @dataclass(frozen=True)
 class Steps:
-    """The K ratings that there are, or K parts of a scale of too many."""
+    """The K distinct ratings, or K bins of a scale of more than MOST_STEPS."""
 
     low: Array
-    """(K,) ascending: the rating, or the lower end of the part."""
+    """(K,) ascending: the rating, or the lower end of the bin."""
     high: Array
-    """(K,) the rating, or the upper end."""
+    """(K,) the rating, or the upper end of the bin."""
 
     @staticmethod
     def among(ratings: Array) -> "Steps":
-        """The steps of these ratings."""
-        different = np.unique(ratings)
-        if len(different) <= MOST_STEPS:
-            return Steps(different, different)
+        """The steps of (N,) ratings."""
+        distinct = np.unique(ratings)
+        if len(distinct) <= MOST_STEPS:
+            return Steps(distinct, distinct)
         cuts = np.unique(np.quantile(ratings, np.linspace(0, 1, MOST_STEPS + 1)))
         return Steps(cuts[:-1], cuts[1:])
 
@@ -41,27 +41,27 @@ class Steps:
 
 @dataclass(frozen=True)
 class Distribution:
-    """What ratings are given where a rating is predicted, for PLACES of the scale and K steps."""
+    """Distribution of the true rating over K steps, for each of PLACES predicted ratings."""
 
     score: Array
-    """(PLACES, K) the lesser of the probabilities of that step or less, and of that step or more."""
+    """(PLACES, K) conformity score: the smaller one of P(step or lower) and P(step or higher)."""
     enjoyed: Array
     """(PLACES,) probability of a rating of at least `enjoyed_from`."""
 
     def interval(self, steps: Steps, threshold: float) -> tuple[Array, Array]:
-        """(PLACES,) ends of the steps whose score reaches the threshold, at least the one of the highest."""
+        """(PLACES,) lower and upper ends of the steps whose score reaches the threshold, or of the highest score."""
         inside = self.score >= np.minimum(threshold, self.score.max(axis=1))[:, None]
         return steps.low[inside.argmax(axis=1)], steps.high[::-1][inside[:, ::-1].argmax(axis=1)]
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How often which step was given where which place was predicted; the sum of two is that of both their rows."""
+    """Weighted counts of rows by predicted place and true step."""
 
     steps: Array
     """(…, PLACES, K) summed weights of rows."""
     enjoyed: Array
-    """(…, PLACES) of those with a rating of at least `enjoyed_from`."""
+    """(…, PLACES) summed weights of rows with a rating of at least `enjoyed_from`."""
     rows: Array
     """(…, PLACES) number of rows."""
 
@@ -75,26 +75,29 @@ class Counts:
         weight: Array,
         steps: int,
     ) -> "Counts":
-        """Of N ratings by their group (0 to groups - 1), which comes first in the shapes."""
+        """Counts of N ratings by their group (0 to groups - 1), the first dimension of the shapes."""
         at, size = group * PLACES + place, groups * PLACES
-        given, shape = np.bincount(at * steps + step, weights=weight, minlength=size * steps), (groups, PLACES)
-        liked, rows = np.bincount(at, weights=weight * enjoyed, minlength=size), np.bincount(at, minlength=size)
+        by_step, shape = np.bincount(at * steps + step, weights=weight, minlength=size * steps), (groups, PLACES)
+        enjoyed_weight, rows = (
+            np.bincount(at, weights=weight * enjoyed, minlength=size),
+            np.bincount(at, minlength=size),
+        )
         return Counts(
-            given.reshape(*shape, steps).astype(np.float64),
-            liked.reshape(shape).astype(np.float64),
+            by_step.reshape(*shape, steps).astype(np.float64),
+            enjoyed_weight.reshape(shape).astype(np.float64),
             rows.reshape(shape).astype(np.float64),
         )
 
     def sum(self, chosen: NDArray[np.int64]) -> "Counts":
-        """Of all rows of those groups."""
+        """Counts of all rows of those groups."""
         return Counts(*(getattr(self, name)[chosen].sum(axis=0) for name in Counts.__dataclass_fields__))
 
 
 def fit_distribution(counts: Counts) -> Distribution:
-    """The distribution of ratings by the place that was predicted.
+    """The distribution of the true rating for each predicted place.
 
-    Isotonic regression of each "so high or higher" on the prediction, which keeps their order (isotonic distributional
-    regression, Henzi et al., JRSS B 2021).
+    Isotonic regression of each exceedance indicator on the prediction (isotonic distributional regression, Henzi et
+    al., JRSS B 2021).
     """
     above = counts.steps[:, ::-1].cumsum(axis=1)[:, ::-1]
     rising = _rising(np.column_stack([above[:, 1:], counts.enjoyed]), above[:, 0], counts.rows)
@@ -103,7 +106,7 @@ def fit_distribution(counts: Counts) -> Distribution:
 
 
 def _rising(sums: Array, weight: Array, rows: Array) -> Array:
-    """(PLACES, C) rising curves through C shares, from sums (PLACES, C) of places of those weights and rows."""
+    """(PLACES, C) isotonic curves of C shares, from weighted sums (PLACES, C), weights (PLACES,) and rows (PLACES,)."""
     total = int(rows.sum())
     if not total or not weight.any():
         return np.full(sums.shape, 0.5)

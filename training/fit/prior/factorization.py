@@ -1,11 +1,11 @@
 """Factors of raters and movies by variational expectation-maximization.
 
 A rating is y = mean + q.p + b + g + noise, with taste p (k numbers) and generosity g of the member, taste q and
-quality b of the movie. Members' z = [p, g] are drawn around what their features say (regression-based latent factors,
-Agarwal and Chen, KDD 2009) with one full covariance; movies' w = [q, b] around what their description says with one
-variance for each dimension, learned too, so that dimensions that aren't needed die out (Lim and Teh, KDD Cup 2007).
-Each side's posterior covariance enters the other side's update: a member of three ratings is not taken at its word.
-The cost of a sweep is linear in ratings, members and movies.
+quality b of the movie. Members' z = [p, g] have a normal prior around a regression on their features (regression-based
+latent factors, Agarwal and Chen, KDD 2009) with one full covariance; movies' w = [q, b] have one around a regression on
+their description with one variance for each dimension, learned too, so that superfluous dimensions shrink to zero (Lim
+and Teh, KDD Cup 2007). Each side's posterior covariance enters the other side's update, so that members and movies of
+few ratings count with their uncertainty. The cost of a sweep is linear in ratings, members and movies.
 """
 
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ class Ratings:
 
     @staticmethod
     def of(members: NDArray[np.int64], movies: NDArray[np.int64], values: Array, shape: tuple[int, int]) -> "Ratings":
-        """Ratings from their parts; `values` has the mean taken out already."""
+        """Ratings given as (R,) members, movies and values; `values` are less the mean already."""
         return Ratings(
             sparse.csr_array((values, (members, movies)), shape=shape),
             sparse.csr_array((np.ones_like(values), (members, movies)), shape=shape),
         )
 
     def transposed(self) -> "Ratings":
-        """The same with movies as rows."""
+        """The transposed matrices, with movies as rows."""
         return Ratings(self.values.T.tocsr(), self.ones.T.tocsr())
 
 
@@ -71,25 +71,25 @@ class Factorization:
         mass_movies = self._update_movies()
         self._update_noise(mass_movies)
         rated = mass_movies[:, rank, rank] > 0
-        away = self.movie_mean[rated] - self.movie_prior[rated]
+        deviation = self.movie_mean[rated] - self.movie_prior[rated]
         self.movie_prior_var = np.maximum(
-            np.mean(away**2 + np.diagonal(self.movie_cov[rated], axis1=1, axis2=2), axis=0), SMALLEST_VARIANCE
+            np.mean(deviation**2 + np.diagonal(self.movie_cov[rated], axis1=1, axis2=2), axis=0), SMALLEST_VARIANCE
         )
         active = mass_members[:, rank, rank] > 0
-        away = self.member_mean[active] - self.member_prior[active]
-        cov = (away.T @ away + self.member_cov[active].sum(axis=0)) / max(active.sum(), 1)
+        deviation = self.member_mean[active] - self.member_prior[active]
+        cov = (deviation.T @ deviation + self.member_cov[active].sum(axis=0)) / max(active.sum(), 1)
         self.member_prior_cov = cov + SMALLEST_VARIANCE * np.eye(rank + 1)
         self._rotate()
 
     def spread_about(self, predicted: Array, members: NDArray[np.int64]) -> Array:
-        """(K, K) mean outer product of what members' factors are off (N, K) predictions; `members` has N rows."""
-        away = self.member_mean[members] - predicted
-        return np.asarray((away.T @ away + self.member_cov[members].sum(axis=0)) / max(len(members), 1))
+        """(K, K) expected mean outer product of the members' factors less (N, K) predictions; `members` (N,) rows."""
+        deviation = self.member_mean[members] - predicted
+        return np.asarray((deviation.T @ deviation + self.member_cov[members].sum(axis=0)) / max(len(members), 1))
 
     def _update_members(self) -> Array:
         """Posterior of members given movies; returns each member's sum of second moments of its movies."""
         mean, cov, k = self.movie_mean, self.movie_cov, self.rank
-        design, design_cov = _with_one(mean, cov, k)
+        design, design_cov = _with_intercept(mean, cov, k)
         mass = _sum_of_squares(self.by_member.ones, design, design_cov)
         quality = mean[:, k]
         right = self.by_member.values @ design - self.by_member.ones @ (design * quality[:, None] + _pad(cov[:, :k, k]))
@@ -100,7 +100,7 @@ class Factorization:
     def _update_movies(self) -> Array:
         """Posterior of movies given members; returns each movie's sum of second moments of its members."""
         mean, cov, k = self.member_mean, self.member_cov, self.rank
-        design, design_cov = _with_one(mean, cov, k)
+        design, design_cov = _with_intercept(mean, cov, k)
         mass = _sum_of_squares(self.by_movie.ones, design, design_cov)
         generosity = mean[:, k]
         right = self.by_movie.values @ design - self.by_movie.ones @ (
@@ -116,7 +116,7 @@ class Factorization:
         ones, values = self.by_movie.ones, self.by_movie.values
         given, rated = self.by_member.values.sum(axis=1), self.by_member.ones.sum(axis=1)
         # E(y - g - w.[p,1])^2 with w and [p,g] independent: squares expanded into sums by movie
-        design, _ = _with_one(member, self.member_cov, k)
+        design, _ = _with_intercept(member, self.member_cov, k)
         second = np.einsum("ijk,ijk->", mass, movie[:, :, None] * movie[:, None, :] + self.movie_cov)
         generosity = member[:, k]
         cross = values @ design - ones @ (design * generosity[:, None] + _pad(self.member_cov[:, :k, k]))
@@ -129,9 +129,9 @@ class Factorization:
         self.noise = max(float(total) / max(self.count, 1), NOISE_FLOOR)
 
     def _rotate(self) -> None:
-        """Turn taste so that members' covariance is the identity and movies' dimensions are uncorrelated.
+        """Rotate taste so that members' covariance is the identity and movies' dimensions are uncorrelated.
 
-        Predictions stay the same; only then is one variance for each dimension a fair prior for movies.
+        Predictions stay the same; only then is a diagonal covariance an adequate prior for movies.
         """
         k = self.rank
         root = np.linalg.cholesky(self.member_prior_cov[:k, :k])
@@ -150,8 +150,8 @@ class Factorization:
         self.member_prior_cov = member_turn @ self.member_prior_cov @ member_turn.T
 
 
-def _with_one(mean: Array, cov: Array, k: int) -> tuple[Array, Array]:
-    """[factors, 1] and its covariance: the last number (an offset) is handled apart."""
+def _with_intercept(mean: Array, cov: Array, k: int) -> tuple[Array, Array]:
+    """[factors, 1] and its covariance: the last number, an additive effect, is replaced by 1."""
     design = mean.copy()
     design[:, k] = 1
     design_cov = cov.copy()
@@ -161,6 +161,7 @@ def _with_one(mean: Array, cov: Array, k: int) -> tuple[Array, Array]:
 
 
 def _pad(columns: Array) -> Array:
+    """The columns with a column of zeros after them."""
     return np.concatenate([columns, np.zeros((len(columns), 1))], axis=1)
 
 
@@ -177,6 +178,7 @@ def _sum_of_squares(ones: sparse.csr_array, design: Array, design_cov: Array) ->
 
 
 def _posterior(inverse: Array, prior: Array, mass: Array, right: Array, noise: float) -> tuple[Array, Array]:
+    """Means (rows, K) and covariances (rows, K, K) of the factors of one side given the other."""
     cov = np.linalg.inv(inverse + mass / noise)
     cov = (cov + cov.transpose(0, 2, 1)) / 2
     mean = np.einsum("ijk,ik->ij", cov, prior @ inverse + right / noise)

@@ -1,4 +1,4 @@
-"""Fits the factorization prior: factors of raters, and how to tell them from what is known of a member."""
+"""Fits the prior: a factorization of the ratings, and regressions from a member's plays and attributes to factors."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from model.prediction.prior.prior import Description, Prior
 from training.data.dataset import Dataset
 from training.data.views import SHORT, Views
 from training.fit.prior.factorization import Factorization, Ratings
-from training.fit.prior.inputs import BLOCK_WEIGHTS, blocks_of, play_features, play_inputs, sight_of, standardise
+from training.fit.prior.inputs import BLOCK_WEIGHTS, blocks_of, play_features, play_inputs, rbf_mask_of, standardise
 from training.fit.prior.kernel_ridge import fit
 from training.fit.prior.movie_descriptions import fit_description
 from training.fit.prior.play_space import embed
@@ -27,21 +27,21 @@ Array = NDArray[np.float64]
 
 
 ALONE = 1 / BLOCK_WEIGHTS["attributes"]
-"""On their own, attributes reach as far as one whole block."""
+"""Scale of attributes without plays: the block then has weight 1 in the kernel."""
 ATTRIBUTES_LEAD = (1.0, 0.3)
-"""Where both are known, attributes may also reach as far as on their own, with plays as far as else or less: few
-people's plays can say less than their attributes do. Cross-validation decides."""
+"""With plays and attributes, attributes may also have weight 1, beside plays of their usual weight or of this share of
+it: with few raters, attributes can predict more than plays. Cross-validation chooses."""
 
 
 FEW_PLAYS = 30
-"""With fewer plays it is measured how far they are to be followed."""
+"""With fewer plays, the regression on plays is shrunk towards the prediction without plays."""
 FEWEST_VIEWS = 50
-"""On so many views at least; else as with the next number of plays."""
+"""Fewest views to estimate a shrinkage weight from; with fewer, the next bin's weight is used."""
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a regression says of views whose members it did not see."""
+class OutOfFoldFactors:
+    """Factors predicted by a regression for views whose members it wasn't fitted on."""
 
     rows: NDArray[np.int64]
     """(R,) rows of the views."""
@@ -51,14 +51,14 @@ class Said:
 
 @dataclass(frozen=True)
 class FittedPrior:
-    """A prior, with what only training needs of it."""
+    """A prior and what only training needs of it."""
 
     prior: Prior
-    """The prior as it is served."""
+    """The prior that is served."""
     table: pl.DataFrame
     """Statistics of the M movies: ratings, quality, spread, plays."""
     described: Array
-    """(M, K) factors of each movie told from its description by a fit that didn't see the movie."""
+    """(M, K) out-of-fold factors of each movie, predicted from its description."""
 
 
 def fit_prior(
@@ -69,21 +69,21 @@ def fit_prior(
     report: Callable[[str], None] = lambda _: None,
     weight: Array | None = None,
 ) -> FittedPrior:
-    """The prior of a dataset; `views` are of its raters, `report` is told of each step.
+    """The prior of a dataset; `views` are of its raters, `report` takes the name of each step.
 
-    `weight` is (N,) what each member counts in the regressions; all alike where there is none.
+    `weight` (N,) weights the members in the regressions; without it all members count alike.
     """
     report("factors")
-    work = _Work(data, views, random, settings, weight)
+    work = _PriorFit(data, views, random, settings, weight)
     for round_ in range(settings.rounds):
         report(f"regression {round_ + 1} of {settings.rounds + 1}")
-        work.draw_towards_facts()
+        work.update_prior_means()
     report(f"regression {settings.rounds + 1} of {settings.rounds + 1}")
     return work.finish()
 
 
-class _Work:
-    """A prior in the making: what all steps of its fit share."""
+class _PriorFit:
+    """The state that the steps of a prior's fit share."""
 
     def __init__(
         self,
@@ -123,33 +123,33 @@ class _Work:
 
     @property
     def average(self) -> Array:
-        """(K,) factors of the average rater, weighed by how well each is known."""
+        """(K,) mean factors of the raters, weighted by `weights`."""
         return np.asarray(self.weights @ self.factors.member_mean / self.weights.sum())
 
-    def draw_towards_facts(self) -> None:
-        """Draw members towards what their facts say, told by fits without them, and movies towards descriptions."""
+    def update_prior_means(self) -> None:
+        """Set the prior means: members' to out-of-fold regressions on their facts, movies' to those on descriptions."""
         _, described = self._describe()
         rows = np.flatnonzero((self.owner >= 0) & (self.views.play_count > 0) & (self.views.half != SHORT))
         inputs, centre, scale = self._inputs(rows)
-        reaches = self._reaches(scale)
+        scales = self._candidate_scales(scale)
         if self.lead is None:
             kernel = self.settings.with_plays
-            tries = [self._regress(inputs, rows, centre, reach, self.sight, kernel)[1] for reach in reaches]
-            self.lead = int(np.argmin([self._error(apart, rows) for apart in tries]))
-            apart = tries[self.lead]
+            candidates = [self._regress(inputs, rows, centre, scale, self.rbf_mask, kernel)[1] for scale in scales]
+            self.lead = int(np.argmin([self._error(candidate, rows) for candidate in candidates]))
+            out_of_fold = candidates[self.lead]
         else:
-            reach = reaches[self.lead]
-            apart = self._regress(inputs, rows, centre, reach, self.sight, self.settings.with_plays)[1]
+            scale = scales[self.lead]
+            out_of_fold = self._regress(inputs, rows, centre, scale, self.rbf_mask, self.settings.with_plays)[1]
         total = np.zeros_like(self.factors.member_mean)
-        np.add.at(total, self.owner[rows], apart)
-        seen = np.bincount(self.owner[rows], minlength=len(total))[:, None]
-        self.factors.member_prior = np.where(seen > 0, total / np.maximum(seen, 1), self.average)
+        np.add.at(total, self.owner[rows], out_of_fold)
+        views = np.bincount(self.owner[rows], minlength=len(total))[:, None]
+        self.factors.member_prior = np.where(views > 0, total / np.maximum(views, 1), self.average)
         self.factors.movie_prior = described
         for _ in range(self.settings.sweeps_per_round):
             self.factors.sweep()
 
     def finish(self) -> FittedPrior:
-        """The prior as the factors stand."""
+        """The prior with the factors of the last sweep."""
         factors, everyone = self.factors, len(self.weights)
         description, described = self._describe()
         rows = np.flatnonzero((self.owner >= 0) & (self.views.play_count > 0))
@@ -163,32 +163,34 @@ class _Work:
         spread = {
             MemberEvidence.NOTHING: factors.spread_about(np.tile(self.average, (everyone, 1)), np.arange(everyone))
         }
-        heads, said = {}, {}
-        both = self._reaches(scale)[self.lead or 0]
-        for evidence, part, seen, reach, kernel in (
+        heads, predictions = {}, {}
+        both = self._candidate_scales(scale)[self.lead or 0]
+        for evidence, part, learned, scale_of_part, kernel in (
             (MemberEvidence.PLAYS, plays, rows, scale[plays], with_plays),
             (MemberEvidence.ATTRIBUTES_AND_PLAYS, slice(None), rows[shows[rows]], both, with_plays),
             (MemberEvidence.ATTRIBUTES, attributes, shown, alone, attributes_only),
         ):
-            if len(seen):
-                sight = self.sight[part]
-                heads[evidence], apart = self._regress(inputs[:, part], seen, centre[part], reach, sight, kernel)
-                said[evidence] = Said(seen, apart)
-        bare = np.tile(self.average, (len(self.owner), 1))
-        told = bare.copy()
-        if MemberEvidence.ATTRIBUTES in said:
-            told[said[MemberEvidence.ATTRIBUTES].rows] = said[MemberEvidence.ATTRIBUTES].factors
-            told[1::3] = told[::3]  # both halves of a member show the same attributes
-        followed = {}
-        for evidence, one in said.items():
+            if len(learned):
+                heads[evidence], out_of_fold = self._regress(
+                    inputs[:, part], learned, centre[part], scale_of_part, self.rbf_mask[part], kernel
+                )
+                predictions[evidence] = OutOfFoldFactors(learned, out_of_fold)
+        without_facts = np.tile(self.average, (len(self.owner), 1))
+        from_attributes = without_facts.copy()
+        if MemberEvidence.ATTRIBUTES in predictions:
+            of_attributes_only = predictions[MemberEvidence.ATTRIBUTES]
+            from_attributes[of_attributes_only.rows] = of_attributes_only.factors
+            from_attributes[1::3] = from_attributes[::3]  # both halves of a member show the same attributes
+        shrinkage = {}
+        for evidence, prediction in predictions.items():
             if evidence.has_plays:
-                base = (told if evidence.has_attributes else bare)[one.rows]
-                followed[evidence] = self._followed(one, base)
-                share = followed[evidence][bins_of(self.views.play_count[one.rows])][:, None]
-                predicted = share * one.factors + (1 - share) * base
+                base = (from_attributes if evidence.has_attributes else without_facts)[prediction.rows]
+                shrinkage[evidence] = self._shrinkage(prediction, base)
+                share = shrinkage[evidence][bins_of(self.views.play_count[prediction.rows])][:, None]
+                predicted = share * prediction.factors + (1 - share) * base
             else:
-                predicted = one.factors
-            spread[evidence] = factors.spread_about(predicted, self.owner[one.rows])
+                predicted = prediction.factors
+            spread[evidence] = factors.spread_about(predicted, self.owner[prediction.rows])
         rated = self.ratings_of_movie > 0
         prior = Prior(
             mean=self.mean,
@@ -197,7 +199,7 @@ class _Work:
             description=description,
             average_member=self.average,
             heads=heads,
-            followed=followed,
+            followed=shrinkage,
             spread=spread,
             movie_variance=np.trace(factors.movie_cov, axis1=1, axis2=2),
             unrated_variance={
@@ -208,18 +210,18 @@ class _Work:
         )
         return FittedPrior(prior, self.table, described)
 
-    def _followed(self, said: "Said", base: Array) -> Array:
-        """(bins,) how far what plays say is better than the base (R, K) without them, by number of plays.
+    def _shrinkage(self, prediction: OutOfFoldFactors, base: Array) -> Array:
+        """(bins,) weights, 0 to 1, of a prediction from plays against the base (R, K) without, by number of plays.
 
-        Least squares of ratings, over the movies that are rated. With many plays it is followed all the way.
+        Least squares of ratings, over the movies that are rated. With FEW_PLAYS plays or more the weight is 1.
         """
-        owner = self.owner[said.rows]
+        owner = self.owner[prediction.rows]
         design = np.concatenate([self.factors.movie_mean[:, :-1], np.ones((len(self.ratings_of_movie), 1))], axis=1)
         metric = (design * self.ratings_of_movie[:, None]).T @ design
-        step = (said.factors - base) @ metric * self.weights[owner][:, None]
+        step = (prediction.factors - base) @ metric * self.weights[owner][:, None]
         gain = (step * (self.factors.member_mean[owner] - base)).sum(axis=1)
-        power = (step * (said.factors - base)).sum(axis=1)
-        bins = bins_of(self.views.play_count[said.rows])
+        power = (step * (prediction.factors - base)).sum(axis=1)
+        bins = bins_of(self.views.play_count[prediction.rows])
         share = np.ones(len(PLAY_BINS))
         for number in reversed(range(bin_of(FEW_PLAYS))):
             inside = bins == number
@@ -231,28 +233,28 @@ class _Work:
             )
         return share
 
-    def _reaches(self, scale: Array) -> list[Array]:
-        """Scales of plays and attributes together that are tried: the usual one, then those where attributes lead."""
+    def _candidate_scales(self, scale: Array) -> list[Array]:
+        """Candidates for the scale of plays and attributes together: the usual one, then those of ATTRIBUTES_LEAD."""
         split = len(scale) - self.attributes.shape[1]
-        led = [np.concatenate([scale[:split] * share, scale[split:] * ALONE]) for share in ATTRIBUTES_LEAD]
-        return [scale, *led] if self.attributes.shape[1] else [scale]
+        leading = [np.concatenate([scale[:split] * share, scale[split:] * ALONE]) for share in ATTRIBUTES_LEAD]
+        return [scale, *leading] if self.attributes.shape[1] else [scale]
 
-    def _error(self, apart: Array, rows: NDArray[np.int64]) -> float:
-        """How far predictions are off the factors, members weighed by how well they are known."""
+    def _error(self, predicted: Array, rows: NDArray[np.int64]) -> float:
+        """Summed squared error of predicted factors (R, K) of the views `rows` (R,), weighted by member."""
         owner = self.owner[rows]
-        return float(np.sum(self.weights[owner][:, None] * (apart - self.factors.member_mean[owner]) ** 2))
+        return float(np.sum(self.weights[owner][:, None] * (predicted - self.factors.member_mean[owner]) ** 2))
 
     def _describe(self) -> tuple[Description, Array]:
         return fit_description(self.data, self.factors.movie_mean, self.ratings_of_movie, self.random)
 
     def _inputs(self, rows: NDArray[np.int64]) -> tuple[Array, Array, Array]:
-        """(V, I + W) inputs of all views from the movies' factors as they stand; their centre and scale over `rows`."""
+        """(V, I + W) inputs of all views from the current movie factors, with centre and scale (I + W,) over `rows`."""
         self.columns = replace(self.columns, taste=self.factors.movie_mean[:, :-1].astype(np.float32))
         plays = play_inputs(self.views, self.features, self.columns)
         inputs = np.concatenate([plays, self.attributes], axis=1)
         whole = inputs[rows[self.views.half[rows] != SHORT]]
         blocks = blocks_of(self.columns, self.attributes.shape[1])
-        self.sight = sight_of(whole, blocks, self.settings.sight)
+        self.rbf_mask = rbf_mask_of(whole, blocks, self.settings.sight)
         return inputs, *standardise(whole, blocks)
 
     def _regress(
@@ -261,16 +263,17 @@ class _Work:
         rows: NDArray[np.int64],
         centre: Array,
         scale: Array,
-        sight: Array,
+        rbf_mask: Array,
         settings: KernelSettings,
     ) -> tuple[KernelRegression, Array]:
-        """A regression from the inputs of those rows, and what fits without each row's member say of it."""
+        """A regression from inputs of the views `rows` to their members' factors, and its out-of-fold predictions."""
         owner = self.owner[rows]
         return fit(
             inputs[rows], self.factors.member_mean[owner], self.weights[owner], centre, scale, settings,
-            self.member_fold[owner], self.random, sight,
+            self.member_fold[owner], self.random, rbf_mask,
         )  # fmt: skip
 
 
 def _mean_square(errors: Array) -> float:
+    """Mean squared length of (N, K) errors."""
     return float(np.mean((errors**2).sum(axis=1)))

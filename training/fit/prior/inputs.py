@@ -1,4 +1,4 @@
-"""Inputs of the regressions from what is known of a member to its factors, and their scaling."""
+"""Inputs of the regressions from a member's plays and attributes to its factors, and their scaling."""
 
 import numpy as np
 import polars as pl
@@ -26,23 +26,23 @@ def play_inputs(views: Views, features: Array, movies: MovieColumns) -> Array:
     """(V, I) inputs from the visible plays of each view."""
     pairs = (views.plays[VIEW].to_numpy(), views.plays[MOVIE].to_numpy())
     shape = (len(views.member), len(movies.columns))
-    seen = sparse.csr_array((np.ones(len(pairs[0])), pairs), shape=shape)
+    shown = sparse.csr_array((np.ones(len(pairs[0])), pairs), shape=shape)
     return join_plays(
         features,
-        seen @ movies.taste.astype(np.float64),
-        seen @ movies.embedding.astype(np.float64),
-        seen @ movies.squared_weight.astype(np.float64),
+        shown @ movies.taste.astype(np.float64),
+        shown @ movies.embedding.astype(np.float64),
+        shown @ movies.squared_weight.astype(np.float64),
         views.play_count,
     )
 
 
 BLOCK_WEIGHTS = {"counts": 0.2, "means": 0.2, "deciles": 0.3, "genres": 0.6, "watching": 0.2, "taste": 0.7,
                  "embedding": 1.0, "attributes": 0.2}  # fmt: skip
-"""How far the inputs of a block reach in the kernel: their columns' standard deviations, root-summed."""
+"""Weight of each block of inputs in the kernel: the root of the summed variances of its scaled columns."""
 
 
 def standardise(inputs: Array, blocks: NDArray[np.str_]) -> tuple[Array, Array]:
-    """Centre and scale (I,) of each of the (N, I) inputs, so that each block reaches as far as its weight says."""
+    """Centre and scale (I,) of (N, I) inputs, so that each block has its weight in the kernel."""
     known = np.isfinite(inputs)
     count = np.maximum(known.sum(axis=0), 1)
     centre = np.nan_to_num(inputs).sum(axis=0) / count
@@ -56,19 +56,19 @@ def standardise(inputs: Array, blocks: NDArray[np.str_]) -> tuple[Array, Array]:
     return centre, scale
 
 
-def sight_of(inputs: Array, blocks: NDArray[np.str_], kept: int) -> Array:
-    """(I,) by what bumps multiply each scaled input, for (N, I) inputs.
+def rbf_mask_of(inputs: Array, blocks: NDArray[np.str_], kept: int) -> Array:
+    """(I,) factors of the scaled inputs in the RBF features, for (N, I) inputs.
 
-    Of the space of plays they see the leading dimensions, so enlarged that the block reaches as far as before.
+    Of the play space, only the `kept` leading dimensions enter, enlarged so that the block keeps its weight.
     """
-    sight = np.ones(len(blocks))
+    rbf_mask = np.ones(len(blocks))
     embedding = np.flatnonzero(blocks == "embedding")
     variance = inputs[:, embedding].var(axis=0)
     share = variance[:kept].sum() / max(variance.sum(), 1e-12)
     if 0 < share < 1:
-        sight[embedding[:kept]] = 1 / np.sqrt(share)
-        sight[embedding[kept:]] = 0
-    return sight
+        rbf_mask[embedding[:kept]] = 1 / np.sqrt(share)
+        rbf_mask[embedding[kept:]] = 0
+    return rbf_mask
 
 
 def blocks_of(movies: MovieColumns, attributes: int) -> NDArray[np.str_]:

@@ -1,4 +1,4 @@
-"""The space of plays: the leading directions in which members' weighted plays differ."""
+"""The play space: a truncated singular value decomposition of members' weighted plays."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ POWER_STEPS = 4
 def embed(
     members: NDArray[np.int64], movies: NDArray[np.int64], movie_count: int, size: int, random: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(M, size) right singular vectors times weight, and (M,) squared weights, of the plays given by their parts.
+    """(M, size) right singular vectors times weight, and (M,) squared weights, of plays: (P,) members and movies.
 
     Plays are weighted by how rare the movie is (inverse document frequency), rows divided by their length; the
     decomposition is the randomized one of Halko, Martinsson and Tropp (SIAM Review 2011).
@@ -34,14 +34,15 @@ def embed(
 
 
 def _right_vectors(matrix: sparse.csr_array, width: int, random: np.random.Generator) -> NDArray[np.float64]:
-    turned = matrix.T.tocsr()
+    """(M, width) leading right singular vectors; the entry of largest magnitude is positive in each."""
+    transposed = matrix.T.tocsr()
     sketch_width = min(width + OVERSAMPLING, *matrix.shape)
-    basis = np.linalg.qr(turned @ random.standard_normal((matrix.shape[0], sketch_width)))[0]
+    basis = np.linalg.qr(transposed @ random.standard_normal((matrix.shape[0], sketch_width)))[0]
     for _ in range(POWER_STEPS):
-        basis = np.linalg.qr(turned @ (matrix @ basis))[0]
+        basis = np.linalg.qr(transposed @ (matrix @ basis))[0]
     small = matrix @ basis
     values, vectors = linalg.eigh(small.T @ small)
     order = np.argsort(-values)[:width]
-    found = basis @ vectors[:, order]
-    signs = np.sign(found[np.abs(found).argmax(axis=0), np.arange(width)])
-    return np.asarray(found * signs)
+    singular_vectors = basis @ vectors[:, order]
+    signs = np.sign(singular_vectors[np.abs(singular_vectors).argmax(axis=0), np.arange(width)])
+    return np.asarray(singular_vectors * signs)

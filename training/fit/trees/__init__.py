@@ -1,1 +1,1 @@
-"""Fits the LightGBM trees on what the prior leaves over."""
+"""Fits gradient-boosted trees to the residuals of the prior."""

@@ -1,4 +1,4 @@
-"""Fits the trees on what the out-of-fold prior leaves over."""
+"""Fits gradient-boosted trees to the residuals of the out-of-fold prior."""
 
 from collections.abc import Iterator
 
@@ -11,15 +11,15 @@ from training.settings import TreeSettings
 Array = NDArray[np.float64]
 
 SMALL = 300_000
-"""Rows up to which threads cost more than they bring."""
+"""With fewer rows, one thread is faster than several."""
 MEMBER_STRENGTH = 6.0
-"""A view's mean residual is drawn towards none as if so many ratings had shown none."""
+"""Shrinkage of a view's mean residual towards 0, as a number of ratings."""
 
 
 def fit_trees(
     features: NDArray[np.float32], target: Array, seed: int, settings: TreeSettings, weight: Array | None = None
 ) -> lightgbm.Booster:
-    """A forest from (N, F) features to (N,) targets, of (N,) weights; the same on any number of threads."""
+    """A forest from (N, F) features to (N,) targets with weights (N,); the same on any number of threads."""
     parameters = {
         "objective": "regression",
         "learning_rate": settings.learning_rate,
@@ -32,7 +32,7 @@ def fit_trees(
         "max_bin": 63,
         "seed": seed,
         "deterministic": True,
-        "force_col_wise": True,  # row by row, sums hang on the number of threads where values are missing
+        "force_col_wise": True,  # row-wise, sums depend on the number of threads where values are missing
         "boost_from_average": False,
         "num_threads": 0 if len(target) > SMALL else 1,
         "verbosity": -1,
@@ -42,7 +42,7 @@ def fit_trees(
 
 
 def without_member_mean(residual: Array, key: NDArray[np.int64], share: float) -> Array:
-    """(N,) residuals less a share of the shrunk mean of those of one key: else trees learn who a member is."""
+    """(N,) residuals less a share of the shrunk mean of their key, so that trees don't learn to identify members."""
     _, place = np.unique(key, return_inverse=True)
     count = np.bincount(place)
     mean = np.bincount(place, weights=residual) / (count + MEMBER_STRENGTH)

@@ -1,4 +1,4 @@
-"""How much better or worse than all others each group of members rates each movie."""
+"""Group effects: shrunk mean residuals of each movie among the members who share an attribute value."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,19 +10,19 @@ from features.movies import MEMBER, MOVIE
 from training.data.dataset import Dataset
 
 SURE = 2.0
-"""By so many standard errors groups must differ more than chance makes them, before any of it is believed."""
+"""Standard errors by which the groups' variation must exceed its expectation under no effect."""
 MOST_ATTRIBUTES = 12
-"""Attributes beyond the strongest so many are left to the prior."""
+"""Attributes with group effects, at most; weaker attributes act through the prior alone."""
 
 
 def grouped_attributes(data: Dataset) -> tuple[int, ...]:
-    """Positions of the member attributes whose groups differ most in how they rate single movies."""
+    """Positions of the MOST_ATTRIBUTES member attributes with the strongest group effects, ascending."""
     count = len(data.schema.member_attributes)
     return tuple(range(count)) if count <= MOST_ATTRIBUTES else strongest_attributes(data, MOST_ATTRIBUTES)
 
 
 def strongest_attributes(data: Dataset, most: int) -> tuple[int, ...]:
-    """The same, so many at most, whatever the number of attributes."""
+    """Positions of the `most` member attributes with the strongest group effects, ascending."""
     residuals = group_residuals(data, tuple(range(len(data.schema.member_attributes))))
     plays = np.bincount(data.ratings[MOVIE].to_numpy(), minlength=len(residuals))
     sizes = [group_count(attribute) for attribute in data.schema.member_attributes]
@@ -35,9 +35,9 @@ def strongest_attributes(data: Dataset, most: int) -> tuple[int, ...]:
 
 
 def group_residuals(data: Dataset, grouped: tuple[int, ...]) -> NDArray[np.float32]:
-    """(M, T) shrunk mean over a group's ratings of a movie: rating less movie mean, less the member's mean of that.
+    """(M, T) shrunk mean residuals of each movie in T groups; a residual is a rating less movie and member means.
 
-    All are 0 for an attribute whose groups differ no more than chance makes them.
+    All are 0 for an attribute whose groups vary no more than expected by chance.
     """
     members, movies = data.ratings[MEMBER].to_numpy(), data.ratings[MOVIE].to_numpy()
     ratings = data.ratings[RATING].to_numpy()
@@ -58,19 +58,20 @@ def group_residuals(data: Dataset, grouped: tuple[int, ...]) -> NDArray[np.float
 
 
 def _strength(total: NDArray[np.float64], count: NDArray[np.float64], variance: float) -> float:
-    """How many ratings that show nothing each cell of a movie and a group is to be mixed with.
+    """The shrinkage of the means of cells (movie, group), as a number of ratings; infinite without group effects.
 
-    The variance of ratings over that of the cells' true means, by moments: the weighted sum of squares of the cells'
-    means is the variance of ratings for each cell, and more where true means differ (DerSimonian and Laird, Controlled
-    Clinical Trials 1986).
+    The residual variance over the variance of the cells' true means, estimated by moments: the weighted sum of squares
+    of the cells' means is one residual variance for each cell, and more where true means differ (DerSimonian and Laird,
+    Controlled Clinical Trials 1986).
     """
     inside = count > 0
     cells = int(inside.sum())
-    beyond = float(np.sum(total[inside] ** 2 / count[inside])) - (cells + SURE * np.sqrt(2 * cells)) * variance
-    return variance * float(count.sum()) / beyond if beyond > 0 else np.inf
+    excess = float(np.sum(total[inside] ** 2 / count[inside])) - (cells + SURE * np.sqrt(2 * cells)) * variance
+    return variance * float(count.sum()) / excess if excess > 0 else np.inf
 
 
 def _mean_by(keys: NDArray[np.int64], values: NDArray[np.float64], size: int, prior: float) -> NDArray[np.float64]:
+    """(size,) means of the values of each key, shrunk towards 0 by `prior` further values."""
     total = np.bincount(keys, weights=values, minlength=size)
     mean: NDArray[np.float64] = total / (np.bincount(keys, minlength=size) + prior)
     return mean

@@ -1,4 +1,4 @@
-"""Training rows of the trees: pairs of a view and a movie it doesn't show, and what each is taken to know."""
+"""Training rows of the trees: pairs of a view and a movie that it doesn't show, and their features."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ CHUNK = 200_000
 
 @dataclass(frozen=True)
 class Rows:
-    """N pairs with what is known of them."""
+    """N pairs of a view and a movie."""
 
     view: NDArray[np.int64]
     """(N,) row of the view."""
@@ -36,12 +36,12 @@ class Rows:
     rating: Array
     """(N,) the rating to predict."""
     evidence: NDArray[np.int64]
-    """(N,) a MemberEvidence: what is taken to be known of the member."""
+    """(N,) a MemberEvidence: the kinds of the member's facts that the model may use."""
     movie_evidence: NDArray[np.int64]
-    """(N,) a MovieEvidence: what is taken to be known of the movie."""
+    """(N,) a MovieEvidence: the kind of the movie's facts that the model may use."""
 
     def take(self, chosen: NDArray[np.int64] | NDArray[np.bool_] | slice) -> "Rows":
-        """Some of the rows."""
+        """The chosen rows: indices, a mask or a slice."""
         return Rows(
             self.view[chosen],
             self.movie[chosen],
@@ -50,8 +50,8 @@ class Rows:
             self.movie_evidence[chosen],
         )
 
-    def seen_as(self, evidence: MovieEvidence) -> "Rows":
-        """The same rows, as if only that were known of their movies."""
+    def with_movie_evidence(self, evidence: MovieEvidence) -> "Rows":
+        """The same rows with another evidence about their movies."""
         return replace(self, movie_evidence=np.full(len(self), int(evidence)))
 
     def __len__(self) -> int:
@@ -59,7 +59,7 @@ class Rows:
 
 
 def target_rows(views: Views, chosen: NDArray[np.bool_], evidence: MemberEvidence) -> Rows:
-    """The targets of the chosen views ((V,) mask), all seen with one kind of evidence."""
+    """The targets of the chosen views ((V,) mask), all with one kind of member evidence."""
     table = views.targets.filter(pl.Series(chosen).gather(views.targets[VIEW]))
     size = len(table)
     return Rows(
@@ -72,7 +72,7 @@ def target_rows(views: Views, chosen: NDArray[np.bool_], evidence: MemberEvidenc
 
 
 def concatenate(parts: list[Rows]) -> Rows:
-    """All rows of all parts."""
+    """The rows of all parts in order."""
     return Rows(
         *(
             np.concatenate([getattr(part, name) for part in parts])
@@ -83,60 +83,61 @@ def concatenate(parts: list[Rows]) -> Rows:
 
 @dataclass(frozen=True)
 class PairTable:
-    """What features of pairs out of fold are made from."""
+    """The data, views and out-of-fold priors that features of pairs are computed from."""
 
     data: Dataset
     views: Views
-    apart: OutOfFold
+    out_of_fold: OutOfFold
+    """Outputs of the priors without each fold for the views."""
     movies: tuple[Movies, ...]
-    """Columns of the movies without each fold's members."""
+    """Movie columns of each fold, from the other folds' members."""
     grouped: tuple[int, ...]
-    """Positions of the member attributes whose groups' residuals are features."""
+    """Positions of the member attributes whose group effects are features."""
 
     def factors(self, rows: Rows) -> tuple[Array, Array, Array]:
-        """Factors of members (N, K) and movies (N, K), and the movies' standard deviation (N,), out of fold."""
-        fold = self.apart.fold[rows.view]
-        members = np.empty((len(rows), self.apart.fitted[0].prior.movies.shape[1]))
-        for evidence, values in self.apart.factors.items():
+        """Out-of-fold factors of members (N, K) and movies (N, K), and standard deviations of ratings (N,)."""
+        fold = self.out_of_fold.fold[rows.view]
+        members = np.empty((len(rows), self.out_of_fold.fitted[0].prior.movies.shape[1]))
+        for evidence, values in self.out_of_fold.factors.items():
             chosen = rows.evidence == evidence
             members[chosen] = values[rows.view[chosen]]
         movies = np.empty_like(members)
         deviation = np.empty(len(rows))
-        for number, fitted in enumerate(self.apart.fitted):
+        for number, fitted in enumerate(self.out_of_fold.fitted):
             chosen = np.flatnonzero(fold == number)
             movies[chosen] = movie_factors(fitted, rows.movie[chosen], rows.movie_evidence[chosen])
             deviation[chosen] = _deviation(fitted.prior, movies[chosen], rows.take(chosen))
         return members, movies, deviation
 
     def base(self, rows: Rows) -> tuple[Array, Array]:
-        """What the prior out of fold says (N,), and a rating's standard deviation about it (N,)."""
-        means = np.array([fitted.prior.mean for fitted in self.apart.fitted])
-        rating, deviation = means[self.apart.fold[rows.view]], np.empty(len(rows))
+        """Out-of-fold predictions of the prior (N,), and the standard deviation of a rating about them (N,)."""
+        means = np.array([fitted.prior.mean for fitted in self.out_of_fold.fitted])
+        rating, deviation = means[self.out_of_fold.fold[rows.view]], np.empty(len(rows))
         for part in _parts(len(rows)):
             members, movies, deviation[part] = self.factors(rows.take(part))
             rating[part] += rating_of(members, movies)
         return rating, deviation
 
     def features(self, rows: Rows, offset: Array) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Features by chunks of rows; `offset` (N,) is what is added to the prior."""
+        """Features by chunks of rows; `offset` (N,) is added to the prior."""
         for part in _parts(len(rows)):
             yield part, self._features(rows.take(part), offset[part])
 
     def all_features(self, rows: Rows, offset: Array) -> NDArray[np.float32]:
         """(N, F) features of all rows at once."""
-        found = np.empty((len(rows), 0), np.float32)
+        features = np.empty((len(rows), 0), np.float32)
         for part, chunk in self.features(rows, offset):
-            if not found.shape[1]:
-                found = np.empty((len(rows), chunk.shape[1]), np.float32)
-            found[part] = chunk
-        return found
+            if not features.shape[1]:
+                features = np.empty((len(rows), chunk.shape[1]), np.float32)
+            features[part] = chunk
+        return features
 
     def _features(self, rows: Rows, offset: Array) -> NDArray[np.float32]:
-        fold = self.apart.fold[rows.view]
+        fold = self.out_of_fold.fold[rows.view]
         of_members, of_movies, deviation = self.factors(rows)
         prior = prior_numbers(of_members, of_movies, offset, deviation)
-        found = np.empty((len(rows), 0), np.float32)
-        for number, fitted in enumerate(self.apart.fitted):
+        features = np.empty((len(rows), 0), np.float32)
+        for number, fitted in enumerate(self.out_of_fold.fitted):
             chosen = np.flatnonzero(fold == number)
             if not len(chosen):
                 continue
@@ -145,17 +146,17 @@ class PairTable:
             hidden = np.where(_has_attributes(rows.evidence[chosen]), 0.0, np.nan).astype(np.float32)[:, None]
             columns = MemberColumns(self.data.schema, fitted.prior.columns, self.grouped)
             attributes = self.views.attributes[view] + hidden
-            members = columns.of(rows.evidence[chosen], self.apart.inputs[view], plays, attributes)
+            members = columns.of(rows.evidence[chosen], self.out_of_fold.inputs[view], plays, attributes)
             movies = shown(self.movies[number], rows.movie[chosen], rows.movie_evidence[chosen])
-            features = pair_features(members, ready(movies, len(self.grouped)), prior[chosen])
-            if not found.shape[1]:
-                found = np.empty((len(rows), features.shape[1]), np.float32)
-            found[chosen] = features
-        return found
+            of_fold = pair_features(members, ready(movies, len(self.grouped)), prior[chosen])
+            if not features.shape[1]:
+                features = np.empty((len(rows), of_fold.shape[1]), np.float32)
+            features[chosen] = of_fold
+        return features
 
 
 def movie_factors(fitted: FittedPrior, movie: NDArray[np.int64], evidence: NDArray[np.int64]) -> Array:
-    """(N, K) factors of movies, as known as the evidence says."""
+    """(N, K) factors of movies: fitted, predicted from the description, or the average, by evidence."""
     factors = fitted.prior.movies[movie]
     described, unknown = evidence == MovieEvidence.DESCRIBED, evidence == MovieEvidence.UNKNOWN
     factors[described] = fitted.described[movie[described]]
@@ -164,6 +165,7 @@ def movie_factors(fitted: FittedPrior, movie: NDArray[np.int64], evidence: NDArr
 
 
 def _deviation(prior: Prior, factors: Array, rows: Rows) -> Array:
+    """(N,) standard deviations of ratings about the prior."""
     variance = prior.movie_variance[rows.movie]
     for kind, value in prior.unrated_variance.items():
         variance[rows.movie_evidence == kind] = value
@@ -175,16 +177,16 @@ def _deviation(prior: Prior, factors: Array, rows: Rows) -> Array:
 
 
 def shown(movies: Movies, movie: NDArray[np.int64], evidence: NDArray[np.int64]) -> Movies:
-    """Rows of the movies; those that aren't rated show only what evidence there is."""
+    """(N,) rows of the movies; columns that the evidence excludes are missing values."""
     taken = Movies(*(getattr(movies, name)[movie] for name in Movies.__dataclass_fields__))
     unrated = evidence != MovieEvidence.RATED
     if not unrated.any():
         return taken
-    bare = as_unrated(taken)
+    without_ratings = as_unrated(taken)
     unknown = (evidence == MovieEvidence.UNKNOWN)[:, None]
     merged = {}
     for name in Movies.__dataclass_fields__:
-        merged[name] = np.where(unrated[:, None], getattr(bare, name), getattr(taken, name))
+        merged[name] = np.where(unrated[:, None], getattr(without_ratings, name), getattr(taken, name))
         if name in ("numbers", "compared", "genres", "attributes"):
             keep = merged[name][:, 1:2].copy() if name == "numbers" else None
             merged[name] = np.where(unknown, np.nan, merged[name])

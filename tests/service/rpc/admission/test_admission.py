@@ -5,15 +5,14 @@ from collections import Counter
 
 import pytest
 
-from service.errors import Overloaded
+from service.errors import DeadlinePassed, Overloaded
 from service.rpc.admission.adaptive_limit import AdaptiveLimit
 from service.rpc.admission.admission import Admission, Turn
-from service.rpc.admission.deadlines import DeadlinePassed
-from service.telemetry.metrics.labels import Kind
+from service.telemetry.metrics.labels import CallClass
 
 
 class World:
-    """An admission, its clock and what it told."""
+    """An admission, its clock and a count of the calls that it shed."""
 
     def __init__(self, limit=2, queue_calls=3, queue_seconds=0.05, most=None):
         self.now = 0.0
@@ -31,12 +30,12 @@ class World:
 
     @property
     def queued(self):
-        return {kind: self.admission.queued(kind) for kind in Kind}
+        return {kind: self.admission.queued(kind) for kind in CallClass}
 
-    def turn(self, kind=Kind.INTERACTIVE, cost=1.0, remaining=None):
+    def turn(self, kind=CallClass.INTERACTIVE, cost=1.0, remaining=None):
         return Turn(self.admission, kind, "Method", cost, remaining)
 
-    async def call(self, name, release, kind=Kind.INTERACTIVE, cost=1.0, remaining=None):
+    async def call(self, name, release, kind=CallClass.INTERACTIVE, cost=1.0, remaining=None):
         async with self.turn(kind, cost, remaining):
             self.log.append(name)
             await release.wait()
@@ -57,10 +56,10 @@ def test_calls_compute_at_once_within_the_limit_and_wait_beyond_it():
     async def test():
         world, release = World(limit=2), asyncio.Event()
         tasks = await world.hold(4, release)
-        assert (world.log, world.in_flight, world.queued[Kind.INTERACTIVE]) == ([0, 1], 2, 2)
+        assert (world.log, world.in_flight, world.queued[CallClass.INTERACTIVE]) == ([0, 1], 2, 2)
         release.set()
         await asyncio.gather(*tasks)
-        assert (world.log, world.in_flight, world.queued[Kind.INTERACTIVE]) == ([0, 1, 2, 3], 0, 0)
+        assert (world.log, world.in_flight, world.queued[CallClass.INTERACTIVE]) == ([0, 1, 2, 3], 0, 0)
         assert not world.shed
 
     asyncio.run(test())
@@ -74,32 +73,32 @@ def test_a_call_that_finds_the_queue_full_is_refused_at_once_with_a_time_to_come
             await world.call("late", release)
         assert 0.05 <= refused.value.retry_seconds <= 0.1
         with pytest.raises(Overloaded):
-            world.admission.check(Kind.INTERACTIVE)
-        world.admission.check(Kind.BULK)
-        assert world.shed == {(Kind.INTERACTIVE, "full"): 2}
+            world.admission.check(CallClass.INTERACTIVE)
+        world.admission.check(CallClass.BULK)
+        assert world.shed == {(CallClass.INTERACTIVE, "full"): 2}
         release.set()
         await asyncio.gather(*tasks)
 
     asyncio.run(test())
 
 
-def test_callers_are_told_to_stay_away_longer_the_more_are_refused_but_never_long():
+def test_retry_delays_are_longer_the_more_are_refused_but_never_long():
     async def test():
         world, release = World(limit=1, queue_calls=1), asyncio.Event()
         tasks = await world.hold(2, release)
-        told = []
+        delays = []
         for _ in range(1000):
             with pytest.raises(Overloaded) as refused:
-                world.admission.check(Kind.INTERACTIVE)
-            told.append(refused.value.retry_seconds)
-        assert told == sorted(told)
-        assert told[0] < 0.1
-        assert 1 < told[-1] <= 2
+                world.admission.check(CallClass.INTERACTIVE)
+            delays.append(refused.value.retry_seconds)
+        assert delays == sorted(delays)
+        assert delays[0] < 0.1
+        assert 1 < delays[-1] <= 2
         release.set()
         await asyncio.gather(*tasks)
         tasks = await world.hold(2, release)
         await asyncio.gather(*tasks)
-        assert world.admission._refusal(Kind.INTERACTIVE, "full").retry_seconds < 0.1
+        assert world.admission._refusal(CallClass.INTERACTIVE, "full").retry_seconds < 0.1
 
     asyncio.run(test())
 
@@ -108,7 +107,7 @@ def test_interactive_calls_go_before_bulk_ones_that_wait_longer():
     async def test():
         world, release = World(limit=1), asyncio.Event()
         held = await world.hold(1, release)
-        bulk = [asyncio.create_task(world.call(f"bulk {number}", release, Kind.BULK)) for number in range(2)]
+        bulk = [asyncio.create_task(world.call(f"bulk {number}", release, CallClass.BULK)) for number in range(2)]
         await settle()
         interactive = asyncio.create_task(world.call("interactive", release))
         await settle()
@@ -123,7 +122,7 @@ def test_a_bulk_request_waits_as_long_as_it_takes():
     async def test():
         world, release = World(limit=1, queue_seconds=0.001), asyncio.Event()
         held = await world.hold(1, release)
-        bulk = asyncio.create_task(world.call("bulk", release, Kind.BULK))
+        bulk = asyncio.create_task(world.call("bulk", release, CallClass.BULK))
         await asyncio.sleep(0.05)
         assert not bulk.done()
         release.set()
@@ -154,8 +153,8 @@ def test_a_wait_that_lasts_too_long_ends_with_a_refusal():
         held = await world.hold(1, release)
         with pytest.raises(Overloaded):
             await world.call("waits", release)
-        assert world.shed == {(Kind.INTERACTIVE, "waited"): 1}
-        assert world.queued[Kind.INTERACTIVE] == 0
+        assert world.shed == {(CallClass.INTERACTIVE, "waited"): 1}
+        assert world.queued[CallClass.INTERACTIVE] == 0
         release.set()
         await asyncio.gather(*held)
 
@@ -168,7 +167,7 @@ def test_a_call_whose_deadline_passes_in_the_queue_is_never_computed():
         held = await world.hold(1, release)
         with pytest.raises(DeadlinePassed):
             await world.call("waits", release, remaining=0.02)
-        assert world.shed == {(Kind.INTERACTIVE, "deadline"): 1}
+        assert world.shed == {(CallClass.INTERACTIVE, "deadline"): 1}
         release.set()
         await asyncio.gather(*held)
         assert world.log == [0]
@@ -203,7 +202,7 @@ def test_a_call_that_would_not_be_answered_before_its_deadline_is_not_computed_w
         held = await world.hold(1, release, remaining=0.5)
         with pytest.raises(Overloaded):
             await world.call("hurried", release, remaining=0.5)
-        assert world.shed == {(Kind.INTERACTIVE, "deadline"): 1}
+        assert world.shed == {(CallClass.INTERACTIVE, "deadline"): 1}
         patient = asyncio.create_task(world.call("patient", release, remaining=2))
         await settle()
         release.set()
@@ -229,7 +228,7 @@ def test_a_queue_that_would_take_too_long_is_full_however_few_wait_in_it():
                 world.now += 1.0
         held = await world.hold(4, release)
         with pytest.raises(Overloaded):
-            world.admission.check(Kind.INTERACTIVE)
+            world.admission.check(CallClass.INTERACTIVE)
         release.set()
         await asyncio.gather(*held)
 
@@ -244,7 +243,7 @@ def test_a_call_that_its_caller_gives_up_in_the_queue_leaves_its_place_to_others
         await settle()
         given_up.cancel()
         await settle()
-        assert world.shed == {(Kind.INTERACTIVE, "cancelled"): 1}
+        assert world.shed == {(CallClass.INTERACTIVE, "cancelled"): 1}
         waits = asyncio.create_task(world.call("waits", release))
         await settle()
         release.set()

@@ -1,4 +1,4 @@
-"""More calls than a real server can answer: who is refused, how fast, and what they are told."""
+"""Overload of a real server: which calls are refused, how fast, and with which details."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ def test_rankings_beyond_the_queue_are_refused_with_all_that_a_client_needs_to_c
     assert {call.code() for call in calls} == {OK, EXHAUSTED}
     assert {call.code() for call in alive} == {OK}, "health is never refused"
     refused = next(call for call in calls if call.code() == EXHAUSTED)
-    assert [told.reason for told in details(refused, error_details_pb2.ErrorInfo)] == ["OVERLOADED"]
+    assert [info.reason for info in details(refused, error_details_pb2.ErrorInfo)] == ["OVERLOADED"]
     [retry] = details(refused, error_details_pb2.RetryInfo)
     seconds = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
     assert 0.05 <= seconds <= 2
@@ -89,11 +89,11 @@ def test_the_drill_of_an_overload_runs_and_health_always_answers(world):
          "--rounds", "1", "--seconds", "1"],
         cwd=ROOT, capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
-    told = json.loads(done.stdout)
-    assert told["health_ok_share"] == 1
-    assert told["peak_per_second"] > 0
-    assert told["goodput_per_second"] > 0
-    [overload] = told["overloads"]
+    report = json.loads(done.stdout)
+    assert report["health_ok_share"] == 1
+    assert report["peak_per_second"] > 0
+    assert report["goodput_per_second"] > 0
+    [overload] = report["overloads"]
     assert overload["never_ended"] == 0
     assert sum(overload["codes"].values()) == overload["sent"]
     assert set(overload["codes"]) <= {"OK", "RESOURCE_EXHAUSTED", "CANCELLED", "DEADLINE_EXCEEDED"}

@@ -143,9 +143,9 @@ def test_the_probe_asks_over_tls_where_the_server_has_it(world, start_server, au
     environment = {"COLDSTART_PORT": str(server.told["port"]), "COLDSTART_TLS_CERT": options[1]}
     assert probe(**environment) == (0, "SERVING")
     assert probe("--service", "", **environment) == (0, "SERVING")
-    code, told = probe("--address", server.address, "--tls-cert", str(stranger.issue("other")[0]))
+    code, output = probe("--address", server.address, "--tls-cert", str(stranger.issue("other")[0]))
     assert code == 1
-    assert told.startswith("no TLS")
+    assert output.startswith("no TLS")
     assert probe("--address", server.address) == (1, "UNAVAILABLE")
 
 
@@ -184,7 +184,7 @@ def test_twenty_new_certificates_under_load_cost_no_call(world, start_server, au
     assert set(results) == {1}
 
 
-def test_a_broken_certificate_keeps_the_old_one_and_is_told(world, start_server, authority, stranger, tmp_path):
+def test_a_broken_certificate_keeps_the_old_one_and_is_reported(world, start_server, authority, stranger, tmp_path):
     good, next_good = authority.issue("server"), authority.issue("next")
     options = put(good, tmp_path)
     server = start_server(world.models, *options, "--reload-seconds", "0.1")
@@ -204,7 +204,7 @@ def test_a_broken_certificate_keeps_the_old_one_and_is_told(world, start_server,
         damage()
         end = time.monotonic() + 10
         while refused() == before:
-            assert time.monotonic() < end, "not told without a connection"
+            assert time.monotonic() < end, "not reported without a connection"
             time.sleep(0.05)
         assert predict(server, authority) == 1
         assert serial(server) == pem(good[0])
@@ -219,14 +219,14 @@ def test_a_broken_certificate_keeps_the_old_one_and_is_told(world, start_server,
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "message"),
     [
         (lambda files: files["key"].unlink(), "can't read the file of --tls-key: No such file or directory"),
         (lambda files: files["cert"].write_bytes(b"x"), "--tls-cert and --tls-key are no certificate and its key"),
         (lambda files: files["ca"].write_bytes(b"x"), "--tls-client-ca holds no certificates"),
     ],
 )
-def test_a_service_does_not_begin_with_a_certificate_that_can_not_be_used(world, authority, tmp_path, spoil, told):
+def test_a_service_does_not_begin_with_a_certificate_that_can_not_be_used(world, authority, tmp_path, spoil, message):
     options = put(authority.issue("server"), tmp_path)
     ca = tmp_path / "ca.crt"
     ca.write_bytes(authority.cert.read_bytes())
@@ -236,7 +236,7 @@ def test_a_service_does_not_begin_with_a_certificate_that_can_not_be_used(world,
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=30,
     )  # fmt: skip
     assert ended.returncode == 1
-    assert ended.stderr.startswith(f"error: {told}")
+    assert ended.stderr.startswith(f"error: {message}")
     assert len(ended.stderr.splitlines()) == 1
 
 
@@ -249,9 +249,9 @@ def test_reflection_can_be_switched_off(world, start_server, refused):
 
 def test_a_server_that_is_open_to_every_network_without_tls_says_so(world, start_server, authority, tmp_path):
     server = start_server(world.models, "--host", "0.0.0.0")  # noqa: S104
-    [told] = [line for line in server.log() if line["event"] == "open_to_every_network_without_tls"]
-    assert told["level"] == "warning"
-    assert told["port"] == server.told["port"]
+    [warning] = [line for line in server.log() if line["event"] == "open_to_every_network_without_tls"]
+    assert warning["level"] == "warning"
+    assert warning["port"] == server.told["port"]
     safe = start_server(world.models, "--host", "0.0.0.0", *put(authority.issue("server"), tmp_path))  # noqa: S104
     assert predict(safe, authority) == 1
     for quiet in (world.server, safe):

@@ -13,8 +13,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from service.commands import token as command
+from service.errors import TokensError
 from service.rpc.methods import SERVICES, described
-from service.rpc.security.tokens import METHODS, TokensError, entry_text, hashed, new_token, read_entries
+from service.rpc.security.tokens import METHODS, entry_text, hashed, new_token, read_entries
 
 ROOT = Path(__file__).parents[4]
 SALT = bytes(16)
@@ -82,8 +83,8 @@ def test_no_method_but_health_can_be_called_without_a_valid_token(
 ):
     error = ended(guarded[0].channel, path, request_streaming, response_streaming, metadata)
     assert error.code() == UNAUTHENTICATED
-    [told] = details(error, error_details_pb2.ErrorInfo)
-    assert (told.reason, told.domain) == ("NO_VALID_TOKEN", "coldstart")
+    [info] = details(error, error_details_pb2.ErrorInfo)
+    assert (info.reason, info.domain) == ("NO_VALID_TOKEN", "coldstart")
 
 
 @pytest.mark.parametrize(("path", "request_streaming", "response_streaming"), every_method())
@@ -96,7 +97,7 @@ def test_a_token_may_call_what_its_entry_says(guarded, details, path, request_st
         assert narrow is None
     else:
         assert narrow.code() == PERMISSION_DENIED
-        assert [told.reason for told in details(narrow, error_details_pb2.ErrorInfo)] == ["METHOD_NOT_ALLOWED"]
+        assert [info.reason for info in details(narrow, error_details_pb2.ErrorInfo)] == ["METHOD_NOT_ALLOWED"]
 
 
 def test_a_token_may_be_for_each_method_but_those_of_health():
@@ -118,7 +119,7 @@ def test_reflection_is_not_for_strangers(guarded):
     assert [each.name for each in answer.list_services_response.service] == sorted(SERVICES)
 
 
-def test_what_exists_is_not_told_without_a_token(guarded, refused):
+def test_what_exists_stays_hidden_without_a_token(guarded, refused):
     call = guarded[0].channel.unary_unary("/no.service/NoMethod")
     assert refused(lambda: call(b"")).code() == UNAUTHENTICATED
     assert refused(lambda: call(b"", metadata=bearer(guarded[2]["all"]))).code() == grpc.StatusCode.UNIMPLEMENTED
@@ -159,7 +160,7 @@ def test_a_changed_file_counts_at_once_and_a_broken_one_changes_nothing(world, s
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"\xff", "it is no TOML"),
         (b"tokens = 3", "it has no [[tokens]]; python -m service token makes one"),
@@ -172,10 +173,10 @@ def test_a_changed_file_counts_at_once_and_a_broken_one_changes_nothing(world, s
         ),
     ],
 )
-def test_a_wrong_file_is_refused_with_the_place_and_the_reason(content, told):
+def test_a_wrong_file_is_refused_with_the_place_and_the_reason(content, message):
     with pytest.raises(TokensError) as raised:
         read_entries(content)
-    assert str(raised.value) == told
+    assert str(raised.value) == message
 
 
 def test_a_server_does_not_start_without_a_usable_file(world, tmp_path):

@@ -1,4 +1,4 @@
-"""Requests unlike those that the model was trained for show in the index of just what has changed."""
+"""A shift of one input shows in the drift index of that input alone."""
 
 import math
 import random
@@ -11,10 +11,10 @@ from service.telemetry.drift.drift_index import (
     FEWEST_REQUESTS,
     SLOT_SECONDS,
     SLOTS,
-    Drift,
-    Tally,
-    Watched,
-    parsed,
+    BinCounts,
+    DriftCounts,
+    DriftWindow,
+    parse_drift_counts,
     stability_index,
 )
 
@@ -41,7 +41,7 @@ def indices(server):
 
 
 def ask_for(server, world, members, change=lambda _: None):
-    """Ask for each member's rated movies, in one stream."""
+    """Request predictions of rated movies for each member, in one stream."""
     chance = random.Random(1)
     rated = world.tables.ratings["movie_id"].to_list()
 
@@ -55,7 +55,7 @@ def ask_for(server, world, members, change=lambda _: None):
 
 
 def raters(world):
-    """Raters, each about as often, in some order."""
+    """Raters in random order, each about as often."""
     every = world.tables.ratings["member_id"].unique(maintain_order=True).to_list()
     chosen = (every * (MANY // len(every) + 1))[:MANY]
     random.Random(0).shuffle(chosen)
@@ -63,7 +63,7 @@ def raters(world):
 
 
 def test_a_planted_shift_of_one_attribute_shows_in_its_index_alone(watched, world, model):
-    names = {one.name for one in model.schema.member_attributes}
+    names = {attribute.name for attribute in model.schema.member_attributes}
     before = indices(watched)
     assert names | {"plays", "rating", "interval_width", "extrapolation"} == set(before)
     assert all(math.isnan(index) for index in before.values())
@@ -83,22 +83,22 @@ def test_a_planted_shift_of_one_attribute_shows_in_its_index_alone(watched, worl
     assert 0 <= watched.metric("coldstart_far_extrapolation_ratio") < 0.5
 
 
-def test_missing_and_unseen_values_are_told_by_attribute(start_server, world, model):
+def test_missing_and_unseen_values_are_measured_by_attribute(start_server, world, model):
     server = start_server(world.models)
-    kind = {each.kind: each for each in model.schema.member_attributes if not each.has_other}
-    one, other = kind["categorical"], kind["numeric"]
+    by_kind = {attribute.kind: attribute for attribute in model.schema.member_attributes if not attribute.has_other}
+    categorical, numeric = by_kind["categorical"], by_kind["numeric"]
     member = pb.Member()
-    member.attributes[one.name].text = "no such category"
-    member.attributes[other.name].number = 1
+    member.attributes[categorical.name].text = "no such category"
+    member.attributes[numeric.name].number = 1
     for _ in range(4):
         answer = server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(member=member, movie_ids=["movie-001"]))
         assert answer.unused.unseen_categories == 1
-    # a member of whom nothing is known says nothing of its attributes
+    # members without any known attribute are left out
     server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(movie_ids=["movie-001"]))
-    assert server.metric("coldstart_attribute_missing_ratio", attribute=one.name) == 1
-    assert server.metric("coldstart_attribute_unseen_ratio", attribute=one.name) == 1
-    assert server.metric("coldstart_attribute_missing_ratio", attribute=other.name) == 0
-    assert server.metric("coldstart_attribute_unseen_ratio", attribute=other.name) == 0
+    assert server.metric("coldstart_attribute_missing_ratio", attribute=categorical.name) == 1
+    assert server.metric("coldstart_attribute_unseen_ratio", attribute=categorical.name) == 1
+    assert server.metric("coldstart_attribute_missing_ratio", attribute=numeric.name) == 0
+    assert server.metric("coldstart_attribute_unseen_ratio", attribute=numeric.name) == 0
     assert server.metric("coldstart_drift_window_requests") == 5
 
 
@@ -115,41 +115,41 @@ def test_another_model_begins_anew(start_server, own_store, publish, world):
     assert server.metric("coldstart_drift_window_requests") == 1
 
 
-def told(version, count, name="age"):
-    return Watched(version, count, [Tally("attribute", name, [count, 0, 0], [count / 3] * 3, 0)])
+def drift_counts(version, count, name="age"):
+    return DriftCounts(version, count, [BinCounts("attribute", name, [count, 0, 0], [count / 3] * 3, 0)])
 
 
 def value(drift, metric="coldstart_drift_window_requests"):
-    [family] = [one for one in drift.families() if one.name == metric]
+    [family] = [family for family in drift.families() if family.name == metric]
     return family.series[0][2] if family.series else None
 
 
 def test_the_window_slides_and_forgets():
     now = [1e6]
-    drift = Drift(lambda: now[0])
+    drift = DriftWindow(lambda: now[0])
     assert value(drift) == 0
     for _ in range(SLOTS + 2):
-        drift.take(0, told("a", 10))
+        drift.add(0, drift_counts("a", 10))
         now[0] += SLOT_SECONDS
     assert value(drift) == 10 * (SLOTS - 1)
     now[0] += SLOTS * SLOT_SECONDS
     assert value(drift) == 0
 
 
-def test_workers_that_still_count_for_the_model_before_are_left_out():
-    drift = Drift(lambda: 0.0)
-    drift.take(0, told("a", 1))
-    drift.take(1, told("a", 2))
-    drift.take(0, told("b", 4))
-    drift.take(1, told("a", 8))
+def test_counts_for_the_previous_model_are_left_out():
+    drift = DriftWindow(lambda: 0.0)
+    drift.add(0, drift_counts("a", 1))
+    drift.add(1, drift_counts("a", 2))
+    drift.add(0, drift_counts("b", 4))
+    drift.add(1, drift_counts("a", 8))
     assert value(drift) == 4
-    drift.take(1, told("b", 16))
+    drift.add(1, drift_counts("b", 16))
     assert value(drift) == 20
-    drift.take(1, told("a", 32))  # rolled back
+    drift.add(1, drift_counts("a", 32))  # rolled back
     assert value(drift) == 32
 
 
-def test_the_index_is_that_of_the_books():
+def test_the_index_follows_the_published_formula():
     wanted = [200.0, 300.0, 500.0]
     assert stability_index(wanted, wanted) == 0
     assert stability_index([300, 300, 400], wanted) == pytest.approx(0.1 * math.log(1.5) - 0.1 * math.log(0.8))
@@ -158,6 +158,6 @@ def test_the_index_is_that_of_the_books():
 
 
 @pytest.mark.parametrize("line", [5, ["a", 1], ["a", 1, [["attribute", "age", 5, [], 0]]], ["a", None, []]])
-def test_counts_that_are_none_are_refused(line):
+def test_anything_but_counts_is_refused(line):
     with pytest.raises(ValueError, match="no count of requests"):
-        parsed(line)
+        parse_drift_counts(line)

@@ -1,4 +1,4 @@
-"""What Prometheus sees: the standard five, coldstart's own, and never a person."""
+"""Prometheus gets the standard metrics of calls and the service's own, and nothing personal."""
 
 import re
 
@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
-from service.telemetry.metrics.service_metrics import metrics_table
+from service.telemetry.metric_definitions import metrics_table
 
 STANDARD = (
     "grpc_server_started_total",
@@ -31,20 +31,20 @@ def series(server):
 
 def values(server, name):
     """The values of a metric's series, by their labels."""
-    found = {}
+    by_labels = {}
     for text, value in series(server).items():
         if text.split("{")[0] == name:
-            found[frozenset(re.findall(r'(\w+)="([^"]*)"', text))] = value
-    return found
+            by_labels[frozenset(re.findall(r'(\w+)="([^"]*)"', text))] = value
+    return by_labels
 
 
-def test_every_series_is_there_at_0_from_the_begin(server):
+def test_every_series_is_there_at_0_from_the_start(server):
     methods = ("PredictEnjoyment", "StreamPredictEnjoyment", "RankMovies", "ExplainEnjoyment", "GetModel")
     for name in STANDARD:
         for method in (*methods, "Check", "Watch", "ServerReflectionInfo", "unknown"):
-            found = [value for labels, value in values(server, name).items() if ("grpc_method", method) in labels]
-            assert found, (name, method)
-            assert set(found) == {0}
+            counts = [value for labels, value in values(server, name).items() if ("grpc_method", method) in labels]
+            assert counts, (name, method)
+            assert set(counts) == {0}
     codes = {dict(labels)["grpc_code"] for labels in values(server, "grpc_server_handled_total")}
     assert codes == {code.name for code in grpc.StatusCode}
     assert len(values(server, "coldstart_predictions_total")) == 12
@@ -113,7 +113,7 @@ def test_every_stage_of_a_prediction_is_timed(server, world):
     assert set(values(server, "coldstart_stage_seconds_count").values()) == {2}
 
 
-def test_the_model_is_told(server, world):
+def test_the_model_is_described(server, world):
     assert server.metric("coldstart_model_info", version=world.versions[0]) == 1
     assert server.metric("coldstart_movies") == len(world.movie_ids)
     assert server.metric("coldstart_members") >= len(world.tables.members)
@@ -135,7 +135,7 @@ def test_no_call_makes_new_series(server, world, refused):
     assert len("\n".join(after)) < 200_000
 
 
-def test_nothing_personal_is_ever_logged_counted_or_told_in_an_error(world, start_server):
+def test_nothing_personal_is_ever_logged_counted_or_repeated_in_an_error(world, start_server):
     server = start_server(world.models, "--log-level", "debug")
     member_id = world.some_members(1)[0]
     member = pb.Member(member_id="CANARY", plays=[pb.Play(movie_id="CANARY", completion=0.5)])
@@ -145,17 +145,17 @@ def test_nothing_personal_is_ever_logged_counted_or_told_in_an_error(world, star
     broken.CopyFrom(member)
     broken.plays[0].completion = 7
     calls = [server.channel.unary_unary("/CANARY/CANARY").future(b"CANARY")]
-    for each in (member, broken, pb.Member(member_id=member_id)):
+    for sent in (member, broken, pb.Member(member_id=member_id)):
         calls += [
-            server.stub.PredictEnjoyment.future(pb.PredictEnjoymentRequest(member=each, movie_ids=["CANARY"])),
-            server.stub.RankMovies.future(pb.RankMoviesRequest(member=each, page_token="CANARY")),  # noqa: S106
-            server.stub.ExplainEnjoyment.future(pb.ExplainEnjoymentRequest(member=each, movie_id="CANARY")),
+            server.stub.PredictEnjoyment.future(pb.PredictEnjoymentRequest(member=sent, movie_ids=["CANARY"])),
+            server.stub.RankMovies.future(pb.RankMoviesRequest(member=sent, page_token="CANARY")),  # noqa: S106
+            server.stub.ExplainEnjoyment.future(pb.ExplainEnjoymentRequest(member=sent, movie_id="CANARY")),
         ]
     errors = [call.details() for call in calls if call.exception()]
     assert len(errors) == 6
-    told = "\n".join([*errors, server.scrape(), server.log_file.read_text()])
-    assert "CANARY" not in told
-    assert member_id not in told
+    shown = "\n".join([*errors, server.scrape(), server.log_file.read_text()])
+    assert "CANARY" not in shown
+    assert member_id not in shown
     assert server.log(), "there is a log to look at"
 
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from training.__main__ import main
-from training.data.reading.schema_file import read_settings
+from training.data.reading.schema_file import read_schema_file
 
 FIXTURES = Path(__file__).parent / "fixtures"
 REAL = Path(__file__).parents[5] / "shared" / "data"
@@ -32,7 +32,7 @@ def test_100k_becomes_a_data_directory(tmp_path):
         ("3", "unknown", None, None),
     ]
     assert tables["ratings"].row(0) == ("1", "2", 4.0, at(880000000))
-    assert read_settings(tmp_path / "data").scale == (1.0, 5.0)
+    assert read_schema_file(tmp_path / "data").ratings.scale == (1.0, 5.0)
 
 
 def test_1m_becomes_a_data_directory(tmp_path):
@@ -68,7 +68,7 @@ def test_a_later_release_becomes_a_data_directory(tmp_path):
         ("4", "No Year at All", None, ["Drama"]),
     ]
     assert tables["ratings"].row(1) == ("1", "2", 0.5, at(1100000060))
-    assert read_settings(tmp_path / "data").scale == (0.5, 5.0)
+    assert read_schema_file(tmp_path / "data").ratings.scale == (0.5, 5.0)
 
 
 @pytest.mark.parametrize("release", ["ml-100k", "ml-1m"])
@@ -119,7 +119,7 @@ def test_a_file_added_to_an_imported_folder_protects_it(tmp_path, capsys):
         (lambda source: (source / "movies.dat").write_bytes(b""), "can't be read: "),
     ],
 )
-def test_a_source_that_is_no_release_is_told_and_nothing_is_written(tmp_path, capsys, bend, message):
+def test_a_source_that_is_no_release_is_reported_and_nothing_is_written(tmp_path, capsys, bend, message):
     source = shutil.copytree(FIXTURES / "ml-1m", tmp_path / "source")
     bend(source)
     assert main(["import", "movielens", str(source), "--out", str(tmp_path / "data")]) == 2

@@ -42,12 +42,12 @@ def test_a_sample_of_any_size_passes_the_checks(tmp_path, members, movies):
 def test_the_same_seed_makes_the_same_bytes(tmp_path):
     for name, seed in (("one", "7"), ("two", "7"), ("other", "8")):
         assert main(["sample", "--out", str(tmp_path / name), "--members", "80", "--movies", "40", "--seed", seed]) == 0
-    one, two, other = (
+    first, second, other = (
         {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "two", "other")
     )
-    assert one == two
+    assert first == second
     assert (
-        one.keys()
+        first.keys()
         == other.keys()
         == {
             "members.parquet",
@@ -58,7 +58,7 @@ def test_the_same_seed_makes_the_same_bytes(tmp_path):
             "schema.toml",
         }
     )
-    assert all(one[name] != other[name] for name in one)
+    assert all(first[name] != other[name] for name in first)
 
 
 def test_never_raters_of_every_kind_are_there(world):
@@ -133,7 +133,8 @@ def test_attributes_and_plays_tell_the_truth_better_than_movie_means(seed):
     def matrix(frame: pl.DataFrame, values: np.ndarray) -> np.ndarray:
         known = frame.with_columns(value=values).filter(pl.col("member_id").is_in(list(row)))
         filled = np.zeros((len(row), len(column)))
-        filled[[row[one] for one in known["member_id"]], [column[one] for one in known["movie_id"]]] = known["value"]
+        places = [row[name] for name in known["member_id"]], [column[name] for name in known["movie_id"]]
+        filled[places] = known["value"]
         return filled
 
     residual = ratings.join(movie, on="movie_id", how="left", maintain_order="left")
@@ -156,8 +157,8 @@ def test_attributes_and_plays_tell_the_truth_better_than_movie_means(seed):
     gram = facts[raters].T @ facts[raters] + 30 * np.eye(facts.shape[1])
     predicted = facts @ np.linalg.solve(gram, facts[raters].T @ taste[raters]) @ traits.T
     both = truth.filter(pl.col("member_id").is_in(list(ids(members) & ids(plays))))
-    told = predicted[[row[one] for one in both["member_id"]], [column[one] for one in both["movie_id"]]]
-    of_both = np.corrcoef(both["movie_mean"].to_numpy() + told, both["enjoyment"].to_numpy())[0, 1]
+    predictions = predicted[[row[name] for name in both["member_id"]], [column[name] for name in both["movie_id"]]]
+    of_both = np.corrcoef(both["movie_mean"].to_numpy() + predictions, both["enjoyment"].to_numpy())[0, 1]
     assert of_both > by_movie + 0.08
 
 

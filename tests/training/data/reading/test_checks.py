@@ -1,8 +1,11 @@
-"""Each mistake in a data directory is told with exactly its own message, and all of them at once."""
+"""Each fault of a data directory or file is reported with exactly its own message, and all of them at once."""
+
+import os
 
 import polars as pl
 import pytest
 
+from training.data.reading.sources import readable
 from training.data.reading.tables import read_tables
 from training.errors import DataError, Problem
 
@@ -10,7 +13,7 @@ IGNORE = "; else name it under ignore in schema.toml"
 ISO = "(ISO 8601, or seconds, not milliseconds, since 1970)"
 
 
-def told(folder) -> list[str]:
+def messages_of(folder) -> list[str]:
     """What a data scientist is told of the folder."""
     with pytest.raises(DataError) as raised:
         read_tables(folder)
@@ -125,12 +128,12 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_with_table_column_rows_and_example(write_data, tables, mistake):
+def test_a_mistake_is_reported_with_table_column_rows_and_example(write_data, tables, mistake):
     table, planted, message = MISTAKES[mistake]
-    assert told(write_data("csv", **{table: planted(tables[table])})) == [message]
+    assert messages_of(write_data("csv", **{table: planted(tables[table])})) == [message]
 
 
-def test_all_mistakes_are_told_at_once(write_data, tables):
+def test_all_mistakes_are_reported_at_once(write_data, tables):
     ratings = changed(changed(tables["ratings"], "rating", row1="x"), "movie_id", row2="m99")
     folder = write_data(
         "csv",
@@ -140,7 +143,7 @@ def test_all_mistakes_are_told_at_once(write_data, tables):
         plays="member_id\nx\n",
         ratings=ratings,
     )
-    assert told(folder) == [
+    assert messages_of(folder) == [
         "schema.toml: [ratings] scale must be the lowest and the highest rating, as [1.0, 5.0]",
         'schema.toml: [members] ignore must be a list of column names, as ["age"]',
         "members: the table is missing: there is neither members.parquet nor members.csv nor a folder members",
@@ -151,11 +154,11 @@ def test_all_mistakes_are_told_at_once(write_data, tables):
     ]
 
 
-def test_a_rating_outside_the_given_scale_is_told(write_data, tables):
+def test_a_rating_outside_the_given_scale_is_reported(write_data, tables):
     folder = write_data(
         "csv", "[ratings]\nscale = [1, 5]", ratings=changed(tables["ratings"], "rating", row3="5.5", row4="0")
     )
-    assert told(folder) == [
+    assert messages_of(folder) == [
         "ratings, column rating: 2 rows outside the scale 1 to 5 that schema.toml gives, for example '5.5'"
     ]
 
@@ -176,7 +179,7 @@ def test_a_second_rating_is_refused_unless_rated_at_tells_the_latest(write_data,
     )
     folder = write_data("csv", ratings=pl.concat([ratings, twice]))
     if refused:
-        assert told(folder) == [
+        assert messages_of(folder) == [
             (
                 "ratings: 1 row with a second rating of one pair, and rated_at doesn't tell the latest, "
                 "for example 'member x, movie m0'"
@@ -187,17 +190,17 @@ def test_a_second_rating_is_refused_unless_rated_at_tells_the_latest(write_data,
 
 
 @pytest.mark.parametrize("missing", ["members", "movies", "ratings"])
-def test_a_missing_table_is_told(write_data, missing):
-    (message,) = told(write_data("csv", **{missing: None}))
+def test_a_missing_table_is_reported(write_data, missing):
+    (message,) = messages_of(write_data("csv", **{missing: None}))
     assert message.startswith(f"{missing}: the table is missing")
 
 
-def test_a_missing_folder_is_told(tmp_path):
-    assert told(tmp_path / "nowhere") == [f"{tmp_path / 'nowhere'}: there is no such folder"]
+def test_a_missing_folder_is_reported(tmp_path):
+    assert messages_of(tmp_path / "nowhere") == [f"{tmp_path / 'nowhere'}: there is no such folder"]
 
 
-def test_two_columns_of_one_name_are_told(write_data):
-    assert told(write_data("csv", members="member_id,age,age\nr1,1,2\n")) == [
+def test_two_columns_of_one_name_are_reported(write_data):
+    assert messages_of(write_data("csv", members="member_id,age,age\nr1,1,2\n")) == [
         "members, column age: two columns have this name"
     ]
 
@@ -222,17 +225,83 @@ def test_two_columns_of_one_name_are_told(write_data):
         ("plays", "played_at", True, "holds Boolean, but must hold ISO 8601 text, seconds since 1970 or timestamps"),
     ],
 )
-def test_a_column_of_a_type_that_can_not_be_used_is_told(write_data, tables, table, column, values, wanted):
+def test_a_column_of_a_type_that_can_not_be_used_is_reported(write_data, tables, table, column, values, wanted):
     frame = tables[table]
     bent = frame.with_columns(pl.Series(column, [values] * len(frame)))
-    assert told(write_data("parquet", **{table: bent})) == [f"{table}, column {column}: {wanted}"]
+    assert messages_of(write_data("parquet", **{table: bent})) == [f"{table}, column {column}: {wanted}"]
 
 
 def test_long_examples_are_cut_so_that_a_problem_is_one_line(write_data, tables):
-    (message,) = told(write_data("csv", ratings=changed(tables["ratings"], "rating", row1="ab\ncd" * 100)))
+    (message,) = messages_of(write_data("csv", ratings=changed(tables["ratings"], "rating", row1="ab\ncd" * 100)))
     assert len(message) < 200
 
 
 def test_a_problem_of_many_rows_counts_in_thousands():
     problem = Problem("ratings", "with a value that is no number", "rating", 12345, "x")
     assert str(problem) == "ratings, column rating: 12,345 rows with a value that is no number, for example 'x'"
+
+
+def test_a_table_in_two_forms_is_reported(write_data, tables):
+    folder = write_data("csv")
+    tables["movies"].write_parquet(folder / "movies.parquet")
+    (folder / "plays").mkdir()
+    assert messages_of(folder) == [
+        "movies: there are movies.parquet and movies.csv; keep one of them",
+        "plays: there are plays.csv and plays/; keep one of them",
+    ]
+
+
+def test_a_folder_without_parts_is_reported(write_data):
+    folder = write_data("csv", ratings=None)
+    (folder / "ratings").mkdir()
+    assert messages_of(folder) == ["ratings: the folder ratings/ holds no Parquet parts"]
+
+
+def test_parts_that_do_not_fit_together_are_reported(write_data, tables):
+    folder = write_data("csv", ratings=None)
+    (folder / "ratings").mkdir()
+    tables["ratings"].write_parquet(folder / "ratings" / "a.parquet")
+    tables["ratings"].with_columns(pl.lit(1).alias("rating")).drop("movie_id").write_parquet(
+        folder / "ratings" / "b.parquet"
+    )
+    (message,) = messages_of(folder)
+    assert message.startswith("ratings: can't be read: ")
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.9])
+def test_a_truncated_parquet_file_is_reported(write_data, share):
+    path = write_data("parquet") / "ratings.parquet"
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    (message,) = messages_of(path.parent)
+    assert message.startswith("ratings: can't be read: ")
+
+
+def test_damaged_pages_of_parquet_are_reported(write_data):
+    path = write_data("parquet") / "members.parquet"
+    good = path.read_bytes()
+    path.write_bytes(good[:4] + bytes(60) + good[64:])
+    (message,) = messages_of(path.parent)
+    assert message.startswith("members: can't be read: ")
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [b"", "member_id,age\nr1,1,2,3\n", b"member_id,age\n\xff\xfe,1\n", 'member_id,age\nr1,"1\nr2,2\n'],
+)
+def test_a_broken_csv_file_is_reported(write_data, contents):
+    (message,) = messages_of(write_data("csv", members=contents))
+    assert message.startswith("members: can't be read: ")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_reported(write_data):
+    path = write_data("csv") / "members.csv"
+    path.chmod(0)
+    (message,) = messages_of(path.parent)
+    assert message.startswith("members: can't be read: ")
+
+
+def test_a_panic_of_the_reader_is_a_problem_and_no_crash():
+    assert not issubclass(pl.exceptions.PanicException, Exception)
+    with pytest.raises(DataError, match=r"^members: can't be read: index out of bounds$"), readable("members"):
+        raise pl.exceptions.PanicException("index out of bounds\nmore")

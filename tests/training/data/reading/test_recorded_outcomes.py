@@ -36,70 +36,70 @@ def rating(tables, member_id, movie_id):
 
 
 def test_recorded_ratings_are_ratings_and_completions_are_plays(read):
-    found = read([
+    merged = read([
         outcome("a", "lurker", "m1", rating=4), outcome("b", "stranger", "m2", completion=0.25),
         outcome("c", "r01", "m3", rating=2, completion=1),
     ])  # fmt: skip
-    tables = found.tables
+    tables = merged.tables
     assert rating(tables, "lurker", "m1") == [4]
     play = tables.plays.filter(member_id="stranger")
     assert play.rows() == [("stranger", "m2", 2e9, 0.25)]
     assert tables.plays.filter(member_id="lurker", movie_id="m1").height == 1
-    assert (found.ratings, found.plays) == (2, 2)
+    assert (merged.ratings, merged.plays) == (2, 2)
     assert tables.ratings.equals(tables.ratings.sort("member_id", "movie_id"))
     assert tables.plays.equals(tables.plays.sort("member_id", "movie_id"))
 
 
 def test_the_latest_rating_of_a_pair_counts_and_each_request_once(read):
-    found = read(
+    merged = read(
         [outcome("a", "x", "m0", 1, happened_at=3e9), outcome("b", "x", "m0", 2, happened_at=1e9),
          outcome("c", "y", "m0", 1, received_at=5), outcome("d", "y", "m0", 3, received_at=6)],
         [outcome("a", "x", "m0", 5, happened_at=4e9, received_at=3e9)],
     )  # fmt: skip
-    assert rating(found.tables, "x", "m0") == [1]
-    assert rating(found.tables, "y", "m0") == [3]
-    assert found.ratings == 2
+    assert rating(merged.tables, "x", "m0") == [1]
+    assert rating(merged.tables, "y", "m0") == [3]
+    assert merged.ratings == 2
 
 
 def test_a_rating_of_the_data_counts_only_where_it_is_known_to_be_later(read, tables):
     times = pl.Series("rated_at", [None, 3e9, *[1e9] * (len(tables["ratings"]) - 2)])
     ratings = tables["ratings"].with_columns(times)
     pairs = ratings.select("member_id", "movie_id").rows()
-    found = read([outcome(str(number), *pairs[number], rating=1) for number in range(3)], ratings=ratings)
+    merged = read([outcome(str(number), *pairs[number], rating=1) for number in range(3)], ratings=ratings)
     before = ratings["rating"].to_list()
-    assert [rating(found.tables, *pair) for pair in pairs[:3]] == [[1], [before[1]], [1]]
-    assert found.tables.ratings.height == len(ratings)
-    assert found.ratings == 2
+    assert [rating(merged.tables, *pair) for pair in pairs[:3]] == [[1], [before[1]], [1]]
+    assert merged.tables.ratings.height == len(ratings)
+    assert merged.ratings == 2
 
 
 def test_what_can_not_be_used_is_counted_and_left_out(read):
-    found = read([
+    merged = read([
         outcome("a", "x", "no such movie", 3), outcome("b", "x", "m0", 99), outcome("c", "x", "m1", 3),
     ])  # fmt: skip
-    assert found.left_out == {"the data lacks their movie": 1, "their rating is outside the scale": 1}
-    assert found.note() == (
+    assert merged.left_out == {"the data lacks their movie": 1, "their rating is outside the scale": 1}
+    assert merged.note() == (
         "outcomes: 1 ratings and 0 plays were recorded by the service; 1 left out: the data lacks their movie; "
         "1 left out: their rating is outside the scale"
     )
 
 
 def test_a_last_line_that_is_cut_off_is_passed_over_and_any_other_bad_line_refused(read, tmp_path, write_data):
-    found = read([outcome("a", "x", "m0", 3)])
+    merged = read([outcome("a", "x", "m0", 3)])
     whole = to_line(outcome("b", "x", "m1", 3))
     folder = tmp_path / "outcomes"
     (folder / "1.jsonl").write_bytes(whole + whole[:-9])
     tables = read_tables(write_data())
-    assert with_outcomes(tables, folder).ratings == found.ratings + 1
+    assert with_outcomes(tables, folder).ratings == merged.ratings + 1
     (folder / "1.jsonl").write_bytes(whole[:-9] + b"\n" + whole)
     with pytest.raises(DataError, match=r"1\.jsonl, line 1: it is no JSON"):
         with_outcomes(tables, folder)
 
 
 def test_nothing_recorded_changes_nothing(read, write_data):
-    found = read([])
+    merged = read([])
     tables = read_tables(write_data())
-    assert found.tables.ratings.equals(tables.ratings)
-    assert found.tables.plays.equals(tables.plays)
+    assert merged.tables.ratings.equals(tables.ratings)
+    assert merged.tables.plays.equals(tables.plays)
 
 
 def test_a_retrain_learns_from_outcomes_and_says_so(small, tmp_path, capsys):

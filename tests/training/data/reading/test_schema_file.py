@@ -1,8 +1,8 @@
-"""What schema.toml may say, and what is told of one that says something else."""
+"""schema.toml overrides what is inferred, and every wrong key or value of it is reported at once."""
 
 import pytest
 
-from training.data.reading.schema_file import ColumnSettings, Settings, read_settings
+from training.data.reading.schema_file import ColumnSettings, RatingSettings, SchemaSettings, read_schema_file
 from training.data.reading.tables import read_tables
 from training.errors import DataError
 
@@ -21,16 +21,15 @@ ignore = ["imdb_url"]
 
 def test_all_keys_of_the_contract_are_read(tmp_path):
     (tmp_path / "schema.toml").write_text(CONTRACT)
-    assert read_settings(tmp_path) == Settings(
-        scale=(1.0, 5.0),
-        enjoyed_from=4.0,
-        members=ColumnSettings(("occupation",), ("age",), ("zip",)),
+    assert read_schema_file(tmp_path) == SchemaSettings(
+        ratings=RatingSettings(scale=(1.0, 5.0), enjoyed_from=4.0),
+        members=ColumnSettings(categorical=("occupation",), numeric=("age",), ignore=("zip",)),
         movies=ColumnSettings(ignore=("imdb_url",)),
     )
 
 
 def test_without_the_file_nothing_is_overridden(tmp_path):
-    assert read_settings(tmp_path) == Settings()
+    assert read_schema_file(tmp_path) == SchemaSettings()
 
 
 @pytest.mark.parametrize(
@@ -71,18 +70,35 @@ def test_without_the_file_nothing_is_overridden(tmp_path):
         ),
     ],
 )
-def test_a_wrong_key_or_type_is_told(tmp_path, text, message):
+def test_a_wrong_key_or_type_is_reported(tmp_path, text, message):
     (tmp_path / "schema.toml").write_text(text)
     with pytest.raises(DataError) as raised:
-        read_settings(tmp_path)
+        read_schema_file(tmp_path)
     assert str(raised.value) == message
 
 
+def test_every_wrong_value_is_reported_at_once(tmp_path):
+    (tmp_path / "schema.toml").write_text(
+        "[ratings]\nscale = [5, 1]\nenjoyed = 3\n"
+        '[members]\nnumeric = 3\n[movies]\nnumeric = ["a", "b"]\nignore = ["b", "a"]\n[plays]\n'
+    )
+    with pytest.raises(DataError) as raised:
+        read_schema_file(tmp_path)
+    assert [problem.text for problem in raised.value.problems] == [
+        "[ratings] scale must be the lowest and the highest rating, as [1.0, 5.0]",
+        "[ratings] enjoyed is not known; there are scale, enjoyed_from",
+        '[members] numeric must be a list of column names, as ["age"]',
+        "[movies] column a is named more than once: in numeric, ignore",
+        "[movies] column b is named more than once: in numeric, ignore",
+        "[plays] is not known; there are [ratings], [members], [movies]",
+    ]
+
+
 @pytest.mark.parametrize("contents", [b"[ratings\n", b"\xff\xfe", b"a = "])
-def test_a_file_that_is_no_toml_is_told(tmp_path, contents):
+def test_a_file_that_is_no_toml_is_reported(tmp_path, contents):
     (tmp_path / "schema.toml").write_bytes(contents)
     with pytest.raises(DataError, match=r"^schema\.toml: can't be read: "):
-        read_settings(tmp_path)
+        read_schema_file(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -98,13 +114,13 @@ def test_a_file_that_is_no_toml_is_told(tmp_path, contents):
         ),
     ],
 )
-def test_what_does_not_fit_the_tables_is_told(write_data, schema, message):
+def test_what_does_not_fit_the_tables_is_reported(write_data, schema, message):
     with pytest.raises(DataError) as raised:
         read_tables(write_data("csv", schema))
     assert str(raised.value) == message
 
 
-def test_a_wrong_enjoyed_from_is_told_along_with_other_problems(write_data):
+def test_a_wrong_enjoyed_from_is_reported_along_with_other_problems(write_data):
     with pytest.raises(DataError) as raised:
         read_tables(write_data("csv", "[ratings]\nenjoyed_from = 0.5", movies=None))
     assert [problem.table for problem in raised.value.problems] == ["movies", "schema.toml"]

@@ -12,18 +12,18 @@ from features.schema import Scale
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import FAR, PLAY_BINS, Calibration
 from training.evaluation.scores import mean_width
-from training.fit.calibration.held_out import Held, read_rows, share_nearer, thinned
+from training.fit.calibration.held_out import HeldOutRows, predict_intervals, share_nearer, thinned
 from training.fit.calibration.intervals import calibrate, merged_bins, threshold
 from training.fit.calibration.isotonic import Steps
 
 PLAYS, RATED, UNKNOWN = MemberEvidence.PLAYS, MovieEvidence.RATED, MovieEvidence.UNKNOWN
 STARS = Scale(1, 5, 4)
-Draw = Callable[..., Held]
+Draw = Callable[..., HeldOutRows]
 
 
 def draw(
     seed: int, count: int, plays: int | None = None, unsure: float = 1.0, far: float = 1.0, centre: float = 3.6
-) -> Held:
+) -> HeldOutRows:
     """Ratings in whole stars, top-heavy, with noise that falls with plays known and grows with the deviation.
 
     `unsure` scales the noise, `far` that of members beyond the 0.99 of extrapolation.
@@ -38,25 +38,25 @@ def draw(
     extrapolation = random.random(members)[member]
     noise = unsure * deviation * (0.6 + 0.9 / (1 + np.log1p(shown))) * np.where(extrapolation >= 0.99, far, 1)
     truth = np.clip(np.rint(rating + noise * random.normal(size=count)), 1, 5)
-    return Held(rating, truth, deviation, shown, extrapolation, member, member % 5, np.ones(count))
+    return HeldOutRows(rating, truth, deviation, shown, extrapolation, member, member % 5, np.ones(count))
 
 
-def calibrated(rows: Held, scale: Scale = STARS, steps: Steps | None = None) -> Calibration:
+def calibrated(rows: HeldOutRows, scale: Scale = STARS, steps: Steps | None = None) -> Calibration:
     held = {(PLAYS, movie): rows for movie in MovieEvidence}
-    found = Steps.among(rows.truth) if steps is None else steps
-    return calibrate(held, {}, {PLAYS: np.arange(100.0)}, scale, found)
+    scale_steps = Steps.among(rows.truth) if steps is None else steps
+    return calibrate(held, {}, {PLAYS: np.arange(100.0)}, scale, scale_steps)
 
 
-def read(calibration: Calibration, rows: Held, movie: MovieEvidence = RATED, scale: Scale = STARS) -> np.ndarray:
+def read(calibration: Calibration, rows: HeldOutRows, movie: MovieEvidence = RATED, scale: Scale = STARS) -> np.ndarray:
     """(3, N) ends and probabilities."""
     kinds = np.full(len(rows.rating), int(movie))
     return np.stack(
-        read_rows(calibration, PLAYS, rows.rating, rows.deviation, kinds, rows.plays, rows.extrapolation, scale)
+        predict_intervals(calibration, PLAYS, rows.rating, rows.deviation, kinds, rows.plays, rows.extrapolation, scale)
     )
 
 
-def held(found: np.ndarray, rows: Held) -> np.ndarray:
-    return (rows.truth >= found[0]) & (rows.truth <= found[1])
+def held(intervals: np.ndarray, rows: HeldOutRows) -> np.ndarray:
+    return (rows.truth >= intervals[0]) & (rows.truth <= intervals[1])
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +73,8 @@ def test_fresh_ratings_fall_within_the_interval_nine_times_of_ten_however_many_p
 def test_the_more_plays_are_known_the_narrower_are_intervals_of_the_same_predictions(calibration):
     rows = draw(2, 4000)
     steps = np.arange(1, 6.0)
-    found = [read(calibration, replace(rows, plays=np.full(4000, plays))) for plays in PLAY_BINS]
-    widths = [mean_width(lower, upper, steps) for lower, upper, _ in found]
+    intervals = [read(calibration, replace(rows, plays=np.full(4000, plays))) for plays in PLAY_BINS]
+    widths = [mean_width(lower, upper, steps) for lower, upper, _ in intervals]
     assert widths == sorted(widths, reverse=True)
     assert widths[0] > widths[-1] + 0.3
 
@@ -98,11 +98,11 @@ def test_members_far_from_all_raters_get_intervals_that_hold_too():
     fitted = calibrated(draw(5, 200_000, far=2.0))
     rows = draw(6, 30_000, far=2.0)
     rows = rows.take(rows.extrapolation >= FAR[1])
-    found = read(fitted, rows)
+    intervals = read(fitted, rows)
     near = read(fitted, replace(rows, extrapolation=np.full(len(rows.rating), 0.5)))
     assert len(rows.rating) > 200
     assert held(near, rows).mean() < 0.8
-    assert held(found, rows).mean() > 0.86
+    assert held(intervals, rows).mean() > 0.86
 
 
 def test_far_members_never_have_narrower_intervals():
@@ -123,8 +123,8 @@ def test_ends_are_ratings_that_exist_unless_the_prediction_lies_beyond_them(cali
 
 def test_ends_and_probabilities_rise_with_the_prediction(calibration):
     rating = np.linspace(1, 5, 900)
-    found = calibration.reading(PLAYS, 40, 0.2)(rating, np.ones(900), np.full(900, RATED, np.int8), STARS)
-    for numbers in found:
+    intervals = calibration.reading(PLAYS, 40, 0.2)(rating, np.ones(900), np.full(900, RATED, np.int8), STARS)
+    for numbers in intervals:
         assert (np.diff(numbers) >= -1e-12).all()
 
 
@@ -132,15 +132,15 @@ def test_a_continuous_scale_has_intervals_that_hold_and_are_hardly_wider_than_ne
     random = np.random.default_rng(8)
     scale, count = Scale(0, 100, 75), 60_000
 
-    def rows(size: int) -> Held:
+    def rows(size: int) -> HeldOutRows:
         base = draw(int(random.integers(1000)), size, 50)
         rating = np.clip(random.normal(60, 12, size), 5, 95)
         return replace(base, rating=rating, truth=np.clip(rating + 8 * random.normal(size=size), 0, 100))
 
     fitted, fresh = calibrated(rows(count), scale), rows(6000)
-    found = read(fitted, fresh, scale=scale)
-    assert 0.88 < held(found, fresh).mean() < 0.92
-    assert (found[1] - found[0]).mean() < 1.12 * 2 * 1.645 * 8
+    intervals = read(fitted, fresh, scale=scale)
+    assert 0.88 < held(intervals, fresh).mean() < 0.92
+    assert (intervals[1] - intervals[0]).mean() < 1.12 * 2 * 1.645 * 8
 
 
 def test_a_probability_is_as_often_right_as_it_says(calibration):
@@ -205,12 +205,12 @@ def test_a_row_of_weight_two_counts_like_two_rows():
 
 def test_many_members_at_once_are_read_as_they_are_served(calibration):
     rows = draw(20, 300)
-    found = read(calibration, rows)
+    intervals = read(calibration, rows)
     for place in range(300):
-        one = slice(place, place + 1)
+        row = slice(place, place + 1)
         reading = calibration.reading(PLAYS, int(rows.plays[place]), float(rows.extrapolation[place]))
-        served = reading(rows.rating[one], rows.deviation[one], np.array([RATED], np.int8), STARS)
-        assert [float(numbers[0]) for numbers in served] == found[:, place].tolist()
+        served = reading(rows.rating[row], rows.deviation[row], np.array([RATED], np.int8), STARS)
+        assert [float(numbers[0]) for numbers in served] == intervals[:, place].tolist()
 
 
 def test_two_ratings_alone_give_the_whole_scale():
@@ -229,9 +229,9 @@ def test_extrapolation_is_the_share_of_raters_who_lie_nearer():
         Steps.among(np.arange(1, 6.0)),
     )  # fmt: skip
     for distance in (0.0, 1.0, 3.0, 6.0, 1e9):
-        found = fitted.extrapolation(distance, PLAYS)
-        assert found == pytest.approx((distances < distance).mean(), abs=0.005)
-        assert found == share_nearer(np.array([distance]), table)[0]
+        extrapolation = fitted.extrapolation(distance, PLAYS)
+        assert extrapolation == pytest.approx((distances < distance).mean(), abs=0.005)
+        assert extrapolation == share_nearer(np.array([distance]), table)[0]
     assert fitted.extrapolation(-1.0, PLAYS) == 0
     assert fitted.extrapolation(1e9, PLAYS) == 1
 
@@ -240,7 +240,13 @@ def test_members_like_others_in_all_that_is_known_are_as_near_in_single_precisio
     table = thinned(np.repeat([0.0, 0.4], 50))
     fitted = calibrate({(PLAYS, movie): draw(1, 500) for movie in MovieEvidence}, {}, {PLAYS: table}, STARS,
                        Steps.among(np.arange(1, 6.0)))  # fmt: skip
-    assert [fitted.extrapolation(one, PLAYS) for one in (0.0, 0.0007, 0.3, 0.4001, 0.5)] == [0, 0, 0.5, 0.5, 1]
+    assert [fitted.extrapolation(distance, PLAYS) for distance in (0.0, 0.0007, 0.3, 0.4001, 0.5)] == [
+        0,
+        0,
+        0.5,
+        0.5,
+        1,
+    ]
 
 
 @settings(deadline=None, max_examples=60)
@@ -251,7 +257,7 @@ def test_members_like_others_in_all_that_is_known_are_as_near_in_single_precisio
 def test_whatever_it_is_fitted_to_numbers_stay_within_bounds(rows, plays):
     rating, truth, fold = (np.array(column) for column in zip(*rows, strict=True))
     count = len(rows)
-    given_rows = Held(
+    given_rows = HeldOutRows(
         rating.astype(float), truth.astype(float), np.ones(count), np.full(count, plays), np.full(count, 0.5),
         np.arange(count), fold, np.ones(count),
     )  # fmt: skip

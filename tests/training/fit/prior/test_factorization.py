@@ -40,7 +40,7 @@ def error(values: np.ndarray, world) -> float:
     return float(np.sqrt(np.mean((values - truth)[~rated] ** 2)))
 
 
-def test_unseen_pairs_are_told_far_better_than_by_member_and_movie_means(world, fitted):
+def test_unseen_pairs_are_predicted_far_better_than_by_member_and_movie_means(world, fitted):
     values, ones = world[2].values.toarray(), world[2].ones.toarray()
     movie = values.sum(axis=0) / ones.sum(axis=0)
     member = ((values - movie) * ones).sum(axis=1, keepdims=True) / (ones.sum(axis=1, keepdims=True) + 2)
@@ -48,7 +48,7 @@ def test_unseen_pairs_are_told_far_better_than_by_member_and_movie_means(world, 
     assert error(predicted(fitted), world) < 0.25
 
 
-def test_the_noise_is_told(fitted):
+def test_the_noise_is_estimated(fitted):
     assert fitted.noise == pytest.approx(NOISE, rel=0.05)
 
 
@@ -94,12 +94,12 @@ def test_members_without_a_rating_stay_at_what_is_expected_of_them(world):
 
 
 def test_the_same_seed_gives_the_same_factors(world):
-    found = []
+    means = []
     for seed in (3, 3, 4):
         factors = Factorization(world[2], 3, np.random.default_rng(seed))
         factors.sweep()
-        found.append(factors.movie_mean.tobytes())
-    assert found[0] == found[1] != found[2]
+        means.append(factors.movie_mean.tobytes())
+    assert means[0] == means[1] != means[2]
 
 
 def test_ratings_that_are_all_alike_leave_finite_factors():

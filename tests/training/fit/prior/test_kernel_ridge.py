@@ -1,6 +1,4 @@
-"""A kernel regression finds a smooth function, and what it says of a row apart never saw the row's fold."""
-
-from dataclasses import replace
+"""A kernel regression finds a smooth function, and its out-of-fold prediction of a row never saw the row's fold."""
 
 import numpy as np
 import pytest
@@ -32,13 +30,13 @@ def fitted(world, settings=SETTINGS, targets=None):
 
 
 def test_a_planted_smooth_function_is_recovered(world):
-    regression, apart = fitted(world)
+    regression, out_of_fold = fitted(world)
     fresh = np.random.default_rng(9).uniform(-1.4, 1.4, (500, 2))
     assert np.sqrt(np.mean((regression.predict(fresh)[0] - truth(fresh)) ** 2)) < 0.08
-    assert np.sqrt(np.mean((apart - truth(world[0])) ** 2)) < 0.12
+    assert np.sqrt(np.mean((out_of_fold - truth(world[0])) ** 2)) < 0.12
 
 
-def test_a_row_apart_is_told_without_its_own_fold(world):
+def test_a_row_is_predicted_out_of_fold_without_its_own_fold(world):
     """Targets of one fold are spoilt: nothing said of that fold changes, all else does."""
     one_ridge = KernelSettings(ridges=(1.0,), gamma=1.0, amplitude=2.0, landmarks=150)
     _, targets, folds = world
@@ -48,10 +46,10 @@ def test_a_row_apart_is_told_without_its_own_fold(world):
     assert (np.abs(after - before)[folds != 1] > 1).all()
 
 
-def test_beyond_most_rows_a_part_is_learned_from_and_every_row_is_told(world):
-    capped = replace(SETTINGS, ridges=(1.0,), most_rows=ROWS // 2)
-    regression, apart = fitted(world, capped)
-    assert np.sqrt(np.mean((apart - truth(world[0])) ** 2)) < 0.16
+def test_beyond_most_rows_a_part_is_learned_from_and_every_row_is_predicted(world):
+    capped = SETTINGS.model_copy(update={"ridges": (1.0,), "most_rows": ROWS // 2})
+    regression, out_of_fold = fitted(world, capped)
+    assert np.sqrt(np.mean((out_of_fold - truth(world[0])) ** 2)) < 0.16
     first = world[0][:1]
     changes = []
     for row in range(0, ROWS, 20):  # whoever is left out changes nothing that is learned
@@ -61,7 +59,7 @@ def test_beyond_most_rows_a_part_is_learned_from_and_every_row_is_told(world):
             not np.allclose(fitted(world, capped, spoilt)[0].predict(first)[0], regression.predict(first)[0])
         )
     assert 0.3 < np.mean(changes) < 0.7
-    assert fitted(world, replace(SETTINGS, most_rows=ROWS))[1].tobytes() == fitted(world)[1].tobytes()
+    assert fitted(world, SETTINGS.model_copy(update={"most_rows": ROWS}))[1].tobytes() == fitted(world)[1].tobytes()
 
 
 def test_noise_alone_takes_the_strongest_ridge(world):
@@ -72,33 +70,35 @@ def test_noise_alone_takes_the_strongest_ridge(world):
 
 def test_one_row_and_many_give_the_same_outputs(world):
     regression, _ = fitted(world)
-    outputs, distance = (found[0] for found in regression.predict_apart(world[0][5:6]))
-    assert outputs == pytest.approx(regression.predict(world[0])[0][5], abs=1e-5)  # its bumps are of single precision
+    outputs, distance = (values[0] for values in regression.predict_apart(world[0][5:6]))
+    assert outputs == pytest.approx(
+        regression.predict(world[0])[0][5], abs=1e-5
+    )  # its RBF features are of single precision
     assert distance == pytest.approx(regression.predict(world[0])[1][5], abs=2e-3)
 
 
 def test_what_is_unknown_counts_as_the_centre(world):
     regression, _ = fitted(world)
-    found, centre = (regression.predict(np.array([[first, 0.4]]))[0] for first in (np.nan, 0))
-    assert found == pytest.approx(centre)
+    without_input, centre = (regression.predict(np.array([[first, 0.4]]))[0] for first in (np.nan, 0))
+    assert without_input == pytest.approx(centre)
 
 
 def test_the_distance_is_that_to_the_nearest_landmark(world):
     regression, _ = fitted(world)
-    found = regression.predict_apart(np.array([[0.0, far] for far in (3.0, 10.0, 1000.0)]))[1].tolist()
+    distances = regression.predict_apart(np.array([[0.0, far] for far in (3.0, 10.0, 1000.0)]))[1].tolist()
     expected = [np.linalg.norm(regression.landmarks - [0.0, far], axis=1).min() for far in (3.0, 10.0, 1000.0)]
-    assert found == pytest.approx(expected)
+    assert distances == pytest.approx(expected)
     assert regression.predict_apart(regression.landmarks[:1])[1][0] == pytest.approx(0, abs=2e-3)
 
 
 def test_ten_rows_are_enough_for_numbers(world):
     inputs, targets, folds = world
-    regression, apart = fitted((inputs[:10], targets[:10], folds[:10]))
-    assert np.isfinite(apart).all()
+    regression, out_of_fold = fitted((inputs[:10], targets[:10], folds[:10]))
+    assert np.isfinite(out_of_fold).all()
     assert np.isfinite(regression.predict(inputs)[0]).all()
 
 
-def test_bumps_see_no_more_than_they_are_told_to(world):
+def test_rbf_features_use_only_what_the_mask_leaves(world):
     inputs, given, folds = world
     regression, _ = fit(
         inputs, given, np.ones(len(inputs)), np.zeros(2), np.ones(2), SETTINGS, folds, np.random.default_rng(2),

@@ -1,4 +1,4 @@
-"""What descriptions say of movies is learned from rated movies, and no stronger than it holds on others."""
+"""The regression on descriptions is fitted on rated movies, and shrunk as far as cross-validation asks for."""
 
 from dataclasses import replace
 
@@ -42,8 +42,8 @@ def fitted(data, targets, ratings=None):
 
 def test_planted_effects_are_recovered_on_movies_apart(data, effect):
     noisy = effect + 0.2 * np.random.default_rng(2).normal(size=effect.shape)
-    description, apart = fitted(data, noisy)
-    assert np.sqrt(np.mean((apart - effect) ** 2)) < 0.15
+    description, out_of_fold = fitted(data, noisy)
+    assert np.sqrt(np.mean((out_of_fold - effect) ** 2)) < 0.15
     year = len(description.weights) - GENRES
     assert description.weights[year, 0] == pytest.approx(0.8, abs=0.12)
     assert description.weights[year + 1, 0] == pytest.approx(-0.6, abs=0.12)
@@ -51,23 +51,23 @@ def test_planted_effects_are_recovered_on_movies_apart(data, effect):
 
 def test_where_descriptions_say_nothing_the_ridge_keeps_them_quiet(data):
     noise = np.random.default_rng(3).normal(size=(MOVIES, 1))
-    _, apart = fitted(data, noise)
-    assert np.sqrt(np.mean((apart - noise) ** 2)) < 1.05 * noise.std()
+    _, out_of_fold = fitted(data, noise)
+    assert np.sqrt(np.mean((out_of_fold - noise) ** 2)) < 1.05 * noise.std()
 
 
-def test_a_movie_apart_is_told_without_its_own_target(data, effect):
+def test_a_movie_is_predicted_out_of_fold_without_its_own_target(data, effect):
     changed = effect.copy()
     changed[5] += 100
-    one = fitted(data, effect)[1]
+    without_outlier = fitted(data, effect)[1]
     with_outlier = fitted(data, changed)[1]
-    assert abs(with_outlier[5, 0] - one[5, 0]) < 1
+    assert abs(with_outlier[5, 0] - without_outlier[5, 0]) < 1
 
 
-def test_movies_without_ratings_are_told_but_not_learned_from(data, effect):
+def test_movies_without_ratings_are_predicted_but_not_learned_from(data, effect):
     ratings = np.where(np.arange(MOVIES) < 150, 50.0, 0.0)
     spoilt = np.where(ratings[:, None] > 0, effect, 1e6)
-    description, told = fitted(data, spoilt, ratings)
-    assert np.abs(told[150:] - effect[150:]).max() < 0.5
+    description, predictions = fitted(data, spoilt, ratings)
+    assert np.abs(predictions[150:] - effect[150:]).max() < 0.5
     assert np.abs(description.intercept) < 5
 
 
@@ -88,6 +88,6 @@ def test_years_that_nobody_knows_or_that_are_all_alike_can_be_encoded():
 @pytest.mark.parametrize("rated", [1, 2, 4])
 def test_a_handful_of_rated_movies_leave_numbers(data, effect, rated):
     ratings = np.where(np.arange(MOVIES) < rated, 3.0, 0.0)
-    description, told = fitted(data, effect, ratings)
-    assert np.isfinite(told).all()
+    description, predictions = fitted(data, effect, ratings)
+    assert np.isfinite(predictions).all()
     assert np.isfinite(description.weights).all()

@@ -33,8 +33,8 @@ def test_a_movie_that_nobody_plays_has_no_place_and_rare_ones_weigh_more(plays):
 
 
 def test_the_same_plays_and_seed_give_the_same_space(plays):
-    one, other = (embed(*plays, 41, 5, np.random.default_rng(0))[0] for _ in range(2))
-    assert one.tobytes() == other.tobytes()
+    first, other = (embed(*plays, 41, 5, np.random.default_rng(0))[0] for _ in range(2))
+    assert first.tobytes() == other.tobytes()
 
 
 def test_it_is_the_singular_value_decomposition_of_the_weighted_plays(plays):
@@ -44,8 +44,8 @@ def test_it_is_the_singular_value_decomposition_of_the_weighted_plays(plays):
     matrix[plays] = weight[plays[1]]
     matrix /= np.sqrt((matrix**2).sum(axis=1, keepdims=True) + 20)
     vectors = np.linalg.svd(matrix, full_matrices=False)[2][:2]
-    found = (embedding / weight[:, None])[:, :2]
-    assert np.abs(found.T @ vectors.T) == pytest.approx(np.eye(2), abs=1e-3)
+    directions = (embedding / weight[:, None])[:, :2]
+    assert np.abs(directions.T @ vectors.T) == pytest.approx(np.eye(2), abs=1e-3)
 
 
 @pytest.mark.parametrize("pairs", [[], [(0, 0)], [(0, 0), (0, 1), (0, 2)], [(0, 1), (1, 1)]])

@@ -1,0 +1,52 @@
+"""Makes metrics from their definitions, on one Prometheus registry a process."""
+
+from collections.abc import Iterable
+from itertools import product
+from typing import TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from service.telemetry.merging import Family, Merge, snapshot
+from service.telemetry.metric_definitions import CounterDefinition, GaugeDefinition
+
+Labelled = TypeVar("Labelled", Counter, Gauge)
+
+
+class MetricRegistry(CollectorRegistry):
+    """A Prometheus registry that knows how its gauges are merged with those of other processes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._merges: dict[str, Merge] = {}
+
+    def counter(self, definition: CounterDefinition) -> Counter:
+        """A counter, at 0."""
+        return Counter(definition.name, definition.help_text, definition.labels, registry=self)
+
+    def gauge(self, definition: GaugeDefinition) -> Gauge:
+        """A gauge, at 0."""
+        if definition.merge is not None:
+            self._merges[definition.name] = definition.merge
+        return Gauge(definition.name, definition.help_text, definition.labels, registry=self)
+
+    def add_process_metrics(self) -> None:
+        """Add the memory, CPU time and garbage collections of this process, after prometheus_client."""
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self)
+
+    def snapshot(self) -> list[Family]:
+        """The current values, to be merged with those of other processes."""
+        return snapshot(self, self._merges)
+
+
+def by_label(metric: Labelled, values: Iterable[str]) -> dict[str, Labelled]:
+    """The child for each value of a metric's only label, bound once so that its series begins at 0."""
+    return {value: metric.labels(value) for value in values}
+
+
+def by_labels(metric: Labelled, first: Iterable[str], second: Iterable[str]) -> dict[tuple[str, str], Labelled]:
+    """The child for each pair of values of a metric's two labels, bound in the same way."""
+    return {values: metric.labels(*values) for values in product(first, second)}

@@ -1,0 +1,90 @@
+"""The gate's decision in words, for the terminal and for the report page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from training.gate.gate_scores import TO_COMPARE
+from training.gate.gate_settings import flag
+from training.report.charts import Chart, Series, dots
+from training.report.parts import Section, Table, words
+
+COLUMNS = ("known", "raters", "ratings", "RMSE", "that serves", "difference", "from", "to", "coverage", "movie mean")
+
+
+def section(record: Mapping[str, Any]) -> Section:
+    """The section of the reports: the decision, the reasons against it, and the scores that it rests on."""
+    checks = [(check["told"], "holds" if check["passed"] else "FAILS") for check in record["checks"]]
+    return Section(
+        "The gate",
+        _summary(record),
+        lines=_reasons(record),
+        tables=[
+            *([Table(COLUMNS, rows)] if (rows := _rows(record)) else []),
+            Table(("check", "outcome"), checks, summary="All checks", page_only=True),
+        ],
+        charts=[_chart(record["differences"])] if "differences" in record else [],
+        passed=record["passed"],
+    )
+
+
+def _summary(record: Mapping[str, Any]) -> str:
+    """The decision, the raters that it rests on, and the version that was compared with."""
+    sentences = [
+        _decision(record),
+        f"Judged on {record['judged_on']} ({record['kept_out']['members']:,} are kept out).",
+    ]
+    current, obstacle = record["compared_with"], record["not_compared_because"]
+    if obstacle:
+        name = f"version {current}" if current else "another"
+        sentences.append(f"Not compared on them with {name}: {obstacle}.")
+    elif current:
+        sentences.append(f"Compared with version {current}, which served.")
+    return " ".join(sentences)
+
+
+def _decision(record: Mapping[str, Any]) -> str:
+    if record["passed"]:
+        return "The gate lets this version serve."
+    if record["forced"]:
+        return "The gate would hold this version back; it serves by force."
+    return "The gate holds this version back."
+
+
+def _reasons(record: Mapping[str, Any]) -> list[str]:
+    """A sentence for each check that failed, with the limit."""
+    settings = record["settings"]
+    return [
+        f"{check['told'][0].upper()}{check['told'][1:]} ({flag(check['limit'])} is {settings[check['limit']]:g})."
+        for check in record["checks"]
+        if not check["passed"]
+    ]
+
+
+def _chart(differences: Mapping[str, Mapping[str, float]]) -> Chart:
+    kinds = [name for name in TO_COMPARE if name in differences]
+    rows = [differences[name] for name in kinds]
+    series = Series(
+        "RMSE less that of the version that serves, with its 95 % interval", 0,
+        [row["difference"] for row in rows], [row["low"] for row in rows], [row["high"] for row in rows],
+    )  # fmt: skip
+    labels = [words(name) for name in kinds]
+    text = "Difference of errors on kept-out raters by kind of evidence; left of zero, the new version is better."
+    return dots("New version against the one that serves", text, labels, [series], digits=4, within=(0.0,))
+
+
+def _rows(record: Mapping[str, Any]) -> list[list[str]]:
+    """The cells by kind of evidence, one for each of COLUMNS."""
+    rows = []
+    for name in TO_COMPARE:
+        if name not in record.get("candidate", {}):
+            continue
+        scores = record["candidate"][name]
+        row = [words(name), f"{scores['members']:,.0f}", f"{scores['targets']:,.0f}", f"{scores['rmse']:.4f}"]
+        if name in record.get("differences", {}):
+            difference = record["differences"][name]
+            row.append(f"{record['current'][name]['rmse']:.4f}")
+            row += [f"{difference[key]:+.4f}" for key in ("difference", "low", "high")]
+        else:
+            row += [""] * 4
+        rows.append([*row, f"{scores['coverage']:.1%}", f"{scores['movie_mean_rmse']:.4f}"])
+    return rows

@@ -1,0 +1,79 @@
+"""Carries out the gate's decision: records it, and gives the version its label."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from model.artifact.serialization import to_json
+from model.store.store import CANDIDATE, Store
+from training.errors import DataError
+from training.gate import gate_report
+from training.gate.gate import RECORD
+from training.report import comparison
+from training.report.page import html
+from training.report.parts import Section
+
+PAGE = "report.html"
+"""Name of the store's record of the version's report page."""
+
+
+def settle(
+    store: Store,
+    record: dict[str, Any],
+    evaluation: Mapping[str, Any],
+    notes: Sequence[str],
+    sections: Sequence[Section] = (),
+    *,
+    force: bool,
+    offer: bool,
+) -> bool:
+    """Record the decision and the report page, then let a version that passed, or is forced, serve.
+
+    `offer` makes it the candidate instead; `sections` are further ones for the page. Returns whether it passed or was
+    forced. A version that wasn't gets no label: a service may send some calls to a candidate.
+    """
+    version = record["version"]
+    record["forced"] = force and not record["passed"]
+    record["offered"] = offer
+    record["serves"] = record["passed"] or record["forced"]
+    store.write_record(version, RECORD, to_json(record))
+    store.write_record(version, PAGE, _page(store, record, evaluation, notes, sections).encode())
+    if record["serves"] and offer:
+        store.set_label(CANDIDATE, version)
+    elif record["serves"]:
+        store.promote(version)
+    return bool(record["serves"])
+
+
+def last_line(record: Mapping[str, Any], serving: str | None) -> str:
+    """The outcome in one line; `serving` is the version that serves in the end."""
+    version = record["version"]
+    if record["serves"]:
+        role = "is the candidate" if record["offered"] else "serves"
+        return f"version {version} is published and {role}{', by force' if record['forced'] else ''}"
+    others = f"version {serving} goes on serving" if serving else "no version serves"
+    return f"version {version} is published and held back; {others}; training models promote {version} overrules this"
+
+
+def _page(
+    store: Store,
+    record: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+    notes: Sequence[str],
+    sections: Sequence[Section],
+) -> str:
+    """The report page with the gate's section, further sections, and a comparison with the version that served."""
+    first = [gate_report.section(record), *sections]
+    if before := _report_of(store, record["compared_with"]):
+        name = f"version {record['compared_with']}, which served before"
+        first += comparison.against(evaluation, before, name)
+    return html(evaluation, notes, first)
+
+
+def _report_of(store: Store, version: str | None) -> dict[str, Any] | None:
+    """The report of an earlier version; None where there is none to read."""
+    if version is None:
+        return None
+    try:
+        return comparison.read_report(store.fetch(version) / "report.json")
+    except DataError:
+        return None

@@ -1,0 +1,1 @@
+"""Templates of the report page, with its style sheet, and of the model card."""

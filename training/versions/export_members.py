@@ -1,0 +1,62 @@
+"""Exports members as records of a member store, from the tables of a data directory or from a published model."""
+
+import math
+from collections.abc import Iterator
+
+import polars as pl
+
+from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT
+from features.schema import Schema
+from features.values.attribute_value import Value
+from model.facts.facts import SECONDS_PER_DAY, MemberFacts
+from model.facts.member_record import MemberRecord, RecordedPlay, key_of_hash, record_key
+from model.prediction.model import Model
+from training.data.reading.tables import Tables
+
+OTHER = "other value"
+"""The category of members whose own category was merged with others when the model was trained."""
+
+
+def records_of_data(tables: Tables) -> Iterator[tuple[str, MemberRecord]]:
+    """Key and record of every member of the tables, in order of their ids."""
+    attributes = {row.pop(MEMBER_ID): row for row in tables.members.iter_rows(named=True)}
+    plays = {key: rows for (key,), rows in tables.plays.group_by(MEMBER_ID)}
+    for member_id in sorted(attributes.keys() | plays.keys()):
+        known = {name: value for name, value in attributes.get(member_id, {}).items() if value is not None}
+        yield record_key(member_id), MemberRecord(known, _recorded(plays.get(member_id)))
+
+
+def _recorded(plays: pl.DataFrame | None) -> list[RecordedPlay]:
+    if plays is None:
+        return []
+    columns = (MOVIE_ID, pl.col(COMPLETION, PLAYED_AT).cast(pl.Float64).fill_null(math.nan))
+    return [RecordedPlay(*row) for row in plays.sort(MOVIE_ID).select(columns).iter_rows()]
+
+
+def records_of_model(model: Model) -> Iterator[tuple[str, MemberRecord]]:
+    """Key and record of every member published with a model; the model predicts the same from the records."""
+    for first, second, facts in model.members.everyone():
+        plays = [
+            RecordedPlay(model.catalogue.movie_ids[row], completion, _time(age_days, model.schema))
+            for row, completion, age_days in zip(
+                facts.movies.tolist(), facts.completion.tolist(), facts.age_days.tolist(), strict=True
+            )
+        ]
+        yield key_of_hash(first, second), MemberRecord(_attributes(facts, model.schema), plays)
+
+
+def _time(age_days: float, schema: Schema) -> float:
+    return math.nan if schema.end_of_data is None else schema.end_of_data - age_days * SECONDS_PER_DAY
+
+
+def _attributes(facts: MemberFacts, schema: Schema) -> dict[str, Value]:
+    attributes: dict[str, Value] = {}
+    for attribute, value in zip(schema.member_attributes, facts.attributes.tolist(), strict=True):
+        if not math.isfinite(value):
+            continue
+        if attribute.kind == "numeric":
+            attributes[attribute.name] = value
+        else:
+            names = attribute.categories
+            attributes[attribute.name] = names[int(value)] if 0 <= int(value) < len(names) else OTHER
+    return attributes

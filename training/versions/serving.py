@@ -1,0 +1,37 @@
+"""Opens the version that serves."""
+
+from pathlib import Path
+
+from model.artifact.artifact import load_model
+from model.errors import ArtifactError, StoreError
+from model.prediction.model import Model
+from model.store.open import open_store
+from model.store.store import Store
+from training.errors import NothingPublished, ServingModelError
+
+
+def open_serving(models: str | Path) -> Model:
+    """The model that serves, of the store at a folder or an address; raises ServingModelError."""
+    try:
+        return load_serving(open_store(models))
+    except StoreError as error:
+        raise ServingModelError(str(error)) from error
+
+
+def load_serving(store: Store) -> Model:
+    """The model that serves; raises NothingPublished where none does, ServingModelError where it can't be read."""
+    try:
+        version = store.current()
+        if version is None:
+            raise NothingPublished("no model is published there")
+        return load_model(store.fetch(version))
+    except (StoreError, ArtifactError) as error:
+        raise ServingModelError(str(error)) from error
+
+
+def serving_version(store: Store) -> str | None:
+    """The version that serves; None where none does or its label can't be read."""
+    try:
+        return store.current()
+    except StoreError:
+        return None
