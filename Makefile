@@ -28,8 +28,8 @@ setup: $(VENV)/.installed ## install the locked dependencies, and the project it
 demo: setup ## sample data, a model, a server and predictions over gRPC
 	$(RUN) -m benchmarks.demo --folder $(DEMO)
 
-test: setup ## run all tests
-	$(RUN) -m pytest
+test: setup ## run all tests, on all cores
+	$(RUN) -m pytest --numprocesses auto --dist worksteal
 
 check: setup format lint types imports test ## all that CI runs
 

@@ -1,22 +1,20 @@
 """Worlds that folders of tests share: sample data whose truth is known, models made of it, and real servers of them."""
 
+import fcntl
+import json
 import os
 import shutil
-from collections.abc import Callable
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before it is loaded, as the job does
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # several threads of LightGBM wait for each other more than they work
-
-import json
-import os
-import signal
-import subprocess
-import sys
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import grpc
 import polars as pl
@@ -71,10 +69,30 @@ def installed_tool(name: str, package: str) -> str:
     return found
 
 
-def make_world(folder: Path, *sample: str) -> Published:
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that all processes of the test run share, made by the first of them that needs it."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            unfinished = folder.with_suffix(".unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            make(unfinished)
+            unfinished.rename(folder)
+    return folder
+
+
+def published_world(factory: pytest.TempPathFactory, name: str, *sample: str) -> Published:
+    """Sample data and a model of it, made once for all processes."""
+
+    def make(folder: Path) -> None:
+        assert main(["sample", "--out", str(folder / "data"), *sample]) == 0
+        assert main(["retrain", "--data", str(folder / "data"), "--models", str(folder / "models")]) == 0
+
+    folder = made_once(factory, name, make)
     data, models = folder / "data", folder / "models"
-    assert main(["sample", "--out", str(data), *sample]) == 0
-    assert main(["retrain", "--data", str(data), "--models", str(models)]) == 0
     store = Store(models)
     version = store.current()
     assert version is not None
@@ -85,13 +103,13 @@ def make_world(folder: Path, *sample: str) -> Published:
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
     """The sample as `training sample` makes it unless told else, big enough for its truth to be learned."""
-    return make_world(tmp_path_factory.mktemp("published"))
+    return published_world(tmp_path_factory, "published")
 
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Published:
     """A sample that is learned in seconds, for all that is not about accuracy."""
-    return make_world(tmp_path_factory.mktemp("small"), "--members", "200", "--movies", "60")
+    return published_world(tmp_path_factory, "small", "--members", "200", "--movies", "60")
 
 
 @pytest.fixture(scope="session")
@@ -245,16 +263,21 @@ def train(command: str, *arguments: str) -> None:
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Tables, Path, list[str]]:
     """The tables, the store and its two versions, of which `current` names the first."""
-    folder = tmp_path_factory.mktemp("world")
-    data, models = folder / "data", folder / "models"
-    train("sample", "--out", str(data), "--members", "300", "--movies", "80", "--seed", "1")
-    versions = []
-    for seed in ("0", "1"):
-        train("retrain", "--data", str(data), "--models", str(models), "--seed", seed)
-        versions.append((models / "current").read_text().strip())
+
+    def make(folder: Path) -> None:
+        data, models = folder / "data", folder / "models"
+        train("sample", "--out", str(data), "--members", "300", "--movies", "80", "--seed", "1")
+        versions = []
+        for seed in ("0", "1"):
+            train("retrain", "--data", str(data), "--models", str(models), "--seed", seed)
+            versions.append((models / "current").read_text().strip())
+        point_to(models, versions[0])
+        (folder / "versions").write_text(" ".join(versions))
+
+    folder = made_once(tmp_path_factory, "world", make)
+    versions = (folder / "versions").read_text().split()
     assert versions[0] != versions[1]
-    point_to(models, versions[0])
-    return read_tables(data), models, versions
+    return read_tables(folder / "data"), folder / "models", versions
 
 
 def point_to(models: Path, version: str) -> None:
