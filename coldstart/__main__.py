@@ -49,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
     from training import __main__ as training
 
     if name in [command for command, _, _ in training.COMMANDS]:
-        return training.run(arguments)
+        return training.run(arguments, "coldstart")
     usage = USAGE.format(
         serving=_listed((command, purpose) for command, (_, purpose) in SERVICE_AND_CLIENT.items()),
         training=_listed((command, purpose) for command, _, purpose in training.COMMANDS),

@@ -37,12 +37,12 @@ uses one thread each, and the same data give the same bytes on any number of pro
 while they wait: on a busy machine that makes a minute's work last ten."""
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], program: str = "python -m training") -> int:
     """Run one command; returns its exit code, with the message of a foreseen error on stderr.
 
     An error that isn't foreseen is left to Python: its traceback, and FAILED.
     """
-    parser = argparse.ArgumentParser(prog="python -m training", description="Make and publish models of coldstart.")
+    parser = argparse.ArgumentParser(prog=program, description="Make and publish models of coldstart.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, module, purpose in COMMANDS:
         command = commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
@@ -65,11 +65,11 @@ def main(argv: Sequence[str]) -> int:
         return ExitCode.INTERRUPTED
 
 
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str], program: str = "python -m training") -> int:
     """Run one command in a process of its own, after setting the ENVIRONMENT of its libraries."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    return main(argv)
+    return main(argv, program)
 
 
 if __name__ == "__main__":

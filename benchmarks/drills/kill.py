@@ -20,18 +20,24 @@ SCRAPE_SECONDS = 0.2
 REPLACED_SECONDS = 120
 
 
-def drill(models: Path, times: int, workers: int, every_seconds: float, seed: int) -> dict[str, Any]:
-    """Kill a worker `times` times under load; returns counts of failed calls and scrapes."""
+def drill(
+    models: Path, times: int, workers: int, every_seconds: float, seed: int, pause_seconds: float = 0.0
+) -> dict[str, Any]:
+    """Kill a worker `times` times under load, whose callers pause between calls; counts of failed calls and scrapes."""
     with (
         tempfile.TemporaryDirectory() as folder,
         serving(models, Path(folder) / "log", "--workers", str(workers)) as served,
     ):
-        return {"drill": "kill", "workers": workers, **asyncio.run(_kill(served, times, every_seconds, seed))}
+        return {
+            "drill": "kill",
+            "workers": workers,
+            **asyncio.run(_kill(served, times, every_seconds, seed, pause_seconds)),
+        }
 
 
-async def _kill(served: Served, times: int, every_seconds: float, seed: int) -> dict[str, Any]:
+async def _kill(served: Served, times: int, every_seconds: float, seed: int, pause_seconds: float) -> dict[str, Any]:
     chance = random.Random(seed)  # noqa: S311
-    load, scrapes = Load(served), _Scrapes(served)
+    load, scrapes = Load(served, pause_seconds), _Scrapes(served)
     load.start(UNARY, 0, CONNECTIONS)
     scraping = asyncio.create_task(scrapes.go_on())
     replaced = []

@@ -38,8 +38,10 @@ def a_request(served: Served) -> pb.PredictEnjoymentRequest:
 class Load:
     """Calls under way, and how those before have ended."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Served, pause_seconds: float = 0.0) -> None:
+        """`pause_seconds` is how long each caller waits between two calls."""
         self._served = served
+        self._pause_seconds = pause_seconds
         self._request = a_request(served)
         self.codes: Counter[str] = Counter()
         """Ended calls by status."""
@@ -48,7 +50,7 @@ class Load:
         self._channels: list[grpc.aio.Channel] = []
 
     def start(self, unary: int, streams: int, channels: int) -> None:
-        """Start callers that call without pause over `channels` connections."""
+        """Start callers over `channels` connections."""
         self._channels = [connect(self._served, number) for number in range(channels)]
         calls = [self._predict] * unary + [self._stream] * streams
         for number, call in enumerate(calls):
@@ -79,6 +81,8 @@ class Load:
                 self.codes["OK"] += 1
             except grpc.aio.AioRpcError as error:
                 self.codes[error.code().name] += 1
+            if self._pause_seconds:
+                await asyncio.sleep(self._pause_seconds)
 
     async def _predict(self, stub: pb_grpc.EnjoymentServiceStub) -> None:
         await stub.PredictEnjoyment(self._request, timeout=DEADLINE_SECONDS)

@@ -22,16 +22,22 @@ UNARY, STREAMS, CONNECTIONS, WATCH_CONNECTIONS = 6, 6, 4, 8
 
 
 def drill(
-    models: Path, times: int, workers: int, watches: int, seed: int, drain_seconds: float = DRAIN_SECONDS
+    models: Path,
+    times: int,
+    workers: int,
+    watches: int,
+    seed: int,
+    drain_seconds: float = DRAIN_SECONDS,
+    pause_seconds: float = 0.0,
 ) -> dict[str, Any]:
-    """Stop a server `times` times; returns the worst of each measure."""
+    """Stop a server `times` times under load, whose callers pause between calls; returns the worst of each measure."""
     chance = random.Random(seed)  # noqa: S311
     rounds = []
     for _ in range(times):
         with tempfile.TemporaryDirectory() as folder:
             log = Path(folder) / "log"
             with serving(models, log, "--workers", str(workers), "--drain-seconds", str(drain_seconds)) as served:
-                rounds.append(asyncio.run(_stop(served, watches, chance.uniform(0.3, 1.5))))
+                rounds.append(asyncio.run(_stop(served, watches, chance.uniform(0.3, 1.5), pause_seconds)))
     return {
         "drill": "stop",
         "times": times,
@@ -46,9 +52,9 @@ def drill(
     }
 
 
-async def _stop(served: Served, watches: int, seconds: float) -> dict[str, float]:
+async def _stop(served: Served, watches: int, seconds: float, pause_seconds: float) -> dict[str, float]:
     """One stop after some seconds of load."""
-    load = Load(served)
+    load = Load(served, pause_seconds)
     channels = [connect(served, 1000 + number) for number in range(WATCH_CONNECTIONS)]
     opened = asyncio.Semaphore(0)
     watching = [

@@ -5,7 +5,7 @@ from benchmarks.drills import kill, outcomes, soak, stop
 
 def test_a_stop_under_load_loses_no_call_and_ends_open_watches(world):
     seen = stop.drill(
-        world.models, times=2, workers=2, watches=50, seed=1, drain_seconds=3
+        world.models, times=2, workers=2, watches=50, seed=1, drain_seconds=2, pause_seconds=0.02
     )  # a busy machine tells clients late
     assert seen["calls"] > 20
     assert seen["calls_lost"] == 0
@@ -15,7 +15,7 @@ def test_a_stop_under_load_loses_no_call_and_ends_open_watches(world):
 
 
 def test_killed_workers_cost_clients_that_try_again_no_call_and_metrics_no_count(world):
-    seen = kill.drill(world.models, times=3, workers=2, every_seconds=1, seed=1)
+    seen = kill.drill(world.models, times=2, workers=2, every_seconds=1, seed=1, pause_seconds=0.02)
     assert seen["calls"] > 50
     assert seen["calls_failed"] == 0
     assert seen["longest_replacement_seconds"] < 100, "3 on a quiet machine"

@@ -39,6 +39,7 @@ def test_a_new_version_takes_over_without_an_error_and_each_answer_is_of_one_ver
         while not stop.is_set():
             answer = server.stub.PredictEnjoyment(request)
             seen.append((answer.model_version, list(answer.predictions)))
+            time.sleep(0.005)
 
     callers = [threading.Thread(target=ask) for _ in range(3)]
     for caller in callers:

@@ -157,6 +157,7 @@ def test_twenty_new_certificates_under_load_cost_no_call(world, start_server, au
     def connect_and_call():
         while not stop.is_set():
             results.append(predict(server, authority))
+            time.sleep(0.01)
 
     def call():
         options = [("grpc.ssl_target_name_override", NAME)]
@@ -165,6 +166,7 @@ def test_twenty_new_certificates_under_load_cost_no_call(world, start_server, au
             stub = pb_grpc.EnjoymentServiceStub(channel)
             while not stop.is_set():
                 results.append(len(stub.PredictEnjoyment(REQUEST, timeout=10).predictions))
+                time.sleep(0.01)
 
     threads = [threading.Thread(target=each) for each in (connect_and_call, connect_and_call, call)]
     for thread in threads:
