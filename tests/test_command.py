@@ -94,6 +94,7 @@ def test_an_interrupt_ends_a_command_quietly(tmp_path):
     while "polars" not in Path(f"/proc/{sampling.pid}/maps").read_text():  # it works, and no longer only starts
         assert time.monotonic() < end
         time.sleep(0.05)
+    time.sleep(0.5)
     sampling.send_signal(signal.SIGINT)
     _, errors = sampling.communicate(timeout=60)
     assert (sampling.returncode, errors) == (130, "")
