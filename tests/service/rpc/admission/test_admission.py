@@ -84,7 +84,7 @@ def test_a_call_that_finds_the_queue_full_is_refused_at_once_with_a_time_to_come
 
 def test_retry_delays_are_longer_the_more_are_refused_but_never_long():
     async def test():
-        world, release = World(limit=1, queue_calls=1), asyncio.Event()
+        world, release = World(limit=1, queue_calls=1, queue_seconds=10), asyncio.Event()
         tasks = await world.hold(2, release)
         delays = []
         for _ in range(1000):
