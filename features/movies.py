@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from features.attributes import encode
 from features.columns import RATING
-from features.grid import SQUARES_GRID, on_grid
+from features.exact_sums import SQUARES_GRID, on_grid
 from features.schema import Attribute
 
 MOVIE = "movie"

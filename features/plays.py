@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from features.columns import COMPLETION
-from features.grid import on_grid
+from features.exact_sums import on_grid
 from features.movies import MOVIE
 
 VIEW = "view"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from model.artifact.artifact import load_model
-from model.artifact.trial import Limits, main
+from model.artifact.trial_process import Limits, main
 from model.facts.facts import MemberFacts
 from model.prediction.model import Model
 from model.prediction.predictions import ARRAYS

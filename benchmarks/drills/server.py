@@ -117,7 +117,7 @@ def _resident(pid: int) -> int:
 def _family(pid: int) -> list[int]:
     """A process and its children's children, but no trials."""
     try:
-        if b"model.artifact.trial" in Path(f"/proc/{pid}/cmdline").read_bytes():
+        if b"model.artifact.trial_process" in Path(f"/proc/{pid}/cmdline").read_bytes():
             return []
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:

@@ -117,7 +117,7 @@ def load_model(folder: Path, verify: Verify | None = None) -> Model:
     """The model in a version's folder; raises ArtifactError, as `open_version` and `Opened.model` do.
 
     LightGBM ends the process, or never returns, for some texts of forests under a manifest that fits. So a service
-    tries each version in a disposable process first (`model.artifact.trial`).
+    tries each version in a disposable process first (`model.artifact.trial_process`).
     """
     return open_version(folder, verify).model()
 

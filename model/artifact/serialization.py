@@ -8,7 +8,7 @@ from typing import Any
 import lightgbm
 import numpy as np
 
-from features.pairs import Movies
+from features.pair_features import Movies
 from features.schema import Attribute, Schema
 from model.artifact.consistency import check_finite, check_forest
 from model.errors import WrongForest

@@ -14,8 +14,6 @@ from model.facts.evidence import MemberEvidence, MovieEvidence
 
 Array = NDArray[np.float64]
 
-COVERAGE = 0.9
-"""Share of ratings that every interval is meant to hold."""
 PLACES = 201
 """Evenly spaced ratings of the scale for which intervals and probabilities are tabulated."""
 PLAY_BINS = (1, 3, 10, 30, 100)

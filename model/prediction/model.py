@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.attributes import Coder
-from features.pairs import Members, of_movies_alone, pair_features
+from features.pair_features import Members, of_movies_alone, pair_features
 from features.schema import Schema
 from model.facts.catalogue import Catalogue
 from model.facts.evidence import MemberEvidence

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from features.pairs import ReadyMovies, ready
+from features.pair_features import ReadyMovies, ready
 from features.schema import Schema
 from model.facts.catalogue import Catalogue
 from model.facts.evidence import MemberEvidence, MovieEvidence

@@ -15,7 +15,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from features.pairs import pair_features
+from features.pair_features import pair_features
 from features.schema import Attribute
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.facts.facts import MemberFacts

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from features.attributes import group_count, groups
 from features.movies import scaled_year
-from features.pairs import COMPARED, Members, Movies, pair_names
+from features.pair_features import COMPARED, Members, Movies, pair_names
 from features.plays import names
 from features.schema import Schema
 from model.facts.evidence import MemberEvidence

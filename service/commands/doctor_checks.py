@@ -12,7 +12,7 @@ from typing import Literal
 
 from cryptography.x509 import Certificate, load_pem_x509_certificates
 
-from model.artifact.trial import Limits
+from model.artifact.trial_process import Limits
 from model.cores import usable_cores
 from model.errors import ArtifactError, ModelError, Reason, StoreError
 from model.files.manifest import check_version

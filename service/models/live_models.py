@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
-from model.artifact.trial import Limits
+from model.artifact.trial_process import Limits
 from model.store.open import open_store
 from model.store.store import CANDIDATE, CURRENT
 from service.errors import NoModel

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.artifact.artifact import Verify, open_version
-from model.artifact.trial import Limits, Trials
+from model.artifact.trial_process import Limits, Trials
 from model.facts.facts import MemberFacts
 from model.prediction.model import Model
 from model.store.store import Store

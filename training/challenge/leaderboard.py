@@ -12,7 +12,7 @@ from typing import Any
 from model.files.atomic_write import write_atomically
 from training.errors import DataError, Problem
 from training.report.markdown import table_markdown
-from training.report.parts import Table
+from training.report.section import Table
 
 BOARD, TABLE, LOCK = "leaderboard.json", "leaderboard.md", ".leaderboard.lock"
 LONGEST_NAME = 40

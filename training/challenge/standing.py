@@ -8,7 +8,7 @@ from training.challenge import leaderboard
 from training.challenge.answer import answers_of
 from training.challenge.score import ALL, Key, check_answers, read_key, read_questions, score
 from training.data.reading.tables import Tables
-from training.report.parts import Section
+from training.report.section import Section
 
 NAME = "coldstart"
 """The name that versions are entered under."""

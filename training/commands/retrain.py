@@ -25,12 +25,12 @@ from training.evaluation.evaluate import evaluate
 from training.fit.fit_model import Fit, fit_model
 from training.fit.reweighting import add_reweighting, reweighting_notes
 from training.gate import gate_report
+from training.gate.apply_verdict import last_line, settle
 from training.gate.gate import Gate
 from training.gate.gate_settings import GateSettings, add_gate_arguments, gate_settings
 from training.gate.kept_out import Split, keep_key, key_of_store, split
-from training.gate.settle import last_line, settle
 from training.report.markdown import markdown, section_markdown
-from training.report.parts import Section
+from training.report.section import Section
 from training.settings import FitSettings, read_fit_settings, to_dict
 from training.versions.provenance import commit, fingerprint
 from training.versions.publish import Origin, publish

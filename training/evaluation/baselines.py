@@ -11,7 +11,7 @@ from features.attributes import group_count, groups
 from features.columns import MOVIE_ID, RATING
 from features.movies import MEMBER, MOVIE
 from features.movies import PRIOR_RATINGS as MOVIE_PRIOR_RATINGS
-from features.pairs import PRIOR_NUMBERS
+from features.pair_features import PRIOR_NUMBERS
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from training.fit.fit_model import DEMEANED, Fit, half_of
 from training.fit.trees.fit_trees import fit_trees

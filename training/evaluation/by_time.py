@@ -16,9 +16,9 @@ from features.plays import AGE_DAYS, VIEW
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.facts.facts import SECONDS_PER_DAY
 from training.data.dataset import Dataset, numbered
+from training.data.never_rater_views import Views
 from training.data.reading.events import FEWEST_RATERS
 from training.data.reading.tables import Tables
-from training.data.views import Views
 from training.errors import DataError, Problem
 from training.evaluation.baselines import mean_baselines
 from training.evaluation.interval_scores import predicted_ratings

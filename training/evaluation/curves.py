@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.pairs import pair_names
+from features.pair_features import pair_names
 from features.schema import Schema
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from training.evaluation.interval_scores import intervals_and_probabilities, most_evidence

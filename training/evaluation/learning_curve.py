@@ -11,7 +11,7 @@ from features.columns import RATING
 from features.movies import MOVIE
 from features.plays import VIEW
 from model.facts.evidence import MemberEvidence, MovieEvidence
-from training.data.views import Views
+from training.data.never_rater_views import Views
 from training.evaluation.interval_scores import predicted_ratings
 from training.fit.fit_model import Fit
 from training.fit.trees.pair_rows import Rows

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from model.prediction.calibration import COVERAGE
+from training.fit.calibration.intervals import COVERAGE
 
 Array = NDArray[np.float64]
 

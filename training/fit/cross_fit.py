@@ -11,7 +11,7 @@ from model.facts.evidence import MemberEvidence
 from model.prediction.prior.member_inputs import of_attributes
 from model.prediction.prior.prior import Prior
 from training.data.dataset import Dataset
-from training.data.views import Views
+from training.data.never_rater_views import Views
 from training.fit.prior.fit_prior import FittedPrior, fit_prior
 from training.fit.prior.inputs import play_features, play_inputs
 from training.settings import PriorSettings

@@ -15,7 +15,7 @@ from model.prediction.movie_targets import Offsets
 from model.prediction.pair_columns import PairColumns
 from model.prediction.trees import Trees
 from training.data.dataset import Dataset
-from training.data.views import SHORT, Views, make_views
+from training.data.never_rater_views import SHORT, Views, make_views
 from training.fit.calibration.held_out import share_nearer
 from training.fit.calibration.intervals import calibrate
 from training.fit.calibration.isotonic import Steps

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from features.movies import MOVIE
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import PLAY_BINS, bins_of
-from training.data.views import SHORT
+from training.data.never_rater_views import SHORT
 from training.fit.calibration.held_out import HeldOutRows, thinned
 from training.fit.movie_offsets import FittedOffsets, fit_offsets, movie_mean_offsets, shrinkage_by_plays
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions

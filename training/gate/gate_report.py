@@ -6,7 +6,7 @@ from typing import Any
 from training.gate.gate_scores import TO_COMPARE
 from training.gate.gate_settings import flag
 from training.report.charts import Chart, Series, dots
-from training.report.parts import Section, Table, words
+from training.report.section import Section, Table, words
 
 COLUMNS = ("known", "raters", "ratings", "RMSE", "that serves", "difference", "from", "to", "coverage", "movie mean")
 

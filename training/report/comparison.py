@@ -7,7 +7,7 @@ from typing import Any
 
 from training.errors import DataError, Problem
 from training.report.charts import dots
-from training.report.parts import BASE, EVIDENCE, OURS, Section, series, table, words
+from training.report.section import BASE, EVIDENCE, OURS, Section, series, table, words
 
 COLUMNS = (
     ("before", "RMSE before"), ("now", "RMSE now"), ("gain_before", "gain before %"), ("gain_now", "gain now %"),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from training.report.parts import Section, Table
+from training.report.section import Section, Table
 from training.report.sections import METHOD, TITLE, sections
 
 MARKUP = re.compile(r"[\\`*|\[\]]|<(?=[a-zA-Z/!?])|^[#>]|(?<!\w)_|_(?!\w)")

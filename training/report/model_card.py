@@ -13,7 +13,7 @@ from markupsafe import Markup
 from features.schema import Attribute, Schema
 from training.evaluation.slices import FEWEST_MEMBERS
 from training.report.markdown import escaped, table_markdown
-from training.report.parts import Table, by_evidence, table
+from training.report.section import Table, by_evidence, table
 
 FIGURES = (
     ("rmse", "RMSE"), ("movie_mean_rmse", "RMSE of the movie mean"), ("gain_percent", "gain %"), ("mae", "MAE"),

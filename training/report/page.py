@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from model.artifact.serialization import to_json
 from training.report.markdown import markdown
-from training.report.parts import EVIDENCE, Section
+from training.report.section import EVIDENCE, Section
 from training.report.sections import METHOD, TITLE, sections
 
 FOOTER = "Made by coldstart. The numbers behind each chart stand below it, and in report.json."

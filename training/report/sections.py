@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from model.prediction.calibration import COVERAGE
 from training.evaluation.slices import FEWEST_MEMBERS
+from training.fit.calibration.intervals import COVERAGE
 from training.report.charts import Chart, Series, bars, dots, lines, steps
-from training.report.parts import (
+from training.report.section import (
     ALONE,
     BASE,
     MEAN,

@@ -7,7 +7,7 @@ import grpc
 
 from service.errors import StartError
 from service.rpc.security.certificates import CertificateFiles, Certificates
-from service.rpc.security.last_good import LastGood
+from service.rpc.security.last_good_file import LastGood
 from service.telemetry.logs import log_event
 
 

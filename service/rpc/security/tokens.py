@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.errors import NotAllowed, StartError, TokensError, Unauthenticated
-from service.rpc.security.last_good import LastGood
+from service.rpc.security.last_good_file import LastGood
 from service.telemetry.logs import log_event
 
 SALT_BYTES = 16

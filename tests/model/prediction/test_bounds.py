@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from features.pairs import of_movies_alone
+from features.pair_features import of_movies_alone
 from model.facts.evidence import MemberEvidence
 from model.facts.facts import MemberFacts, Play
 from model.prediction import model as module

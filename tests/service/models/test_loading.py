@@ -106,7 +106,7 @@ def test_a_disposable_process_waits_for_the_next_version_and_goes_with_the_servi
 
     def trials():
         (worker,) = children(str(server.process.pid), "service.processes.worker")
-        return children(worker, "model.artifact.trial")
+        return children(worker, "model.artifact.trial_process")
 
     wait_until(lambda: len(trials()) == 1)
     [waiting] = trials()

@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import Published
 from training.report.charts import bars
 from training.report.markdown import escaped, section_markdown
-from training.report.parts import Section, Table, table
+from training.report.section import Section, Table, table
 
 CHART = bars("title", "description", {"a": 1.0})
 

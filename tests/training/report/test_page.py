@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Published
 from training.report.page import html, report_files
-from training.report.parts import FORMATS
+from training.report.section import FORMATS
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 

@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 
 from features.schema import Scale
 from model.facts.evidence import MemberEvidence, MovieEvidence
-from model.prediction.calibration import COVERAGE, FAR, PLAY_BINS, Calibration, Tables, bins_of, places_of
+from model.prediction.calibration import FAR, PLAY_BINS, Calibration, Tables, bins_of, places_of
 from training.fit.calibration.held_out import HeldOutRows, thinned
 from training.fit.calibration.isotonic import Counts, Distribution, Steps, fit_distribution
 
 Array = NDArray[np.float64]
 
+COVERAGE = 0.9
+"""Share of ratings that every interval is meant to hold."""
 DEVIATION_LEVELS = (0.5, 0.8, 0.95)
 """Quantiles of the standard deviation between levels that have distributions of their own, where rows suffice."""
 LEVEL_ROWS = 1000

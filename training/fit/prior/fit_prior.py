@@ -15,7 +15,7 @@ from model.prediction.prior.kernel_regression import KernelRegression
 from model.prediction.prior.member_inputs import MovieColumns, of_attributes
 from model.prediction.prior.prior import Description, Prior
 from training.data.dataset import Dataset
-from training.data.views import SHORT, Views
+from training.data.never_rater_views import SHORT, Views
 from training.fit.prior.factorization import Factorization, Ratings
 from training.fit.prior.inputs import BLOCK_WEIGHTS, blocks_of, play_features, play_inputs, rbf_mask_of, standardise
 from training.fit.prior.kernel_ridge import fit

@@ -8,7 +8,7 @@ from scipy import sparse
 from features.movies import MOVIE
 from features.plays import VIEW, names, of_table
 from model.prediction.prior.member_inputs import MovieColumns, join_plays
-from training.data.views import Views
+from training.data.never_rater_views import Views
 
 Array = NDArray[np.float64]
 

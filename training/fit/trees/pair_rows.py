@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from features.columns import RATING
 from features.movies import MOVIE
-from features.pairs import Movies, pair_features, ready
+from features.pair_features import Movies, pair_features, ready
 from features.plays import VIEW
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.pair_columns import MemberColumns, as_unrated
 from model.prediction.prior.member_inputs import MovieColumns
 from model.prediction.prior.prior import Prior, prior_numbers, rating_of
 from training.data.dataset import Dataset
-from training.data.views import Views
+from training.data.never_rater_views import Views
 from training.fit.cross_fit import OutOfFold
 from training.fit.prior.fit_prior import FittedPrior
 from training.fit.trees.group_effects import group_residuals

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from training.data.views import SHORT, make_views
+from training.data.never_rater_views import SHORT, make_views
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from service.errors import TokensError
-from service.rpc.security.last_good import LastGood
+from service.rpc.security.last_good_file import LastGood
 
 
 def parse(content: str) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from features.movies import MOVIE
-from features.pairs import PRIOR_NUMBERS, pair_features, pair_names
+from features.pair_features import PRIOR_NUMBERS, pair_features, pair_names
 from features.plays import VIEW
 from model.facts.catalogue import Catalogue
 from model.facts.evidence import MemberEvidence, MovieEvidence

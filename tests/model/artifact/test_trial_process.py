@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from model.artifact.trial import Limits, Trials
+from model.artifact.trial_process import Limits, Trials
 from model.errors import ArtifactError
 
 

@@ -1,4 +1,4 @@
-"""Loads a version first in a disposable process, `python -m model.artifact.trial`, with limits on memory and time.
+"""Loads a version in a disposable process, `python -m model.artifact.trial_process`, with limits on memory and time.
 
 LightGBM aborts, crashes or never returns for some texts of forests, and the system kills a process that takes all of
 the memory. Only this process then dies. It is started in advance, since its imports take longer than the trial.
@@ -95,7 +95,7 @@ class Trials:
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # of this file alone
-            [sys.executable, "-m", "model.artifact.trial"],
+            [sys.executable, "-m", "model.artifact.trial_process"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

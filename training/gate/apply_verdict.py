@@ -10,7 +10,7 @@ from training.gate import gate_report
 from training.gate.gate import RECORD
 from training.report import comparison
 from training.report.page import html
-from training.report.parts import Section
+from training.report.section import Section
 
 PAGE = "report.html"
 """Name of the store's record of the version's report page."""
