@@ -274,9 +274,11 @@ def test_nobody_is_named_in_the_files(small):
 
 def test_loading_again_and_again_keeps_no_memory(small):
     program = f"""
+import gc
 from pathlib import Path
 from model.artifact.artifact import load_model
 def kept():
+    gc.collect()
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
 for _ in range(15):
