@@ -1,4 +1,4 @@
-"""`python -m service`: serves the published model; `doctor` checks that it can, `token` makes a bearer token."""
+"""Command line of the service: `python -m service` serves predictions; `doctor` and `token` are its subcommands."""
 
 import asyncio
 import os
@@ -21,15 +21,16 @@ ENVIRONMENT = {
     "GRPC_ENABLE_FORK_SUPPORT": "0",
     "PROMETHEUS_DISABLE_CREATED_SERIES": "true",
 }
-"""Defaults for libraries; the environment wins.
+"""Defaults of environment variables read by libraries. Variables that are already set take precedence.
 
-Requests are small and many: threads inside one only slow down the others, and malloc arenas of each thread look like a
-leak. gRPC's own log lines are not JSON, and no process forks. The `_created` series would repeat the process's start.
+Requests are small and numerous: multithreading within one request only slows down the others, and per-thread malloc
+arenas make memory appear to leak. gRPC's own log lines are not JSON, and its fork support is not needed. The `_created`
+series would only repeat the start time of the process.
 """
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the service until a signal stops it, or one of its commands; the exit code."""
+    """Run the service until a signal stops it, or run one of its subcommands. Return the exit code."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if arguments[:1] == ["doctor"]:
@@ -51,8 +52,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _serve(settings: Settings) -> None:
-    """Serve until a signal; raises StartError."""
-    from service.processes.supervisor import supervise  # only now: Prometheus reads the environment when imported
+    """Serve until a signal stops the process. Raises StartError if the service can't start."""
+    from service.processes.supervisor import supervise  # late import: Prometheus reads the environment on import
     from service.stores.outcome_folder import prepare
 
     if settings.require_signature:
@@ -63,9 +64,9 @@ def _serve(settings: Settings) -> None:
 
 
 def _check_signature_key(file: Path) -> None:
-    """Raises SignatureKeyError where no signature can be checked by the key in the file."""
+    """Raise SignatureKeyError if the file doesn't hold a public key that can verify signatures."""
     from model.errors import WrongKey
-    from model.store.signature import public_key  # only here, so that --help is fast
+    from model.store.signature import public_key  # late import: keeps --help fast
 
     try:
         public_key(file.read_bytes())

@@ -1,12 +1,12 @@
-"""The errors of the service: one tree, each with what the edge needs that handles it.
+"""The exception hierarchy of the service. Each exception carries the data that its handler needs.
 
     ServiceError
-    ├── CallError                 ends a call with a status: code, reason, message, retry and violations
+    ├── CallError                 ends a call with a status: code, reason, message, retry delay, violations
     │   ├── InvalidRequest        ├── Unauthenticated    ├── NotAllowed
     │   ├── UnknownService        ├── OutcomesOff        ├── DeadlinePassed
     │   └── Retryable
     │       ├── Overloaded        ├── NoModel            └── NotKept
-    └── StartError                keeps a process from starting: explanation and exit code
+    └── StartError                prevents a process from starting: explanation and exit code
         ├── CertificateError      ├── TokensError        ├── SignatureKeyError
         ├── FolderUnusable        ├── PortTaken          ├── NoWorker
         └── NoSupervisor
@@ -29,9 +29,9 @@ StatusCode = Literal[
     "UNAUTHENTICATED",
     "UNAVAILABLE",
 ]
-"""Names of gRPC status codes. INTERNAL is not among them: it stands for errors that are not of this tree."""
+"""Names of gRPC status codes. INTERNAL is left out: it is the status of errors outside this hierarchy."""
 MAX_LISTED_VIOLATIONS = 3
-"""Malformed fields that the message of INVALID_REQUEST lists; its details have all of them."""
+"""Maximum number of malformed fields listed in the message of InvalidRequest; the status details list all of them."""
 
 
 class ServiceError(Exception):
@@ -39,24 +39,24 @@ class ServiceError(Exception):
 
 
 class CallError(ServiceError):
-    """Ends a call with a status that tells the caller what to do; see docs/errors.md. Never repeats what was sent."""
+    """Ends a call with a status (see docs/errors.md). The status never contains data from the request."""
 
     code: ClassVar[StatusCode]
-    """Status code."""
+    """Name of the gRPC status code."""
     reason: ClassVar[str]
-    """Of `google.rpc.ErrorInfo`, in the domain `coldstart`."""
+    """Reason in `google.rpc.ErrorInfo`, in the domain `coldstart`."""
     message: str
-    """For the developer who reads the status."""
+    """Message of the status, for developers."""
     retry_seconds: float | None = None
-    """When to call again, for `google.rpc.RetryInfo`; None for errors that are not Retryable."""
+    """Delay before a retry, for `google.rpc.RetryInfo`, in seconds. None for errors that are not Retryable."""
     paces_retries: ClassVar[bool] = False
-    """Whether gRPC's own retries must wait `retry_seconds` too, rather than the client's backoff."""
+    """Whether gRPC's automatic retries must also wait for `retry_seconds` rather than for the client's own backoff."""
     violations: tuple["Violation", ...] = ()
     """Malformed fields, for `google.rpc.BadRequest`."""
 
 
 class Retryable(CallError):
-    """The same call may succeed later."""
+    """Base class of errors after which the same call may succeed later."""
 
     def __init__(self, retry_seconds: float) -> None:
         super().__init__(retry_seconds)
@@ -65,16 +65,16 @@ class Retryable(CallError):
 
 @dataclass(frozen=True)
 class Violation:
-    """One malformed field."""
+    """One malformed field of a request."""
 
     path: str
-    """Where it stands in the request, as in `member.plays[3].movie_id`; empty for the request as a whole."""
+    """Path of the field in the request, such as `member.plays[3].movie_id`. Empty if no single field is at fault."""
     rule: str
-    """What it must be: a phrase that follows the path. It never repeats what was sent."""
+    """Rule that the field breaks, as a phrase that follows the path. It never contains data from the request."""
 
 
 class InvalidRequest(CallError):
-    """The request breaks the contract, or its bytes are no message of the method."""
+    """The request has malformed fields, or its bytes can't be parsed as the method's request message."""
 
     code = "INVALID_ARGUMENT"
     reason = "INVALID_REQUEST"
@@ -88,7 +88,7 @@ class InvalidRequest(CallError):
 
 
 class Unauthenticated(CallError):
-    """The call brings no bearer token, or one that is not in the file of --tokens."""
+    """The call has no bearer token, or its token is not in the file given by --tokens."""
 
     code = "UNAUTHENTICATED"
     reason = "NO_VALID_TOKEN"
@@ -96,7 +96,7 @@ class Unauthenticated(CallError):
 
 
 class NotAllowed(CallError):
-    """The token is valid, but not for this method."""
+    """The token is valid, but it doesn't permit this method."""
 
     code = "PERMISSION_DENIED"
     reason = "METHOD_NOT_ALLOWED"
@@ -104,7 +104,7 @@ class NotAllowed(CallError):
 
 
 class UnknownService(CallError):
-    """A health check names a service that this server does not have."""
+    """A health check names a service that this server doesn't have."""
 
     code = "NOT_FOUND"
     reason = "UNKNOWN_SERVICE"
@@ -112,7 +112,7 @@ class UnknownService(CallError):
 
 
 class Overloaded(Retryable):
-    """More calls come than can be answered; nothing was computed."""
+    """The call was refused because the server is overloaded; nothing was computed."""
 
     code = "RESOURCE_EXHAUSTED"
     reason = "OVERLOADED"
@@ -129,7 +129,7 @@ class NoModel(Retryable):
 
 
 class OutcomesOff(CallError):
-    """An outcome comes to a server that runs without --outcomes."""
+    """An outcome was sent to a server that runs without --outcomes."""
 
     code = "FAILED_PRECONDITION"
     reason = "OUTCOMES_OFF"
@@ -137,7 +137,7 @@ class OutcomesOff(CallError):
 
 
 class NotKept(Retryable):
-    """An outcome could not be written to disk, so it is not recorded."""
+    """An outcome could not be written to disk, so it was not recorded."""
 
     code = "UNAVAILABLE"
     reason = "OUTCOME_NOT_KEPT"
@@ -153,37 +153,37 @@ class DeadlinePassed(CallError):
 
 
 class StartError(ServiceError):
-    """Keeps the service from starting; its text tells the operator why, without a secret."""
+    """Prevents the service from starting. Its text explains the cause to the operator and never contains a secret."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
-    """Of the process."""
+    """Exit code of the process."""
     subject: ClassVar[str] = ""
-    """What can't be used, where the text gives the reason alone."""
+    """Name of the file or folder that can't be used. Empty if the text of the error is already a full sentence."""
 
     @property
     def explanation(self) -> str:
-        """The whole sentence for the operator."""
+        """The full sentence shown to the operator."""
         return f"{self.subject} can't be used: {self}" if self.subject else str(self)
 
 
 class CertificateError(StartError):
-    """The files of the TLS certificate can't be used."""
+    """The TLS certificate, its key or the client CA file can't be used."""
 
 
 class TokensError(StartError):
-    """The file of tokens can't be used; the text never holds a token or a hash."""
+    """The token file can't be used. The text never contains a token or a hash."""
 
     subject = "the file of --tokens"
 
 
 class SignatureKeyError(StartError):
-    """The file of the public key can't be used to check signatures of models."""
+    """The public key file can't be used to verify signatures of models."""
 
     subject = "the file of --require-signature"
 
 
 class FolderUnusable(StartError):
-    """The folder of outcomes can't be written to."""
+    """The folder for outcomes is not writable."""
 
     subject = "the folder of --outcomes"
 
@@ -193,8 +193,8 @@ class PortTaken(StartError):
 
 
 class NoWorker(StartError):
-    """No worker process could be started; the log has the cause."""
+    """No worker process could be started. The cause is in the log."""
 
 
 class NoSupervisor(StartError):
-    """A worker process was started by something else than the supervisor."""
+    """A worker process was started by something other than the supervisor."""

@@ -1,1 +1,1 @@
-"""The models that serve: loading them, following the labels of the store, canary and shadow."""
+"""The models being served: loading, following the labels of the model store, canary and shadow deployment."""

@@ -1,26 +1,31 @@
-"""Canary: the candidate answers a fixed random share of members, which nobody outside can predict."""
+"""Canary deployment: the candidate answers for a fixed random share of members, which outsiders can't predict."""
 
 import hashlib
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
 HASHES = 1 << 64
-"""Number of possible hashes."""
+"""Number of possible hash values."""
 
 
 class Canary:
-    """Picks a share of members by a keyed hash, the same members in every worker and for ever.
+    """Selects a share of members by a keyed hash. Every worker always selects the same members.
 
-    A larger share contains the members of a smaller one.
+    With the same key, members selected at a small share are also selected at any larger share.
     """
 
     def __init__(self, share: float, key: bytes) -> None:
-        """`share` is 0 to 1, `key` at most 64 bytes."""
+        """Configure the hash.
+
+        Args:
+            share: Share of members to select, 0 to 1.
+            key: Key of the hash, at most 64 bytes.
+        """
         self._below = int(share * HASHES)
         self._key = key
 
     def picks(self, member: pb.Member) -> bool:
-        """Whether the candidate answers for this member: by the hash of the id, or of the facts where there is none."""
+        """Return whether the candidate answers for this member. Hashes its id, or all facts if it has no id."""
         if not self._below:
             return False
         identity = member.member_id.encode() or member.SerializeToString(deterministic=True)

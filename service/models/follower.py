@@ -1,4 +1,4 @@
-"""Follows a label of the store: loads its version beside the one that serves, then replaces it."""
+"""Follows a label of the model store: loads each new version while the old one is still served, then switches."""
 
 import asyncio
 import logging
@@ -13,29 +13,30 @@ from service.telemetry.logs import log_event
 from service.telemetry.metrics.service_metrics import Metrics
 
 LONGEST_RETRY_SECONDS = 30.0
-"""Longest delay between attempts to load a version whose files don't change."""
+"""Maximum delay between attempts to load a version whose files don't change, in seconds."""
 LONGEST_ABSENCE_SECONDS = 2.0
-"""The same for files that can't be read, since it is cheap to try and disks and networks come back."""
+"""Maximum delay between attempts if files can't be read, in seconds. It is short because these attempts are cheap."""
 ABSENT: tuple[Reason, ...] = ("missing", "store")
 
 
 @dataclass(frozen=True)
 class Failure:
-    """The last attempt to load a version, which failed."""
+    """A failed attempt to load a version."""
 
     version: str | None
-    """None where the label could not be read."""
+    """Version to load; None if the label could not be read."""
     message: str
+    """Cause of the failure."""
     files: object
-    """State of the version's files before the attempt."""
+    """State of the version's files before the attempt; None if it could not be determined."""
     attempts: int
-    """Attempts to load this version so far."""
+    """Number of failed attempts to load this version so far."""
     retry_at: float
-    """Time of the next attempt, on the follower's clock."""
+    """Time of the next attempt, in seconds on the clock of LiveModel."""
 
 
 class LiveModel:
-    """The model of a label. A version that can't be loaded leaves the last good one in its place and is retried."""
+    """The model that a label names. If a version can't be loaded, the last good one stays until a retry succeeds."""
 
     def __init__(
         self,
@@ -49,27 +50,27 @@ class LiveModel:
         self.label = label
         self._loader = loader
         self.reload_seconds = reload_seconds
-        """Interval between looks at the label."""
+        """Interval at which the label is checked."""
         self._metrics = metrics
         self._clock = clock
         self._loaded = loaded
         self.served: Served | None = None
-        """The version that serves; None before the first is loaded."""
+        """The version being served; None before the first version is loaded."""
         self._failure: Failure | None = None
 
     @property
     def version(self) -> str | None:
-        """The version that serves; None before the first is loaded."""
+        """Name of the version being served; None before the first version is loaded."""
         return self.served.model.version if self.served else None
 
     async def follow(self) -> None:
-        """Look for new versions, for ever."""
+        """Check the label for new versions, forever."""
         while True:
             await asyncio.sleep(self.reload_seconds)
             await self.look()
 
     async def look(self) -> None:
-        """Load the version that the label names, if it is another one than the one that serves."""
+        """Load the version that the label names, unless it is already being served. Errors are logged, not raised."""
         version, files = None, None
         try:
             version = await asyncio.to_thread(self._loader.store.label, self.label)
@@ -84,22 +85,22 @@ class LiveModel:
                 self._serve(served, self._clock() - began)
         except asyncio.CancelledError:
             raise
-        except BaseException as error:  # noqa: BLE001 # whatever a broken version does, the last good one goes on serving
+        except BaseException as error:  # noqa: BLE001 # whatever a broken version does, keep serving the last good one
             self._keep_last(version, files, error)
 
     def _up_to_date(self) -> None:
-        """The label names the version that serves, or none."""
+        """Record that there is nothing to load: the label names the version being served, or no version."""
         self._failure = None
         self._metrics.models.behind(self.label, behind=False)
 
     def _retire(self) -> None:
-        """Stop serving a candidate whose label is gone; a missing `current` label is no reason to stop."""
+        """Stop serving the candidate after its label was removed. The current model is never retired."""
         log_event(logging.INFO, "model_retired", model=self.label, version=self.version)
         self.served = None
         self._metrics.models.serving(self.label, None)
 
     async def _is_due(self, version: str) -> bool:
-        """Whether to load a version: a new one, or a failed one after a delay or once its files have changed."""
+        """Return whether to load a version now. After a failure, wait for a delay or for a change of its files."""
         failure = self._failure
         if failure is None or failure.version != version or self._clock() >= failure.retry_at:
             return True
@@ -120,7 +121,10 @@ class LiveModel:
         )  # fmt: skip
 
     def _keep_last(self, version: str | None, files: object, error: BaseException) -> None:
-        """Schedule the next attempt, after a delay that doubles each time; log each cause at level ERROR once."""
+        """Keep serving the last good version and schedule the next attempt, with a delay that doubles each time.
+
+        A cause is logged at level ERROR the first time, and at level DEBUG while it repeats.
+        """
         reason: Reason = "other"
         message = type(error).__name__
         if isinstance(error, (ArtifactError, StoreError)):
@@ -139,7 +143,7 @@ class LiveModel:
 
 
 def report_damage(model: Model, metrics: Metrics) -> None:
-    """Count every lookup of a member that damaged files prevent, and log each kind of damage once."""
+    """Count every member lookup that fails because of a damaged file, and log each kind of damage once."""
     logged: set[str] = set()
 
     def listener(reason: str) -> None:

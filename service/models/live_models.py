@@ -1,4 +1,4 @@
-"""The models that serve: the current one, and a candidate beside it where the store names one."""
+"""The models being served: the current model, and the candidate if the store has one."""
 
 import asyncio
 import sys
@@ -18,15 +18,15 @@ from service.settings import Settings
 from service.telemetry.metrics.service_metrics import Metrics
 
 SWITCH_SECONDS = 0.0005
-"""Switch interval of the interpreter: a thread that loads would hold it for Python's 5 ms, which is many calls."""
+"""Thread switch interval of the interpreter, in seconds. With Python's default, 5 ms, a load would delay many calls."""
 STORE_SECONDS = 60.0
-"""Interval between listings of all versions, which may read many files."""
+"""Interval between listings of all versions, which may read many files, in seconds."""
 START_SECONDS = 5.0
-"""Delay before preparing for the next version, since the start itself needs the processor."""
+"""Delay before preparing for the next version, in seconds, because startup itself needs the processor."""
 
 
 class LiveModels:
-    """Follows both labels, and chooses the model that answers for a member."""
+    """Follows the current model and the candidate, and selects the model that answers for a member."""
 
     def __init__(
         self, current: LiveModel, candidate: LiveModel, canary: Canary, shadow: Shadow, loader: Loader, metrics: Metrics
@@ -37,15 +37,18 @@ class LiveModels:
         self._loader = loader
         self._metrics = metrics
         self.shadow = shadow
-        """Compares the candidate with what the current model answers."""
+        """Compares the candidate's predictions with those of the current model."""
 
     @property
     def version(self) -> str | None:
-        """The current version; None before the first is loaded."""
+        """Name of the current version; None before the first version is loaded."""
         return self._current.version
 
     def served(self, member: pb.Member | None = None) -> Served:
-        """The model that answers for a member; raises NoModel before the first is loaded."""
+        """Return the model that answers for a member; the current model if `member` is None.
+
+        Raises NoModel if no model has been loaded yet.
+        """
         current, candidate = self._current.served, self._candidate.served
         if current is None:
             raise NoModel(self._current.reload_seconds)
@@ -54,16 +57,16 @@ class LiveModels:
         return current
 
     def label_of(self, version: str) -> str | None:
-        """The label of a version that serves now; None for any other version."""
+        """Return the label of a version; None if the version is not being served."""
         served = (self._current.served, self._candidate.served)
         return next((each.label for each in served if each is not None and each.model.version == version), None)
 
     async def look(self) -> None:
-        """Look once for another current version."""
+        """Check once for a new current version."""
         await self._current.look()
 
     async def follow(self) -> None:
-        """Look for new versions, for ever."""
+        """Check for new versions of both models, forever."""
         try:
             following = (self._current.follow(), self._candidate.follow())
             await asyncio.gather(*following, self._prepare(), self._look_at_store())
@@ -72,15 +75,15 @@ class LiveModels:
             self._loader.close()
 
     async def _look_at_store(self) -> None:
-        """Report when the newest version was published; while the store is away the last time stays."""
+        """Report regularly when the newest version was published. While the store is unavailable, report nothing."""
         while True:
-            with suppress(Exception):  # whatever it is, models are followed all the same
+            with suppress(Exception):  # whatever the error is, keep following the models
                 written = await asyncio.to_thread(self._loader.store.newest_written)
                 self._metrics.models.published(written)
             await asyncio.sleep(STORE_SECONDS)
 
     async def _prepare(self) -> None:
-        """Keep a disposable process ready for the next load, once the start is over."""
+        """Keep a disposable process ready for the next load, starting `START_SECONDS` after startup."""
         await asyncio.sleep(START_SECONDS)
         while True:
             await asyncio.to_thread(self._loader.prepare)
@@ -90,7 +93,14 @@ class LiveModels:
 def live_models(
     settings: Settings, metrics: Metrics, clock: Callable[[], float], loaded: Callable[[], None]
 ) -> LiveModels:
-    """The models of the settings' store, not loaded yet; `loaded` is called whenever a current version is."""
+    """Create the followers of the models in the configured store, without loading a model.
+
+    Args:
+        settings: Settings of the service.
+        metrics: Metrics of this worker.
+        clock: Returns seconds from an arbitrary origin.
+        loaded: Called each time a current version has been loaded.
+    """
     sys.setswitchinterval(SWITCH_SECONDS)
     store = open_store(settings.models, settings.models_cache)
     limits = Limits(settings.trial_memory_mib << 20, settings.trial_seconds)

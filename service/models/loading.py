@@ -1,4 +1,4 @@
-"""Loads a version of the store: fetches it, tries it in a disposable process, checks it and warms it up."""
+"""Loads a model version from the store: fetches it, checks it, tries it in a disposable process and warms it up."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,35 +15,41 @@ from service.settings import Settings
 
 @dataclass(frozen=True)
 class Served:
-    """A model version and its request decoder. A call takes it once and keeps it to its end."""
+    """A model version and its request decoder. Each call uses the same instance from start to end."""
 
     model: Model
     decode: Decoder
     label: str
-    """`current` or `candidate`."""
+    """Label of the version in the store: `current` or `candidate`."""
 
 
 class Loader:
-    """Loads versions; may be used from any thread."""
+    """Loads model versions. May be used from any thread."""
 
     def __init__(self, store: Store, limits: Limits, signed_by: Callable[[str], Verify] | None) -> None:
-        """`signed_by` gives the check of a version's signed manifest; None where no signature is required."""
+        """Set up a loader.
+
+        Args:
+            store: Store of the model versions.
+            limits: Limits of the disposable process.
+            signed_by: Given a version, returns the function that verifies its signature; None to require no signature.
+        """
         self.store = store
         self._trials = Trials(limits)
         self._signed_by = signed_by
 
     def prepare(self) -> None:
-        """Start the disposable process that the next load needs."""
+        """Start the disposable process for the next load, unless one is already waiting."""
         self._trials.prepare()
 
     def close(self) -> None:
-        """End the disposable processes."""
+        """Terminate the disposable processes."""
         self._trials.close()
 
     def load(self, version: str, label: str) -> Served:
-        """The version, once it has passed all checks, predicted the golden rows, explained and ranked.
+        """Load a version, after checking its files and its golden predictions, and warm it up.
 
-        Raises ArtifactError and StoreError.
+        Raises ArtifactError if the version fails a check, and StoreError if it can't be fetched.
         """
         folder = self.store.fetch(version)
         opened = open_version(folder, self._signed_by(version) if self._signed_by else None)
@@ -55,24 +61,24 @@ class Loader:
         return Served(model, Decoder(model), label)
 
     def file_states(self, version: str) -> object:
-        """A value that changes whenever a file of the version does."""
+        """Return a value that changes whenever a file of the version changes."""
         return _file_states(self.store.folder(version))
 
 
 def signatures(settings: Settings, store: Store) -> Callable[[str], Verify] | None:
-    """The check of a version's signed manifest; None where the settings require no signature.
+    """Return a function from a version to the check of its signature; None if no signature is required.
 
-    Raises WrongKey and OSError for a file that is no key.
+    Raises OSError if the key file can't be read, and WrongKey if it doesn't hold a public key.
     """
     if settings.require_signature is None:
         return None
-    from model.store.signature import public_key, signed_by  # else workers needn't hold what it loads
+    from model.store.signature import public_key, signed_by  # late import: saves memory in workers that don't need it
 
     return signed_by(store, public_key(settings.require_signature.read_bytes()))
 
 
 def _file_states(folder: Path) -> object:
-    """Name, inode, size and time of change of each file; the error's name for an unreadable folder."""
+    """Return name, inode, size and modification time of each file; the name of the error if they can't be read."""
     try:
         states = []
         for path in (folder, *sorted(folder.rglob("*"))):

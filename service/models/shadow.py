@@ -1,4 +1,4 @@
-"""Shadow deployment: the candidate predicts a share of the answered requests in the background, for metrics."""
+"""Shadow deployment: for metrics, the candidate predicts a share of the answered requests in the background."""
 
 import threading
 from collections.abc import Callable
@@ -13,14 +13,20 @@ from service.telemetry.call_sampling import EvenSampler
 from service.telemetry.metrics.service_metrics import Metrics
 
 MOST_WAITING = 32
-"""Requests that may wait for the candidate; further ones are left out, so that a busy service stays as fast."""
+"""Maximum number of requests waiting for the candidate; further requests are skipped to keep the service fast."""
 
 
 class Shadow:
-    """Compares the candidate with the current model on requests that the current model has answered."""
+    """Compares the candidate with the current model, on requests that the current model has answered."""
 
     def __init__(self, share: float, candidate: Callable[[], Served | None], metrics: Metrics) -> None:
-        """`share` of the requests is 0 to 1; `candidate` gives the candidate, None without one."""
+        """Set up the comparison.
+
+        Args:
+            share: Share of requests to compare, 0 to 1.
+            candidate: Returns the candidate; None if there is no candidate.
+            metrics: Metrics of this worker.
+        """
         self._sampler = EvenSampler(share)
         self._candidate = candidate
         self._metrics = metrics
@@ -34,7 +40,7 @@ class Shadow:
         served: Served,
         predictions: Predictions,
     ) -> None:
-        """Let the candidate predict a request if it is sampled: one of every 1 / share requests."""
+        """Let the candidate predict the request in the background if the request is sampled (one in 1 / share)."""
         candidate = self._candidate()
         if candidate is None or served.label != CURRENT or not self._sampler.picks():
             return
@@ -47,7 +53,7 @@ class Shadow:
             self._waiting.release()
 
     def close(self) -> None:
-        """Drop requests that wait."""
+        """Drop all waiting requests."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _compare(
@@ -62,7 +68,7 @@ class Shadow:
             by_candidate = candidate.model.predict(query.member, query.movies)
             self._metrics.models.shadowed(by_candidate.rating - predictions.rating)
             self._metrics.models.shadow_ended("compared")
-        except Exception:  # noqa: BLE001 # a candidate may do anything; the metric counts it
+        except Exception:  # noqa: BLE001 # a candidate may raise anything; failures are counted
             self._metrics.models.shadow_ended("failed")
         finally:
             self._waiting.release()

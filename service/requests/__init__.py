@@ -1,1 +1,1 @@
-"""Decoding of request messages into the model's inputs, and encoding of its predictions as responses."""
+"""Decoding of request messages into inputs of the model, and encoding of predictions as responses."""

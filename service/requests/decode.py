@@ -1,4 +1,4 @@
-"""Decodes requests into queries for one model, with each field validated once."""
+"""Decodes requests into queries for a model, and validates their fields."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,30 +19,30 @@ from service.requests.page_tokens import page_offset
 from service.requests.violations import Violations
 
 UNKNOWN: tuple[int, Attribute | None] = (-1, None)
-"""Stands for an attribute that is not in the model's schema."""
+"""Position and attribute for a name that is not in the model's schema."""
 
 
 @dataclass
 class UnusedFacts:
-    """Facts of a request that the model can't use, counted while it is decoded.
+    """Facts of a request that the model can't use, counted while the request is decoded.
 
-    The fields of the message UnusedFacts have the same names here.
+    For each field of the message UnusedFacts, there is a field of the same name.
     """
 
     unknown_attributes: int = 0
-    """Attributes that are not in the model's schema."""
+    """Number of attributes that are not in the model's schema."""
     unseen_categories: int = 0
-    """Values in categories that the model has not seen."""
+    """Number of values whose category is not in the model's schema and can't be counted as "other"."""
     plays_of_unknown_movies: int = 0
-    """Plays of movies that are not in the catalogue."""
+    """Number of plays of movies that are not in the catalogue."""
     unknown_member: bool = False
-    """Whether a member_id is given that nobody knows."""
+    """Whether the request has a member_id that is neither in the model nor in the member store."""
     unknown_genres: int = 0
-    """Genres that are not in the model's schema."""
+    """Number of genres that are not in the model's schema."""
     unknown_movies: int = 0
-    """Requested movies that are not in the catalogue; responses show them by their predictions' evidence."""
+    """Number of requested movies that are not in the catalogue. Responses report these by their movie evidence."""
     unseen_positions: tuple[int, ...] = ()
-    """Schema positions of the member's attributes with an unseen category."""
+    """Schema positions of the member's attributes that have an unseen category."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,16 @@ class PredictionQuery:
 
     member: MemberFacts
     movie_ids: Sequence[str]
-    """(N,) in the order of the response."""
+    """(N,) movie ids, in the order of the response."""
     movies: Sequence[Movie]
-    """(N,) the movies as the model takes them."""
+    """(N,) catalogue row or description of each movie; None if nothing is known about the movie."""
     unused: UnusedFacts
     catalogue_rows: NDArray[np.int64] | None = None
-    """(N,) row of each movie in the catalogue; None unless every movie is there."""
+    """(N,) catalogue row of each movie; None if a movie is not in the catalogue or the request describes new movies."""
 
     @property
     def played_count(self) -> int:
-        """The number of movies that the member has played."""
+        """Number of requested movies that the member has played."""
         played = set(self.member.movies.tolist())
         if self.catalogue_rows is not None and played.isdisjoint(self.movies):
             return 0
@@ -73,16 +73,16 @@ class RankingQuery:
 
     member: MemberFacts
     allowed: NDArray[np.bool_] | None
-    """(M,) whether each movie of the catalogue passes the filters; None if all do."""
+    """(M,) whether each movie of the catalogue passes the filters; None if all movies pass."""
     offset: int
-    """Position of the page in the whole ranking, from 0."""
+    """Position of the page's first movie in the ranking, starting at 0."""
     page_size: int
-    """The largest number of movies in the page."""
+    """Maximum number of movies on the page."""
     unused: UnusedFacts
 
 
 class FactsDecoder:
-    """Decodes facts for one model; each method adds to the given violations and unused facts."""
+    """Decodes members and movies for one model. Methods add to the violations and unused facts passed to them."""
 
     def __init__(self, model: Model) -> None:
         self._schema = model.schema
@@ -95,7 +95,10 @@ class FactsDecoder:
     def member(
         self, member: pb.Member, violations: Violations, unused: UnusedFacts, record: MemberRecord | None
     ) -> MemberFacts:
-        """The member's stored facts, overridden by those in the request; a record replaces the model's own table."""
+        """Decode a member: stored facts, overridden by the facts in the request.
+
+        The stored facts come from the record, or from the model's own member table if the record is None.
+        """
         if len(member.member_id) > ID_LENGTH:
             violations.add("member.member_id", f"must have at most {ID_LENGTH} characters")
         stored = None
@@ -114,7 +117,7 @@ class FactsDecoder:
         return facts.with_attributes(attributes).with_all_plays(plays, self._schema)
 
     def movie(self, movie: pb.Movie, path: str, violations: Violations, unused: UnusedFacts) -> MovieFacts:
-        """The facts of a new movie."""
+        """Decode the facts of a new movie. The paths of malformed fields start with `path`."""
         violations.check_id(movie.movie_id, f"{path}.movie_id")
         if movie.HasField("release_year"):
             violations.check_year(movie.release_year, f"{path}.release_year")
@@ -127,7 +130,7 @@ class FactsDecoder:
         return MovieFacts.of(self._schema, year, movie.genres, attributes)
 
     def _plays(self, plays: Sequence[pb.Play], violations: Violations, unused: UnusedFacts) -> Plays:
-        """The plays of movies in the catalogue, decoded column by column at half the cost of play by play."""
+        """Decode the plays of movies in the catalogue, column by column, which is twice as fast as play by play."""
         if not violations.check_count(len(plays), PLAYS, "member.plays"):
             return Plays([], [], [])
         plays = list(plays)
@@ -138,7 +141,7 @@ class FactsDecoder:
             if plays[number].HasField("completion"):
                 violations.check_share(completions[number], f"member.plays[{number}].completion")
             else:
-                completions[number] = math.nan  # an absent field reads as 0
+                completions[number] = math.nan  # protobuf returns 0 for an absent field
         times = [math.nan] * len(plays)
         for number in [number for number, play in enumerate(plays) if play.HasField("played_at")]:
             played_at = plays[number].played_at
@@ -161,12 +164,12 @@ class FactsDecoder:
         violations: Violations,
         unused: UnusedFacts,
     ) -> dict[int, float]:
-        """Encoded values by schema position. Paths name only attributes of the schema, never what else was sent."""
+        """Encode attribute values by schema position. The paths of violations only contain names in the schema."""
         encoded: dict[int, float] = {}
         if not violations.check_count(len(values), ATTRIBUTES, path):
             return encoded
         for name in values:
-            message = values[name]  # the map's items() takes longer
+            message = values[name]  # faster than items() of a protobuf map
             position, attribute = schema.get(name, UNKNOWN)
             value_path = path if attribute is None else f'{path}["{name}"]'
             kind = message.WhichOneof("kind")
@@ -193,9 +196,9 @@ class FactsDecoder:
 
 
 class Decoder:
-    """Decodes requests for one model. Each method raises InvalidRequest with the path of every malformed field.
+    """Decodes requests for one model. Each method raises InvalidRequest, with the paths of the malformed fields.
 
-    `record` is the member's record in the store beside the model, if there is one.
+    The argument `record` is the member's record in the member store; None if there is no record.
     """
 
     def __init__(self, model: Model) -> None:
@@ -205,7 +208,7 @@ class Decoder:
         self._catalogue = model.catalogue
 
     def prediction(self, request: pb.PredictEnjoymentRequest, record: MemberRecord | None = None) -> PredictionQuery:
-        """The member and the movies in the order of the response: movie_ids, then the remaining new_movies."""
+        """Decode a request for predictions. In the result, movie_ids precede any other new_movies."""
         violations, unused = Violations(), UnusedFacts()
         count = len(request.movie_ids) + len(request.new_movies)
         if not 1 <= count <= MOVIES:
@@ -230,7 +233,7 @@ class Decoder:
         return PredictionQuery(member, movie_ids, movies, unused)
 
     def explanation(self, request: pb.ExplainEnjoymentRequest, record: MemberRecord | None = None) -> PredictionQuery:
-        """The member and the single movie."""
+        """Decode a request to explain a single prediction."""
         violations, unused = Violations(), UnusedFacts()
         member = self._facts.member(request.member, violations, unused, record)
         described = None
@@ -244,7 +247,7 @@ class Decoder:
         return PredictionQuery(member, [movie_id], [self._movie(movie_id, described, member, unused)], unused)
 
     def ranking(self, request: pb.RankMoviesRequest, record: MemberRecord | None = None) -> RankingQuery:
-        """The member, the movies that pass the filters, and the page."""
+        """Decode a request for a page of a ranking."""
         violations, unused = Violations(), UnusedFacts()
         member = self._facts.member(request.member, violations, unused, record)
         if request.page_size < 0:
@@ -264,7 +267,7 @@ class Decoder:
     def _new_movies(
         self, new_movies: Sequence[pb.Movie], violations: Violations, unused: UnusedFacts
     ) -> dict[str, MovieFacts]:
-        """The descriptions of new movies, by movie_id."""
+        """Decode the descriptions of new movies, by movie_id."""
         descriptions: dict[str, MovieFacts] = {}
         for number, movie in enumerate(new_movies):
             if movie.movie_id in descriptions:
@@ -277,7 +280,7 @@ class Decoder:
         return self._catalogue.asked(movie_id, described, member.movies)
 
     def _allowed(self, request: pb.RankMoviesRequest, unused: UnusedFacts) -> NDArray[np.bool_] | None:
-        """(M,) whether each movie of the catalogue passes the filters; None if all do."""
+        """Return an (M,) mask of the movies of the catalogue that pass the filters; None if all movies pass."""
         allowed = np.ones(len(self._catalogue), bool)
         if request.genres:
             wanted = [self._schema.genres.index(genre) for genre in request.genres if genre in self._schema.genres]
@@ -291,5 +294,5 @@ class Decoder:
 
 
 def _by_name(attributes: Sequence[Attribute]) -> dict[str, tuple[int, Attribute]]:
-    """Schema position and attribute, by name."""
+    """Return the schema position and the attribute for each name."""
     return {attribute.name: (position, attribute) for position, attribute in enumerate(attributes)}

@@ -1,4 +1,4 @@
-"""Encodes predictions as response messages, or as their bytes where they hold many predictions."""
+"""Encodes predictions as response messages, or directly as bytes for responses with many predictions."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -23,7 +23,10 @@ _unused_values: Callable[[UnusedFacts], tuple[int, ...]] = attrgetter(*UNUSED_FI
 def prediction_responses(
     movie_ids: Sequence[Sequence[str]], predictions: Sequence[Predictions], unused: Sequence[UnusedFacts], version: str
 ) -> list[bytes]:
-    """Encoded responses of PredictEnjoyment; the concatenation of two messages has the fields of both."""
+    """Encode responses of PredictEnjoyment.
+
+    The predictions and the other fields are encoded separately: concatenating encoded messages merges their fields.
+    """
     return [
         encoded + _response_end(response.member_evidence, version, _unused_values(facts))
         for encoded, response, facts in zip(
@@ -34,7 +37,7 @@ def prediction_responses(
 
 @lru_cache(maxsize=1024)
 def _response_end(evidence: MemberEvidence, version: str, unused_values: tuple[int, ...]) -> bytes:
-    """The response without its predictions, of which there are few different ones."""
+    """Encode a response without its predictions. There are few distinct results, so they are cached."""
     return pb.PredictEnjoymentResponse(
         member_evidence=_evidence(evidence), model_version=version, unused=_unused(unused_values)
     ).SerializeToString()
@@ -43,7 +46,7 @@ def _response_end(evidence: MemberEvidence, version: str, unused_values: tuple[i
 def ranking_response(
     movie_ids: Sequence[str], predictions: Predictions, unused: UnusedFacts, version: str, next_page_token: str
 ) -> bytes:
-    """The encoded response of RankMovies."""
+    """Encode the response of RankMovies."""
     rest = pb.RankMoviesResponse(
         member_evidence=_evidence(predictions.member_evidence),
         model_version=version,
@@ -56,7 +59,7 @@ def ranking_response(
 def explanation_response(
     movie_ids: Sequence[str], explanation: Explanation, next_fact: NextFact | None, unused: UnusedFacts, version: str
 ) -> pb.ExplainEnjoymentResponse:
-    """The response of ExplainEnjoyment."""
+    """Return the response of ExplainEnjoyment."""
     encoded = predictions_bytes(movie_ids, explanation.predictions)
     return pb.ExplainEnjoymentResponse(
         prediction=pb.PredictEnjoymentResponse.FromString(encoded).predictions[0],
@@ -72,7 +75,7 @@ def explanation_response(
 
 
 def model_response(model: Model) -> pb.GetModelResponse:
-    """The response of GetModel."""
+    """Return the response of GetModel."""
     manifest, schema = model.manifest, model.schema
     response = pb.GetModelResponse(
         model_version=model.version,
@@ -96,7 +99,7 @@ def model_response(model: Model) -> pb.GetModelResponse:
 
 
 def _evidence(evidence: MemberEvidence) -> pb.MemberEvidence:
-    """The contract's value, which is the same number."""
+    """Convert to the enum of the gRPC contract, which uses the same numbers."""
     return cast("pb.MemberEvidence", int(evidence))
 
 
@@ -110,7 +113,7 @@ def _next_fact(fact: NextFact) -> pb.NextFact:
 
 
 def _unused(values: tuple[int, ...]) -> pb.UnusedFacts | None:
-    """The message with these values of `UNUSED_FIELDS`; None if all facts were used."""
+    """Return the message with the given values of `UNUSED_FIELDS`; None if all facts were used."""
     fields: dict[str, Any] = dict(zip(UNUSED_FIELDS, values, strict=True))
     return pb.UnusedFacts(**fields) if any(values) else None
 
@@ -125,13 +128,13 @@ def _attribute(attribute: Attribute) -> pb.Attribute:
 
 
 VARINT, FIXED_64, LENGTH = 0, 1, 2
-"""Wire types."""
+"""Wire types of protobuf."""
 DOUBLES = ("rating", "lower", "upper", "probability_enjoyed", "prior_rating", "extrapolation")
-"""The fields of type double, in the order of their numbers."""
+"""Fields of pb.Prediction of type double, ordered by field number."""
 
 
 def _tag(field: str, wire_type: int) -> int:
-    """The tag before a field's value: one byte, since field numbers are below 16."""
+    """Return the tag that precedes a field of pb.Prediction: one byte, since field numbers are below 16."""
     return pb.Prediction.DESCRIPTOR.fields_by_name[field].number << 3 | wire_type
 
 
@@ -139,23 +142,23 @@ _TAIL = np.dtype(
     [part for name in DOUBLES for part in ((f"tag:{name}", "u1"), (name, "<f8"))]
     + [("tag:movie_evidence", "u1"), ("movie_evidence", "u1")]
 )
-"""A prediction without its movie_id, the only field of variable length; evidence is a varint of one byte."""
+"""Layout of an encoded prediction after movie_id, the only field of variable length. Evidence is a one-byte varint."""
 _BLANK = np.zeros(1, _TAIL)
 for _name in DOUBLES:
     _BLANK[f"tag:{_name}"] = _tag(_name, FIXED_64)
 _BLANK["tag:movie_evidence"] = _tag("movie_evidence", VARINT)
 _MOVIE_ID = _tag("movie_id", LENGTH)
 _PREDICTIONS = pb.PredictEnjoymentResponse.DESCRIPTOR.fields_by_name["predictions"].number << 3 | LENGTH
-"""The tag of `predictions`, which is the same in both responses that have them."""
+"""Tag of the field `predictions`, the same in the responses of PredictEnjoyment and RankMovies."""
 
 
 def predictions_bytes(movie_ids: Sequence[str], predictions: Predictions) -> bytes:
-    """The encoded field `predictions` of a response; raises ValueError unless there is an id for each prediction."""
+    """Encode the field `predictions` of a response. Raises ValueError if the numbers of ids and predictions differ."""
     return _joined(movie_ids, _tails([predictions]))
 
 
 def batch_predictions_bytes(movie_ids: Sequence[Sequence[str]], predictions: Sequence[Predictions]) -> list[bytes]:
-    """The encoded field `predictions` of each of several responses."""
+    """Encode the field `predictions` of several responses."""
     tails, end, fields = _tails(predictions), 0, []
     for response_ids, response in zip(movie_ids, predictions, strict=True):
         start, end = end, end + len(response.rating)
@@ -164,7 +167,7 @@ def batch_predictions_bytes(movie_ids: Sequence[Sequence[str]], predictions: Seq
 
 
 def _tails(predictions: Sequence[Predictions]) -> list[bytes]:
-    """The bytes after the movie_id of each prediction, of all responses in order."""
+    """Encode the part after movie_id of each prediction, for all responses in order."""
     columns = _BLANK.repeat(sum(len(response.rating) for response in predictions))
     for name in (*DOUBLES, "movie_evidence"):
         columns[name] = np.concatenate([getattr(response, name) for response in predictions])
@@ -181,7 +184,7 @@ def _joined(movie_ids: Sequence[str], tails: Sequence[bytes]) -> bytes:
 
 @lru_cache(maxsize=65536)
 def _start(movie_id: str) -> bytes:
-    """The start of a prediction: its tag and length, then tag, length and bytes of its movie_id."""
+    """Encode the start of a prediction: its tag and length, then the tag, length and bytes of its movie_id."""
     encoded = movie_id.encode()
     id_length = _varint(len(encoded))
     length = 1 + len(id_length) + len(encoded) + _TAIL.itemsize
@@ -189,7 +192,7 @@ def _start(movie_id: str) -> bytes:
 
 
 def _varint(number: int) -> bytes:
-    """Seven bits a byte, lowest first; all bytes but the last have their highest bit set."""
+    """Encode a varint: seven bits per byte, lowest bits first, with the highest bit set in all bytes but the last."""
     encoded = bytearray()
     while number > 0x7F:
         encoded.append(number & 0x7F | 0x80)

@@ -1,4 +1,4 @@
-"""Limits on the size of a request and on the values of its fields."""
+"""Limits on the sizes of requests and on the values of their fields."""
 
 import numpy as np
 
@@ -9,9 +9,9 @@ GENRES = 100
 ID_LENGTH = 256
 TEXT_LENGTH = 1_000
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
-"""The largest number in the model's float32 arrays."""
+"""Largest finite value of float32, the type of the model's arrays."""
 YEARS = (1800, 2200)
 TIMESTAMP_SECONDS = (-62_135_596_800, 253_402_300_799)
-"""The years 1 to 9999, which google.protobuf.Timestamp allows."""
+"""Range of google.protobuf.Timestamp, years 1 to 9999, in seconds since 1970 UTC."""
 PAGE_SIZE = 1_000
 DEFAULT_PAGE_SIZE = 20

@@ -1,4 +1,4 @@
-"""Page tokens of rankings, each valid for one request and one model version only."""
+"""Page tokens of rankings. Each token is valid only for one request and one model version."""
 
 import base64
 import binascii
@@ -12,13 +12,16 @@ _DIGEST_BYTES = 16
 
 
 def page_token(request: pb.RankMoviesRequest, version: str, offset: int) -> str:
-    """The token of the page that begins at this position of the ranking."""
+    """Return the token of the page that starts at position `offset` of the ranking."""
     encoded_offset = offset.to_bytes(_OFFSET_BYTES, "big")
     return base64.urlsafe_b64encode(encoded_offset + _digest(request, version, encoded_offset)).decode("ascii")
 
 
 def page_offset(request: pb.RankMoviesRequest, version: str) -> int:
-    """The position at which the requested page begins; raises InvalidRequest for a token of another ranking."""
+    """Return the position at which the requested page starts; 0 if the request has no token.
+
+    Raises InvalidRequest if the token was not issued for this request and model version.
+    """
     if not request.page_token:
         return 0
     try:
@@ -33,7 +36,7 @@ def page_offset(request: pb.RankMoviesRequest, version: str) -> int:
 
 
 def _digest(request: pb.RankMoviesRequest, version: str, encoded_offset: bytes) -> bytes:
-    """Binds a token to the request, except for its page_token and page_size."""
+    """Hash the model version, the offset and the request without page_token and page_size."""
     bound = pb.RankMoviesRequest()
     bound.CopyFrom(request)
     bound.ClearField("page_token")

@@ -1,1 +1,1 @@
-"""The gRPC server: everything between the port and the model."""
+"""The gRPC server: everything between the network port and the model."""

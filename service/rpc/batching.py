@@ -1,4 +1,4 @@
-"""Dynamic batching: decodes, predicts and encodes in one pass for the calls that arrive together."""
+"""Dynamic batching: calls that arrive at about the same time are decoded, predicted and encoded in one pass."""
 
 import asyncio
 import os
@@ -16,19 +16,28 @@ from service.requests.encode import prediction_responses
 from service.telemetry.metrics.service_metrics import Metrics
 
 INLINE_MOVIES = 200
-"""Requests for more movies take milliseconds, in which all other calls would wait, and so run in a thread."""
+"""Maximum number of movies in a request that is answered on the event loop.
+
+Larger requests take milliseconds and run in a thread, so that other calls don't wait.
+"""
 MAX_CALLS = 24
 MAX_MOVIES = 600
-"""Calls and movies of a batch at most: it takes some milliseconds, in which other calls wait."""
+"""Maximum number of calls and movies in a batch: a batch takes a few milliseconds, during which other calls wait."""
 QUIET_ITERATIONS = 8
-"""Iterations of the event loop without a further call after which none is expected to be on its way: gRPC takes several
-to deliver a call, and delivers one call after the other. An idle iteration takes about five microseconds."""
+"""Number of event loop iterations without a new call after which a batch is processed.
+
+gRPC needs several iterations to deliver a call, and delivers calls one by one. An idle iteration takes about five
+microseconds.
+"""
 LONE_CALLS = 16
-"""After so many batches of one call, one waits to see whether others come by now; else such calls don't wait at all."""
+"""Under light load, one in this many single-call batches waits for further calls, in case load has risen.
+
+The other single-call batches are processed without waiting.
+"""
 YIELD_SECONDS = 0.0005
-"""gRPC's threads take less to deliver the next call: longer, and another process has had the core."""
+"""Duration of `sched_yield` above which another process must have used the core: gRPC's threads need less time."""
 CONTENDED_BATCHES = 256
-"""Batches for which `sched_yield` is skipped after contention, since each costs what the scheduler gives to others."""
+"""Number of batches without `sched_yield` after another process used the core, since yielding then costs too much."""
 
 
 class Answer(NamedTuple):
@@ -41,31 +50,31 @@ class Answer(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class PredictionCall:
-    """A call of PredictEnjoyment, which each step takes further."""
+    """A call of PredictEnjoyment; the steps of its processing fill in `query` and `answer`."""
 
     served: Served
     request: pb.PredictEnjoymentRequest
     record: MemberRecord | None
-    """The member's record in a store beside the model."""
+    """The member's record in the member store; None if there is no record."""
     query: PredictionQuery = field(init=False)
     """The decoded request."""
     answer: Answer | None = None
-    """None before the prediction."""
+    """None before the prediction, and if the call can't be part of a batch."""
 
 
 class Pending(NamedTuple):
-    """A call that waits for its batch."""
+    """A call waiting to be processed in a batch."""
 
     call: PredictionCall
     done: "asyncio.Future[None]"
 
 
 class PredictionBatcher:
-    """Processes all calls that arrive together in one pass; a call on its own hardly waits.
+    """Processes calls that arrive at about the same time in one pass. A call that arrives alone hardly waits.
 
-    A call's answer is the same bit by bit whichever calls share its batch. Under load this saves most of the processor
-    time of an answer: the overhead of each array operation is larger than its work on each number, and repeated
-    operations find their code and tables in the core's caches. Belongs to one event loop.
+    Answers are bitwise identical whichever other calls are in the batch. Under load, batching saves most of the
+    processor time per answer: the overhead of an array operation exceeds the cost per element, and repeated operations
+    find their code and tables in the core's caches. Must be used from a single event loop.
     """
 
     def __init__(self, metrics: Metrics, clock: Callable[[], float]) -> None:
@@ -79,9 +88,9 @@ class PredictionBatcher:
         self._contended_batches = 0
 
     async def process(self, call: PredictionCall) -> None:
-        """Decode the request of a call, and predict its answer where its movies are unplayed ones of the catalogue.
+        """Decode the request of a call and, if the call can be part of a batch, predict its answer.
 
-        Raises InvalidRequest.
+        Sets `call.query` and `call.answer`. Raises InvalidRequest if the request is malformed.
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
@@ -91,7 +100,7 @@ class PredictionBatcher:
         await done
 
     def _iterate(self) -> None:
-        """Wait for a further call, or process the first batch and leave the other calls to the next iteration."""
+        """Wait for further calls, or process one batch and leave the remaining calls to the next iteration."""
         loop = asyncio.get_running_loop()
         if self._expects_more():
             if self._quiet_iterations and not self._contended_batches:
@@ -101,10 +110,10 @@ class PredictionBatcher:
         batch = self._take_batch()
         if self._pending:
             loop.call_soon(self._iterate)
-        self._process([pending for pending in batch if not pending.done.done()])  # a cancelled call's is done
+        self._process([pending for pending in batch if not pending.done.done()])  # cancelled calls are done
 
     def _expects_more(self) -> bool:
-        """Whether further calls are likely to arrive before the batch is full."""
+        """Return whether to wait for further calls before processing a batch."""
         if len(self._pending) == self._pending_before:
             self._quiet_iterations += 1
         else:
@@ -112,7 +121,7 @@ class PredictionBatcher:
         return self._quiet_iterations < self._patience and self._pending_before < MAX_CALLS
 
     def _take_batch(self) -> list[Pending]:
-        """The first calls, within the limits of a batch."""
+        """Remove and return the oldest calls, up to the limits of a batch."""
         calls, movies = 0, 0
         for call, _ in self._pending[:MAX_CALLS]:
             movies += len(call.request.movie_ids)
@@ -127,14 +136,14 @@ class PredictionBatcher:
         return batch
 
     def _yield(self) -> None:
-        """Give the core to gRPC's own threads, where they share it; not again soon where another process takes it."""
+        """Yield the core to gRPC's threads. If another process used it, stop for `CONTENDED_BATCHES` batches."""
         began = self._clock()
         os.sched_yield()
         if self._clock() - began > YIELD_SECONDS:
             self._contended_batches = CONTENDED_BATCHES
 
     def _process(self, batch: Sequence[Pending]) -> None:
-        """Decode all requests, then predict in one pass for each model."""
+        """Decode all requests, then predict in one pass per model."""
         began = self._clock()
         decoded = [pending for pending in batch if _decode(pending)]
         if decoded:
@@ -149,10 +158,10 @@ class PredictionBatcher:
             self._answer(served, [pending for pending in predictable if pending.call.served is served])
 
     def _answer(self, served: Served, batch: Sequence[Pending]) -> None:
-        """Predict the answers of calls to one model; an error of the pass goes only to the call that causes it."""
+        """Answer calls to one model. After an error, retry each call separately, so that only the faulty call fails."""
         try:
             answers = self._predict(served, [pending.call.query for pending in batch])
-        except BaseException as error:  # noqa: BLE001 # whatever it is, it belongs to a call
+        except BaseException as error:  # noqa: BLE001 # whatever the error is, a call caused it
             if len(batch) == 1:
                 batch[0].done.set_exception(error)
             else:
@@ -164,7 +173,7 @@ class PredictionBatcher:
             done.set_result(None)
 
     def _predict(self, served: Served, queries: Sequence[PredictionQuery]) -> list[Answer]:
-        """Predict and encode; measures each stage as an equal share for every call."""
+        """Predict and encode the answers. The duration of each stage is divided equally among the calls."""
         began = self._clock()
         stage_seconds: dict[str, float] = {}
 
@@ -185,17 +194,17 @@ class PredictionBatcher:
 
 
 def _decode(pending: Pending) -> bool:
-    """Decode the request of a call; False where that fails, which ends the call."""
+    """Decode the request of a call. If this fails, end the call with the error and return False."""
     call = pending.call
     try:
         call.query = call.served.decode.prediction(call.request, call.record)
-    except BaseException as error:  # noqa: BLE001 # whatever it is, it belongs to the call
+    except BaseException as error:  # noqa: BLE001 # whatever the error is, the call caused it
         pending.done.set_exception(error)
         return False
     return True
 
 
 def _fits_a_batch(query: PredictionQuery) -> bool:
-    """Whether its movies are few, of the catalogue, and none that the member has played."""
+    """Return whether a query has at most `INLINE_MOVIES` movies, all in the catalogue and not played by the member."""
     rows = query.catalogue_rows
     return rows is not None and len(rows) <= INLINE_MOVIES and not query.played_count

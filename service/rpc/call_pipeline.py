@@ -1,4 +1,4 @@
-"""The pipeline around every method: authorizes, admits, measures and counts each call, and maps errors to statuses."""
+"""The pipeline around every method: authorizes, admits, times and counts each call, and maps errors to statuses."""
 
 import asyncio
 import logging
@@ -35,14 +35,15 @@ CALL_TYPES = {
     (True, False): "CLIENT_STREAMING",
     (True, True): "BIDI_STREAMING",
 }
-"""The label `grpc_type`, by whether requests and responses are streams."""
+"""Values of the label `grpc_type`, keyed by whether requests and whether responses are streamed."""
 
 
 class CallPipeline(grpc.GenericRpcHandler):
-    """Wraps every served method. It also parses messages, so that malformed bytes get a status of ours.
+    """Wraps every served method. It also parses messages, so that malformed bytes raise InvalidRequest.
 
-    Generated code adds servicers to it as to a server, and it is added to the server in their place: an interceptor
-    would cost each call one more coroutine, and registering each method by name one more future.
+    Generated code registers servicers with the pipeline as if it were a server, and the pipeline is added to the actual
+    server as a generic handler. An interceptor would cost an extra coroutine per call, and registering the methods by
+    name an extra future.
     """
 
     def __init__(
@@ -54,7 +55,16 @@ class CallPipeline(grpc.GenericRpcHandler):
         calls: CallSampler,
         tokens: Tokens | None = None,
     ) -> None:
-        """Without tokens every call is authorized."""
+        """Create a pipeline without handlers.
+
+        Args:
+            metrics: Metrics of this worker.
+            clock: Returns seconds from an arbitrary origin.
+            services: Descriptors of the served services.
+            admission: Admission control of this worker.
+            calls: Samples calls for logs and traces.
+            tokens: Bearer tokens; None to authorize every call.
+        """
         self._calls = calls
         self._clock = clock
         self._admission = admission
@@ -74,10 +84,10 @@ class CallPipeline(grpc.GenericRpcHandler):
         self._wrapped: dict[str, Handler] = {}
 
     def add_generic_rpc_handlers(self, handlers: Sequence[grpc.GenericRpcHandler]) -> None:
-        """Called by generated code too; it adds the same handlers by name."""
+        """Do nothing. Generated code calls this method, but also registers the same handlers by name."""
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
-        """Wrap the handlers of a service."""
+        """Wrap and keep the handlers of a service."""
         for name, handler in handlers.items():
             path = f"/{service}/{name}"
             metrics = self._method_metrics.get(path, self._unknown_metrics)
@@ -86,12 +96,15 @@ class CallPipeline(grpc.GenericRpcHandler):
             self._wrapped[path] = wrapped.handler()
 
     def handlers_of(self, service: str) -> dict[str, Handler]:
-        """The wrapped handlers of a service, by name."""
+        """Return the wrapped handlers of a service, keyed by method name."""
         start = f"/{service}/"
         return {path.removeprefix(start): handler for path, handler in self._wrapped.items() if path.startswith(start)}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
-        """The wrapped handler of a method; gRPC itself answers UNIMPLEMENTED where there is none."""
+        """Return the wrapped handler of a method, or a handler that refuses the call.
+
+        Returns None if the method doesn't exist; gRPC then responds with UNIMPLEMENTED.
+        """
         method = handler_call_details.method
         known = method if method in self._method_metrics else UNKNOWN_METHOD.grpc_method
         self._calls.start(known, handler_call_details.invocation_metadata)
@@ -101,7 +114,7 @@ class CallPipeline(grpc.GenericRpcHandler):
             call_class = self._classes.get(method)
             if call_class is not None:
                 self._admission.check(call_class)
-        except Exception as error:  # noqa: BLE001 # ends the call, as any error does
+        except Exception as error:  # noqa: BLE001 # any error ends the call
             return self._refusal(method, error)
         wrapped = self._wrapped.get(method)
         if wrapped is None:
@@ -110,7 +123,7 @@ class CallPipeline(grpc.GenericRpcHandler):
         return wrapped
 
     def _refusal(self, method: str, error: Exception) -> Handler:
-        """A handler that ends the call with the error, without waiting for its message."""
+        """Return a handler that ends the call with the error without waiting for a request message."""
         metrics = self._method_metrics.get(method, self._unknown_metrics)
 
         async def refuse(_: object, context: Context) -> None:
@@ -121,7 +134,7 @@ class CallPipeline(grpc.GenericRpcHandler):
 
 
 class _WrappedMethod:
-    """One method with the pipeline around it, of bytes in place of messages."""
+    """One method wrapped in the pipeline. Its requests and responses are bytes instead of messages."""
 
     def __init__(
         self,
@@ -132,7 +145,10 @@ class _WrappedMethod:
         call_class: CallClass | None,
         clock: Callable[[], float],
     ) -> None:
-        """`handler` is Any since its stubs lack asyncio; without a class its calls take no turn."""
+        """Wrap a handler, which is typed as Any because its stubs lack asyncio.
+
+        If `call_class` is None, calls bypass admission control.
+        """
         self._path = path
         self._handler = handler
         self._metrics = metrics
@@ -141,7 +157,7 @@ class _WrappedMethod:
         self._clock = clock
 
     def handler(self) -> Handler:
-        """What gRPC calls."""
+        """Return the handler to register with gRPC."""
         if self._handler.request_streaming:
             return grpc.stream_stream_rpc_method_handler(self._stream_stream)
         if self._handler.response_streaming:
@@ -183,7 +199,10 @@ class _WrappedMethod:
                     yield self._serialize(response)
 
     def _remaining_seconds(self, context: Context) -> float | None:
-        """Time until the caller's deadline, None without one; raises DeadlinePassed."""
+        """Return the time until the caller's deadline; None if the call has no deadline.
+
+        Raises DeadlinePassed if the deadline has passed.
+        """
         seconds = context.time_remaining()
         if seconds == 0:
             if self._call_class:
@@ -199,14 +218,14 @@ class _WrappedMethod:
             raise InvalidRequest(Violation("", "the bytes sent are no message of this method")) from error
 
     def _serialize(self, response: Any) -> bytes:
-        """The bytes of a response, which a handler may have encoded itself."""
+        """Serialize a response, unless the handler has already encoded it."""
         raw: bytes = response if type(response) is bytes else self._handler.response_serializer(response)
         self._metrics.sent()
         return raw
 
 
 class _Turns:
-    """The turns of one stream: each request takes one, each response gives the oldest back."""
+    """The turns of one stream: each request takes a turn, and each response releases the oldest turn."""
 
     def __init__(self, admission: Admission, call_class: CallClass | None, method: str) -> None:
         self._admission = admission
@@ -222,20 +241,20 @@ class _Turns:
             self.give_back()
 
     async def take(self, request: Any, context: Context) -> None:
-        """Wait for a turn; methods that are never refused need none."""
+        """Wait for a turn. Does nothing for methods that bypass admission control."""
         if self._call_class:
             turn = Turn(self._admission, self._call_class, self._method, cost_of(request), context.time_remaining())
             await self._admission.enter(turn)
             self._taken.append(turn)
 
     def give_back(self) -> None:
-        """Give the turn of the oldest request back."""
+        """Release the turn of the oldest request."""
         if self._taken:
             self._admission.leave(self._taken.popleft())
 
 
 class _Guard:
-    """Context of one call: counts its start and end, and ends it with a status on any error."""
+    """Context manager of one call: counts its start and end, and converts any error to a status."""
 
     def __init__(self, method: str, metrics: MethodMetrics, context: Context, clock: Callable[[], float]) -> None:
         self._method = method
@@ -263,7 +282,7 @@ class _Guard:
             await self._abort(error)
 
     async def _abort(self, error: BaseException) -> None:
-        """End the call with the error's status, even a BaseException: gRPC would leave its caller waiting."""
+        """End the call with the error's status. gRPC itself would leave the caller waiting after a BaseException."""
         status = rpc_status.to_status(status_of(error))
         self._metrics.handled(status.code)
         if not isinstance(error, CallError):

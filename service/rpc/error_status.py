@@ -1,4 +1,4 @@
-"""Converts errors to `google.rpc.Status`, which is what callers receive."""
+"""Converts errors to `google.rpc.Status`, the form in which callers receive them."""
 
 from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
@@ -7,13 +7,13 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[i
 from service.errors import CallError, Violation
 
 DOMAIN = "coldstart"
-"""Namespace of the reasons in `google.rpc.ErrorInfo`."""
+"""Domain of the reasons in `google.rpc.ErrorInfo`."""
 PUSHBACK = "grpc-retry-pushback-ms"
-"""After gRFC A6."""
+"""Metadata key of the retry delay, as specified in gRFC A6."""
 
 
 def status_of(error: BaseException) -> status_pb2.Status:
-    """The status of an error; one that is not a CallError becomes INTERNAL without any of its text."""
+    """Return the status of an error. Errors that are not CallError become INTERNAL, without their text."""
     if not isinstance(error, CallError):
         return _status(code_pb2.INTERNAL, "INTERNAL", "internal error", [])
     details: list[Message] = []
@@ -25,7 +25,7 @@ def status_of(error: BaseException) -> status_pb2.Status:
 
 
 def pushback_of(error: BaseException) -> tuple[tuple[str, str], ...]:
-    """Trailing metadata with the delay of gRPC's own retries; empty where the client's backoff decides."""
+    """Return trailing metadata with the delay of gRPC's automatic retries; empty if the client's backoff applies."""
     if not isinstance(error, CallError) or not error.paces_retries or error.retry_seconds is None:
         return ()
     return ((PUSHBACK, str(round(error.retry_seconds * 1e3))),)

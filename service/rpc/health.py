@@ -1,9 +1,9 @@
-"""Health checks after grpc.health.v1, whose Watch streams end when the server stops.
+"""Health checks as specified by grpc.health.v1. Watch streams end when the server stops.
 
-gRPC's own servicer keeps them open, so that a stop uses up its whole grace period.
+gRPC's own health servicer keeps these streams open, so that stopping always takes the full grace period.
 """
 
-# ruff: noqa: ARG002, N802 # the methods are those of the protocol
+# ruff: noqa: ARG002, N802 # names and arguments are given by the protocol
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -19,10 +19,19 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Health(health_pb2_grpc.HealthServicer):
-    """Reports SERVING for the server ("") while it takes calls, and for its service while a model is loaded too."""
+    """Reports the health of the server and of its service.
+
+    The server, named "", is SERVING until it stops. The service is SERVING once a model is loaded, until the server
+    stops.
+    """
 
     def __init__(self, service: str, report_serving: Callable[[bool], None]) -> None:
-        """`report_serving` is called with `is_serving` at each change."""
+        """Start with the service NOT_SERVING.
+
+        Args:
+            service: Full name of the service.
+            report_serving: Called with `is_serving` after each change.
+        """
         self._services = ("", service)
         self._report_serving = report_serving
         self._ready = False
@@ -36,34 +45,34 @@ class Health(health_pb2_grpc.HealthServicer):
         return self._ready and not self._stopping
 
     def model_loaded(self) -> None:
-        """The service is SERVING from now on; before, only the server is."""
+        """Report SERVING for the service from now on."""
         self._ready = True
         self._notify()
 
     def stop(self) -> None:
-        """Both are NOT_SERVING from now on."""
+        """Report NOT_SERVING for the server and the service from now on."""
         self._stopping = True
         self._notify()
 
     def end(self) -> None:
-        """End all open watches."""
+        """End all open Watch streams."""
         self._ended = True
         self._notify()
 
     async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:
-        """The status of the service, or of the server; NOT_FOUND for any other."""
+        """Return the status of the service or of the server. Raises UnknownService for any other name."""
         if request.service not in self._services:
             raise UnknownService
         return HealthCheckResponse(status=self._status(request.service))
 
     async def List(self, request: Any, context: Context) -> Any:
-        """The status of both."""
-        return health_pb2.HealthListResponse(  # type: ignore[attr-defined] # newer than its stubs
+        """Return the status of the server and of the service."""
+        return health_pb2.HealthListResponse(  # type: ignore[attr-defined] # missing in the stubs
             statuses={service: HealthCheckResponse(status=self._status(service)) for service in self._services}
         )
 
     async def Watch(self, request: HealthCheckRequest, context: Context) -> AsyncIterator[HealthCheckResponse]:
-        """The status now and after each change, until the server stops."""
+        """Send the current status, then each change, until the server stops."""
         known = request.service in self._services
         sent = None
         while True:
@@ -81,7 +90,7 @@ class Health(health_pb2_grpc.HealthServicer):
         return HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING
 
     def _notify(self) -> None:
-        """Wake every watch."""
+        """Report `is_serving` and wake all Watch streams."""
         self._report_serving(self.is_serving)
         self._changed.set()
         self._changed = asyncio.Event()

@@ -1,4 +1,4 @@
-"""The served methods: their class in admission, which are never refused, and which need no token."""
+"""The served methods: their class in admission control, and which methods bypass admission control or need no token."""
 
 from collections.abc import Sequence
 
@@ -14,25 +14,28 @@ ENJOYMENT = pb.DESCRIPTOR.services_by_name["EnjoymentService"].full_name
 SERVICES = (ENJOYMENT, HEALTH, REFLECTION)
 SERVICES_WITHOUT_REFLECTION = (ENJOYMENT, HEALTH)
 NEVER_REFUSED = (HEALTH, REFLECTION)
-"""Services whose calls bypass admission: probes would else take an overloaded server for a dead one."""
+"""Services whose calls bypass admission control. Otherwise, probes would consider an overloaded server dead."""
 NOT_COMPUTING = ("RecordOutcome",)
-"""Methods that wait for the disk rather than the processor and limit themselves: a slow disk would use up all turns."""
+"""Methods that bypass admission control, because they wait for the disk and have their own limit.
+
+Otherwise, calls waiting for a slow disk would use up the concurrency limit.
+"""
 WITHOUT_TOKEN = (HEALTH,)
-"""Services whose calls need no token, since probes have none."""
+"""Services whose calls need no token, because probes have no token."""
 
 
 def described(names: Sequence[str] = SERVICES) -> tuple[ServiceDescriptor, ...]:
-    """Descriptors of the services of these names."""
+    """Return the descriptors of services, by full name."""
     return tuple(map(Default().FindServiceByName, names))
 
 
 def paths(service: ServiceDescriptor) -> dict[str, str]:
-    """Names of a service's methods, by the paths by which they are called."""
+    """Return the names of a service's methods, keyed by path."""
     return {f"/{service.full_name}/{method.name}": method.name for method in service.methods}
 
 
 def call_classes(services: Sequence[ServiceDescriptor]) -> dict[str, CallClass]:
-    """The class of each method that admission may refuse, by path."""
+    """Return the class of each method that is subject to admission control, keyed by path."""
     return {
         f"/{service.full_name}/{method.name}": CallClass.BULK if method.client_streaming else CallClass.INTERACTIVE
         for service in services
@@ -43,5 +46,5 @@ def call_classes(services: Sequence[ServiceDescriptor]) -> dict[str, CallClass]:
 
 
 def paths_without_token() -> frozenset[str]:
-    """Paths that may be called without a token."""
+    """Return the paths of methods that may be called without a token."""
     return frozenset(path for service in described() if service.full_name in WITHOUT_TOKEN for path in paths(service))

@@ -1,4 +1,4 @@
-"""RecordOutcome: checks outcomes, writes them to disk, and compares ratings with their predictions."""
+"""RecordOutcome: validates outcomes, writes them to disk, and compares ratings with predictions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from service.telemetry.metrics.outcome_metrics import RatedPrediction
 from service.telemetry.metrics.service_metrics import Metrics
 
 RATING_FIELDS = ("rating", "lower", "upper")
-"""Fields of a shown prediction that must be within the rating scale."""
+"""Fields of the shown prediction whose values must be within the rating scale."""
 
 
 @dataclass(frozen=True)
 class ReferencePrediction:
-    """The prediction that a rating is compared with, in rating points."""
+    """The prediction that a rating is compared with. Its rating and interval are in rating points."""
 
     rating: float
     lower: float
@@ -34,11 +34,11 @@ class ReferencePrediction:
     probability: float
     evidence: MemberEvidence
     version: str
-    """One of `outcome_metrics.VERSIONS`."""
+    """Source of the prediction, one of `outcome_metrics.VERSIONS`."""
 
 
 class Outcomes:
-    """Records outcomes."""
+    """Records outcomes and evaluates predictions against ratings."""
 
     def __init__(
         self,
@@ -48,7 +48,15 @@ class Outcomes:
         metrics: Metrics,
         now: Callable[[], float],
     ) -> None:
-        """Without a log every outcome is refused; `now` gives the seconds since 1970 UTC."""
+        """Set up the recording of outcomes.
+
+        Args:
+            live: The models being served.
+            members: Store of member records; None to use only the model's own member table.
+            log: Log of outcomes; None to refuse all outcomes.
+            metrics: Metrics of this worker.
+            now: Returns the seconds since 1970 UTC.
+        """
         self._live = live
         self._members = members
         self._log = log
@@ -56,9 +64,10 @@ class Outcomes:
         self._now = now
 
     async def record(self, request: pb.RecordOutcomeRequest) -> pb.RecordOutcomeResponse:
-        """Write an outcome to disk; the response says whether its request id was recorded before.
+        """Write an outcome to disk. The response reports whether an outcome with this request id was recorded before.
 
-        Raises OutcomesOff, NoModel, InvalidRequest, Overloaded and NotKept.
+        Raises NoModel if no model is loaded, InvalidRequest if a field is malformed, OutcomesOff if there is no log,
+        Overloaded if too many outcomes are waiting, and NotKept if the outcome can't be written.
         """
         served = self._live.served()
         outcome = _decoded(request, served.model.schema.scale, self._now())
@@ -77,7 +86,7 @@ class Outcomes:
     async def _evaluate(
         self, outcome: Outcome, rating: float, request: pb.RecordOutcomeRequest, served: Served
     ) -> None:
-        """Compare a rating with the prediction that was shown, else with the model's prediction now."""
+        """Compare a rating with the prediction that was shown, or with a new prediction if the request has none."""
         model = served.model
         record = await self._members.find(outcome.member_id) if self._members else None
         query = served.decode.prediction(
@@ -98,7 +107,7 @@ class Outcomes:
         )  # fmt: skip
 
     def _shown(self, shown: pb.ShownPrediction) -> ReferencePrediction:
-        """The prediction that the caller acted on."""
+        """Convert the prediction that was shown to the caller."""
         prediction = shown.prediction
         version = self._live.label_of(shown.model_version) or "other"
         return ReferencePrediction(
@@ -108,7 +117,7 @@ class Outcomes:
 
 
 def _predicted(predictions: Predictions) -> ReferencePrediction:
-    """The first prediction, by the current model."""
+    """Convert the first prediction of the current model."""
     return ReferencePrediction(
         float(predictions.rating[0]), float(predictions.lower[0]), float(predictions.upper[0]),
         float(predictions.probability_enjoyed[0]), predictions.member_evidence, CURRENT,
@@ -116,7 +125,7 @@ def _predicted(predictions: Predictions) -> ReferencePrediction:
 
 
 def _decoded(request: pb.RecordOutcomeRequest, scale: Scale, now: float) -> Outcome:
-    """The outcome; raises InvalidRequest with the path of every malformed field."""
+    """Decode an outcome. Raises InvalidRequest, with the paths of the malformed fields."""
     violations = Violations()
     for name in ("request_id", "member_id", "movie_id"):
         violations.check_id(getattr(request, name), name)

@@ -1,4 +1,4 @@
-"""The server of one worker: loads a model, opens the port, serves, and stops without losing a call."""
+"""The gRPC server of one worker: waits for a model, opens the port, serves calls, and stops without dropping calls."""
 
 import asyncio
 import gc
@@ -34,13 +34,13 @@ from service.telemetry.logs import log_event
 from service.telemetry.metrics.service_metrics import Metrics
 
 KEEPALIVE_TIMEOUT_SECONDS = 10.0
-"""How long a client may take to acknowledge a keepalive ping."""
+"""Maximum time in which a client must acknowledge a keepalive ping."""
 LEAST_PING_SECONDS = 30.0
-"""Connections of clients that ping more often are closed."""
+"""Minimum interval between pings of a client. Connections of clients that ping more often are closed."""
 CANCELLED_SECONDS = 0.5
-"""How long a cancelled task, such as the load of a model, may take to end when the server stops."""
+"""Maximum time to wait for a cancelled task, such as loading a model, to end when the server stops."""
 GC_THRESHOLDS = (10_000, 20, 50)
-"""Thresholds of the garbage collector: calls leave no cycles behind, and each collection slows one of them down."""
+"""Thresholds of the garbage collector. They are high because calls create no cycles and collections delay calls."""
 
 
 async def serve(
@@ -52,16 +52,18 @@ async def serve(
     alone: bool,
     serves: Callable[[str | None], None],
 ) -> None:
-    """Serve from when a model is loaded, or from the first look for one if `alone`, until `stop` is set.
+    """Serve calls from when a model is loaded until `stop` is set.
+
+    If `alone`, serving starts after the first attempt to load a model, even if no model was loaded.
 
     Args:
-        settings: The service's.
-        metrics: This worker's.
-        clock: Gives seconds from any origin.
-        now: Gives the seconds since 1970 UTC.
-        stop: Set when the worker is to end.
-        alone: Whether no other worker serves.
-        serves: Called with the model version, None without one, when calls are taken.
+        settings: Settings of the service.
+        metrics: Metrics of this worker.
+        clock: Returns seconds from an arbitrary origin.
+        now: Returns the seconds since 1970 UTC.
+        stop: Event that stops the server.
+        alone: Whether no other worker is serving.
+        serves: Called once the port is open, with the current model version; None if no model is loaded.
     """
     ready = asyncio.Event()
     health = Health(ENJOYMENT, metrics.ready)
@@ -82,7 +84,7 @@ async def serve(
 
 
 async def _follow(live: LiveModels, looked: asyncio.Event | None) -> None:
-    """Look for models for ever; sets the event after the first look."""
+    """Follow the models forever. Set the event after the first attempt to load a model."""
     await live.look()
     if looked is not None:
         looked.set()
@@ -90,7 +92,7 @@ async def _follow(live: LiveModels, looked: asyncio.Event | None) -> None:
 
 
 async def _first(*events: asyncio.Event) -> None:
-    """Wait until one of the events is set."""
+    """Wait until at least one of the events is set."""
     waiting = [asyncio.create_task(event.wait()) for event in events]
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
@@ -98,7 +100,7 @@ async def _first(*events: asyncio.Event) -> None:
 
 
 def _run_until_closed(resources: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
-    """Run work in a task that is cancelled when the resources are closed."""
+    """Run a coroutine in a task that is cancelled when the resources are closed."""
     task = asyncio.create_task(work)
 
     async def cancel() -> None:
@@ -109,7 +111,7 @@ def _run_until_closed(resources: AsyncExitStack, work: Coroutine[Any, Any, None]
 
 
 class Parts(NamedTuple):
-    """Arguments and resources that the parts of the server share."""
+    """Arguments and resources shared by the parts of the server."""
 
     settings: Settings
     metrics: Metrics
@@ -118,12 +120,15 @@ class Parts(NamedTuple):
     live: LiveModels
     health: Health
     resources: AsyncExitStack
-    """Closed in reverse order: health turns NOT_SERVING and calls drain, the server stops, outcomes are flushed, traces
-    exported, connections to the member store closed, and then tasks and threads end."""
+    """Resources, closed in reverse order of creation.
+
+    First health reports NOT_SERVING and calls drain, then the server stops. After that, outcomes are flushed, traces
+    are exported, connections to the member store are closed, and background tasks and threads end.
+    """
 
 
 async def _take_calls(parts: Parts) -> None:
-    """Open the port. Closing the resources stops the server without losing a call."""
+    """Open the port and serve calls. Closing the resources stops the server without dropping calls."""
     settings, resources = parts.settings, parts.resources
     background = ThreadPoolExecutor(settings.background_threads, "background")
     resources.callback(background.shutdown, wait=False, cancel_futures=True)
@@ -133,17 +138,20 @@ async def _take_calls(parts: Parts) -> None:
     pipeline = _call_pipeline(parts)
     _add_services(pipeline, _servicer(parts, members, background), parts)
     server.add_generic_rpc_handlers((pipeline,))
-    server.add_registered_method_handlers(HEALTH, pipeline.handlers_of(HEALTH))  # gRPC queues them on their own
+    server.add_registered_method_handlers(HEALTH, pipeline.handlers_of(HEALTH))  # gives health checks their own queue
     await server.start()
     resources.push_async_callback(server.stop, settings.grace_seconds)
     resources.push_async_callback(_drain, parts.health, settings.drain_seconds)
     gc.collect()
-    gc.freeze()  # objects that live as long as the process needn't be scanned again and again
+    gc.freeze()  # exclude objects that live as long as the process from collections
     gc.set_threshold(*GC_THRESHOLDS)
 
 
 async def _drain(health: Health, seconds: float) -> None:
-    """Take calls until clients have turned away; gRPC would cancel those that have arrived and that no handler has."""
+    """Report NOT_SERVING, but accept calls for a while, until clients have stopped sending them.
+
+    Otherwise gRPC would cancel calls that have arrived but have not reached a handler.
+    """
     health.stop()
     log_event(logging.DEBUG, "draining")
     await asyncio.sleep(seconds)
@@ -162,7 +170,7 @@ def _open_port(server: grpc.aio.Server, parts: Parts) -> None:
 
 
 def _call_pipeline(parts: Parts) -> CallPipeline:
-    """The pipeline of admission, tokens, metrics and traces that all calls pass."""
+    """Create the pipeline of token checks, admission control, metrics and traces that every call passes through."""
     settings, metrics, clock, resources = parts.settings, parts.metrics, parts.clock, parts.resources
     limit = AdaptiveLimit(settings.least_in_flight, settings.most_in_flight)
     admission = Admission(
@@ -175,7 +183,7 @@ def _call_pipeline(parts: Parts) -> CallPipeline:
         _run_until_closed(resources, tokens.follow(settings.reload_seconds))
     tracing = None
     if settings.traces:
-        from service.telemetry.traces import Traces  # its libraries are loaded only where they are needed
+        from service.telemetry.traces import Traces  # late import: its libraries are only loaded if needed
 
         traces = Traces(settings.traces, parts.now)
         resources.push_async_callback(asyncio.to_thread, traces.close)
@@ -188,7 +196,7 @@ def _member_store(parts: Parts) -> MemberSource | None:
     settings = parts.settings
     if settings.members is None:
         return None
-    from service.stores.member_store import MemberStore  # the client of Redis is loaded only where it is needed
+    from service.stores.member_store import MemberStore  # late import: the Redis client is only loaded if needed
 
     members = MemberStore(settings.members, settings.members_timeout_seconds, parts.metrics, parts.clock)
     parts.resources.push_async_callback(members.close)
@@ -205,25 +213,25 @@ def _servicer(parts: Parts, members: MemberSource | None, background: Executor) 
 
 
 def _services(settings: Settings) -> tuple[str, ...]:
-    """Full names of the services that are served."""
+    """Return the full names of the served services."""
     return SERVICES if settings.reflection == "on" else SERVICES_WITHOUT_REFLECTION
 
 
 def _add_services(pipeline: CallPipeline, servicer: EnjoymentServicer, parts: Parts) -> None:
     pb_grpc.add_EnjoymentServiceServicer_to_server(servicer, pipeline)  # type: ignore[no-untyped-call] # generated
-    health_pb2_grpc.add_HealthServicer_to_server(parts.health, pipeline)  # type: ignore[arg-type] # stands for a server
+    health_pb2_grpc.add_HealthServicer_to_server(parts.health, pipeline)  # type: ignore[arg-type] # used as a server
     if parts.settings.reflection == "on":
         answers = reflection.aio.ReflectionServicer(_services(parts.settings))
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(answers, pipeline)  # type: ignore[no-untyped-call]
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:
-    """Channel arguments; gRPC itself spreads the age of connections by a tenth, so that not all end at once."""
+    """Return channel arguments. gRPC adds 10 % jitter to the maximum age, so that not all connections end at once."""
     return [
-        ("grpc.so_reuseport", 1),  # the supervisor has made sure that no other server has the port
+        ("grpc.so_reuseport", 1),  # the supervisor ensures that no other server uses the port
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", settings.max_message_bytes),
-        ("grpc.server.max_pending_requests", settings.pending_calls),  # beyond, gRPC ends calls itself
+        ("grpc.server.max_pending_requests", settings.pending_calls),  # gRPC itself refuses calls above this number
         ("grpc.server.max_pending_requests_hard_limit", settings.pending_calls),
         ("grpc.max_concurrent_streams", settings.max_concurrent_streams),
         ("grpc.max_connection_age_ms", round(settings.max_connection_age_seconds * 1000)),

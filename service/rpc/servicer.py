@@ -1,10 +1,10 @@
-"""The methods of EnjoymentService: decode, predict, encode, count.
+"""The methods of EnjoymentService: each decodes the request, predicts, encodes the response and updates metrics.
 
-A call is answered by one model version from start to end. Responses with many predictions are returned as encoded
-bytes, which are faster to write than messages.
+Each request is answered by a single model version. Responses with many predictions are returned as encoded bytes,
+because these are faster to create than messages.
 """
 
-# ruff: noqa: ARG002, N802 # the methods are those of the contract
+# ruff: noqa: ARG002, N802 # names and arguments are given by the gRPC contract
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -38,8 +38,10 @@ Context = grpc.aio.ServicerContext[Any, Any]
 T = TypeVar("T")
 
 INLINE_PLAYED = 2
-"""Requests for more movies that the member has played run in a thread too: each costs as much as many others, since the
-member's facts are computed anew without it."""
+"""Maximum number of played movies in a request that is answered on the event loop; other requests run in a thread.
+
+A played movie is costly to predict, because the member's features are computed again without that play.
+"""
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,11 @@ class Page:
     movie_ids: list[str]
     predictions: Predictions
     next_offset: int | None
-    """Position in the whole ranking at which the next page begins; None on the last page."""
+    """Position in the ranking at which the next page starts; None if this is the last page."""
 
 
 class StageTimer:
-    """Measures the stages of one answer, which follow one another."""
+    """Measures the durations of the consecutive stages of one answer."""
 
     def __init__(self, metrics: Metrics, clock: Callable[[], float]) -> None:
         self._metrics = metrics
@@ -61,18 +63,18 @@ class StageTimer:
         self._began = clock()
 
     def finished(self, stage: str) -> None:
-        """Measure the stage that ends now; the next one begins."""
+        """Record the duration of a stage that ends now, and start timing the next stage."""
         now = self._clock()
         self._metrics.answers.time_stage(stage, now - self._began)
         self._began = now
 
     def restart(self) -> None:
-        """Leave out the time since the last stage."""
+        """Restart the timer, so that the time since the last stage is not counted."""
         self._began = self._clock()
 
 
 class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
-    """Answers calls that the call pipeline has admitted; it also handles every error raised here."""
+    """Answers calls that the call pipeline has admitted. The pipeline converts errors raised here to statuses."""
 
     def __init__(
         self,
@@ -83,7 +85,16 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         background: Executor,
         clock: Callable[[], float],
     ) -> None:
-        """`background` runs work that takes milliseconds; `clock` gives seconds from any origin."""
+        """Set up the servicer.
+
+        Args:
+            live: The models being served.
+            members: Store of member records; None to use only the model's own member table.
+            outcomes: Records outcomes.
+            metrics: Metrics of this worker.
+            background: Runs work that would block the event loop for milliseconds.
+            clock: Returns seconds from an arbitrary origin.
+        """
         self._live = live
         self._members = members
         self._outcomes = outcomes
@@ -93,7 +104,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         self._batcher = PredictionBatcher(metrics, clock)
 
     async def PredictEnjoyment(self, request: pb.PredictEnjoymentRequest, context: Context) -> bytes:
-        """One prediction for each movie, in the order of the request."""
+        """Predict the enjoyment of each movie, in the order of the request: movie_ids, then the other new_movies."""
         record = await self._record(request.member) if self._members else None
         served = self._live.served(request.member)
         call = PredictionCall(served, request, record)
@@ -107,12 +118,12 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
     async def StreamPredictEnjoyment(
         self, request_iterator: AsyncIterator[pb.PredictEnjoymentRequest], context: Context
     ) -> AsyncIterator[bytes]:
-        """The predictions of each request; the next request is read when the caller has taken them."""
+        """Answer the requests of a stream one by one. Each request is read after the previous response was written."""
         async for request in request_iterator:
             yield await self.PredictEnjoyment(request, context)
 
     async def RankMovies(self, request: pb.RankMoviesRequest, context: Context) -> bytes:
-        """One page of the member's ranking."""
+        """Return one page of the member's ranking."""
         record = await self._record(request.member) if self._members else None
         served = self._live.served(request.member)
         timer = StageTimer(self._metrics, self._clock)
@@ -129,7 +140,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
     async def ExplainEnjoyment(
         self, request: pb.ExplainEnjoymentRequest, context: Context
     ) -> pb.ExplainEnjoymentResponse:
-        """One prediction as a sum of parts."""
+        """Explain one prediction as a sum of parts."""
         record = await self._record(request.member) if self._members else None
         served = self._live.served(request.member)
         timer = StageTimer(self._metrics, self._clock)
@@ -144,21 +155,21 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         return response
 
     async def RecordOutcome(self, request: pb.RecordOutcomeRequest, context: Context) -> pb.RecordOutcomeResponse:
-        """Whether the outcome was recorded before; answered once it is on disk."""
+        """Record an outcome. Respond once it is on disk, and report whether it was already recorded before."""
         return await self._outcomes.record(request)
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
-        """The description of the model that serves."""
+        """Describe the current model."""
         return encode.model_response(self._live.served().model)
 
     async def _record(self, member: pb.Member) -> MemberRecord | None:
-        """The member's record in the store beside the model."""
+        """Look up the member's record in the member store; None if there is no store, no valid id or no record."""
         if self._members is None or not 0 < len(member.member_id) <= ID_LENGTH:
             return None
         return await self._members.find(member.member_id)
 
     async def _predict_alone(self, model: Model, query: PredictionQuery) -> Answer:
-        """The answer of a call that fits no batch."""
+        """Answer a call that can't be part of a batch."""
         timer = StageTimer(self._metrics, self._clock)
         if len(query.movies) > INLINE_MOVIES or query.played_count > INLINE_PLAYED:
             predictions = await self._in_background(
@@ -171,7 +182,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         return Answer(predictions, response)
 
     async def _rank(self, model: Model, query: RankingQuery, timer: StageTimer) -> Page:
-        """The page that a request asks for."""
+        """Rank the movies and return the requested page."""
         end = query.offset + query.page_size
         rows, predictions = await self._in_background(
             timer, lambda: model.rank(query.member, query.allowed, timer.finished, most=end + 1)
@@ -183,7 +194,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
     async def _explain(
         self, model: Model, query: PredictionQuery, suggest: bool, timer: StageTimer
     ) -> tuple[Explanation, NextFact | None]:
-        """The explanation of the one movie, and the fact to ask for next where that is wanted."""
+        """Return the explanation and the fact to ask for next; None instead of the fact if `suggest` is False."""
         member, movie = query.member, query.movies[0]
         explanation = await self._in_background(timer, lambda: model.explain(member, movie))
         if not suggest:
@@ -191,10 +202,10 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         return explanation, await self._in_background(timer, lambda: next_fact(model, member, movie))
 
     async def _in_background(self, timer: StageTimer, work: Callable[[], T]) -> T:
-        """Run in a thread; work still queued is dropped when its call is cancelled or its deadline passes."""
+        """Run work in a background thread. Queued work is dropped if its call is cancelled or its deadline passes."""
 
         def run() -> T:
-            timer.restart()  # waiting for a thread is no stage
+            timer.restart()  # waiting for a thread is not part of a stage
             return work()
 
         result = await asyncio.get_running_loop().run_in_executor(self._background, run)
@@ -209,7 +220,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         predictions: Predictions,
         ranked: bool = False,
     ) -> None:
-        """Count one answer. Predictions of movies that the model itself has chosen are left out of drift detection."""
+        """Count one answer. Drift detection of predictions excludes rankings, because the model chose their movies."""
         model, metrics = served.model, self._metrics
         metrics.answers.count_unused(unused)
         metrics.answers.count_predictions(predictions, model.schema.scale)

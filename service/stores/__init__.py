@@ -1,1 +1,1 @@
-"""Storage beside the model: members in Redis, and the log of outcomes."""
+"""Storage outside the model: member records in Redis, and the log of outcomes."""

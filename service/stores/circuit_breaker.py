@@ -1,15 +1,15 @@
-"""A circuit breaker: after repeated failures no call is tried for a while, then one."""
+"""A circuit breaker: after repeated failures it blocks calls for a while, then lets one trial call through."""
 
 from collections.abc import Callable
 
 FAILURES = 5
-"""Failures in a row that open it."""
+"""Number of consecutive failures that opens the breaker."""
 FIRST_SECONDS, LONGEST_SECONDS = 0.5, 10.0
-"""How long it stays open at first, and at most: the time doubles with each failed trial."""
+"""Initial and maximum delay before a trial call, in seconds. The delay doubles with each failed trial."""
 
 
 class Breaker:
-    """Counts failures in a row."""
+    """Opens after `FAILURES` consecutive failures, and closes after the first success."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -18,16 +18,16 @@ class Breaker:
         self._shut_until = 0.0
 
     def lets_through(self) -> bool:
-        """Whether a call may be tried; while it is open, one call each time that its delay is over."""
+        """Return whether a call may be tried. While the breaker is open, one trial call is allowed per delay."""
         if not self._opened:
             return True
         if self._clock() < self._shut_until:
             return False
-        self._shut_until = self._clock() + FIRST_SECONDS  # the others wait for the outcome of this one
+        self._shut_until = self._clock() + FIRST_SECONDS  # block other calls during the trial
         return True
 
     def failed(self) -> bool:
-        """Count a failed call; whether it opened the breaker."""
+        """Count a failed call. Return whether it opened the breaker."""
         self._failures += 1
         if not self._opened and self._failures < FAILURES:
             return False
@@ -37,6 +37,6 @@ class Breaker:
         return self._opened == 1
 
     def succeeded(self) -> bool:
-        """Count an answered call; whether it closed the breaker."""
+        """Reset the count of failures after a successful call. Return whether the call closed the breaker."""
         was_open, self._failures, self._opened = self._opened > 0, 0, 0
         return was_open

@@ -1,4 +1,4 @@
-"""The interface of a store of members beside the model."""
+"""The interface of a store of member records outside the model."""
 
 from typing import Protocol
 
@@ -6,10 +6,10 @@ from model.facts.member_record import MemberRecord
 
 
 class MemberSource(Protocol):
-    """Finds records of members."""
+    """Looks up member records."""
 
     async def find(self, member_id: str) -> MemberRecord | None:
-        """The member's record; None for an unknown member, or where the store doesn't answer."""
+        """Return the member's record; None if the member is unknown or the record can't be read."""
 
     async def close(self) -> None:
-        """Close its connections."""
+        """Close the connections to the store."""

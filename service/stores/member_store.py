@@ -1,4 +1,4 @@
-"""Records of members in a Redis store, looked up within a tight timeout and behind a circuit breaker."""
+"""Looks up member records in Redis, with a short timeout and a circuit breaker."""
 
 import asyncio
 import logging
@@ -16,16 +16,26 @@ from service.telemetry.logs import log_event
 from service.telemetry.metrics.service_metrics import Metrics
 
 CONNECTIONS = 32
-"""Most connections of one worker."""
+"""Maximum number of connections of one worker."""
 CONNECT_SECONDS = 1.0
-"""Timeout of a new connection, for which the request that began it doesn't wait."""
+"""Timeout for connecting and for each reply, in seconds.
+
+A request waits only for the `timeout_seconds` of MemberStore. A late lookup continues in the background.
+"""
 
 
 class MemberStore:
-    """Finds records of members; on an error, which is counted, a member is unknown."""
+    """Looks up member records in Redis. After an error, which is counted, the member is treated as unknown."""
 
     def __init__(self, address: str, timeout_seconds: float, metrics: Metrics, clock: Callable[[], float]) -> None:
-        """`address` is a redis://, rediss:// or unix:// URL, which may hold a user name and a password."""
+        """Prepare the connection pool; connections are opened on demand.
+
+        Args:
+            address: URL with the scheme redis://, rediss:// or unix://, which may contain a user name and a password.
+            timeout_seconds: Maximum time that a request waits for a lookup.
+            metrics: Counts lookups by result.
+            clock: Returns seconds from an arbitrary origin.
+        """
         pool = BlockingConnectionPool.from_url(
             address, max_connections=CONNECTIONS, timeout=timeout_seconds, socket_timeout=CONNECT_SECONDS,
             socket_connect_timeout=CONNECT_SECONDS, retry=Retry(NoBackoff(), 0), decode_responses=False,
@@ -37,7 +47,7 @@ class MemberStore:
         self._late: set[asyncio.Task[bytes | None]] = set()
 
     async def find(self, member_id: str) -> MemberRecord | None:
-        """The member's record; None for an unknown member, or where the store doesn't answer in time."""
+        """Return the member's record; None if the member is unknown, the record is invalid or the lookup fails."""
         if not self._breaker.lets_through():
             self._metrics.answers.count_store_lookup("skipped")
             return None
@@ -60,13 +70,16 @@ class MemberStore:
         return record
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Cancel late lookups and close all connections."""
         for task in self._late:
             task.cancel()
         await self._client.aclose()
 
     async def _get(self, key: str) -> bytes | None:
-        """The value of a key; raises TimeoutError. A late lookup goes on alone, so that its connection stays usable."""
+        """Return the value of a key. Raises TimeoutError if it takes too long.
+
+        A late lookup continues in the background, so that its connection remains usable.
+        """
         task = asyncio.create_task(self._fetch(key))
         done, _ = await asyncio.wait({task}, timeout=self._timeout_seconds)
         if done:
@@ -80,7 +93,7 @@ class MemberStore:
         return content.encode() if isinstance(content, str) else content
 
     def _forget(self, task: "asyncio.Task[bytes | None]") -> None:
-        """A late lookup has ended; its outcome is ignored."""
+        """Forget a late lookup that has ended, and ignore its result or error."""
         self._late.discard(task)
         if not task.cancelled():
             task.exception()

@@ -1,4 +1,4 @@
-"""The folder of recorded outcomes."""
+"""Prepares the folder in which outcomes are recorded."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from service.errors import FolderUnusable
 
 
 def prepare(folder: Path) -> None:
-    """Create the folder if it is missing, and try to write to it; raises FolderUnusable."""
+    """Create the folder if it is missing. Raises FolderUnusable if no file can be written to it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         trial = folder / f".trial-{os.getpid()}"

@@ -1,4 +1,4 @@
-"""Durable log of outcomes: each worker appends to files of its own, and one fsync commits all waiting outcomes."""
+"""Durable log of outcomes: each worker appends to its own files, and one fsync commits all waiting outcomes."""
 
 import asyncio
 import logging
@@ -13,15 +13,15 @@ from service.stores.recent_request_ids import KnownRequests
 from service.telemetry.logs import log_event
 
 MAX_WAITING = 512
-"""Outcomes of one worker that may wait for the disk; further ones are refused."""
+"""Maximum number of outcomes of one worker that wait for the disk; further outcomes are refused."""
 RETRY_SECONDS = 1.0
 CLOSE_SECONDS = 2.0
 FILE_BYTES, FILE_SECONDS = 64 << 20, 3600.0
-"""Largest size and age of a file that outcomes are appended to."""
+"""Maximum size and age of a log file; after that, a new file is started."""
 
 
 class OutcomeLog:
-    """Appends outcomes. Belongs to one event loop; writes in a thread of its own."""
+    """Appends outcomes to log files. Must be used from a single event loop; a separate thread writes to the disk."""
 
     def __init__(
         self,
@@ -30,13 +30,13 @@ class OutcomeLog:
         now: Callable[[], float],
         committed: Callable[[float], None],
     ) -> None:
-        """A missing folder is no error: predictions don't need it, and it may come back.
+        """Open the log. An unusable folder is logged but not an error, since predictions can be served without it.
 
         Args:
-            folder: Of the log files.
-            clock: Gives seconds from any origin.
-            now: Gives the seconds since 1970 UTC.
-            committed: Called with the seconds that each durable write took.
+            folder: Folder of the log files.
+            clock: Returns seconds from an arbitrary origin.
+            now: Returns the seconds since 1970 UTC.
+            committed: Called with the duration of each durable write, in seconds.
         """
         self._folder = folder
         self._clock = clock
@@ -57,9 +57,9 @@ class OutcomeLog:
             self._log_state(error)
 
     async def append(self, outcome: Outcome) -> bool:
-        """Return once the outcome is on disk; True if its request id was recorded before.
+        """Write an outcome to disk. Return True if an outcome with the same request id was recorded before.
 
-        Raises NotKept, and Overloaded where too many outcomes wait.
+        Raises NotKept if the outcome can't be written, and Overloaded if too many outcomes are waiting.
         """
         request_id = outcome.request_id
         before = self._under_way.get(request_id)
@@ -80,7 +80,7 @@ class OutcomeLog:
         return False
 
     async def close(self) -> None:
-        """Write what waits and close the file; gives up on a disk that hangs."""
+        """Write all waiting outcomes and close the file. Gives up after `CLOSE_SECONDS` if the disk hangs."""
         if self._writing is not None:
             _, hangs = await asyncio.wait([self._writing], timeout=CLOSE_SECONDS)
             if hangs:
@@ -89,7 +89,7 @@ class OutcomeLog:
         self._close_file()
 
     async def _write_all(self) -> None:
-        """Write waiting outcomes in batches until none waits."""
+        """Write waiting outcomes in batches until no more are waiting."""
         while self._waiting:
             batch, self._waiting = self._waiting, {}
             try:
@@ -115,9 +115,9 @@ class OutcomeLog:
                 kept.set_exception(error)
 
     def _write(self, request_ids: list[str], lines: bytes) -> None:
-        """Append lines durably; raises OSError, after which a new file is begun.
+        """Append lines to the current file and fsync it. Raises OSError if that fails.
 
-        So only the last line of a file may be truncated.
+        The next write after an error starts a new file, so that only the last line of a file can be truncated.
         """
         began = self._clock()
         try:
@@ -136,7 +136,11 @@ class OutcomeLog:
         self._committed(self._clock() - began)
 
     def _current_file(self, size: int) -> int:
-        """The file to append to; a new one when it is full or old."""
+        """Return the descriptor of the file to append to. Starts a new file if the current one is too large or too old.
+
+        Args:
+            size: Number of bytes to append.
+        """
         now = self._now()
         old = now - self._opened_at > FILE_SECONDS or self._size + size > FILE_BYTES
         if self._file is not None and self._size and old:
@@ -158,7 +162,7 @@ class OutcomeLog:
             self._file = None
 
     def _log_state(self, error: OSError | None) -> None:
-        """Log the first of several failures in a row, and the first success after them."""
+        """Log the first of consecutive failures, and the first success after a failure."""
         if error is not None and not self._failing:
             log_event(logging.ERROR, "outcomes_not_kept", error, reason=error.strerror)
         if error is None and self._failing:
@@ -167,6 +171,6 @@ class OutcomeLog:
 
 
 def _retrieve_error(kept: "asyncio.Future[None]") -> None:
-    """Mark an error as seen that no caller may wait for any more."""
+    """Retrieve the error of a write, so that asyncio doesn't log it as unhandled if no caller is waiting for it."""
     if not kept.cancelled():
         kept.exception()

@@ -1,4 +1,4 @@
-"""Request ids of recent outcomes, as hashes in a memory-mapped file that all workers share."""
+"""Request ids of recent outcomes, stored as hashes in a memory-mapped file shared by all workers."""
 
 import hashlib
 import mmap
@@ -10,35 +10,35 @@ import numpy as np
 
 NAME = "known-1.bin"
 BUCKETS, WAYS = 1 << 17, 8
-"""A set-associative table of a million ids in 8 MiB; in a full bucket a new id replaces an old one."""
+"""Size of the set-associative hash table: a million ids in 8 MiB. In a full bucket, a new id replaces an old one."""
 
 
 class KnownRequests:
-    """A bounded set. All processes see at once what one of them adds, and so do processes that start later.
+    """A bounded set of request ids. Ids added by one process are immediately visible to all processes.
 
-    Two processes that write into one slot at once may lose one of the ids, whose outcome may then be recorded twice.
-    A false positive needs another id with the same 81 bits of the hash.
+    If two processes write to the same slot at the same time, one id may be lost, and its outcome may be recorded twice.
+    A false positive requires two ids whose hashes agree in 81 bits.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open or create the file; raises OSError."""
+        """Open or create the file. Raises OSError if that fails."""
         size = BUCKETS * WAYS * 8
         file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             if os.fstat(file).st_size != size:
                 os.ftruncate(file, size)
-            os.posix_fallocate(file, 0, size)  # else a write to the map could kill the process on a full disk
+            os.posix_fallocate(file, 0, size)  # otherwise, writing to the map with a full disk could crash the process
             self._slots = np.frombuffer(mmap.mmap(file, size), np.uint64).reshape(BUCKETS, WAYS)
         finally:
             os.close(file)
 
     def has(self, request_id: str) -> bool:
-        """Whether the id was added and not replaced since."""
+        """Return whether the id was added and has not been replaced since."""
         bucket, tag = _place(request_id)
         return bool((self._slots[bucket] == tag).any())
 
     def add(self, request_ids: Iterable[str]) -> None:
-        """Add ids."""
+        """Add request ids."""
         for request_id in request_ids:
             bucket, tag = _place(request_id)
             slots = self._slots[bucket]

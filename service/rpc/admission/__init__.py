@@ -1,1 +1,1 @@
-"""Admission control: which calls compute now, which wait, and which are refused."""
+"""Admission control: decides which calls run now, which wait, and which are refused."""

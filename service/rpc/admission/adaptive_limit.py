@@ -1,26 +1,30 @@
-"""Adaptive concurrency limit: as many calls at once as don't make each of them much slower than it is alone.
+"""Adaptive concurrency limit: allows as many concurrent calls as possible without slowing each of them down much.
 
-After the Gradient2 limit of Netflix's concurrency-limits. Its measure of a call's time without load is a slowly moving
-mean of all calls, which overload that lasts makes its own; here it is the mean of calls that ran alone.
+Based on the Gradient2 limit of Netflix's concurrency-limits. Gradient2 estimates the duration of a call without load by
+a slow moving average over all calls, which sustained overload raises. Here the average mostly covers calls that ran
+alone.
 """
 
 import math
 
 FIRST_LIMIT = 16.0
 TOLERANCE = 2.0
-"""Ratio of a call's duration to its duration alone above which the limit sinks: two calls then share a core."""
+"""Average slowdown of calls, relative to running alone, above which the limit is scaled down.
+
+A slowdown of 2 means that two calls share a core.
+"""
 SMOOTHING = 0.2
-"""Weight of the new limit in each step."""
+"""Smoothing factor of the limit: weight of the new value in each step."""
 ALONE_WEIGHT = 0.05
-"""Weight of a call that ran alone in the moving mean of such calls' durations."""
+"""Weight of a call that ran alone in the moving average of the duration without load."""
 BUSY_WEIGHT = 0.00001
-"""Weight of a call among others in that mean, which so slowly follows work that has become heavier."""
+"""Weight of a call that ran with other calls in the same average. It lets the average slowly follow costlier calls."""
 SLOWDOWN_WEIGHT = 0.05
-"""Weight of one call in the moving mean of the slowdown."""
+"""Weight of one call in the moving average of the slowdown."""
 
 
 class AdaptiveLimit:
-    """Adapts with each call that ends; starts at 16, or as near to it as the bounds allow."""
+    """Adapts a limit after each call, between a minimum and a maximum. It starts at 16, clipped to this range."""
 
     def __init__(self, least: int, most: int) -> None:
         self._least = least
@@ -31,11 +35,17 @@ class AdaptiveLimit:
 
     @property
     def value(self) -> int:
-        """Calls that may be in flight."""
+        """Maximum total cost of the calls that run at once."""
         return int(self._limit)
 
     def ended(self, method: str, seconds: float, in_flight: int) -> None:
-        """Adapt to a call that took `seconds` from its arrival, among `in_flight` calls, itself included."""
+        """Adapt the limit after a call.
+
+        Args:
+            method: Path of the method.
+            seconds: Duration of the call, from its arrival to its end.
+            in_flight: Number of running and waiting calls, including this call.
+        """
         if seconds <= 0:
             return
         alone = self._alone_seconds.get(method, seconds)
@@ -45,5 +55,5 @@ class AdaptiveLimit:
         gradient = min(max(TOLERANCE / self._slowdown, 0.5), 1.0)
         wanted = self._limit * gradient + math.sqrt(self._limit)
         if wanted > self._limit and in_flight < self._limit / 2:
-            return  # a low load says nothing about a higher one
+            return  # a low load gives no evidence that a higher load is possible
         self._limit = min(max(self._limit + SMOOTHING * (wanted - self._limit), self._least), self._most)

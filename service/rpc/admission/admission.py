@@ -1,4 +1,4 @@
-"""Admission control: under overload some calls compute now, a few wait in a queue, the rest are refused at once."""
+"""Admission control: under overload, some calls run, a few wait in a queue, and the rest are refused immediately."""
 
 import asyncio
 from collections import deque
@@ -11,35 +11,39 @@ from service.rpc.admission.adaptive_limit import AdaptiveLimit
 from service.telemetry.metrics.labels import CallClass
 
 RETRY_SECONDS = 0.1
-"""Retry delay of the first refusals."""
+"""Maximum retry delay of the first refusals."""
 LONGEST_RETRY_SECONDS = 2.0
 REFUSALS_PER_DOUBLING = 64
-"""Refusals in a row after which the delay doubles."""
+"""Number of consecutive refusals after which the retry delay doubles."""
 SPACING_WEIGHT = 0.05
-"""Smoothing factor of the moving mean of the time between two ends of calls, which predicts the wait in a queue."""
+"""Smoothing factor of the average time between the ends of two calls, from which the wait in a queue is predicted."""
 SLOWER_WEIGHT = 0.05
 FASTER_WEIGHT = 0.3
-"""Smoothing factors of the moving mean of a method's duration; a faster call weighs more, to forget a slow moment."""
+"""Smoothing factors of the average duration of a method, for calls slower and faster than the average.
+
+Faster calls have a larger weight, so that a short slow period is soon forgotten.
+"""
 
 
 @dataclass(eq=False)
 class Turn:
-    """One call's turn to compute, for an `async with` block.
+    """One call's turn to run, used in an `async with` block.
 
-    Entering waits for the turn. It raises Overloaded, or DeadlinePassed when the caller's remaining time ends first.
+    Entering the block waits for the turn. Raises Overloaded if the call is refused, and DeadlinePassed if the caller's
+    deadline passes during the wait.
     """
 
     admission: "Admission"
     call_class: CallClass
     method: str
     cost: float
-    """Amount of work, in small calls."""
+    """Estimated amount of work, in units of a small call."""
     remaining_seconds: float | None
-    """Time until the caller's deadline; None without one."""
+    """Time until the caller's deadline on arrival; None if the call has no deadline."""
     arrived: float = 0.0
-    """Time of arrival, on the admission's clock."""
+    """Time of arrival, in seconds on the clock of Admission."""
     began: float = 0.0
-    """Time at which the turn began."""
+    """Time at which the turn began, in seconds on the clock of Admission."""
 
     async def __aenter__(self) -> Self:
         await self.admission.enter(self)
@@ -50,7 +54,7 @@ class Turn:
 
 
 class Admission:
-    """Lets calls compute while their total cost is within an adaptive limit. Belongs to one event loop."""
+    """Lets calls run while their total cost is within an adaptive limit. Must be used from a single event loop."""
 
     def __init__(
         self,
@@ -61,15 +65,15 @@ class Admission:
         random: Callable[[], float],
         shed: Callable[[CallClass, str], None],
     ) -> None:
-        """At the start nothing computes.
+        """Start without running or waiting calls.
 
         Args:
-            limit: Of the total cost of calls that compute.
-            queue_calls: Calls of each class that may wait.
-            queue_seconds: How long an interactive call may wait.
-            clock: Gives seconds from any origin.
-            random: Gives uniform numbers from 0 to 1, which jitter retry delays.
-            shed: Called for each call that is not computed, with one of `SHED_REASONS`.
+            limit: Limit of the total cost of running calls.
+            queue_calls: Maximum number of waiting calls of each class.
+            queue_seconds: Maximum time that an interactive call waits.
+            clock: Returns seconds from an arbitrary origin.
+            random: Returns uniform random numbers from 0 to 1, for the jitter of retry delays.
+            shed: Called for each call that never runs, with its class and one of `SHED_REASONS`.
         """
         self._limit = limit
         self._queue_calls = queue_calls
@@ -78,7 +82,7 @@ class Admission:
         self._random = random
         self.shed = shed
         self.in_flight = 0.0
-        """Total cost of the calls that compute."""
+        """Total cost of the running calls."""
         self._turns = 0
         self._queues: dict[CallClass, deque[tuple[Turn, asyncio.Future[None]]]] = {
             call_class: deque() for call_class in CallClass
@@ -90,17 +94,17 @@ class Admission:
 
     @property
     def limit(self) -> int:
-        """Largest total cost of the calls that compute."""
+        """Maximum total cost of the running calls."""
         return self._limit.value
 
     def queued(self, call_class: CallClass) -> int:
-        """Number of calls of a class that wait for their turn."""
+        """Return the number of waiting calls of a class."""
         return len(self._queues[call_class])
 
     def check(self, call_class: CallClass) -> None:
-        """Raises Overloaded for a call that would be refused, before its message is read.
+        """Raise Overloaded if a new call would be refused. May be called before the message of the call is read.
 
-        Half of the longest wait is the limit for the expected one, so that few calls exceed the longest.
+        The expected wait is limited to half of the maximum wait, so that few calls exceed the maximum.
         """
         if len(self._queues[call_class]) >= self._queue_calls or (
             call_class is CallClass.INTERACTIVE and self._expected_wait(call_class) > self._queue_seconds / 2
@@ -108,7 +112,7 @@ class Admission:
             raise self._refusal(call_class, "full")
 
     async def enter(self, turn: Turn) -> None:
-        """Take a turn as soon as there is one."""
+        """Wait until the call may run, and start its turn. Raises Overloaded or DeadlinePassed, see Turn."""
         turn.arrived = self._clock()
         if self._would_be_late(turn):
             raise self._refusal(turn.call_class, "deadline")
@@ -119,7 +123,7 @@ class Admission:
         self._refused_in_a_row = 0
 
     def leave(self, turn: Turn) -> None:
-        """Give a turn back, and let those that wait have it."""
+        """End a turn, and start the turns of waiting calls that now fit."""
         now = self._clock()
         took = now - turn.arrived
         mean = self._mean_seconds.get(turn.method, took)
@@ -131,15 +135,18 @@ class Admission:
         self._spacing_seconds += SPACING_WEIGHT * (spacing - self._spacing_seconds)
         self._last_end = now
         self._turns -= 1
-        self.in_flight = self.in_flight - turn.cost if self._turns else 0.0  # sums of floats don't end at 0
+        self.in_flight = self.in_flight - turn.cost if self._turns else 0.0  # float sums might not return to exactly 0
         self._wake()
 
     def _fits(self, turn: Turn) -> bool:
-        """Whether the call may compute beside the others; one above the limit may compute alone."""
+        """Return whether the call may run now, with the running calls. A call that exceeds the limit may run alone."""
         return not self._turns or self.in_flight + turn.cost <= self._limit.value
 
     def _would_be_late(self, turn: Turn) -> bool:
-        """Whether the call would end after its deadline; never of a call alone, which shows how long calls take now."""
+        """Return whether the call is expected to end after its deadline.
+
+        False if no other call is running, so that at least one call updates the average duration.
+        """
         remaining = turn.remaining_seconds
         return bool(self._turns) and remaining is not None and remaining < self._mean_seconds.get(turn.method, 0.0)
 
@@ -149,11 +156,11 @@ class Admission:
         self._turns += 1
 
     def _expected_wait(self, call_class: CallClass) -> float:
-        """Expected seconds until the turn of a call that arrives now; for a bulk call a lower bound."""
+        """Return the expected wait of a call that arrives now, in seconds; for bulk calls, a lower bound."""
         return len(self._queues[call_class]) * self._spacing_seconds
 
     async def _queue(self, turn: Turn) -> None:
-        """Wait for the turn; raises Overloaded at once where the wait would be too long."""
+        """Wait for a turn in the queue. Raises Overloaded immediately if the expected wait is too long."""
         call_class = turn.call_class
         self.check(call_class)
         bounds = (self._queue_seconds if call_class is CallClass.INTERACTIVE else None, turn.remaining_seconds)
@@ -179,7 +186,7 @@ class Admission:
             raise
 
     def _gave_up(self, turn: Turn, future: "asyncio.Future[None]") -> bool:
-        """Remove a call from its queue; False where its turn had just begun."""
+        """Remove a call from its queue. Return False if its turn has already begun."""
         if future.done() and not future.cancelled():
             return False
         queue = self._queues[turn.call_class]
@@ -189,14 +196,14 @@ class Admission:
         return True
 
     def _wake(self) -> None:
-        """Give turns to waiting calls: interactive calls first, of each class the oldest."""
+        """Start the turns of waiting calls that fit: interactive calls first, and in each class the oldest first."""
         for queue in self._queues.values():
             while queue:
                 turn, future = queue[0]
                 if not future.done() and not self._fits(turn):
                     return
                 queue.popleft()
-                if not future.done():  # else its caller has just cancelled it
+                if not future.done():  # otherwise the caller has just cancelled it
                     self._take(turn)
                     future.set_result(None)
 

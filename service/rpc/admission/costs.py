@@ -1,4 +1,4 @@
-"""Estimates the work of a request from its size."""
+"""Estimates the cost of a request from its size."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
 MOVIES_PER_CALL = 200
 PLAYS_PER_CALL = 1_000
-"""Movies to predict, or plays of the member, that take about as long as a small call."""
+"""Number of movies to predict, or of plays of the member, that costs about as much as one small call."""
 RANKING = 4.0
 EXPLANATION = 2.0
-"""Cost of these calls, in small calls; a ranking scores the whole catalogue."""
+"""Base costs of these requests, in units of a small call. A ranking scores the whole catalogue."""
 
 
 def cost_of(request: Any) -> float:
-    """The cost of a request, in small calls: at least 1."""
+    """Return the cost of a request, in units of a small call; at least 1."""
     match request:
         case pb.PredictEnjoymentRequest():
             movies = len(request.movie_ids) + len(request.new_movies)

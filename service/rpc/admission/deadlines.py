@@ -8,5 +8,5 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 def has_passed(context: Context) -> bool:
-    """Whether the call's deadline has passed."""
+    """Return whether the deadline of the call has passed."""
     return context.time_remaining() == 0

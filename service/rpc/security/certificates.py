@@ -1,4 +1,4 @@
-"""Reads TLS certificates and checks that they can be used, before gRPC sees them."""
+"""Reads TLS certificates and checks that they can be used, before they are passed to gRPC."""
 
 import ssl
 from dataclasses import dataclass
@@ -10,44 +10,47 @@ from service.settings import Settings, flag
 
 @dataclass(frozen=True)
 class Certificates:
-    """Content of the certificates' files."""
+    """Contents of the certificate files."""
 
     chain: bytes
-    """The server's certificate and those up to its authority, PEM."""
+    """Certificate chain of the server, from its own certificate up to its authority, PEM."""
     key: bytes
-    """Its private key, PEM."""
+    """Private key of the server, PEM."""
     client_ca: bytes | None
-    """The authorities whose certificates clients must show, PEM; None to ask for none."""
+    """Authorities that must have issued the clients' certificates, PEM; None if clients need no certificate."""
 
 
 @dataclass(frozen=True)
 class CertificateFiles:
-    """Paths of the certificates' files."""
+    """Paths of the certificate files."""
 
     chain: Path
-    """The server's certificate and those up to its authority."""
+    """Certificate chain of the server."""
     key: Path
-    """Its private key."""
+    """Private key of the server."""
     client_ca: Path | None
-    """Authorities of clients' certificates; None where clients need none."""
+    """Authorities of the clients' certificates; None if clients need no certificate."""
 
     @classmethod
     def of(cls, settings: Settings) -> "CertificateFiles | None":
-        """The paths in the settings; None where TLS is off."""
+        """Return the paths in the settings; None if TLS is off."""
         if settings.tls_cert is None or settings.tls_key is None:
             return None
         return cls(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
 
     def read(self) -> Certificates:
-        """The content now, unchecked; raises CertificateError for a file that can't be read."""
+        """Read the files without checking them. Raises CertificateError if a file can't be read."""
         chain, key = _read("tls_cert", self.chain), _read("tls_key", self.key)
         return Certificates(chain, key, _read("tls_client_ca", self.client_ca) if self.client_ca else None)
 
     def check(self, content: Certificates) -> Certificates:
-        """The content; raises CertificateError unless certificate and key are a pair and the files still hold both."""
+        """Check and return the content of the files.
+
+        Raises CertificateError if a file is invalid, certificate and key don't match, or a file has changed since.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
-            context.load_cert_chain(self.chain, self.key, password="")  # else it asks for one on the terminal
+            context.load_cert_chain(self.chain, self.key, password="")  # prevents a password prompt on the terminal
         except (ssl.SSLError, OSError, ValueError) as error:
             names = f"{flag('tls_cert')} and {flag('tls_key')}"
             raise CertificateError(f"{names} are no certificate and its key, unencrypted: {_reason(error)}") from error

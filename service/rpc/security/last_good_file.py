@@ -1,4 +1,4 @@
-"""Keeps the last good content of watched files: a change that can't be used is reported once and not taken over."""
+"""Keeps the last good content of watched files. A change that can't be used is reported once and ignored."""
 
 import asyncio
 import threading
@@ -12,7 +12,7 @@ Parsed = TypeVar("Parsed")
 
 
 class LastGood(Generic[Content, Parsed]):
-    """The last content that could be read and parsed. May be used from any thread."""
+    """The last content of files that could be read and parsed. May be used from any thread."""
 
     def __init__(
         self,
@@ -21,13 +21,13 @@ class LastGood(Generic[Content, Parsed]):
         loaded: Callable[[Parsed], None],
         refused: Callable[[StartError, Parsed], None],
     ) -> None:
-        """Read the files; raises StartError where they can't be used from the start.
+        """Read the files. Raises StartError if the initial content can't be used.
 
         Args:
-            read: Reads all files; raises StartError.
-            parse: Checks what was read and converts it; raises StartError.
-            loaded: Called with each later content that is taken over.
-            refused: Called once for each later content that is not, with the reason and the content kept.
+            read: Reads all files. Raises StartError if a file can't be read.
+            parse: Checks and converts the content. Raises StartError if it is invalid.
+            loaded: Called with the parsed content after each valid change.
+            refused: Called once for each invalid change, with the error and the last good content, parsed.
         """
         self._read = read
         self._parse = parse
@@ -40,7 +40,7 @@ class LastGood(Generic[Content, Parsed]):
         """The last good content, parsed."""
 
     def look(self) -> Parsed:
-        """Read the files again; the last good content."""
+        """Read the files again. Return the last good content, parsed."""
         with self._lock:
             content = None
             try:
@@ -50,14 +50,14 @@ class LastGood(Generic[Content, Parsed]):
                     self._content, self._refusal = content, None
                     self._loaded(self.value)
             except StartError as error:
-                self._content = None  # so that the content before counts as a change when it comes back
+                self._content = None  # so that restoring the previous content counts as a change
                 if self._refusal != (content, str(error)):
                     self._refusal = content, str(error)
                     self._refused(error, self.value)
             return self.value
 
     async def follow(self, interval_seconds: float) -> None:
-        """Look for changes, for ever."""
+        """Check the files for changes at regular intervals, forever."""
         while True:
             await asyncio.sleep(interval_seconds)
             await asyncio.to_thread(self.look)

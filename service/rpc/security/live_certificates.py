@@ -1,4 +1,4 @@
-"""Certificates that gRPC takes over for new connections once their files have changed; a broken change is not taken."""
+"""Certificates that are reloaded for new connections after their files have changed. Invalid changes are ignored."""
 
 import logging
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from service.telemetry.logs import log_event
 
 
 class LiveCertificates:
-    """The last good content of the certificates' files. May be used from any thread."""
+    """The last good content of the certificate files. May be used from any thread."""
 
     def __init__(self, files: CertificateFiles, count: Callable[[str], None]) -> None:
-        """Read the files; raises CertificateError.
+        """Read the files. Raises CertificateError if they can't be used.
 
         Args:
-            files: Paths.
-            count: Called with "loaded" or "refused" for each content of the files.
+            files: Paths of the files.
+            count: Called with "loaded" or "refused" for the initial content and for each change.
         """
         self._count = count
         self._files = LastGood(files.read, files.check, self._loaded, self._refused)
@@ -27,16 +27,16 @@ class LiveCertificates:
         count("loaded")
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Credentials of a server that uses the newest good content for each new connection."""
+        """Return credentials of a server that uses the last good content for each new connection."""
         content = self._files.value
         return grpc.dynamic_ssl_server_credentials(
             _configuration(content),
-            self._changed_configuration,  # type: ignore[arg-type] # None, for no change, is missing in the stubs
+            self._changed_configuration,  # type: ignore[arg-type] # the stubs lack None, which means no change
             require_client_authentication=content.client_ca is not None,
         )
 
     async def follow(self, interval_seconds: float) -> None:
-        """Look for changes, for ever, so that they are reported even where no client connects."""
+        """Check for changes forever, so that changes are reported even if no client connects."""
         await self._files.follow(interval_seconds)
 
     def _loaded(self, _: Certificates) -> None:
@@ -48,7 +48,7 @@ class LiveCertificates:
         log_event(logging.ERROR, "certificates_not_loaded", reason=str(error))
 
     def _changed_configuration(self) -> grpc.ServerCertificateConfiguration | None:
-        """Called by gRPC at each connection: the configuration, None where it is the one that gRPC has."""
+        """Return the configuration; None if gRPC already has it. gRPC calls this for each new connection."""
         content = self._files.look()
         if content is self._configured:
             return None

@@ -1,4 +1,4 @@
-"""Bearer tokens: who may call which methods, by a file of hashes that is read again when it changes."""
+"""Bearer tokens: a file of token hashes defines who may call which methods. It is reloaded after a change."""
 
 import hashlib
 import hmac
@@ -15,7 +15,7 @@ from service.telemetry.logs import log_event
 
 SALT_BYTES = 16
 SECRET_BYTES = 32
-"""Length of a random token: too long to be guessed, so that one fast hash is enough."""
+"""Number of random bytes in a token. They can't be guessed, so a fast hash is secure enough."""
 METHODS = (
     "ExplainEnjoyment",
     "GetModel",
@@ -25,8 +25,10 @@ METHODS = (
     "ServerReflectionInfo",
     "StreamPredictEnjoyment",
 )
-"""Methods that a token may be for: all but health's. A list, since the supervisor, which checks the file before it
-starts anything, loads no protobuf descriptors to read them from."""
+"""Methods that a token may permit: all except health checks.
+
+They are listed here because the supervisor, which checks the token file at startup, doesn't load protobuf descriptors.
+"""
 ALL_METHODS = "*"
 HEADER = "authorization"
 SCHEME = "bearer "
@@ -34,32 +36,32 @@ SCHEME = "bearer "
 
 @dataclass(frozen=True)
 class Entry:
-    """One token of the file."""
+    """One entry of the token file."""
 
     name: str
-    """Whose it is."""
+    """Name of the token's owner."""
     salt: bytes
     digest: bytes
     methods: frozenset[str]
-    """Names of the methods that it may call, without their service; `*` stands for all."""
+    """Names of the permitted methods, without their service; `*` permits all methods."""
 
     def may_call(self, method: str) -> bool:
-        """Whether the token is for the method."""
+        """Return whether the token permits the method."""
         return ALL_METHODS in self.methods or method in self.methods
 
 
 def new_token() -> str:
-    """A random token."""
+    """Return a random token."""
     return secrets.token_urlsafe(SECRET_BYTES)
 
 
 def hashed(token: str, salt: bytes) -> bytes:
-    """The digest that the file keeps of a token."""
+    """Return the digest of a token, as stored in the token file."""
     return hashlib.blake2b(token.encode(), salt=salt, digest_size=32).digest()
 
 
 def entry_text(name: str, token: str, methods: Sequence[str], salt: bytes) -> str:
-    """The TOML of a token's entry; raises TokensError for a name that TOML would have to escape."""
+    """Return the TOML of a token's entry. Raises TokensError if the name is too long or would have to be escaped."""
     if not name.isprintable() or not 1 <= len(name) <= 100 or set(name) & set('"\\'):
         raise TokensError("a token's name must have 1 to 100 printable characters, without quotes and backslashes")
     listed = ", ".join(f'"{method}"' for method in methods)
@@ -68,7 +70,7 @@ def entry_text(name: str, token: str, methods: Sequence[str], salt: bytes) -> st
 
 
 def read_entries(content: bytes) -> list[Entry]:
-    """The tokens of a file; raises TokensError."""
+    """Parse the content of a token file. Raises TokensError if it is invalid."""
     try:
         listed = tomllib.loads(content.decode()).get("tokens")
     except (UnicodeDecodeError, tomllib.TOMLDecodeError):
@@ -95,7 +97,7 @@ def _entry(table: object, number: int) -> Entry:
 
 
 def read(file: Path) -> bytes:
-    """The content of the file; raises TokensError."""
+    """Return the content of the token file. Raises TokensError if it can't be read."""
     try:
         return file.read_bytes()
     except OSError as error:
@@ -103,16 +105,19 @@ def read(file: Path) -> bytes:
 
 
 class TokenTable:
-    """The tokens of one content of the file."""
+    """The parsed content of a token file."""
 
     def __init__(self, content: bytes) -> None:
-        """Raises TokensError."""
+        """Parse the content of a token file. Raises TokensError if it is invalid."""
         self.entries = read_entries(content)
         self._digest_key = secrets.token_bytes(SECRET_BYTES)
         self._verified: dict[bytes, Entry] = {}
 
     def entry(self, token: str) -> Entry:
-        """The token's entry; raises Unauthenticated. All entries are compared, against timing attacks."""
+        """Return the entry of a token. Raises Unauthenticated if the file has no such entry.
+
+        A token that is not cached is always compared with all entries, to prevent timing attacks.
+        """
         digest = hashlib.blake2b(token.encode(errors="replace"), key=self._digest_key, digest_size=32).digest()
         verified = self._verified.get(digest)
         if verified is None:
@@ -126,15 +131,23 @@ class TokenTable:
 
 
 class Tokens:
-    """The tokens of a file. A changed file that can't be used leaves the tokens before it in their place."""
+    """The tokens of a file. If a changed file can't be used, the previous tokens remain valid."""
 
     def __init__(self, file: Path, reloaded: Callable[[str], None]) -> None:
-        """Read the file; raises TokensError. `reloaded` is called with "loaded" or "refused" for each change."""
+        """Read the file. Raises TokensError if it can't be used.
+
+        Args:
+            file: Path of the token file.
+            reloaded: Called with "loaded" or "refused" for each change.
+        """
         self._reloaded = reloaded
         self._file = LastGood(lambda: read(file), TokenTable, self._loaded, self._refused)
 
     def check(self, method: str, metadata: Sequence[tuple[str, str | bytes]]) -> None:
-        """Raises Unauthenticated or NotAllowed where a call's metadata doesn't allow the method."""
+        """Check the bearer token in the metadata of a call.
+
+        Raises Unauthenticated if there is no valid token, and NotAllowed if the token doesn't permit the method.
+        """
         values = [value for name, value in metadata if name == HEADER]
         if len(values) != 1 or not isinstance(values[0], str) or not values[0].lower().startswith(SCHEME):
             raise Unauthenticated
@@ -142,7 +155,7 @@ class Tokens:
             raise NotAllowed
 
     async def follow(self, interval_seconds: float) -> None:
-        """Look for changes, for ever."""
+        """Check the file for changes at regular intervals, forever."""
         await self._file.follow(interval_seconds)
 
     def _loaded(self, table: TokenTable) -> None:
