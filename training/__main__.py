@@ -1,4 +1,4 @@
-"""The command line of the job: `python -m training COMMAND`."""
+"""Command line of the training job: `python -m training COMMAND`."""
 
 import argparse
 import errno
@@ -27,26 +27,27 @@ COMMANDS = (
     ("members", "training.commands.members", "fill a Redis store with what is known of members"),
     ("models", "training.commands.models", "list, show, compare, promote and roll back published models"),
 )
-"""Name, module and purpose of each command; a module has `add_arguments(parser)` and `run(arguments) -> exit code`."""
+"""Name, module and help text of each command; modules have `add_arguments(parser)` and `run(arguments) -> exit
+code`."""
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-"""Errors of a disk without room, a quota, a file size limit and a disk that has become read-only."""
+"""Error numbers of a full disk, an exceeded quota, the file size limit and a read-only file system."""
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
-"""Defaults of the libraries' environment variables. Fits run in parallel threads, so that linear algebra inside a fit
-uses one thread each, and the same data give the same bytes on any number of processors. OpenMP threads must not spin
-while they wait: on a busy machine that makes a minute's work last ten."""
+"""Defaults for environment variables of the numerical libraries. Fits run in parallel threads, so linear algebra within
+a fit uses one thread. The results are then byte-identical on any number of processors. OpenMP threads must not spin
+while they wait: on a busy machine, spinning can make a fit ten times slower."""
 
 
 def main(argv: Sequence[str], program: str = "python -m training") -> int:
-    """Run one command; returns its exit code, with the message of a foreseen error on stderr.
+    """Run one command and return its exit code; print the message of an expected error to stderr.
 
-    An error that isn't foreseen is left to Python: its traceback, and FAILED.
+    Unexpected errors propagate, so that Python prints a traceback and exits with ExitCode.FAILED.
     """
     parser = argparse.ArgumentParser(prog=program, description="Make and publish models of coldstart.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, module, purpose in COMMANDS:
         command = commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
-        if list(argv[:1]) == [name]:  # the modules of the others stay unread, so that --help is fast
+        if list(argv[:1]) == [name]:  # other commands' modules aren't imported, which keeps --help fast
             chosen = import_module(module)
             chosen.add_arguments(command)
             command.set_defaults(run=chosen.run)
@@ -66,7 +67,7 @@ def main(argv: Sequence[str], program: str = "python -m training") -> int:
 
 
 def run(argv: Sequence[str], program: str = "python -m training") -> int:
-    """Run one command in a process of its own, after setting the ENVIRONMENT of its libraries."""
+    """Set the variables in ENVIRONMENT that aren't set yet, then run one command. Call this in a separate process."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     return main(argv, program)

@@ -1,4 +1,4 @@
-"""The exceptions of `training`: one tree, each with the exit code of a command that ends by it."""
+"""Exceptions of the training job; each class sets the exit code of a command that fails with it."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,48 +8,48 @@ from typing import ClassVar
 from model.exit_codes import ExitCode
 
 EXAMPLE_LENGTH = 60
-"""Longer examples are cut, so that each problem stays on one line."""
+"""Maximum length of an example. Longer ones are truncated so that each problem stays on one line."""
 
 
 class TrainingError(Exception):
-    """A command can't do its work; the text is for the terminal and names the thing, the place and the remedy."""
+    """A command can't do its work; the message names what is wrong, where, and how to fix it."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
-    """What the command exits with."""
+    """Exit code of the command."""
 
 
 class WorkFailed(TrainingError):
-    """The work failed, or what it needs, such as a published model or an optional library, isn't there."""
+    """The work failed, or something it needs, such as a published model or an optional library, is missing."""
 
 
 class ServingModelError(WorkFailed):
-    """The version that serves can't be opened."""
+    """The store or its current version can't be opened."""
 
 
 class NothingPublished(ServingModelError):
-    """No version serves."""
+    """The store has no current version."""
 
 
 class UsageError(TrainingError):
-    """The options of a command contradict each other, lack one, or name what isn't there; nothing has been written."""
+    """The options are contradictory, incomplete or refer to something that doesn't exist; nothing has been written."""
 
     exit_code = ExitCode.REFUSED
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault of a data directory, an option or a settings file, with its place and an example."""
+    """One problem with a data directory, an option or a settings file, with its location and an example."""
 
     table: str
-    """The table, file or option."""
+    """Name of the table, file or option."""
     text: str
-    """What is wrong; with `rows`, a phrase to stand after "3 rows"."""
+    """Description of the problem. If `rows` is set, it is a phrase that follows "3 rows"."""
     column: str | None = None
-    """The column, where it is one column."""
+    """Name of the column, or None if the problem doesn't concern a single column."""
     rows: int | None = None
-    """Number of rows concerned."""
+    """Number of affected rows, or None if the problem doesn't concern rows."""
     example: str | None = None
-    """One of the values; shown only at the terminal of the data scientist whose data it is."""
+    """One of the wrong values, or None. Shown only in the terminal of the data scientist whose data it is."""
 
     def __str__(self) -> str:
         place = self.table if self.column is None else f"{self.table}, column {self.column}"
@@ -59,7 +59,7 @@ class Problem:
 
 
 class DataError(TrainingError):
-    """The data, a settings file or a folder can't be used: one line a problem; nothing has been written."""
+    """The data, a settings file or a folder is invalid; nothing has been written. Each line describes one problem."""
 
     exit_code = ExitCode.REFUSED
 
@@ -69,18 +69,18 @@ class DataError(TrainingError):
 
 
 class Findings:
-    """Collects problems over several steps, so that one DataError reports all of them."""
+    """Collects problems over several steps so that a single DataError reports all of them."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
     def add(self, problems: Iterable[Problem]) -> None:
-        """Add further problems."""
+        """Add problems to those collected so far."""
         self.problems.extend(problems)
 
     @contextmanager
     def gathered(self) -> Iterator[None]:
-        """Add the problems of a step that raises DataError, and go on after it."""
+        """Collect the problems if the `with` block raises DataError, and continue after the block."""
         try:
             yield
         except DataError as error:
@@ -93,5 +93,5 @@ class Findings:
 
 
 def shortened(text: str) -> str:
-    """The text, cut to EXAMPLE_LENGTH characters."""
+    """Return the text, truncated to EXAMPLE_LENGTH characters."""
     return text if len(text) <= EXAMPLE_LENGTH else text[: EXAMPLE_LENGTH - 1] + "…"

@@ -1,4 +1,4 @@
-"""The settings of a fit, their ranges, and the TOML file that gives them."""
+"""Settings of a fit, their ranges, and the TOML file that sets them."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ Ridge = Annotated[float, Field(ge=1e-3, le=1e9)]
 
 
 class TomlSettings(BaseModel):
-    """Base of settings that a TOML file gives: immutable, no unknown names, no conversion between types, finite."""
+    """Base class of settings in a TOML file: immutable, strictly typed, without unknown names or non-finite numbers."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
@@ -24,83 +24,84 @@ class KernelSettings(TomlSettings):
     """Settings of a kernel ridge regression."""
 
     ridges: tuple[Ridge, ...] = Field(strict=False, min_length=1, max_length=20)
-    """Candidates for the prior precision of all weights; cross-validation chooses."""
+    """Candidates for the prior precision of the weights; cross-validation selects one."""
     gamma: float = Field(ge=1e-4, le=100)
-    """Inverse squared width of the RBF features."""
+    """Coefficient gamma of the RBF features exp(-gamma d²), where d is the distance to a landmark."""
     amplitude: float = Field(ge=1e-3, le=100)
-    """Prior variance of the RBF part, relative to that of the linear part."""
+    """Prior variance of the RBF part relative to that of the linear part."""
     landmarks: int = Field(ge=1, le=10_000)
-    """Number of RBF features; at most one for every fourth row."""
+    """Maximum number of RBF features. At most one is used per four rows."""
     most_rows: int = Field(default=100_000, ge=1000, le=1_000_000_000)
-    """Most rows to fit on; of more, a random sample. All rows are predicted."""
+    """Maximum number of rows to fit on. If there are more, a random sample is used. Predictions are made for all
+    rows."""
 
 
 RIDGES = (6.0, 16.0, 64.0, 256.0, 1024.0)
 
 
 class PriorSettings(TomlSettings):
-    """Settings of the prior; the defaults were chosen on inner member folds of MovieLens 1M."""
+    """Settings of the prior. The defaults were chosen on inner member folds of MovieLens 1M."""
 
     rank: int = Field(default=16, ge=1, le=64)
-    """Dimensions of taste in the factorization; superfluous ones shrink to zero."""
+    """Number of taste dimensions in the factorization. Dimensions that the ratings don't support shrink to zero."""
     sweeps: int = Field(default=12, ge=1, le=200)
-    """Sweeps of expectation-maximization before the first regression."""
+    """Number of expectation-maximization sweeps before the first regression."""
     rounds: int = Field(default=2, ge=1, le=10)
-    """Rounds of regression from members' facts to factors, each followed by sweeps."""
+    """Number of rounds. Each is a regression from members' facts to their factors, followed by more sweeps."""
     sweeps_per_round: int = Field(default=3, ge=1, le=50)
-    """Sweeps after each regression."""
+    """Number of sweeps in each round, after the regression."""
     embedding: int = Field(default=150, ge=1, le=1000)
-    """Dimensions of the play space."""
+    """Number of dimensions of the play space, a truncated singular value decomposition of members' plays."""
     sight: int = Field(default=48, ge=1, le=1000)
-    """Leading dimensions of the play space that the RBF features use: with half the landmarks, no worse and much
-    cheaper."""
+    """Number of leading play-space dimensions that the RBF features use. The default halves the number of landmarks
+    needed for the same accuracy."""
     folds: int = Field(default=3, ge=2, le=20)
-    """Member folds of the regressions' out-of-fold predictions."""
+    """Number of member folds for the out-of-fold predictions of the regressions."""
     prior_ratings: float = Field(default=20.0, ge=0, le=10_000)
-    """Number of ratings with which a rater has half of full weight in the regressions."""
+    """Number of ratings at which a rater has half of the maximum weight in the regressions."""
     with_plays: KernelSettings = KernelSettings(ridges=RIDGES, gamma=0.7, amplitude=1.6, landmarks=700)
-    """The regressions whose inputs include plays."""
+    """Settings of the regressions whose inputs include plays."""
     attributes_only: KernelSettings = KernelSettings(ridges=RIDGES, gamma=0.4, amplitude=1.0, landmarks=600)
-    """The regression on attributes alone."""
+    """Settings of the regression on attributes only."""
 
 
 class TreeSettings(TomlSettings):
-    """Settings of the forest; it has few small trees, so that serving is cheap."""
+    """Settings of the gradient-boosted trees. By default, they are few and small to keep predictions fast."""
 
     trees: int = Field(default=50, ge=1, le=2000)
     """Number of trees."""
     leaves: int = Field(default=8, ge=2, le=256)
-    """Leaves of a tree."""
+    """Maximum number of leaves per tree."""
     learning_rate: float = Field(default=0.16, ge=1e-3, le=1)
-    """Factor of each tree's correction."""
+    """Learning rate: the factor by which the output of each tree is multiplied."""
     leaf_rows: int = Field(default=1000, ge=1, le=1_000_000)
-    """Fewest rows of a leaf; less with fewer than 200 times as many rows."""
+    """Minimum number of rows per leaf. It is lowered to 1/200 of all rows if that is less, but never below 20."""
     ridge: float = Field(default=100.0, ge=0, le=1_000_000)
-    """L2 penalty of the leaves' values."""
+    """L2 penalty on leaf values. With fewer than 200,000 rows, it is reduced in proportion."""
     most_rows: int = Field(default=2_000_000, ge=1000, le=1_000_000_000)
-    """Most rows to fit on; of more, a random sample."""
+    """Approximate maximum number of rows to fit on. If there are more, random samples are used."""
 
 
 class FileSettings(TomlSettings):
-    """The settings that a file can give."""
+    """Settings that a settings file can contain."""
 
     folds: int = Field(default=5, ge=2, le=50)
-    """Member folds of all out-of-fold predictions."""
+    """Number of member folds for the out-of-fold predictions of the whole model."""
     prior: PriorSettings = PriorSettings()
-    """The prior."""
+    """Settings of the prior."""
     trees: TreeSettings = TreeSettings()
-    """The trees."""
+    """Settings of the trees."""
 
 
 class FitSettings(FileSettings):
-    """Settings of a whole fit."""
+    """All settings of a fit: those that a settings file can contain, and `reweight`."""
 
     reweight: bool = False
-    """Whether raters are weighted by the density ratio of never-raters to raters; an option of the commands."""
+    """Whether to weight raters by the density ratio of never-raters to raters. Set by a command-line option."""
 
 
 def _fields(model: type[BaseModel], section: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Place and JSON schema of each setting in a group and its sections."""
+    """Yield the dotted path and JSON schema of each setting in a model class and its sections."""
     schemas = model.model_json_schema()["properties"]
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
@@ -110,13 +111,13 @@ def _fields(model: type[BaseModel], section: str = "") -> Iterator[tuple[str, di
 
 
 FIELDS: dict[str, dict[str, Any]] = dict(_fields(FileSettings))
-"""JSON schema of each setting of a file (type, range, sentence) by its place, such as prior.with_plays.gamma."""
+"""JSON schema (type, range, description) of each setting in a file, by dotted path, such as prior.with_plays.gamma."""
 
 AnySettings = TypeVar("AnySettings", bound=BaseModel)
 
 
 def read_fit_settings(path: Path) -> FitSettings:
-    """The settings of a file, with defaults for what it doesn't set; raises DataError with every wrong value."""
+    """Read a settings file; unset settings keep their defaults. Raises DataError listing every invalid value."""
     given = read_toml(path, str(path))
     try:
         settings = FileSettings.model_validate(_merged(FileSettings().model_dump(), given))
@@ -127,7 +128,7 @@ def read_fit_settings(path: Path) -> FitSettings:
 
 
 def read_toml(path: Path, name: str) -> dict[str, Any]:
-    """The content of a TOML file; raises DataError, which calls the file `name`, where it can't be read."""
+    """Return the contents of a TOML file. Raises DataError, which calls the file `name`, if it can't be read."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
@@ -135,7 +136,7 @@ def read_toml(path: Path, name: str) -> dict[str, Any]:
 
 
 def to_toml(settings: FileSettings, comment: str) -> str:
-    """The file that `read_fit_settings` reads as these settings, with a comment as its first line."""
+    """Return these settings as TOML text that `read_fit_settings` can read, with a comment as its first line."""
     sections: dict[str, list[str]] = {}
     for place, value in to_dict(settings).items():
         section, _, name = place.rpartition(".")
@@ -145,13 +146,13 @@ def to_toml(settings: FileSettings, comment: str) -> str:
 
 
 def to_dict(settings: FileSettings) -> dict[str, Any]:
-    """Every setting of a file by its place, as JSON types."""
+    """Return the value of every setting in a settings file, as a JSON type, by dotted path."""
     values = {place: value_at(settings, place) for place in FIELDS}
     return {place: list(value) if isinstance(value, tuple) else value for place, value in values.items()}
 
 
 def value_at(settings: BaseModel, place: str) -> Any:
-    """The value at a place, such as prior.with_plays.gamma."""
+    """Return the value at a dotted path, such as prior.with_plays.gamma."""
     value: Any = settings
     for name in place.split("."):
         value = getattr(value, name)
@@ -159,14 +160,14 @@ def value_at(settings: BaseModel, place: str) -> Any:
 
 
 def with_value(settings: AnySettings, place: str, value: Any) -> AnySettings:
-    """A copy of the settings with another value at a place, converted to the type of the present one."""
+    """Return a copy of the settings with a new value at a dotted path, converted to the type of the old value."""
     name, _, rest = place.partition(".")
     own = getattr(settings, name)
     return settings.model_copy(update={name: with_value(own, rest, value) if rest else type(own)(value)})
 
 
 def fit_settings_table() -> str:
-    """All settings of a file as a Markdown table."""
+    """Return a Markdown table of all settings that a settings file can contain."""
     defaults = to_dict(FileSettings())
     rows = [
         f"| `{place}` | {_shown(defaults[place])} | {_range(schema)} | {' '.join(schema['description'].split())} |"
@@ -176,7 +177,7 @@ def fit_settings_table() -> str:
 
 
 def _merged(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults, replaced by what is given, section by section."""
+    """Return the defaults, overridden section by section by the given values."""
     sections = {
         name: _merged(defaults[name], value)
         for name, value in given.items()
@@ -186,7 +187,7 @@ def _merged(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, 
 
 
 def _fault(path: tuple[str, ...]) -> str:
-    """What is wrong at a path of names and list positions where validation failed."""
+    """Return an error message for the location of a validation error, a path of names and list positions."""
     place = next((place for place in map(".".join, (path, path[:-1])) if place in FIELDS), None)
     if place is not None:
         return f"{place} must be a {_kind(FIELDS[place])} from {_range(FIELDS[place])}"

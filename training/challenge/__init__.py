@@ -1,1 +1,1 @@
-"""Challenges: held-out members whose ratings anyone may predict, scored on a leaderboard."""
+"""Challenges: anyone may predict the ratings of held-out members, and a leaderboard shows the scores."""

@@ -1,4 +1,4 @@
-"""Answers the questions of a challenge with a model."""
+"""Answers the questions of a challenge with a model's predictions."""
 
 import polars as pl
 
@@ -11,7 +11,10 @@ from training.versions.offline import predictions_of
 
 
 def answers_of(model: Model, tables: Tables, questions: pl.DataFrame) -> pl.DataFrame:
-    """question, member_id, movie_id and rating for each question; `tables` are the challenge's public data."""
+    """Return question, member_id, movie_id and rating for each question.
+
+    `tables` contains the public data of the challenge.
+    """
     predictions = pl.concat(list(predictions_of(model, make_dataset(tables, model.schema), questions)))
     return questions.select(QUESTION, MEMBER_ID, MOVIE_ID).join(
         predictions.select(MEMBER_ID, MOVIE_ID, RATING), on=[MEMBER_ID, MOVIE_ID], how="left", maintain_order="left"

@@ -1,4 +1,4 @@
-"""The leaderboard of a challenge: a JSON file of all entries, and a Markdown table of the best."""
+"""The leaderboard of a challenge: a JSON file with all entries, and a Markdown table of each name's best entry."""
 
 import fcntl
 import json
@@ -23,7 +23,7 @@ Entry = dict[str, Any]
 
 
 def clean(name: str) -> str:
-    """A name for a table: printable, on one line, without markup; raises DataError where nothing is left of it."""
+    """Return a name that is printable, on one line and without markup. Raises DataError if no characters are left."""
     plain = "".join(
         " " if character.isspace() else character
         for character in unicodedata.normalize("NFKC", name)
@@ -36,7 +36,7 @@ def clean(name: str) -> str:
 
 
 def enter(folder: Path, entry: Entry) -> list[Entry]:
-    """Add an entry and return all; concurrent calls wait for each other, and readers see whole files."""
+    """Add an entry and return all entries. Concurrent calls wait for each other; files are replaced atomically."""
     with _locked(folder):
         entries = [*read(folder), entry]
         write_atomically(folder / BOARD, (json.dumps(entries, indent=1, sort_keys=True) + "\n").encode())
@@ -45,7 +45,7 @@ def enter(folder: Path, entry: Entry) -> list[Entry]:
 
 
 def read(folder: Path) -> list[Entry]:
-    """All entries, the oldest first; raises DataError where they can't be read."""
+    """Return all entries, oldest first, or [] if there is no leaderboard. Raises DataError if it can't be read."""
     try:
         entries = json.loads((folder / BOARD).read_text(encoding="utf-8"))
         return [{"name": str(entry["name"]), **entry} for entry in entries]
@@ -57,7 +57,7 @@ def read(folder: Path) -> list[Entry]:
 
 
 def standing(entries: Sequence[Entry]) -> list[Entry]:
-    """Each name's best entry by the quiz, with its latest scores of the test and its number of tries, best first."""
+    """Return each name's best entry in the quiz, with its latest test scores and number of entries, best first."""
     best: dict[str, Entry] = {}
     for entry in entries:
         before = best.get(entry["name"])
@@ -69,7 +69,7 @@ def standing(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def board(entries: Sequence[Entry]) -> Table:
-    """The standing as a table of a report."""
+    """Return the result of `standing` as a table for a report."""
     rows = []
     for place, entry in enumerate(standing(entries), 1):
         quiz = [f"{entry['quiz_rmse']:.4f}", f"{entry['quiz_improvement_percent']:+.2f} %"]
@@ -83,7 +83,7 @@ def board(entries: Sequence[Entry]) -> Table:
 def entry_of(
     name: str, at: str, quiz: Mapping[str, Mapping[str, float]], test: Mapping[str, Mapping[str, float]] | None
 ) -> Entry:
-    """An entry from the scores of `score`; `at` is an ISO 8601 time."""
+    """Make an entry from results of `score`; `at` is an ISO 8601 time, and `test` is None if the test isn't scored."""
     entry: Entry = {"name": clean(name), "at": at}
     for part, scores in (("quiz", quiz), ("test", test)):
         if scores is not None:

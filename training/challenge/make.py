@@ -1,7 +1,8 @@
-"""Makes a challenge of a data directory: public data to learn from, questions, and their answers.
+"""Makes a challenge from a data directory: public training data, questions, and the answers to the questions.
 
-Some raters are held out as if they never rated (the never-rater protocol): half of their ratings are asked for, the
-other half is shown as plays, or hidden, by the kind of evidence that the member is assigned.
+Some raters are held out and treated as if they had never rated (the never-rater protocol). About half of each held-out
+rater's ratings become questions. The other rated movies are shown as plays or hidden, depending on the kind of evidence
+assigned to the member.
 """
 
 import json
@@ -46,18 +47,18 @@ Which are which is not told.
 
 @dataclass(frozen=True)
 class Challenge:
-    """All tables of a challenge."""
+    """The tables of a challenge."""
 
     public: Mapping[str, pl.DataFrame]
-    """The tables of the public data directory, by name; members have new ids."""
+    """Tables of the public data directory, by name. Members have new ids."""
     answers: pl.DataFrame
-    """question, member_id, movie_id, rating, evidence, part; the first three are the questions."""
+    """Columns question, member_id, movie_id, rating, evidence and part. The first three are published as questions."""
     member_ids: pl.DataFrame
-    """public_id and member_id of every member."""
+    """New id (public_id) and original id (member_id) of every member."""
 
 
 def make_challenge(tables: Tables, share: float, random: np.random.Generator) -> Challenge:
-    """Hold out a share of the raters, assign them kinds of evidence and parts in turn, and give everybody a new id."""
+    """Hold out a share of the raters, assign each a kind of evidence and a part in turn, and give members new ids."""
     raters = tables.ratings[MEMBER_ID].unique().sort()
     order = random.permutation(len(raters))[: max(round(share * len(raters)), len(EVIDENCE) * len(PARTS))]
     held_out = _assigned(tables, raters.gather(pl.Series(order)))
@@ -81,9 +82,9 @@ def make_challenge(tables: Tables, share: float, random: np.random.Generator) ->
 
 
 def write_challenge(out: Path, challenge: Challenge, scale: Scale, options: Mapping[str, float]) -> None:
-    """Write the challenge's folder as a whole or not at all.
+    """Write the folder of a challenge atomically.
 
-    `out` is an absolute path, new or an empty folder; `options` are those of the challenge, for `challenge.json`.
+    `out` is an absolute path that is new or an empty folder. `options` are written to `challenge.json`.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as beside:
@@ -99,7 +100,7 @@ def write_challenge(out: Path, challenge: Challenge, scale: Scale, options: Mapp
 
 
 def _write_public(public: Path, challenge: Challenge, scale: Scale) -> None:
-    """Write the rules, the data to learn from and the questions."""
+    """Write the rules, the training data and the questions."""
     public.mkdir(parents=True)
     schema = f"[ratings]\nscale = [{scale.low!r}, {scale.high!r}]\nenjoyed_from = {scale.enjoyed_from!r}\n"
     write_data_directory(public / DATA, challenge.public, "the public part of a challenge", schema)
@@ -108,7 +109,7 @@ def _write_public(public: Path, challenge: Challenge, scale: Scale) -> None:
 
 
 def _assigned(tables: Tables, held_out: pl.Series) -> pl.DataFrame:
-    """member_id, evidence and part of the held-out members; evidence without attributes for those who have none."""
+    """Return member_id, evidence and part of held-out members. Evidence excludes attributes for members without any."""
     attributes = [pl.col(name).is_not_null() for name in tables.members.columns if name != MEMBER_ID]
     described = tables.members.filter(pl.any_horizontal(attributes) if attributes else pl.lit(False))[MEMBER_ID]
     position = pl.int_range(pl.len())
@@ -124,7 +125,7 @@ def _assigned(tables: Tables, held_out: pl.Series) -> pl.DataFrame:
 
 
 def _with_visible_evidence(targets: pl.DataFrame, plays: pl.DataFrame) -> pl.DataFrame:
-    """The targets, with evidence without plays for those members none of whose plays are visible."""
+    """Return the targets, with evidence that excludes plays for members who have no visible plays."""
     visible = pl.col(MEMBER_ID).is_in(plays[MEMBER_ID].unique().implode())
     without = {EVIDENCE[2]: EVIDENCE[0], EVIDENCE[3]: EVIDENCE[1]}
     return targets.with_columns(pl.when(visible).then(KIND).otherwise(pl.col(KIND).replace(without)).alias(KIND))
@@ -138,12 +139,12 @@ def _new_ids(member_ids: pl.Series, random: np.random.Generator) -> pl.DataFrame
 
 
 def _renamed(rows: pl.DataFrame, new_ids: pl.DataFrame) -> pl.DataFrame:
-    """The rows with new ids of members, in their order, so that the rows' order reveals no old id."""
+    """Replace member ids by new ones and sort by them, so that the order of rows doesn't reveal the original ids."""
     order = [MEMBER_ID, *([MOVIE_ID] if MOVIE_ID in rows.columns else [])]
     renamed = rows.join(new_ids, on=MEMBER_ID).drop(MEMBER_ID).rename({PUBLIC_ID: MEMBER_ID})
     return renamed.select(rows.columns).sort(order)
 
 
 def _day(column: str) -> pl.Expr:
-    """Times rounded down to the day: the exact second identifies a member to whoever knows it from elsewhere."""
+    """Round times down to the day, because a member could be identified by an exact second known from elsewhere."""
     return (pl.col(column) / DAY_SECONDS).floor() * DAY_SECONDS

@@ -1,4 +1,4 @@
-"""Scores answers to a challenge."""
+"""Scores the answers to a challenge."""
 
 import json
 from dataclasses import dataclass
@@ -25,26 +25,27 @@ from training.evaluation.baselines import movie_means
 from training.evaluation.scores import gain_percent, rmse
 
 ALL = "all"
-"""The key of the scores over all kinds of evidence."""
+"""Key of the scores over all kinds of evidence."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """The true ratings of a challenge."""
+    """The true ratings of a challenge, and how it was made."""
 
     answers: pl.DataFrame
-    """question, member_id, movie_id, rating, evidence, part, movie_mean, in order of the questions."""
+    """Columns question, member_id, movie_id, rating, evidence, part and movie_mean, in the order of the questions."""
     about: dict[str, Any]
-    """How the challenge was made: `low` and `high` of the scale, `fingerprint` of the public data, seed and share."""
+    """How the challenge was made: `low` and `high` of the rating scale, `fingerprint` of the public data, `seed` and
+    `share`."""
 
 
 def read_key(folder: Path) -> Key:
-    """The key of a challenge's folder; raises DataError where it is none."""
+    """Read the key from the folder of a challenge. Raises DataError if the folder isn't a complete challenge."""
     try:
         about = json.loads((folder / ANSWERS / ABOUT).read_text(encoding="utf-8"))
         answers = pl.read_parquet(folder / ANSWERS / ANSWERS_FILE)
         ratings = pl.read_parquet(folder / PUBLIC / DATA / "ratings.parquet")
-        (about["low"], about["high"], about["fingerprint"])  # KeyError where they are missing
+        (about["low"], about["high"], about["fingerprint"])  # raises KeyError if one is missing
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         text = f"isn't the folder of a challenge, or not the whole of it: {type(error).__name__}"
         raise DataError([Problem(str(folder), text)]) from error
@@ -53,12 +54,12 @@ def read_key(folder: Path) -> Key:
 
 
 def read_answers(file: Path, key: Key) -> pl.Series:
-    """The ratings of an answers file in order of the questions; raises DataError with all that is wrong with it."""
+    """Return the ratings in an answers file, in the order of the questions. Raises DataError listing all problems."""
     return check_answers(_read(file), file.name, key)
 
 
 def check_answers(rows: pl.DataFrame, name: str, key: Key) -> pl.Series:
-    """The ratings of a table of answers, as `read_answers` gives them; `name` is the table's in problems."""
+    """Return the ratings in a table of answers, as `read_answers` does; error messages call the table `name`."""
     joined_on = [QUESTION] if QUESTION in rows.columns else [MEMBER_ID, MOVIE_ID]
     lacking = [column for column in [*joined_on, RATING] if column not in rows.columns]
     if lacking:
@@ -87,9 +88,10 @@ def check_answers(rows: pl.DataFrame, name: str, key: Key) -> pl.Series:
 
 
 def score(key: Key, ratings: pl.Series, part: str) -> dict[str, dict[str, float]]:
-    """The scores of one part: `all` and those of each kind of evidence.
+    """Return the scores of one part, over all questions (`all`) and for each kind of evidence.
 
-    Each has the number of questions, RMSE, RMSE of the movie mean, and the improvement over it in percent.
+    Each entry contains the number of questions, the RMSE, the RMSE of the movie means, and the improvement over the
+    movie means in percent.
     """
     low, high = key.about["low"], key.about["high"]
     rows = key.answers.with_columns(ratings.clip(low, high).alias("answer")).filter(pl.col(PART) == part)
@@ -102,7 +104,7 @@ def score(key: Key, ratings: pl.Series, part: str) -> dict[str, dict[str, float]
 
 
 def read_questions(folder: Path) -> pl.DataFrame:
-    """question, member_id and movie_id of a challenge, as text; raises DataError where there are none."""
+    """Return question, member_id and movie_id of each question, as text. Raises DataError if the file can't be read."""
     try:
         return pl.read_csv(folder / PUBLIC / QUESTIONS, infer_schema=False)
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -110,7 +112,7 @@ def read_questions(folder: Path) -> pl.DataFrame:
 
 
 def _as_text(columns: list[str]) -> list[pl.Expr]:
-    """Ids as text; a question's number that another tool wrote as a float (1.0) is that number."""
+    """Convert ids to text. Question numbers that another tool wrote as floats (1.0) become whole numbers again."""
     number = pl.col(QUESTION).cast(pl.Float64, strict=False)
     whole = number.cast(pl.Int64, strict=False).cast(pl.String)
     question = pl.when(number == number.floor()).then(whole).otherwise(pl.col(QUESTION).cast(pl.String))

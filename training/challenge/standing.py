@@ -11,28 +11,25 @@ from training.data.reading.tables import Tables
 from training.report.section import Section
 
 NAME = "coldstart"
-"""The name that versions are entered under."""
+"""Name under which versions are entered."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A challenge that versions may take part in."""
+    """A challenge in which versions can take part."""
 
     folder: Path
-    """The challenge's folder."""
+    """Folder of the challenge."""
     key: Key
-    """The true ratings."""
+    """True ratings of the challenge."""
 
     @staticmethod
     def of(folder: Path) -> "Standing":
-        """The challenge in a folder; raises DataError where it is none."""
+        """Read the challenge in a folder. Raises DataError if the folder isn't a complete challenge."""
         return Standing(folder, read_key(folder))
 
     def take_part(self, model: Model, tables: Tables, fingerprint: str, now: str) -> Section:
-        """Enter the model's score of the quiz, if it was trained on the public part; returns the leaderboard.
-
-        `fingerprint` is that of `tables`, which the model was trained on; `now` is an ISO 8601 time.
-        """
+        """Enter the model in the quiz if it was trained on the public data. Return a section with the leaderboard."""
         outcome = self._enter(model, tables, now) if fingerprint == self.key.about["fingerprint"] else (
             "This version doesn't take part: it learned from other data than the public part of the challenge, "
             "where it may have seen the answers."

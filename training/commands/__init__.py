@@ -1,1 +1,1 @@
-"""The commands of the job, one module each."""
+"""Commands of the training job, one module each."""

@@ -1,4 +1,4 @@
-"""`training challenge`: make a challenge of a data directory, answer one, score answers."""
+"""`training challenge`: make a challenge from a data directory, answer a challenge, or score answers."""
 
 import argparse
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from training.versions.serving import open_serving
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `training challenge`, by action."""
+    """Add the options of each action of `training challenge`."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     make = actions.add_parser("make", help="hold members out, and ask for what they rated")
     make.add_argument("--data", type=Path, required=True, help="the data directory to make it of")
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    """Do the action; raises DataError where data, folder or answers are wrong, ServingModelError without a model."""
+    """Run the action. Raises DataError if any input is invalid, ServingModelError if there is no usable model."""
     arguments.action(arguments)
     return ExitCode.DONE
 

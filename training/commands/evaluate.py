@@ -1,4 +1,4 @@
-"""`training evaluate`: the never-rater evaluation alone, without publishing a model."""
+"""`training evaluate`: evaluate predictions for never-raters without publishing a model."""
 
 import argparse
 import time
@@ -21,7 +21,7 @@ from training.settings import FitSettings, read_fit_settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `training evaluate`."""
+    """Add the options of `training evaluate`."""
     parser.add_argument("--data", type=Path, required=True, help="the data directory to learn from")
     parser.add_argument(
         "--settings", type=Path, help="a settings file, as `training tune` writes one; else the defaults"
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    """Print the report and write it; raises DataError before any work where the call or the data is wrong."""
+    """Print and write the report. Raises DataError before the fit if an option or the data is invalid."""
     refuse_unwritable("--out", arguments.out)
     before = read_report(arguments.before) if arguments.before else None
     settings = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
@@ -55,11 +55,11 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     progress = Progress(time.monotonic)
     tables, data, merged = read_dataset(arguments.data, arguments.min_holders)
     if arguments.by_time:
-        split_time(tables.ratings, arguments.at)  # refused before any work where there are no times
+        split_time(tables.ratings, arguments.at)  # raises before the fit if ratings have no times
     fit = fit_model(data, arguments.seed, settings, usable_cores(), progress)
     evaluation = evaluate(fit, arguments.seed, progress)
     notes = [*map(str, merged), *reweighting_notes(arguments.reweight, fit.reweighting)]
-    del fit  # the fit by time needs the memory
+    del fit  # frees memory for the fit by time
     if arguments.by_time:
         evaluation["by_time"] = evaluate_by_time(
             tables, data, arguments.at, arguments.seed, settings, usable_cores(), progress

@@ -1,4 +1,4 @@
-"""`training import movielens`: write a data directory of MovieLens 100K, 1M or a later CSV release."""
+"""`training import movielens`: write a data directory from MovieLens 100K, 1M or a later CSV release."""
 
 import argparse
 from pathlib import Path
@@ -9,14 +9,14 @@ from training.data.writer import refuse_foreign, write_data_directory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `training import`."""
+    """Add the options of `training import`."""
     parser.add_argument("format", choices=["movielens"], help="the data set's format")
     parser.add_argument("source", type=Path, metavar="SOURCE", help="the folder of the unpacked release")
     parser.add_argument("--out", type=Path, required=True, help="the data directory to write")
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    """Write the data directory; raises DataError where the source is none or the folder holds something else."""
+    """Write the data directory. Raises DataError if SOURCE isn't a release or --out contains other files."""
     refuse_foreign(arguments.out)
     name, tables, lowest = read_release(arguments.source)
     schema = f"[ratings]\nscale = [{lowest}, 5.0]\nenjoyed_from = 4.0\n"

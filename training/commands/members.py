@@ -1,4 +1,4 @@
-"""`training members push`: fill a Redis store with the members of a data directory or of the version that serves."""
+"""`training members push`: write the members of a data directory or of the current version to a Redis store."""
 
 import argparse
 import itertools
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from redis import Redis
 
 BATCH = 500
-"""Records sent at once."""
+"""Number of records per request."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `training members`."""
+    """Add the options of `training members`."""
     parser.add_argument("action", choices=["push"], help="what to do")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=Path, help="a data directory: all members of its tables, as they stand there")
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    """Write a record for each member; raises UsageError, DataError, or WorkFailed for a failing store or model."""
+    """Write a record for each member. Raises UsageError, DataError, or WorkFailed if the store or the model fails."""
     client = _client(arguments.to or "")
     if arguments.data:
         records = records_of_data(read_tables(arguments.data))
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 def _client(address: str) -> "Redis":
     try:
-        from redis import Redis  # only here: all other commands do without the extra
+        from redis import Redis  # imported here because other commands don't need the extra
 
         return Redis.from_url(address, socket_timeout=30)
     except ImportError as error:
@@ -59,7 +59,7 @@ def _client(address: str) -> "Redis":
 
 
 def _push(client: "Redis", records: Iterator[tuple[str, MemberRecord]], *, keep_existing: bool) -> tuple[int, int]:
-    """Write the records in batches; returns how many were sent, and how many of them the store took."""
+    """Write the records in batches. Return how many were sent and how many of these the store wrote."""
     from redis import RedisError
 
     sent = written = 0

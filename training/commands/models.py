@@ -1,4 +1,4 @@
-"""`training models`: list, show, compare, sign and remove published versions, and choose which serves."""
+"""`training models`: list, show, compare, sign and remove published versions, and choose the current version."""
 
 import argparse
 import json
@@ -26,7 +26,7 @@ ACTIONS = ("list", "show", "diff", "promote", "candidate", "rollback", "prune", 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `training models`."""
+    """Add the options of `training models`."""
     parser.add_argument("action", choices=ACTIONS, help="what to do")
     parser.add_argument("version", nargs="?", help="a version; show and sign take the one that serves if none is given")
     parser.add_argument(
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_keeping(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which old versions are kept."""
+    """Add the options that determine which old versions are kept."""
     parser.add_argument(
         "--keep", type=int, default=10, metavar="NUMBER", help="keep at least so many versions (default 10)"
     )
@@ -49,7 +49,7 @@ def add_keeping(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    """Do the action; raises UsageError for a version that isn't there, ArtifactError for one that can't be loaded."""
+    """Run the action. Raises UsageError if a version doesn't exist, ArtifactError if a version can't be loaded."""
     store, version = open_store(arguments.models), arguments.version
     match arguments.action:
         case "list":
@@ -90,7 +90,7 @@ def _offer(store: Store, version: str) -> None:
 
 
 def _roll_back(store: Store, version: str | None) -> None:
-    """End the candidate if there is one; else let the version serve that is named, or the one that served before."""
+    """Make `version` current. If it is None, withdraw the candidate or, without one, restore the previous version."""
     labels = store.labels()
     if version is not None:
         _promote(store, version)
@@ -102,7 +102,7 @@ def _roll_back(store: Store, version: str | None) -> None:
 
 
 def _list(store: Store) -> None:
-    """Print a line for each version, damaged ones too."""
+    """Print a line for each version, including damaged versions."""
     names: dict[str, list[str]] = {}
     for label, version in store.labels().items():
         names.setdefault(version, []).append("serves" if label == CURRENT else label)
@@ -113,7 +113,7 @@ def _list(store: Store) -> None:
 
 
 def _show(store: Store, version: str) -> None:
-    """Print a version's provenance, labels and records, its report, and the gate's decision."""
+    """Print a version's provenance, labels, records, report and gate decision."""
     folder = store.fetch(version)
     manifest = read_manifest(folder)
     labels = [label for label, named in store.labels().items() if named == version]
@@ -132,7 +132,10 @@ def _show(store: Store, version: str) -> None:
 
 
 def signer(path: Path) -> Callable[[Store, str], None]:
-    """A function that signs a version by the private key in a file; raises UsageError or WrongKey."""
+    """Return a function that signs a version with the private key in a file.
+
+    Raises UsageError if the file can't be read, WrongKey if it isn't an ed25519 private key in PEM.
+    """
     try:
         key = private_key(path.read_bytes())
     except OSError as error:
@@ -154,7 +157,7 @@ def _named(version: str | None, action: str) -> str:
 
 
 def _chosen(store: Store, version: str | None) -> str:
-    """A version of the store, or the one that serves if none is named; raises UsageError unless it is there."""
+    """Return `version`, or the current version if it is None. Raises UsageError if it isn't in the store."""
     version = version or store.current()
     if version is None or version not in store.versions():
         raise UsageError(f"there is no version {version}" if version else "there is no such version")
@@ -166,7 +169,7 @@ def _load(store: Store, version: str | None) -> Model:
 
 
 def _trained_at(store: Store, version: str) -> str:
-    """When a version was trained; `unknown` where that can't be read."""
+    """Return when a version was trained, or `unknown` if this can't be read."""
     try:
         return read_run(store.fetch(version)).trained_at
     except ArtifactError:

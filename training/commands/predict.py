@@ -1,4 +1,4 @@
-"""`training predict`: offline scoring of members and movies with the code that serves."""
+"""`training predict`: predict ratings offline, with the same code as the service."""
 
 import argparse
 from pathlib import Path
@@ -16,7 +16,7 @@ from training.versions.serving import open_serving
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `training predict`."""
+    """Add the options of `training predict`."""
     parser.add_argument("--data", type=Path, required=True, help="the data directory whose members are predicted")
     parser.add_argument("--models", required=True, help="the folder, or address, of published models")
     parser.add_argument("--out", type=Path, required=True, help="a file to write: .parquet or .csv")
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    """Write member_id, movie_id and all numbers of each prediction."""
+    """Write a table with member_id, movie_id and all values of each prediction."""
     if obstacle := _obstacle(arguments.out):
         raise UsageError(f"--out {obstacle}")
     refuse_unwritable("--out", arguments.out.parent)
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def _obstacle(out: Path) -> str:
-    """Why a file can't be written; empty where it can."""
+    """Return the reason why a file can't be written, or "" if it can."""
     if out.suffix not in (".parquet", ".csv"):
         return "must end with .parquet or .csv"
     if not out.parent.is_dir():

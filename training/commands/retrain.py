@@ -1,4 +1,4 @@
-"""`training retrain`: validate, train, evaluate, publish, and let the gate say whether it serves."""
+"""`training retrain`: validate, train, evaluate and publish, and let the gate decide whether the version is used."""
 
 import argparse
 import time
@@ -38,7 +38,7 @@ from training.versions.serving import serving_version
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `training retrain`."""
+    """Add the options of `training retrain`."""
     parser.add_argument("--data", type=Path, required=True, help="the data directory to learn from")
     parser.add_argument("--outcomes", type=Path, help="learn also from what the service recorded in this folder")
     parser.add_argument("--models", required=True, help="the folder, or address, of published models")
@@ -62,42 +62,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a command line asks for, checked before any work."""
+    """The parsed options of the command, checked before training."""
 
     store: Store
-    """Where to publish."""
+    """Store to publish in."""
     gate: GateSettings
-    """The limits of the gate."""
+    """Limits of the gate."""
     fit: FitSettings
     """Settings of the fit."""
     sign: Callable[[Store, str], None] | None
-    """Signs a version, if it is to be signed."""
+    """Function that signs a version, or None if versions aren't signed."""
     challenge: Standing | None
-    """The challenge to take part in, if any."""
+    """Challenge to take part in, if any."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The tables, and what is learned from and published of them."""
+    """The tables, and the datasets for training and publishing."""
 
     tables: Tables
-    """All tables, with recorded outcomes if there are any."""
+    """All tables, including recorded outcomes if there are any."""
     key: str
-    """The store's key, which determines the raters that are kept out."""
+    """Key that determines which raters are kept out of training."""
     split: Split
-    """The tables with and without those raters."""
+    """The tables split into training and kept-out raters."""
     training: Dataset
-    """What is learned from."""
+    """Dataset to train on, without the kept-out raters."""
     everyone: Dataset
-    """All members, with the columns as they are learned from, to be published."""
+    """Dataset of all members to publish, with the same schema as the training dataset."""
     merged_notes: list[str]
-    """Sentences about columns with merged values."""
+    """Sentences about columns with merged values, for the report."""
     outcome_notes: list[str]
-    """A sentence about recorded outcomes, if there are any."""
+    """A sentence about recorded outcomes for the report, or an empty list."""
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    """Publish a model of the data and print how good it is; raises before any work where that can't be done."""
+    """Train and publish a model, and print its evaluation. Raises before training if an option or table is invalid."""
     plan = _plan(arguments)
     progress = Progress(time.monotonic)
     progress("reading and checking")
@@ -125,11 +125,11 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
-    """Check the command line; raises TrainingError or ModelError."""
+    """Check the options. Raises TrainingError or ModelError if an option is invalid."""
     gate = gate_settings(arguments)
     sign = signer(arguments.sign) if arguments.sign else None
     store = open_store(arguments.models)
-    if not is_address(arguments.models):  # whether an address can be written to shows only when it is
+    if not is_address(arguments.models):  # an address can only be tested by writing to it
         for folder in (store.root, store.root / VERSIONS):
             refuse_unwritable("--models", folder)
     fit = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
@@ -138,7 +138,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
 
 
 def _read(arguments: argparse.Namespace, plan: Plan) -> Inputs:
-    """Read and check the tables, and split off the raters that are kept out; raises DataError."""
+    """Read and check the tables, and split off the kept-out raters. Raises DataError if the data are invalid."""
     tables = read_tables(arguments.data)
     recorded = with_outcomes(tables, arguments.outcomes) if arguments.outcomes else None
     tables = recorded.tables if recorded else tables
@@ -157,12 +157,12 @@ def _read(arguments: argparse.Namespace, plan: Plan) -> Inputs:
 
 
 def _notes(arguments: argparse.Namespace, inputs: Inputs, fit: Fit) -> list[str]:
-    """Sentences for the report about the data."""
+    """Return sentences about the data, for the report."""
     return [*inputs.merged_notes, *reweighting_notes(arguments.reweight, fit.reweighting), *inputs.outcome_notes]
 
 
 def _made(plan: Plan, now: str, seconds: float) -> dict[str, Any]:
-    """What `run.json` of the version holds: when, in how many seconds, by which code and beside which version."""
+    """Return the contents of `run.json`: time, duration in seconds, commit of the code, and current version."""
     parent = plan.store.labels().get(CURRENT, "")
     return {"trained_at": now, "seconds": round(seconds, 1), "commit": commit(), "parent": parent}
 
@@ -176,7 +176,7 @@ def _publish(
     notes: list[str],
     made: dict[str, Any],
 ) -> str:
-    """Publish the version without a label, sign it if that was asked for, and keep the key; returns the version."""
+    """Publish the version without a label, sign it if requested, and store the gate key. Return the version."""
     version = publish(plan.store, inputs.training, inputs.everyone, fit.core, origin, evaluation, notes, made)
     if plan.sign is not None:
         plan.sign(plan.store, version)
@@ -185,7 +185,7 @@ def _publish(
 
 
 def _take_part(plan: Plan, inputs: Inputs, version: str, data_fingerprint: str, now: str) -> list[Section]:
-    """The report's section about the challenge, after the version took part in it; none without a challenge."""
+    """Enter the version in the challenge and return a report section about it, or [] without a challenge."""
     if plan.challenge is None:
         return []
     model = load_model(plan.store.fetch(version))

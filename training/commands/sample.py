@@ -1,4 +1,4 @@
-"""`training sample`: write a synthetic data directory with planted tastes, and their truth beside the tables."""
+"""`training sample`: write a synthetic data directory, including the true enjoyment of its never-raters."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from training.data.writer import refuse_foreign, write_data_directory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `training sample`."""
+    """Add the options of `training sample`."""
     parser.add_argument("--out", type=Path, required=True, help="the data directory to write")
     parser.add_argument(
         "--members", type=at_least(FEWEST_MEMBERS), default=1200, help="how many (%(default)s); a quarter never rate"
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    """Write the sample; raises DataError where the folder holds something else."""
+    """Write the sample. Raises DataError if the folder contains other files."""
     refuse_foreign(arguments.out)
     tables = sample_tables(arguments.members, arguments.movies, arguments.seed)
     write_data_directory(arguments.out, tables, f"sample, seed {arguments.seed}", SCHEMA)

@@ -1,4 +1,4 @@
-"""What commands share at a terminal: types of options, and progress."""
+"""Option types and progress output shared by the commands."""
 
 import argparse
 import sys
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import TextIO
 
 LARGEST = 2**63 - 1
-"""The largest number that an option takes: readers of manifests hold seeds in 64 bits."""
+"""Largest integer option value, because readers of manifests store seeds as 64-bit integers."""
 
 
 def at_least(lowest: int) -> Callable[[str], int]:
-    """The `type` of an option that takes a whole number from `lowest` to LARGEST."""
+    """Return the argparse `type` of an option that takes an integer from `lowest` to LARGEST."""
 
     def whole_number(text: str) -> int:
         try:
@@ -26,7 +26,7 @@ def at_least(lowest: int) -> Callable[[str], int]:
 
 
 class Progress:
-    """Prints a line for each step, with the seconds since the start; silent unless the output is a terminal."""
+    """Prints a line for each step with the seconds since the start, but only if the output is a terminal."""
 
     def __init__(self, clock: Callable[[], float], out: TextIO | None = None) -> None:
         self._clock, self._out, self._start = clock, out or sys.stderr, clock()
@@ -37,6 +37,6 @@ class Progress:
         return self._clock() - self._start
 
     def __call__(self, step: str) -> None:
-        """Print the step that begins."""
+        """Print the name of a step that is about to begin."""
         if self._out.isatty():
             print(f"{self.seconds:6.0f} s  {step}", file=self._out, flush=True)

@@ -1,4 +1,4 @@
-"""`training tune`: search better settings for a data directory within a budget of trials or minutes."""
+"""`training tune`: search for better settings for a data directory, within a budget of trials or minutes."""
 
 import argparse
 import time
@@ -17,7 +17,7 @@ EXTRA = "tune needs Optuna, which isn't installed: pip install 'optuna>=5', or i
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `training tune`."""
+    """Add the options of `training tune`."""
     parser.add_argument("--data", type=Path, required=True, help="the data directory to learn from")
     parser.add_argument(
         "--out", type=Path, default=Path("settings.toml"),
@@ -31,9 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    """Write the best settings; raises DataError before any work where the call or the data is wrong."""
+    """Write the best settings. Raises DataError before the search if an option or the data is invalid."""
     try:
-        from training.evaluation.search import tune  # only here: all other commands do without Optuna
+        from training.evaluation.search import tune  # imported here because other commands don't need Optuna
     except ModuleNotFoundError as error:
         if error.name != "optuna":
             raise

@@ -22,25 +22,25 @@ ROLES = {
     PLAYED_AT: "time",
     COMPLETION: "share",
 }
-"""How columns other than attributes are interpreted."""
+"""Interpretation of columns that aren't attributes."""
 
 HEADER = ("table", "column", "taken for", "values", "missing", "note")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `training validate`."""
+    """Add the options of `training validate`."""
     parser.add_argument("--data", type=Path, required=True, help="the data directory to check")
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    """Print what the tables hold; raises DataError with all problems if there are any."""
+    """Print a summary of the tables. Raises DataError listing all problems."""
     tables = read_tables(arguments.data)
     print(described(tables))
     return ExitCode.DONE
 
 
 def described(tables: Tables) -> str:
-    """A table with a line for each column, then the numbers of rows, members and movies."""
+    """Return a table with a line for each column, followed by the numbers of rows, members and movies."""
     _, merged = infer_schema(tables)
     lines = [HEADER, *(line for table in TABLES for line in _columns(tables, table, merged))]
     widths = [max(len(line[place]) for line in lines) for place in range(len(HEADER))]

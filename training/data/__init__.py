@@ -1,1 +1,1 @@
-"""Reads, checks and writes data directories, and turns their tables into datasets of arrays."""
+"""Reads, checks and writes data directories, and converts their tables to datasets of arrays."""

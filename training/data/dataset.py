@@ -1,4 +1,4 @@
-"""The dataset: the tables as arrays, with members and movies as row numbers."""
+"""The dataset: tables converted to arrays, with members and movies as row numbers."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,34 +19,35 @@ from training.errors import DataError, Problem
 
 @dataclass(frozen=True)
 class Dataset:
-    """N members, M movies, R ratings and P plays; ratings and plays are sorted by member, then movie."""
+    """Data of N members and M movies. Ratings and plays are sorted by member, then movie."""
 
     schema: Schema
-    """The meaning of the columns."""
+    """The schema that the attributes and genres are encoded with."""
     member_ids: pl.Series
-    """(N,) members of any table, in text order."""
+    """(N,) ids of the members in all tables, in lexicographic order."""
     movie_ids: pl.Series
-    """(M,) movies of the catalogue, in text order."""
+    """(M,) ids of the movies in the movies table, in lexicographic order."""
     attributes: NDArray[np.float32]
-    """(N, A) category numbers or numbers; NaN where unknown."""
+    """(N, A) encoded member attributes: category indices or numbers, NaN if unknown."""
     release_year: NDArray[np.float32]
-    """(M,) NaN where unknown."""
+    """(M,) release years, NaN if unknown."""
     genres: NDArray[np.float32]
-    """(M, G) 0 or 1; a row of NaN where unknown."""
+    """(M, G) 1 for each genre of a movie, otherwise 0. A row is NaN if the genres are unknown."""
     movie_attributes: NDArray[np.float32]
-    """(M, B) category numbers or numbers; NaN where unknown."""
+    """(M, B) encoded movie attributes: category indices or numbers, NaN if unknown."""
     ratings: pl.DataFrame
-    """(R,) member, movie, rating."""
+    """One row per rating: member, movie and rating."""
     plays: pl.DataFrame
-    """(P,) member, movie, completion, age_days (null where unknown)."""
+    """One row per play: member, movie, completion (0 to 1) and age_days (days before the end of the data). The last two
+    are null if unknown."""
 
     @property
     def raters(self) -> NDArray[np.int64]:
-        """Row numbers of the members who rate, ascending."""
+        """Row numbers of the members with ratings, in ascending order."""
         return self.ratings[MEMBER].unique().sort().to_numpy().astype(np.int64)
 
     def hiding_ratings_of(self, members: NDArray[np.bool_]) -> "Dataset":
-        """The same data without the ratings and plays of the members of an (N,) mask."""
+        """Return the dataset without the ratings and plays of the members selected by an (N,) mask."""
         kept = pl.Series(~members)
         return replace(
             self,
@@ -56,7 +57,7 @@ class Dataset:
 
 
 def make_dataset(tables: Tables, schema: Schema) -> Dataset:
-    """The dataset of the tables, encoded by the schema."""
+    """Convert tables to a dataset, encoded with the schema."""
     member_ids = (
         pl.concat([frame[MEMBER_ID].unique() for frame in (tables.members, tables.ratings, tables.plays)])
         .unique()
@@ -85,9 +86,9 @@ def make_dataset(tables: Tables, schema: Schema) -> Dataset:
 
 
 def encode_columns(table: pl.DataFrame, attributes: tuple[Attribute, ...]) -> NDArray[np.float32]:
-    """(rows, A) the numbers that `encode_attribute` gives for each value; NaN for a missing column.
+    """Return (rows, A) attribute values, encoded as by `encode_attribute`; missing values and columns are NaN.
 
-    Raises DataError for an attribute of another kind than in the schema, which may come from other tables.
+    Raises DataError if a column isn't of the kind in the schema, which may have been inferred from other tables.
     """
     if not attributes:
         return np.empty((len(table), 0), np.float32)
@@ -110,7 +111,7 @@ def encode_columns(table: pl.DataFrame, attributes: tuple[Attribute, ...]) -> ND
 
 
 def numbered(table: pl.DataFrame, member_ids: pl.Series, movie_ids: pl.Series) -> pl.DataFrame:
-    """The rows of a table of pairs with the row numbers of member and movie, sorted by both."""
+    """Add the row numbers of member and movie to a table of pairs, sort by both, and drop pairs with unknown ids."""
     members = pl.LazyFrame({MEMBER_ID: member_ids}).with_row_index(MEMBER)
     movies = pl.LazyFrame({MOVIE_ID: movie_ids}).with_row_index(MOVIE)
     return (
@@ -124,7 +125,7 @@ def numbered(table: pl.DataFrame, member_ids: pl.Series, movie_ids: pl.Series) -
 
 
 def _genres(lists: pl.Series, names: tuple[str, ...]) -> NDArray[np.float32]:
-    """(M, G) 0 or 1; a row of NaN for a movie of unknown genres."""
+    """Return (M, G) genre indicators, 0 or 1. A row is NaN if none of the movie's genres is in `names`."""
     shares = np.zeros((len(lists), len(names)), np.float32)
     number = {name: place for place, name in enumerate(names)}
     frame = pl.DataFrame({"genre": lists}).with_row_index("row").explode("genre").drop_nulls()
@@ -135,7 +136,7 @@ def _genres(lists: pl.Series, names: tuple[str, ...]) -> NDArray[np.float32]:
 
 
 def read_dataset(folder: Path, min_holders: int) -> tuple[Tables, Dataset, tuple[MergedColumn, ...]]:
-    """The tables of a data directory, their dataset, and the columns with merged values; raises DataError."""
+    """Return the tables, dataset and merged columns of a data directory. Raises DataError if the data are invalid."""
     tables = read_tables(folder)
     schema, merged = infer_schema(tables, min_holders)
     return tables, make_dataset(tables, schema), merged

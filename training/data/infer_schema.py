@@ -10,29 +10,29 @@ from features.schema import Attribute, Schema
 from training.data.reading.tables import Tables
 
 FEWEST_MOVIES = 5
-"""Movies that an attribute value needs to be a category."""
+"""Minimum number of movies for a category, or for a numeric column, of movie attributes."""
 
 KNOTS = 8
-"""Knots of the piecewise linear encoding of a number."""
+"""Maximum number of knots in the piecewise linear encoding of a numeric attribute."""
 
 OUTER_SHARE = 0.02
-"""Share of the values beyond the outermost knot on either side, so that no knot is one person's extreme value."""
+"""Share of the values beyond the outermost knot on each side, so that no knot is a single person's extreme value."""
 
 
 @dataclass(frozen=True)
 class MergedColumn:
-    """A column with values that were merged, or that was left out, because too few hold them; names no value."""
+    """A column whose rare values were merged, or that was left out. The values themselves aren't included."""
 
     table: str
     """`members` or `movies`."""
     column: str
-    """The column."""
+    """Name of the column."""
     values: int
-    """Number of its values that too few hold."""
+    """Number of distinct values that too few raters or movies have."""
     kept: int
     """Number of categories; 0 if the column was left out."""
     floor: int
-    """Members who rate, or movies, that a category needs."""
+    """Minimum number of raters or movies for a category."""
 
     def __str__(self) -> str:
         few = f"fewer than {self.floor} {'members who rate' if self.table == 'members' else 'movies'}"
@@ -43,10 +43,11 @@ class MergedColumn:
 
 
 def infer_schema(tables: Tables, min_holders: int = 20) -> tuple[Schema, tuple[MergedColumn, ...]]:
-    """The schema of the tables, and the columns with merged values or that were left out.
+    """Infer the schema of the tables; also return the columns with merged values and the columns that were left out.
 
-    A value that fewer than `min_holders` of the members who rate hold is no category of its own, and a column of
-    numbers that fewer of them have is left out. Movies' attributes need FEWEST_MOVIES holders.
+    Values of member attributes that fewer than `min_holders` raters have are merged into one category. A numeric column
+    is left out if fewer than `min_holders` raters have a value in it. For movie attributes, the minimum is
+    FEWEST_MOVIES movies.
     """
     raters = tables.members.join(
         tables.ratings.select(MEMBER_ID).unique(), on=MEMBER_ID, how="semi", maintain_order="left"
@@ -67,7 +68,7 @@ def infer_schema(tables: Tables, min_holders: int = 20) -> tuple[Schema, tuple[M
 
 
 def _attributes(table: str, rows: pl.DataFrame, floor: int) -> tuple[tuple[Attribute, ...], tuple[MergedColumn, ...]]:
-    """The attributes of a table's columns, and the columns with values that fewer than `floor` rows hold."""
+    """Return the attributes of a table, and the columns with values that fewer than `floor` rows have."""
     attributes, merged = [], []
     for column in rows.iter_columns():
         values = column.drop_nulls()
@@ -95,14 +96,14 @@ def _attributes(table: str, rows: pl.DataFrame, floor: int) -> tuple[tuple[Attri
 
 
 def _nearest_shares(values: pl.Series, knots: tuple[float, ...]) -> tuple[float, ...]:
-    """For each knot, the share of the values that are nearest to it."""
+    """Return, for each knot, the share of the values that are nearest to it."""
     between = np.array(knots[:-1]) + np.diff(knots) / 2
     nearest = np.searchsorted(between, values.to_numpy())
     return tuple((np.bincount(nearest, minlength=len(knots)) / max(len(values), 1)).tolist())
 
 
 def _knots(values: pl.Series) -> tuple[float, ...]:
-    """The distinct ones of KNOTS quantiles of the values."""
+    """Return KNOTS quantiles of the values, without duplicates."""
     if values.is_empty():
         return ()
     shares = [OUTER_SHARE + (1 - 2 * OUTER_SHARE) * step / (KNOTS - 1) for step in range(KNOTS)]

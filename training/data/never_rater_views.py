@@ -1,4 +1,4 @@
-"""Views of raters as never-raters: part of the plays is visible, the ratings of other movies are the targets."""
+"""Views of raters as never-raters: some plays are visible, and ratings of other movies are the targets."""
 
 from dataclasses import dataclass
 
@@ -13,30 +13,30 @@ from training.data.dataset import Dataset
 
 HALF = "half"
 SHORT = 2
-"""The value of `Views.half` for short views."""
+"""Value of `Views.half` for short views."""
 HIDING_SHARE, HIDDEN_SHARE = 0.5, 0.6
-"""Share of the short views that hide attributes, and the probability with which they hide each attribute."""
+"""Share of short views that hide attributes, and probability that such a view hides a given attribute."""
 
 
 @dataclass(frozen=True)
 class Views:
-    """V views, three of each rater: the two halves of the plays, then a short random part of the first half."""
+    """V views, three per rater: one for each half of the plays, and a short one with part of the first half."""
 
     member: NDArray[np.int64]
-    """(V,) row of the member in the dataset."""
+    """(V,) row number of the view's member in the dataset."""
     half: NDArray[np.int64]
-    """(V,) 0 and 1 for the halves of a member's plays, SHORT for the short view."""
+    """(V,) which half of the member's plays is visible, 0 or 1; SHORT for a short view."""
     attributes: NDArray[np.float32]
-    """(V, A) visible attributes; NaN where unknown or hidden."""
+    """(V, A) visible attributes, NaN if unknown or hidden."""
     plays: pl.DataFrame
-    """Visible plays: view, movie, completion, age_days; sorted by view and movie."""
+    """Visible plays with columns view, movie, completion and age_days, sorted by view and movie."""
     targets: pl.DataFrame
-    """Ratings to predict, of movies that the view doesn't show: view, movie, rating; sorted by view and movie."""
+    """Ratings to predict, of movies that aren't visible. Columns view, movie and rating, sorted by view and movie."""
     play_count: NDArray[np.int64]
     """(V,) number of visible plays."""
 
     def only(self, chosen: NDArray[np.bool_]) -> "Views":
-        """The chosen views ((V,) mask), renumbered, without targets."""
+        """Return the views selected by a (V,) mask, renumbered and without targets."""
         number = pl.Series(np.cumsum(chosen) - 1)
         plays = self.plays.filter(pl.Series(chosen).gather(self.plays[VIEW]))
         return Views(
@@ -50,12 +50,12 @@ class Views:
 
     @property
     def shows_attributes(self) -> NDArray[np.bool_]:
-        """(V,) whether at least one attribute is visible."""
+        """(V,) True for views with at least one visible attribute."""
         return np.asarray(np.isfinite(self.attributes).any(axis=1), dtype=np.bool_)
 
 
 def make_views(data: Dataset, random: np.random.Generator) -> Views:
-    """Three views of each rater; a view can be without plays or targets."""
+    """Return three views of each rater. A view may have no plays or no targets."""
     raters = data.raters
     place = np.full(len(data.member_ids), -1)
     place[raters] = np.arange(len(raters))

@@ -1,4 +1,4 @@
-"""Writes a data directory atomically, and refuses places that can't be written to."""
+"""Writes data directories by renaming complete folders, and rejects locations that can't be written to."""
 
 import os
 import tempfile
@@ -11,13 +11,14 @@ from training.data.reading.schema_file import SCHEMA_FILE
 from training.errors import DataError, Problem
 
 MARK = "# Written by coldstart:"
-"""First words of schema.toml in a data directory that `write_data_directory` may replace."""
+"""Start of schema.toml in a data directory that `write_data_directory` may replace."""
 
 
 def write_data_directory(out: Path, tables: Mapping[str, pl.DataFrame], origin: str, schema: str) -> None:
-    """Write tables and schema.toml into a temporary folder beside `out`, then rename it to `out`.
+    """Write tables and schema.toml to a temporary folder beside `out`, then rename it to `out`.
 
-    schema.toml names `origin`, where the data come from. Raises DataError where `out` holds foreign files.
+    The first line of schema.toml states where the data come from (`origin`). Raises DataError if `out` contains files
+    that this function didn't write.
     """
     refuse_foreign(out)
     out = out.resolve()
@@ -39,7 +40,7 @@ def write_data_directory(out: Path, tables: Mapping[str, pl.DataFrame], origin: 
 
 
 def refuse_foreign(out: Path) -> None:
-    """Raise DataError unless `out` is new, an empty folder or one that `write_data_directory` has written."""
+    """Raise DataError unless `out` is new, empty or a data directory written by `write_data_directory`."""
     refuse_unwritable("--out", out.absolute().parent)
     if not out.exists():
         return
@@ -54,7 +55,7 @@ def refuse_foreign(out: Path) -> None:
 
 
 def refuse_unwritable(option: str, folder: Path) -> None:
-    """Raise DataError that names the option unless the folder, which need not exist, can be written to."""
+    """Raise DataError, naming the option, unless the folder can be written to. The folder need not exist."""
     nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(path))
     if not nearest.is_dir():
         raise DataError([Problem(option, f"{nearest} is no folder: name another place")])

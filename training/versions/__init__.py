@@ -1,1 +1,1 @@
-"""Published versions: written, opened, compared and used offline."""
+"""Publishes versions of the model, loads them, compares them and uses them offline."""

@@ -11,17 +11,17 @@ from model.store.store import Store
 from training.versions.compare_predictions import compare
 
 SCORES = ("rmse", "gain_percent", "mae", "rank_correlation", "coverage", "mean_width", "enjoyed_calibration_error")
-"""Scores that `text` shows, of all those that `diff` compares."""
+"""Scores that `text` shows. `diff` compares all scores."""
 NEGLIGIBLE = 0.0005
-"""Changes of an importance (a share of the gain, 0 to 1) below this aren't shown by `text`."""
+"""Minimum change of a feature's importance (its share of the gain, 0 to 1) that `text` shows."""
 MOST_FEATURES = 10
-"""Features whose importance changed most, at most so many shown by `text`."""
+"""Maximum number of features that `text` shows, sorted by how much their importance changed."""
 LONGEST = 60
-"""Longer values are cut by `text`."""
+"""Maximum length of a value. `text` truncates longer values."""
 
 
 def diff(store: Store, first: Model, second: Model) -> dict[str, Any]:
-    """The differences, for JSON, each with the values of both versions; changes are second less first."""
+    """Return the differences between two versions as JSON types; each change is second minus first."""
     reports = [_report(store, model.version) for model in (first, second)]
     shares = [dict(report.get("importance", {})) for report in reports]
     evidence = first.manifest.scores, second.manifest.scores
@@ -43,7 +43,7 @@ def diff(store: Store, first: Model, second: Model) -> dict[str, Any]:
 
 
 def text(differences: Mapping[str, Any]) -> str:
-    """The differences that `diff` returns, for people."""
+    """Format the result of `diff` as text for people."""
     sections = [
         [f"from version {differences['first']} to version {differences['second']}"],
         ["Data, settings and libraries", *_changed_lines(differences["data"])],
@@ -99,7 +99,7 @@ def _prediction_lines(predictions: Mapping[str, Any]) -> list[str]:
 
 
 def _about(manifest: Manifest) -> dict[str, Any]:
-    """The fields of a manifest in one level, with the size of the files, and without the scores."""
+    """Return the fields of a manifest as a flat dictionary, with the total size of the files and without the scores."""
     flat: dict[str, Any] = {}
     for name, value in manifest.to_dict().items():
         if name == "files":
@@ -110,7 +110,7 @@ def _about(manifest: Manifest) -> dict[str, Any]:
 
 
 def _columns(schema: Schema) -> dict[str, Any]:
-    """The rating scale, the number of genres, and each attribute of a schema in words."""
+    """Return the rating scale, the number of genres, and a description of each attribute in a schema."""
     flat: dict[str, Any] = {
         "rating scale": f"{schema.scale.low:g} to {schema.scale.high:g}, enjoyed from {schema.scale.enjoyed_from:g}",
         "genres": len(schema.genres),
@@ -137,7 +137,7 @@ def _pair(first: float, second: float) -> dict[str, float]:
 
 
 def _shown(value: Any) -> str:
-    """A value, cut where it is long; `none` where a version lacks it."""
+    """Format a value, truncated if it is long. A value that a version lacks (None) is formatted as `none`."""
     if value is None:
         return "none"
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -150,7 +150,7 @@ def _moved(pair: Mapping[str, float]) -> str:
 
 
 def _report(store: Store, version: str) -> dict[str, Any]:
-    """A version's report; empty where it can't be read."""
+    """Return a version's report, or an empty dictionary if the report can't be read."""
     try:
         report = json.loads((store.fetch(version) / "report.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Compares the predictions of two versions for the same members and movies, in aggregates over members."""
+"""Compares the predictions of two versions for the same members and movies. The results are aggregated over members."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,24 +15,25 @@ from model.prediction.model import Model
 from training.evaluation.scores import spearman
 
 MEMBERS, MOVIES = 200, 1000
-"""Members and movies that are compared at most, at even distances of all."""
+"""Maximum numbers of members and movies to compare, evenly spaced in their tables."""
 FEWEST_MEMBERS = 20
-"""Fewest members over whom a movie's mean difference is reported: fewer could reveal single people."""
+"""Minimum number of members for reporting a movie's mean difference. Fewer members could reveal a single person."""
 QUANTILES = (1, 5, 25, 50, 75, 95, 99)
 SIZES = (0.1, 0.25, 0.5)
-"""Differences, in rating points, from which on the share of predictions is reported."""
+"""Absolute differences in rating points. For each size, the share of differences at least this large is reported."""
 BEST = 10
-"""Movies of a ranking whose overlap is reported."""
+"""Number of top-ranked movies of each version whose overlap is reported."""
 MOST_MOVED = 10
-"""Movies reported at most as having moved up, and down."""
+"""Maximum number of movies reported as moved up, and maximum number of movies reported as moved down."""
 
 Array = NDArray[np.float64]
 
 
 def compare(first: Model, second: Model) -> dict[str, Any]:
-    """Distribution of the differences, second less first, agreement of rankings, and the movies that moved most.
+    """Return the distribution of differences (second minus first), the rank agreement and the movies that moved most.
 
-    Members are those published with the second version, with their facts there, and one without any facts.
+    Members are a sample of those published with the second version, with the facts published there, and one member
+    without any facts. Movies are in both catalogues, and movies that a member played are left out.
     """
     movies = _spread([movie_id for movie_id in second.catalogue.movie_ids if first.catalogue.row(movie_id) is not None])
     rows = [np.array([model.catalogue.row(movie_id) for movie_id in movies], np.int64) for model in (first, second)]
@@ -61,7 +62,7 @@ def compare(first: Model, second: Model) -> dict[str, Any]:
 
 
 def _distribution(differences: Array) -> dict[str, dict[str, Any]]:
-    """Moments and quantiles of the differences, and the share of those that are as large as each of SIZES."""
+    """Return moments and quantiles of the differences, and the share of differences of at least each of SIZES."""
     return {
         "difference": {
             "mean": float(differences.mean()),
@@ -74,7 +75,7 @@ def _distribution(differences: Array) -> dict[str, dict[str, Any]]:
 
 
 def _moved(differences: Array, movies: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """The movies with the largest mean differences, of (members, movies) differences that are NaN where played."""
+    """Return the movies with the largest mean differences. Differences are (members, movies), NaN for played movies."""
     members = np.isfinite(differences).sum(axis=0)
     mean = np.nansum(differences, axis=0) / np.maximum(members, 1)
     order = [column for column in np.argsort(-mean, kind="stable").tolist() if members[column] >= FEWEST_MEMBERS]
@@ -90,13 +91,13 @@ def _spread(movies: list[str]) -> list[str]:
 
 
 def _evenly(count: int, most: int) -> list[int]:
-    """At most `most` indices below `count`, at even distances."""
+    """Return at most `most` evenly spaced indices below `count`."""
     indices: list[int] = np.unique(np.linspace(0, max(count - 1, 0), min(most, count)).astype(int)).tolist()
     return indices
 
 
 def _members(table: MemberTable) -> list[MemberFacts]:
-    """Members at even distances of the table, which is in the order of hashed ids."""
+    """Return the facts of evenly spaced members of the table, which is sorted by hashed id."""
     members = []
     for row in _evenly(len(table), MEMBERS):
         plays = slice(int(table.starts[row]), int(table.starts[row + 1]))
@@ -110,7 +111,7 @@ def _members(table: MemberTable) -> list[MemberFacts]:
 
 
 def _translated(member: MemberFacts, source: Model, target: Model) -> MemberFacts:
-    """A member's facts in the terms of another version: its attributes, and the rows of its catalogue."""
+    """Convert a member's facts to the attributes and movie rows of another version, dropping those that it lacks."""
     columns = source.schema.member_attributes
     values = {column.name: (column, value) for column, value in zip(columns, member.attributes, strict=True)}
     attributes = np.full(len(target.schema.member_attributes), np.nan, np.float32)
@@ -126,7 +127,7 @@ def _translated(member: MemberFacts, source: Model, target: Model) -> MemberFact
 
 
 def _reencoded(target: Attribute, source: Attribute, value: np.float32) -> float:
-    """A value that `source` encodes, as `target` encodes it; NaN where it is unknown or of another kind."""
+    """Convert a value encoded for `source` to the encoding of `target`; NaN if it is unknown or the kinds differ."""
     if not np.isfinite(value):
         return float("nan")
     try:
@@ -139,13 +140,13 @@ def _reencoded(target: Attribute, source: Attribute, value: np.float32) -> float
 
 
 def _rank_correlation(first: Array, second: Array) -> float:
-    """Spearman's; 1 where a version predicts the same for all movies, as then it disagrees with nothing."""
+    """Return Spearman's rank correlation, or 1 if either version predicts the same rating for all movies."""
     if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return 1.0
     return float(pl.DataFrame({"first": first, "second": second}).select(spearman("first", "second")).item())
 
 
 def _best(rating: Array) -> list[int]:
-    """Indices of the BEST highest ratings, the highest first."""
+    """Return the indices of the BEST highest ratings, highest first."""
     indices: list[int] = np.argsort(-rating, kind="stable")[:BEST].tolist()
     return indices

@@ -1,4 +1,4 @@
-"""Offline scoring of members and movies with the code that serves."""
+"""Predicts ratings offline, with the same code as the service."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,11 +18,11 @@ from training.data.dataset import Dataset
 COLUMNS = {MEMBER_ID: pl.String, MOVIE_ID: pl.String} | {
     name: pl.Int8 if name == "movie_evidence" else pl.Float64 for name in ARRAYS
 }
-"""Columns and types of a table of predictions, also where it is empty."""
+"""Columns and types of a table of predictions, even if it is empty."""
 
 
 def write_table(rows: pl.DataFrame, out: Path) -> None:
-    """Write a table as CSV or Parquet, by the file's suffix, as a whole or not at all."""
+    """Write a table atomically, as CSV if the file's suffix is .csv and otherwise as Parquet."""
     with atomic_path(out) as beside:
         if out.suffix == ".csv":
             rows.write_csv(beside)
@@ -31,9 +31,10 @@ def write_table(rows: pl.DataFrame, out: Path) -> None:
 
 
 def predictions_of(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> Iterator[pl.DataFrame]:
-    """A frame of COLUMNS for each member, from the facts of a data directory.
+    """Yield a frame with COLUMNS for each member, predicted from the facts in a data directory.
 
-    `pairs` are member_id and movie_id to predict; else every member who never rates is predicted for every movie.
+    `pairs` contains the member_id and movie_id to predict. If it is None, every movie is predicted for every
+    never-rater.
     """
     facts, described = member_facts(model, data), descriptions(data)
     row_of = {member_id: row for row, member_id in enumerate(data.member_ids)}
@@ -49,7 +50,7 @@ def predictions_of(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> I
 
 
 def member_facts(model: Model, data: Dataset) -> Callable[[int], MemberFacts]:
-    """A function that gives the facts of a member, by its row in a dataset, in the model's terms."""
+    """Return a function that maps a member's row in the dataset to facts that the model can use."""
     catalogue_row = [model.catalogue.row(movie_id) for movie_id in data.movie_ids]
     nothing = MemberFacts.nothing(model.schema)
     plays = {int(member): rows for (member,), rows in data.plays.group_by(MEMBER)}
@@ -62,7 +63,7 @@ def member_facts(model: Model, data: Dataset) -> Callable[[int], MemberFacts]:
 
 
 def descriptions(data: Dataset) -> dict[str, MovieFacts]:
-    """The description of each movie of a dataset, by id."""
+    """Return the description of each movie in a dataset, by movie id."""
     return {
         movie_id: MovieFacts(float(data.release_year[row]), data.genres[row], data.movie_attributes[row])
         for row, movie_id in enumerate(data.movie_ids)
@@ -70,7 +71,7 @@ def descriptions(data: Dataset) -> dict[str, MovieFacts]:
 
 
 def _wanted(data: Dataset, pairs: pl.DataFrame | None) -> Iterator[tuple[str, list[str]]]:
-    """Members to predict, and the movies to predict for each."""
+    """Yield each member to predict, with the movies to predict for that member."""
     if pairs is not None:
         for (member_id,), rows in pairs.group_by(MEMBER_ID, maintain_order=True):
             yield str(member_id), rows[MOVIE_ID].to_list()
@@ -82,7 +83,7 @@ def _wanted(data: Dataset, pairs: pl.DataFrame | None) -> Iterator[tuple[str, li
 
 
 def _with_plays(member: MemberFacts, plays: pl.DataFrame, catalogue_row: list[int | None]) -> MemberFacts:
-    """The member with those plays of a dataset whose movies are in the model's catalogue."""
+    """Return the member's facts with the given plays, except plays of movies that aren't in the model's catalogue."""
     known = sorted(
         (row, place) for place, movie in enumerate(plays[MOVIE]) if (row := catalogue_row[movie]) is not None
     )

@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def commit() -> str:
-    """The git commit of this checkout, with a `+` where tracked files were changed since; empty elsewhere.
+    """Return the git commit of this checkout, with a `+` if tracked files were changed, or "" if this isn't a checkout.
 
-    An installed package may lie inside the repository of another project, whose commit says nothing of this code.
+    An installed package may lie inside the repository of another project, whose commit would be wrong.
     """
     try:
         folder, head = _git("rev-parse", "--show-prefix", "HEAD").splitlines()
@@ -31,7 +31,7 @@ def _git(*arguments: str) -> str:
 
 
 def fingerprint(tables: Tables) -> str:
-    """The sha256 of the canonical tables: the same for Parquet and CSV, and for any order of rows."""
+    """Return the SHA-256 of the canonical tables. It doesn't depend on the file format or the order of rows."""
     digest = hashlib.sha256()
     for name in TABLES:
         table: pl.DataFrame = getattr(tables, name)

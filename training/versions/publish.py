@@ -27,14 +27,14 @@ LIBRARIES = ("lightgbm", "numpy", "polars", "scipy")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a model comes from, for its manifest."""
+    """Provenance of a model, for its manifest."""
 
     seed: int
     """Seed of all random numbers."""
     fingerprint: str
-    """The sha256 of the canonical tables."""
+    """SHA-256 of the canonical tables."""
     settings: dict[str, Any] = field(default_factory=dict)
-    """Settings of the fit, by their place in a settings file."""
+    """Settings of the fit, by dotted path."""
 
 
 def publish(
@@ -47,9 +47,10 @@ def publish(
     notes: list[str],
     run: dict[str, Any],
 ) -> str:
-    """Write, load and publish a version without a label, and return its name; nothing is left behind on failure.
+    """Write, load and publish a version without a label, and return its name. Nothing is left behind on failure.
 
-    `data` is what was learned from, `everyone` has the members to publish by the same schema; `run` becomes run.json.
+    `data` is the training data, `everyone` contains the members to publish, encoded with the same schema, and `run` is
+    written to run.json.
     """
     with store.workspace() as beside:
         folder = beside / "model"
@@ -82,7 +83,7 @@ def _manifest(
 
 
 def _counts(data: Dataset, everyone: Dataset, evaluation: dict[str, Any]) -> dict[str, int]:
-    """Numbers of rows: of members, those published; of all else, those learned from."""
+    """Return numbers of rows: members are counted as published, everything else as in the training data."""
     reweighted = evaluation["reweighted"]
     effective = {"effective_raters": round(reweighted["effective_raters"])} if reweighted else {}
     return effective | {
@@ -105,7 +106,7 @@ def _catalogue(data: Dataset) -> Catalogue:
 
 
 def _members(data: Dataset) -> MemberTable:
-    """All members by hashed id, with their attributes and plays."""
+    """Return all members as a table by hashed id, with their attributes and plays."""
     count = len(data.member_ids)
     keys = np.array([key_of(member_id) for member_id in data.member_ids], np.uint64).reshape(count, 2)
     order = np.lexsort((keys[:, 1], keys[:, 0]))

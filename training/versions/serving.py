@@ -1,4 +1,4 @@
-"""Opens the version that serves."""
+"""Loads the current model of a store."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from training.errors import NothingPublished, ServingModelError
 
 
 def open_serving(models: str | Path) -> Model:
-    """The model that serves, of the store at a folder or an address; raises ServingModelError."""
+    """Load the current model of the store in a folder or at an address. Raises ServingModelError if this fails."""
     try:
         return load_serving(open_store(models))
     except StoreError as error:
@@ -19,7 +19,7 @@ def open_serving(models: str | Path) -> Model:
 
 
 def load_serving(store: Store) -> Model:
-    """The model that serves; raises NothingPublished where none does, ServingModelError where it can't be read."""
+    """Load the current model. Raises NothingPublished if there is none, ServingModelError if it can't be read."""
     try:
         version = store.current()
         if version is None:
@@ -30,7 +30,7 @@ def load_serving(store: Store) -> Model:
 
 
 def serving_version(store: Store) -> str | None:
-    """The version that serves; None where none does or its label can't be read."""
+    """Return the current version, or None if there is none or its label can't be read."""
     try:
         return store.current()
     except StoreError:

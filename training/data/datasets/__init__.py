@@ -1,1 +1,1 @@
-"""Data directories made from MovieLens releases, or drawn from a world with known truth."""
+"""Data directories made from MovieLens releases, or generated from a synthetic world with known true enjoyment."""

@@ -1,8 +1,8 @@
-"""The generative model of the sample data: true enjoyment, plays and ratings, drawn from one random generator.
+"""Generative model of the sample data, which draws true enjoyment, plays and ratings from one random generator.
 
-The enjoyment of a movie is MEAN + quality of the movie + generosity of the member + taste of the member · taste of the
-movie, clipped to the scale. Half of the variance of taste and generosity comes from attributes; a movie's taste comes
-mostly from its genres, year and country.
+The enjoyment of a movie is MEAN + movie quality + member generosity + TASTE_SPREAD * (member taste · movie taste),
+clipped to the rating scale. Half of the variance of taste and generosity comes from the member's attributes. A movie's
+taste comes mostly from its genres, year and country.
 """
 
 from collections.abc import Iterator
@@ -16,111 +16,112 @@ Rows = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 LOW, HIGH = 1.0, 5.0
-"""The rating scale."""
+"""Lowest and highest rating of the scale."""
 
 MEAN = 3.3
 QUALITY_SPREAD = 0.62
 GENEROSITY_SPREAD = 0.42
 TASTE_SPREAD = 0.62
-"""Standard deviations in stars, so that movie means alone correlate by about 0.55 with the true enjoyment."""
+"""Standard deviations of movie quality, member generosity and taste, in stars. With these values, movie means alone
+have a correlation of about 0.55 with the true enjoyment."""
 
 ATTRIBUTE_SHARE = 0.5
-"""Share of the variance of taste and generosity that comes from attributes."""
+"""Share of the variance of taste and generosity that comes from the member's attributes."""
 
 FACTORS = 6
-"""Dimensions of taste."""
+"""Number of taste dimensions."""
 
 NOISE_SPREAD = 0.45
-"""Standard deviation of a rating about the enjoyment, in stars, before it is rounded."""
+"""Standard deviation, in stars, of a rating around the true enjoyment, before rounding."""
 
 TASTE_IN_CHOICE = 1.6
-"""Weight of taste in the choice of plays, beside popularity and chance."""
+"""Weight of taste in choosing which movies to play, relative to popularity and chance."""
 
 PLAYS, PLAYED_AT_MOST = 62, 0.5
-"""Mean number of plays of a member, and the largest share of all movies that a member plays."""
+"""Mean number of plays per member, and maximum share of all movies that one member plays."""
 
 RATED_SHARE = 0.76
-"""Share of a rater's plays that are rated, about 45."""
+"""Share of a rater's plays that are also rated. This gives about 45 ratings per rater."""
 
 NEVER_RATER_SHARE = 0.25
 NEVER_RATED_SHARE = 0.06
-"""Share of the movies, the newest ones, that nobody rates; every second of them is never played either."""
+"""Share of movies, the newest ones, that are never rated. Every second one of them is never played either."""
 
 KINDS = {"both": 0.55, "plays": 0.2, "attributes": 0.2, "nothing": 0.05}
-"""Known facts of never-raters, and the share of each kind."""
+"""Kinds of facts that are available about never-raters, and the share of never-raters with each kind."""
 
 RATERS_WITHOUT_ROW = 0.02
-"""Share of raters who are missing from the members table."""
+"""Share of raters without a row in the members table."""
 
 COUNTRIES = ("Brazil", "France", "India", "Japan", "Nigeria", "Norway")
 GENRES = ("Action", "Animation", "Comedy", "Crime", "Documentary", "Drama", "Horror", "Mystery", "Romance", "War")
 REGIONS = ("centre", "coast", "east", "islands", "north", "south", "west")
 REGION_SHARES = (0.25, 0.2, 0.15, 0.01, 0.12, 0.17, 0.1)
-"""The islands have so few members that their category merges into "other"."""
+"""Shares of members in REGIONS. So few live on the islands that this category is merged into "other"."""
 OCCUPATIONS = ("artist", "care", "clerk", "engineer", "farmer", "retired", "sales", "student", "teacher", "other work")
 GENDERS = ("F", "M", "X")
 GENDER_SHARES = (0.5, 0.47, 0.03)
 ANSWERS = ("likes_surprises", "prefers_happy_endings", "watches_with_others")
-"""Psychographic attributes: agreement from 1 to 5."""
+"""Psychographic attributes: levels of agreement from 1 to 5."""
 
 LAST_YEAR = 2023
 BLOCK = 1024
-"""Members in a block; blocks keep memory from growing with members x movies."""
+"""Number of members per block. Blocks limit the size of arrays with one entry per member and movie."""
 
 
 @dataclass(frozen=True)
 class Movies:
-    """True properties of the movies; arrays have one entry or row for each movie."""
+    """True properties of the movies; each array has one entry or row per movie."""
 
     genres: Flags
-    """Movies x GENRES; each has one to three."""
+    """(movies, GENRES) True for the one to three genres of each movie."""
     year: Rows
     country: Rows
     """Positions in COUNTRIES."""
     runtime_minutes: Rows
     quality: Floats
-    """In stars, around 0."""
+    """In stars, with mean near 0."""
     appeal: Floats
-    """Log odds of being played."""
+    """Log-odds of being played."""
     taste: Floats
-    """Movies x FACTORS, mean 0, scaled so that taste · taste has unit variance."""
+    """(movies, FACTORS) with mean 0, scaled so that member taste · movie taste has variance 1."""
 
 
 @dataclass(frozen=True)
 class Members:
-    """True properties of the members; arrays have one entry or row for each member."""
+    """True properties of the members; each array has one entry or row per member."""
 
     age: Rows
     gender: Rows
     region: Rows
     occupation: Rows
-    """Positions in GENDERS, REGIONS, OCCUPATIONS."""
+    """Positions in OCCUPATIONS; gender and region are positions in GENDERS and REGIONS."""
     answers: Rows
-    """Members x ANSWERS, 1 to 5."""
+    """(members, ANSWERS) values from 1 to 5."""
     has_children: Flags
     generosity: Floats
-    """In stars, around 0."""
+    """In stars, centred on 0."""
     taste: Floats
-    """Members x FACTORS, unit variance."""
+    """(members, FACTORS) with mean 0 and variance 1."""
     never_rates: Flags
     has_row: Flags
-    """Whether the members table has a row of the member."""
+    """Whether the member has a row in the members table."""
     has_plays: Flags
 
 
 @dataclass(frozen=True)
 class Block:
-    """Enjoyment, plays and ratings of some members; rows are members from `first` on, columns are movies."""
+    """Enjoyment, plays and ratings of a block of members. Rows are members, starting at `first`; columns are movies."""
 
     first: int
     enjoyment: Floats
-    """LOW to HIGH, without noise."""
+    """From LOW to HIGH, without noise."""
     played: Flags
     rated: Flags
 
 
 def draw_movies(count: int, random: np.random.Generator) -> Movies:
-    """Draw the movies of the world."""
+    """Draw the properties of `count` movies."""
     genres = np.zeros((count, len(GENRES)), bool)
     order = np.argsort(random.gumbel(size=genres.shape) + np.linspace(0.8, 0, len(GENRES)), axis=1)[:, ::-1]
     for place, share in enumerate((1.0, 0.55, 0.25)):
@@ -140,7 +141,7 @@ def draw_movies(count: int, random: np.random.Generator) -> Movies:
 
 
 def draw_members(count: int, random: np.random.Generator) -> Members:
-    """Draw the members of the world, NEVER_RATER_SHARE of whom never rate."""
+    """Draw the properties of `count` members, of whom a share of NEVER_RATER_SHARE never rate."""
     age = np.clip(np.rint(16 + random.gamma(2.6, 9.5, count)), 16, 90).astype(np.int64)
     gender = random.choice(len(GENDERS), count, p=GENDER_SHARES)
     region = random.choice(len(REGIONS), count, p=REGION_SHARES)
@@ -177,7 +178,7 @@ def draw_members(count: int, random: np.random.Generator) -> Members:
 
 
 def draw_blocks(members: Members, movies: Movies, random: np.random.Generator) -> Iterator[Block]:
-    """Draw enjoyment, plays and ratings of all members, BLOCK members at a time."""
+    """Draw the enjoyment, plays and ratings of all members, in blocks of BLOCK members."""
     count = len(movies.year)
     newest = np.argsort(-movies.year, kind="stable")[: max(2, round(count * NEVER_RATED_SHARE))]
     never_rated, never_played = np.zeros(count, bool), np.zeros(count, bool)
@@ -197,7 +198,7 @@ def draw_blocks(members: Members, movies: Movies, random: np.random.Generator) -
 
 
 def _standardised(columns: Floats) -> Floats:
-    """The columns scaled to mean 0 and variance 1."""
+    """Return the columns scaled to mean 0 and variance 1."""
     spread = columns.std(axis=0)
     standardised: Floats = (columns - columns.mean(axis=0)) / np.where(spread > 0, spread, 1)
     return standardised

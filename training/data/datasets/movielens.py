@@ -1,8 +1,8 @@
-"""Reads MovieLens 100K, 1M and the later CSV releases, recognised by their files.
+"""Reads MovieLens 100K, 1M and later CSV releases, which are recognised by their files.
 
-Zip codes are left out and nothing is derived from them, since with gender and age they single out most members. Codes
-for ages and occupations (1M) become the names that the release gives them. Titles stay as published; the year in them
-becomes `release_year`.
+Zip codes are dropped and nothing is derived from them, because together with gender and age they identify most members.
+In 1M, codes of ages and occupations are replaced by the names in the release's README. Titles stay as published, and
+the year in a title becomes `release_year`.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ AGES = {
     "50": "50-55",
     "56": "56 and over",
 }
-"""Age bands of MovieLens 1M by code, from its README."""
+"""Names of the age groups in MovieLens 1M by code, from its README."""
 
 OCCUPATIONS = (
     "other or not specified",
@@ -50,20 +50,22 @@ OCCUPATIONS = (
     "unemployed",
     "writer",
 )
-"""Occupations of MovieLens 1M; the code is the position."""
+"""Names of the occupations in MovieLens 1M, from its README. The code is the position."""
 
 NO_GENRES = ("unknown", "(no genres listed)")
-"""Genres that stand for none, in 100K and in the later releases."""
+"""Values that mean that no genre is given, in 100K and in later releases."""
 
 YEAR = r"\((\d{4})(?:[-\u2013]\d{0,4})?\)\s*$"
-"""The year at the end of a title; later releases have spans of years for series."""
+"""Pattern of the year at the end of a title, or of the first year if there is a range, as for series in later
+releases."""
 
 UNIT = "\x1f"
-"""Splits fields in place of `::`, since CSV readers take one character; no file contains it."""
+"""Field separator that replaces the original one, such as `::`, because CSV readers support only single characters. No
+MovieLens file contains it."""
 
 
 def read_release(source: Path) -> tuple[str, ReleaseTables, float]:
-    """The name of a folder's release, its tables and its lowest rating; raises DataError where it has none."""
+    """Return the name, tables and lowest rating of the release in a folder. Raises DataError if there is none."""
     for name, files, read, lowest in RELEASES:
         if not (source / files[0]).is_file():
             continue
@@ -119,11 +121,11 @@ RELEASES: tuple[tuple[str, Sequence[str], Callable[[Path], ReleaseTables], float
     ("MovieLens 1M", ("ratings.dat", "users.dat", "movies.dat"), _read_1m, 1.0),
     ("a later MovieLens release", ("ratings.csv", "movies.csv"), _read_later, 0.5),
 )
-"""Name, files (the first identifies the release), reader and lowest rating of each release."""
+"""Name, files (the first identifies the release), reader function and lowest rating of each release."""
 
 
 def _fields(path: Path, separator: str, names: list[str], optional: int = 0) -> pl.DataFrame:
-    """The fields of a latin-1 file without header, as text; the last `optional` fields may be missing from all rows."""
+    """Return the fields of a latin-1 file without a header, as text. All rows may lack the last `optional` fields."""
     text = path.read_bytes().decode("latin-1").replace(separator, UNIT).encode()
     rows = pl.read_csv(text, separator=UNIT, has_header=False, infer_schema=False, quote_char=None)
     if not len(names) - optional <= rows.width <= len(names):

@@ -1,8 +1,8 @@
 """Makes the tables of a synthetic data directory, and the true enjoyment of its never-raters.
 
-Raters play and rate; never-raters play at most, and some of them lack a row in the members table, some lack plays, a
-few lack both. `truth.parquet` has the enjoyment of never-raters for movies drawn at random; it is no table of the
-directory.
+Raters play and rate movies; never-raters only play them. Some never-raters have no row in the members table, some have
+no plays, and a few have neither. `truth.parquet` contains the enjoyment of never-raters for randomly drawn movies.
+Training doesn't read it.
 """
 
 from collections.abc import Sequence
@@ -15,22 +15,22 @@ from training.data.datasets import hidden_world
 from training.data.datasets.hidden_world import Block, Members, Movies
 
 FEWEST_MEMBERS, FEWEST_MOVIES = 40, 20
-"""Smaller samples would fail the checks of a data directory."""
+"""Minimum numbers of members and movies. Smaller samples would fail the checks of a data directory."""
 
 TRUTH_MOVIES = 40
-"""Movies, drawn at random, for which the truth has the enjoyment of each never-rater."""
+"""Number of movies, drawn at random, for which the truth contains the enjoyment of each never-rater."""
 
 MISSING_SHARE = 0.06
-"""Share of missing values of each attribute."""
+"""Share of missing values in each column of the members and movies tables except ids and titles."""
 
 PLAYED_AT_SHARE, COMPLETION_SHARE = 0.8, 0.6
-"""Shares of plays with a time and with a completion."""
+"""Share of plays with a time, and share of plays with a completion."""
 
 END_OF_DATA = 1_700_000_000
-"""Seconds since 1970 UTC."""
+"""Time of the end of the data, in seconds since 1970 UTC."""
 
 DAYS, DAY_SECONDS = 1000, 86_400
-"""Days between the first plays and the end of the data, and seconds of a day."""
+"""Number of days from the first plays to the end of the data, and number of seconds in a day."""
 
 ADJECTIVES = ("Broken", "Crimson", "Distant", "Gentle", "Hidden", "Last", "Quiet", "Second", "Silver", "Winter")
 NOUNS = ("Bridge", "Garden", "Harbour", "Letter", "Promise", "River", "Shadow", "Summer", "Voyage", "Witness")
@@ -42,9 +42,10 @@ enjoyed_from = 4.0
 
 
 def sample_tables(members: int, movies: int, seed: int) -> dict[str, pl.DataFrame]:
-    """The tables `members`, `movies`, `ratings` and `plays` as their files hold them, and `truth`.
+    """Return the tables `members`, `movies`, `ratings` and `plays` as they are stored in files, and `truth`.
 
-    `truth` has `member_id`, `movie_id`, `enjoyment` (1 to 5, without noise) and `played`, for never-raters only.
+    `truth` has the columns `member_id`, `movie_id`, `enjoyment` (1 to 5, without noise) and `played`, and rows for
+    never-raters only.
     """
     random = np.random.default_rng(seed)
     catalogue, people = hidden_world.draw_movies(movies, random), hidden_world.draw_members(members, random)
@@ -66,7 +67,7 @@ def sample_tables(members: int, movies: int, seed: int) -> dict[str, pl.DataFram
 def _events(
     block: Block, member_ids: pl.Series, movie_ids: pl.Series, random: np.random.Generator
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The plays and ratings of a block; a rating follows its play within days."""
+    """Draw the plays and ratings of a block. A rating is given about two days after its play, on average."""
     member, movie = np.nonzero(block.played)
     enjoyment = block.enjoyment[member, movie]
     ago = random.uniform(0, DAYS * DAY_SECONDS, len(enjoyment)).astype(np.int64)
@@ -91,7 +92,7 @@ def _events(
 def _truth(
     block: Block, people: Members, member_ids: pl.Series, movie_ids: pl.Series, random: np.random.Generator
 ) -> pl.DataFrame:
-    """The enjoyment of a block's never-raters for movies drawn at random."""
+    """Return the enjoyment of a block's never-raters for randomly drawn movies."""
     count = min(TRUTH_MOVIES, len(movie_ids))
     drawn = np.argsort(random.random(block.enjoyment.shape), axis=1)[:, :count]
     never_rates = np.flatnonzero(people.never_rates[block.first : block.first + len(block.enjoyment)])
@@ -140,5 +141,5 @@ def _times(seconds: hidden_world.Rows) -> pl.Series:
 
 
 def _missing(values: pl.Series, share: float, random: np.random.Generator) -> pl.Series:
-    """The values with a share of them missing at random."""
+    """Return the values with a random share of them replaced by null."""
     return pl.select(pl.when(pl.Series(random.random(len(values)) >= share)).then(values)).to_series()

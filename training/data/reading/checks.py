@@ -1,4 +1,4 @@
-"""Checks of a table's values, made in one pass over its rows."""
+"""Checks of a table's values, which are all made in one pass over the rows."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,30 +11,30 @@ from training.errors import Problem
 
 @dataclass(frozen=True)
 class Check:
-    """A condition that no row of a table may meet."""
+    """A check that fails for every row in which a condition is true."""
 
     column: str
-    """The column it is about."""
+    """Name of the column that is checked."""
     wrong: pl.Expr
-    """True where a row is wrong."""
+    """The condition: true if a row is wrong."""
     text: str
-    """What is wrong: a phrase to stand after "3 rows"."""
+    """Description of the problem: a phrase that follows "3 rows"."""
     show: bool = True
-    """Whether a message shows one of the wrong values."""
+    """Whether messages contain one of the wrong values."""
 
 
 def needs_id(column: str) -> Check:
-    """The check that every row has an id in the column."""
+    """Return a check that every row has an id in the column."""
     return Check(column, conversion.id_text(column).is_null(), "without an id", show=False)
 
 
 def needs_number(column: str, unreadable: pl.Expr) -> Check:
-    """The check that no row is `unreadable` as a number."""
+    """Return a check that every value is a number; `unreadable` is true for values that can't be read as a number."""
     return Check(column, unreadable, "with a value that is no number")
 
 
 def tally(rows: pl.LazyFrame, checks: Sequence[Check]) -> pl.LazyFrame:
-    """One row: the number of rows that fail each check, with an example of each."""
+    """Return one row with the number of rows that fail each check, and an example from these rows."""
     expressions: list[pl.Expr] = []
     for position, check in enumerate(checks):
         wrong = check.wrong.fill_null(False)
@@ -50,7 +50,7 @@ def _example(check: Check, wrong: pl.Expr) -> pl.Expr:
 
 
 def failed(table: str, checks: Sequence[Check], tallied: pl.DataFrame) -> list[Problem]:
-    """A problem for each check that fails, from its tally."""
+    """Return a problem for each check that fails, according to the result of `tally`."""
     counts = tallied.row(0, named=True)
     return [
         Problem(table, check.text, check.column, counts[f"count {position}"], counts[f"example {position}"])
@@ -60,7 +60,7 @@ def failed(table: str, checks: Sequence[Check], tallied: pl.DataFrame) -> list[P
 
 
 def missing_columns(table: str, dtypes: Iterable[str], needed: Iterable[str]) -> list[Problem]:
-    """A problem for each needed column that the table lacks."""
+    """Return a problem for each needed column that the table lacks."""
     present = list(dtypes)
     return [
         Problem(table, f"the column is missing; there are: {', '.join(map(repr, present))}", column)
@@ -70,7 +70,7 @@ def missing_columns(table: str, dtypes: Iterable[str], needed: Iterable[str]) ->
 
 
 def odd_headers(table: str, dtypes: Iterable[str], *, is_csv: bool) -> list[Problem]:
-    """A problem for each column without a name, or (in CSV) with the name of another."""
+    """Return a problem for each column that has no name or, in CSV, the same name as an earlier column."""
     problems = []
     for column in dtypes:
         if not column.strip():
@@ -82,7 +82,7 @@ def odd_headers(table: str, dtypes: Iterable[str], *, is_csv: bool) -> list[Prob
 
 
 def repeated(table: str, column: str, rows: pl.DataFrame) -> list[Problem]:
-    """A problem if an id occurs in more than one row."""
+    """Return a problem if any id occurs in more than one row."""
     repetitions = rows.filter(pl.col(column).is_not_null()).filter(~pl.col(column).is_first_distinct())
     if repetitions.is_empty():
         return []
@@ -90,7 +90,7 @@ def repeated(table: str, column: str, rows: pl.DataFrame) -> list[Problem]:
 
 
 def unknown_movies(table: str, column: str, rows: pl.DataFrame, movies: pl.DataFrame) -> list[Problem]:
-    """A problem if rows refer to movies that the movies table lacks."""
+    """Return a problem if any row refers to a movie that isn't in the movies table."""
     unknown = rows.filter(pl.col(column).is_not_null()).join(movies, on=column, how="anti", maintain_order="left")
     if unknown.is_empty():
         return []

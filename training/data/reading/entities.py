@@ -1,4 +1,4 @@
-"""Reads the tables of members and movies: known columns and any attribute columns."""
+"""Reads the members and movies tables: predefined columns and arbitrary attribute columns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ Kind = Literal["categorical", "flag", "numeric"]
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of a table that are no attributes."""
+    """The predefined columns of a table; all other columns are attributes."""
 
     id: str
-    """The column of ids."""
+    """Name of the id column."""
     known: Mapping[str, pl.DataType] = field(default_factory=dict)
-    """Optional columns, with the type that they are read as."""
+    """Optional predefined columns, with the types that they are converted to."""
 
 
 MEMBERS = Layout(MEMBER_ID)
@@ -31,10 +31,10 @@ MOVIES = Layout(MOVIE_ID, {TITLE: pl.String(), RELEASE_YEAR: pl.Float64(), GENRE
 
 
 def read_entities(source: Source, layout: Layout, settings: ColumnSettings) -> tuple[pl.DataFrame, list[Problem]]:
-    """The rows sorted by id, with all problems of their values.
+    """Return the rows sorted by id, and all problems with their values.
 
-    Categorical attributes are text, numeric ones Float64. Raises DataError where columns are missing, unnamed or of a
-    wrong type, so that their values can't be checked.
+    Categorical attributes are converted to text and numeric ones to Float64. Raises DataError if columns are missing,
+    unnamed or of the wrong type, because their values can't be checked then.
     """
     problems = _problems_of_columns(source, layout, settings)
     if problems:
@@ -79,7 +79,7 @@ def _problems_of_columns(source: Source, layout: Layout, settings: ColumnSetting
 
 
 def _required_types(name: str, dtype: pl.DataType, layout: Layout) -> str | None:
-    """The types that the column must have, None where it has one of them."""
+    """Return a description of the allowed types of a column, or None if its type is allowed."""
     if name == layout.id:
         return None if conversion.is_id(dtype) else conversion.ID_TYPES
     if name == GENRES and name in layout.known:
@@ -91,7 +91,7 @@ def _required_types(name: str, dtype: pl.DataType, layout: Layout) -> str | None
 
 
 def _kinds(source: Source, layout: Layout, settings: ColumnSettings) -> dict[str, Kind]:
-    """The kind of each attribute column."""
+    """Return the kind of each attribute column."""
     kinds: dict[str, Kind] = {}
     undeclared: list[str] = []
     for name, dtype in source.dtypes.items():
@@ -109,7 +109,7 @@ def _kinds(source: Source, layout: Layout, settings: ColumnSettings) -> dict[str
 
 
 def _kinds_by_values(source: Source, names: list[str]) -> dict[str, Kind]:
-    """The kinds of CSV columns by their values; numbers with a leading zero (02139) are codes, so categories."""
+    """Infer the kinds of CSV columns from their values. Numbers with a leading zero (02139) are codes: categorical."""
     if not names:
         return {}
     tests = []
@@ -138,7 +138,7 @@ def _is_number(name: str, kind: Kind | None) -> bool:
 
 
 def _converted(name: str, dtype: pl.DataType, kind: Kind | None) -> pl.Expr:
-    """The column as its kind, or as the known column of that name."""
+    """Return the column converted to its kind or, for a predefined column, to its type."""
     if _is_number(name, kind):
         return conversion.number(name, dtype)
     if kind == "flag":

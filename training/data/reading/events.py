@@ -1,4 +1,4 @@
-"""Reads the tables of ratings and plays: one row for each pair of a member and a movie."""
+"""Reads the ratings and plays tables, in which each row is about a member and a movie."""
 
 import polars as pl
 
@@ -11,16 +11,16 @@ from training.errors import DataError, Problem
 PAIR = [MEMBER_ID, MOVIE_ID]
 
 FEWEST_RATERS = 20
-"""Members who rate that a model needs at least."""
+"""Minimum number of members who rate."""
 
 NO_TIME = "with a time that can't be read (ISO 8601, or seconds, not milliseconds, since 1970)"
 
 
 def read_ratings(source: Source, scale: tuple[float, float] | None) -> tuple[pl.DataFrame, list[Problem]]:
-    """Ratings sorted by member and movie, the latest of each pair, with all problems of their values.
+    """Return the latest rating of each pair of member and movie, sorted by pair, and all problems with the values.
 
-    `rated_at` is in seconds since 1970 UTC, null where unknown. `scale` is that of schema.toml. Raises DataError where
-    columns are missing, unnamed or of a wrong type, so that their values can't be checked.
+    `rated_at` is in seconds since 1970 UTC, null if unknown. `scale` is the scale set in schema.toml, None if not set.
+    Raises DataError if columns are missing, unnamed or of the wrong type, because their values can't be checked then.
     """
     _refuse_wrong_columns(source, {RATING: conversion.NUMBER_TYPES}, {RATED_AT: conversion.TIME_TYPES})
     dtype = source.dtypes[RATING]
@@ -46,10 +46,10 @@ def read_ratings(source: Source, scale: tuple[float, float] | None) -> tuple[pl.
 
 
 def read_plays(source: Source) -> tuple[pl.DataFrame, list[Problem]]:
-    """Plays as the table has them, with all problems of their values.
+    """Return the rows of the plays table, and all problems with their values.
 
-    `played_at` is in seconds since 1970 UTC, `completion` from 0 to 1; both null where unknown. Raises DataError where
-    columns are missing, unnamed or of a wrong type, so that their values can't be checked.
+    `played_at` is in seconds since 1970 UTC and `completion` from 0 to 1; both are null if unknown. Raises DataError if
+    columns are missing, unnamed or of the wrong type, because their values can't be checked then.
     """
     _refuse_wrong_columns(source, {}, {PLAYED_AT: conversion.TIME_TYPES, COMPLETION: conversion.NUMBER_TYPES})
     played_at, checks = _time(source, PLAYED_AT)
@@ -65,7 +65,7 @@ def read_plays(source: Source) -> tuple[pl.DataFrame, list[Problem]]:
 
 
 def all_plays(plays: pl.DataFrame | None, ratings: pl.DataFrame) -> pl.DataFrame:
-    """One row for each pair that was played or rated, sorted: the latest play of it and the highest completion."""
+    """Return each played or rated pair once, sorted, with the time of its latest play and its highest completion."""
     unknown = pl.lit(None, pl.Float64)
     rated = ratings.select(*PAIR, unknown.alias(PLAYED_AT), unknown.alias(COMPLETION))
     if plays is None or plays.is_empty():
@@ -75,7 +75,7 @@ def all_plays(plays: pl.DataFrame | None, ratings: pl.DataFrame) -> pl.DataFrame
 
 
 def _refuse_wrong_columns(source: Source, needed: dict[str, str], optional: dict[str, str]) -> None:
-    """Raise DataError for columns that are missing, unnamed or of a wrong type."""
+    """Raise DataError if columns are missing, unnamed or of the wrong type."""
     fits = {
         conversion.ID_TYPES: conversion.is_id,
         conversion.NUMBER_TYPES: conversion.is_number,
@@ -109,7 +109,7 @@ def _too_few(table: str, rows: pl.DataFrame) -> list[Problem]:
 
 
 def _time(source: Source, column: str) -> tuple[pl.Expr, list[Check]]:
-    """The expression of an optional column of times, and its checks."""
+    """Return the expression that reads an optional column of times in seconds, and the checks of this column."""
     dtype = source.dtypes.get(column)
     if dtype is None:
         return pl.lit(None, pl.Float64).alias(column), []
@@ -117,13 +117,13 @@ def _time(source: Source, column: str) -> tuple[pl.Expr, list[Check]]:
     if conversion.is_text(dtype):
         counted = conversion.counted_seconds(column, dtype)
         (all_counted,) = collect(source.table, source.rows.select((~given | counted.is_not_null()).all()))
-        if all_counted.item():  # matching patterns of dates would take several times as long as all other reading
+        if all_counted.item():  # then skip date patterns, which take several times as long as all other reading
             seconds = counted
     return seconds.alias(column), [Check(column, given & seconds.is_null(), NO_TIME)]
 
 
 def _latest(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The last row of each pair, and others that may be as late; rows are sorted by pair and time, nulls first."""
+    """Return the last row of each pair, and earlier rows that may be as recent; rows are sorted by pair, then time."""
     if rows.is_empty():
         return rows, rows
     same_as_next = (pl.col(MEMBER_ID) == pl.col(MEMBER_ID).shift(-1)) & (pl.col(MOVIE_ID) == pl.col(MOVIE_ID).shift(-1))

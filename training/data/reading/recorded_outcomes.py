@@ -1,4 +1,4 @@
-"""Adds the outcomes that the service recorded to the ratings and plays of a data directory."""
+"""Adds the outcomes recorded by the service to the ratings and plays of a data directory."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,36 +15,36 @@ from training.data.reading.tables import Tables
 from training.errors import DataError, Problem
 
 ORDER = ("happened_at", "received_at", "request_id")
-"""Fields that order outcomes in time."""
+"""Fields by which outcomes are sorted chronologically."""
 MOST_PROBLEMS = 20
-"""Wrong lines that are reported, at most."""
+"""Maximum number of invalid lines to report."""
 
 
 @dataclass(frozen=True)
 class MergedOutcomes:
-    """The tables with the outcomes of a folder, and how many were used."""
+    """Tables with the outcomes of a folder added, and the number of outcomes used."""
 
     tables: Tables
-    """The tables with the outcomes."""
+    """The tables, including the outcomes."""
     ratings: int
-    """Pairs whose rating is a recorded outcome."""
+    """Number of pairs whose rating is a recorded outcome."""
     plays: int
-    """Pairs with a recorded completion."""
+    """Number of pairs with a recorded completion."""
     left_out: dict[str, int]
-    """Number of outcomes that can't be used, by reason."""
+    """Number of unusable outcomes, by reason."""
 
     def note(self) -> str:
-        """One sentence for the report."""
+        """Return a sentence about the outcomes for the report."""
         counts = f"outcomes: {self.ratings:,} ratings and {self.plays:,} plays were recorded by the service"
         left_out = "; ".join(f"{count:,} left out: {reason}" for reason, count in self.left_out.items() if count)
         return f"{counts}; {left_out}" if left_out else counts
 
 
 def with_outcomes(tables: Tables, folder: Path) -> MergedOutcomes:
-    """The tables with the outcomes of a folder; raises DataError where a line isn't an outcome record.
+    """Add the outcomes of a folder to the tables. Raises DataError if there is no folder or a line is invalid.
 
-    A recorded rating replaces one of the data, unless that has a later `rated_at`. Outcomes of movies that the data
-    lacks, and ratings outside its scale, are left out.
+    A recorded rating replaces the rating in the data, unless that has a later `rated_at`. Outcomes are left out if the
+    data lacks their movie, and ratings are left out if they are outside the rating scale.
     """
     outcomes = list(_without_repetitions(_outcomes(folder)))
     movies = set(tables.movies[MOVIE_ID])
@@ -70,7 +70,7 @@ def with_outcomes(tables: Tables, folder: Path) -> MergedOutcomes:
 
 
 def _outcomes(folder: Path) -> Iterator[Outcome]:
-    """All outcomes, file by file; an incomplete last line was never acknowledged, so it is skipped."""
+    """Yield all outcomes, file by file. Skip an incomplete last line, because the service never acknowledged it."""
     if not folder.is_dir():
         raise DataError([Problem("outcomes", "there is no such folder")])
     problems: list[Problem] = []
@@ -91,7 +91,7 @@ def _outcomes(folder: Path) -> Iterator[Outcome]:
 
 
 def _without_repetitions(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
-    """The outcome of each request id that was received first."""
+    """Return, for each request id, the outcome that was received first."""
     first: dict[str, Outcome] = {}
     for outcome in outcomes:
         before = first.setdefault(outcome.request_id, outcome)
@@ -101,7 +101,7 @@ def _without_repetitions(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
 
 
 def _frame(outcomes: list[Outcome], columns: dict[str, str]) -> pl.DataFrame:
-    """Rows of pairs with these columns (name to field), the latest outcome last."""
+    """Return one row per outcome, in chronological order. `columns` maps names of columns to fields of Outcome."""
     ordered = sorted(outcomes, key=attrgetter(*ORDER))
     ids = {MEMBER_ID: [outcome.member_id for outcome in ordered], MOVIE_ID: [outcome.movie_id for outcome in ordered]}
     numbers = {
@@ -112,7 +112,7 @@ def _frame(outcomes: list[Outcome], columns: dict[str, str]) -> pl.DataFrame:
 
 
 def _latest(ratings: pl.DataFrame, recorded: pl.DataFrame) -> pl.DataFrame:
-    """The latest rating of each pair, sorted; a recorded one is later than one without `rated_at`."""
+    """Return the latest rating of each pair, sorted. Recorded ratings count as later than ratings without a time."""
     parts = (
         ratings.select(*PAIR, RATING, RATED_AT, recorded=pl.lit(False)),
         recorded.select(*PAIR, RATING, RATED_AT, recorded=pl.lit(True)),

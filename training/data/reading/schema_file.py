@@ -1,4 +1,4 @@
-"""The optional `schema.toml` of a data directory, which overrides what is inferred from the tables."""
+"""Reads the optional `schema.toml` of a data directory, which overrides what is inferred from the tables."""
 
 from pathlib import Path
 from typing import Annotated, Self
@@ -23,23 +23,23 @@ Columns = Annotated[tuple[str, ...], Field(strict=False)]
 
 
 class RatingSettings(TomlSettings):
-    """The section `[ratings]`."""
+    """The section `[ratings]` of schema.toml."""
 
     scale: Scale | None = None
-    """The lowest and the highest possible rating; by default those in the data."""
+    """Lowest and highest possible rating. By default, these are the minimum and maximum in the data."""
     enjoyed_from: float | None = None
-    """The lowest rating that counts as enjoyed; by default 75 % of the way up the scale."""
+    """Lowest rating that counts as enjoyed. By default, it is 75 % of the way up the scale."""
 
 
 class ColumnSettings(TomlSettings):
-    """The section `[members]` or `[movies]`; each column is named once at most."""
+    """The section `[members]` or `[movies]` of schema.toml, in which a column may be named only once."""
 
     categorical: Columns = ()
-    """Columns of categories, though their values may look like numbers."""
+    """Categorical columns, even if their values look like numbers."""
     numeric: Columns = ()
-    """Columns of numbers; a value that is no number is a problem."""
+    """Numeric columns. Values that aren't numbers are reported as problems."""
     ignore: Columns = ()
-    """Columns to leave out."""
+    """Columns to ignore."""
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:
@@ -54,25 +54,25 @@ class ColumnSettings(TomlSettings):
 
 
 class SchemaSettings(TomlSettings):
-    """The content of `schema.toml`."""
+    """The contents of `schema.toml`."""
 
     ratings: RatingSettings = RatingSettings()
-    """The rating scale."""
+    """The rating scale, and the lowest rating that counts as enjoyed."""
     members: ColumnSettings = ColumnSettings()
-    """Columns of the members table."""
+    """Kinds of the columns in the members table."""
     movies: ColumnSettings = ColumnSettings()
-    """Columns of the movies table."""
+    """Kinds of the columns in the movies table."""
 
 
 REQUIRED = {
     "scale": "the lowest and the highest rating, as [1.0, 5.0]",
     "enjoyed_from": "a number on the rating scale",
 }
-"""What the value of a key must be; all other keys take columns."""
+"""Descriptions of valid values by key, for error messages. The values of all other keys are lists of columns."""
 
 
 def read_schema_file(folder: Path) -> SchemaSettings:
-    """The settings of a data directory, defaults where it has none; raises DataError with every wrong value."""
+    """Read the schema.toml of a data directory, if it exists. Raises DataError listing every invalid value."""
     path = folder / SCHEMA_FILE
     if not path.exists():
         return SchemaSettings()
@@ -85,7 +85,7 @@ def read_schema_file(folder: Path) -> SchemaSettings:
 
 
 def _faults(details: ErrorDetails) -> list[str]:
-    """What is wrong at one place of the file, in one text for each column that is named more than once."""
+    """Return the error messages for one invalid value, one for each column that is named more than once."""
     section, key = (*map(str, details["loc"][:2]), "")[:2]
     if details["type"] == "repeated":
         repeated: dict[str, list[str]] = details["ctx"]["repeated"]

@@ -1,4 +1,4 @@
-"""Opens a table of a data directory: a Parquet file, a CSV file or a folder of Parquet parts."""
+"""Opens tables of a data directory: Parquet files, CSV files or folders of Parquet files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,20 +12,20 @@ from training.errors import DataError, Problem
 
 @dataclass(frozen=True)
 class Source:
-    """A table that is open but not read yet."""
+    """A table that has been opened but not yet read."""
 
     table: str
-    """Its name."""
+    """Name of the table."""
     rows: pl.LazyFrame
-    """Its rows; all columns of CSV are text, so that an id such as 007 stays as it is."""
+    """Rows of the table. All columns of a CSV file are text, so that ids such as 007 keep their zeros."""
     dtypes: dict[str, pl.DataType]
-    """Its columns and their types."""
+    """Types of the columns, by name."""
     is_csv: bool
-    """Whether text columns may hold numbers and flags."""
+    """Whether the table is a CSV file, in which text may represent numbers and flags."""
 
 
 def open_table(folder: Path, table: str) -> Source | None:
-    """The table, or None where the folder lacks it; raises DataError if it has the table twice or can't read it."""
+    """Open a table, or return None if the folder lacks it. Raises DataError if it is ambiguous or can't be read."""
     places = [folder / f"{table}.parquet", folder / f"{table}.csv", folder / table]
     existing = [place for place in places if place.exists()]
     if not existing:
@@ -54,7 +54,7 @@ def _named(place: Path) -> str:
 
 @contextmanager
 def readable(table: str) -> Iterator[None]:
-    """Turn errors of reading a broken file, polars' panics too, into a DataError about that table."""
+    """Convert errors while reading a broken file, including panics in Polars, to a DataError about the table."""
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
@@ -63,6 +63,6 @@ def readable(table: str) -> Iterator[None]:
 
 
 def collect(table: str, *frames: pl.LazyFrame) -> list[pl.DataFrame]:
-    """The frames, computed in one pass over the table; raises DataError where the file is broken."""
+    """Compute the frames in one pass over the table. Raises DataError if the file is broken."""
     with readable(table):
         return pl.collect_all(frames, engine="streaming")

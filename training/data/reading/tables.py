@@ -1,4 +1,4 @@
-"""Reads a data directory into checked tables of one form, or reports every problem."""
+"""Reads a data directory into checked tables in canonical form, or reports every problem."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,31 +16,31 @@ from training.data.reading.sources import Source, open_table
 from training.errors import DataError, Findings, Problem
 
 TABLES = {"members": True, "movies": True, "ratings": True, "plays": False}
-"""The tables of a data directory, and whether each is required."""
+"""Names of the tables in a data directory, and whether each one is required."""
 
 Reader = Callable[[Source], tuple[pl.DataFrame, list[Problem]]]
-"""Reads a table: its rows in canonical form, and all problems of their values."""
+"""Function that reads a table and returns its rows in canonical form, and all problems with their values."""
 
 ENJOYED_SHARE = 0.75
-"""Share of the scale from which a rating counts as enjoyed, unless schema.toml sets `enjoyed_from`."""
+"""Unless schema.toml sets `enjoyed_from`, ratings count as enjoyed from this fraction of the way up the scale."""
 
 
 @dataclass(frozen=True)
 class Tables:
-    """A data directory in canonical form; ids are text, and none is missing."""
+    """A data directory in canonical form; ids are text and never missing."""
 
     members: pl.DataFrame
-    """`member_id`, then attributes: String is categorical (flags are `false` and `true`), Float64 is numeric and
-    finite. One row a member, sorted."""
+    """`member_id`, then attributes. Categorical attributes are String (flags are `false` or `true`); numeric attributes
+    are Float64 and finite. One row per member, sorted by id."""
     movies: pl.DataFrame
-    """`movie_id`, `title`, `release_year` Float64, `genres` List(String) (trimmed, sorted, each once; null where
-    unknown), then attributes as members have them. One row a movie, sorted."""
+    """`movie_id`, `title`, `release_year` (Float64), `genres` (List(String): trimmed, sorted, without duplicates, null
+    if unknown), then attributes with the same types as for members. One row per movie, sorted by id."""
     ratings: pl.DataFrame
-    """`member_id`, `movie_id`, `rating`, `rated_at` (seconds since 1970 UTC, null where unknown). One row a pair, the
-    latest; sorted. Members need not be in the members table."""
+    """`member_id`, `movie_id`, `rating` and `rated_at` (seconds since 1970 UTC, null if unknown). One row per pair,
+    which is its latest rating, sorted by pair. Members may be missing from the members table."""
     plays: pl.DataFrame
-    """`member_id`, `movie_id`, `played_at` (seconds since 1970 UTC), `completion` (0 to 1), null where unknown. Every
-    pair that was played or rated, once; sorted."""
+    """`member_id`, `movie_id`, `played_at` (seconds since 1970 UTC) and `completion` (0 to 1); the last two are null if
+    unknown. One row per pair that was played or rated, sorted by pair."""
     scale: Scale
     """The rating scale."""
     ignored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Tables:
 
 
 def read_tables(folder: Path) -> Tables:
-    """The tables of a data directory; raises DataError with all problems if there are any."""
+    """Read and check the tables of a data directory. Raises DataError listing all problems."""
     if not folder.is_dir():
         raise DataError([Problem(str(folder), "there is no such folder")])
     findings = Findings()
@@ -68,7 +68,7 @@ def read_tables(folder: Path) -> Tables:
         with findings.gathered():
             scale = _scale(settings, ratings)
     findings.refuse()
-    assert members is not None  # noqa: S101  # a table that could not be read is a finding
+    assert members is not None  # noqa: S101  # if it is None, refuse() has raised DataError
     assert movies is not None  # noqa: S101
     assert ratings is not None  # noqa: S101
     assert scale is not None  # noqa: S101
@@ -77,7 +77,7 @@ def read_tables(folder: Path) -> Tables:
 
 
 def _read(sources: Mapping[str, Source], name: str, read: Reader, findings: Findings) -> pl.DataFrame | None:
-    """The rows of one table, None where it is missing or its values can't be checked."""
+    """Return the rows of a table, or None if the table is missing or its values can't be checked."""
     if name in sources:
         with findings.gathered():
             rows, problems = read(sources[name])
@@ -87,7 +87,7 @@ def _read(sources: Mapping[str, Source], name: str, read: Reader, findings: Find
 
 
 def _opened(folder: Path, findings: Findings) -> dict[str, Source]:
-    """The tables that can be opened; a missing required table is a finding."""
+    """Open the tables, and add a finding for each one that can't be opened or is required but missing."""
     sources = {}
     for name, required in TABLES.items():
         with findings.gathered():
@@ -101,7 +101,7 @@ def _opened(folder: Path, findings: Findings) -> dict[str, Source]:
 
 
 def _scale(settings: SchemaSettings, ratings: pl.DataFrame) -> Scale:
-    """The rating scale of schema.toml, or of the ratings themselves."""
+    """Return the rating scale set in schema.toml, or else the range of the ratings."""
     low, high = settings.ratings.scale or (float(ratings[RATING].min()), float(ratings[RATING].max()))  # type: ignore[arg-type]
     enjoyed_from = settings.ratings.enjoyed_from
     if enjoyed_from is None:
@@ -113,7 +113,7 @@ def _scale(settings: SchemaSettings, ratings: pl.DataFrame) -> Scale:
 
 
 def _ignored(source: Source, settings: SchemaSettings) -> tuple[str, ...]:
-    """The columns of a table that aren't read."""
+    """Return the columns of a table that aren't read."""
     if source.table in ("members", "movies"):
         named = settings.members.ignore if source.table == "members" else settings.movies.ignore
         return tuple(name for name in source.dtypes if name in named)
