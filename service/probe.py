@@ -1,7 +1,8 @@
-"""`python -m service.probe`: exit code 0 where a server answers SERVING, else 1; for a container's health check.
+"""`python -m service.probe`: a container health check that exits with 0 if the server reports SERVING, else with 1.
 
-It runs beside the server, with the same environment: over TLS it trusts only the server's own certificate, and presents
-that certificate too where clients must present one. It starts every few seconds, so it doesn't import the settings.
+It runs on the same machine as the server, with the same environment. Over TLS, it trusts only the server's own
+certificate, which it also presents as its client certificate. It is started every few seconds, so it saves time by not
+importing the settings.
 """
 
 import argparse
@@ -23,11 +24,11 @@ TLS_OPTIONS = (
     ("--tls-cert", "COLDSTART_TLS_CERT", "the server's certificate; without it, no TLS"),
     ("--tls-key", "COLDSTART_TLS_KEY", "its key"),
 )
-"""Option, variable and meaning of each file."""
+"""Option, environment variable and help text of each TLS file."""
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Ask once, print the status in one word and return the exit code."""
+    """Check the server's health once, print the status and return the exit code."""
     options = _parser(environment).parse_args(arguments)
     try:
         with _channel(options.address, options.tls_cert, options.tls_key, options.timeout_seconds) as channel:
@@ -62,7 +63,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
 
 
 def ask(channel: grpc.Channel, service: str, timeout_seconds: float) -> str:
-    """The status of a service, or the code of the error where there is none."""
+    """Return the health status of a service, or the name of the gRPC status code if the call fails."""
     try:
         request = health_pb2.HealthCheckRequest(service=service)
         response = health_pb2_grpc.HealthStub(channel).Check(request, timeout=timeout_seconds)  # type: ignore[attr-defined]
@@ -72,7 +73,7 @@ def ask(channel: grpc.Channel, service: str, timeout_seconds: float) -> str:
 
 
 def _channel(address: str, cert: Path | None, key: Path | None, timeout_seconds: float) -> grpc.Channel:
-    """A channel to the server; raises OSError if a file can't be read or the server presents another certificate."""
+    """Open a channel. Raises OSError if a file can't be read or the server presents a different certificate."""
     if cert is None:
         return grpc.insecure_channel(address)
     pair = (key.read_bytes(), cert.read_bytes()) if key is not None else (None, None)
@@ -82,14 +83,14 @@ def _channel(address: str, cert: Path | None, key: Path | None, timeout_seconds:
 
 
 def _certificate_name(address: str, cert: Path, timeout_seconds: float) -> str:
-    """A name in the server's certificate, which need not cover the address that the probe connects to.
+    """Return a name in the server's certificate, for verification, since the certificate may not cover the address.
 
-    Raises OSError if the server doesn't present this certificate.
+    Raises OSError if the server presents a different certificate.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.load_verify_locations(cert)
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the certificate itself is trusted, whoever signed it
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # trust the certificate itself, whoever signed it
     context.set_alpn_protocols(["h2"])
     host, _, port = address.rpartition(":")
     target = (host.strip("[]"), int(port))

@@ -1,4 +1,4 @@
-"""The settings of the service: one class, read from the command line and the environment."""
+"""Settings of the service, read from the command line and the environment."""
 
 import argparse
 from collections.abc import Collection, Mapping, Sequence
@@ -41,88 +41,88 @@ def _http_address(address: str) -> str:
 
 
 class Settings(BaseModel):
-    """Every option of `python -m service`; the command line wins over the environment, and that over the default."""
+    """Options of `python -m service`. The command line overrides the environment, which overrides the defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
     models: Text
-    """Folder or address (`s3://...`) of the store that `training retrain` publishes to; it may still be empty."""
+    """Folder or address (`s3://...`) of the model store that `training retrain` publishes to; may still be empty."""
     members: Annotated[str, AfterValidator(_redis_address)] | None = Field(default=None, repr=False)
-    """Redis store (redis://, rediss://, unix://) asked before the model's member table; best set in the environment."""
+    """Redis store (`redis://...`) queried before the model's member table. Use the environment to hide a password."""
     members_timeout_seconds: Annotated[float, Field(ge=0.001, le=10)] = 0.01
-    """How long a call waits for the Redis store before it goes on without it, in seconds."""
+    """How long a call waits for the Redis store before it continues without the store, in seconds."""
     host: Text = "127.0.0.1"
-    """Address to serve gRPC on. The default is reached from this machine only; 0.0.0.0 or :: from every network."""
+    """Address to serve gRPC on. The default accepts calls from this machine only; 0.0.0.0 or :: from any network."""
     port: Port = 50051
-    """Port of gRPC; 0 takes a free port, printed in the line of JSON on standard output."""
+    """Port for gRPC; 0 picks a free port, reported in the line of JSON on standard output."""
     metrics_host: Text = "127.0.0.1"
     """Address to serve Prometheus metrics on, at /metrics."""
     metrics_port: Port = 9464
-    """Port of the metrics; 0 takes a free port, printed in the same line."""
+    """Port for the metrics; 0 picks a free port, reported in the line of JSON on standard output."""
     workers: Annotated[int, Field(ge=0, le=256)] = 0
-    """Worker processes, each with a copy of the model; 0 starts one for each core."""
+    """Number of worker processes, each with its own copy of the model; 0 starts one per core."""
     tls_cert: Path | None = None
-    """PEM file of the server's certificate chain; with it and its key, gRPC is served over TLS only."""
+    """PEM file of the server's certificate chain. If this and its key are given, gRPC is served over TLS only."""
     tls_key: Path | None = None
-    """PEM file of the certificate's key. Both files may be replaced while the service runs."""
+    """PEM file of the certificate's private key. Certificate and key may be replaced while the service is running."""
     tls_client_ca: Path | None = None
-    """PEM file of the authorities that sign client certificates (mutual TLS); without it any client may call."""
+    """PEM file of the authorities that sign client certificates (mutual TLS). By default, none are required."""
     reflection: Literal["on", "off"] = "on"
-    """Whether gRPC tools may ask the server for its methods and messages (server reflection)."""
+    """Whether gRPC tools may list the server's methods and messages (server reflection)."""
     reload_seconds: Annotated[float, Field(ge=0.05, le=86_400)] = 0.5
-    """How often to look for a newly published model, in seconds."""
+    """Interval between checks for a newly published model, in seconds."""
     models_cache: Path | None = None
-    """Folder for copies of models from an address; without it a temporary folder is used."""
+    """Folder for local copies of models from a remote store. By default, a temporary folder is used."""
     require_signature: FilePath | None = None
-    """PEM file of an ed25519 public key; with it, only versions signed with its private key are loaded."""
+    """PEM file of an ed25519 public key. If given, only versions signed with the matching private key are loaded."""
     trial_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 60.0
-    """Time limit of the disposable process that tries a new version before it is served, in seconds."""
+    """Time limit of the trial process, which loads and tests a new version before it is served, in seconds."""
     trial_memory_mib: Annotated[int, Field(ge=256, le=16_777_216)] = 4096
-    """Address space of that process in MiB, in addition to its libraries and the member table."""
+    """Address space limit of the trial process in MiB, in addition to its libraries and the member table."""
     shadow_share: Share = 0.0
-    """Share of prediction requests that the candidate scores too, for the metrics only."""
+    """Share of prediction requests that the candidate also scores, for the metrics only, 0 to 1."""
     canary_share: Share = 0.0
-    """Share of members, always the same members, who are answered by the candidate if there is one."""
+    """Share of members, always the same ones, whose requests the candidate answers (if there is one), 0 to 1."""
     canary_key: FilePath | None = None
-    """File with a secret of up to 64 bytes that decides which members these are."""
+    """File with a secret of up to 64 bytes, which determines the members whose requests the candidate answers."""
     outcomes: Path | None = None
-    """Folder where outcomes (RecordOutcome) are recorded, created if missing; without it they are refused."""
+    """Folder where outcomes (RecordOutcome) are recorded, created if missing. By default, outcomes are refused."""
     drain_seconds: Delay = 0.5
-    """How long calls are still accepted after SIGTERM or SIGINT while health answers NOT_SERVING, in seconds."""
+    """How long new calls are accepted after SIGTERM or SIGINT, while health reports NOT_SERVING, in seconds."""
     grace_seconds: Delay = 20.0
-    """How long running calls may then take to finish, in seconds."""
+    """How long running calls may take to finish after new calls are no longer accepted, in seconds."""
     hang_seconds: Annotated[float, Field(ge=1, le=3600)] = 30.0
-    """How long a worker may be unresponsive before it is replaced (at least 60 while it starts), in seconds."""
+    """How long a worker may be unresponsive before it is replaced, in seconds; at least 60 while it is starting."""
     background_threads: Annotated[int, Field(ge=1, le=64)] = 2
-    """Threads for rankings, explanations and requests for many movies, so that small requests need not wait."""
+    """Threads for rankings, explanations and requests for many movies, so that they don't delay small requests."""
     max_message_bytes: Annotated[int, Field(ge=65_536, le=1_073_741_824)] = 4 * 1024 * 1024
-    """Size of the largest message that is received or sent, uncompressed."""
+    """Maximum size of a received or sent message in bytes, uncompressed."""
     max_concurrent_streams: Annotated[int, Field(ge=1, le=1_000_000)] = 256
-    """Concurrent calls on one connection; the client queues further calls."""
+    """Maximum number of concurrent calls per connection; the client queues further calls."""
     max_connection_age_seconds: Annotated[float, Field(ge=1, le=86_400)] = 300.0
-    """Age at which a client is asked to reconnect, perhaps to another worker; running calls finish. In seconds."""
+    """Age of a connection, in seconds, at which the client is asked to reconnect; running calls may finish."""
     keepalive_seconds: Annotated[float, Field(ge=1, le=7200)] = 60.0
-    """Idle time after which a client is pinged, and disconnected if it does not answer, in seconds."""
+    """Idle time, in seconds, after which a client is pinged; if it doesn't answer, it is disconnected."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """Lowest level that is logged, as JSON on standard error."""
+    """Lowest level to log. Logs are written to standard error as JSON."""
     log_sample: Share = 0.0
-    """Share of calls that are logged: request id, method, code, seconds, evidence and version."""
+    """Share of calls to log, 0 to 1, with request id, method, code, duration, evidence and model version."""
     traces: Annotated[str, AfterValidator(_http_address)] | None = None
-    """Address of a trace collector (OTLP over HTTP), such as http://collector:4318/v1/traces; without it, none."""
+    """Address of a trace collector (OTLP over HTTP), such as http://collector:4318/v1/traces. Off by default."""
     trace_sample: Share = 0.01
-    """Share of calls that are traced, in addition to calls whose caller records a trace."""
+    """Share of calls to trace if the caller sends no trace, 0 to 1. Traces that the caller records are continued."""
     tokens: Path | None = None
-    """File of bearer tokens (made by `python -m service token`); every call except health then needs a token."""
+    """File of bearer tokens (see `python -m service token`). If given, every call except health needs a token."""
     least_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 32
-    """Calls that may always compute at once; the adaptive limit never falls below it."""
+    """Lower bound of the adaptive limit on calls computed at once; a large request counts as several calls."""
     most_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 128
-    """Calls that may compute at once at most; a large request counts as several."""
+    """Upper bound of the adaptive limit on calls computed at once; a large request counts as several calls."""
     queue_calls: Annotated[int, Field(ge=1, le=100_000)] = 64
-    """Calls of each class (interactive, bulk) that may wait for their turn; further calls are refused at once."""
+    """Maximum number of waiting calls per class (interactive, bulk); further calls are refused immediately."""
     queue_seconds: Annotated[float, Field(ge=0.001, le=60)] = 0.5
-    """How long an interactive call may wait for its turn before it is refused, in seconds."""
+    """How long an interactive call may wait to be computed before it is refused, in seconds."""
     pending_calls: Annotated[int, Field(ge=1, le=100_000)] = 128
-    """Calls, except health, that gRPC holds back while the process computes; it ends further calls (CANCELLED)."""
+    """Maximum number of calls, except health, pending in gRPC per worker; further calls are ended (CANCELLED)."""
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -141,7 +141,7 @@ class Settings(BaseModel):
 def read_settings(
     arguments: Sequence[str], environment: Mapping[str, str], program: str = "python -m service"
 ) -> Settings:
-    """The settings of a call; exits with code 2 and a line for each wrong value."""
+    """Read and validate the settings. Exits with code 2 and an error line for each invalid value."""
     parser = _parser(program)
     options = vars(parser.parse_args(arguments))
     variables = {name: environment[variable(name)] for name in Settings.model_fields if variable(name) in environment}
@@ -153,7 +153,7 @@ def read_settings(
 
 
 def settings_table() -> str:
-    """All settings as a Markdown table."""
+    """Return a Markdown table of all settings."""
     rows = [
         f"| `{flag(name)}` | `{variable(name)}` | "
         f"{'needed' if field.is_required() else f'`{_default(field)}`'} | {field.description} |"
@@ -163,22 +163,22 @@ def settings_table() -> str:
 
 
 def flag(name: str) -> str:
-    """The command-line option of a field."""
+    """Return the command-line option of a field, such as `--tls-cert`."""
     return "--" + name.replace("_", "-")
 
 
 def variable(name: str) -> str:
-    """The environment variable of a field."""
+    """Return the environment variable of a field, such as `COLDSTART_TLS_CERT`."""
     return PREFIX + name.upper()
 
 
 def at_port(host: str, port: int) -> str:
-    """host:port, with brackets around an IPv6 address."""
+    """Return `host:port`, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
-    """The command line that has an option for each field; values stay text, which the model parses."""
+    """Build a parser with an option for each field. Values stay strings, which pydantic parses."""
     parser = argparse.ArgumentParser(
         program,
         description="Serve predictions over gRPC, or check whether that will go well (doctor).",
@@ -206,7 +206,7 @@ def _value_name(kind: object) -> str:
 
 
 def _message(problem: ErrorDetails, options: Collection[str]) -> str:
-    """What is wrong with a value, by its option or variable and without the value, which may be a secret."""
+    """Return an error message that names the option or variable, but not its value, which may be a secret."""
     if not problem["loc"]:
         return str(problem["ctx"]["error"])
     name = str(problem["loc"][0])

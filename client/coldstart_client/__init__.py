@@ -1,4 +1,4 @@
-"""A typed client of the coldstart service, blocking or asyncio, with deadlines, retries, TLS and bearer tokens."""
+"""A typed client for the coldstart service, blocking or asyncio, with deadlines, retries, TLS and bearer tokens."""
 
 from coldstart_client.answers import Explanation, Prediction, Predictions, Ranking, Recorded, ServedModel
 from coldstart_client.asynchronous import AsyncClient

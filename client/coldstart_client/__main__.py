@@ -17,14 +17,14 @@ from coldstart_client.requests import Attribute, Play
 from coldstart_client.text import shown
 
 EXIT_CODES: dict[type[CallFailed], int] = {InvalidCall: 2, Refused: 3, Unreachable: 4, Overloaded: 4}
-"""Exit codes of failed calls, 1 for all others; argparse too ends with 2 for a wrong command line."""
+"""Exit codes of failed calls; 1 for all other errors. argparse also exits with 2 if the command line is invalid."""
 
 
 def main(argv: Sequence[str], environment: Mapping[str, str], output: TextIO, errors: TextIO) -> int:
-    """Make the call that the command line names and print its response.
+    """Make the call given on the command line and print the response.
 
-    Returns the exit code: 0, 1 if the service failed, 2 for a wrong command line or request, 3 for a missing or wrong
-    token, 4 if the service is overloaded or can't be reached.
+    Returns the exit code: 0 on success, 1 if the service failed, 2 for an invalid command line or request, 3 for a
+    missing or invalid token, 4 if the service is overloaded or can't be reached.
     """
     arguments = _parser(environment).parse_args(argv)
     try:
@@ -183,14 +183,14 @@ def _play(given: str) -> Play:
 
 
 def command() -> int:
-    """Run with the arguments of the process; interrupts and a closed standard output end it without a traceback."""
+    """Run `main` with the process's arguments. An interrupt or a closed standard output causes no traceback."""
     try:
         code = main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return 130  # 128 and the number of SIGINT, as shells count
+        return 130  # 128 plus the number of SIGINT, as in shells
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter flushes again, and fails
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the final flush would fail again
         return 1
     return code
 

@@ -1,4 +1,4 @@
-"""The responses of the service as plain Python values."""
+"""Responses of the service as Python dataclasses."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -10,7 +10,7 @@ from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
 @dataclass(frozen=True)
 class Prediction:
-    """A predicted rating of a movie by a member, on the rating scale of the training data."""
+    """The prediction of a member's rating of a movie, on the rating scale of the training data."""
 
     movie_id: str
     rating: float
@@ -20,17 +20,17 @@ class Prediction:
     upper: float
     """Upper end of the 90 % prediction interval."""
     probability_enjoyed: float
-    """Probability of a rating at or above the model's `enjoyed_from`."""
+    """Probability that the rating is at or above the model's `enjoyed_from`."""
     prior_rating: float
-    """Rating that the factorization prior predicts without the trees."""
+    """Rating predicted by the factorization prior alone, without the LightGBM correction."""
     movie_evidence: str
-    """What the prediction knows of the movie: "rated", "described" or "unknown"."""
+    """What the model knows about the movie: "rated", "described" or "unknown"."""
     extrapolation: float
-    """How far the member is from the raters of the training data: 0 among them, 1 far outside."""
+    """How far the member is from the training data, as the share of raters who are closer, 0 to 1."""
 
     @classmethod
     def of(cls, message: pb.Prediction) -> Self:
-        """Build from the message."""
+        """Create an instance from the protobuf message."""
         return cls(
             message.movie_id,
             message.rating,
@@ -45,7 +45,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Unused:
-    """Counts of the facts in a request that the model could not use."""
+    """Facts in a request that the model could not use: counts, and whether the member was unknown."""
 
     unknown_attributes: int
     unseen_categories: int
@@ -56,11 +56,11 @@ class Unused:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The predictions for one member in the order of the requested movies; iterates over them."""
+    """Predictions for one member, in the order of the requested movies. Iterating yields each `Prediction`."""
 
     predictions: tuple[Prediction, ...]
     member_evidence: str
-    """The facts of the member that the model used: "nothing", "attributes", "plays" or "attributes and plays"."""
+    """Facts about the member that the model used: "nothing", "attributes", "plays" or "attributes and plays"."""
     model_version: str
     unused: Unused
 
@@ -72,7 +72,7 @@ class Predictions:
 
     @classmethod
     def of(cls, message: pb.PredictEnjoymentResponse) -> Self:
-        """Build from the response message."""
+        """Create an instance from the protobuf response."""
         return cls(*_common(message))
 
 
@@ -81,11 +81,11 @@ class Ranking(Predictions):
     """One page of the best movies for a member, best first."""
 
     next_page_token: str
-    """Page token of the next page; empty on the last."""
+    """Token for requesting the next page; empty on the last page."""
 
     @classmethod
     def of(cls, message: pb.RankMoviesResponse) -> Self:  # type: ignore[override] # of its own message
-        """Build from the response message."""
+        """Create an instance from the protobuf response."""
         return cls(*_common(message), message.next_page_token)
 
 
@@ -101,20 +101,20 @@ class Part:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A prediction and the contributions that sum to it."""
+    """A prediction, broken down into the contributions of groups of facts."""
 
     prediction: Prediction
     member_evidence: str
     model_version: str
     unused: Unused
     parts: tuple[Part, ...]
-    """Their ratings sum to `rating_before_cut`."""
+    """Contributions, whose ratings sum to `rating_before_cut`."""
     rating_before_cut: float
-    """The predicted rating before it is clipped to the rating scale."""
+    """Predicted rating before it is clipped to the rating scale."""
 
     @classmethod
     def of(cls, message: pb.ExplainEnjoymentResponse) -> Self:
-        """Build from the response message."""
+        """Create an instance from the protobuf response."""
         return cls(
             Prediction.of(message.prediction),
             _evidence(message.member_evidence),
@@ -127,24 +127,24 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Attribute:
-    """An attribute that the model can use."""
+    """A member or movie attribute that the model can use."""
 
     name: str
     kind: str
-    """"categorical" or "numeric"."""
+    """Type of the values: "categorical" or "numeric"."""
     categories: tuple[str, ...]
     has_other: bool
-    """Whether categories that are not listed count as a category "other"."""
+    """Whether categories that are not listed are treated as a category "other"."""
 
 
 @dataclass(frozen=True)
 class ServedModel:
-    """Description of the model that the service predicts with."""
+    """Description of the current model of the service."""
 
     model_version: str
     trained_at: datetime
     data: dict[str, int]
-    """Size of the training data: numbers of members, raters, movies, ratings and plays."""
+    """Number of members, raters, movies, ratings and plays in the training data, by name."""
     scale: tuple[float, float]
     """Lowest and highest rating."""
     enjoyed_from: float
@@ -152,11 +152,11 @@ class ServedModel:
     movie_attributes: tuple[Attribute, ...]
     genres: tuple[str, ...]
     scores: dict[str, dict[str, float]]
-    """Evaluation scores by kind of member evidence, then by name."""
+    """Evaluation scores by member evidence, as in `Predictions.member_evidence`, and then by score name."""
 
     @classmethod
     def of(cls, message: pb.GetModelResponse) -> Self:
-        """Build from the response message."""
+        """Create an instance from the protobuf response."""
         return cls(
             message.model_version,
             message.trained_at.ToDatetime(UTC),
@@ -172,21 +172,21 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class Recorded:
-    """The receipt of an outcome that is on the service's disk."""
+    """Confirmation that the service has written an outcome to disk."""
 
     request_id: str
-    """Idempotency key that the outcome was sent with."""
+    """Idempotency key of the outcome."""
     duplicate: bool
-    """Whether an outcome with this id had been recorded before, so that this call changed nothing."""
+    """Whether an outcome with this key had already been recorded, so that this call changed nothing."""
 
 
 def evidence_name(words: str) -> str:
-    """The name of a `MemberEvidence` value in the proto, from `Predictions.member_evidence`."""
+    """Return the name of the protobuf `MemberEvidence` value for a value of `Predictions.member_evidence`."""
     return "MEMBER_EVIDENCE_" + words.replace(" ", "_").upper()
 
 
 def as_plain(answer: Any) -> dict[str, Any]:
-    """A response as a dictionary that JSON can encode."""
+    """Return a response as a dictionary that can be encoded as JSON."""
     plain: dict[str, Any] = asdict(answer)
     return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in plain.items()}
 
@@ -220,6 +220,6 @@ def _evidence(number: int) -> str:
 
 
 def _word(kind: Any, number: int, prefix: str) -> str:
-    """The name of an enum value in words, or its number if a newer server sends a value that is not in this proto."""
+    """Return an enum value's name in words, or its number if this client doesn't define the value."""
     known = kind.DESCRIPTOR.values_by_number.get(number)
     return known.name.removeprefix(prefix).replace("_", " ").lower() if known else str(number)

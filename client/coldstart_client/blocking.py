@@ -20,7 +20,7 @@ STREAM_TIMEOUT_SECONDS = 3600.0
 
 
 class Client:
-    """A client whose methods block, for use from any thread, best in a `with` block. Every method raises CallFailed."""
+    """A blocking client for use from any thread, best in a `with` block. All calls raise CallFailed if they fail."""
 
     def __init__(
         self,
@@ -30,14 +30,14 @@ class Client:
         token: str | None = None,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        """Open a channel, which connects when the first call is made.
+        """Open a channel, which connects at the first call.
 
         Args:
-            address: `host:port`, or any gRPC target, such as `dns:///host:port`; calls are balanced over all addresses
-                that it resolves to.
-            tls: Encrypts the connection; None: plaintext.
-            token: Bearer token sent with each call.
-            timeout_seconds: Deadline of each call including its retries.
+            address: `host:port` or any other gRPC target, such as `dns:///host:port`. Calls are balanced over all
+                addresses that it resolves to.
+            tls: TLS settings; None for an unencrypted connection.
+            token: Bearer token to send with each call; None for no token.
+            timeout_seconds: Deadline of each call, including its retries. `stream` has its own.
         """
         options = channel_options(tls)
         self._channel = (
@@ -58,7 +58,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Cancel the calls under way and close the channel."""
+        """Cancel running calls and close the channel."""
         self._channel.close()
 
     def predict(
@@ -69,7 +69,7 @@ class Client:
         attributes: Mapping[str, Attribute] | None = None,
         plays: Plays = (),
     ) -> Predictions:
-        """Predict the ratings of 1 to 1,000 movies, in their order."""
+        """Predict a member's ratings of 1 to 1,000 movies, returned in the order of `movies`."""
         request = requests.prediction(Ask(movies, member_id, attributes or {}, plays))
         return Predictions.of(self._call(self._stub.PredictEnjoyment, request))
 
@@ -84,9 +84,10 @@ class Client:
         genres: Sequence[str] = (),
         years: tuple[int | None, int | None] = (None, None),
     ) -> Ranking:
-        """Rank the movies of the catalogue that the member hasn't played.
+        """Rank the movies in the catalogue that the member hasn't played, and return one page of them.
 
-        Only movies with any of `genres` and with a release year from `years[0]` to `years[1]` are ranked, where given.
+        If `genres` is given, only movies of any of these genres are ranked. `years` is the first and the last release
+        year to include; None means no limit.
         """
         whom = requests.member(member_id, attributes, plays)
         request = requests.ranking(whom, page_size, page_token, genres, years)
@@ -100,7 +101,7 @@ class Client:
         attributes: Mapping[str, Attribute] | None = None,
         plays: Plays = (),
     ) -> Explanation:
-        """Predict the rating of a movie and break it down into contributions."""
+        """Predict a member's rating of a movie and break it down into contributions of groups of facts."""
         whom = requests.member(member_id, attributes, plays)
         request = pb.ExplainEnjoymentRequest(member=whom, movie_id=movie)
         return Explanation.of(self._call(self._stub.ExplainEnjoyment, request))
@@ -116,27 +117,27 @@ class Client:
         shown: tuple[Predictions, Prediction] | None = None,
         request_id: str = "",
     ) -> Recorded:
-        """Record the rating that a member gave a movie, the share of it that was watched (0 to 1), or both.
+        """Record a member's rating of a movie, the share of the movie that the member watched, or both.
 
         Args:
-            member_id: The member.
-            movie_id: The movie.
-            rating: On the rating scale of the model.
+            member_id: Id of the member.
+            movie_id: Id of the movie.
+            rating: Rating on the model's rating scale.
             completion: Share of the movie that was watched, 0 to 1.
-            happened_at: When; without a time zone in UTC. None: now.
-            shown: A response and the prediction in it that was shown to the member.
-            request_id: Idempotency key, needed if another process or a later run may send the same outcome; by default
-                only the retries of this call share one.
+            happened_at: Time of the outcome, in UTC if it has no time zone; by default, the time of the call.
+            shown: A response and the prediction in it that was shown to the member, if any.
+            request_id: Idempotency key. Needed if another process or a later run may send the same outcome. By default,
+                a new key is used, which protects only against duplicates by retries of this call.
         """
         request = requests.outcome(request_id, member_id, movie_id, rating, completion, happened_at, shown)
         return Recorded(request.request_id, self._call(self._stub.RecordOutcome, request).duplicate)
 
     def model(self) -> ServedModel:
-        """Describe the model that the service predicts with."""
+        """Return a description of the service's current model."""
         return ServedModel.of(self._call(self._stub.GetModel, pb.GetModelRequest()))
 
     def stream(self, asks: Iterable[Ask], *, timeout_seconds: float = STREAM_TIMEOUT_SECONDS) -> Iterator[Predictions]:
-        """Predict for many requests, in their order, over one stream; `asks` is consumed as responses are read."""
+        """Yield the predictions for many requests, in order, over one stream. `asks` is read lazily."""
         call = self._stub.StreamPredictEnjoyment(
             map(requests.prediction, asks), timeout=timeout_seconds, metadata=self._metadata
         )

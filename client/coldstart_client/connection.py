@@ -1,4 +1,4 @@
-"""Channel options, TLS credentials and call metadata of the clients."""
+"""Channel options, TLS credentials and call metadata for the clients."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,14 +7,14 @@ from typing import Any
 import grpc
 
 SERVICE_CONFIG = Path(__file__).with_name("service_config.json")
-"""gRPC service config: retry policy, round robin balancing, health checks. Clients in other languages can load it."""
+"""gRPC service config with retry policy, load balancing and health checks; also usable from other languages."""
 MESSAGE_BYTES = 4 * 1024 * 1024
-"""Largest message that the service receives."""
+"""Maximum size of a request in bytes, equal to the service's default limit."""
 OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.enable_retries", 1),
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.max_receive_message_length", 4 * MESSAGE_BYTES),
-    ("grpc.keepalive_time_ms", 60_000),  # a server allows pings each 30 seconds
+    ("grpc.keepalive_time_ms", 60_000),  # the server allows a ping every 30 seconds
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
@@ -24,30 +24,30 @@ OPTIONS: tuple[tuple[str, Any], ...] = (
 
 @dataclass(frozen=True)
 class Tls:
-    """TLS settings of a connection; files are PEM."""
+    """TLS settings of a connection. All files are in PEM format."""
 
     ca: Path | None = None
-    """Root certificates; None: the default roots of gRPC."""
+    """Root certificates; None for gRPC's default roots."""
     cert: Path | None = None
-    """Client certificate, for mutual TLS."""
+    """Client certificate for mutual TLS; None if not used."""
     key: Path | None = None
-    """Private key of the client certificate."""
+    """Private key of the client certificate; None if not used."""
     server_name: str | None = None
-    """Name to expect in the server's certificate; None: the host of the address."""
+    """Name to expect in the server's certificate; None for the host in the address."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a certificate without its key, or a key alone."""
+        """Raise ValueError if only one of the client certificate and its key is given."""
         if (self.cert is None) != (self.key is None):
             raise ValueError("a client's certificate and its key must be given together")
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """Read the files into channel credentials; raises OSError for a file that can't be read."""
+        """Load the files into channel credentials. Raises OSError if a file can't be read."""
         ca, key, cert = (None if file is None else file.read_bytes() for file in (self.ca, self.key, self.cert))
         return grpc.ssl_channel_credentials(ca, key, cert)
 
 
 def channel_options(tls: Tls | None) -> list[tuple[str, Any]]:
-    """Channel arguments for gRPC."""
+    """Return the options of a gRPC channel."""
     options = [*OPTIONS, ("grpc.service_config", SERVICE_CONFIG.read_text(encoding="utf-8"))]
     if tls is not None and tls.server_name is not None:
         options.append(("grpc.ssl_target_name_override", tls.server_name))
@@ -55,5 +55,5 @@ def channel_options(tls: Tls | None) -> list[tuple[str, Any]]:
 
 
 def metadata(token: str | None) -> tuple[tuple[str, str], ...]:
-    """Call metadata with the bearer token, if there is one."""
+    """Return call metadata with the bearer token, or empty metadata without a token."""
     return (("authorization", f"Bearer {token}"),) if token else ()

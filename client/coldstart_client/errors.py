@@ -1,4 +1,4 @@
-"""The exceptions of failed calls, by what a caller can do about them."""
+"""Exceptions for failed calls, grouped by what the caller can do about the failure."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +13,13 @@ class Violation:
     """A malformed field of a request."""
 
     path: str
-    """Path of the field, such as `member.plays[3].movie_id`; empty for the request as a whole."""
+    """Path of the field, such as `member.plays[3].movie_id`; empty if it is the request as a whole."""
     rule: str
-    """The rule that its value breaks."""
+    """Rule that the value of the field violates."""
 
 
 class CallFailed(Exception):
-    """Base class of failed calls; itself raised only for a failure of the service."""
+    """Base class for failed calls. Raised directly for status codes without a subclass, such as INTERNAL."""
 
     def __init__(
         self,
@@ -31,17 +31,17 @@ class CallFailed(Exception):
     ) -> None:
         super().__init__(message)
         self.code = code
-        """The gRPC status code."""
+        """gRPC status code."""
         self.reason = reason
-        """The reason in `google.rpc.ErrorInfo`, such as INVALID_REQUEST; empty if gRPC itself ended the call."""
+        """Reason from `google.rpc.ErrorInfo`, such as INVALID_REQUEST; empty if gRPC itself ended the call."""
         self.violations = violations
-        """The malformed fields, at most the first ten."""
+        """Malformed fields of the request, at most the first ten."""
         self.retry_seconds = retry_seconds
-        """Seconds to wait before the next try, if the service asks for it."""
+        """Seconds to wait before trying again; None if the service didn't say."""
 
 
 class InvalidCall(CallFailed):
-    """The request is malformed: correct it. `violations` lists the fields."""
+    """The request is malformed or too large and must be corrected. `violations` lists malformed fields."""
 
 
 class Refused(CallFailed):
@@ -49,11 +49,11 @@ class Refused(CallFailed):
 
 
 class Overloaded(CallFailed):
-    """The service is overloaded, also after the retries: try again later."""
+    """The service is still overloaded after the retries. Try again later."""
 
 
 class Unreachable(CallFailed):
-    """No server could be reached or was ready, also after the retries, or none answered within the deadline."""
+    """No server was reachable and ready, even after retries, or no answer arrived before the deadline."""
 
 
 KINDS: dict[grpc.StatusCode, type[CallFailed]] = {
@@ -61,14 +61,14 @@ KINDS: dict[grpc.StatusCode, type[CallFailed]] = {
     grpc.StatusCode.UNAUTHENTICATED: Refused,
     grpc.StatusCode.PERMISSION_DENIED: Refused,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
-    grpc.StatusCode.CANCELLED: Overloaded,  # how gRPC itself refuses calls; no client cancels its own
+    grpc.StatusCode.CANCELLED: Overloaded,  # sent by an overloaded gRPC server
     grpc.StatusCode.UNAVAILABLE: Unreachable,
     grpc.StatusCode.DEADLINE_EXCEEDED: Unreachable,
 }
 
 
 def failed(error: Any) -> CallFailed:
-    """The exception for an error of gRPC, which has a status although its type, grpc.RpcError, does not declare it."""
+    """Return the exception for a grpc.RpcError, which has a status although its class doesn't declare the methods."""
     code, message = error.code(), error.details() or ""
     info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
     has_retry = False
@@ -86,7 +86,7 @@ def failed(error: Any) -> CallFailed:
 
 
 def _details(error: Any) -> list[Any]:
-    """The `google.rpc.Status` details of an error; none if it has no such status or a contradicting one."""
+    """Return the `google.rpc.Status` details of an error; empty if there are none or if they contradict its code."""
     try:
         status = rpc_status.from_call(error)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Request messages from plain Python values."""
+"""Functions and types for building request messages from Python values."""
 
 import calendar
 import uuid
@@ -17,7 +17,7 @@ from coldstart_client.errors import InvalidCall
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
 Attribute: TypeAlias = str | bool | float | None
-"""The value of an attribute: a category, a flag or a number; None stands for unknown and is not sent."""
+"""Value of an attribute: a category, a flag or a number. None means unknown and is not sent."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +26,18 @@ class Play:
 
     movie_id: str
     completion: float | None = None
-    """Share of the movie that was watched, 0 to 1; None: unknown."""
+    """Share of the movie that was watched, 0 to 1; None if unknown."""
     played_at: datetime | None = None
-    """Time of the play, in UTC if it has no time zone; None: unknown."""
+    """Time of the play, in UTC if it has no time zone; None if unknown."""
 
 
 Plays: TypeAlias = Iterable[str | Play]
-"""Plays, or the ids of movies where nothing else is known of the play."""
+"""Plays of a member. A movie id is enough if nothing else is known about a play."""
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A request of `Client.stream`, with the arguments of `Client.predict`."""
+    """A request for `Client.stream`; the fields are the arguments of `Client.predict`."""
 
     movies: Sequence[str]
     member_id: str = ""
@@ -46,7 +46,7 @@ class Ask:
 
 
 def member(member_id: str, attributes: Mapping[str, Attribute] | None, plays: Plays) -> pb.Member:
-    """The message of a member's id, attributes and plays."""
+    """Build a message from a member's id, attributes and plays."""
     message = pb.Member(member_id=member_id)
     for name, value in (attributes or {}).items():
         if value is not None:
@@ -57,7 +57,7 @@ def member(member_id: str, attributes: Mapping[str, Attribute] | None, plays: Pl
 
 
 def prediction(ask: Ask) -> pb.PredictEnjoymentRequest:
-    """The request of PredictEnjoyment and StreamPredictEnjoyment."""
+    """Build a request for PredictEnjoyment or StreamPredictEnjoyment."""
     return pb.PredictEnjoymentRequest(
         member=member(ask.member_id, ask.attributes, ask.plays), movie_ids=_ids(ask.movies)
     )
@@ -70,7 +70,7 @@ def ranking(
     genres: Sequence[str],
     years: tuple[int | None, int | None],
 ) -> pb.RankMoviesRequest:
-    """The request of RankMovies."""
+    """Build a request for RankMovies. `years` is the first and the last release year, None for no limit."""
     limits: dict[str, Any] = {
         name: year
         for name, year in zip(("min_release_year", "max_release_year"), years, strict=True)
@@ -88,7 +88,7 @@ def outcome(
     happened_at: datetime | None,
     shown: tuple[Predictions, Prediction] | None,
 ) -> pb.RecordOutcomeRequest:
-    """The request of RecordOutcome; `shown` is a response and a prediction in it."""
+    """Build a request for RecordOutcome. `shown` is a response and one of its predictions."""
     request = pb.RecordOutcomeRequest(
         request_id=request_id or str(uuid.uuid4()), member_id=member_id, movie_id=movie_id,
         rating=rating, completion=completion,
@@ -107,7 +107,7 @@ def outcome(
 
 
 def sendable(request: Message) -> Message:
-    """The request itself; raises InvalidCall if it is larger than the service receives, which gRPC would retry."""
+    """Return the request. Raises InvalidCall if it is too large for the service, since gRPC would retry the call."""
     if request.ByteSize() > MESSAGE_BYTES:
         message = f"the request is larger than {MESSAGE_BYTES // 1024**2} MiB: ask for less at once"
         raise InvalidCall(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
@@ -115,7 +115,7 @@ def sendable(request: Message) -> Message:
 
 
 def _ids(given: Sequence[str]) -> Sequence[str]:
-    """The ids themselves; raises TypeError for a string, whose letters would be taken for ids."""
+    """Return the ids. Raises TypeError for a string, whose characters would otherwise be treated as ids."""
     if isinstance(given, str):
         raise TypeError("give a list of texts, not one text")
     return given

@@ -1,4 +1,4 @@
-"""Responses as aligned text for the terminal."""
+"""Formats responses as aligned text for the terminal."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -9,7 +9,7 @@ NUMBERS = frozenset("0123456789.,+-%")
 
 
 def shown(answer: object) -> str:
-    """The text of a response."""
+    """Format a response as text. Raises TypeError for an unknown type of response."""
     match answer:
         case Predictions():
             return _predictions(answer)
@@ -23,7 +23,7 @@ def shown(answer: object) -> str:
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table with aligned columns; numbers are right-aligned."""
+    """Format a table with aligned columns. Columns of numbers are right-aligned."""
     lines = [list(titles), *map(list, rows)]
     right = [all(NUMBERS.issuperset(line[place]) for line in lines[1:]) for place in range(len(titles))]
     widths = [max(len(line[place]) for line in lines) for place in range(len(titles))]
@@ -90,7 +90,7 @@ def _attribute(attribute: Attribute) -> str:
 
 
 def _foot(member_evidence: str, version: str, unused: Unused) -> str:
-    """The line on member evidence and model version, and a line on unused facts if there are any."""
+    """Format a line with member evidence and model version, and a second line with unused facts if there are any."""
     ignored = [f"{name.replace('_', ' ')}: {'yes' if count is True else count}"
                for name, count in asdict(unused).items() if count]  # fmt: skip
     text = f"rests on {member_evidence}; model {version}"

@@ -1,1 +1,1 @@
-"""Commands besides serving: the doctor and the maker of tokens."""
+"""Commands other than serving: `doctor` and `token`."""

@@ -1,4 +1,4 @@
-"""`python -m service doctor`: checks whether the service would run well with its settings, and what to do if not."""
+"""`python -m service doctor`: checks whether the service will run well with its settings, and suggests remedies."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -23,9 +23,9 @@ JSON = "--json"
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str], now: float, output: TextIO) -> int:
-    """Check everything, print the findings and return the exit code; exits with code 2 for wrong settings.
+    """Run all checks, print the findings and return the exit code.
 
-    `now` is in seconds since 1970 UTC.
+    Exits with code 2 if the settings are invalid. `now` is the time in seconds since 1970 UTC.
     """
     options = [argument for argument in arguments if argument != JSON]
     settings = read_settings(options, environment, f"python -m service doctor [{JSON}]")
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str], now: float, o
 
 
 def as_text(findings: Sequence[Finding]) -> str:
-    """A line for each finding, with its remedy below it, and a summary."""
+    """Format the findings as text: a line for each finding, with its remedy below, and a summary."""
     lines = []
     for finding in findings:
         lines.append(f"{finding.state:8} {finding.check:14} {finding.observation}")
@@ -57,7 +57,7 @@ def as_text(findings: Sequence[Finding]) -> str:
 
 
 def as_json(findings: Sequence[Finding]) -> dict[str, Any]:
-    """The findings as JSON values."""
+    """Return the findings as a dictionary that can be encoded as JSON."""
     checks = [
         {"check": finding.check, "state": finding.state, "found": finding.observation, "remedy": finding.remedy}
         for finding in findings

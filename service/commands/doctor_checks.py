@@ -1,4 +1,4 @@
-"""The doctor's checks: the store and its versions, the files of the settings, and the limits of the machine."""
+"""Checks of the `doctor` command: model and member stores, files and folders in the settings, and machine limits."""
 
 import os
 import resource
@@ -29,14 +29,14 @@ from service.stores.outcome_folder import prepare
 OLD_DAYS = 2.5
 SECONDS_PER_DAY = 86_400.0
 CLOCK_SECONDS = 300.0
-"""By how much the clocks of two machines may differ."""
+"""Allowed difference between the clocks of two machines."""
 CALLS_BYTES = 64 << 20
-"""Rough memory of gRPC and running calls in a worker."""
+"""Rough estimate of the memory that gRPC and running calls need in a worker."""
 STORE_SECONDS = 3.0
 SLOW_SHARE = 0.5
 SOON_DAYS = 14
 FEWEST_FILES = 256
-"""Every connection needs a file descriptor, and so does every file of a model."""
+"""Minimum limit on open files. Each connection and each file of a model needs a file descriptor."""
 TIGHT_SHARE = 0.8
 SPACE_BYTES = 1 << 30
 CGROUP = Path("/sys/fs/cgroup")
@@ -51,38 +51,38 @@ ANOTHER = "promote another version (`python -m training models list`, then `mode
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check; no text holds a secret."""
+    """The outcome of one check. Its texts contain no secrets."""
 
     check: str
-    """What was checked, in a word or two."""
+    """Short name of what was checked."""
     state: Literal["ok", "warning", "failed"]
-    """`warning`: the service will run, but something will go wrong some day."""
+    """Severity: `warning` means that the service will run, but may have a problem later."""
     observation: str
     """What was observed."""
     remedy: str = ""
-    """What to do about it; empty if all is well."""
+    """What to do about the problem; empty if there is none."""
 
 
 Findings = Iterator[Finding]
 
 
 def ok(check: str, observation: str) -> Finding:
-    """All is well."""
+    """Return a finding without a problem."""
     return Finding(check, "ok", observation)
 
 
 def warning(check: str, observation: str, remedy: str) -> Finding:
-    """It works for now."""
+    """Return a finding about something that works now but may cause a problem later."""
     return Finding(check, "warning", observation, remedy)
 
 
 def failed(check: str, observation: str, remedy: str) -> Finding:
-    """It doesn't work."""
+    """Return a finding about something that doesn't work."""
     return Finding(check, "failed", observation, remedy)
 
 
 def check_models(settings: Settings, now: float) -> Findings:
-    """The store, the current version, and the candidate if there is one, loaded as the service loads them."""
+    """Check the store, the current version, and the candidate if there is one, by loading them as the service does."""
     try:
         store = open_store(settings.models, settings.models_cache)
         versions, current = store.versions(), store.label(CURRENT)
@@ -110,7 +110,7 @@ def check_models(settings: Settings, now: float) -> Findings:
 def _check_version(
     settings: Settings, store: Store, version: str, label: str
 ) -> Generator[Finding, None, Model | None]:
-    """Load a version; the model, None if it can't be loaded."""
+    """Load a version and yield a finding. Returns the model, or None if it can't be loaded."""
     check = "model" if label == CURRENT else "candidate"
     try:
         limits = Limits(settings.trial_memory_mib << 20, settings.trial_seconds)
@@ -144,7 +144,7 @@ def _check_age(model: Model, now: float) -> Finding:
 
 
 def check_member_store(settings: Settings) -> Findings:
-    """Whether the Redis store answers, and within the time that requests wait for it."""
+    """Check whether the Redis store answers, and whether it does so well within the timeout of requests."""
     if settings.members is None:
         return
     from redis import Redis
@@ -175,7 +175,7 @@ def _check_latency(seconds: float, timeout: float) -> Finding:
 
 
 def check_certificates(settings: Settings, now: float) -> Findings:
-    """Whether the certificates can be used, and for how long."""
+    """Check whether the TLS certificates are usable, and how long they remain valid."""
     files = CertificateFiles.of(settings)
     if files is None:
         if settings.host not in ("127.0.0.1", "::1", "localhost"):
@@ -211,7 +211,7 @@ def _check_validity(option: str, certificate: Certificate, now: datetime) -> Fin
 
 
 def check_tokens(settings: Settings) -> Findings:
-    """Whether the file of tokens can be used."""
+    """Check whether the token file is usable."""
     if settings.tokens is None:
         return
     try:
@@ -226,7 +226,7 @@ def check_tokens(settings: Settings) -> Findings:
 
 
 def check_open_files() -> Findings:
-    """Whether a process may open enough files."""
+    """Check whether a process may open enough files."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     observation = f"a process may have {files} open, connections among them"
     if files < FEWEST_FILES:
@@ -236,7 +236,7 @@ def check_open_files() -> Findings:
 
 
 def check_memory(settings: Settings, worker_bytes: int) -> Findings:
-    """Whether the workers fit into memory; `worker_bytes` is what one worker needs with this model."""
+    """Check whether the workers and a trial process fit into memory if each of them needs `worker_bytes`."""
     workers = settings.workers or usable_cores()
     needed, limit = (workers + 1) * worker_bytes, memory_limit()
     observation = (
@@ -251,23 +251,23 @@ def check_memory(settings: Settings, worker_bytes: int) -> Findings:
 
 
 def memory_of_one_worker() -> int:
-    """Peak memory of this process, which has loaded what a worker loads, plus that of calls; in bytes."""
+    """Estimate a worker's memory in bytes, as CALLS_BYTES plus this process's peak after loading the model."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + CALLS_BYTES
 
 
 def memory_limit(cgroup: Path = CGROUP) -> int:
-    """Memory of the machine, or the container's limit if that is lower; in bytes."""
+    """Return the memory of the machine, or the container's limit if that is lower, in bytes."""
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         try:
             limits.append(int((cgroup / name).read_text(encoding="ascii")))
-        except (OSError, ValueError):  # no such file, or "max", which is no limit
+        except (OSError, ValueError):  # no such file, or "max" (unlimited)
             continue
     return min(limits)
 
 
 def check_folders(settings: Settings) -> Findings:
-    """Whether the folders that the service writes to are writable and have room."""
+    """Check whether the folders that the service writes to are writable and have enough free space."""
     for name, folder in (("outcomes", settings.outcomes), ("models_cache", settings.models_cache)):
         if folder is not None:
             yield _check_folder(name.replace("_", " "), flag(name), folder)

@@ -1,4 +1,4 @@
-"""`python -m service token`: makes a bearer token, adds its hash to a file for `--tokens`, and prints it once."""
+"""`python -m service token`: creates a bearer token, adds its hash to a file for `--tokens`, and prints the token."""
 
 import argparse
 import secrets
@@ -13,7 +13,7 @@ from service.rpc.security.tokens import ALL_METHODS, METHODS, SALT_BYTES, entry_
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the token and return the exit code."""
+    """Create a token, print it and return the exit code."""
     parser = argparse.ArgumentParser("python -m service token", description=__doc__)
     parser.add_argument("--file", type=Path, required=True, help="the file of hashes; made if it isn't there")
     parser.add_argument("--name", required=True, help="whose token it is")
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _add(file: Path, entry: str) -> None:
-    """Add an entry to the file, which only its owner may read; raises TokensError and OSError."""
+    """Add an entry to the file, readable only by its owner. Raises OSError, and TokensError if the file is invalid."""
     content = file.read_bytes() if file.exists() else b""
     if content.strip():
         read_entries(content)

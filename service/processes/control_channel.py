@@ -1,8 +1,8 @@
-"""The control channel between the supervisor and a worker: lines of JSON over a pair of sockets.
+"""The control channel between the supervisor and a worker: lines of JSON over a socket pair.
 
-A socket pair needs no path in the file system, and its other end is closed when a process dies. It is the worker's
-standard input. The supervisor sends an order first, then requests for metrics; the worker reports that it serves, its
-metrics when asked, and its last metrics when it ends.
+A socket pair needs no path in the file system, and each side notices when the other process dies. The worker uses its
+standard input as its end. The supervisor first sends an order, then requests for metrics. The worker reports when it
+begins to serve, sends its metrics on request, and sends its final metrics before it exits.
 """
 
 import asyncio
@@ -21,20 +21,20 @@ from service.telemetry.drift.drift_index import DriftCounts, parse_drift_counts
 from service.telemetry.merging import Family, parse_snapshot
 
 SEND_SECONDS = 2
-"""How long a worker waits for a supervisor that doesn't read."""
+"""Maximum time that a worker waits for a supervisor that isn't reading."""
 LONGEST_LINE = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a worker receives when it starts."""
+    """The first message to a worker, sent when its process starts."""
 
     worker: int
-    """Number of the worker, from 0; its replacement gets the same number."""
+    """Number of the worker, starting from 0. A replacement gets the same number."""
     alone: bool
-    """Whether to listen even without a model, since no other worker serves."""
+    """Whether to listen even without a model, because no other worker is serving."""
     settings: dict[str, Any]
-    """The service's settings by name; a command line would show their secrets to every user of the machine."""
+    """Settings by name. They aren't passed as arguments, which would show secrets to all users of the machine."""
 
 
 @dataclass(frozen=True)
@@ -42,24 +42,24 @@ class Report:
     """A message from a worker."""
 
     serves: bool = False
-    """Whether the worker serves from now on."""
+    """Whether the worker has begun to accept calls."""
     model_version: str | None = None
-    """The version that it then serves, if any."""
+    """Model version of a worker that has begun to serve; None if it has no model."""
     number: int | None = None
-    """Number of the request for metrics that this answers."""
+    """Number of the request for metrics that this report answers; None if it answers no request."""
     metrics: list[Family] | None = None
-    """The worker's metrics, if reported."""
+    """The worker's metrics; None if not included."""
     drift: DriftCounts | None = None
-    """Drift counts since the worker's last report of metrics, if it has a model."""
+    """Drift counts since the worker's previous report of metrics; None if not included or without a model."""
 
 
 class WorkerEnd:
-    """The worker's end of the channel. Its methods block, and may be used from any thread."""
+    """The worker's end of the channel. Its methods block and may be called from any thread."""
 
     def __init__(self) -> None:
-        """Take the connection from standard input, so that no process started from here holds it open.
+        """Take over the connection from standard input, so that child processes don't inherit it.
 
-        Raises NoSupervisor.
+        Raises NoSupervisor if standard input is not a control channel.
         """
         self._sending = threading.Lock()
         try:
@@ -73,11 +73,11 @@ class WorkerEnd:
             raise NoSupervisor("workers are started by `python -m service`") from error
 
     def serves(self, model_version: str | None) -> None:
-        """Report that calls are accepted from now on."""
+        """Report that the worker accepts calls from now on."""
         self._send({"serves": True, "model_version": model_version})
 
     def ends(self, metrics: list[Family], drift: DriftCounts | None) -> None:
-        """Report the last metrics."""
+        """Send the final metrics, before the worker exits."""
         self._send({"metrics": metrics, "drift": drift})
 
     def follow(
@@ -85,7 +85,7 @@ class WorkerEnd:
     ) -> None:
         """Answer requests for metrics until the supervisor is gone, then call `lost`.
 
-        A request for which `snapshot` returns None stays unanswered.
+        If `snapshot` returns None, the request stays unanswered.
         """
         with contextlib.suppress(OSError):
             for line in self._lines:
@@ -96,7 +96,7 @@ class WorkerEnd:
         lost()
 
     def _send(self, message: dict[str, Any]) -> None:
-        with self._sending, contextlib.suppress(OSError):  # the supervisor is gone, which `follow` notices
+        with self._sending, contextlib.suppress(OSError):  # if the supervisor is gone, `follow` notices
             self._connection.sendall(json.dumps(message).encode() + b"\n")
 
 
@@ -109,18 +109,18 @@ class SupervisorEnd:
 
     @classmethod
     async def of(cls, connection: socket.socket, order: Order) -> "SupervisorEnd":
-        """The end on an open connection, after sending the order."""
+        """Create the supervisor's end of an open connection and send the order."""
         reader, writer = await asyncio.open_unix_connection(sock=connection, limit=LONGEST_LINE)
         end = cls(reader, writer)
         end._send(asdict(order))
         return end
 
     def ask(self, number: int) -> None:
-        """Ask for metrics; the response carries the number."""
+        """Request metrics from the worker. Its response will carry the same number."""
         self._send({"number": number})
 
     async def report(self) -> Report | None:
-        """The next report, None when the worker is gone; raises ValueError for a malformed line."""
+        """Wait for the next report. Returns None if the worker is gone; raises ValueError for a malformed line."""
         try:
             line = await self._reader.readline()
         except OSError:
@@ -140,9 +140,9 @@ class SupervisorEnd:
         )
 
     def close(self) -> None:
-        """Close the connection; a worker that is still running then stops."""
+        """Close the connection, which makes a worker stop if it is still running."""
         self._writer.close()
 
     def _send(self, message: dict[str, Any]) -> None:
         if not self._writer.is_closing():
-            self._writer.write(json.dumps(message, default=str).encode() + b"\n")  # paths, of any bytes
+            self._writer.write(json.dumps(message, default=str).encode() + b"\n")  # `str` is for paths

@@ -1,4 +1,4 @@
-"""Serves `/metrics` for all processes, even while some of them hang or are missing."""
+"""Serves `/metrics` for all processes, even if some of them hang or are missing."""
 
 import asyncio
 import contextlib
@@ -17,16 +17,16 @@ from service.telemetry.merging import Family, MergedMetrics
 from service.telemetry.metrics.supervisor_metrics import SupervisorMetrics
 
 RESPONSE_SECONDS = 0.5
-"""For a slower worker, its last report is used."""
+"""Maximum time to wait for the workers' metrics. If a worker is slower, its previous report is used."""
 ASK_SECONDS = 5.0
-"""Workers are asked at least this often, so that hardly a count is lost when one is killed."""
+"""Maximum interval between requests to the workers, so that few counts are lost if a worker is killed."""
 
 
 class ServiceCollector(Collector):
-    """Collects the metrics of the workers, which it observes, of workers that have ended, and of the supervisor."""
+    """Collects the metrics of the supervisor and of all workers, whether running or ended."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        """Must be called in the event loop of the workers; `clock` is in seconds, monotonic."""
+        """Create the collector. Must be called in the workers' event loop; `clock` returns monotonic seconds."""
         self._workers: Sequence[Worker] = ()
         self._own = SupervisorMetrics()
         self._merged = MergedMetrics()
@@ -35,7 +35,7 @@ class ServiceCollector(Collector):
         self._asked = 0
         self._last: list[Metric] = []
         self.changed: asyncio.Future[None] = self._loop.create_future()
-        """Done at the next change of a worker."""
+        """Future that completes at the next change of any worker."""
 
     def observe(self, workers: Sequence[Worker]) -> None:
         """Collect the metrics of these workers from now on."""
@@ -43,11 +43,11 @@ class ServiceCollector(Collector):
         self.worker_changed()
 
     def any_serves(self) -> bool:
-        """Whether any worker serves."""
+        """Return whether any worker is serving."""
         return any(worker.serves for worker in self._workers)
 
     def worker_changed(self) -> None:
-        """A worker has started, reported or ended."""
+        """Handle a change of a worker: it has started, reported or ended."""
         self.changed.set_result(None)
         self.changed = self._loop.create_future()
         self._own.set_workers(
@@ -57,19 +57,19 @@ class ServiceCollector(Collector):
         )
 
     def worker_ended(self, metrics: list[Family]) -> None:
-        """A worker's process has ended after this last report of metrics."""
+        """Handle the end of a worker's process. `metrics` is its last report."""
         self._merged.add_ended(metrics)
 
     def worker_restarted(self) -> None:
-        """A process is about to replace one that has died."""
+        """Count a restart, when a process is about to replace one that has died."""
         self._own.restarted()
 
     def drift_reported(self, worker: int, counts: DriftCounts) -> None:
-        """A worker has reported its drift counts since its last report."""
+        """Add the drift counts that a worker has collected since its previous report."""
         self._drift.add(worker, counts)
 
     async def ask_for_ever(self, hang_seconds: float) -> None:
-        """Ask the workers periodically, and kill those that have not answered for `hang_seconds`."""
+        """Request metrics from the workers periodically, and kill workers that hang for more than `hang_seconds`."""
         while True:
             await asyncio.sleep(min(ASK_SECONDS, hang_seconds / 2))
             await self.ask()
@@ -77,7 +77,7 @@ class ServiceCollector(Collector):
                 worker.end_if_hung(hang_seconds)
 
     async def ask(self) -> None:
-        """Ask all workers for their metrics, and wait up to RESPONSE_SECONDS for the responses."""
+        """Request metrics from all workers, and wait up to RESPONSE_SECONDS for the responses."""
         self._asked += 1
         number = self._asked
         asked = [worker for worker in self._workers if worker.ask(number)]
@@ -87,16 +87,16 @@ class ServiceCollector(Collector):
                     await asyncio.shield(self.changed)
 
     def collect(self) -> Iterable[Metric]:
-        """All metrics, freshly collected, or the last collected ones if that fails."""
+        """Collect and return all metrics. If that fails, return the metrics of the previous collection."""
         collecting = self._collect()
         try:
             future = asyncio.run_coroutine_threadsafe(collecting, self._loop)
-        except RuntimeError:  # the service has ended, and this process is about to
+        except RuntimeError:  # the event loop is closed, and this process is about to exit
             collecting.close()
             return self._last
         try:
             self._last = future.result(2 * RESPONSE_SECONDS)
-        except Exception as error:  # noqa: BLE001 # whatever it is, Prometheus gets the last metrics
+        except Exception as error:  # noqa: BLE001 # after any error, Prometheus gets the previous metrics
             future.cancel()
             log_event(logging.ERROR, "metrics_not_renewed", error)
         return self._last
@@ -112,7 +112,7 @@ class ServiceCollector(Collector):
 
 
 def serve_metrics(collector: ServiceCollector, host: str, port: int) -> int:
-    """Serve the metrics until the process ends, and return the port; raises PortTaken."""
+    """Serve the metrics in a thread until the process exits, and return the port. Raises PortTaken."""
     registry = CollectorRegistry()
     try:
         registry.register(collector)

@@ -1,6 +1,7 @@
-"""Reserves the port that all workers share, so that no other server can take it while workers come and go.
+"""Reserves the port that all workers share, so that no other server can take it while workers are replaced.
 
-Workers listen with SO_REUSEPORT, which any other server of the same user could also use to receive some of the calls.
+Workers listen with SO_REUSEPORT. Without the reservation, another server of the same user could bind to the port in the
+same way and receive some of the calls.
 """
 
 import errno
@@ -11,12 +12,12 @@ from contextlib import ExitStack, contextmanager
 from service.errors import PortTaken
 from service.settings import at_port
 
-EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 # compared with, not bound to
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 # bound only if the user asks for it
 
 
 @contextmanager
 def reserved_port(host: str, port: int) -> Iterator[int]:
-    """The port, a free one for 0, bound on all addresses of the host without listening; raises PortTaken."""
+    """Reserve a port on all addresses of the host and yield its number; 0 picks a free port. Raises PortTaken."""
     with ExitStack() as sockets:
         try:
             for family, address in _addresses(host):
@@ -30,7 +31,10 @@ def reserved_port(host: str, port: int) -> Iterator[int]:
 
 
 def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:
-    """The addresses on which gRPC listens for a host; for every network, IPv6 and IPv4 at once where there is IPv6."""
+    """Return the addresses that gRPC listens on for a host.
+
+    For a wildcard host, this is "::", which covers IPv6 and IPv4, or "0.0.0.0" if IPv6 is not available.
+    """
     if host not in EVERYWHERE:
         infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         return list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in infos))
@@ -43,10 +47,10 @@ def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:
 
 
 def _reserve(reserved: socket.socket, address: str, port: int) -> int:
-    """Bind exclusively, then let workers bind to the same port; returns the port."""
+    """Bind to the port exclusively, then allow workers to bind to it too. Returns the port."""
     if reserved.family == socket.AF_INET6:
         reserved.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address not in EVERYWHERE)
-    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)  # an earlier server's connections may linger
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)  # connections of a previous server may linger
     reserved.bind((address, port))
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, False)
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, True)

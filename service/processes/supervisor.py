@@ -1,6 +1,6 @@
 """The supervisor: reserves the port, keeps the workers running, serves their metrics, and stops them on a signal.
 
-This process loads neither gRPC nor the model, so that it stays small and nothing a caller sends can bring it down.
+This process loads neither gRPC nor the model, so it stays small and no request can crash it.
 """
 
 import asyncio
@@ -23,16 +23,16 @@ from service.telemetry.logs import log_event
 
 WORKER_COMMAND = (sys.executable, "-P", "-m", "service.processes.worker")
 MARGIN_SECONDS = 5.0
-"""How long after the grace period a worker may take to end before it is killed."""
+"""Extra time after the grace period for a worker to exit before it is killed."""
 TRIES = 3
-"""Consecutive deaths of a worker at its start that end the service, as long as no worker has served."""
+"""Number of consecutive deaths of a worker at startup after which the service gives up, if no worker is serving."""
 
 
 async def supervise(settings: Settings, clock: Callable[[], float], announce: TextIO) -> None:
-    """Serve until SIGTERM or SIGINT; writes a line of JSON with the ports when all workers serve.
+    """Serve until SIGTERM or SIGINT. Writes a line of JSON with the ports to `announce` once all workers are serving.
 
-    Raises PortTaken, NoWorker, and CertificateError or TokensError if the certificate or the file of tokens can't be
-    used at the start.
+    Raises PortTaken, NoWorker if a worker keeps dying at startup, and CertificateError or TokensError if the
+    certificate or the token file can't be used.
     """
     if settings.tokens is not None:
         read_entries(read(settings.tokens))
@@ -57,7 +57,7 @@ async def _serve(settings: Settings, clock: Callable[[], float], announce: TextI
     asking = asyncio.create_task(collector.ask_for_ever(settings.hang_seconds))
     keeping = [asyncio.create_task(worker.keep()) for worker in workers]
     for task in keeping:
-        task.add_done_callback(lambda _: stop.set())  # after a defect there, no worker must stay missing for good
+        task.add_done_callback(lambda _: stop.set())  # if `keep` fails, stop rather than miss a worker for good
     stopped = asyncio.create_task(stop.wait())
     try:
         if await _all_serve(workers, collector, stopped):
@@ -79,7 +79,7 @@ def _announce(facts: dict[str, Any], host: str, workers: int, announce: TextIO) 
 
 
 async def _all_serve(workers: list[Worker], collector: ServiceCollector, stopped: "asyncio.Task[bool]") -> bool:
-    """Wait until all workers serve; False if the service is stopped before. Raises NoWorker."""
+    """Wait until all workers are serving. Returns False if the service is stopped first; raises NoWorker."""
     while not all(worker.serves for worker in workers):
         if any(worker.quick_deaths >= TRIES for worker in workers) and not collector.any_serves():
             raise NoWorker(f"a worker ended {TRIES} times before it could serve: the log says why")
@@ -91,7 +91,7 @@ async def _all_serve(workers: list[Worker], collector: ServiceCollector, stopped
 
 
 async def _end(workers: list[Worker], keeping: "list[asyncio.Task[None]]", seconds: float) -> None:
-    """Stop all workers, and kill those that take longer than `seconds`."""
+    """Stop all workers, and kill those that have not exited after `seconds`."""
     for worker in workers:
         worker.stop()
     _, running = await asyncio.wait(keeping, timeout=seconds)

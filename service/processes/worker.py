@@ -1,4 +1,4 @@
-"""`python -m service.processes.worker`: one process that answers calls, started by the supervisor, ending with it."""
+"""`python -m service.processes.worker`: a process that answers calls until its supervisor stops it or is gone."""
 
 import asyncio
 import logging
@@ -19,9 +19,9 @@ from service.telemetry.logs import configure_logging, log_event
 from service.telemetry.merging import Family
 
 MARGIN_SECONDS = 3.0
-"""How long after the grace period the process may take to end when no supervisor is left to kill it."""
+"""Extra time after the grace period before the process forces its own exit, if the supervisor is gone."""
 TURN_SECONDS = 2.0
-"""An event loop that doesn't turn within this time answers no calls, so the supervisor gets no response either."""
+"""If the event loop is blocked for longer, requests for metrics stay unanswered, so the supervisor sees the hang."""
 
 
 def main() -> int:
@@ -35,7 +35,7 @@ def main() -> int:
     configure_logging(order.settings["log_level"], sys.stderr, worker=order.worker)
     try:
         uvloop.run(_live(Settings.model_validate(order.settings), channel))
-    except BaseException as error:  # noqa: BLE001 # whatever it is, it goes to the log in JSON
+    except BaseException as error:  # noqa: BLE001 # log any failure as JSON
         log_event(logging.CRITICAL, "worker_failed", error, reason=str(error))
         return ExitCode.FAILED
     return ExitCode.DONE
@@ -64,7 +64,7 @@ async def _live(settings: Settings, channel: WorkerEnd) -> None:
     await serve(settings, metrics, time.perf_counter, time.time, stop, channel.order.alone, channel.serves)
     channel.ends(metrics.snapshot(), metrics.drift.take())
     logging.shutdown()
-    os._exit(ExitCode.DONE)  # a model that is still being loaded in a thread would delay the end
+    os._exit(ExitCode.DONE)  # don't wait for a thread that is still loading a model
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Keeps one worker process running: starts it, reads its reports, and replaces it when it has died or hangs."""
+"""Keeps one worker process running: starts it, reads its reports, and replaces it if it dies or hangs."""
 
 import asyncio
 import logging
@@ -17,48 +17,48 @@ from service.telemetry.logs import log_event
 from service.telemetry.merging import Family
 
 STEADY_SECONDS = 1.0
-"""A worker that has served at least this long did not die at its start, and is replaced at once."""
+"""A worker that has served for at least this long did not die at startup, so it is replaced without delay."""
 FIRST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 30.0
 LAST_REPORTS_SECONDS = 1.0
-"""How long to read a dead worker's last reports."""
+"""Maximum time to read the last reports of a worker that has died."""
 START_SECONDS = 60.0
-"""A worker that doesn't serve yet may leave requests for metrics unanswered at least this long: it loads libraries."""
+"""Minimum time before a worker that is still starting is considered hung, since it loads libraries first."""
 
 
 def delay_seconds(quick_deaths: int) -> float:
-    """Exponential backoff before the next start, after consecutive deaths at the start."""
-    doublings = min(quick_deaths - 1, 20)  # more would overflow, and are long past the longest delay
+    """Return the delay before the next start, which grows exponentially with consecutive deaths at startup."""
+    doublings = min(quick_deaths - 1, 20)  # more would overflow; the longest delay is reached much earlier
     return 0.0 if quick_deaths == 0 else min(FIRST_DELAY_SECONDS * 2.0**doublings, LONGEST_DELAY_SECONDS)
 
 
 def _environment() -> dict[str, str]:
-    """The environment of a worker, which imports from where this process does, whatever the current folder holds."""
+    """Return the environment of a worker, which makes it import from the same folders as this process."""
     folders = [str(Path(folder).absolute()) for folder in sys.path]
     return os.environ | {"PYTHONPATH": os.pathsep.join(folders)}
 
 
 class WorkerObserver(Protocol):
-    """Is called when something happens to a worker."""
+    """Callbacks for events of a worker."""
 
     def any_serves(self) -> bool:
-        """Whether any worker serves."""
+        """Return whether any worker is serving."""
 
     def worker_changed(self) -> None:
-        """A process has started, serves, has reported metrics, or has ended."""
+        """Handle a change: a process has started, begun to serve, reported metrics, or ended."""
 
     def worker_ended(self, metrics: list[Family]) -> None:
-        """A process has ended after this last report of metrics."""
+        """Handle the end of a process. `metrics` is its last report."""
 
     def worker_restarted(self) -> None:
-        """A process is about to replace one that has died."""
+        """Handle a restart: a process is about to replace one that has died."""
 
     def drift_reported(self, worker: int, counts: DriftCounts) -> None:
-        """The worker with this number has reported its drift counts since its last report."""
+        """Handle the drift counts that the worker with this number has collected since its previous report."""
 
 
 class Worker:
-    """One of the workers, whichever process it is at the moment."""
+    """One of the workers. Its process may be replaced over time."""
 
     def __init__(
         self,
@@ -68,25 +68,25 @@ class Worker:
         clock: Callable[[], float],
         observer: WorkerObserver,
     ) -> None:
-        """Nothing is started yet.
+        """Set up the worker without starting a process.
 
         Args:
-            number: From 0.
-            command: Starts the process.
-            settings: Sent to each process in its order.
-            clock: Seconds, monotonic.
-            observer: Called when something happens.
+            number: Number of the worker, starting from 0.
+            command: Command that starts the process.
+            settings: Settings of the service, sent to each process in its order.
+            clock: Returns monotonic seconds.
+            observer: Called for each event of the worker.
         """
         self.number = number
         self.running = False
         self.serves = False
         self.model_version: str | None = None
         self.metrics: list[Family] = []
-        """The process's last report of metrics."""
+        """The current process's last report of metrics."""
         self.answered = 0
-        """Number of the last answered request for metrics."""
+        """Number of the last request for metrics that was answered."""
         self.quick_deaths = 0
-        """Consecutive deaths before the worker had served for STEADY_SECONDS."""
+        """Consecutive deaths of processes that had not served for STEADY_SECONDS."""
         self._command = command
         self._settings = settings
         self._clock = clock
@@ -97,11 +97,11 @@ class Worker:
         self._unanswered_since: float | None = None
 
     async def keep(self) -> None:
-        """Keep a process running until `stop`, and return when it has ended."""
+        """Keep a process running until `stop` is called, and return once it has exited."""
         while True:
             code, steady = await self._live()
             if self._stop.is_set():
-                if code not in (0, -signal.SIGTERM):  # SIGTERM ends a process that has not installed its handler yet
+                if code not in (0, -signal.SIGTERM):  # SIGTERM kills a process that has no handler yet
                     log_event(logging.ERROR, "worker_died", worker=self.number, cause=_cause(code))
                 return
             self.quick_deaths = 0 if steady else self.quick_deaths + 1
@@ -115,16 +115,16 @@ class Worker:
                 self._observer.worker_restarted()
 
     def stop(self) -> None:
-        """Let the process finish its calls and end, and start no other."""
+        """Tell the process to finish its calls and exit, and don't start another."""
         self._stop.set()
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End the process at once."""
+        """Kill the process immediately."""
         self._signal(signal.SIGKILL)
 
     def ask(self, number: int) -> bool:
-        """Ask the process for metrics; False if none is running."""
+        """Request metrics from the process. Returns False if no process is running."""
         if self._channel is not None:
             self._channel.ask(number)
             if self._unanswered_since is None:
@@ -132,9 +132,9 @@ class Worker:
         return self._channel is not None
 
     def end_if_hung(self, seconds: float) -> None:
-        """Kill the process if it has left requests for metrics unanswered for more than `seconds`.
+        """Kill the process if a request for metrics has been unanswered for more than `seconds`.
 
-        Before it serves, at least START_SECONDS are allowed.
+        Until the process serves, it has at least START_SECONDS.
         """
         since, allowed = self._unanswered_since, seconds if self.serves else max(seconds, START_SECONDS)
         if since is not None and self._clock() - since > allowed:
@@ -142,7 +142,10 @@ class Worker:
             self.kill()
 
     async def _live(self) -> tuple[int | None, bool]:
-        """Run one process to its end: its exit code, None if it could not be started, and whether it was steady."""
+        """Run one process until it exits.
+
+        Returns its exit code (None if it could not be started) and whether it had served for STEADY_SECONDS.
+        """
         ours, theirs = socket.socketpair()
         try:
             with theirs:
@@ -151,7 +154,7 @@ class Worker:
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     env=_environment(),
-                    process_group=0,  # else Ctrl-C in a terminal would reach it before the supervisor decides
+                    process_group=0,  # otherwise, Ctrl-C in a terminal would reach the worker directly
                 )
         except OSError as error:
             ours.close()
@@ -174,7 +177,7 @@ class Worker:
         return code, served_since is not None and self._clock() - served_since >= STEADY_SECONDS
 
     def _forget(self) -> None:
-        """Reset the state of the process that has ended, and pass on its last metrics."""
+        """Reset the state after the process has exited, and pass on its last metrics."""
         self._channel = self._process = None
         self.running = self.serves = False
         self._observer.worker_ended(self.metrics)
@@ -182,7 +185,7 @@ class Worker:
         self._observer.worker_changed()
 
     async def _follow(self, channel: SupervisorEnd, pid: int) -> float | None:
-        """Take in reports until the process is gone; the clock's time when it began to serve."""
+        """Handle reports until the process is gone. Returns the time when it began to serve; None if it never did."""
         served_since = None
         while True:
             try:
@@ -215,7 +218,7 @@ class Worker:
 
 
 def _cause(code: int | None) -> str:
-    """How a process ended, for the log."""
+    """Describe how a process ended, for the log."""
     if code is None:
         return "it could not be started"
     if code < 0:

@@ -1,4 +1,4 @@
-"""A Prometheus histogram that takes a whole array of values at once."""
+"""A Prometheus histogram that observes a whole array of values in one call."""
 
 import threading
 from collections.abc import Iterable, Sequence
@@ -13,12 +13,12 @@ from service.telemetry.metric_definitions import HistogramDefinition
 
 
 class ArrayHistogram(Collector):
-    """A histogram for which a thousand values cost little more than a single value."""
+    """A histogram that observes a thousand values at little more cost than a single value."""
 
     def __init__(
         self, definition: HistogramDefinition, registry: CollectorRegistry, series: Iterable[Sequence[str]] = ((),)
     ) -> None:
-        """`series` has the label values of each series that exists from the start; `add_series` adds more."""
+        """Register the histogram, with an empty series for each tuple of label values in `series`."""
         self._definition = definition
         self._bounds = np.asarray(definition.buckets, float)
         self._counts: dict[tuple[str, ...], NDArray[np.int64]] = {}
@@ -29,13 +29,13 @@ class ArrayHistogram(Collector):
         registry.register(self)
 
     def add_series(self, *label_values: str) -> None:
-        """Add an empty series, unless it exists."""
+        """Add an empty series with these label values, unless it already exists."""
         with self._lock:
             self._counts.setdefault(label_values, np.zeros(len(self._bounds) + 1, np.int64))
             self._sums.setdefault(label_values, 0.0)
 
     def observe(self, values: NDArray[np.float64], *label_values: str) -> None:
-        """Count each of the (N,) values in the first bucket whose upper bound is not below it."""
+        """Count each of the (N,) values in the first bucket whose upper bound is at least the value."""
         counts = np.bincount(np.searchsorted(self._bounds, values), minlength=len(self._bounds) + 1)
         total = float(values.sum())
         with self._lock:
@@ -43,7 +43,7 @@ class ArrayHistogram(Collector):
             self._sums[label_values] += total
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
-        """The cumulative buckets and the sum of each series."""
+        """Yield the metric, with the cumulative buckets and the sum of each series."""
         with self._lock:
             series = [(labels, counts.cumsum(), self._sums[labels]) for labels, counts in self._counts.items()]
         bounds = [*map(str, self._bounds.tolist()), "+Inf"]
@@ -56,5 +56,5 @@ class ArrayHistogram(Collector):
         yield family
 
     def describe(self) -> Iterable[HistogramMetricFamily]:
-        """The name alone, for the registry's check of duplicates."""
+        """Yield the metric without series, for the registry's check for duplicate names."""
         yield HistogramMetricFamily(self._definition.name, self._definition.help_text)

@@ -1,4 +1,4 @@
-"""Measurements that wait to be counted together, which costs little more than counting a single measurement."""
+"""A queue of measurements, which are counted in batches because that is cheaper than counting them one by one."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -12,14 +12,14 @@ Key = TypeVar("Key")
 
 
 class Backlog(Collector, Generic[Item]):
-    """Collects measurements and counts them in batches.
+    """Queues measurements and counts them in batches.
 
-    It is a collector without metrics: register it before the metrics that it feeds, so that it is flushed first
-    whenever they are read.
+    A backlog is a collector without metrics of its own. Register it before the metrics that it updates, so that it is
+    flushed whenever they are read.
     """
 
     def __init__(self, count: Callable[[list[Item]], None], capacity: int, registry: CollectorRegistry) -> None:
-        """`count` gets all waiting items as soon as there are `capacity` of them, or the registry is read."""
+        """Create a backlog that calls `count` with its items when it has `capacity` items or the registry is read."""
         self._count = count
         self._capacity = capacity
         self._items: list[Item] = []
@@ -27,31 +27,31 @@ class Backlog(Collector, Generic[Item]):
         registry.register(self)
 
     def add(self, item: Item) -> None:
-        """Add a measurement; may be called from any thread."""
+        """Queue a measurement; may be called from any thread."""
         self._items.append(item)
         if len(self._items) >= self._capacity:
             self.flush()
 
     def flush(self) -> None:
-        """Count everything that waits."""
-        with self._counting:  # a reader of the metrics waits for a thread that is counting already
+        """Count all queued measurements."""
+        with self._counting:  # reading the metrics waits for a thread that is already counting
             items = self._items[:]
             del self._items[: len(items)]  # other threads may have added more meanwhile
             if items:
                 self._count(items)
 
     def collect(self) -> Iterable[Metric]:
-        """Flush; there are no metrics of its own."""
+        """Flush the backlog and return no metrics."""
         self.flush()
         return ()
 
     def describe(self) -> Iterable[Metric]:
-        """No metrics of its own."""
+        """Return no metrics."""
         return ()
 
 
 def grouped(pairs: Iterable[tuple[Key, Item]]) -> Iterable[tuple[Key, list[Item]]]:
-    """The items of each key, in order."""
+    """Group the items by key, keeping their order."""
     groups: dict[Key, list[Item]] = {}
     for key, item in pairs:
         groups.setdefault(key, []).append(item)

@@ -1,4 +1,4 @@
-"""Sampled call logs and trace spans, which hold ids and results but nothing personal of a request."""
+"""Sampled call logs and trace spans, which contain ids and results but no personal data."""
 
 import logging
 import re
@@ -19,14 +19,14 @@ RANDOM_ID = re.compile(
     r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
     r"|[0-9A-HJKMNP-TV-Z]{26}"
 )
-"""A UUID or other 32 hexadecimal characters, or a ULID: random ids, which can't name a person by accident."""
+"""Pattern of random ids: a UUID, 32 hexadecimal characters, or a ULID. Any other id could contain personal data."""
 TRACE_HEADER = "traceparent"
 TRACE_PARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 Metadata = Iterable[Any]
 
 
 class TraceParent(NamedTuple):
-    """The caller's span, as in W3C Trace Context; its tracestate is ignored."""
+    """The caller's span, from the `traceparent` header of W3C Trace Context; `tracestate` is ignored."""
 
     trace_id: int
     span_id: int
@@ -36,31 +36,31 @@ class TraceParent(NamedTuple):
 
 @dataclass
 class SampledCall:
-    """A call that will be logged, traced or both."""
+    """A call that will be logged, traced or both when it ends."""
 
     method: str
-    """The path of the method."""
+    """Path of the method."""
     request_id: str
     began: float
-    """Its start, on the sampler's clock."""
+    """Start time, on the sampler's clock."""
     logged: bool
     traced: bool
     parent: TraceParent | None
-    """The caller's span, if the caller traces."""
+    """The caller's span; None if the caller sends none."""
     answers: int = 0
-    """The model's answers so far, which are many in a stream."""
+    """Number of answers from the model so far; a stream has many."""
     evidence: set[str] = field(default_factory=set)
-    """The kinds of evidence about the members in its requests."""
+    """Names of the kinds of member evidence in the answers so far."""
     version: str | None = None
-    """The model version of the last answer."""
+    """Model version of the last answer; None before the first answer."""
 
 
 _CALL: ContextVar[SampledCall] = ContextVar("call")
-"""The sampled call that the current task handles."""
+"""The sampled call that the current task is handling; unset if the call is not sampled."""
 
 
 def record_answer(version: str, evidence: MemberEvidence) -> None:
-    """Add an answer to the current call, if it is sampled."""
+    """Add an answer to the record of the current call if the call is sampled."""
     call = _CALL.get(None)
     if call is not None:
         call.answers += 1
@@ -69,7 +69,7 @@ def record_answer(version: str, evidence: MemberEvidence) -> None:
 
 
 def request_id_of(metadata: Metadata | None) -> str:
-    """The caller's request id if it is a random one, else a new UUID."""
+    """Return the caller's request id if it matches `RANDOM_ID`, else a new UUID."""
     for name, value in metadata or ():
         if name == REQUEST_ID_HEADER and isinstance(value, str) and RANDOM_ID.fullmatch(value):
             return value
@@ -77,7 +77,7 @@ def request_id_of(metadata: Metadata | None) -> str:
 
 
 def parent_of(metadata: Metadata | None) -> TraceParent | None:
-    """The caller's span; None without a valid one."""
+    """Return the caller's span, or None if the metadata has no valid one."""
     for name, value in metadata or ():
         if name == TRACE_HEADER and isinstance(value, str) and (match := TRACE_PARENT.fullmatch(value)):
             trace_id, span_id, flags = (int(part, 16) for part in match.groups())
@@ -86,25 +86,25 @@ def parent_of(metadata: Metadata | None) -> TraceParent | None:
 
 
 def current_request_id(metadata: Metadata | None) -> str:
-    """The id of the current call, the same as in its log line; `metadata` are the call's."""
+    """Return the logged request id if the current call is sampled, else the result of `request_id_of`."""
     call = _CALL.get(None)
     return request_id_of(metadata) if call is None else call.request_id
 
 
 class Tracing(NamedTuple):
-    """Which calls are traced, and where their spans go."""
+    """The share of calls to trace and the exporter of their spans."""
 
     share: float
-    """The share of calls without a caller's trace that is traced, 0 to 1."""
+    """Share of calls to trace among those without a span from the caller, 0 to 1."""
     export: Callable[[SampledCall, grpc.StatusCode, float], None]
-    """Called with each traced call, its status code and its seconds."""
+    """Called with each traced call, its status code and its duration in seconds."""
 
 
 class CallSampler:
-    """Samples calls, and logs and traces them when they end."""
+    """Samples calls, and logs or traces them when they end."""
 
     def __init__(self, log_share: float, clock: Callable[[], float], tracing: Tracing | None = None) -> None:
-        """`log_share` of the calls, 0 to 1, is logged, evenly spaced."""
+        """Create a sampler that logs `log_share` (0 to 1) of the calls, evenly spaced; no `tracing` means no traces."""
         self._log_sampler = EvenSampler(log_share)
         self._trace_sampler = EvenSampler(tracing.share if tracing else 0.0)
         self._tracing = tracing
@@ -112,7 +112,7 @@ class CallSampler:
         self._enabled = bool(log_share or tracing)
 
     def start(self, method: str, metadata: Metadata) -> None:
-        """Decide about a call that begins in the current task."""
+        """Decide whether to log or trace the call that begins in the current task."""
         if not self._enabled:
             return
         logged, parent = self._log_sampler.picks(), parent_of(metadata) if self._tracing else None
@@ -121,7 +121,7 @@ class CallSampler:
             _CALL.set(SampledCall(method, request_id_of(metadata), self._clock(), logged, traced, parent))
 
     def wrap(self, metrics: MethodMetrics) -> MethodMetrics:
-        """The same metrics, whose `handled` also logs and traces the call if it is sampled."""
+        """Return the metrics with a `handled` callback that also logs or traces the call if it is sampled."""
         if not self._enabled:
             return metrics
 
@@ -147,15 +147,15 @@ class CallSampler:
 
 
 class EvenSampler:
-    """Picks a share of all events, evenly spaced rather than at random."""
+    """Picks a share of all events, at even intervals rather than at random."""
 
     def __init__(self, share: float) -> None:
-        """`share` is 0 to 1."""
+        """Create a sampler that picks `share` of all events, 0 to 1."""
         self._share = share
         self._due = 0.0
 
     def picks(self) -> bool:
-        """Whether the next event is picked."""
+        """Return whether the next event is picked."""
         self._due += self._share
         picked = self._due >= 1
         self._due -= picked

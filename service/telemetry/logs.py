@@ -1,4 +1,4 @@
-"""JSON logs: one object a line, without personal data."""
+"""JSON logs: one object per line, without personal data."""
 
 import json
 import logging
@@ -7,24 +7,24 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 LONGEST_CHAIN = 10
-"""Errors of a chain of causes that are logged."""
+"""Maximum number of errors to log from a chain of causes."""
 _LOG = logging.getLogger("coldstart")
 
 
 class JsonLines(logging.Formatter):
-    """Formats the service's own events in full, and of other libraries' records only their origin.
+    """Formats the service's own events in full, but only the origin of other libraries' records.
 
-    Messages of other libraries and of exceptions may contain what a caller sent, so neither is ever written; the type
-    of an exception and its stack are.
+    Messages of other libraries and of exceptions are never written, because they may contain request data. Of an
+    exception, only the type and the stack are written.
     """
 
     def __init__(self, **facts: object) -> None:
-        """`facts` about the process are part of each line."""
+        """Create a formatter that adds `facts`, such as the number of the worker, to each line."""
         super().__init__()
         self._facts = facts
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line of JSON."""
+        """Format a record as one line of JSON."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -40,7 +40,7 @@ class JsonLines(logging.Formatter):
 
 
 def configure_logging(level: str, stream: TextIO, **facts: object) -> None:
-    """Write all log records of this process to the stream as JSON, each with `facts` about the process."""
+    """Write all log records of this process to the stream as JSON, with `facts` added to each line."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines(**facts))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
@@ -48,12 +48,12 @@ def configure_logging(level: str, stream: TextIO, **facts: object) -> None:
 
 
 def log_event(level: int, event: str, error: BaseException | None = None, **facts: object) -> None:
-    """Log an event by its name, with facts about it and the error that caused it, if any."""
+    """Log a named event with `facts` as its fields, and with the error that caused it, if any."""
     _LOG.log(level, event, exc_info=error, extra={"facts": facts})
 
 
 def error_chain(error: BaseException) -> list[dict[str, Any]]:
-    """Type and stack of an error and of its causes, the first cause last; no messages."""
+    """Return the type and stack, but not the message, of an error and its causes, the root cause last."""
     chain: list[dict[str, Any]] = []
     current: BaseException | None = error
     while current is not None and len(chain) < LONGEST_CHAIN:

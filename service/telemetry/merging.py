@@ -1,8 +1,8 @@
-"""Merges the metrics of several processes into one set, in which no counter ever falls.
+"""Merges the metrics of several processes into one set, in which no counter ever decreases.
 
-A counter is the sum over all processes, past and present: the last counts of a process that has ended are added once to
-those of all that ended before it. So neither a restart nor a process that is slow to answer lowers a counter or adds a
-series. A gauge covers only living processes, merged as its definition states.
+A counter is summed over all processes, past and present: when a process ends, its last counts are added once to the
+total of ended processes. So neither a restart nor a slow process lowers a counter or adds a series. A gauge covers only
+running processes, and is merged as its definition states.
 """
 
 import math
@@ -14,16 +14,16 @@ from prometheus_client import CollectorRegistry, Metric
 
 
 class Merge(StrEnum):
-    """How the values of a gauge in several processes become one."""
+    """How the values of a gauge in several processes are merged into one."""
 
     SUM = "sum"
-    """The sum."""
+    """Sum of the values."""
     MAX = "max"
-    """The highest; NaN only if all are."""
+    """Maximum, ignoring NaN; NaN if all values are NaN."""
     MIN = "min"
-    """The lowest."""
+    """Minimum of the values."""
     EVERY = "every"
-    """1 if it is 1 in every worker and no worker is missing, else 0."""
+    """1 if the value is 1 in every worker and no worker is missing, else 0."""
 
 
 LIBRARY_GAUGES = {
@@ -33,31 +33,31 @@ LIBRARY_GAUGES = {
     "process_open_fds": Merge.MAX,
     "process_max_fds": Merge.MIN,
 }
-"""How gauges of prometheus_client's own collectors are merged; its others are 1 in every process."""
+"""How the gauges of prometheus_client's own collectors are merged. Those not listed are 1 in every process."""
 COUNTED = ("counter", "histogram", "summary")
 
 
 class Family(NamedTuple):
-    """A metric with its series, as it is sent from process to process."""
+    """A metric with its series, in the form in which processes exchange it."""
 
     name: str
     kind: str
-    """`counter`, `gauge`, `histogram`, …"""
+    """Type of the metric: `counter`, `gauge`, `histogram`, …"""
     text: str
     merge: str
-    """A `Merge` for a gauge, else empty."""
+    """A `Merge` value for a gauge, else empty."""
     series: list[tuple[str, dict[str, str], float]]
     """Name, labels and value of each series."""
 
     @staticmethod
     def of(metric: Metric, merge: str = "") -> "Family":
-        """The metric as Prometheus collects it."""
+        """Create an instance from a metric of prometheus_client."""
         series = [(sample.name, sample.labels, sample.value) for sample in metric.samples]
         return Family(metric.name, metric.type, metric.documentation, merge, series)
 
 
 def snapshot(registry: CollectorRegistry, merges: Mapping[str, Merge]) -> list[Family]:
-    """The current values in a process; `merges` has the way of merging of its own gauges, by name."""
+    """Return the current metrics of a process. `merges` has the merge method of each gauge, by name."""
     ways = {**LIBRARY_GAUGES, **merges}
     return [
         Family.of(metric, "" if metric.type in COUNTED else ways.get(metric.name, Merge.MAX))
@@ -66,7 +66,7 @@ def snapshot(registry: CollectorRegistry, merges: Mapping[str, Merge]) -> list[F
 
 
 def parse_snapshot(content: Any) -> list[Family]:
-    """A snapshot from parsed JSON; raises ValueError for anything else."""
+    """Convert decoded JSON to a snapshot. Raises ValueError if it is malformed."""
     try:
         return [
             Family(
@@ -86,12 +86,12 @@ class MergedMetrics:
         self._ended: list[Family] = []
 
     def add_ended(self, last: list[Family]) -> None:
-        """Add the last snapshot of a process that has ended, once for each process."""
+        """Add the last snapshot of a process that has ended. Must be called once per process."""
         counted = [family for family in last if family.kind in COUNTED]
         self._ended = [Family.of(metric) for metric in _merged([self._ended, counted], 0)]
 
     def merge(self, snapshots: Iterable[list[Family]], wanted: int) -> list[Metric]:
-        """All metrics, from the snapshots of living processes; `wanted` is how many workers there should be."""
+        """Merge `snapshots` of running processes with those of ended ones; `wanted` is the target number of workers."""
         return _merged([*snapshots, self._ended], wanted)
 
 
@@ -114,7 +114,7 @@ def _merged(snapshots: Iterable[list[Family]], wanted: int) -> list[Metric]:
 
 
 def _merged_value(values: list[float], merge: str, wanted: int) -> float:
-    """One value of the values of all processes; their sum where no `Merge` is stated."""
+    """Merge the values of all processes into one. If `merge` is empty, it is their sum."""
     if merge == Merge.MAX:
         return max((value for value in values if not math.isnan(value)), default=math.nan)
     if merge == Merge.MIN:

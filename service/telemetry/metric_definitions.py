@@ -1,4 +1,4 @@
-"""Every metric of the service: name, help text, labels, buckets, and how the values of several processes merge."""
+"""Definitions of all metrics: name, help text, labels, buckets, and how values of several processes are merged."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from service.telemetry.merging import Merge
 
 @dataclass(frozen=True)
 class MetricDefinition(ABC):
-    """What Prometheus shows of a metric beside its values."""
+    """Description of a metric for Prometheus."""
 
     name: str
     help_text: str
@@ -18,34 +18,34 @@ class MetricDefinition(ABC):
     @property
     @abstractmethod
     def kind(self) -> str:
-        """The type as the table of metrics shows it."""
+        """Type of the metric, as shown in the table of metrics."""
 
 
 class CounterDefinition(MetricDefinition):
-    """A number that only grows."""
+    """A counter, which never decreases."""
 
     kind = "counter"
 
 
 @dataclass(frozen=True)
 class GaugeDefinition(MetricDefinition):
-    """A number that can go up and down."""
+    """A gauge, which can go up and down."""
 
     merge: Merge | None = None
-    """How the values of several workers become one; None for a gauge that only the supervisor has."""
+    """How the values of several workers are merged; None for a gauge that only the supervisor has."""
 
     @property
     def kind(self) -> str:
-        """The type, with the way of merging."""
+        """Type of the metric, with the merge method."""
         return "gauge" if self.merge is None else f"gauge ({self.merge})"
 
 
 @dataclass(frozen=True, kw_only=True)
 class HistogramDefinition(MetricDefinition):
-    """A distribution."""
+    """A histogram, with the same buckets for all series."""
 
     buckets: Sequence[float]
-    """Ascending upper bounds; Prometheus adds infinity."""
+    """Upper bounds in ascending order; Prometheus adds infinity."""
     kind = "histogram"
 
 
@@ -62,7 +62,7 @@ CALL_SECONDS = HistogramDefinition(
     METHOD,
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
 )
-"""Buckets around the millisecond that a small request takes, up to bulk streams."""
+"""The buckets cover small requests, which take about a millisecond, as well as bulk streams."""
 
 # Answers
 
@@ -108,7 +108,7 @@ STAGE_SECONDS = HistogramDefinition(
     buckets=(0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.25, 1.0),
 )
 
-# Models: which ones serve, how they came to be loaded or refused, and how a candidate compares
+# Models: served versions, loads and refusals, and the comparison with a candidate
 
 MODEL_INFO = GaugeDefinition(
     "coldstart_model_info", "1 for each model that is served.", ("model", "version", "format"), Merge.MAX
@@ -158,7 +158,7 @@ DATA_END = GaugeDefinition(
 )
 MOVIES = GaugeDefinition("coldstart_movies", "Movies of the model's catalogue.", merge=Merge.MAX)
 
-# Outcomes: sums that give the quality of predictions over any window of time
+# Outcomes: sums for computing the quality of predictions over any time window
 
 OUTCOME_LABELS = ("model", "member_evidence")
 OUTCOMES = CounterDefinition(
@@ -267,11 +267,11 @@ DRIFT_WINDOW_REQUESTS = GaugeDefinition(
 )
 
 DEFINITIONS = tuple(value for value in tuple(vars().values()) if isinstance(value, MetricDefinition))
-"""All of the above, in this order."""
+"""All definitions above, in this order."""
 
 
 def metrics_table() -> str:
-    """All metrics but those of the Python processes as a Markdown table."""
+    """Return a Markdown table of all metrics except those of prometheus_client about the processes themselves."""
     rows = [
         f"| `{metric.name}` | {metric.kind} | {', '.join(f'`{label}`' for label in metric.labels)} "
         f"| {metric.help_text} |"

@@ -1,4 +1,4 @@
-"""OpenTelemetry spans of sampled calls, exported in the background; needs the extra `otel`."""
+"""OpenTelemetry spans of sampled calls, exported in the background. Requires the `otel` extra."""
 
 from collections.abc import Callable
 
@@ -22,19 +22,19 @@ from service.telemetry.call_sampling import SampledCall
 
 NANOSECONDS = 1_000_000_000
 EXPORT_SECONDS = 2.0
-"""Timeout of one export, and of the last one when the service stops; spans that take longer are lost."""
+"""Timeout of each export, including the last one when the service stops. Spans that take longer are lost."""
 FAULTS = (
     grpc.StatusCode.UNKNOWN, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNIMPLEMENTED,
     grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DATA_LOSS,
 )  # fmt: skip
-"""Status codes that mark a server's span as failed, after OpenTelemetry's conventions for gRPC."""
+"""Status codes that mark a server span as failed, according to OpenTelemetry's conventions for gRPC."""
 
 
 class Traces:
-    """Exports a span for each call; a full queue drops spans rather than delay calls."""
+    """Exports a span for each traced call. If its queue is full, spans are dropped so that calls are not delayed."""
 
     def __init__(self, address: str, now: Callable[[], float]) -> None:
-        """`address` is that of an OTLP collector over HTTP; `now` gives the seconds since 1970 UTC."""
+        """Set up the export to an OTLP collector at an HTTP address. `now` returns seconds since 1970 UTC."""
         self._now = now
         self._provider = TracerProvider(
             sampler=ALWAYS_ON, resource=Resource.create({"service.name": "coldstart"}), shutdown_on_exit=False
@@ -44,7 +44,7 @@ class Traces:
         self._tracer = self._provider.get_tracer("coldstart")
 
     def export(self, call: SampledCall, code: grpc.StatusCode, seconds: float) -> None:
-        """Export the span of a call that has just ended after this many seconds."""
+        """Queue the span of a call that has just ended and took `seconds`."""
         context = None
         if call.parent is not None:
             flags = TraceFlags(TraceFlags.SAMPLED)
@@ -68,5 +68,5 @@ class Traces:
         span.end(end)
 
     def close(self) -> None:
-        """Send the remaining spans, within `EXPORT_SECONDS`."""
+        """Export the remaining spans, waiting at most `EXPORT_SECONDS`."""
         self._provider.force_flush(round(EXPORT_SECONDS * 1000))

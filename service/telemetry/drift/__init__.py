@@ -1,1 +1,1 @@
-"""Drift of requests away from the population that the model was trained on."""
+"""Detection of drift between requests and the population that the model was trained on."""

@@ -1,4 +1,4 @@
-"""Histograms of requests and predictions in the bins of the model's drift reference, counted in each worker."""
+"""Histograms of a worker's requests and predictions, in the bins of the model's drift reference."""
 
 import threading
 from collections.abc import Sequence
@@ -22,26 +22,26 @@ from service.telemetry.backlog import Backlog
 from service.telemetry.drift.drift_index import BinCounts, DriftCounts
 
 BATCH_REQUESTS = 256
-"""Requests that are counted together: a few microseconds each, however many attributes there are."""
+"""Number of requests counted in one batch, at a few microseconds per request, even with many attributes."""
 ATTRIBUTE, PLAYS, PREDICTION = "attribute", "plays", "prediction"
 
 
 class AnsweredRequest(NamedTuple):
-    """What is kept of a request until it is counted."""
+    """The data of a request that is kept until the request is counted."""
 
     model: Model
     attributes: NDArray[np.float32]
     """(A,) encoded attributes of the member."""
     plays: int
-    """The number of plays of movies in the catalogue."""
+    """Number of the member's plays of movies in the catalogue."""
     unseen_positions: Sequence[int]
-    """Positions of attributes with a category that the model has not seen."""
+    """Positions of the attributes whose category the model has not seen in training."""
     predictions: Predictions | None
-    """None for movies that the model chose itself."""
+    """Predictions of the requested movies; None for a ranking, whose movies the model chose itself."""
 
 
 class DriftCounter:
-    """Counts the requests that the current model of a worker answers; may be used from any thread."""
+    """Counts the requests answered by a worker's current model; may be used from any thread."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests: Backlog[AnsweredRequest] = Backlog(self._add, BATCH_REQUESTS, registry)
@@ -49,19 +49,19 @@ class DriftCounter:
         self._lock = threading.Lock()
 
     def reset(self, model: Model) -> None:
-        """Start again at 0, with the reference of this model."""
+        """Reset all counts to 0 and use the drift reference of this model."""
         with self._lock:
             self._histograms = _Histograms(model)
 
     def count(
         self, model: Model, member: MemberFacts, unseen_positions: Sequence[int], predictions: Predictions | None
     ) -> None:
-        """Count a request; `predictions` are None for movies that the model chose itself."""
+        """Count a request. Pass None as `predictions` of a ranking, whose movies the model chose itself."""
         request = AnsweredRequest(model, member.attributes, len(member.movies), unseen_positions, predictions)
         self._requests.add(request)
 
     def take(self) -> DriftCounts | None:
-        """The counts since they were last taken; None without a model."""
+        """Return the counts since the previous call and reset them. Returns None without a model."""
         self._requests.flush()
         with self._lock:
             histograms = self._histograms
@@ -78,7 +78,7 @@ class DriftCounter:
 
 
 class _Histograms:
-    """A histogram for each input in the reference of one model."""
+    """A histogram for each input in the drift reference of one model."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -93,7 +93,7 @@ class _Histograms:
         }
 
     def add(self, requests: Sequence[AnsweredRequest]) -> None:
-        """Add requests: attributes only of members with any known attribute, plays only of members with plays."""
+        """Add requests. Members without attributes (or plays) are left out of the attribute (or play) histograms."""
         if not requests:
             return
         self._requests += len(requests)
@@ -120,7 +120,7 @@ class _Histograms:
                     histograms[kind_name(evidence)] += in_bins(values[name], reference[name].edges)
 
     def drift_counts(self) -> DriftCounts:
-        """The histograms beside the expected ones."""
+        """Return the histograms together with the expected histograms."""
         reference, attributes = self.model.reference, self.model.schema.member_attributes
         inputs = [
             _bin_counts(
@@ -141,7 +141,7 @@ class _Histograms:
 def _bin_counts(
     kind: str, name: str, histograms: Sequence[tuple[NDArray[np.int64], Sequence[float]]], flagged: int
 ) -> BinCounts:
-    """The sum of several histograms, and of their expected counts by the shares in the reference."""
+    """Sum several histograms, as well as the counts expected from their shares in the reference."""
     counts: Any = sum(counts for counts, _ in histograms)
     expected: Any = sum(counts.sum() * np.array(shares) for counts, shares in histograms)
     return BinCounts(kind, name, counts.tolist(), expected.tolist(), flagged)

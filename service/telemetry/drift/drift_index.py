@@ -1,4 +1,4 @@
-"""Population stability indices of the last hour's requests against the model's training population."""
+"""Population stability indices (PSI) of the last hour's requests relative to the model's training population."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -8,41 +8,41 @@ from service.telemetry import metric_definitions as definitions
 from service.telemetry.merging import Family, Merge
 
 SLOTS, SLOT_SECONDS = 6, 600.0
-"""The window is a ring of slots of this length, an hour in all."""
+"""Number and length of the window's slots, which cover one hour in total."""
 FEWEST_REQUESTS = 300
-"""With fewer counts in the window, an index shows chance rather than drift."""
+"""Minimum number of counts in the window. With fewer, an index would reflect chance rather than drift."""
 EMPTY_COUNT = 0.5
-"""The count that stands for an empty bin, so that the index stays finite."""
+"""Count that is used for an empty bin, so that the index stays finite."""
 
 
 class BinCounts(NamedTuple):
-    """The histogram of one input in the bins of its reference."""
+    """Histogram of one input, in the bins of the drift reference."""
 
     kind: str
-    """`attribute`, `plays` or `prediction`."""
+    """Kind of input: `attribute`, `plays` or `prediction`."""
     name: str
-    """The attribute, from the model's own list, or what is predicted."""
+    """Name of the attribute or predicted quantity; `plays` for the number of plays."""
     counts: list[float]
-    """(B,) in each bin; the last bin of an attribute holds unknown values."""
+    """(B,) observed counts. The last bin of an attribute counts unknown values."""
     expected: list[float]
-    """(B,) the same total, spread over the bins as among raters."""
+    """(B,) expected counts: the total of `counts`, distributed over the bins as among raters."""
     flagged: float
-    """Values in unseen categories of an attribute; members far out for `extrapolation`."""
+    """Number of values in unseen categories; for `extrapolation`, number of members far from the training data."""
 
 
 class DriftCounts(NamedTuple):
-    """The requests of one worker since it was last asked."""
+    """Counts of one worker's requests since its previous report."""
 
     version: str
-    """The model version that answered them."""
+    """Model version that answered the requests."""
     requests: float
-    """The number of requests."""
+    """Number of requests."""
     inputs: list[BinCounts]
-    """All inputs, in the model's order."""
+    """Histograms of all inputs, in the model's order."""
 
 
 def parse_drift_counts(content: Any) -> DriftCounts:
-    """A worker's counts from parsed JSON; raises ValueError for anything else."""
+    """Convert decoded JSON to a worker's counts. Raises ValueError if it is malformed."""
     try:
         version, requests, inputs = content
         return DriftCounts(
@@ -57,10 +57,11 @@ def parse_drift_counts(content: Any) -> DriftCounts:
 
 
 def stability_index(counts: Sequence[float], expected: Sequence[float]) -> float:
-    """The population stability index of (B,) counts in bins against (B,) expected counts of the same sum.
+    """Return the population stability index (PSI) of (B,) counts relative to (B,) expected counts with the same sum.
 
-    The sum of (p - q) log(p / q) over the bins' shares (Siddiqi, Credit Risk Scorecards, 2006): below 0.1 is no shift,
-    above 0.25 is another population. NaN below `FEWEST_REQUESTS`.
+    The PSI is the sum over bins of (p - q) log(p / q), with observed share p and expected share q (Siddiqi, Credit Risk
+    Scorecards, 2006). A value below 0.1 means no shift, above 0.25 a different population. Returns NaN if the sum is
+    below `FEWEST_REQUESTS`.
     """
     total = sum(expected)
     if total < FEWEST_REQUESTS:
@@ -73,7 +74,7 @@ def stability_index(counts: Sequence[float], expected: Sequence[float]) -> float
 
 
 class DriftWindow:
-    """Sliding window over the counts of all workers, emptied whenever another version comes to serve."""
+    """Sliding window over the counts of all workers, cleared whenever a different model version is served."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -84,7 +85,7 @@ class DriftWindow:
     def add(self, worker: int, counts: DriftCounts) -> None:
         """Add the counts of a worker.
 
-        The last worker to change its version decides which version serves; counts for any other are dropped.
+        If the worker has switched to a new version, so does the window. Counts of other versions are dropped.
         """
         if self._worker_versions.get(worker) != counts.version:
             self._worker_versions[worker] = counts.version
@@ -100,7 +101,7 @@ class DriftWindow:
             self._slots = [*self._slots[1 - SLOTS :], (slot, counts)]
 
     def families(self) -> list[Family]:
-        """The drift metrics, with a series for every input as soon as a model serves."""
+        """Return the drift metrics, with a series for each input once a model is being served."""
         since = self._clock() - SLOTS * SLOT_SECONDS
         recent = [counts for slot, counts in self._slots if slot > since]
         window = recent[0] if recent else DriftCounts("", 0.0, [])
@@ -122,7 +123,7 @@ class DriftWindow:
 
 
 def _family(definition: definitions.GaugeDefinition, series: Iterable[tuple[tuple[str, ...], float]]) -> Family:
-    """A gauge with the given label values and values."""
+    """Return a gauge with a series for each pair of label values and value."""
     name, labels = definition.name, definition.labels
     samples = [(name, dict(zip(labels, label_values, strict=True)), value) for label_values, value in series]
     return Family(name, "gauge", definition.help_text, Merge.MAX, samples)
@@ -133,13 +134,13 @@ def _index(bins: BinCounts) -> float:
 
 
 def _ratio(part: float, bins: BinCounts) -> float:
-    """A count as a share of all counts; NaN without any."""
+    """Return a count as a share of all counts, or NaN if there are no counts."""
     total = sum(bins.counts)
     return part / total if total else math.nan
 
 
 def _sum(first: DriftCounts, second: DriftCounts) -> DriftCounts:
-    """The counts of two, which are of the same version and so of the same inputs and bins."""
+    """Add two counts. Both must be of the same version, so that their inputs and bins match."""
     inputs = [
         BinCounts(
             a.kind, a.name, [x + y for x, y in zip(a.counts, b.counts, strict=True)],

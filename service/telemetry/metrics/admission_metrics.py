@@ -1,4 +1,4 @@
-"""Metrics of admission: calls that compute, wait for their turn, or are shed under load."""
+"""Metrics of admission control: calls that are being computed, are waiting, or are shed under load."""
 
 from functools import partial
 from typing import Protocol
@@ -9,21 +9,21 @@ from service.telemetry.metrics.metric_registry import MetricRegistry
 
 
 class Load(Protocol):
-    """The load that admission knows."""
+    """The current load, as measured by admission control."""
 
     in_flight: float
-    """Cost of the calls that compute."""
+    """Total cost of the calls that are being computed."""
 
     @property
     def limit(self) -> int:
-        """The highest cost that is let in at once."""
+        """Maximum total cost of the calls that are computed at once."""
 
     def queued(self, call_class: CallClass) -> int:
-        """How many calls of a class wait for their turn."""
+        """Return the number of waiting calls of a class."""
 
 
 class AdmissionMetrics:
-    """Metrics of the load and of calls that were refused because of it."""
+    """Metrics of the load, and of the calls that were refused because of the load."""
 
     def __init__(self, registry: MetricRegistry) -> None:
         self._in_flight = registry.gauge(definitions.IN_FLIGHT)
@@ -37,12 +37,12 @@ class AdmissionMetrics:
         }
 
     def follow(self, admission: Load) -> None:
-        """Read the load whenever the metrics are read."""
+        """Read the load from `admission` whenever the metrics are read."""
         self._in_flight.set_function(lambda: admission.in_flight)
         self._limit.set_function(lambda: admission.limit)
         for call_class, gauge in self._queued.items():
             gauge.set_function(partial(admission.queued, call_class))
 
     def shed(self, call_class: CallClass, reason: str) -> None:
-        """Count a call that was not computed, by reason, one of `SHED_REASONS`."""
+        """Count a call that was not computed. `reason` is one of `SHED_REASONS`."""
         self._shed[call_class, reason].inc()

@@ -1,4 +1,4 @@
-"""Metrics of answers: predictions, time of each stage, facts that the model couldn't use, and lookups of members."""
+"""Metrics of answers: predictions, stage durations, facts that the model couldn't use, and member lookups."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ STORE_RESULTS = ("found", "unknown", "failed", "skipped")
 
 
 class AnswerMetrics:
-    """Metrics of what the model answers, and of what it is asked."""
+    """Metrics of the model's answers and of the requests for them."""
 
     def __init__(self, registry: MetricRegistry) -> None:
         self._answers: Backlog[tuple[Predictions, Scale]] = Backlog(self._count_predictions, 64, registry)
@@ -43,7 +43,7 @@ class AnswerMetrics:
         self._answers.add((predictions, scale))
 
     def time_stage(self, stage: str, seconds: float, answers: int = 1) -> None:
-        """Record the seconds that a stage, one of `ALL_STAGES`, took for each of these answers."""
+        """Record the duration of a stage, one of `ALL_STAGES`, once for each of `answers` answers."""
         self._stage_times.add((stage, seconds, answers))
 
     def count_unused(self, unused: UnusedFacts) -> None:
@@ -58,11 +58,11 @@ class AnswerMetrics:
                 counter.inc(count)
 
     def count_store_lookup(self, result: str) -> None:
-        """Count a lookup in the member store by its result, one of `STORE_RESULTS`."""
+        """Count a lookup in the member store. `result` is one of `STORE_RESULTS`."""
         self._store_lookups[result].inc()
 
     def count_damaged_lookup(self) -> None:
-        """Count a member that could not be read from a damaged file."""
+        """Count a member lookup that failed because a file is damaged."""
         self._damaged_lookups.inc()
 
     def _count_predictions(self, answers: list[tuple[Predictions, Scale]]) -> None:

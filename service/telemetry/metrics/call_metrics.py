@@ -1,4 +1,4 @@
-"""Metrics of calls, the standard five of gRPC servers: started, handled, messages received and sent, and seconds."""
+"""The five standard metrics of gRPC servers: calls started and handled, messages received and sent, and durations."""
 
 from collections import Counter as Tally
 from collections.abc import Callable
@@ -15,10 +15,10 @@ from service.telemetry.metrics.metric_registry import MetricRegistry
 
 
 class Method(NamedTuple):
-    """A gRPC method; the fields are the labels of its metrics."""
+    """A gRPC method. Its fields are the labels of the method's metrics."""
 
     grpc_type: str
-    """`UNARY`, `SERVER_STREAMING`, `CLIENT_STREAMING` or `BIDI_STREAMING`."""
+    """Type of the method: `UNARY`, `SERVER_STREAMING`, `CLIENT_STREAMING` or `BIDI_STREAMING`."""
     grpc_service: str
     """Full name of the service."""
     grpc_method: str
@@ -26,7 +26,7 @@ class Method(NamedTuple):
 
 
 UNKNOWN_METHOD = Method("unknown", "unknown", "unknown")
-"""Stands for every method that isn't served, so that no caller can create new series."""
+"""Labels for all calls of methods that don't exist, so that callers can't create new series."""
 
 
 class MethodMetrics(NamedTuple):
@@ -40,7 +40,7 @@ class MethodMetrics(NamedTuple):
 
 
 class CallMetrics:
-    """The standard metrics of all methods. A call only appends to backlogs, which costs it next to nothing."""
+    """The standard metrics of all methods. Calls are recorded in backlogs, which costs each call very little."""
 
     def __init__(self, registry: MetricRegistry) -> None:
         self._increments: Backlog[Callable[[float], None]] = Backlog(_increment, 4096, registry)
@@ -52,7 +52,7 @@ class CallMetrics:
         self._seconds = ArrayHistogram(definitions.CALL_SECONDS, registry, series=())
 
     def for_method(self, method: Method) -> MethodMetrics:
-        """The callbacks of a method, whose series begin at 0."""
+        """Return the callbacks for a method, and create its series with value 0."""
         self._seconds.add_series(*method)
         add = self._increments.add
         handled = {code: self._handled.labels(*method, code.name).inc for code in grpc.StatusCode}

@@ -1,16 +1,16 @@
-"""Values of metric labels that admission and its metrics share."""
+"""Values of metric labels that are shared by admission control and its metrics."""
 
 from enum import Enum
 
 SHED_REASONS = ("full", "waited", "deadline", "cancelled")
-"""The queue was full or longer than the caller could wait; the call waited too long; its deadline would have passed
-before the answer; the caller cancelled it while it waited."""
+"""Reasons for shedding a call: its queue was full or too long, it had waited too long, it would have missed its
+deadline, or its caller cancelled it while it was waiting."""
 
 
 class CallClass(Enum):
     """Priority classes of calls."""
 
     INTERACTIVE = "interactive"
-    """Unary calls, whose callers wait for the answer; they go first."""
+    """Unary calls, whose callers wait for the answer. They take priority over bulk calls."""
     BULK = "bulk"
-    """The requests of streams, which wait while interactive calls do."""
+    """Requests in streams. They wait as long as any interactive call is waiting."""

@@ -1,4 +1,4 @@
-"""Makes metrics from their definitions, on one Prometheus registry a process."""
+"""Creates metrics from their definitions, in one Prometheus registry per process."""
 
 from collections.abc import Iterable
 from itertools import product
@@ -16,37 +16,37 @@ Labelled = TypeVar("Labelled", Counter, Gauge)
 
 
 class MetricRegistry(CollectorRegistry):
-    """A Prometheus registry that knows how its gauges are merged with those of other processes."""
+    """A Prometheus registry that also stores how its gauges are merged with those of other processes."""
 
     def __init__(self) -> None:
         super().__init__()
         self._merges: dict[str, Merge] = {}
 
     def counter(self, definition: CounterDefinition) -> Counter:
-        """A counter, at 0."""
+        """Create a counter with value 0."""
         return Counter(definition.name, definition.help_text, definition.labels, registry=self)
 
     def gauge(self, definition: GaugeDefinition) -> Gauge:
-        """A gauge, at 0."""
+        """Create a gauge with value 0."""
         if definition.merge is not None:
             self._merges[definition.name] = definition.merge
         return Gauge(definition.name, definition.help_text, definition.labels, registry=self)
 
     def add_process_metrics(self) -> None:
-        """Add the memory, CPU time and garbage collections of this process, after prometheus_client."""
+        """Add prometheus_client's metrics of this process, such as memory, CPU time and garbage collections."""
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self)
 
     def snapshot(self) -> list[Family]:
-        """The current values, to be merged with those of other processes."""
+        """Return the current values, to be merged with those of other processes."""
         return snapshot(self, self._merges)
 
 
 def by_label(metric: Labelled, values: Iterable[str]) -> dict[str, Labelled]:
-    """The child for each value of a metric's only label, bound once so that its series begins at 0."""
+    """Return the child metric for each value of a metric's only label; each series is created with value 0."""
     return {value: metric.labels(value) for value in values}
 
 
 def by_labels(metric: Labelled, first: Iterable[str], second: Iterable[str]) -> dict[tuple[str, str], Labelled]:
-    """The child for each pair of values of a metric's two labels, bound in the same way."""
+    """Return the child metric for each pair of values of a metric's two labels; each series is created with value 0."""
     return {values: metric.labels(*values) for values in product(first, second)}

@@ -1,4 +1,4 @@
-"""Metrics of the models that are served: their versions, loads and refusals, and how a candidate compares."""
+"""Metrics of the served models: versions, loads and refusals, and the comparison with a candidate."""
 
 import math
 from datetime import datetime
@@ -20,7 +20,7 @@ SHADOW_RESULTS = ("compared", "left_out", "failed")
 
 
 class ModelMetrics:
-    """Metrics of the current model and the candidate, by their labels in the store."""
+    """Metrics of the current model and the candidate, by their label in the store."""
 
     def __init__(self, registry: MetricRegistry) -> None:
         self._info = registry.gauge(definitions.MODEL_INFO)
@@ -42,37 +42,37 @@ class ModelMetrics:
             gauge.set(math.nan)
 
     def load_ended(self, label: str, reason: Reason | None) -> None:
-        """Count a try to load a model and the reason of its refusal; None for a model that was loaded."""
+        """Count an attempt to load a model. `reason` is the reason for its failure, or None if the model was loaded."""
         result = "loaded" if reason is None else "failed" if reason == "other" else "refused"
         self._loads[label, result].inc()
         if reason is not None:
             self._refusals[label, reason].inc()
 
     def published(self, written: float) -> None:
-        """Set when the newest version of the store was written, in seconds since 1970 UTC; 0 for an empty store."""
+        """Set the time when the store's newest version was written, in seconds since 1970 UTC; 0 for an empty store."""
         self._newest_version.set(written)
 
     def behind(self, label: str, behind: bool) -> None:
-        """Set whether another version than the one that a label names is served."""
+        """Set whether the served version differs from the version that the label names in the store."""
         self._behind[label].set(behind)
 
     def answered_by(self, label: str, answers: int = 1) -> None:
-        """Count answers of the model under a label."""
+        """Count answers of the model with this label."""
         self._answers[label].inc(answers)
 
     def shadowed(self, differences: NDArray[np.float64]) -> None:
-        """Record the (N,) ratings of the candidate less those of the current model, in rating points."""
+        """Record (N,) differences: ratings by the candidate minus those by the current model, in rating points."""
         self._differences.observe(np.abs(differences))
         self._compared_count += len(differences)
         self._difference_sum += float(differences.sum())
         self._mean_difference.set(self._difference_sum / self._compared_count)
 
     def shadow_ended(self, result: str) -> None:
-        """Count a request that was to be scored by the candidate too, by its result, one of `SHADOW_RESULTS`."""
+        """Count a request that was sampled for the candidate. `result` is one of `SHADOW_RESULTS`."""
         self._shadow_requests[result].inc()
 
     def serving(self, label: str, model: Model | None) -> None:
-        """Set the model that is served under a label; the series of the previous version is removed."""
+        """Set the model that is served under a label (None if none is), and remove the previous version's series."""
         labels = (label, model.version, str(model.manifest.format)) if model else None
         previous = self._info_labels.pop(label, None)
         if previous not in (None, labels):

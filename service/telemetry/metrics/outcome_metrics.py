@@ -1,4 +1,4 @@
-"""Metrics of recorded outcomes: sums from which the quality of predictions follows for any window of time."""
+"""Metrics of recorded outcomes: sums for computing the quality of predictions over any time window."""
 
 from typing import NamedTuple
 
@@ -12,9 +12,9 @@ from service.telemetry.metrics.metric_registry import MetricRegistry, by_label
 
 RESULTS = ("recorded", "duplicate", "refused", "failed")
 VERSIONS = (CURRENT, CANDIDATE, "other")
-"""The model whose prediction was shown: one that serves now, or any other."""
+"""Possible sources of a rated prediction: the current model, the candidate, or any other version."""
 PROBABILITY_BINS = 10
-"""Equal bins of the predicted probability, in which calibration is measured."""
+"""Number of equal-width bins of the predicted probability, for measuring calibration."""
 SUMS = (
     definitions.OUTCOME_RATINGS,
     definitions.OUTCOME_SQUARED_ERROR,
@@ -26,32 +26,32 @@ SUMS = (
 
 
 class RatedPrediction(NamedTuple):
-    """A prediction and the rating that followed, in rating points."""
+    """A prediction and the rating that followed; errors are in rating points."""
 
     version: str
-    """One of `VERSIONS`."""
+    """The model that made the prediction, one of `VERSIONS`."""
     evidence: MemberEvidence
-    """The evidence about the member behind the prediction."""
+    """Kind of facts about the member that the prediction is based on."""
     error: float
-    """The prediction less the rating."""
+    """Predicted rating minus actual rating."""
     movie_mean_error: float
-    """The prediction for a member about whom nothing is known, less the rating."""
+    """Predicted rating for a member without any facts, minus actual rating."""
     covered: bool
-    """Whether the rating was within the interval."""
+    """Whether the actual rating is within the 90 % prediction interval."""
     probability: float
-    """The predicted probability to enjoy the movie."""
+    """Predicted probability that the member enjoys the movie."""
     enjoyed: bool
-    """Whether the rating was at or above `enjoyed_from`."""
+    """Whether the actual rating is at or above `enjoyed_from`."""
 
     def sums(self) -> tuple[float, ...]:
-        """The summand of each metric in `SUMS`."""
+        """Return the value to add to each metric in `SUMS`."""
         return (
             1.0, self.error**2, self.movie_mean_error**2, float(self.covered), float(self.enjoyed), self.probability,
         )  # fmt: skip
 
 
 class OutcomeMetrics:
-    """Metrics of outcomes, their commits to disk and the errors of the predictions before them."""
+    """Metrics of outcomes, of writing them to disk, and of the errors of the predictions that preceded them."""
 
     def __init__(self, registry: MetricRegistry) -> None:
         self._results = by_label(registry.counter(definitions.OUTCOMES), RESULTS)
@@ -67,15 +67,15 @@ class OutcomeMetrics:
         self._expected = list(by_label(registry.counter(definitions.PROBABILITY_EXPECTED), bin_ends).values())
 
     def ended(self, result: str) -> None:
-        """Count an outcome by its result, one of `RESULTS`."""
+        """Count an outcome. `result` is one of `RESULTS`."""
         self._results[result].inc()
 
     def commit(self, seconds: float) -> None:
-        """Record the seconds of a durable write."""
+        """Record the duration of writing outcomes to disk."""
         self._commits.observe(np.array([seconds]))
 
     def add_rating(self, rated: RatedPrediction) -> None:
-        """Add a rating to the sums."""
+        """Add a prediction and its rating to the sums."""
         for counter, value in zip(self._sums[rated.version, rated.evidence], rated.sums(), strict=True):
             counter.inc(value)
         bin_number = min(int(rated.probability * PROBABILITY_BINS), PROBABILITY_BINS - 1)

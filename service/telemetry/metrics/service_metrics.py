@@ -1,4 +1,4 @@
-"""All metrics of a worker, on a registry of its own; every label value is known from the start."""
+"""All metrics of a worker, in a registry of its own."""
 
 from service.telemetry import metric_definitions as definitions
 from service.telemetry.drift.drift_counts import DriftCounter
@@ -14,7 +14,7 @@ FILE_RESULTS = ("loaded", "refused")
 
 
 class Metrics:
-    """The metrics in groups; may be used from any thread."""
+    """The metrics of a worker, in groups; may be used from any thread."""
 
     def __init__(self) -> None:
         self.registry = MetricRegistry()
@@ -30,17 +30,17 @@ class Metrics:
         self.registry.add_process_metrics()
 
     def certificates_loaded(self, result: str) -> None:
-        """Count a content of the certificate's files, one of `FILE_RESULTS`."""
+        """Count an attempt to load the certificate files. `result` is one of `FILE_RESULTS`."""
         self._certificate_loads[result].inc()
 
     def tokens_loaded(self, result: str) -> None:
-        """Count a change of the file of tokens, one of `FILE_RESULTS`."""
+        """Count an attempt to load a changed token file. `result` is one of `FILE_RESULTS`."""
         self._token_loads[result].inc()
 
     def ready(self, ready: bool) -> None:
-        """Set whether health answers SERVING."""
+        """Set whether the health service reports SERVING."""
         self._ready.set(ready)
 
     def snapshot(self) -> list[Family]:
-        """The current values, to be merged with other workers'."""
+        """Return the current values, to be merged with those of other workers."""
         return self.registry.snapshot()

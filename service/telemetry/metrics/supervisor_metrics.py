@@ -1,4 +1,4 @@
-"""Metrics of the supervisor: the state of its workers and how many it has replaced."""
+"""Metrics of the supervisor: the states of its workers and the number of restarts."""
 
 from service.telemetry import metric_definitions as definitions
 from service.telemetry.merging import Family
@@ -17,10 +17,10 @@ class SupervisorMetrics:
         self._registry.add_process_metrics()
 
     def set_workers(self, **counts: int) -> None:
-        """Set how many workers are in each state, by its name in `STATES`."""
+        """Set the number of workers in each of the given states, which are names in `STATES`."""
         for state, count in counts.items():
             self._workers[state].set(count)
 
     def snapshot(self) -> list[Family]:
-        """The current values, to be merged with the workers'."""
+        """Return the current values, to be merged with those of the workers."""
         return self._registry.snapshot()
