@@ -48,7 +48,7 @@ class Settings(BaseModel):
     models: Text
     """Folder or address (`s3://...`) of the model store that `training retrain` publishes to; may still be empty."""
     members: Annotated[str, AfterValidator(_redis_address)] | None = Field(default=None, repr=False)
-    """Redis store (`redis://...`) queried before the model's member table. Use the environment to hide a password."""
+    """Redis store of members, asked before the model's own: redis://, rediss:// or unix://. Pass passwords by environment."""
     members_timeout_seconds: Annotated[float, Field(ge=0.001, le=10)] = 0.01
     """How long a call waits for the Redis store before it continues without the store, in seconds."""
     host: Text = "127.0.0.1"
@@ -100,7 +100,7 @@ class Settings(BaseModel):
     max_concurrent_streams: Annotated[int, Field(ge=1, le=1_000_000)] = 256
     """Maximum number of concurrent calls per connection; the client queues further calls."""
     max_connection_age_seconds: Annotated[float, Field(ge=1, le=86_400)] = 300.0
-    """Age of a connection, in seconds, at which the client is asked to reconnect; running calls may finish."""
+    """Age at which a connection is renewed, perhaps with another worker, in seconds. Its running calls may finish."""
     keepalive_seconds: Annotated[float, Field(ge=1, le=7200)] = 60.0
     """Idle time, in seconds, after which a client is pinged; if it doesn't answer, it is disconnected."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
