@@ -48,7 +48,7 @@ class Settings(BaseModel):
     models: Text
     """Folder or address (`s3://...`) of the model store that `training retrain` publishes to; may still be empty."""
     members: Annotated[str, AfterValidator(_redis_address)] | None = Field(default=None, repr=False)
-    """Redis store of members, asked before the model's own: redis://, rediss:// or unix://. Pass passwords by environment."""
+    """Redis store of members, queried first: redis://, rediss:// or unix://. Pass passwords in the environment."""
     members_timeout_seconds: Annotated[float, Field(ge=0.001, le=10)] = 0.01
     """How long a call waits for the Redis store before it continues without the store, in seconds."""
     host: Text = "127.0.0.1"
