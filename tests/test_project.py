@@ -35,6 +35,7 @@ EVALUATES = {
 MOST_LINES = 400
 HOUSE = ("features", "model", "training", "service", "client/coldstart_client")
 MOST_ENTRIES = 12
+EMPTY_WORDS = {"told", "found", "said"}
 IN_EVERY_PACKAGE = {"errors", "settings"}
 TOLD_BY_THEIR_FOLDER = {"evaluate", "sample"}
 """Commands that are named for what they run."""
@@ -114,6 +115,31 @@ def test_a_folder_has_room_and_says_its_job(folder):
 def test_a_module_name_stands_in_one_place_of_the_house():
     names = [path.stem for folder in folders() for path in folder.glob("*.py") if not path.stem.startswith("__")]
     assert {name for name in names if names.count(name) > 1} <= IN_EVERY_PACKAGE | TOLD_BY_THEIR_FOLDER
+
+
+def identifiers(tree: ast.AST) -> set[str]:
+    """Every name that the code defines or sets."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.add(node.id if isinstance(node, ast.Name) else node.attr)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, ast.alias) and node.asname:
+            names.add(node.asname)
+    return names
+
+
+@pytest.mark.parametrize("package", HOUSE)
+def test_names_say_what_they_hold(package):
+    for path in (ROOT / package).rglob("*.py"):
+        if "_pb2" not in path.name:
+            for name in identifiers(ast.parse(path.read_text(encoding="utf-8"))):
+                parts = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().split("_")
+                assert not set(parts) & EMPTY_WORDS, f"{named(path)}: {name}"
+                assert name != "one", named(path)
 
 
 @pytest.mark.parametrize("path", CODE, ids=named)

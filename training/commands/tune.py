@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     """Write the best settings. Raises DataError before the search if an option or the data is invalid."""
     try:
         from training.evaluation.search import tune  # imported here because other commands don't need Optuna
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         if error.name != "optuna":
             raise
         raise WorkFailed(EXTRA) from error
