@@ -1,8 +1,8 @@
-"""coldstart: predicts how much members who never or seldom rate will enjoy a movie."""
+"""coldstart predicts how much members who never or seldom rate will enjoy a movie."""
 
 from importlib.metadata import PackageNotFoundError, version
 
 try:
     __version__ = version("coldstart")
-except PackageNotFoundError:  # in a checkout that isn't installed
+except PackageNotFoundError:  # run from a checkout that isn't installed
     __version__ = "0+unknown"
