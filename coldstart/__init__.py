@@ -1,8 +1,8 @@
-"""coldstart: predicts how much members who never or seldom rate will enjoy a movie."""
+"""coldstart predicts how much members who never or seldom rate will enjoy a movie."""
 
 from importlib.metadata import version
 
 try:
     __version__ = version("coldstart")
-except ImportError:  # in a checkout that isn't installed
+except ImportError:  # run from a checkout that isn't installed
     __version__ = "0+unknown"

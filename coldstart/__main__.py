@@ -1,4 +1,4 @@
-"""The command `coldstart`: one name for the commands of the service, of training and of the client."""
+"""The `coldstart` command: one entry point for the commands of the service, of training and of the client."""
 
 import os
 import sys
@@ -21,9 +21,9 @@ Make models, as `python -m training` does:
 
 
 def main() -> int:
-    """Run the command that the arguments name and return its exit code; ExitCode.REFUSED for an unknown command.
+    """Run the command named by the first argument and return its exit code; ExitCode.REFUSED if it is unknown.
 
-    An interrupt ends it without a traceback, and so does a reader of its output that has gone away, such as `head`.
+    The command ends without a traceback if the user interrupts it, or if its output goes to a closed pipe (`| head`).
     """
     try:
         try:
@@ -33,12 +33,12 @@ def main() -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter flushes again, and fails
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or else a second flush at exit would fail
         return ExitCode.FAILED
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command; the packages of the others are not imported."""
+    """Run a command and return its exit code; packages that only other commands need aren't imported."""
     name, options = (arguments[0], arguments[1:]) if arguments else ("", [])
     if name == "--version":
         print(__version__)
@@ -91,7 +91,7 @@ SERVICE_AND_CLIENT: dict[str, tuple[Command, str]] = {
     "token": (_service("token"), "make a bearer token"),
     "ask": (_ask, "ask a server from the terminal"),
 }
-"""The commands other than those of training, which lists its own; each with its purpose."""
+"""Function and help text of each command of the service and the client; `training` lists its own commands."""
 
 if __name__ == "__main__":
     sys.exit(main())

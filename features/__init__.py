@@ -1,1 +1,1 @@
-"""Features of members and movies, each defined once for training and serving."""
+"""Features of members and movies, each defined once and used by both training and serving."""

@@ -9,7 +9,7 @@ from features.schema import Attribute
 
 
 class Coder:
-    """Encodes rows of attribute values; what depends on the attributes alone is computed once."""
+    """Encodes rows of attribute values; everything that depends only on the attributes is computed once."""
 
     def __init__(self, attributes: Sequence[Attribute]) -> None:
         self._owner = owners(attributes)
@@ -21,7 +21,7 @@ class Coder:
         self._low, self._gap, self._floor, self._ceiling = np.concatenate([np.empty((4, 0)), *bends], axis=1)
 
     def __call__(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(N, W) encoding of (N, A) values, as by `encode`."""
+        """Return the (N, W) encoding of (N, A) values, as `encode` does."""
         spread = values.take(self._owner, axis=1)
         code: NDArray[np.float32] = (spread == self._category).astype(np.float32)
         if len(self._numeric):
@@ -32,24 +32,24 @@ class Coder:
 
 
 def encode(values: NDArray[np.float32], attributes: Sequence[Attribute]) -> NDArray[np.float32]:
-    """Encode rows of attribute values; all columns of an unknown value are NaN.
+    """Return the (N, W) encoding of (N, A) attribute values, where W is the sum of the attributes' widths.
 
-    `values` is (N, A): category numbers or numbers, NaN where unknown. The result is (N, W), W the sum of the
-    attributes' widths: one-hot for categories; for numbers a piecewise linear code that counts, for each gap between
-    two knots, which share of it lies below the value (and, beyond the outermost knots, goes on as a straight line).
+    Values are category numbers or numeric values, NaN if unknown. Categories are encoded one-hot. A numeric value has
+    one column for each gap between two knots: the share of the gap that lies below the value, 0 to 1. The first and
+    last columns continue linearly beyond the outermost knots. All columns of an unknown value are NaN.
     """
     return Coder(attributes)(values)
 
 
 def owners(attributes: Sequence[Attribute]) -> NDArray[np.int64]:
-    """(W,) position of the attribute of each encoded column."""
+    """Return the (W,) position of the attribute that each encoded column belongs to."""
     return np.repeat(np.arange(len(attributes)), [attribute.width for attribute in attributes])
 
 
 def groups(values: NDArray[np.float32], attribute: Attribute) -> NDArray[np.int64]:
-    """(N,) group of members or movies with similar values, -1 where unknown.
+    """Return the (N,) group number of each value, -1 if unknown.
 
-    Categories are groups; a number falls in the gap between two knots.
+    Each category is a group. For a numeric attribute, the knots separate the groups.
     """
     known = np.isfinite(values)
     if attribute.kind == "categorical":
@@ -58,14 +58,15 @@ def groups(values: NDArray[np.float32], attribute: Attribute) -> NDArray[np.int6
 
 
 def group_count(attribute: Attribute) -> int:
-    """Number of groups that `groups` distinguishes."""
+    """Return the number of groups that `groups` distinguishes."""
     return attribute.width if attribute.kind == "categorical" else len(attribute.knots) + 1
 
 
 def _bends(knots: Sequence[float]) -> NDArray[np.float64]:
-    """(4, W) for each gap between knots: where it begins, its width, and the least and greatest code.
+    """Return (4, W): the start and width of each gap between knots, and the minimum and maximum of its column.
 
-    Three gaps beyond the ends nothing more is learned. A number with less than two knots is its own code.
+    Columns are constant from three gap widths beyond the outermost knots. With fewer than two knots, the only column is
+    the value itself, less the knot if there is one.
     """
     if len(knots) < 2:
         return np.array([[knots[0] if knots else 0.0], [1.0], [-np.inf], [np.inf]])

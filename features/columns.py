@@ -1,4 +1,4 @@
-"""Names of the columns of every data directory."""
+"""Column names of the tables in a data directory."""
 
 MEMBER_ID = "member_id"
 MOVIE_ID = "movie_id"

@@ -1,4 +1,4 @@
-"""Features of movies: their reception and popularity from tables of ratings and plays, and their descriptions."""
+"""Features of movies: statistics of their ratings and plays, and encodings of their descriptions."""
 
 from collections.abc import Sequence
 
@@ -12,20 +12,21 @@ from features.exact_sums import SQUARES_GRID, on_grid
 from features.schema import Attribute
 
 MOVIE = "movie"
-"""Row number of a movie in the catalogue."""
+"""Column that holds the row number of a movie in the catalogue."""
 MEMBER = "member"
-"""Row number of a member."""
+"""Column that holds the row number of a member."""
 
 PRIOR_RATINGS = 5.0
-"""Pseudo-count of ratings at the overall mean, by which a movie's mean is shrunk."""
+"""Pseudo-count of ratings at the overall mean, towards which a movie's mean rating is shrunk."""
 DECILES = 10
 
 
 def statistics(ratings: pl.LazyFrame, plays: pl.LazyFrame, movie_count: int, mean: float) -> pl.LazyFrame:
-    """Number, shrunk mean less `mean`, and standard deviation of the ratings of each movie, and number of its plays.
+    """Return statistics of the ratings and plays of each movie, in catalogue order.
 
-    `ratings` has movie and rating, `plays` has movie. Rows are in catalogue order; a movie without ratings has
-    quality 0 and the spread of nothing (null).
+    The result has the columns ratings and plays (numbers of them), quality (shrunk mean rating less `mean`; 0 without
+    ratings) and spread (standard deviation of the ratings; null with fewer than two). `ratings` must have the columns
+    movie and rating, `plays` the column movie.
     """
     away, coarse = on_grid(pl.col(RATING) - mean), on_grid(pl.col(RATING) - mean, SQUARES_GRID)
     variance = ((coarse**2).sum() - coarse.sum() ** 2 / pl.len()) / (pl.len() - 1)
@@ -47,9 +48,9 @@ def statistics(ratings: pl.LazyFrame, plays: pl.LazyFrame, movie_count: int, mea
 def play_weighted_columns(
     table: pl.DataFrame, release_year: NDArray[np.float32], genres: NDArray[np.float32], genre_names: Sequence[str]
 ) -> tuple[list[str], NDArray[np.float32], float]:
-    """(M, C) columns of movies that are summed over a member's plays, with their names and the mean year.
+    """Return the names and (M, C) values of the movie columns that are summed over a member's plays, and the mean year.
 
-    Each is centred by its mean over all plays, so that 0 says nothing, also where a movie's value is not known.
+    The column year is centred on the mean release year, all others on their mean over all plays. Unknown values are 0.
     """
     plays = table["plays"].to_numpy()
     quality, popularity = table["quality"].to_numpy(), np.log1p(plays)
@@ -72,7 +73,7 @@ def play_weighted_columns(
 
 
 def scaled_year(release_year: NDArray[np.float64], mean_year: float) -> NDArray[np.float64]:
-    """Decades from the mean year, at most 6 either way."""
+    """Return decades from the mean year, clipped to -6 to 6."""
     return np.clip((release_year - mean_year) / 10, -6, 6)
 
 
@@ -83,7 +84,7 @@ def describe(
     year: Attribute,
     movie_attributes: Sequence[Attribute],
 ) -> NDArray[np.float32]:
-    """(N, W) encoded descriptions of N movies: release year, genres, attributes; NaN where unknown."""
+    """Return the (N, W) encoded descriptions of N movies: release year, genres and attributes; NaN if unknown."""
     parts = [encode(release_year[:, None], [year]), genres, encode(attributes, movie_attributes)]
     return np.concatenate(parts, axis=1).astype(np.float32)
 

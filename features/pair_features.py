@@ -1,4 +1,4 @@
-"""Features of pairs of a member and a movie, in numpy, for training and serving alike."""
+"""Features of member-movie pairs, in NumPy, used by both training and serving."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,48 +9,48 @@ from numpy.typing import NDArray
 Array = NDArray[np.floating]
 
 MOVIE_NUMBERS = ("quality", "log_ratings", "spread", "log_plays", "release_year")
-"""The trees' features of a movie alone; NaN where nobody rated it."""
+"""Names of the tree features of a movie alone; quality and spread are NaN if nobody rated the movie."""
 COMPARED = ("quality", "popularity", "year")
-"""Scaled columns of movies whose distance to the mean of a member's plays is a feature."""
+"""Names of the scaled movie columns whose difference from their mean over the member's plays is a tree feature."""
 PRIOR_NUMBERS = ("prior", "fit", "generosity", "uncertainty")
-"""The trees' features of the prior: its rating less the mean, the taste part, generosity, standard deviation."""
+"""Names of the tree features from the prior: its rating less the mean, taste part, generosity, standard deviation."""
 
 
 @dataclass(frozen=True)
 class Movies:
-    """The trees' columns of N movies."""
+    """Columns of N movies from which the tree features are computed."""
 
     numbers: Array
-    """(N, 5) in the order of MOVIE_NUMBERS."""
+    """(N, 5) features of the movie alone, in the order of MOVIE_NUMBERS."""
     compared: Array
-    """(N, 3) in the order of COMPARED, centred and scaled over plays."""
+    """(N, 3) scaled columns, in the order of COMPARED."""
     genres: Array
-    """(N, G) share of each genre; NaN where unknown."""
+    """(N, G) share of each genre; NaN if unknown."""
     attributes: Array
-    """(N, B) category numbers or numbers; NaN where unknown."""
+    """(N, B) category numbers or numeric values; NaN if unknown."""
     direction: Array
-    """(N, E) unit vector in the space of plays; zeros for a movie that nobody played."""
+    """(N, E) unit vector of the movie in the embedding space of plays; zeros if nobody played the movie."""
     group_residuals: Array
-    """(N, T) how much higher each group of each member attribute rates the movie than all members do."""
+    """(N, T) shrunk mean residual of the movie's ratings in each of the T groups of all grouped member attributes."""
 
 
 @dataclass(frozen=True)
 class ReadyMovies:
-    """N movies with all features that depend on the movie alone computed."""
+    """N movies for which the features that depend on the movie alone are already computed."""
 
     features: NDArray[np.float32]
-    """(N, F) features of pairs, of which those of the movie alone are filled in."""
+    """(N, F) features of pairs; those that don't depend on the movie alone are NaN."""
     compared: Array
     """(N, 3) as in Movies."""
     genres: Array
-    """(N, G) share of each genre; 0 where unknown."""
+    """(N, G) share of each genre; 0 if unknown."""
     direction: Array
     """(N, E) as in Movies."""
     group_residuals: Array
-    """(N, T + 1) as in Movies, with NaN in a last column for members whose group isn't known."""
+    """(N, T + 1) as in Movies, and a last column of NaN for members whose group is unknown."""
 
     def take(self, rows: NDArray[np.int64]) -> "ReadyMovies":
-        """The movies in these rows."""
+        """Return the movies in these rows."""
         return ReadyMovies(
             self.features.take(rows, axis=0),
             self.compared.take(rows, axis=0),
@@ -69,33 +69,34 @@ class ReadyMovies:
 
 @dataclass(frozen=True)
 class Members:
-    """The trees' columns of N members, or of 1 for all movies."""
+    """Columns from which the tree features are computed: of N members, or of one member for all N movies."""
 
     evidence: NDArray[np.int64]
-    """(N,) a MemberEvidence each."""
+    """(N,) MemberEvidence of each member."""
     log_plays: Array
-    """(N,) log(1 + plays)."""
+    """(N,) log(1 + number of plays)."""
     compared: Array
-    """(N, 3) mean of the plays in the order of COMPARED; NaN without plays."""
+    """(N, 3) mean over the member's plays of each column in COMPARED; NaN without plays."""
     genres: Array
-    """(N, G) share of each genre in the member's plays, centred over all plays; NaN without plays."""
+    """(N, G) mean genre shares of the member's plays, less their mean over all plays; NaN without plays."""
     embedding: Array
-    """(N, E) place in the space of plays."""
+    """(N, E) position in the embedding space of plays."""
     groups: NDArray[np.int64]
-    """(N, A') column of the movies' `group_residuals` that the member belongs to, for each attribute; -1 unknown."""
+    """(N, A') column of `group_residuals` for the member's group in each grouped attribute; -1 if unknown."""
 
     def repeat(self, counts: NDArray[np.int64]) -> "Members":
-        """Repeat the row of each member by its (N,) count."""
+        """Return a copy in which the row of each member is repeated; `counts` (N,) has the numbers of repetitions."""
         return Members(*(getattr(self, name).repeat(counts, axis=0) for name in Members.__dataclass_fields__))
 
 
 EVIDENCE, LOG_PLAYS, PRIOR, NUMBERS, BEYOND, AFFINITY, SIMILARITY = 0, 1, 2, 6, 11, 14, 15
-"""Positions of features, or of the first of several; residuals of groups come next, then genres, then attributes."""
+"""Column numbers of the features, or of the first of several features of one kind."""
 GROUPS = 16
+"""Column number of the first group residual; genres follow after the residuals, then movie attributes."""
 
 
 def ready(movies: Movies, groups: int) -> ReadyMovies:
-    """Compute the features that depend on the movies alone, for `groups` member attributes with groups."""
+    """Compute the features that depend on the movie alone; `groups` is the number of grouped member attributes."""
     rows, genres = movies.genres.shape
     width = GROUPS + groups + genres + movies.attributes.shape[1]
     features = np.full((rows, width), np.nan, np.float32)
@@ -108,14 +109,20 @@ def ready(movies: Movies, groups: int) -> ReadyMovies:
 
 
 def of_movies_alone(groups: int, width: int) -> NDArray[np.bool_]:
-    """(F,) whether each of F features depends on the movie alone, for `groups` member attributes with groups."""
+    """Return an (F,) mask of the features that depend on the movie alone, where F is `width`.
+
+    `groups` is the number of grouped member attributes.
+    """
     alone = np.zeros(width, bool)
     alone[NUMBERS:BEYOND] = alone[GROUPS + groups :] = True
     return alone
 
 
 def pair_features(members: Members, movies: ReadyMovies, prior: Array) -> NDArray[np.float32]:
-    """(N, F) features of N pairs, written into those of `movies`; `prior` is (N, 4) in the order of PRIOR_NUMBERS."""
+    """Return the (N, F) features of N pairs, which overwrite `movies.features` in place.
+
+    `prior` is (N, 4), in the order of PRIOR_NUMBERS.
+    """
     features, plays = movies.features, np.isfinite(members.compared[:, 0])
     features[:, EVIDENCE] = members.evidence
     features[:, LOG_PLAYS] = members.log_plays
@@ -125,7 +132,7 @@ def pair_features(members: Members, movies: ReadyMovies, prior: Array) -> NDArra
     similarity = (movies.direction * members.embedding).sum(axis=1)
     features[:, SIMILARITY] = np.where(plays, similarity, np.nan)
     groups = members.groups.shape[1]
-    if groups and len(members.groups) == 1:  # -1, not known, takes the last column in both
+    if groups and len(members.groups) == 1:  # -1 (unknown) selects the last column, NaN, in both branches
         features[:, GROUPS : GROUPS + groups] = movies.group_residuals.take(members.groups[0], axis=1)
     elif groups:
         features[:, GROUPS : GROUPS + groups] = np.take_along_axis(movies.group_residuals, members.groups, axis=1)
@@ -133,7 +140,7 @@ def pair_features(members: Members, movies: ReadyMovies, prior: Array) -> NDArra
 
 
 def pair_names(member_attributes: Sequence[str], genres: Sequence[str], movie_attributes: Sequence[str]) -> list[str]:
-    """(F,) names of the features, each with its group of explanations as a prefix."""
+    """Return the (F,) names of the features; the prefix of a name decides its group in explanations."""
     return [
         "prior:evidence",
         "plays:log_plays",

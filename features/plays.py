@@ -1,7 +1,7 @@
-"""Features of a member's plays: one definition, over tables in polars and for requests in numpy.
+"""Features of a member's plays, defined once for both tables in polars and requests in NumPy.
 
-Every feature is a formula over sums: each play adds columns of its movie, and of itself, to the sums of its member.
-The formulas use only what polars expressions and numpy numbers share.
+Every feature is a formula over sums. Each play adds its own columns and those of its movie to the sums of its member.
+The formulas use only operations that polars expressions and NumPy arrays have in common.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,35 +16,35 @@ from features.exact_sums import on_grid
 from features.movies import MOVIE
 
 VIEW = "view"
-"""Identifies a member, or a part of a member's plays, in a table of plays."""
+"""Column that identifies a member, or a subset of a member's plays, in a table of plays."""
 AGE_DAYS = "age_days"
-"""Days from the play to the end of the data."""
+"""Column that holds the days from the play to the end of the data."""
 
 PRIOR_PLAYS = 5.0
-"""Pseudo-count of plays at the mean of all plays, by which means are shrunk."""
+"""Pseudo-count of plays with value 0, by which means over a member's plays are shrunk towards 0."""
 RECENT_DAYS = 30.0
-"""Half-life of recency, in days."""
+"""Age in days of a play with recency 1/2."""
 
 Sums = Mapping[str, Any]
-"""Sums over a member's plays by column: polars expressions, or numpy arrays of one shape."""
+"""Sums over a member's plays, by column name: polars expressions, or NumPy arrays of the same shape."""
 
 
 OWN = ("plays", "completion", "completion_known", "recency", "age_known")
-"""The terms of a play in the sums that don't depend on its movie; 0 for unknown values."""
+"""Names of the sums that don't depend on the movies; unknown values add 0."""
 
 
 def share_watched(completion: Any) -> Any:
-    """The term of a play of known completion in the sum of completions."""
+    """Return what a play of known completion adds to the sum of completions."""
     return on_grid(completion)
 
 
 def recency(age_days: Any) -> Any:
-    """The term of a play of known age in the sum of recencies: 1 on the last day, decreasing with age."""
+    """Return what a play of known age adds to the sum of recencies: 1 at age 0, decreasing with age."""
     return on_grid(RECENT_DAYS / (age_days + RECENT_DAYS))
 
 
 def own_formulas(sums: Sums, log1p: Callable[[Any], Any]) -> dict[str, Any]:
-    """The features that don't depend on the movies, from sums over a member's plays."""
+    """Return the features that don't depend on the movies, by feature name, given sums over a member's plays."""
     log_plays = log1p(sums["plays"])
     return {
         "log_plays": log_plays,
@@ -57,15 +57,15 @@ def own_formulas(sums: Sums, log1p: Callable[[Any], Any]) -> dict[str, Any]:
 
 
 def mean_of_movies(total: Any, plays: Any) -> Any:
-    """The feature of a column of the movies from its sum over a member's plays."""
+    """Return the shrunk mean of a movie column over a member's plays, from its sum and the number of plays."""
     return total / (plays + PRIOR_PLAYS)
 
 
 def of_table(plays: pl.LazyFrame, movies: pl.LazyFrame, movie_columns: Sequence[str]) -> pl.LazyFrame:
-    """One row of features for each view, in order of the views.
+    """Return one row of features for each view, sorted by view.
 
-    `plays` has view, movie (a row number), completion and age_days (null where unknown); `movies` has movie and the
-    movie columns.
+    `plays` must have the columns view, movie (a row number), completion and age_days (null if unknown). `movies` must
+    have the column movie and all movie columns.
     """
     columns = (
         pl.lit(1.0),
@@ -95,10 +95,10 @@ def of_members(
     plays: NDArray[np.int64],
     movie_sums: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """(N, F) the same features for N members with these numbers of `plays` (N,).
+    """Return the (N, F) features of N members, computed by the same formulas as in `of_table`.
 
-    `completion` and `age_days` (P,) of all their plays, one member after the other, are NaN where unknown; `movie_sums`
-    is (N, C).
+    `plays` (N,) is the number of plays of each member. `completion` and `age_days` (P,) hold the plays of all members,
+    one member after the other; NaN if unknown. `movie_sums` (N, C) is the sum of each movie column over the plays.
     """
     owner, members = np.arange(len(plays)).repeat(plays), len(plays)
     watched, aged = np.isfinite(completion), np.isfinite(age_days)
@@ -108,13 +108,13 @@ def of_members(
         np.where(aged, recency(age_days.astype(np.float64)), 0.0),
         aged,
     )
-    added = (np.bincount(owner, column, members) for column in columns)  # exact, and so the same in any company
+    added = (np.bincount(owner, column, members) for column in columns)  # exact, so independent of the other members
     sums = dict(zip(OWN, (plays.astype(np.float64), *added), strict=True))
     own = np.array([*own_formulas(sums, np.log1p).values()])
     return np.concatenate([own.T, mean_of_movies(movie_sums, plays[:, None])], axis=1)
 
 
 def names(movie_columns: Sequence[str]) -> list[str]:
-    """The features' names in their order."""
+    """Return the names of the features, in their order."""
     own = own_formulas(dict.fromkeys(OWN, 1.0), np.log1p)
     return [*own, *(f"movies:{name}" for name in movie_columns)]

@@ -13,22 +13,22 @@ Kind = Literal["categorical", "numeric"]
 
 @dataclass(frozen=True)
 class Scale:
-    """The rating scale of a data set, in its own units."""
+    """The rating scale of a data set, in the units of its ratings."""
 
     low: float
-    """The lowest rating that can be given."""
+    """Lowest possible rating."""
     high: float
-    """The highest rating that can be given."""
+    """Highest possible rating."""
     enjoyed_from: float
-    """A rating from here up counts as enjoyed."""
+    """Lowest rating that counts as enjoyed."""
 
     @property
     def span(self) -> float:
-        """Highest less lowest rating; 1 where all ratings are equal, so that shares of it stay finite."""
+        """Highest less lowest rating, or 1 if both are equal, so that dividing by the span is always possible."""
         return self.high - self.low or 1.0
 
     def cut(self, ratings: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The nearest ratings within the scale."""
+        """Return the ratings, clipped to the scale."""
         return np.minimum(np.maximum(ratings, self.low), self.high)
 
 
@@ -37,18 +37,18 @@ class Attribute:
     """An attribute column of members or movies, as the model uses it."""
 
     name: str
-    """The column's name."""
+    """Name of the column."""
     kind: Kind
     """Whether values are categories or numbers."""
     categories: tuple[str, ...] = ()
-    """Categories in text order; those of a boolean column are `false` and `true`."""
+    """Names of the categories, sorted; `false` and `true` for a boolean column."""
     has_other: bool = False
-    """Whether rare categories were merged into one further category, which unseen ones belong to."""
+    """Whether there is one further category, "other", for rare categories and for those unseen in training."""
     knots: tuple[float, ...] = ()
     """Ascending knots of the piecewise linear encoding of a numeric attribute."""
     shares: tuple[float, ...] = ()
-    """Relative frequency of each category and then "other", or of each knot as the nearest one, among known values; for
-    member attributes, among raters."""
+    """Relative frequencies among known values: of each category, then "other", or of each knot as the nearest one.
+    For member attributes, these are frequencies among raters."""
 
     @property
     def width(self) -> int:
@@ -59,7 +59,7 @@ class Attribute:
 
     @cached_property
     def category_numbers(self) -> Mapping[str, int]:
-        """The number of each category."""
+        """Number of each category, by its name."""
         return {category: number for number, category in enumerate(self.categories)}
 
 
@@ -72,19 +72,19 @@ class Schema:
     member_attributes: tuple[Attribute, ...]
     """Attributes of members, in column order."""
     movie_attributes: tuple[Attribute, ...]
-    """Attributes of movies beyond year and genres, in column order."""
+    """Attributes of movies other than release year and genres, in column order."""
     genres: tuple[str, ...]
-    """All genres, in text order."""
+    """All genres, sorted."""
     end_of_data: float | None
-    """The latest play, in seconds since 1970 UTC, from which recency is measured; None where no play has a time."""
+    """Time of the latest play, from which recency counts, in seconds since 1970 UTC; None if no play has a time."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The schema as JSON can hold it."""
+        """Return the schema as a dictionary that can be written as JSON."""
         return asdict(self)
 
     @staticmethod
     def from_dict(given: Mapping[str, Any]) -> "Schema":
-        """The schema that `to_dict` wrote; raises KeyError or TypeError for anything else."""
+        """Return the schema that `to_dict` wrote. Raises KeyError or TypeError if the dictionary has another form."""
         return Schema(
             scale=Scale(**given["scale"]),
             member_attributes=_attributes(given["member_attributes"]),

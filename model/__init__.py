@@ -1,1 +1,1 @@
-"""How a prediction is made from features, and how a model is kept in files."""
+"""The model: predictions from facts about members and movies, and the files that a model is stored in."""

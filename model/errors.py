@@ -1,15 +1,15 @@
-"""The errors of the model package: one tree, each with the reason and the exit code that its caller passes on.
+"""The exceptions of the model package, each with a reason and with the exit code of a command that it stops.
 
     ModelError
-    ├── ArtifactError       a version's files are missing, damaged, unsafe or don't make a model
-    │   ├── DamagedPiece    a piece of the members' table can't be read
-    │   └── WrongForest     the text of the trees isn't one that training writes
-    ├── StoreError          the store can't be read, or lacks what is asked for
-    ├── WrongKey            a key for signatures can't be used
-    ├── BadRecord           a member's record breaks its format
-    └── BadOutcome          a line of an outcome log breaks its format
+    ├── ArtifactError       a version's files are missing, damaged, unsafe or inconsistent
+    │   ├── DamagedPiece    a piece of the member table is damaged or holds impossible values
+    │   └── WrongForest     the LightGBM model file isn't one that training writes
+    ├── StoreError          the store can't be read, or a requested version isn't in it
+    ├── WrongKey            a signing key can't be used
+    ├── BadRecord           a member's record violates its format
+    └── BadOutcome          a line of an outcome log violates its format
 
-A message names the file or the part that is wrong, and nothing of a member.
+Messages name the file or the part that is wrong. They never contain data of a member.
 """
 
 from typing import ClassVar, Literal
@@ -19,24 +19,24 @@ from model.exit_codes import ExitCode
 Reason = Literal["missing", "damaged", "unsafe", "format", "unsigned", "content", "trees", "trial", "store", "other"]
 """Why a version is refused.
 
-missing: a file isn't there or can't be read; damaged: it isn't as it was written; unsafe: it is no plain file of the
-folder, or none that belongs there; format: of another format; unsigned: without a signature by the right key; content:
-its parts don't make a model; trees: the forest doesn't hold together; trial: the disposable process died, took too long
-or predicted something else; store: the pointer can't be read; other: anything else.
+missing: a file doesn't exist or can't be read; damaged: a file has changed since it was written; unsafe: a file isn't a
+regular file or doesn't belong to the version; format: the version has another format; unsigned: it isn't signed with
+the required key; content: its parts are inconsistent; trees: its LightGBM model is invalid; trial: the trial process
+crashed, timed out or got different golden predictions; store: the store or a label can't be read; other: all else.
 """
 
 
 class ModelError(Exception):
-    """Any error that this package foresees."""
+    """Base class of the errors that this package raises."""
 
     reason: Reason = "other"
-    """Why a version is refused, where this error is the cause."""
+    """Why a version is refused, if this error is the cause."""
     exit_code: ClassVar[ExitCode] = ExitCode.REFUSED
-    """How a command ends that can't go on after it."""
+    """Exit code of a command that this error stops."""
 
 
 class ArtifactError(ModelError):
-    """A version's files are missing, damaged, of another format, or don't make a model; the message names the file."""
+    """A version's files are missing, damaged, unsafe, inconsistent or of another format; the message names the file."""
 
     reason: Reason = "content"
     exit_code = ExitCode.FAILED
@@ -47,30 +47,30 @@ class ArtifactError(ModelError):
 
 
 class DamagedPiece(ArtifactError):
-    """A piece of a file isn't as it was written, or holds values that are impossible."""
+    """A piece of a file has changed since it was written, or holds impossible values."""
 
     reason: Reason = "damaged"
 
 
 class WrongForest(ArtifactError):
-    """The text isn't that of a forest as training writes it; the message says where it breaks."""
+    """The LightGBM model file isn't one that training writes; the message names the problem."""
 
     reason: Reason = "trees"
 
 
 class StoreError(ModelError):
-    """The store can't be reached, a label names no version, or the version isn't there."""
+    """The store can't be reached, a label is invalid, or a version isn't in the store."""
 
     reason: Reason = "store"
 
 
 class WrongKey(ModelError):
-    """A file holds no ed25519 key that can be used."""
+    """A file doesn't hold a usable ed25519 key."""
 
 
 class BadRecord(ModelError):
-    """A member's record isn't of the documented format; the message names the part."""
+    """A member's record violates the documented format; the message names the part that is wrong."""
 
 
 class BadOutcome(ModelError):
-    """A line of an outcome log isn't an outcome; the message names what is missing or wrong."""
+    """A line of an outcome log isn't a valid outcome; the message names what is missing or wrong."""

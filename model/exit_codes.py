@@ -1,18 +1,18 @@
-"""The exit codes of every command."""
+"""The exit codes of all commands."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How a command ended."""
+    """Exit code of a command."""
 
     DONE = 0
-    """The work is done."""
+    """The command succeeded."""
     FAILED = 1
-    """The work failed."""
+    """The command failed."""
     REFUSED = 2
-    """The call or the data is wrong, or what the caller gave can't be read; nothing was done."""
+    """The arguments or the input data are invalid or unreadable; nothing was changed."""
     HELD_BACK = 3
-    """A version was trained and evaluated, and the gate held it back."""
+    """A version was trained and evaluated, but the gate refused to promote it."""
     INTERRUPTED = 130
-    """The user interrupted the work (128 and SIGINT's number, as shells count)."""
+    """The user interrupted the command; 128 plus the number of SIGINT, as in shells."""

@@ -1,1 +1,1 @@
-"""From raw cells, fields and entries to typed values."""
+"""Conversion of table cells, request fields and record entries to typed values."""

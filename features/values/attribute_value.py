@@ -1,22 +1,22 @@
-"""The value of an attribute as tables, requests and records give it, and the number that the model knows it by."""
+"""Attribute values as they appear in tables, requests and records, and their encoding as numbers for the model."""
 
 import math
 
 from features.schema import Attribute
 
 Value = str | float | bool
-"""Text, a number or a flag."""
+"""Value of an attribute: text, a number or a boolean."""
 
 
 class WrongKind(ValueError):
-    """A number was given for a categorical attribute, or text for a numeric one."""
+    """A number was given for a categorical attribute, or text or a boolean for a numeric one."""
 
 
 def encode_attribute(attribute: Attribute, value: Value) -> float:
-    """The number of the value's category, or the value of a numeric attribute; NaN where it isn't known.
+    """Return the number of the value's category, or the value itself if the attribute is numeric; NaN if unknown.
 
-    A category that the attribute lacks counts as its "other" category where it has one, else as unknown.
-    Raises WrongKind for a number in place of a category and the other way round.
+    An unseen category is encoded as "other" if the attribute has that category, and as unknown otherwise. Raises
+    WrongKind if the value is a number and the attribute is categorical, or the other way round.
     """
     if attribute.kind == "numeric":
         if isinstance(value, (str, bool)):

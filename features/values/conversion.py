@@ -1,4 +1,4 @@
-"""How the values of a column become ids, numbers, times, categories and genres."""
+"""Polars expressions that convert the values of a column to ids, numbers, times, categories or genres."""
 
 from datetime import UTC, datetime
 
@@ -11,61 +11,61 @@ GENRES_TYPES = "a list of text, or text split by |"
 
 EARLIEST_SECONDS = datetime(1, 1, 1, tzinfo=UTC).timestamp()
 LATEST_SECONDS = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
-"""Times in seconds end here; milliseconds since 1970 lie beyond, so they are noticed instead of misread."""
+"""Latest valid time, in seconds since 1970 UTC. Times in milliseconds exceed it, so they are rejected, not misread."""
 
 ISO_8601 = (
     r"^(?P<date>\d{4}-\d{2}-\d{2})"
     r"(?:[Tt ]+(?P<time>\d{2}:\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?)?"
     r" *(?:[Zz]|(?P<hours>[+-]\d{2}):?(?P<minutes>\d{2})?)?$"
 )
-"""A date, then perhaps a time of day, then perhaps a zone."""
+"""A date, optionally followed by a time of day and a time zone."""
 
 
 def is_text(dtype: pl.DataType) -> bool:
-    """Text in any of its forms; Categorical and Enum are how other tools write repeated text."""
+    """Return whether the type holds text. Categorical and Enum do too: other tools use them for repeated text."""
     return dtype == pl.String or dtype == pl.Categorical or isinstance(dtype, pl.Enum)
 
 
 def is_id(dtype: pl.DataType) -> bool:
-    """Whether ids can have this type: a fraction can't name anyone."""
+    """Return whether a column of this type can hold ids; only text and integers can."""
     return is_text(dtype) or dtype.is_integer()
 
 
 def is_number(dtype: pl.DataType) -> bool:
-    """Whether numbers can have this type; text is read value by value, and all missing is no matter."""
+    """Return whether a column of this type can hold numbers, possibly written as text, or only nulls."""
     return dtype.is_numeric() or is_text(dtype) or dtype == pl.Null
 
 
 def is_time(dtype: pl.DataType) -> bool:
-    """Whether times can have this type."""
+    """Return whether a column of this type can hold times."""
     return is_number(dtype) or dtype == pl.Datetime or dtype == pl.Date
 
 
 def is_genres(dtype: pl.DataType) -> bool:
-    """Whether genres can have this type."""
+    """Return whether a column of this type can hold genres."""
     return is_text(dtype) or dtype == pl.Null or (isinstance(dtype, pl.List) and is_text(dtype.inner))  # type: ignore[arg-type]
 
 
 def text(column: str) -> pl.Expr:
-    """Trimmed text; blank counts as missing."""
+    """Return an expression for trimmed text; null if blank."""
     trimmed = pl.col(column).cast(pl.String).str.strip_chars()
     return pl.when(trimmed != "").then(trimmed)
 
 
 def id_text(column: str) -> pl.Expr:
-    """An id as it stands; blank counts as missing."""
+    """Return an expression for an id, which isn't trimmed; null if blank."""
     written = pl.col(column).cast(pl.String)
     return pl.when(written.str.strip_chars() != "").then(written)
 
 
 def number(column: str, dtype: pl.DataType) -> pl.Expr:
-    """A finite number; missing where there is none."""
+    """Return an expression for a finite number; null if the value isn't one."""
     read = text(column).cast(pl.Float64, strict=False) if is_text(dtype) else pl.col(column).cast(pl.Float64)
     return pl.when(read.is_finite()).then(read)
 
 
 def is_given(column: str, dtype: pl.DataType) -> pl.Expr:
-    """Whether there is a value at all; NaN is how other tools write a missing number."""
+    """Return an expression for whether a value is present; blank text and NaN count as missing."""
     if is_text(dtype):
         return text(column).is_not_null()
     given = pl.col(column).is_not_null()
@@ -73,7 +73,7 @@ def is_given(column: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def seconds(column: str, dtype: pl.DataType) -> pl.Expr:
-    """A time in seconds since 1970 UTC; missing where it can't be read. A time without a zone is in UTC."""
+    """Return an expression for a time in seconds since 1970 UTC; null if unreadable. The default time zone is UTC."""
     if dtype == pl.Datetime or dtype == pl.Date:
         return pl.col(column).dt.timestamp("us").cast(pl.Float64) / 1e6
     counted = counted_seconds(column, dtype)
@@ -81,7 +81,7 @@ def seconds(column: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def counted_seconds(column: str, dtype: pl.DataType) -> pl.Expr:
-    """A time in seconds since 1970 UTC that is written so; missing where it isn't."""
+    """Return an expression for a time that is given as a number of seconds since 1970 UTC; null if it isn't."""
     counted = number(column, dtype)
     return pl.when(counted.is_between(EARLIEST_SECONDS, LATEST_SECONDS)).then(counted)
 
@@ -102,7 +102,7 @@ def _iso_seconds(column: str) -> pl.Expr:
 
 
 def category(column: str, dtype: pl.DataType) -> pl.Expr:
-    """A category's name: flags as `false` and `true`, whole numbers without a decimal point."""
+    """Return an expression for the name of a category: `false` or `true` for booleans, no decimal point in integers."""
     if dtype.is_float() or dtype.is_decimal():
         given = number(column, dtype)
         whole = given.cast(pl.Int64, strict=False).cast(pl.String)
@@ -111,7 +111,7 @@ def category(column: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def genres(column: str, dtype: pl.DataType) -> pl.Expr:
-    """Trimmed, sorted, each once; missing where none is named, since every movie has one."""
+    """Return an expression for genres, trimmed, sorted and unique; null if empty, since every movie has a genre."""
     split = pl.col(column) if isinstance(dtype, pl.List) else pl.col(column).cast(pl.String).str.split("|")
     trimmed = split.cast(pl.List(pl.String)).list.eval(pl.element().str.strip_chars())
     named = trimmed.list.eval(pl.element().filter(pl.element() != "")).list.unique().list.sort()

@@ -1,1 +1,1 @@
-"""One version of a model as a folder of files: written by the job, checked before it serves."""
+"""A version of a model as a folder of files, written by training and checked before it is served."""

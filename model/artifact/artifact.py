@@ -1,4 +1,4 @@
-"""A model as a folder of files: written by the job, checked and read by the service."""
+"""Writing a version's folder of files in training, and checking and loading it in the service."""
 
 import hashlib
 import mmap
@@ -24,18 +24,18 @@ from model.files.plain_files import MANIFEST, check_names, check_same, open_plai
 from model.prediction.model import Model
 
 PIECES = "members/pieces.npy"
-"""Hashes of all pieces of the members' files, in the order of FILES."""
+"""File with the hashes of all pieces of the member table's files, in the order of FILES."""
 
 Read = TypeVar("Read")
 Verify = Callable[[bytes], None]
 
 JSON_BYTES, FILE_BYTES = 64 << 20, 8 << 30
-"""Largest sizes of JSON files and of other files that are read into memory."""
+"""Maximum sizes in bytes of JSON files, and of other files that are read into memory."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of a model before it has a version."""
+    """The parts of a model that isn't published yet."""
 
     schema: Schema
     catalogue: Catalogue
@@ -44,7 +44,7 @@ class Parts:
 
 
 def write_files(folder: Path, parts: Parts, reports: dict[str, bytes]) -> dict[str, dict[str, Any]]:
-    """Write all files but the manifest; returns size and sha256 of each, by its path."""
+    """Write all files except the manifest and run.json, and return the size and sha256 of each, by path."""
     (folder / "members").mkdir(parents=True)
     contents = {
         "schema.json": serialization.to_json(parts.schema.to_dict()),
@@ -63,7 +63,7 @@ def write_files(folder: Path, parts: Parts, reports: dict[str, bytes]) -> dict[s
 
 
 def listing(folder: Path) -> dict[str, dict[str, Any]]:
-    """Size and sha256 of each file, by its path."""
+    """Return the size and sha256 of each file in a folder, by path."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
         path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": _sha256(path)} for path in paths
@@ -71,7 +71,7 @@ def listing(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> str:
-    """Write the manifest; returns the version, which names the content of every file."""
+    """Write the manifest and return the version, which is derived from the content of all listed files."""
     content = serialization.to_json(manifest.to_dict())
     (folder / MANIFEST).write_bytes(content)
     return version_of(content)
@@ -79,21 +79,21 @@ def write_manifest(folder: Path, manifest: Manifest) -> str:
 
 @dataclass(frozen=True)
 class Opened:
-    """A version whose files have been compared with their hashes; the same bytes are parsed later."""
+    """A version whose files have been verified by hash but not parsed yet."""
 
     version: str
-    """Its name, from the manifest's own bytes."""
+    """Name of the version, computed from the bytes of the manifest."""
     manifest: Manifest
-    """Its manifest."""
+    """Manifest of the version."""
     run: Run
-    """Its training run."""
+    """Facts about the training run."""
     files: Mapping[str, bytes]
-    """Contents of all files but the members' table."""
+    """Contents of the files in the manifest, except those of the member table."""
     members: MemberTable
-    """Mapped, and checked piece by piece at the first access."""
+    """Memory-mapped member table, verified piece by piece at the first access."""
 
     def model(self) -> Model:
-        """The model, once it has repeated its golden predictions; raises ArtifactError."""
+        """Return the model. Raises ArtifactError if its parts are inconsistent or its golden predictions differ."""
         model = _model(self.files, self.members, self.version, self.manifest, self.run)
         _read("members", lambda: _check_members(self.members, model.schema))
         _read(GOLDEN, lambda: check_golden(model, self.files[GOLDEN]), "trial")
@@ -101,9 +101,10 @@ class Opened:
 
 
 def open_version(folder: Path, verify: Verify | None = None) -> Opened:
-    """A version's folder, its files checked and none parsed but the manifest and the run; raises ArtifactError.
+    """Open a version's folder and verify its files; only the manifest and run.json are parsed.
 
-    `verify` gets the bytes of the manifest, which has the hashes of all other files, and raises ArtifactError too.
+    `verify` is called with the bytes of the manifest and should raise ArtifactError to refuse the version. Raises
+    ArtifactError if a file is missing, damaged or unsafe.
     """
     content, manifest = named_manifest(folder)
     if verify is not None:
@@ -114,16 +115,16 @@ def open_version(folder: Path, verify: Verify | None = None) -> Opened:
 
 
 def load_model(folder: Path, verify: Verify | None = None) -> Model:
-    """The model in a version's folder; raises ArtifactError, as `open_version` and `Opened.model` do.
+    """Load the model in a version's folder. Raises ArtifactError like `open_version` and `Opened.model`.
 
-    LightGBM ends the process, or never returns, for some texts of forests under a manifest that fits. So a service
-    tries each version in a disposable process first (`model.artifact.trial_process`).
+    Some malformed LightGBM model files crash the process or make LightGBM loop forever, even if the hashes match. So
+    the service first loads each version in a disposable process (`model.artifact.trial_process`).
     """
     return open_version(folder, verify).model()
 
 
 def _model(files: Mapping[str, bytes], members: MemberTable, version: str, manifest: Manifest, run: Run) -> Model:
-    """A model of the contents of its files."""
+    """Return the model that is stored in the contents of these files. Raises ArtifactError if they are inconsistent."""
     schema = _read("schema.json", lambda: Schema.from_dict(serialization.from_json(files["schema.json"])))
     _read("schema.json", lambda: check_finite(schema, "schema"))
     catalogue = _read("catalogue.npz", lambda: serialization.catalogue_from_bytes(files["catalogue.npz"]))
@@ -140,12 +141,15 @@ def _model(files: Mapping[str, bytes], members: MemberTable, version: str, manif
 
 
 def _as_loaded(contents: Mapping[str, bytes], members: MemberTable) -> Model:
-    """The model that will be read from these contents."""
+    """Return the model as it will be loaded from these file contents."""
     return _model(contents, members, "", Manifest(FORMAT, 0, "", {}, {}, {}, {}), Run("", 0.0))
 
 
 def _read(name: str, read: Callable[[], Read], reason: Reason = "content") -> Read:
-    """Call `read`; errors become an ArtifactError that names the file, with the message of a ValueError of ours."""
+    """Call `read` and return its result. Raises ArtifactError, with a message that names the file, if the call fails.
+
+    The message includes that of a ValueError, and only the type of other errors.
+    """
     try:
         return read()
     except (ArtifactError, MemoryError):
@@ -156,7 +160,7 @@ def _read(name: str, read: Callable[[], Read], reason: Reason = "content") -> Re
 
 
 def _checked(folder: Path, name: str, manifest: Manifest) -> bytes:
-    """The content of a file, no larger than the manifest says."""
+    """Return the content of a file. Raises ArtifactError if it is too large or doesn't match the manifest."""
     expected = manifest.files[name]
     most = JSON_BYTES if name.endswith(".json") else FILE_BYTES
     if expected["size"] > most:
@@ -167,7 +171,10 @@ def _checked(folder: Path, name: str, manifest: Manifest) -> bytes:
 
 
 def open_members(folder: Path, manifest: Manifest) -> MemberTable:
-    """The table over its mapped files, of which only the hashes of pieces are read whole; raises ArtifactError."""
+    """Return the memory-mapped member table, of which only the file with the hashes of pieces is read completely.
+
+    Raises ArtifactError if a file is missing or has the wrong size, or if the hashes are damaged.
+    """
     hashes = _mapped(folder, PIECES, manifest)
     check_same(PIECES, len(hashes), hashlib.sha256(hashes).hexdigest(), manifest.files[PIECES])
     listed = _read(PIECES, lambda: array_over(hashes))
@@ -189,7 +196,7 @@ def open_members(folder: Path, manifest: Manifest) -> MemberTable:
 
 
 def _mapped(folder: Path, name: str, manifest: Manifest) -> mmap.mmap:
-    """A file's content as memory that all processes share."""
+    """Return the content of a file as a memory map, which processes share."""
     if name not in manifest.files:
         raise ArtifactError(f"{MANIFEST} doesn't list {name}")
     try:
@@ -200,7 +207,7 @@ def _mapped(folder: Path, name: str, manifest: Manifest) -> mmap.mmap:
 
 
 def _check_members(members: MemberTable, schema: Schema) -> None:
-    """Check shapes and types of the arrays; rows are checked at their first access."""
+    """Raise ArtifactError if the shape or data type of an array is wrong; rows are verified at their first access."""
     count, plays = len(members.keys), len(members.movies)
     shapes = {
         "keys": (count, 2), "attributes": (count, len(schema.member_attributes)), "starts": (count + 1,),

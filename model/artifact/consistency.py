@@ -1,4 +1,4 @@
-"""Checks that a model which could be read can also be served: finite numbers, whole trees, every kind of member."""
+"""Checks that a loaded model can be served: numbers are finite, trees complete, and all kinds of members predicted."""
 
 import json
 import math
@@ -17,15 +17,15 @@ from model.prediction.model import Model
 from model.prediction.predictions import ARRAYS
 
 MAY_BE_UNKNOWN = ("release_year", "genres", "attributes", "numbers", "compared", "group_residuals")
-"""Arrays of movies in which NaN stands for an unknown value."""
+"""Names of the arrays of movies in which NaN means that a value is unknown."""
 LARGEST_LEAF = 1e6
-"""In rating points: larger than any leaf that training can make."""
+"""Maximum absolute value of a leaf, in rating points; training never produces one this large."""
 BEYOND_KNOTS = 1e9
-"""A value of a numeric attribute above its highest knot, and below its lowest where it is negative."""
+"""Value of a numeric attribute that is expected to be above all knots; its negative is below all knots."""
 
 
 def check_finite(part: Any, name: str) -> None:
-    """Raises ValueError for an infinite number anywhere in a part, or NaN where it stands for no unknown value."""
+    """Raise ValueError if a part of a model holds an infinite number, or NaN outside the arrays in MAY_BE_UNKNOWN."""
     if isinstance(part, (np.ndarray, float)):
         bad = np.isinf(part) if name in MAY_BE_UNKNOWN else ~np.isfinite(part)
         if np.any(bad):
@@ -42,10 +42,10 @@ def check_finite(part: Any, name: str) -> None:
 
 
 def check_forest(booster: lightgbm.Booster, feature_count: int) -> None:
-    """Raises WrongForest unless each tree is whole and splits on the model's features at numbers, with finite leaves.
+    """Raise WrongForest unless all trees are complete and have numeric splits on known features and valid leaf values.
 
-    LightGBM dumps each split and leaf that it reaches with its index: a tree is whole where it dumps each index once.
-    For some trees that aren't whole it reads beyond its arrays or never ends, which is what a trial is for.
+    LightGBM dumps the index of each split and leaf that it reaches, so a tree is complete if each index is dumped once.
+    For some incomplete trees, LightGBM reads out of bounds or loops forever; the trial process catches those.
     """
     if booster.num_feature() != feature_count:
         raise WrongForest(f"trees.txt isn't a forest on {feature_count} features")
@@ -66,10 +66,11 @@ def check_forest(booster: lightgbm.Booster, feature_count: int) -> None:
 
 
 def check_every_kind(model: Model) -> None:
-    """Raises ValueError, or what NumPy raises, unless the model can predict and explain for every kind of member.
+    """Check that the model can make and explain predictions for every kind of member.
 
-    Members have each kind of evidence, each number of plays that is calibrated by itself, and attributes at either end;
-    the movie is the last of the catalogue, which an array that is too short lacks.
+    Tries unknown, low and high attributes, each without plays and with every number of plays in PLAY_BINS. The movie is
+    the last of the catalogue, which is out of range of arrays that are too short. Raises ValueError or any error of
+    NumPy if a prediction fails or isn't finite.
     """
     model.reference.binning(model.schema)
     last = len(model.catalogue) - 1
@@ -84,7 +85,7 @@ def check_every_kind(model: Model) -> None:
 
 
 def _nodes(root: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The splits and the leaves of a tree."""
+    """Return the splits and the leaves of a tree."""
     splits, leaves, waiting = [], [], [root]
     while waiting:
         node = waiting.pop()
@@ -97,7 +98,7 @@ def _nodes(root: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, A
 
 
 def _extreme(attribute: Attribute, end: float) -> float:
-    """The encoded first (-1) or last (1) value of an attribute; NaN for neither."""
+    """Return the encoded lowest (`end` -1) or highest (`end` 1) value of an attribute; NaN if `end` is NaN."""
     if attribute.kind == "numeric" or math.isnan(end):
         return BEYOND_KNOTS * end
     return 0.0 if end < 0 else attribute.width - 1.0

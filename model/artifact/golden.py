@@ -1,6 +1,6 @@
-"""Golden predictions: those of a model for made-up members when it was published, which it must repeat when loaded.
+"""Golden predictions: predictions for made-up members, stored with a model, which the loaded model must reproduce.
 
-The members are drawn at random from the schema and the catalogue; none of them is a real one.
+The members are generated at random from the schema and the catalogue; no real member is used.
 """
 
 from collections.abc import Iterator
@@ -19,17 +19,17 @@ from model.prediction.predictions import ARRAYS, Predictions
 GOLDEN = "golden.npz"
 SEED = 0
 PLAYS = (1, 5, 20)
-"""Numbers of plays; each kind of evidence has one member for each."""
+"""Numbers of plays; there is one member for each of them and each kind of evidence."""
 MOVIES = 20
 TOLERANCE = 1e-5
-"""Numbers are stored exactly; two processors may differ in the last digits of a sum, here one of single precision."""
+"""Relative and absolute tolerance; the last digits of sums in single precision may depend on the processor."""
 STEPPED, FLIPPED_SHARE = ("lower", "upper", "extrapolation"), 0.02
-"""Step functions of other numbers, of which a small share may differ where rounding crosses a step."""
+"""Results that are step functions, and the share of them that may differ because rounding crosses a step."""
 _FACTS = ("attributes", "movies", "completion", "age_days")
 
 
 def golden_to_bytes(model: Model) -> bytes:
-    """Made-up members, movies and the model's predictions for them."""
+    """Return made-up members, movies and the model's predictions for them as an .npz file."""
     random = np.random.default_rng(SEED)
     members = list(_members(model.schema, len(model.catalogue), random))
     rows = random.permutation(len(model.catalogue))[:MOVIES].astype(np.int32)
@@ -42,7 +42,7 @@ def golden_to_bytes(model: Model) -> bytes:
 
 
 def check_golden(model: Model, content: bytes) -> None:
-    """Raises ValueError unless the model repeats these golden predictions."""
+    """Raise ValueError unless the model reproduces these golden predictions."""
     arrays = arrays_from_bytes(content)
     for name, values in _answers(model, arrays).items():
         stored = arrays[name]
@@ -52,12 +52,12 @@ def check_golden(model: Model, content: bytes) -> None:
 
 
 def _differing(stored: NDArray[Any], values: NDArray[Any]) -> float:
-    """Share of numbers that differ by more than the tolerance."""
+    """Return the share of numbers that differ by more than the tolerance."""
     return float(np.mean(~np.isclose(stored, values, rtol=TOLERANCE, atol=TOLERANCE)))
 
 
 def _answers(model: Model, arrays: Arrays) -> Arrays:
-    """All predictions, of movies of the catalogue, a described movie and an unknown one, by field."""
+    """Return all predictions, by field: of movies in the catalogue, of a described movie and of an unknown movie."""
     described = MovieFacts(
         2000.0, arrays["genres"], np.full(len(model.schema.movie_attributes), np.nan, np.float32)
     )  # fmt: skip
@@ -79,7 +79,7 @@ def _stored(arrays: Arrays, width: int) -> Iterator[MemberFacts]:
 
 
 def _members(schema: Schema, movies: int, random: np.random.Generator) -> Iterator[MemberFacts]:
-    """Members of each kind of evidence."""
+    """Yield random members of each kind of evidence."""
     for has_attributes in (False, True):
         for has_plays in (False, True):
             for count in PLAYS:
@@ -93,7 +93,7 @@ def _members(schema: Schema, movies: int, random: np.random.Generator) -> Iterat
 
 
 def _attributes(schema: Schema, random: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """A random value of each attribute."""
+    """Return a random value for each attribute."""
     values = np.full(len(schema.member_attributes), np.nan, np.float32)
     for place, attribute in enumerate(schema.member_attributes):
         if attribute.kind == "categorical" and attribute.width:

@@ -1,4 +1,7 @@
-"""The files of a model: arrays as NumPy's .npz, the rest as JSON, trees as LightGBM's text. Nothing is pickled."""
+"""Conversion of a model to files and back: arrays as .npz, trees as a LightGBM model file, everything else as JSON.
+
+Nothing is pickled.
+"""
 
 import json
 from collections.abc import Mapping
@@ -38,7 +41,7 @@ class Core:
 
 
 def core_to_files(core: Core, schema: Schema) -> dict[str, bytes]:
-    """Contents of the core's files by name."""
+    """Return the contents of the core's files, by file name."""
     prior, columns = core.prior, core.prior.columns
     arrays: Arrays = {name: getattr(columns, name) for name in _COLUMN_ARRAYS}
     arrays |= {name: getattr(prior, name) for name in ("movies", "average_member", "movie_variance")}
@@ -79,7 +82,7 @@ def core_to_files(core: Core, schema: Schema) -> dict[str, bytes]:
 
 
 def core_from_files(files: Mapping[str, bytes], schema: Schema) -> Core:
-    """The core that `core_to_files` wrote; raises ValueError, KeyError or WrongForest for anything else."""
+    """Return the core that `core_to_files` wrote. Raises ValueError, KeyError or WrongForest if a file is invalid."""
     arrays, numbers = arrays_from_bytes(files["prior.npz"]), from_json(files["numbers.json"])
     year = Attribute("release_year", "numeric", knots=tuple(numbers["year_knots"]))
     heads = {
@@ -129,14 +132,14 @@ def core_from_files(files: Mapping[str, bytes], schema: Schema) -> Core:
 
 
 def catalogue_to_bytes(catalogue: Catalogue) -> bytes:
-    """The catalogue as one .npz."""
+    """Return the catalogue as an .npz file."""
     ids = np.frombuffer("\n".join(json.dumps(movie_id) for movie_id in catalogue.movie_ids).encode(), np.uint8)
     names = ("rated", "release_year", "genres", "attributes")
     return arrays_to_bytes({"movie_ids": ids, **{name: getattr(catalogue, name) for name in names}})
 
 
 def catalogue_from_bytes(content: bytes) -> Catalogue:
-    """The catalogue that `catalogue_to_bytes` wrote."""
+    """Return the catalogue that `catalogue_to_bytes` wrote."""
     arrays = arrays_from_bytes(content)
     text = arrays.pop("movie_ids").tobytes().decode()
     movie_ids = json.loads(f"[{text.replace(chr(10), ',')}]")
@@ -144,12 +147,12 @@ def catalogue_from_bytes(content: bytes) -> Catalogue:
 
 
 def to_json(given: dict[str, Any]) -> bytes:
-    """Indented JSON, the same bytes for the same content."""
+    """Return indented JSON; equal content gives equal bytes."""
     return (json.dumps(given, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
 def from_json(content: bytes) -> Any:
-    """The content that `to_json` wrote; raises ValueError for NaN and the infinities, which JSON lacks."""
+    """Return the content of JSON. Raises ValueError if it is invalid or contains NaN or infinity, which isn't JSON."""
     return json.loads(content, parse_constant=_refuse)
 
 
@@ -158,7 +161,10 @@ def _refuse(constant: str) -> None:
 
 
 def _forest(content: bytes, features: int) -> lightgbm.Booster | None:
-    """The forest of a text; None for no text. LightGBM ends the process over some texts that it didn't write."""
+    """Return the LightGBM model in a model file; None if the file is empty.
+
+    Raises WrongForest if LightGBM can't read the file or the model is invalid. Some malformed files crash the process.
+    """
     if not content:
         return None
     try:
@@ -174,7 +180,7 @@ _HEAD_ARRAYS = {
     "centre": "centre", "scale": "scale", "sight": "rbf_mask", "landmarks": "landmarks", "intercept": "intercept",
     "linear": "linear", "bumps": "rbf_weights",
 }  # fmt: skip
-"""Attributes of a kernel regression by the name in the file."""
+"""Attributes of KernelRegression by their names in the file."""
 _DESCRIPTION_ARRAYS = ("centre", "intercept", "weights")
 
 

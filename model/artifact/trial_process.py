@@ -1,7 +1,8 @@
 """Loads a version in a disposable process, `python -m model.artifact.trial_process`, with limits on memory and time.
 
-LightGBM aborts, crashes or never returns for some texts of forests, and the system kills a process that takes all of
-the memory. Only this process then dies. It is started in advance, since its imports take longer than the trial.
+Some malformed LightGBM model files crash the process or make it loop forever, and the operating system kills processes
+that use up the memory. Only the trial process dies then. It is started in advance, since its imports take longer than
+the trial itself.
 """
 
 import json
@@ -20,26 +21,26 @@ from model.exit_codes import ExitCode
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
-"""Each thread would take address space, which is what is limited."""
+"""Environment variables that limit threads and their memory arenas, since these take up address space."""
 REASONS: dict[str, Reason] = {reason: reason for reason in get_args(Reason)}
 WHOLE_BYTES = 1 << 30
-"""A larger table of members is checked piece by piece, each when it is first read."""
+"""Maximum size in bytes of a member table that a trial checks completely; larger ones are verified piece by piece."""
 MAPPED = "members"
-"""The folder of a version whose files are mapped: they count as address space, though not as memory."""
+"""Folder in a version whose files are memory-mapped; they count towards address space but not towards memory."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one trial."""
+    """Limits on the memory and time of one trial."""
 
     memory_bytes: int = 4 << 30
-    """Address space beyond that of the libraries and of the table of members."""
+    """Maximum address space in bytes, in addition to that of the libraries and of the member table."""
     seconds: float = 60.0
-    """Of wall-clock time, and of processor time."""
+    """Maximum wall-clock time and processor time in seconds."""
 
 
 class Trials:
-    """Tries versions, each in a process of its own; the process of the next trial is started in advance."""
+    """Tries versions, each in a separate process; the process of the next trial can be started in advance."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -49,13 +50,13 @@ class Trials:
         self._lock = threading.Lock()
 
     def prepare(self) -> None:
-        """Start the process of the next trial, unless there is one."""
+        """Start the process of the next trial, unless it is already running."""
         with self._lock:
             if self._waiting is None and not self._closed:
                 self._waiting = self._start()
 
     def try_version(self, folder: Path) -> None:
-        """Raises ArtifactError where the version can't be loaded, predicts something else or exceeds a limit."""
+        """Raise ArtifactError if a version can't be loaded, has wrong golden predictions or exceeds a limit."""
         process = self._next()
         limit = self._limits.seconds
         memory = self._limits.memory_bytes + _mapped_bytes(folder)
@@ -74,7 +75,7 @@ class Trials:
             raise ArtifactError(str(refusal["message"]), REASONS.get(refusal["reason"], "other"))
 
     def close(self) -> None:
-        """End the waiting process and the running ones, and start no more."""
+        """Kill the waiting process and all running ones, and prepare no further processes."""
         with self._lock:
             self._closed = True
             if self._waiting is not None:
@@ -83,7 +84,7 @@ class Trials:
                 process.kill()
 
     def _next(self) -> subprocess.Popen[bytes]:
-        """The process started in advance, or a new one where there is none or it has ended."""
+        """Return the process that was started in advance, or a new one if there is none or it has ended."""
         with self._lock:
             process, self._waiting = self._waiting, None
             if process is not None and process.poll() is not None:
@@ -94,7 +95,7 @@ class Trials:
         return process
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(  # of this file alone
+        return subprocess.Popen(  # runs this module only
             [sys.executable, "-m", "model.artifact.trial_process"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
@@ -104,8 +105,11 @@ class Trials:
 
 
 def main(requests: IO[str], responses: IO[str]) -> int:
-    """Wait for the request to load one version, and write why it is refused; exit code 0 in either case."""
-    import model.artifact.artifact  # noqa: F401 # while nobody waits yet
+    """Wait for a request to load one version, and write the reason if it is refused; None if it is accepted.
+
+    Returns exit code 0 in both cases.
+    """
+    import model.artifact.artifact  # noqa: F401 # import before the request arrives
 
     line = requests.readline()
     if not line:
@@ -128,7 +132,7 @@ def main(requests: IO[str], responses: IO[str]) -> int:
 
 
 def _load(folder: Path) -> None:
-    """Load a version and, if that takes a few seconds at most, check the whole table of members."""
+    """Load a version; if the member table has at most WHOLE_BYTES, check all of it."""
     from model.artifact.artifact import load_model
     from model.files.manifest import check_version
 
@@ -147,7 +151,7 @@ def _mapped_bytes(folder: Path) -> int:
 
 
 def _taken_bytes() -> int:
-    """Address space of this process, of which libraries reserve gigabytes without using them."""
+    """Return the address space of this process in bytes, including gigabytes that libraries reserve but don't use."""
     with suppress(OSError):
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     return 0
@@ -166,6 +170,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 if __name__ == "__main__":
     os.environ.update(ENVIRONMENT)
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as output:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # LightGBM warns on standard output
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # LightGBM writes warnings to standard output
         code = main(sys.stdin, output)
     sys.exit(code)

@@ -1,1 +1,1 @@
-"""Facts about members and movies, and the tables and records that hold them."""
+"""Facts about members and movies, and the tables and records that they are stored in."""

@@ -1,4 +1,4 @@
-"""The catalogue: the movies of a model by id, with their descriptions."""
+"""The catalogue: the movies of a model, by id, with their descriptions."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,7 +9,7 @@ from model.facts.facts import MovieFacts
 
 
 class Catalogue:
-    """M movies in the order of the model's rows; G genres."""
+    """The M movies of a model, in the row order of its arrays, with G genres and B attributes."""
 
     def __init__(
         self,
@@ -20,17 +20,17 @@ class Catalogue:
         attributes: NDArray[np.float32],
     ) -> None:
         self.movie_ids = list(movie_ids)
-        """(M,) ids."""
+        """(M,) ids of the movies."""
         self.rated = rated
-        """(M,) whether the training data has ratings of it."""
+        """(M,) whether the training data has ratings of the movie."""
         self.release_year = release_year
-        """(M,) NaN where unknown."""
+        """(M,) year, NaN if unknown."""
         self.genres = genres
-        """(M, G) 1 for its genres; a row of NaN where they are not known."""
+        """(M, G) 1 for each genre of the movie, else 0; a row of NaN if its genres are unknown."""
         self.attributes = attributes
-        """(M, B) category numbers or numbers; NaN where unknown."""
+        """(M, B) category numbers or numeric values; NaN if unknown."""
         self.described = np.isfinite(release_year) | np.isfinite(attributes).any(axis=1)
-        """(M,) whether anything but the id is known."""
+        """(M,) whether the year, the genres or an attribute is known."""
         if genres.shape[1]:
             self.described |= np.isfinite(genres[:, 0])
         self._row = {movie_id: row for row, movie_id in enumerate(self.movie_ids)}
@@ -39,15 +39,15 @@ class Catalogue:
         return len(self.movie_ids)
 
     def facts(self, row: int) -> MovieFacts:
-        """The description of the movie in a row."""
+        """Return the description of the movie in this row."""
         return MovieFacts(float(self.release_year[row]), self.genres[row], self.attributes[row])
 
     def asked(self, movie_id: str, described: MovieFacts | None, played: NDArray[np.int32]) -> int | MovieFacts | None:
-        """The row of the catalogue, or the description, from which a movie is predicted for a member with these plays.
+        """Return the catalogue row or the description from which to predict a movie for a member with `played` rows.
 
-        The row for a rated movie, and for one that the member played, since only a row can be taken out of the plays.
-        For other movies of the catalogue, the given description over the known one, field by field, or the row where
-        that changes nothing. For movies outside the catalogue, the given description.
+        For a movie outside the catalogue, this is the given description, None if there is none. It is the row if the
+        movie is rated or played, since only rows can be removed from the member's plays. For other movies, the given
+        description is merged with that in the catalogue; if this changes nothing, the row is returned.
         """
         row = self.row(movie_id)
         if row is None or described is None or self.rated[row] or row in played:
@@ -57,9 +57,9 @@ class Catalogue:
         return row if merged.same_as(known) else merged
 
     def row(self, movie_id: str) -> int | None:
-        """The row of the movie with this id, None where the catalogue lacks it."""
+        """Return the row of the movie with this id; None if it isn't in the catalogue."""
         return self._row.get(movie_id)
 
     def rows(self, movie_ids: Iterable[str]) -> list[int | None]:
-        """The row of each of the movies."""
+        """Return the row of each movie; None for a movie that isn't in the catalogue."""
         return list(map(self._row.get, movie_ids))

@@ -1,10 +1,10 @@
-"""Kinds of evidence for predictions, numbered as in the gRPC contract."""
+"""Kinds of evidence for predictions, with the numbers of the gRPC API."""
 
 from enum import IntEnum
 
 
 class MemberEvidence(IntEnum):
-    """The facts about a member that a prediction uses."""
+    """Kinds of facts about a member that a prediction uses."""
 
     NOTHING = 1
     ATTRIBUTES = 2
@@ -13,21 +13,21 @@ class MemberEvidence(IntEnum):
 
     @property
     def has_attributes(self) -> bool:
-        """Whether attributes are used."""
+        """Whether the prediction uses attributes."""
         return self in (MemberEvidence.ATTRIBUTES, MemberEvidence.ATTRIBUTES_AND_PLAYS)
 
     @property
     def has_plays(self) -> bool:
-        """Whether plays are used."""
+        """Whether the prediction uses plays."""
         return self in (MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS)
 
 
 class MovieEvidence(IntEnum):
-    """The facts about a movie that a prediction uses."""
+    """Kinds of facts about a movie that a prediction uses."""
 
     RATED = 1
-    """The training data has ratings of it."""
+    """The training data has ratings of the movie."""
     DESCRIBED = 2
-    """No ratings, but a year, genres or attributes."""
+    """No ratings, but a year, genres or attributes are known."""
     UNKNOWN = 3
-    """Neither."""
+    """The movie has no ratings, and its year, genres and attributes are unknown."""

@@ -1,4 +1,4 @@
-"""Facts about one member and one movie, encoded as numbers."""
+"""Facts about a member or a movie, encoded as numbers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ SECONDS_PER_DAY = 86_400.0
 
 
 class Play(NamedTuple):
-    """One play of a movie of the catalogue."""
+    """One play of a movie in the catalogue."""
 
     movie: int
-    """Row of the catalogue."""
+    """Row of the movie in the catalogue."""
     completion: float = float("nan")
-    """Share of the movie that was watched, 0 to 1; NaN where unknown."""
+    """Share of the movie that was watched, 0 to 1; NaN if unknown."""
     played_at: float = float("nan")
-    """Seconds since 1970 UTC; NaN where unknown."""
+    """Time of the play in seconds since 1970 UTC; NaN if unknown."""
 
 
 class Plays(NamedTuple):
-    """Plays as columns, with the fields of Play."""
+    """Plays as columns, one for each field of Play."""
 
     movies: Sequence[int]
     completion: Sequence[float]
@@ -33,27 +33,27 @@ class Plays(NamedTuple):
 
 @dataclass(frozen=True)
 class MemberFacts:
-    """Facts about a member: A attributes, P plays."""
+    """Facts about a member: A attributes and P plays."""
 
     attributes: NDArray[np.float32]
-    """(A,) category number or value of each attribute of the schema; NaN where unknown."""
+    """(A,) category number or numeric value of each attribute in the schema; NaN if unknown."""
     movies: NDArray[np.int32]
-    """(P,) played rows of the catalogue, ascending and unique."""
+    """(P,) catalogue rows of the played movies, ascending and unique."""
     completion: NDArray[np.float32]
-    """(P,) share watched, 0 to 1; NaN where unknown."""
+    """(P,) share of the movie that was watched, 0 to 1; NaN if unknown."""
     age_days: NDArray[np.float32]
-    """(P,) days from the play to the end of the training data, at least 0; NaN where unknown."""
+    """(P,) days from the play to the end of the training data, at least 0; NaN if unknown."""
 
     @staticmethod
     def nothing(schema: Schema) -> "MemberFacts":
-        """A member without any known fact."""
+        """Return the facts of a member about whom nothing is known."""
         none = np.empty(0, np.float32)
         return MemberFacts(
             np.full(len(schema.member_attributes), np.nan, np.float32), np.empty(0, np.int32), none, none
         )
 
     def has_played(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """(N,) whether each of these rows of the catalogue was played; a row below 0 never was."""
+        """Return an (N,) mask of the catalogue rows that the member played; False for negative rows."""
         if not len(self.movies):
             return np.zeros(len(rows), bool)
         places = np.minimum(self.movies.searchsorted(rows), len(self.movies) - 1)
@@ -61,16 +61,16 @@ class MemberFacts:
         return played
 
     def without(self, movie: int) -> "MemberFacts":
-        """The same member without its plays of this row of the catalogue."""
+        """Return these facts without the play of the movie in this catalogue row."""
         kept = self.movies != movie
         return MemberFacts(self.attributes, self.movies[kept], self.completion[kept], self.age_days[kept])
 
     def without_plays(self) -> "MemberFacts":
-        """The same member without plays."""
+        """Return these facts without plays."""
         return MemberFacts(self.attributes, self.movies[:0], self.completion[:0], self.age_days[:0])
 
     def with_attributes(self, given: Mapping[int, float]) -> "MemberFacts":
-        """The same member with these encoded values, by position in the schema, in place of its own."""
+        """Return these facts with some attributes replaced; `given` has encoded values by position in the schema."""
         if not given:
             return self
         attributes = self.attributes.copy()
@@ -78,12 +78,12 @@ class MemberFacts:
         return MemberFacts(attributes, self.movies, self.completion, self.age_days)
 
     def with_plays(self, plays: Iterable[Play], schema: Schema) -> "MemberFacts":
-        """The same member with further plays; of two plays of one movie, the later and the higher completion count."""
+        """Return these facts with further plays; for repeated movies, the latest time and highest completion count."""
         added = list(plays)
         return self.with_all_plays(Plays(*zip(*added, strict=True)), schema) if added else self
 
     def with_all_plays(self, plays: Plays, schema: Schema) -> "MemberFacts":
-        """As `with_plays`, from columns."""
+        """Return these facts with further plays, like `with_plays`, but given as columns."""
         if not plays.movies:
             return self
         movies, completion = np.array(plays.movies, np.int32), np.array(plays.completion, np.float32)
@@ -94,7 +94,7 @@ class MemberFacts:
             movies = np.concatenate([self.movies, movies])
             completion = np.concatenate([self.completion, completion])
             age_days = np.concatenate([self.age_days, age_days])
-        if once:  # as in most requests
+        if once:  # true for most requests
             order = movies.argsort()
             return MemberFacts(self.attributes, movies.take(order), completion.take(order), age_days.take(order))
         unique, place = np.unique(movies, return_inverse=True)
@@ -107,20 +107,23 @@ class MemberFacts:
 
 @dataclass(frozen=True)
 class MovieFacts:
-    """The description of a movie: G genres, A attributes."""
+    """The description of a movie, with G genres and B attributes."""
 
     release_year: float
-    """Year; NaN where unknown."""
+    """Release year; NaN if unknown."""
     genres: NDArray[np.float32]
-    """(G,) 1 for its genres, else 0; all NaN where unknown."""
+    """(G,) 1 for each genre of the movie, else 0; all NaN if unknown."""
     attributes: NDArray[np.float32]
-    """(A,) category number or number of each movie attribute of the schema; NaN where unknown."""
+    """(B,) category number or numeric value of each movie attribute in the schema; NaN if unknown."""
 
     @staticmethod
     def of(
         schema: Schema, release_year: float | None, genres: Iterable[str] | None, attributes: Mapping[int, float]
     ) -> "MovieFacts":
-        """The description with these fields; genres outside the schema are ignored, and unknown if none are left."""
+        """Return a description; `attributes` has encoded values by position in the schema.
+
+        Genres outside the schema are ignored. If no genre is left, the genres are unknown.
+        """
         values = np.full(len(schema.movie_attributes), np.nan, np.float32)
         values[list(attributes)] = list(attributes.values())
         known = [schema.genres.index(genre) for genre in genres or () if genre in schema.genres]
@@ -131,7 +134,7 @@ class MovieFacts:
         return MovieFacts(float("nan") if release_year is None else float(release_year), shares, values)
 
     def over(self, known: "MovieFacts") -> "MovieFacts":
-        """These facts, completed field by field by those known before."""
+        """Return these facts, with unknown fields and attributes filled in from `known`."""
         year, genres = self.release_year, self.genres
         return MovieFacts(
             year if np.isfinite(year) else known.release_year,
@@ -140,7 +143,7 @@ class MovieFacts:
         )
 
     def same_as(self, other: "MovieFacts") -> bool:
-        """Whether both have the same values."""
+        """Return whether all values equal those of `other`; NaN equals NaN."""
         return all(
             np.array_equal(getattr(self, name), getattr(other, name), equal_nan=True)
             for name in ("release_year", "genres", "attributes")
@@ -148,7 +151,7 @@ class MovieFacts:
 
     @property
     def is_described(self) -> bool:
-        """Whether any field is known."""
+        """Whether the year, the genres or an attribute is known."""
         return bool(
             np.isfinite(self.release_year)
             or (self.genres.size and np.isfinite(self.genres[0]))
@@ -157,7 +160,7 @@ class MovieFacts:
 
 
 def age_in_days(played_at: NDArray[np.float64], schema: Schema) -> NDArray[np.float32]:
-    """Days from plays to the end of the training data; a play after it is 0 days old, NaN stays NaN."""
+    """Return the (P,) days from plays to the end of the training data; 0 if a play is later, NaN if unknown."""
     if schema.end_of_data is None:
         return np.full(len(played_at), np.nan, np.float32)
     return np.maximum((schema.end_of_data - played_at) / SECONDS_PER_DAY, 0).astype(np.float32)

@@ -1,7 +1,7 @@
-"""A member's record in an external store, in a documented format that outlives every version of the model.
+"""Records of members in an external store, in a documented format that is independent of the model's version.
 
-docs/members.md describes it for writers of records. Attributes, categories and movies have their names in the data, so
-that each model takes from a record the facts that it can use, exactly as from a request.
+docs/members.md describes the format for programs that write records. Attributes and categories are stored by name and
+movies by id, so that each version of the model can use the facts that it supports, exactly as with a request.
 """
 
 import json
@@ -20,32 +20,32 @@ from model.facts.member_table import key_of
 VERSION = 1
 KEY_PREFIX = "coldstart:member:"
 RECORD_BYTES = 4 * 1024 * 1024
-"""Longer records are refused."""
+"""Maximum size of a record in bytes; larger records are refused."""
 MOST_ATTRIBUTES, MOST_PLAYS = 1_000, 10_000
-"""As in a request."""
+"""Maximum numbers of attributes and plays in a record, the same as in a request."""
 
 
 class RecordedPlay(NamedTuple):
-    """One play; NaN stands for unknown values."""
+    """One play in a record; unknown values are NaN."""
 
     movie_id: str
     completion: float = math.nan
-    """0 to 1."""
+    """Share of the movie that was watched, 0 to 1."""
     played_at: float = math.nan
-    """Seconds since 1970 UTC."""
+    """Time of the play in seconds since 1970 UTC."""
 
 
 @dataclass(frozen=True)
 class MemberRecord:
-    """Facts about a member by their names in the data."""
+    """Facts about a member, with attributes by name and movies by id."""
 
     attributes: Mapping[str, Value]
-    """Values by the attribute's name."""
+    """Value of each known attribute, by its name."""
     plays: Sequence[RecordedPlay]
-    """At most one of each movie."""
+    """Plays, at most one of each movie."""
 
     def facts(self, schema: Schema, catalogue: Catalogue) -> MemberFacts:
-        """The facts that a model can use; others are ignored, and so are values of the wrong kind."""
+        """Return the facts that a model can use; unknown attributes and movies and invalid values are ignored."""
         given: dict[int, float] = {}
         for position, attribute in enumerate(schema.member_attributes):
             if attribute.name in self.attributes:
@@ -59,17 +59,17 @@ class MemberRecord:
 
 
 def record_key(member_id: str) -> str:
-    """The key of a member's record in the store, a hash of the id."""
+    """Return the key of a member's record in the store, which contains a hash of the member's id."""
     return key_of_hash(*key_of(member_id))
 
 
 def key_of_hash(first: int, second: int) -> str:
-    """The key of a record by the two halves of the id's hash."""
+    """Return the key of a record from the two 64-bit halves of the hash of the member's id."""
     return KEY_PREFIX + (first.to_bytes(8, "little") + second.to_bytes(8, "little")).hex()
 
 
 def to_json(record: MemberRecord) -> bytes:
-    """The record as JSON."""
+    """Return the record as JSON."""
     plays = {
         play.movie_id: {
             name: getattr(play, name) for name in ("completion", "played_at") if math.isfinite(getattr(play, name))
@@ -81,7 +81,7 @@ def to_json(record: MemberRecord) -> bytes:
 
 
 def from_json(content: bytes) -> MemberRecord:
-    """The record in this JSON; raises BadRecord where it breaks the format."""
+    """Return the record in this JSON. Raises BadRecord if it violates the format."""
     if len(content) > RECORD_BYTES:
         raise BadRecord("the record is too long")
     try:

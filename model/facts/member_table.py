@@ -1,8 +1,8 @@
-"""The table of members published with a model, looked up by id without loading it.
+"""The table of members published with a model, in which a member can be looked up without loading the table.
 
-Members are looked up by a 128-bit BLAKE2b hash of their id, so that the table holds no id; rows are sorted by it. All
-arrays are memory-mapped and shared by all processes, and checked piece by piece at the first access: opening takes as
-long for a thousand members as for ten million.
+The key of a member is a 128-bit BLAKE2b hash of the id, so that the table holds no ids. Rows are sorted by key. The
+arrays are memory-mapped, shared by all processes, and verified piece by piece at the first access, so that opening the
+table takes the same time for a thousand members as for ten million.
 """
 
 import hashlib
@@ -19,49 +19,49 @@ from model.facts.facts import MemberFacts
 from model.files.checked_array import CheckedArray
 
 FILES = ("keys", "attributes", "starts", "movies", "completion", "age_days")
-"""Names of the arrays that the table is stored as."""
+"""Names of the arrays of the table; each is stored in a file of its own."""
 KINDS = dict(zip(FILES, ("<u8", "<f4", "<i8", "<i4", "<f4", "<f4"), strict=True))
-"""NumPy's type of each."""
+"""NumPy data type of each array, by name."""
 BLOCK = 256
-"""Rows of keys that a step of the search compares: 4 KiB of a piece."""
+"""Number of keys that each step of the search reads: 4 KiB."""
 GUESSES = 8
-"""Steps of interpolation, which converge since hashes are spread evenly, before the search bisects."""
+"""Number of interpolation steps before the search falls back to bisection; fewer suffice for evenly spread hashes."""
 
 
 class Damage:
-    """Reports lookups that failed because a file is damaged."""
+    """Reports lookups that fail because a file is damaged."""
 
     def __init__(self) -> None:
         self.listener: Callable[[str], None] = lambda _: None
-        """Called at each such lookup with a message that names the file, and no member."""
+        """Callback for each failed lookup; its argument is a message that names the file but not the member."""
 
 
 @dataclass(frozen=True)
 class MemberTable:
-    """N members, A attributes, P plays."""
+    """Facts about N members, with A attributes and P plays in all."""
 
     keys: NDArray[np.uint64]
-    """(N, 2) the two halves of the hash of the id, ascending by the first, then the second."""
+    """(N, 2) the two 64-bit halves of the hash of the id, sorted by the first, then the second half."""
     attributes: NDArray[np.float32]
-    """(N, A) category numbers or numbers; NaN where unknown."""
+    """(N, A) category numbers or numeric values; NaN if unknown."""
     starts: NDArray[np.int64]
-    """(N + 1,) where each member's plays start."""
+    """(N + 1,) index of each member's first play, and P at the end."""
     movies: NDArray[np.int32]
-    """(P,) rows of the catalogue, ascending for each member."""
+    """(P,) catalogue rows of the played movies, ascending for each member."""
     completion: NDArray[np.float32]
-    """(P,) 0 to 1; NaN where unknown."""
+    """(P,) share of the movie that was watched, 0 to 1; NaN if unknown."""
     age_days: NDArray[np.float32]
-    """(P,) days before the end of the data; NaN where unknown."""
+    """(P,) days from the play to the end of the data; NaN if unknown."""
     checked: Mapping[str, CheckedArray] = field(default_factory=dict)
-    """The same arrays by name, where they are mapped files whose pieces are checked at the first access."""
+    """Memory-mapped arrays by name, verified piece by piece at the first access; empty if the arrays are in memory."""
     catalogue: int = 2**31
-    """Number of movies in the catalogue."""
+    """Number of movies in the catalogue; rows of played movies must be smaller."""
     damage: Damage = field(default_factory=Damage)
-    """Reports members that can't be looked up because a file is damaged."""
+    """Reports lookups that fail because a file is damaged."""
 
     @staticmethod
     def over(arrays: Mapping[str, CheckedArray]) -> "MemberTable":
-        """The table of mapped files, by the names of FILES."""
+        """Return a table over memory-mapped arrays, given by the names in FILES."""
         keys, attributes, starts, movies, completion, age_days = (arrays[name].array for name in FILES)
         return MemberTable(keys, attributes, starts, movies, completion, age_days, checked=arrays)
 
@@ -69,7 +69,11 @@ class MemberTable:
         return len(self.keys)
 
     def find(self, member_id: str) -> MemberFacts | None:
-        """The facts of the member with this id; None where the table lacks it, or where it is damaged there."""
+        """Return the facts of the member with this id.
+
+        Returns None if the member isn't in the table, or if the pieces to be read are damaged, which is reported to
+        `damage`.
+        """
         try:
             row = self.row_of(*key_of(member_id))
             return None if row is None else self._at(row)
@@ -78,13 +82,20 @@ class MemberTable:
             return None
 
     def spread(self, count: int) -> Iterator[MemberFacts]:
-        """The facts of `count` members evenly spaced in the table, which is sorted by hash: a fixed random sample."""
+        """Yield the facts of `count` members, evenly spaced in the table; damaged ones are skipped.
+
+        Since rows are sorted by hash, this is a random sample of the members, but always the same one.
+        """
         for place in range(min(count, len(self))):
             with suppress(DamagedPiece):
                 yield self._at(place * len(self) // min(count, len(self)))
 
     def check(self, catalogue: int) -> None:
-        """Check all plays at once; raises ArtifactError where they aren't those of members and movies there are."""
+        """Check the plays of all members against `catalogue`, the number of movies.
+
+        Raises ArtifactError if `starts` doesn't divide the plays between the members, or if a play's movie isn't in the
+        catalogue.
+        """
         starts, movies = self.starts, self.movies
         if not len(starts) or int(starts[0]) != 0 or int(starts[-1]) != len(movies) or (np.diff(starts) < 0).any():
             raise ArtifactError("members/starts.npy doesn't divide the plays between the members")
@@ -92,13 +103,16 @@ class MemberTable:
             raise ArtifactError("members/movies.npy names movies that the catalogue lacks")
 
     def everyone(self) -> Iterator[tuple[int, int, MemberFacts]]:
-        """The two halves of each member's hash, and the facts; raises DamagedPiece."""
+        """Yield the halves of each member's hash, and the member's facts. Raises DamagedPiece if a piece is damaged."""
         for row in range(len(self)):
             first, second = self._rows("keys", row, row + 1)[0].tolist()
             yield first, second, self._at(row)
 
     def row_of(self, first: int, second: int) -> int | None:
-        """The row of a hash: interpolation search over blocks of rows (Perl, Itai and Avni, CACM 1978)."""
+        """Return the row of a hash, given by its two halves; None if it isn't in the table.
+
+        Uses interpolation search (Perl, Itai and Avni, CACM 1978) over blocks of rows.
+        """
         low, high, least, most, tries = 0, len(self), 0, 2**64, 0
         while low < high:
             share = high - low if tries >= GUESSES else 2 * (high - low) * (first - least) // max(most - least, 1)
@@ -121,7 +135,7 @@ class MemberTable:
         return None
 
     def _at(self, row: int) -> MemberFacts:
-        """The facts of a row; raises DamagedPiece where they are damaged or impossible."""
+        """Return the facts in a row. Raises DamagedPiece if they are damaged or impossible."""
         attributes = self._rows("attributes", row, row + 1)[0].copy()
         start, stop = self._rows("starts", row, row + 2).tolist()
         if not 0 <= start <= stop <= len(self.movies):
@@ -139,6 +153,6 @@ class MemberTable:
 
 
 def key_of(member_id: str) -> tuple[int, int]:
-    """The two 64-bit halves of an id's hash."""
+    """Return the two 64-bit halves of the hash of a member's id."""
     digest = hashlib.blake2b(member_id.encode(), digest_size=16, person=b"coldstart").digest()
     return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")

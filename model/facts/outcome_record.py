@@ -1,4 +1,4 @@
-"""Outcomes of predictions as lines of JSON, written by the service and read by the next training."""
+"""Outcomes of predictions as lines of JSON, written by the service and read by the next training run."""
 
 import json
 import math
@@ -8,35 +8,35 @@ from typing import Any
 from model.errors import BadOutcome
 
 PATTERN = "*.jsonl"
-"""Names of the files in a folder of outcomes."""
+"""File name pattern of the outcome logs in a folder."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A rating or completion of one movie by one member, after it was predicted."""
+    """What followed a prediction: the member's rating of the movie, or how much of it the member watched."""
 
     request_id: str
-    """Id of the outcome; of two with the same id, the first received counts."""
+    """Id of the outcome; if several outcomes have the same id, only the first one received counts."""
     member_id: str
     movie_id: str
     rating: float | None
-    """On the scale of the serving model; None where not given."""
+    """Rating on the scale of the model being served; None if not given."""
     completion: float | None
-    """Watched share of the movie, 0 to 1; None where unknown."""
+    """Share of the movie that was watched, 0 to 1; None if unknown."""
     happened_at: float
-    """Seconds since 1970 UTC."""
+    """Time of the outcome in seconds since 1970 UTC."""
     received_at: float
-    """Seconds since 1970 UTC, by the clock of the service."""
+    """Time when the service received the outcome, in seconds since 1970 UTC, by the clock of the service."""
 
 
 def to_line(outcome: Outcome) -> bytes:
-    """One line of JSON; a line that was cut short is never valid JSON."""
+    """Return an outcome as one line of JSON; a truncated line is never valid JSON."""
     entry = {name: value for name, value in vars(outcome).items() if value is not None}
     return json.dumps(entry, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def from_line(line: bytes) -> Outcome:
-    """The outcome in a line; raises BadOutcome."""
+    """Return the outcome in a line. Raises BadOutcome if the line isn't a valid outcome."""
     try:
         entry = json.loads(line)
     except ValueError:
@@ -53,7 +53,7 @@ def from_line(line: bytes) -> Outcome:
         raise BadOutcome("a time is missing")
     if numbers["completion"] is not None and not 0 <= numbers["completion"] <= 1:
         raise BadOutcome("the completion isn't 0 to 1")
-    return Outcome(*texts, **numbers)  # type: ignore[arg-type] # just looked at
+    return Outcome(*texts, **numbers)  # type: ignore[arg-type] # types were checked above
 
 
 def _is_number(value: Any) -> bool:

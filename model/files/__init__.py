@@ -1,1 +1,1 @@
-"""Reading untrusted files, and writing files and folders atomically."""
+"""Safe reading of untrusted files, and atomic writing of files and folders."""

@@ -9,10 +9,11 @@ from pathlib import Path
 
 @contextmanager
 def atomic_path(path: Path, beside: Path | None = None) -> Iterator[Path]:
-    """A path to write to, which takes the place of `path` in one step when the block ends.
+    """Yield a path to write to; when the block ends, the written file atomically replaces `path`.
 
-    It is `beside`, on the same disk, or else a hidden file in the folder of `path`. The bytes are on the disk before.
-    Where the block raises, `path` stays as it was and nothing is left beside it.
+    The yielded path is `beside`, which must be on the same file system, or a hidden file in the folder of `path` if
+    `beside` is None. The file is flushed to disk first. If the block raises, the file is removed and `path` is
+    unchanged.
     """
     beside = beside or path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
@@ -26,14 +27,14 @@ def atomic_path(path: Path, beside: Path | None = None) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: bytes, mode: int = 0o666, beside: Path | None = None) -> None:
-    """Replace a file in one step for its readers, by way of `beside` as `atomic_path` does; the umask limits `mode`."""
+    """Replace the content of a file atomically; `mode` is subject to the umask, and `beside` is as in `atomic_path`."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     with atomic_path(path, beside) as written, os.fdopen(os.open(written, flags, mode), "wb") as file:
         file.write(content)
 
 
 def sync(path: Path) -> None:
-    """Flush a file or folder to the disk."""
+    """Flush a file or folder to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

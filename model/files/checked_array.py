@@ -1,6 +1,6 @@
-"""Memory-mapped arrays whose pieces are compared with their hashes at the first access.
+"""Memory-mapped arrays whose pieces are verified against their hashes at the first access.
 
-Opening a file takes as long whatever its size, and no damaged byte is ever used.
+The time to open a file doesn't depend on its size, and damaged bytes are never used.
 """
 
 import hashlib
@@ -15,18 +15,18 @@ from model.errors import DamagedPiece
 from model.files.npz import array_over
 
 PIECE = 16_384
-"""Bytes of a piece: hashing it takes some ten microseconds, and all hashes take 1/512 of the file's size."""
+"""Size of a piece in bytes. Hashing a piece takes about ten microseconds, and hashes take 1/512 of the file's size."""
 HASH = 32
-"""Bytes of a sha256."""
+"""Size of a sha256 in bytes."""
 
 
 def piece_count(size: int) -> int:
-    """Number of pieces in a file of `size` bytes."""
+    """Return the number of pieces in a file of `size` bytes."""
     return -(-size // PIECE)
 
 
 def piece_hashes(path: Path) -> NDArray[np.uint8]:
-    """(pieces, 32) the sha256 of each piece of a file."""
+    """Return the sha256 of each piece of a file, an array of shape (pieces, 32)."""
     digests = bytearray()
     with path.open("rb") as file:
         while piece := file.read(PIECE):
@@ -35,29 +35,33 @@ def piece_hashes(path: Path) -> NDArray[np.uint8]:
 
 
 class CheckedArray:
-    """The array of a mapped .npy file, read by rows."""
+    """The array in a memory-mapped .npy file, read by rows."""
 
     def __init__(self, name: str, content: bytes | mmap.mmap, hashes: NDArray[np.uint8]) -> None:
-        """`hashes` is (pieces, 32). Raises DamagedPiece or ValueError where the beginning is no array's."""
+        """Open the array; `hashes` is (pieces, 32), and error messages contain `name`.
+
+        Raises DamagedPiece if the first piece is damaged. Raises ValueError if `content` isn't an .npy file or has
+        another number of pieces.
+        """
         if len(hashes) != piece_count(len(content)):
             raise ValueError("another number of pieces than the file has")
         self._name, self._content, self._hashes = name, memoryview(content), hashes
         self.seen = bytearray(len(hashes))
-        """1 for each piece that was checked."""
+        """1 for each piece that has been verified, else 0."""
         self._check(0, 1)
         self.array: NDArray[Any] = array_over(content)
-        """The whole array, checked only where `rows` has read it."""
+        """The whole array; only rows that were read with `rows` are verified."""
         self._row_bytes = self.array.itemsize * int(np.prod(self.array.shape[1:]))
         self._first = len(content) - self.array.nbytes
 
     def rows(self, start: int, stop: int) -> NDArray[Any]:
-        """Rows `start` to before `stop`, checked; raises DamagedPiece."""
+        """Return the verified rows from `start` to before `stop`. Raises DamagedPiece if a piece is damaged."""
         first = self._first + start * self._row_bytes
         self._check(first, first + (stop - start) * self._row_bytes)
         return self.array[start:stop]
 
     def _check(self, start: int, stop: int) -> None:
-        """Check the pieces of a range of bytes that weren't checked before."""
+        """Verify the pieces in a range of bytes, except those that have been verified before."""
         for piece in range(start // PIECE, piece_count(stop)):
             if not self.seen[piece]:
                 digest = hashlib.sha256(self._content[piece * PIECE : (piece + 1) * PIECE]).digest()

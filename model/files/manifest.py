@@ -1,4 +1,4 @@
-"""The manifest of a version: its data, scores and files."""
+"""The manifest of a version, which lists its data, scores and files, and facts about its training run."""
 
 import json
 import math
@@ -12,57 +12,57 @@ from model.errors import ArtifactError
 from model.files.plain_files import MANIFEST, RUN, SMALL_BYTES, check_complete, read_plain, version_of
 
 FORMAT = 3
-"""Number of the artifact's format; a service reads only its own."""
+"""Number of the format of a version's files; versions with another format are refused."""
 MANIFEST_BYTES = 16 << 20
-"""Larger manifests are refused."""
+"""Maximum size of a manifest in bytes; larger ones are refused."""
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-"""Times of training outside these are refused; not every system can represent them in seconds."""
+"""Earliest and latest valid time of training. Some systems can't represent other times in seconds."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Facts about a version that the same data and seed always reproduce."""
+    """Facts about a version that are always the same for the same data and seed."""
 
     format: int
-    """FORMAT of the job that wrote it."""
+    """FORMAT of the program that wrote the version."""
     seed: int
     """Seed of all random numbers."""
     data_fingerprint: str
-    """sha256 over the canonical tables."""
+    """sha256 of the tables in canonical form."""
     data: dict[str, int]
-    """Counts of members, raters, movies, ratings and plays; with `--reweight` also `effective_raters`, the effective
+    """Numbers of members, raters, movies, ratings and plays. With `--reweight`, `effective_raters` is the effective
     sample size of the weighted raters."""
     libraries: dict[str, str]
-    """Versions of the libraries that the model was computed with."""
+    """Versions of the libraries used in training, by name."""
     scores: dict[str, dict[str, float]]
-    """Scores on held-out members for each kind of evidence, by its lower-case name."""
+    """Scores on held-out members, by the lower-case name of the kind of evidence and the name of the score."""
     files: dict[str, dict[str, Any]]
-    """Size and sha256 of every other file of the version, by its path."""
+    """Size and sha256 of every file of the version except manifest.json and run.json, by path."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Settings of the fit, by their names in a settings file."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The manifest as JSON can hold it."""
+        """Return the manifest as a dictionary that can be written as JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Run:
-    """Facts about the training run, which aren't hashed since they differ from run to run."""
+    """Facts about a training run, which aren't in the manifest since they differ from run to run."""
 
     trained_at: str
-    """When the job ended: ISO 8601, UTC."""
+    """Time when the run ended, in ISO 8601, UTC."""
     seconds: float
-    """Duration of the job."""
+    """Duration of the run in seconds."""
     commit: str = ""
-    """The git commit of the code that made it, with a + where that was changed since; empty where unknown."""
+    """Git commit of the training code, followed by + if there were uncommitted changes; empty if unknown."""
     parent: str = ""
-    """The version that served meanwhile; empty where none did."""
+    """The current version at the time of the run; empty if there was none."""
 
 
 def manifest_from(content: bytes) -> Manifest:
-    """Parse a manifest; raises ArtifactError."""
+    """Return the manifest in this JSON. Raises ArtifactError if it is invalid or has another format."""
     try:
         given = json.loads(content)
         if given["format"] != FORMAT:
@@ -83,12 +83,12 @@ def manifest_from(content: bytes) -> Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest alone; raises ArtifactError where it can't be read."""
+    """Return the manifest of a version, without checking other files. Raises ArtifactError if it can't be read."""
     return manifest_from(read_plain(folder / MANIFEST, MANIFEST, MANIFEST_BYTES))
 
 
 def read_run(folder: Path) -> Run:
-    """Facts about a version's training run; raises ArtifactError where its time or duration isn't valid."""
+    """Return facts about a version's training run. Raises ArtifactError if they can't be read or are invalid."""
     content = read_plain(folder / RUN, RUN, SMALL_BYTES)
     try:
         given = json.loads(content)
@@ -104,7 +104,10 @@ def read_run(folder: Path) -> Run:
 
 
 def named_manifest(folder: Path) -> tuple[bytes, Manifest]:
-    """The manifest with its bytes; raises ArtifactError unless the folder is named for it."""
+    """Return the bytes of the manifest, and the manifest.
+
+    Raises ArtifactError if it can't be read or isn't the one that the folder is named after.
+    """
     content = read_plain(folder / MANIFEST, MANIFEST, MANIFEST_BYTES)
     manifest = manifest_from(content)
     if version_of(content) != folder.name:
@@ -113,6 +116,6 @@ def named_manifest(folder: Path) -> tuple[bytes, Manifest]:
 
 
 def check_version(folder: Path) -> None:
-    """Raises ArtifactError unless a version's folder is whole: the manifest's own, and every file as it was written."""
+    """Raise ArtifactError unless the folder is named after its manifest and holds exactly the files listed in it."""
     _, manifest = named_manifest(folder)
     check_complete(folder, manifest.files)

@@ -1,7 +1,7 @@
-"""A strict reader of NumPy's .npy and .npz files: nothing is evaluated, decompressed or unpickled.
+"""A strict reader for NumPy's .npy and .npz files, which never evaluates, decompresses or unpickles anything.
 
-NumPy's own reader evaluates the header as a Python literal, allocates whatever shape it claims and decompresses the
-archive. This one accepts only files as training writes them: numbers in C order, stored without compression.
+NumPy's own reader evaluates the header as a Python literal, allocates an array of any shape that the header claims, and
+decompresses the archive. This reader accepts only files as written by training: uncompressed numbers in C order.
 """
 
 import io
@@ -24,7 +24,7 @@ MOST_ARRAYS, MOST_DIMENSIONS = 1000, 5
 
 
 def arrays_to_bytes(arrays: Arrays) -> bytes:
-    """An uncompressed .npz of the arrays, the same bytes for the same arrays."""
+    """Return the arrays as an uncompressed .npz file; equal arrays give equal bytes."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for name, array in sorted(arrays.items()):
@@ -35,10 +35,10 @@ def arrays_to_bytes(arrays: Arrays) -> bytes:
 
 
 def arrays_from_bytes(content: bytes) -> Arrays:
-    """The arrays of an .npz; raises ValueError for one that `arrays_to_bytes` didn't write.
+    """Return the arrays in an .npz file. Raises ValueError if it isn't of the form that `arrays_to_bytes` writes.
 
-    The sizes that the archive's directory tells are checked before anything is read: entries are as long packed as
-    unpacked, and all together no longer than the file.
+    Each entry must be uncompressed according to the archive's directory, and all entries together no larger than the
+    file. The total size is checked before any entry is read.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -58,7 +58,7 @@ def arrays_from_bytes(content: bytes) -> Arrays:
 
 
 def array_over(content: bytes | mmap.mmap) -> NDArray[Any]:
-    """The array of an .npy, without a copy; raises ValueError for anything but plain numbers in rows."""
+    """Return the array in an .npy file as a view. Raises ValueError if it doesn't hold numbers in C order."""
     head = content[:10]
     length = int.from_bytes(head[8:10], "little")
     header = HEADER.fullmatch(content[10 : 10 + length])

@@ -1,4 +1,4 @@
-"""Files of a version: opened without following links, and compared with the manifest."""
+"""Files of a version, which are opened without following symlinks and compared with the manifest."""
 
 import hashlib
 import os
@@ -12,16 +12,17 @@ from model.errors import ArtifactError, Reason
 
 MANIFEST, RUN = "manifest.json", "run.json"
 UNLISTED = (MANIFEST, RUN)
-"""Files that the manifest can't list: itself, and what differs from run to run."""
+"""Files that the manifest doesn't list: itself, and the file with facts that differ from run to run."""
 VERSION_DIGITS = 12
 SMALL_BYTES = 1 << 20
-"""Larger files of a run are refused."""
+"""Maximum size of run.json in bytes; larger files are refused."""
 
 
 def open_plain(path: Path, name: str) -> BufferedReader:
-    """Open a plain file for reading; raises ArtifactError for a link, a pipe, a folder and what isn't there.
+    """Open a regular file for reading; error messages contain `name`.
 
-    A pipe would never end and a link can lead to anything that the service may read.
+    Raises ArtifactError if the path doesn't exist or is a symlink, a pipe or a folder. Reading a pipe might never end,
+    and a symlink could point to any file that the service can read.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -35,7 +36,7 @@ def open_plain(path: Path, name: str) -> BufferedReader:
 
 
 def read_plain(path: Path, name: str, most: int) -> bytes:
-    """The content of a plain file of at most `most` bytes; raises ArtifactError."""
+    """Return the content of a regular file. Raises ArtifactError if it can't be read or is larger than `most` bytes."""
     with open_plain(path, name) as file:
         size = os.fstat(file.fileno()).st_size
         if size > most:
@@ -47,12 +48,16 @@ def read_plain(path: Path, name: str, most: int) -> bytes:
 
 
 def version_of(manifest: bytes) -> str:
-    """The name of the version with this manifest: the first digits of its sha256."""
+    """Return the name of the version with this manifest: the first digits of the manifest's sha256."""
     return hashlib.sha256(manifest).hexdigest()[:VERSION_DIGITS]
 
 
 def check_names(folder: Path, listed: Mapping[str, Any]) -> None:
-    """Raises ArtifactError where the folder holds anything but the listed files, or a name that leads out of it."""
+    """Check the names of the listed files and of the entries of a version's folder.
+
+    Raises ArtifactError if a listed name could be outside the folder, or if the folder holds a symlink or an unlisted
+    file.
+    """
     for name in listed:
         parts = name.split("/")
         if name in UNLISTED or len(parts) > 2 or any(not part or part.startswith(".") for part in parts):
@@ -69,13 +74,13 @@ def check_names(folder: Path, listed: Mapping[str, Any]) -> None:
 
 
 def check_same(name: str, size: int, sha256: str, listed: Mapping[str, Any]) -> None:
-    """Raises ArtifactError where a file isn't as it was written."""
+    """Raise ArtifactError if the size or the sha256 of a file differs from the listed one."""
     if size != listed["size"] or sha256 != listed["sha256"]:
         raise ArtifactError(f"{name} isn't as it was written", "damaged")
 
 
 def check_complete(folder: Path, listed: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raises ArtifactError unless the folder holds exactly the listed files, as they were written."""
+    """Raise ArtifactError unless the folder holds exactly the listed files, with the listed sizes and hashes."""
     check_names(folder, listed)
     for name, expected in listed.items():
         with open_plain(folder / name, name) as file:
@@ -87,7 +92,7 @@ def check_complete(folder: Path, listed: Mapping[str, Mapping[str, Any]]) -> Non
 
 
 def _entries(folder: Path, folders: set[str]) -> Iterator[Path]:
-    """Entries of the folder and of its listed folders."""
+    """Yield the entries of a version's folder and of its subfolders named in `folders`."""
     try:
         for entry in sorted(folder.iterdir()):
             yield entry

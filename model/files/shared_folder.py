@@ -1,6 +1,6 @@
-"""A folder that processes change in turns, each change atomic for its readers.
+"""A folder that only one process changes at a time, and in which each change is atomic for readers.
 
-Files are written under names that begin with `.tmp-`, flushed and renamed.
+Files are written under names that begin with `.tmp-`, flushed to disk and then renamed.
 """
 
 import fcntl
@@ -17,14 +17,17 @@ LOCK, BEGUN = ".lock", ".tmp-"
 
 
 class SharedFolder:
-    """A folder, created at the first write."""
+    """A folder with a lock for changes; it is created at the first write."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """One process, and one thread of it, at a time; the system frees the lock of a process that dies."""
+        """Hold the folder's lock, which excludes other processes and threads.
+
+        The operating system releases the lock of a process that dies.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.root / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
         try:
@@ -35,9 +38,9 @@ class SharedFolder:
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
-        """A new folder on the same disk to write in, removed at the end.
+        """Yield a new temporary folder on the same file system, which is removed when the block ends.
 
-        That of a job that died is removed with the next workspace, since nobody holds its lock any more.
+        The workspace of a process that died is removed when the next one is created, since its lock is free.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with self.changing():
@@ -53,13 +56,13 @@ class SharedFolder:
             shutil.rmtree(folder, ignore_errors=True)
 
     def replace(self, place: str, content: bytes) -> None:
-        """Replace a small file atomically; needs the lock."""
+        """Replace a small file atomically; `place` is its path in the folder. The caller must hold the lock."""
         path = self.root / place
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content, beside=self._begun())
 
     def remove(self, folder: Path) -> None:
-        """Remove a folder: renamed first, so that readers see all of it or nothing."""
+        """Remove a folder; it is renamed first, so that readers see either the whole folder or none."""
         away = self._begun()
         folder.rename(away)
         if away.is_dir() and not away.is_symlink():
@@ -68,7 +71,10 @@ class SharedFolder:
             away.unlink(missing_ok=True)
 
     def clean(self) -> None:
-        """Remove leftovers of jobs that died; needs the lock, under which alone such files and folders are created."""
+        """Remove temporary files and folders of processes that died.
+
+        The caller must hold the lock, without which no temporary files or folders are created.
+        """
         for left in self.root.glob(f"{BEGUN}*"):
             if not left.is_dir() or left.is_symlink():
                 left.unlink(missing_ok=True)
@@ -76,12 +82,12 @@ class SharedFolder:
                 shutil.rmtree(left, ignore_errors=True)
 
     def _begun(self) -> Path:
-        """A new path that `clean` removes if its job dies."""
+        """Return a new temporary path, which `clean` removes if this process dies."""
         return self.root / f"{BEGUN}{uuid.uuid4().hex}"
 
 
 def _is_held(lock: Path) -> bool:
-    """Whether a living process holds the lock of its workspace."""
+    """Return whether a running process holds the lock of a workspace."""
     try:
         handle = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -96,7 +102,7 @@ def _is_held(lock: Path) -> bool:
 
 
 def sync_tree(folder: Path) -> None:
-    """Flush a folder and all its entries to the disk."""
+    """Flush a folder and everything in it to disk."""
     for path in sorted(folder.rglob("*")):
         sync(path)
     sync(folder)

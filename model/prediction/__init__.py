@@ -1,1 +1,1 @@
-"""From facts to a predicted rating, its interval, its explanation and a ranking."""
+"""Predictions from facts about members and movies: ratings, intervals, explanations and rankings."""

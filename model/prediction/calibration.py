@@ -15,66 +15,73 @@ from model.facts.evidence import MemberEvidence, MovieEvidence
 Array = NDArray[np.float64]
 
 PLACES = 201
-"""Evenly spaced ratings of the scale for which intervals and probabilities are tabulated."""
+"""Number of evenly spaced ratings on the scale for which intervals and probabilities are tabulated."""
 PLAY_BINS = (1, 3, 10, 30, 100)
-"""Lower ends of bins of numbers of plays, each with its own calibration."""
+"""Lower ends of the bins by number of plays; each bin has its own calibration."""
 FAR = (0.95, 0.99)
-"""Extrapolations at which further classes with intervals of their own begin."""
+"""Lower ends of the upper classes of extrapolation; each class has its own intervals."""
 SAME_DISTANCE = 0.005
-"""Distances that differ by less count as equal: many members share all attributes, and single rows are computed in
-single precision, in which the distance between equal members isn't quite 0."""
+"""Tolerance of comparisons between distances. Many members have equal attributes, and distances are computed in single
+precision, which gives equal members slightly different distances."""
 
 _PLAY_BINS, _FAR = np.array(PLAY_BINS), np.array(FAR)
 
 
 def bin_of(plays: int) -> int:
-    """The bin of PLAY_BINS that a number of plays falls in; 0 falls in the first."""
+    """Return the number of the bin in PLAY_BINS that a number of plays is in; 0 plays are in the first bin."""
     return max(bisect_right(PLAY_BINS, plays) - 1, 0)
 
 
 def bins_of(plays: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(N,) bins of numbers of plays."""
+    """Return the (N,) bins of N numbers of plays, as `bin_of` does."""
     return np.maximum(_PLAY_BINS.searchsorted(plays, "right") - 1, 0)
 
 
 def places_of(rating: Array, scale: Scale) -> Array:
-    """(N,) ratings within the scale as places from 0 to PLACES - 1, with fractions."""
+    """Return (N,) fractional positions in the tables, 0 to PLACES - 1, of ratings within the scale."""
     places: Array = (rating - scale.low) * ((PLACES - 1) / scale.span)
     return places
 
 
 class Readings(NamedTuple):
-    """All readings for one kind of member evidence, one after the other: B bins of plays times F classes of
-    extrapolation, of each E kinds of movie evidence, L levels of deviation and PLACES of the scale."""
+    """The tables for one kind of member evidence, flattened for fast look-up.
+
+    Their dimensions are B bins of plays, F classes of extrapolation, E kinds of movie evidence, L levels of standard
+    deviation, and PLACES ratings.
+    """
 
     edges: Array
-    """(B F E, L - 1) ascending standard deviations at which the next level begins."""
+    """(B F E, L - 1) ascending standard deviations that separate the levels."""
     lower: Array
     """(B F E L PLACES,) lower end of the 90 % interval."""
     upper: Array
-    """(B F E L PLACES,) upper end of it."""
+    """(B F E L PLACES,) upper end of the 90 % interval."""
     enjoyed: Array
     """(B F E L PLACES,) probability that the rating is at least `enjoyed_from`."""
     kinds: int
-    """E"""
+    """E, the number of kinds of movie evidence."""
 
 
 class Reading(NamedTuple):
-    """Reads intervals and probabilities from tables, for one member or for N members with one prediction each."""
+    """Looks up intervals and probabilities, for one member with N predictions or N members with one prediction each."""
 
     readings: Readings
-    """Tables of one kind of member evidence."""
+    """Tables for the members' kind of evidence."""
     number: NDArray[np.int64]
-    """Index into `readings`: a scalar, or (N,) one for each member."""
+    """(1,) or (N,) combined index of the bin of plays and the class of extrapolation of each member."""
 
     def repeat(self, counts: NDArray[np.int64]) -> "Reading":
-        """Repeat the index of each member by its (N,) count."""
+        """Return a copy in which the index of each member is repeated; `counts` (N,) has the numbers of repetitions."""
         return Reading(self.readings, self.number.repeat(counts))
 
     def __call__(
         self, rating: Array, deviation: Array, movie: NDArray[np.int8], scale: Scale
     ) -> tuple[Array, Array, Array]:
-        """Lower and upper ends and probabilities for N ratings within the scale, of those standard deviations."""
+        """Return (N,) lower ends and upper ends of intervals, and (N,) probabilities that the movies are enjoyed.
+
+        `rating` (N,) are predicted ratings within the scale, `deviation` (N,) their standard deviations and `movie`
+        (N,) the MovieEvidence of each movie.
+        """
         edges, lower, upper, enjoyed, kinds = self.readings
         kind = self.number * kinds + (movie.astype(np.int64) - 1)
         level = (deviation[:, None] > edges.take(kind, axis=0)).sum(axis=1)
@@ -90,50 +97,50 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True)
 class Tables:
-    """Readings for one kind of member evidence: B bins of plays (1 without plays), F classes of extrapolation."""
+    """The tables for one kind of member evidence, with the dimensions of Readings; B is 1 if it has no plays."""
 
     edges: Array
-    """(B, E, L - 1) as in a reading."""
+    """(B, E, L - 1) ascending standard deviations that separate the levels."""
     lower: Array
-    """(B, F, E, L, PLACES)"""
+    """(B, F, E, L, PLACES) lower end of the 90 % interval."""
     upper: Array
-    """(B, F, E, L, PLACES)"""
+    """(B, F, E, L, PLACES) upper end of the 90 % interval."""
     enjoyed: Array
-    """(B, E, L, PLACES)"""
+    """(B, E, L, PLACES) probability that the rating is at least `enjoyed_from`."""
     reach: Array
-    """(B, E) half width, in standard deviations, of an interval about the prediction that holds 90 % of ratings."""
+    """(B, E) half width, in standard deviations, of a symmetric interval that contains 90 % of ratings."""
     distances: Array
-    """(Q,) ascending out-of-fold distances of raters; empty for evidence without facts."""
+    """(Q,) ascending out-of-fold distances of raters from the nearest landmark; empty for MemberEvidence.NOTHING."""
 
 
 @dataclass(frozen=True)
 class Calibration:
     """Intervals and probabilities by kind of evidence, fitted on out-of-fold predictions.
 
-    The interval holds the ratings of which neither the probability of so much or less nor that of so much or more is
-    below a threshold, which makes 90 % of held-out ratings fall inside (distributional conformal prediction,
-    Chernozhukov et al., PNAS 2021, over isotonic distributional regression, Henzi et al., JRSS B 2021).
+    An interval contains the ratings for which P(this rating or lower) and P(this rating or higher) are both at least a
+    threshold. The threshold is chosen such that intervals contain 90 % of held-out ratings (distributional conformal
+    prediction, Chernozhukov et al., PNAS 2021, with isotonic distributional regression, Henzi et al., JRSS B 2021).
     """
 
     tables: Mapping[MemberEvidence, Tables]
-    """By kind of member evidence."""
+    """Tables by kind of member evidence."""
 
     def extrapolation(self, distance: Array, member: MemberEvidence) -> Array:
-        """(N,) share, 0 to 1, of raters with a smaller out-of-fold distance."""
+        """Return the (N,) share, 0 to 1, of raters whose out-of-fold distance is smaller than each of N distances."""
         distances = self.tables[member].distances
         return distances.searchsorted(distance - SAME_DISTANCE) / max(len(distances), 1)
 
     def reading(self, member: MemberEvidence, plays: NDArray[np.int64], extrapolation: Array) -> Reading:
-        """Reads intervals and probabilities of N members with these numbers of plays (N,)."""
+        """Return a look-up of intervals and probabilities for N members, with (N,) numbers of plays."""
         bins, classes = self.tables[member].lower.shape[:2]
         place = np.minimum(bins_of(plays), bins - 1)
         beyond = np.minimum(_FAR.searchsorted(extrapolation, "right"), classes - 1)
         return Reading(self._readings[member], place * classes + beyond)
 
     def reach(self, member: MemberEvidence, plays: int, movie: MovieEvidence) -> float:
-        """Half width, in standard deviations, of an interval about a prediction that holds 90 % of ratings.
+        """Return the half width, in standard deviations, of a symmetric interval that contains 90 % of ratings.
 
-        Unlike the tabulated interval it changes continuously with the standard deviation.
+        Unlike the tabulated intervals, the width of this interval varies continuously with the standard deviation.
         """
         reach = self.tables[member].reach
         return float(reach[min(bin_of(plays), len(reach) - 1), movie - 1])

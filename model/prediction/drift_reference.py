@@ -17,22 +17,22 @@ from model.prediction.predictions import Predictions
 Array = NDArray[np.float64]
 
 PREDICTION_QUANTITIES = ("rating", "interval_width", "extrapolation")
-"""Quantities of predictions with a histogram: the rating and the interval's width as shares of the scale, 0 to 1, and
-extrapolation."""
+"""Names of the quantities of predictions that have a histogram. The rating and the width of the interval are shares of
+the scale, 0 to 1."""
 BEYOND_FAR = len(FAR)
-"""Number of the last bins of `extrapolation`, of members farther off than all but a few raters."""
+"""Number of the uppermost bins of `extrapolation`, which hold the members beyond the first value of FAR."""
 
 
 @dataclass(frozen=True)
 class AttributeShares:
-    """Histogram of one attribute among raters with any known attribute."""
+    """Histogram of one attribute among raters of whom at least one attribute is known."""
 
     position: int
-    """Of the attribute in the schema."""
+    """Position of the attribute in the schema."""
     edges: tuple[float, ...]
-    """(E,) ascending upper ends of bins for a numeric attribute; the categories that have a bin of their own else."""
+    """(E,) ascending upper ends of the bins of a numeric attribute, or numbers of the categories that have a bin."""
     shares: tuple[float, ...]
-    """(E + 2,) above 0, of all: in each bin, beyond them (any other value), and not known."""
+    """(E + 2,) positive shares of raters: in each bin, with any other value, and with an unknown value."""
 
 
 @dataclass(frozen=True)
@@ -40,39 +40,45 @@ class PlayShares:
     """Histogram of the number of plays among raters with plays."""
 
     edges: tuple[float, ...]
-    """(E,) ascending upper ends of bins."""
+    """(E,) ascending upper ends of the bins."""
     shares: tuple[float, ...]
-    """(E + 1,) above 0, in each bin and beyond."""
+    """(E + 1,) positive shares of raters: in each bin, and above the last edge."""
 
 
 @dataclass(frozen=True)
 class PredictionShares:
-    """Histograms of one quantity of out-of-fold predictions of rated movies."""
+    """Histograms of one quantity of out-of-fold predictions of rated movies, one for each kind of member evidence."""
 
     edges: tuple[float, ...]
-    """(E,) ascending upper ends of bins."""
+    """(E,) ascending upper ends of the bins."""
     shares: Mapping[str, tuple[float, ...]]
-    """(E + 1,) above 0, by the lower-case name of the evidence: in each bin and beyond."""
+    """(E + 1,) positive shares in each bin and above the last edge, by the lower-case name of the member evidence."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Histograms that those of requests are compared with; they are alike where never-raters are like raters."""
+    """Reference histograms, which are compared with histograms of requests.
+
+    They agree if the members in requests are distributed like raters.
+    """
 
     attributes: tuple[AttributeShares, ...]
-    """(W,) of the attributes with a histogram."""
+    """Histograms of W attributes."""
     plays: PlayShares
-    """Of the number of plays."""
+    """Histogram of the number of plays."""
     predictions: Mapping[str, PredictionShares]
-    """By the names in TOLD."""
+    """Histograms of predictions, by the names in PREDICTION_QUANTITIES."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The reference as JSON can hold it."""
+        """Return the reference as a dictionary that can be written as JSON."""
         return asdict(self)
 
     @staticmethod
     def from_dict(given: Mapping[str, Any]) -> "Reference":
-        """The reference that `to_dict` wrote; else raises ValueError, KeyError, TypeError or AttributeError."""
+        """Return the reference that `to_dict` wrote.
+
+        Raises ValueError, KeyError, TypeError or AttributeError if the dictionary has another form.
+        """
         attributes = [
             AttributeShares(entry["position"], *_histogram(entry["edges"], entry["shares"], further=2))
             for entry in given["attributes"]
@@ -86,15 +92,15 @@ class Reference:
         return Reference(tuple(attributes), plays, predictions)
 
     def binning(self, schema: Schema) -> "Binning":
-        """Counts values of attributes in the reference's bins."""
+        """Return a counter of attribute values in the bins of this reference."""
         return Binning(schema.member_attributes, [(shares.position, shares.edges) for shares in self.attributes])
 
 
 class Binning:
-    """Counts the values of W attributes in their bins, many members at a time."""
+    """Counts the values of W attributes in their bins, for many members at once."""
 
     def __init__(self, attributes: Sequence[Attribute], bins: Sequence[tuple[int, Sequence[float]]]) -> None:
-        """`bins` has the position and the (E,) edges of each watched attribute, as in AttributeShares."""
+        """Set up the counter; `bins` has the position and the (E,) edges of each of W attributes in AttributeShares."""
         longest = max((len(edges) for _, edges in bins), default=0)
         self._positions = np.array([position for position, _ in bins], np.intp)
         self._numeric = np.array([attributes[position].kind == "numeric" for position, _ in bins], bool)
@@ -108,7 +114,7 @@ class Binning:
         return np.concatenate([[0], np.cumsum(self._beyond + 2)])
 
     def counts(self, values: NDArray[np.float32]) -> list[NDArray[np.int64]]:
-        """(E + 2,) histograms of the W attributes over N members with (N, A) values; the last bin counts NaN."""
+        """Return an (E + 2,) histogram of each of the W attributes over (N, A) values; its last bin counts NaN."""
         chosen = values[:, self._positions]
         bins = np.empty(chosen.shape, np.intp)
         for numeric in (False, True):
@@ -125,19 +131,26 @@ class Binning:
 def _histogram(
     edges: Sequence[float], shares: Sequence[float], further: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Edges and shares, if these are positive and as many as there are edges and `further` bins; else ValueError."""
+    """Return edges and shares as tuples.
+
+    Raises ValueError unless edges ascend, shares are positive, and there are `further` more shares than edges.
+    """
     if any(low >= high for low, high in pairwise(edges)) or len(shares) != len(edges) + further or min(shares) <= 0:
         raise ValueError("the reference isn't one of histograms")
     return tuple(edges), tuple(shares)
 
 
 def in_bins(values: Array, edges: Sequence[float]) -> NDArray[np.int64]:
-    """(E + 1,) histogram of values over ascending upper edges; the last bin counts the values above all edges."""
+    """Return the (E + 1,) histogram of values; `edges` are ascending upper ends, and the last bin has no upper end."""
     return np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1)
 
 
 def prediction_quantities(predictions: Sequence[Predictions], scale: Scale) -> dict[str, Array]:
-    """Values of the PREDICTION_QUANTITIES by name: of all predictions of rated movies, one extrapolation a member."""
+    """Return the values of the PREDICTION_QUANTITIES, by name.
+
+    There is one rating and one interval width for each prediction of a rated movie, but one extrapolation for each
+    member.
+    """
     movie, rating, lower, upper = (
         np.concatenate([getattr(member, name) for member in predictions])
         for name in ("movie_evidence", "rating", "lower", "upper")
@@ -151,5 +164,5 @@ def prediction_quantities(predictions: Sequence[Predictions], scale: Scale) -> d
 
 
 def kind_name(evidence: MemberEvidence) -> str:
-    """Name of a kind of evidence in the reference."""
+    """Return the name of a kind of evidence, as used in the reference."""
     return evidence.name.lower()

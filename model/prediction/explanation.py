@@ -1,4 +1,4 @@
-"""Additive explanation of one prediction by groups of facts."""
+"""Additive explanations of a prediction by groups of facts."""
 
 from collections.abc import Sequence
 
@@ -14,14 +14,14 @@ CORRECTIONS = {
     "attributes": "attribute_corrections",
     "prior": "prior_corrections",
 }
-"""The group of an explanation that each kind of the trees' features belongs to."""
+"""Explanation group of a tree feature, by the prefix of the feature's name."""
 
 
 def prior_parts(prior: Prior, taste: Taste, without_plays: Taste, targets: Targets) -> dict[str, float]:
-    """Rating points that the prior's terms add to the prediction of one movie for one member.
+    """Return the rating points that each term of the prior adds to the prediction of one movie for one member.
 
-    Taste from attributes is that of a prediction without plays; the difference that plays make is taste from plays.
-    Generosity isn't divided between attributes and plays.
+    `taste_from_attributes` is the taste term of a prediction without plays, and `taste_from_plays` is what plays add to
+    it. Generosity isn't split between attributes and plays.
     """
     size = targets.factors.shape[1] - 1
     movie, average = targets.factors[0], prior.average_member
@@ -41,7 +41,7 @@ def prior_parts(prior: Prior, taste: Taste, without_plays: Taste, targets: Targe
 
 
 def tree_parts(names: Sequence[str], contributions: NDArray[np.float64]) -> dict[str, float]:
-    """Rating points that the trees add, by group, from (F + 1,) contributions of F features and the constant."""
+    """Return the rating points that the trees add, by group; `contributions` (F + 1,) end with the constant."""
     parts = dict.fromkeys(CORRECTIONS.values(), 0.0)
     for name, value in zip(names, contributions[:-1], strict=True):
         parts[CORRECTIONS[name.split(":", 1)[0]]] += float(value)

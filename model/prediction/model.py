@@ -1,4 +1,4 @@
-"""The served model: facts in, predictions out."""
+"""The model as it is served: predictions and explanations, given facts about members and movies."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,16 +26,16 @@ from model.prediction.prior.prior import Prior, Taste, prior_numbers
 from model.prediction.trees import Trees, highest_corrections
 
 Stage = Callable[[str], None]
-"""Called with the name of each stage of a prediction as it ends."""
+"""Callback for the end of each stage of a prediction; its argument is the name of the stage."""
 STAGES = ("features", "prior", "trees", "interval")
 
 
 LIKELY = 100
-"""Further movies that are predicted first, for a lower bound of the best ratings."""
+"""Added to four times the number of requested movies: how many movies are predicted first to bound the best ratings."""
 ROUNDING = 1e-9
-"""More than the rounding differences of sums in another order."""
+"""Tolerance that exceeds the rounding differences between sums in different orders."""
 NO_ROW = -1
-"""The row of a movie outside the catalogue."""
+"""Row number of movies outside the catalogue."""
 
 
 def ignore(_: str) -> None:
@@ -44,19 +44,19 @@ def ignore(_: str) -> None:
 
 @dataclass(frozen=True)
 class State:
-    """What is computed once for N members of one kind of evidence, whatever the movies are."""
+    """Intermediate results for N members of one kind of evidence, which don't depend on the movies."""
 
     taste: Taste
-    """Predicted factors."""
+    """Predicted factors of the members."""
     members: Members
-    """N rows for the trees."""
+    """Columns of the members from which the tree features are computed."""
     extrapolation: NDArray[np.float64]
-    """(N,) 0 to 1: share of raters who are nearer to the landmarks of the regression."""
+    """(N,) share, 0 to 1, of raters who are nearer to a landmark of the regression than the member."""
     reading: Reading
-    """Gives intervals and probabilities."""
+    """Look-up of intervals and probabilities."""
 
     def repeat(self, counts: NDArray[np.int64]) -> "State":
-        """Repeat the row of each member by its (N,) count."""
+        """Return a copy in which the row of each member is repeated; `counts` (N,) has the numbers of repetitions."""
         return State(
             self.taste.repeat(counts),
             self.members.repeat(counts),
@@ -66,66 +66,66 @@ class State:
 
 
 class Rows(NamedTuple):
-    """Rows of the catalogue to predict, of which the member has played none."""
+    """A request for predictions of movies in the catalogue that the member hasn't played."""
 
     member: MemberFacts
     rows: NDArray[np.int64]
-    """(N,) at least one."""
+    """(N,) rows of the catalogue; at least one."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """One version of the model, which threads may share."""
+    """One version of the model, safe to use from several threads."""
 
     version: str
-    """First 12 hex digits of the manifest's sha256."""
+    """First 12 hexadecimal digits of the manifest's sha256."""
     schema: Schema
-    """What the columns mean."""
+    """Rating scale, attributes and genres."""
     manifest: Manifest
-    """Data, seed and libraries that the model comes from."""
+    """Data, seed, libraries and scores of the model."""
     run: Run
-    """When it was made."""
+    """Time and duration of the training run."""
     members: MemberTable
-    """Members by id."""
+    """Facts about the published members, by id."""
     catalogue: Catalogue
-    """Movies by id."""
+    """Movies and their descriptions, by id."""
     prior: Prior
-    """The factorization."""
+    """The factorization prior."""
     offsets: Mapping[MemberEvidence, Offsets]
-    """Offsets of movies' ratings from the prior."""
+    """Offsets of the movies' ratings from the prior, by kind of member evidence."""
     pairs: PairColumns
-    """The trees' columns of movies."""
+    """Columns of the movies from which the tree features are computed."""
     trees: Trees
-    """The corrections."""
+    """The trees that correct the prior."""
     calibration: Calibration
-    """Intervals and probabilities."""
+    """Calibrated intervals and probabilities."""
     reference: Reference
     """Reference histograms for drift detection."""
 
     @cached_property
     def feature_names(self) -> list[str]:
-        """Names of the trees' features."""
+        """Names of the tree features, in their order."""
         return feature_names(self.schema, self.pairs.grouped)
 
     @cached_property
     def _code(self) -> Coder:
-        """Encodes member attributes."""
+        """Encoder of member attributes."""
         return Coder(self.schema.member_attributes)
 
     @cached_property
     def member_columns(self) -> MemberColumns:
-        """Computes the trees' columns of members."""
+        """Computation of the members' columns for the tree features."""
         return MemberColumns(self.schema, self.prior.columns, self.pairs.grouped)
 
     @cached_property
     def view(self) -> MovieView:
-        """Movies as targets."""
+        """Movies as targets of predictions."""
         return MovieView(self.schema, self.catalogue, self.prior, self.pairs, self.offsets)
 
     def predict(self, member: MemberFacts, movies: Sequence[Movie], finished: Stage = ignore) -> Predictions:
-        """Predictions of movies in their order; for a movie among the plays, as if the member hadn't played it.
+        """Return predictions of the movies, in their order.
 
-        Raises ValueError for no movies.
+        A movie that the member has played is predicted as if the member hadn't. Raises ValueError if `movies` is empty.
         """
         state = self.state_of(member)
         finished("features")
@@ -144,10 +144,10 @@ class Model:
         return Predictions.join(parts, state.taste.evidence)
 
     def predict_together(self, requests: Sequence[Rows], finished: Stage = ignore) -> list[Predictions]:
-        """Predictions for each of the requests, bit by bit as `predict` gives them.
+        """Return predictions for each request, bit for bit equal to those of `predict`.
 
-        All pairs of the requests go through the arrays and the trees at once, which for small requests costs two thirds
-        of the time of single predictions.
+        The requests are computed in batches, one for each kind of member evidence. For small requests, this takes two
+        thirds of the time of separate calls of `predict`.
         """
         of_kind: dict[MemberEvidence, list[int]] = {}
         for place, request in enumerate(requests):
@@ -175,10 +175,11 @@ class Model:
         finished: Stage = ignore,
         most: int | None = None,
     ) -> tuple[NDArray[np.int32], Predictions]:
-        """Rows of the catalogue best first, played ones left out, with predictions; equal ones in row order.
+        """Return catalogue rows in order of predicted rating, best first, and their predictions.
 
-        `allowed` (M,) masks the catalogue. With `most`, no more than the best so many: the very ones that a ranking of
-        all begins with, without a look at movies that the trees can't lift among them.
+        Movies that the member has played are left out, and ties are in row order. `allowed` (M,) is a mask of the
+        catalogue; None allows all movies. With `most`, only this many movies are returned, the first ones of the full
+        ranking. They are found without predicting every movie: those that the trees can't raise far enough are skipped.
         """
         chosen = np.ones(len(self.catalogue), bool) if allowed is None else allowed.copy()
         chosen[member.movies] = False
@@ -192,7 +193,7 @@ class Model:
         return rows[order].astype(np.int32), predictions.take(order)
 
     def _candidates(self, state: State, rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-        """The rows, in their order, that may be among the `most` best."""
+        """Return those of the rows, in their order, that may be among the `most` best."""
         likely_count = 4 * most + LIKELY
         if likely_count >= len(rows):
             return rows
@@ -210,7 +211,7 @@ class Model:
 
     @cached_property
     def _highest_corrections(self) -> NDArray[np.float64]:
-        """(M,) upper bound of the trees' correction for each movie of the catalogue."""
+        """(M,) upper bound of the forest's prediction for each movie of the catalogue, before shrinkage."""
         if self.trees.booster is None:
             return np.zeros(len(self.catalogue))
         features = self.view.ready.features
@@ -218,13 +219,13 @@ class Model:
         return highest_corrections(self.trees.booster, features, alone)
 
     def features(self, member: MemberFacts, movies: Sequence[Movie]) -> NDArray[np.float32]:
-        """(N, F) features of the trees for the member and each movie, in the order of `feature_names`."""
+        """Return the (N, F) tree features of the member and each movie, in the order of `feature_names`."""
         state = self.state_of(member)
         targets = self.view.of(movies, state.taste.evidence, state.taste.bins)
         return self._features(state.taste.factors, state.members, targets)[1]
 
     def explain(self, member: MemberFacts, movie: Movie) -> Explanation:
-        """Additive contributions of groups of facts to one prediction; they sum to the rating before it is clipped."""
+        """Return one prediction and the contributions of groups of facts, which add up to the unclipped rating."""
         evidence = self.prior.usable_evidence(member)
         if isinstance(movie, int):
             member = member.without(movie)
@@ -242,11 +243,11 @@ class Model:
         )
 
     def state_of(self, member: MemberFacts) -> State:
-        """The state of one member."""
+        """Return the state of one member, computed from all usable facts."""
         return self._state_of([member], self.prior.usable_evidence(member))
 
     def _state_of(self, members: Sequence[MemberFacts], evidence: MemberEvidence) -> State:
-        """The state of members with that usable evidence; bit by bit the same for a member whatever the others are."""
+        """Return the state of members with this usable evidence; a member's row doesn't depend on the other members."""
         taste, inputs = self.prior.taste_of(members, evidence, self._code)
         plays = np.array([len(member.movies) if evidence.has_plays else 0 for member in members])
         attributes = np.stack([member.attributes for member in members])
@@ -261,7 +262,7 @@ class Model:
     def _features(
         self, factors: NDArray[np.float64], members: Members, targets: Targets
     ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """(N,) rating by the prior alone and (N, F) features of the trees."""
+        """Return (N,) ratings by the prior alone, and (N, F) tree features."""
         numbers = prior_numbers(factors, targets.factors, targets.offset, targets.deviation)
         return self.prior.mean + numbers[:, 0], pair_features(members, targets.columns, numbers)
 
@@ -273,7 +274,10 @@ class Model:
         targets: Targets,
         finished: Stage,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(N,) rating by the prior alone, and (N,) rating within the scale, for (N, K) or (K,) factors of members."""
+        """Return (N,) ratings by the prior alone, and (N,) corrected ratings, clipped to the scale.
+
+        `factors` is (N, K), one row for each movie, or (1, K) for one member.
+        """
         prior, features = self._features(factors, members, targets)
         finished("prior")
         rating = self.schema.scale.cut(prior + self.trees.corrections(features, evidence))

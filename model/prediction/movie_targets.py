@@ -1,4 +1,4 @@
-"""Movies to predict: of the catalogue, only described, or unknown."""
+"""Movies to predict: in the catalogue, known only by a description, or unknown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,40 +16,43 @@ from model.prediction.prior.prior import Description, Prior
 
 Array = NDArray[np.float64]
 Bins = NDArray[np.int64]
-"""(N,), or (1,) for a member whom all rows have in common: the number of the bin of PLAY_BINS that the plays are in; 0
-without plays."""
+"""Number of the bin in PLAY_BINS for the number of plays, 0 without plays: (N,), or (1,) if all N movies are predicted
+for one member."""
 Movie = int | MovieFacts | None
-"""A row of the catalogue, a description of a movie outside it, or a movie of which nothing is known."""
+"""A row of the catalogue, a description, or None for a movie about which nothing is known."""
 
 
 @dataclass(frozen=True)
 class Targets:
-    """N movies to predict for a member of one kind of evidence."""
+    """N movies to predict, for one member or for N members of one kind of evidence."""
 
     factors: Array
-    """(N, K) taste and quality."""
+    """(N, K) taste and quality of each movie."""
     offset: Array
-    """(N,) offset of the movie's ratings from the prior, for this evidence and number of plays."""
+    """(N,) offset of the movie's ratings from the prior, for the member's evidence and number of plays."""
     deviation: Array
     """(N,) standard deviation of a rating about its prediction."""
     columns: ReadyMovies
-    """N rows of the trees' columns of movies."""
+    """N rows of columns from which the tree features are computed."""
     evidence: NDArray[np.int8]
-    """(N,) a MovieEvidence each."""
+    """(N,) MovieEvidence of each movie."""
 
 
 @dataclass(frozen=True)
 class Offsets:
-    """Offsets of movies' ratings from the prior, for one kind of member evidence; B bins of plays, 1 without plays."""
+    """Offsets of movies' ratings from the prior, for one kind of member evidence.
+
+    There are B bins of plays; B is 1 for evidence without plays.
+    """
 
     movies: Array
-    """(B, M) for the movies of the catalogue."""
+    """(B, M) offsets of the movies of the catalogue."""
     description: Description
-    """For movies without ratings, B outputs."""
+    """Regression with B outputs that predicts the offsets of movies without ratings."""
 
 
 class MovieView:
-    """Movies as targets of predictions; arrays of the catalogue are computed once."""
+    """Movies as targets of predictions; arrays that depend only on the catalogue are computed once."""
 
     def __init__(
         self,
@@ -62,18 +65,18 @@ class MovieView:
         self._schema, self._prior, self._pairs, self._offsets = schema, prior, pairs, offsets
         unrated = np.where(catalogue.described, MovieEvidence.DESCRIBED, MovieEvidence.UNKNOWN)
         self.evidence = np.where(catalogue.rated, MovieEvidence.RATED, unrated).astype(np.int8)
-        """(M,) a MovieEvidence for each movie of the catalogue."""
+        """(M,) MovieEvidence of each movie of the catalogue."""
         variance = prior.movie_variance.copy()
         for evidence, value in prior.unrated_variance.items():
             variance[self.evidence == evidence] = value
         self.ready = ready(pairs.movies, len(pairs.grouped))
-        """(M,) movies of the catalogue as trees see them."""
+        """M rows of columns of the catalogue's movies, from which the tree features are computed."""
         self._deviations = {kind: prior.deviation(kind, prior.movies, variance) for kind in prior.spread}
 
     def prior_of_rows(
         self, rows: NDArray[np.int64], evidence: MemberEvidence, bins: Bins
     ) -> tuple[Array, Array, Array]:
-        """Factors (N, K), offset (N,) and standard deviation (N,) of movies by their rows."""
+        """Return the (N, K) factors, (N,) offsets and (N,) standard deviations of the movies in these rows."""
         return (
             self._prior.movies.take(rows, axis=0),
             self._offsets[evidence].movies[bins, rows],
@@ -81,11 +84,11 @@ class MovieView:
         )
 
     def of_rows(self, rows: NDArray[np.int64], evidence: MemberEvidence, bins: Bins) -> Targets:
-        """Movies by their rows of the catalogue."""
+        """Return the movies in these rows of the catalogue as targets."""
         return Targets(*self.prior_of_rows(rows, evidence, bins), self.ready.take(rows), self.evidence.take(rows))
 
     def of(self, movies: Sequence[Movie], evidence: MemberEvidence, bins: Bins) -> Targets:
-        """Movies of any kind, in their order, for one member."""
+        """Return movies of any kind as targets for one member, in their order."""
         rows = [movie for movie in movies if isinstance(movie, int)]
         if len(rows) == len(movies):
             return self.of_rows(np.array(rows, np.int64), evidence, bins)

@@ -1,12 +1,12 @@
-"""The one unknown fact of a member that would narrow the interval of a prediction most, in expectation.
+"""The unknown fact about a member that is expected to narrow the interval of a prediction most.
 
-By the law of total variance, the variance of a rating about its prediction is the expected variance once a fact is
-known, plus the variance of the predictions over the values of the fact. The second, the gain, is computed with the
-served model: an attribute takes each of its values, weighted by their frequency among raters; plays are those of
-published members. Facts drawn like that are independent of the known facts, though in truth they may depend on them
-and explain less. So gains are limited by the variance that facts explain out of fold: all attributes together by how
-much narrower intervals are with them than without, and further plays by a learning curve of what plays explain. The
-width of an interval is proportional to the standard deviation.
+By the law of total variance, the variance of a rating about its prediction is the expected variance given a fact, plus
+the variance of the predictions over the possible values of the fact. The second term, the gain, is computed with the
+model itself. For an attribute, predictions over all of its values are weighted by their frequencies among raters. For
+further plays, the plays of published members are tried. This treats unknown facts as independent of known ones. In
+reality they may depend on known facts and explain less, so gains are limited by the variance that facts explain out of
+fold: for all attributes together, by how much narrower intervals are with attributes than without; for further plays,
+by a learning curve. The width of an interval is assumed to be proportional to the standard deviation.
 """
 
 from collections.abc import Iterator
@@ -29,23 +29,23 @@ from model.prediction.prior.prior import prior_numbers, rating_of
 Array = NDArray[np.float64]
 
 FURTHER_PLAYS = 10
-"""Number of further plays that are compared with one attribute."""
+"""Number of further plays that is compared with one attribute."""
 MANY_PLAYS = 30
-"""The most that plays can explain is estimated from raters with this number of plays."""
+"""Number of plays of the raters from whom the maximum variance that plays can explain is estimated."""
 PEOPLE = 48
-"""Published members whose plays are tried; the standard error of a variance over them is about a fifth."""
+"""Number of published members whose plays are tried; a variance over this many has a standard error of about 20 %."""
 LOOKED_AT = 4 * PEOPLE
-"""Published members among which those with enough plays are chosen."""
+"""Number of published members among whom those with enough plays are chosen."""
 NO_PLAYS = np.zeros(1, np.int64)
-"""The bin of members without plays; standard deviations don't depend on it."""
+"""(1,) bin of members without plays; standard deviations don't depend on the bin."""
 LEAST_SHARE = 0.005
-"""Facts that would narrow the interval by a smaller share aren't suggested."""
+"""Minimum relative reduction of the interval's width; a fact that is expected to achieve less isn't suggested."""
 
 
 def next_fact(model: Model, member: MemberFacts, movie: Movie) -> NextFact | None:
-    """The fact to ask for, one attribute or further plays; None where none would narrow the interval enough.
+    """Return the fact to ask for, an attribute or further plays; None if no fact would narrow the interval enough.
 
-    As everywhere, a movie among the plays is taken as if it had not been played.
+    As in `Model.predict`, a movie that the member has played is predicted as if the member hadn't.
     """
     if isinstance(movie, int):
         member = member.without(movie)
@@ -58,7 +58,7 @@ def next_fact(model: Model, member: MemberFacts, movie: Movie) -> NextFact | Non
     most = max(variance - model.prior.noise, 0.0)
 
     def width(gain: float) -> float:
-        """Of the interval when so much of the variance is explained: no more than all that isn't noise."""
+        """Return the width of the interval if `gain` of the variance is explained, at most all but the noise."""
         return current * float(np.sqrt(1 - min(gain, most) / variance))
 
     candidates = [
@@ -71,7 +71,7 @@ def next_fact(model: Model, member: MemberFacts, movie: Movie) -> NextFact | Non
 
 
 def _gains_of_attributes(model: Model, member: MemberFacts, movie: Movie) -> dict[int, float]:
-    """Variance that each unknown attribute would explain, by its position in the schema."""
+    """Return the variance that each unknown attribute would explain, by the attribute's position in the schema."""
     bare = member.with_attributes(dict.fromkeys(range(len(member.attributes)), float("nan")))
     alone = _variances_over_values(model, bare, movie)
     if not alone or np.isfinite(member.attributes[list(alone)]).all():
@@ -86,7 +86,7 @@ def _gains_of_attributes(model: Model, member: MemberFacts, movie: Movie) -> dic
 
 
 def _variances_over_values(model: Model, member: MemberFacts, movie: Movie) -> dict[int, float]:
-    """Variance of the prediction over the values of each unknown attribute, by its position in the schema."""
+    """Return the variance of the prediction over the values of each unknown attribute, by position in the schema."""
     unknown = {
         place: _values(attribute)
         for place, attribute in enumerate(model.schema.member_attributes)
@@ -109,10 +109,10 @@ def _variances_over_values(model: Model, member: MemberFacts, movie: Movie) -> d
 
 
 def _gain_of_plays(model: Model, member: MemberFacts, movie: Movie) -> float:
-    """Variance that further plays would explain.
+    """Return the variance that further plays would explain.
 
-    n plays explain most * n / (n + half), the learning curve of a mean whose prior counts as `half` plays.
-    `half` is estimated from the variance that the first plays would explain.
+    n plays explain most * n / (n + half), the learning curve of a mean with a prior worth `half` plays. `half` is
+    estimated from the variance that the first FURTHER_PLAYS plays would explain.
     """
     bare = member.without_plays()
     people = list(islice(_with_plays(model, bare, movie), PEOPLE))
@@ -134,7 +134,7 @@ def _gain_of_plays(model: Model, member: MemberFacts, movie: Movie) -> float:
 
 
 def _explained(model: Model, movie: Movie, less: tuple[MemberEvidence, int], more: tuple[MemberEvidence, int]) -> float:
-    """Variance that more evidence and plays explain of that with less, by the half widths of both intervals."""
+    """Return the variance that `more` evidence and plays explain beyond `less`, from the widths of both intervals."""
     before, after = (model.view.of([movie], evidence, NO_PLAYS) for evidence, _ in (less, more))
     wide, narrow = (
         model.calibration.reach(evidence, plays, MovieEvidence(int(target.evidence[0]))) * float(target.deviation[0])
@@ -144,14 +144,14 @@ def _explained(model: Model, movie: Movie, less: tuple[MemberEvidence, int], mor
 
 
 def _values(attribute: Attribute) -> tuple[NDArray[np.float32], Array]:
-    """Encoded values of an attribute, and their relative frequencies among raters."""
+    """Return the encoded values of an attribute, and their relative frequencies among raters."""
     shares = np.array(attribute.shares)
     values = np.arange(len(shares)) if attribute.kind == "categorical" else np.array(attribute.knots)
     return values.astype(np.float32), shares / shares.sum()
 
 
 def _with_plays(model: Model, member: MemberFacts, movie: Movie) -> Iterator[MemberFacts]:
-    """The member with the plays of each published member who has enough."""
+    """Yield the member's attributes with FURTHER_PLAYS plays of each published member who has that many."""
     for other in model.members.spread(LOOKED_AT):
         theirs = other.without(movie) if isinstance(movie, int) else other
         count = len(theirs.movies)
@@ -170,9 +170,10 @@ def _ratings(
     attributes: NDArray[np.float32],
     movie: Movie,
 ) -> Array:
-    """(N,) predictions of the movie, not yet cut to the scale, for members of one evidence.
+    """Return (N,) predictions of a movie, less the mean and the offset, for N members of one kind of evidence.
 
-    From (N, I) inputs from plays, (N,) numbers of plays, (N, A) attributes.
+    `inputs` (N, I) are computed from plays, `plays` (N,) are numbers of plays and `attributes` is (N, A). Only the
+    differences between the predictions matter, so they aren't clipped to the scale.
     """
     if evidence is MemberEvidence.NOTHING:
         return np.zeros(len(plays))

@@ -1,4 +1,4 @@
-"""The trees' columns of the movies and members of pairs."""
+"""Columns of movies and members from which the tree features of member-movie pairs are computed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,22 +18,22 @@ from model.prediction.prior.member_inputs import MovieColumns
 
 @dataclass(frozen=True)
 class PairColumns:
-    """The trees' columns of all M movies, and the member attributes with groups."""
+    """Columns of movies from which tree features are computed, and the member attributes with group residuals."""
 
     movies: Movies
-    """All M movies."""
+    """Columns of all M movies."""
     grouped: tuple[int, ...]
-    """Positions of the member attributes whose groups' residuals are features."""
+    """Positions in the schema of the grouped member attributes: those whose group residuals are tree features."""
 
 
 def feature_names(schema: Schema, grouped: Sequence[int]) -> list[str]:
-    """Names of the trees' features, in their order."""
+    """Return the names of the tree features, in their order."""
     attributes = [schema.member_attributes[place].name for place in grouped]
     return pair_names(attributes, schema.genres, [attribute.name for attribute in schema.movie_attributes])
 
 
 def as_unrated(movies: Movies) -> Movies:
-    """The same movies without what ratings and plays contribute."""
+    """Return the same movies as if nobody had rated or played them."""
     nothing = np.nan
     numbers = np.concatenate([np.full((len(movies.numbers), 4), nothing), movies.numbers[:, 4:]], axis=1)
     compared = np.concatenate([np.full((len(movies.compared), 2), nothing), movies.compared[:, 2:]], axis=1)
@@ -49,7 +49,7 @@ def as_unrated(movies: Movies) -> Movies:
 
 
 class MemberColumns:
-    """Computes the trees' columns of members from their inputs; positions are looked up once."""
+    """Computes the columns of members from which tree features are computed; positions are looked up only once."""
 
     def __init__(self, schema: Schema, columns: MovieColumns, grouped: Sequence[int]) -> None:
         place = {name: number for number, name in enumerate(names(columns.names))}
@@ -70,7 +70,7 @@ class MemberColumns:
         plays: NDArray[np.int64],
         attributes: NDArray[np.float32],
     ) -> Members:
-        """N members from evidence (N,), inputs from plays (N, I), numbers of plays (N,) and attributes (N, A)."""
+        """Return N members, given evidence (N,), inputs from plays (N, I), numbers of plays (N,), attributes (N, A)."""
         compared, genres = inputs.take(self._compared, axis=1), inputs.take(self._genres, axis=1)
         if not plays.all():
             compared[plays == 0] = genres[plays == 0] = np.nan
@@ -84,13 +84,13 @@ class MemberColumns:
         plays: NDArray[np.int64],
         attributes: NDArray[np.float32],
     ) -> Members:
-        """N members of one kind of evidence; `inputs` is (N, I), None without plays."""
+        """Return N members of one kind of evidence; `inputs` is (N, I), or None for evidence without plays."""
         count = len(plays)
         rows = np.zeros((count, self._width)) if inputs is None else inputs
         return self.of(np.full(count, int(evidence)), rows, plays, attributes)
 
     def _groups(self, attributes: NDArray[np.float32]) -> NDArray[np.int64]:
-        """(N, A') column of the movies' residuals for each attribute that has groups; -1 where not known."""
+        """Return the (N, A') column of `group_residuals` for each grouped attribute; -1 if unknown."""
         values = attributes.take(self._grouped, axis=1)
         known = np.isfinite(values)
         numeric = [(number, groups(values[:, number], attribute)) for number, attribute in self._numeric]
@@ -101,9 +101,10 @@ class MemberColumns:
 
 
 def described_movie(schema: Schema, movie: MovieFacts | None, like: Movies, mean_year: float) -> Movies:
-    """One row for a movie that nobody rated; `like` gives widths and precision.
+    """Return one row for a movie that nobody rated; pass None if nothing is known about the movie.
 
-    In another precision it would change the sums of the movies that it is asked for with.
+    `like` determines the widths and data types of the columns. With another data type, joining the row with other rows
+    would change the sums of those.
     """
     facts = movie or MovieFacts.of(schema, None, None, {})
     shares = facts.genres / max(float(np.nansum(facts.genres)), 1.0)

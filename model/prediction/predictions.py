@@ -1,4 +1,4 @@
-"""Results of the model as arrays: predictions, explanations and suggestions."""
+"""Results of the model: predictions as arrays, explanations, and the fact to ask for next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,33 +11,33 @@ from model.facts.evidence import MemberEvidence
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions of N movies for one member, in the order of the request; ratings in the data's units."""
+    """Predictions of N movies for one member, in the order of the request; ratings are in the units of the data."""
 
     rating: NDArray[np.float64]
     """(N,) expected rating, within the scale."""
     lower: NDArray[np.float64]
-    """(N,) lower end of the 90 % interval of the rating that the member would give."""
+    """(N,) lower end of the 90 % interval for the rating that the member would give."""
     upper: NDArray[np.float64]
-    """(N,) upper end of it."""
+    """(N,) upper end of the 90 % interval."""
     probability_enjoyed: NDArray[np.float64]
-    """(N,) 0 to 1: of a rating at or above `enjoyed_from`."""
+    """(N,) probability, 0 to 1, that the rating would be at least `enjoyed_from`."""
     prior_rating: NDArray[np.float64]
     """(N,) rating predicted by the factorization prior alone, within the scale."""
     movie_evidence: NDArray[np.int8]
-    """(N,) a MovieEvidence each."""
+    """(N,) MovieEvidence of each movie."""
     extrapolation: NDArray[np.float64]
-    """(N,) 0 to 1: share of raters who are nearer to the landmarks of the regression; 0 with nothing known."""
+    """(N,) share, 0 to 1, of raters who are nearer to a landmark of the regression; 0 if no fact is known."""
     member_evidence: MemberEvidence
-    """The member's facts that were used."""
+    """Kinds of facts about the member that were used."""
 
     def take(self, order: NDArray[np.int64]) -> "Predictions":
-        """Some of the predictions, in another order."""
+        """Return the predictions at these positions, in this order."""
         return Predictions(
             **{name: getattr(self, name)[order] for name in ARRAYS}, member_evidence=self.member_evidence
         )
 
     def part(self, start: int, end: int) -> "Predictions":
-        """Predictions `start` to before `end`, as views."""
+        """Return the predictions from `start` to before `end`, as views of the arrays."""
         return Predictions(
             self.rating[start:end],
             self.lower[start:end],
@@ -51,7 +51,7 @@ class Predictions:
 
     @staticmethod
     def join(parts: "Sequence[Predictions]", evidence: MemberEvidence) -> "Predictions":
-        """All predictions of all parts, in their order."""
+        """Return the predictions of all parts, concatenated."""
         arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS}
         return Predictions(**arrays, member_evidence=evidence)
 
@@ -64,35 +64,35 @@ class Part:
     """The contribution of one group of facts to a prediction."""
 
     group: str
-    """One of the names in `GROUPS`."""
+    """Name of the group, one of those in `GROUPS`."""
     rating: float
-    """Rating points, of either sign."""
+    """Contribution in rating points, positive or negative."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """One prediction and its parts."""
+    """One prediction, and the contributions of groups of facts to it."""
 
     predictions: Predictions
-    """The prediction of the one movie, exactly as `predict` gives it."""
+    """The prediction of the movie, the same as from `predict`."""
     rating_before_cut: float
-    """Sum of the parts: the rating before it is cut to the scale."""
+    """Sum of the contributions: the rating before it is clipped to the scale."""
     parts: tuple[Part, ...]
-    """Contributions, in the order of `GROUPS`."""
+    """Contributions of the groups, in the order of `GROUPS`."""
 
 
 @dataclass(frozen=True)
 class NextFact:
-    """The fact to ask a member for next."""
+    """The fact to ask a member for next: an attribute or further plays."""
 
     attribute: str | None
-    """Name of the attribute; None for further plays."""
+    """Name of the attribute; None if the fact is further plays."""
     plays: int
-    """Number of further plays; 0 for an attribute."""
+    """Number of further plays; 0 if the fact is an attribute."""
     expected_width: float
-    """Width of the interval that is expected once it is known, in rating points."""
+    """Expected width of the interval once the fact is known, in rating points."""
     current_width: float
-    """Width of the interval as it is."""
+    """Width of the interval now, in rating points."""
 
 
 GROUPS: dict[str, str] = {
@@ -106,4 +106,4 @@ GROUPS: dict[str, str] = {
     "attribute_corrections": "The trees: how members with these attributes took the movie.",
     "prior_corrections": "The trees: where the factorization is known to be off.",
 }
-"""Every group that an explanation may name, and what it means."""
+"""Descriptions of all groups in explanations, by name."""

@@ -1,4 +1,4 @@
-"""The trees that correct the prior: a LightGBM forest over features of pairs."""
+"""The trees that correct the prior: a LightGBM model on features of member-movie pairs."""
 
 import ctypes
 from collections.abc import Mapping
@@ -19,15 +19,15 @@ FLOAT32, ROW_MAJOR, NORMAL, ALL_TREES = 0, 1, 0, -1
 """Constants of LightGBM's C API."""
 PARAMETERS = b"num_threads=1"
 ZERO = 1e-35
-"""LightGBM's threshold for 0 where 0 means missing."""
+"""Absolute value up to which LightGBM treats a value as missing in splits of missing type Zero."""
 
 
 class Forest:
-    """Predicts exactly as `Booster.predict`, without its overhead for frames and files.
+    """Predicts exactly what `Booster.predict` does, without its overhead for data frames and files; thread-safe.
 
-    That costs as much as twenty rows of a hundred small trees. `LGBM_BoosterPredictForMat` is part of LightGBM's
-    documented C API; only how the library and the booster's handle are named in Python isn't. May be used from any
-    thread.
+    The overhead is as large as the cost of predicting twenty rows with a hundred small trees. This class calls
+    `LGBM_BoosterPredictForMat` of LightGBM's documented C API. The Python names of the library and of the booster's
+    handle are private.
     """
 
     def __init__(self, booster: lightgbm.Booster) -> None:
@@ -36,7 +36,7 @@ class Forest:
         self._width = booster.num_feature()
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """(N,) predictions for (N, F) features; raises ValueError for other than F columns."""
+        """Return (N,) predictions for (N, F) features. Raises ValueError if the number of columns isn't F."""
         if features.shape[1] != self._width:
             raise ValueError(f"the forest takes {self._width} features")
         features = np.ascontiguousarray(features, np.float32)
@@ -53,27 +53,30 @@ class Forest:
 
 @dataclass(frozen=True)
 class Trees:
-    """A forest, and its shrinkage weights."""
+    """A LightGBM model that corrects the prior, and its shrinkage weights."""
 
     booster: lightgbm.Booster | None
-    """Predicts what to add to the prior, in rating points; None where trees added nothing in training."""
+    """Predicts what to add to the prior, in rating points; None if trees didn't improve predictions in training."""
     weights: Mapping[MemberEvidence, float]
-    """Shrinkage weight, 0 to 1, of the correction for each kind of evidence, estimated out of fold."""
+    """Shrinkage weight, 0 to 1, of the correction for each kind of member evidence, estimated out of fold."""
 
     @cached_property
     def _forest(self) -> Forest:
-        assert self.booster is not None  # noqa: S101 # whoever asks has seen to it
+        assert self.booster is not None  # noqa: S101 # callers check this first
         return Forest(self.booster)
 
     def corrections(self, features: NDArray[np.float32], evidence: MemberEvidence) -> NDArray[np.float64]:
-        """(N,) rating points to add to the prior, for (N, F) features."""
+        """Return (N,) rating points to add to the prior, for (N, F) features."""
         weight = self.weights.get(evidence, 0.0)
         if self.booster is None or weight == 0 or not len(features):
             return np.zeros(len(features))
         return weight * self._forest.predict(features)
 
     def contributions(self, features: NDArray[np.float32], evidence: MemberEvidence) -> NDArray[np.float64]:
-        """(N, F + 1) rating points that each feature adds, and the constant: exact tree SHAP (Lundberg et al. 2020)."""
+        """Return (N, F + 1) rating points that each feature adds, and last the constant.
+
+        These are exact tree SHAP values (Lundberg et al., Nature Machine Intelligence 2020).
+        """
         weight = self.weights.get(evidence, 0.0)
         if self.booster is None or weight == 0:
             return np.zeros((len(features), features.shape[1] + 1))
@@ -84,10 +87,10 @@ class Trees:
 def highest_corrections(
     booster: lightgbm.Booster, features: NDArray[np.float32], known: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """(M,) upper bounds of the predictions for rows of which only the `known` features are known.
+    """Return (M,) upper bounds on the forest's predictions for rows of which only some features are known.
 
-    `features` is (M, F), of which columns that aren't `known` (F,) are ignored. The bound is the sum over trees of the
-    highest leaf that a row may reach.
+    `features` is (M, F), and `known` (F,) is a mask of the known columns; the others are ignored. The bound is the sum
+    over all trees of the highest leaf value that a row can reach.
     """
     total = np.zeros(len(features))
     for tree in booster.dump_model()["tree_info"]:
@@ -96,7 +99,7 @@ def highest_corrections(
 
 
 def _highest(node: dict[str, Any], features: NDArray[np.float32], known: NDArray[np.bool_]) -> Array:
-    """(M,) the highest leaf below the node that each row may reach."""
+    """Return, for each of M rows, the highest leaf value that the row can reach below the node."""
     if "split_feature" not in node:
         return np.full(len(features), float(node["leaf_value"]))
     left = _highest(node["left_child"], features, known)
@@ -107,7 +110,7 @@ def _highest(node: dict[str, Any], features: NDArray[np.float32], known: NDArray
 
 
 def _goes_left(node: dict[str, Any], values: Array) -> NDArray[np.bool_]:
-    """(M,) which way LightGBM sends values at a numeric split."""
+    """Return an (M,) mask of the values that LightGBM sends to the left child of a numeric split."""
     missing = np.isnan(values)
     if node["missing_type"] != "NaN":
         values = np.where(missing, 0.0, values)

@@ -1,1 +1,1 @@
-"""The published versions and the labels that name some of them, in a folder or at an address."""
+"""The store of published versions and of labels that point to some of them, in a folder or at a remote address."""

@@ -1,4 +1,4 @@
-"""Opens the store that an address names: a folder, or anything that fsspec can reach."""
+"""Opening of stores in a local folder or at a remote address that fsspec supports."""
 
 from pathlib import Path
 
@@ -7,14 +7,15 @@ from model.store.store import Store
 
 
 def is_address(place: str | Path) -> bool:
-    """Whether a store is at an address rather than in a folder."""
+    """Return whether a store is at a remote address rather than in a local folder."""
     return "://" in str(place)
 
 
 def open_store(address: str | Path, cache: Path | None = None) -> Store:
-    """The store at a folder or at an address such as `s3://bucket/models`, of which copies are kept in `cache`.
+    """Return the store in a local folder or at a remote address such as `s3://bucket/models`.
 
-    Raises StoreError where the address needs a package that isn't installed.
+    Copies of remote versions are kept in `cache`, or in a temporary folder if it is None. Raises StoreError if the
+    address needs a package that isn't installed.
     """
     if not is_address(address):
         return Store(Path(address))

@@ -1,8 +1,9 @@
-"""A store at any address that fsspec reaches: copied version by version into a folder, and checked by its hashes.
+"""A store at a remote address that fsspec supports; versions are copied into a local folder and verified by hash.
 
-An object store replaces one object in one step and renames nothing. So a version is uploaded file by file, its
-manifest last: without it there is no version. Labels are objects of one line, as the files of a folder are. There is no
-lock across machines: of two jobs that move a label at once, the last wins, and each label names a whole version.
+Object stores replace single objects atomically but can't rename folders. So a version is uploaded file by file, with
+its manifest last; a version without a manifest doesn't exist. A label is an object of one line, like its file in a
+local store. There is no lock between machines: if two processes set a label at the same time, the last one wins, but
+the label always points to a complete version.
 """
 
 import shutil
@@ -22,10 +23,10 @@ from model.store.store import RECORD, RECORD_BYTES, RECORDS, VERSION, VERSIONS, 
 
 
 class RemoteStore(Store):
-    """MODELS at an address; faults of the network are raised as StoreError."""
+    """A store at a remote address. Methods raise StoreError if the address can't be reached."""
 
     def __init__(self, address: str, cache: Path | None) -> None:
-        """Copies are kept in `cache`, or in a folder that goes with this object."""
+        """Open the store; copies of versions are kept in `cache`, or in a temporary folder if it is None."""
         self._far, place = fsspec.core.url_to_fs(address, use_listings_cache=False)
         self._place = str(place).rstrip("/")
         if cache is None:
@@ -34,12 +35,15 @@ class RemoteStore(Store):
         super().__init__(cache)
 
     def versions(self) -> list[str]:
-        """All versions with a manifest, in text order."""
+        """Return all versions that have a manifest, sorted."""
         names = [name for name in self._names(VERSIONS) if VERSION.fullmatch(name)]
         return sorted(name for name in names if self._is_there(name))
 
     def fetch(self, version: str) -> Path:
-        """The folder of a copy, made unless there is a whole one; other copies that no label names go."""
+        """Return the folder with a local copy of a version, which is downloaded unless there is an intact copy.
+
+        After a download, copies of other versions without a label are removed.
+        """
         folder = self.folder(version)
         try:
             check_version(folder)
@@ -49,7 +53,10 @@ class RemoteStore(Store):
         return folder
 
     def check(self, version: str) -> None:
-        """Raises StoreError where a version isn't there, ArtifactError where a file is missing or of another size."""
+        """Raise StoreError if a version isn't in the store, or ArtifactError if it is incomplete or damaged.
+
+        Remote files are compared with the manifest by size only. The local copy is also verified by hash.
+        """
         super().check(version)
         manifest = manifest_from((self.folder(version) / MANIFEST).read_bytes())
         for name, listed in manifest.files.items():
@@ -58,7 +65,7 @@ class RemoteStore(Store):
                 raise ArtifactError(f"{name} isn't as it was written", "damaged")
 
     def publish(self, beside: Path, version: str) -> None:
-        """Upload a finished folder, its manifest last; what is there already under these names is written anew."""
+        """Upload the finished folder of a version, its manifest last; existing files are overwritten."""
         super().publish(beside, version)
         folder = self.folder(version)
         manifest = manifest_from((folder / MANIFEST).read_bytes())
@@ -67,7 +74,7 @@ class RemoteStore(Store):
             self._write(target, lambda name=name, target=target: self._far.put_file(str(folder / name), target))  # type: ignore[misc]
 
     def records(self, version: str) -> list[str]:
-        """Names of a version's records, in text order."""
+        """Return the names of a version's records, sorted."""
         return sorted(name for name in self._names(f"{RECORDS}/{version}") if RECORD.fullmatch(name))
 
     def _copy(self, version: str) -> None:
@@ -87,7 +94,10 @@ class RemoteStore(Store):
             super().publish(folder, version)
 
     def _download(self, version: str, name: str, folder: Path, most: int, read: bool = True) -> bytes:
-        """Copy a file of at most `most` bytes; returns its content if `read`."""
+        """Download a file and return its content if `read`, else no bytes.
+
+        Raises ArtifactError if the file doesn't exist or is larger than `most` bytes.
+        """
         source = self._at(version, name)
         info = self._reached(lambda: self._far.info(source))
         if info is None:
@@ -98,7 +108,7 @@ class RemoteStore(Store):
         return (folder / name).read_bytes() if read else b""
 
     def _forget(self, fetched: str) -> None:
-        """Remove other copies that no label names; a process that still has one mapped keeps it."""
+        """Remove local copies of other versions without a label; processes that have mapped them aren't affected."""
         labelled = {fetched, *self.labels().values()}
         with self._files.changing():
             for version in super().versions():
@@ -126,7 +136,7 @@ class RemoteStore(Store):
         return self._reached(lambda: self._far.info(self._at(version, MANIFEST))) is not None
 
     def _remove_version(self, version: str) -> None:
-        """The manifest first, so that no half of a version is ever one."""
+        """Remove a version and its records, its manifest first, so that an incomplete version never exists."""
         self._reached(lambda: self._far.rm_file(self._at(version, MANIFEST)))
         for place in (f"{VERSIONS}/{version}", f"{RECORDS}/{version}"):
             self._reached(lambda place=place: self._far.rm(f"{self._place}/{place}", recursive=True))  # type: ignore[misc]
@@ -148,7 +158,7 @@ class RemoteStore(Store):
         return f"{self._place}/{VERSIONS}/{version}/{name}"
 
     def _write(self, target: str, do: Callable[[], Any]) -> None:
-        """Make the folders of a file, where there are folders, and then the file."""
+        """Create the parent folders of `target`, if the store has folders, and call `do`, which writes the file."""
 
         def write() -> bool:
             self._far.makedirs(target.rpartition("/")[0], exist_ok=True)
@@ -159,7 +169,10 @@ class RemoteStore(Store):
             raise StoreError("the store can't be written")
 
     def _reached(self, do: Callable[[], Any]) -> Any:
-        """The outcome of a call, None where the object isn't there; raises StoreError for any other fault."""
+        """Call `do` and return its result, or None if the object doesn't exist. Raises StoreError if the call fails.
+
+        NotImplementedError is passed on.
+        """
         try:
             return do()
         except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""Signatures of versions: ed25519 over the manifest, which names the hash of every other file.
+"""ed25519 signatures of versions; the manifest is signed, which lists the hashes of the other files.
 
-The signature is a record of its version, so that a version can be signed later, or by another key.
+The signature is stored as a record of the version, so a version can be signed after publication or with another key.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from model.files.manifest import named_manifest
 from model.store.store import Store
 
 SIGNATURE = "manifest.sig"
-"""Name of the record with the signature."""
+"""Name of the record that holds the signature."""
 
 
 def private_key(content: bytes) -> Ed25519PrivateKey:
-    """The key in a PEM file; raises WrongKey."""
+    """Return the private key in a PEM file. Raises WrongKey if there is no unencrypted ed25519 key."""
     try:
         key = load_pem_private_key(content, password=None)
     except (ValueError, TypeError) as error:
@@ -29,14 +29,14 @@ def private_key(content: bytes) -> Ed25519PrivateKey:
 
 
 def sign(store: Store, version: str, key: Ed25519PrivateKey) -> None:
-    """Sign a version of the store; raises ArtifactError where it isn't whole."""
+    """Sign a version. Raises StoreError if it isn't in the store, or ArtifactError if it is incomplete or damaged."""
     store.check(version)
     manifest, _ = named_manifest(store.fetch(version))
     store.write_record(version, SIGNATURE, key.sign(manifest))
 
 
 def public_key(content: bytes) -> Ed25519PublicKey:
-    """The key in a PEM file; raises WrongKey."""
+    """Return the public key in a PEM file. Raises WrongKey if there is no ed25519 key."""
     try:
         key = load_pem_public_key(content)
     except ValueError as error:
@@ -47,7 +47,10 @@ def public_key(content: bytes) -> Ed25519PublicKey:
 
 
 def signed_by(store: Store, key: Ed25519PublicKey) -> Callable[[str], Callable[[bytes], None]]:
-    """A function that gives, for a version, a check of its manifest that raises ArtifactError unless it is signed."""
+    """Return a function that takes a version and returns a check of the version's manifest.
+
+    The check raises ArtifactError unless the manifest has a valid signature by `key` in the store.
+    """
 
     def of_version(version: str) -> Callable[[bytes], None]:
         def verify(manifest: bytes) -> None:

@@ -1,12 +1,12 @@
-"""The folder of published models: immutable version folders, and labels that name some of them.
+"""The store of published versions: immutable folders of versions, and labels that point to some of them.
 
-    MODELS/current, previous, candidate     one line each: the version with that label
-    MODELS/versions/<version>/              never changed once it is there
-    MODELS/records/<version>/<name>         records about a version that were added later
-    MODELS/gate_key.json                    the key that picks the raters kept out of training
+    MODELS/current, previous, candidate     labels, one line each: the version that has the label
+    MODELS/versions/<version>/              the files of a version, never changed after publication
+    MODELS/records/<version>/<name>         records about a version, added after publication
+    MODELS/gate_key.json                    the key that selects the raters kept out of training
     MODELS/.lock, .tmp-*                    the lock for changes, and unfinished writes
 
-Every write is flushed and renamed into its place, so that readers see the old or the new content whole.
+Everything is written to a temporary path, flushed and renamed, so that readers see either the old or the new content.
 """
 
 import re
@@ -27,19 +27,19 @@ LABELS = (CURRENT, PREVIOUS, CANDIDATE)
 VERSIONS, RECORDS = "versions", "records"
 GATE_KEY = "gate_key.json"
 RECORD_BYTES = 64 << 20
-"""Larger labels, records and keys are refused."""
+"""Maximum size of labels, records and keys in bytes; larger ones are refused."""
 SECONDS_PER_DAY = 86_400.0
 
 
 class Store:
-    """MODELS, which other processes may change at the same time."""
+    """A store in a local folder, which other processes may change at the same time."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder
         self._files = SharedFolder(folder)
 
     def label(self, name: str) -> str | None:
-        """The version with a label, None where there is none; raises StoreError for a file that names no version."""
+        """Return the version that has a label; None if no version has it. Raises StoreError if its file is invalid."""
         if name not in LABELS:
             raise ValueError(f"{name} is no label")
         content = self._read(name, f"the file {name}")
@@ -51,11 +51,11 @@ class Store:
         return text
 
     def current(self) -> str | None:
-        """The version that serves, None where none was published; raises StoreError for a pointer that names none."""
+        """Return the current version; None if there is none. Raises StoreError if the file of the label is invalid."""
         return self.label(CURRENT)
 
     def labels(self) -> dict[str, str]:
-        """The versions that have a label, by label; one whose file is damaged is left out."""
+        """Return the versions that have a label, by label; labels whose file can't be read are left out."""
         labels = {}
         for name in LABELS:
             with suppress(StoreError):
@@ -65,7 +65,7 @@ class Store:
         return labels
 
     def damaged_labels(self) -> list[str]:
-        """A message for each label that can't be read."""
+        """Return an error message for each label whose file can't be read."""
         damages = []
         for name in LABELS:
             try:
@@ -75,22 +75,26 @@ class Store:
         return damages
 
     def set_label(self, name: str, version: str) -> None:
-        """Give a label to a version; raises StoreError unless it is there, ArtifactError unless it is whole."""
+        """Give a label to a version.
+
+        Raises StoreError if the version isn't in the store, or ArtifactError if it is incomplete or damaged.
+        """
         self.check(version)
         with self._files.changing():
             self._point(name, version)
 
     def remove_label(self, name: str) -> None:
-        """Take a label away, whichever version has it."""
+        """Remove a label from the version that has it, if any."""
         if name not in LABELS:
             raise ValueError(f"{name} is no label")
         with self._files.changing():
             self._erase(name)
 
     def promote(self, version: str) -> None:
-        """Let a version serve; what served before becomes `previous`, and a candidate that is promoted is none.
+        """Make a version the current one.
 
-        Raises StoreError unless it is there, ArtifactError unless it is whole.
+        The version that was current becomes `previous`, and the promoted version loses the label `candidate`. Raises
+        StoreError if the version isn't in the store, or ArtifactError if it is incomplete or damaged.
         """
         self.check(version)
         with self._files.changing():
@@ -103,9 +107,9 @@ class Store:
                 self._erase(CANDIDATE)
 
     def roll_back(self) -> str:
-        """Let the version serve that served before, which then is no longer `previous`; returns it.
+        """Make the previous version the current one, remove the label `previous`, and return the version.
 
-        Raises StoreError where there is none, ArtifactError unless it is whole.
+        Raises StoreError if there is no previous version, or ArtifactError if it is incomplete or damaged.
         """
         version = self.label(PREVIOUS)
         if version is None or version == self.labels().get(CURRENT):
@@ -117,38 +121,38 @@ class Store:
         return version
 
     def folder(self, version: str) -> Path:
-        """Where the files of a version are, or will be once it is fetched."""
+        """Return the local folder for the files of a version, which exists once the version has been fetched."""
         return self.root / VERSIONS / version
 
     def fetch(self, version: str) -> Path:
-        """The folder with the files of a version, from wherever the store is."""
+        """Return the local folder with the files of a version; stores at a remote address download it first."""
         return self.folder(version)
 
     def versions(self) -> list[str]:
-        """All versions, in text order."""
+        """Return all versions, sorted."""
         folder = self.root / VERSIONS
         if not folder.is_dir():
             return []
         return sorted(entry.name for entry in folder.iterdir() if VERSION.fullmatch(entry.name))
 
     def newest_written(self) -> float:
-        """When the newest version was written, whatever its label, in seconds since 1970; 0 where there is none."""
+        """Return the time when the newest version was written, in seconds since 1970; 0 if there are no versions."""
         return max(map(self._written, self.versions()), default=0.0)
 
     def check(self, version: str) -> None:
-        """Raises StoreError where a version isn't there, ArtifactError where it isn't as it was written."""
+        """Raise StoreError if a version isn't in the store, or ArtifactError if it is incomplete or damaged."""
         if version not in self.versions():
             raise StoreError(f"there is no version {version}")
         check_version(self.fetch(version))
 
     def workspace(self) -> AbstractContextManager[Path]:
-        """A new folder on the store's disk to write a version in, removed at the end."""
+        """Return a context manager that yields a temporary folder on the store's file system to write a version in."""
         return self._files.workspace()
 
     def publish(self, beside: Path, version: str) -> None:
-        """Make the finished folder `beside` (of a workspace) a version by one rename.
+        """Publish the finished folder `beside`, which is in a workspace, as a version by renaming it.
 
-        One that is there already stays if it is whole; if it isn't, the new one takes its place.
+        If the version already exists and is intact, it is kept. If it is damaged, it is replaced.
         """
         target = self.folder(version)
         sync_tree(beside)
@@ -166,10 +170,10 @@ class Store:
             sync(target.parent)
 
     def prune(self, keep: int, keep_days: float, now: float) -> list[str]:
-        """Remove old versions with their records; returns them.
+        """Remove old versions and their records, and return the removed versions.
 
-        Kept are those with a label, the `keep` that were written last, and those younger than `keep_days` at `now`
-        (seconds since 1970). Raises StoreError, having removed nothing, where a label can't be read.
+        Versions with a label, the last `keep` versions written, and versions written less than `keep_days` days before
+        `now` (seconds since 1970) are kept. Raises StoreError and removes nothing if a label can't be read.
         """
         if not self.root.is_dir():
             return []
@@ -188,34 +192,37 @@ class Store:
         return gone
 
     def write_record(self, version: str, name: str, content: bytes) -> None:
-        """Write a record about a version, over any of the same name."""
+        """Write a record about a version; a record with the same name is replaced."""
         place = _record(version, name)
         with self._files.changing():
             self._replace(place, content)
 
     def read_record(self, version: str, name: str) -> bytes | None:
-        """A record about a version, None where there is none."""
+        """Return the content of a record about a version; None if there is no such record."""
         return self._read(_record(version, name), f"the record {name}")
 
     def records(self, version: str) -> list[str]:
-        """Names of a version's records, in text order."""
+        """Return the names of a version's records, sorted."""
         folder = self.root / RECORDS / version
         return (
             sorted(entry.name for entry in folder.iterdir() if RECORD.fullmatch(entry.name)) if folder.is_dir() else []
         )
 
     def gate_key(self) -> bytes | None:
-        """The key that picks the raters kept out of training, None where there is none; raises StoreError."""
+        """Return the key that selects the raters kept out of training; None if there is none.
+
+        Raises StoreError if the file can't be read.
+        """
         return self._read(GATE_KEY, f"the file {GATE_KEY}")
 
     def keep_gate_key(self, content: bytes) -> None:
-        """Keep the key for all later versions, unless there is one."""
+        """Store the key that selects the raters kept out of training, unless there already is one."""
         with self._files.changing():
             if self.gate_key() is None:
                 self._replace(GATE_KEY, content)
 
     def _read(self, place: str, description: str) -> bytes | None:
-        """The content of a small file, None where there is none; raises StoreError."""
+        """Return the content of a small file; None if it doesn't exist. Raises StoreError if it can't be read."""
         try:
             return read_plain(self.root / place, description, RECORD_BYTES)
         except ArtifactError as error:
@@ -224,7 +231,7 @@ class Store:
             raise StoreError(str(error)) from error
 
     def _erase(self, name: str) -> None:
-        """Remove a label; needs the lock."""
+        """Remove the file of a label. The caller must hold the lock."""
         (self.root / name).unlink(missing_ok=True)
         sync(self.root)
 
@@ -239,16 +246,16 @@ class Store:
         return (self.folder(version) / MANIFEST).is_file()
 
     def _replace(self, place: str, content: bytes) -> None:
-        """Replace a small file atomically; needs the lock."""
+        """Replace a small file atomically. The caller must hold the lock."""
         self._files.replace(place, content)
 
     def _remove_version(self, version: str) -> None:
-        """Remove a version and its records; needs the lock."""
+        """Remove a version and its records. The caller must hold the lock."""
         self._files.remove(self.folder(version))
         shutil.rmtree(self.root / RECORDS / version, ignore_errors=True)
 
     def _written(self, version: str) -> float:
-        """When a version was written, in seconds since 1970; 0 where unknown."""
+        """Return the time when a version was written, in seconds since 1970; 0 if unknown."""
         try:
             return (self.folder(version) / MANIFEST).lstat().st_mtime
         except OSError:
@@ -256,7 +263,7 @@ class Store:
 
 
 def _record(version: str, name: str) -> str:
-    """Where a record is in the store."""
+    """Return the path of a record in the store. Raises ValueError if a name is invalid."""
     if not VERSION.fullmatch(version) or not RECORD.fullmatch(name):
         raise ValueError("a record has the name of a version and a plain lower-case name")
     return f"{RECORDS}/{version}/{name}"

@@ -1,1 +1,1 @@
-"""The factorization prior: from what is known of a member to its factors."""
+"""The factorization prior, which predicts a member's factors from the facts about the member."""

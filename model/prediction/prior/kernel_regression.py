@@ -11,45 +11,48 @@ Single = NDArray[np.float32]
 
 
 class SinglePrecision(NamedTuple):
-    """Arrays for predictions row by row, RBF features in single precision: S inputs, L landmarks, K outputs."""
+    """Arrays for predictions row by row, with RBF features in single precision.
+
+    There are D inputs, L landmarks and K outputs. RBF features depend on only S of the inputs.
+    """
 
     seen: NDArray[np.int64]
     """(S,) columns of the inputs that RBF features depend on."""
     landmarks: Single
-    """(L, S) times -2."""
+    """(L, S) coordinates of the landmarks, multiplied by -2."""
     lengths: Single
     """(L,) squared lengths of the landmarks."""
     rbf_weights: Single
-    """(K, L)"""
+    """(K, L) weights of the RBF features."""
     linear: NDArray[np.float64]
-    """(K, D)"""
+    """(K, D) weights of the scaled inputs."""
 
 
 @dataclass(frozen=True)
 class KernelRegression:
     """f(x) = intercept + s linear + sum over landmarks l of exp(-gamma |s rbf_mask - l|^2) rbf_weights[l].
 
-    s is (x - centre) scale. The Nystrom form of kernel ridge regression with the kernel
-    s s' + amplitude exp(-gamma |(s - s') rbf_mask|^2) (Williams and Seeger, NIPS 2000). D inputs, L landmarks,
-    K outputs. Unknown inputs (NaN) count as the centre.
+    Here s = (x - centre) scale. This is the Nystrom approximation (Williams and Seeger, NIPS 2000) of kernel ridge
+    regression with the kernel s s' + amplitude exp(-gamma |(s - s') rbf_mask|^2). There are D inputs, L landmarks and
+    K outputs. Unknown inputs (NaN) are replaced by the centre.
     """
 
     centre: NDArray[np.float64]
-    """(D,)"""
+    """(D,) value that is subtracted from each input."""
     scale: NDArray[np.float64]
-    """(D,)"""
+    """(D,) factor of each centred input."""
     gamma: float
     """Inverse squared width of the RBF features."""
     rbf_mask: NDArray[np.float64]
-    """(D,) factor of each scaled input in RBF features; 0 for inputs that they ignore, which makes them cheap."""
+    """(D,) factor of each scaled input in RBF features; 0 if they ignore the input, which saves time."""
     landmarks: NDArray[np.float64]
-    """(L, D) already centred, scaled and multiplied by `rbf_mask`."""
+    """(L, D) landmarks, already centred, scaled and multiplied by `rbf_mask`."""
     intercept: NDArray[np.float64]
-    """(K,)"""
+    """(K,) intercept of each output."""
     linear: NDArray[np.float64]
-    """(D, K)"""
+    """(D, K) weights of the scaled inputs."""
     rbf_weights: NDArray[np.float64]
-    """(L, K)"""
+    """(L, K) weights of the RBF features."""
 
     @cached_property
     def _single_precision(self) -> SinglePrecision:
@@ -63,22 +66,22 @@ class KernelRegression:
         )
 
     def scaled(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N, D) centred and scaled inputs; unknown ones (NaN) become 0."""
+        """Return (N, D) centred and scaled inputs; unknown inputs (NaN) become 0."""
         known: NDArray[np.float64] = np.nan_to_num((inputs - self.centre) * self.scale)
         return known
 
     def predict(self, inputs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(N, K) outputs for (N, D) inputs, and the (N,) distance of each from its nearest landmark."""
+        """Return (N, K) outputs for (N, D) inputs, and the (N,) distance of each row from its nearest landmark."""
         scaled = self.scaled(inputs)
         squared = squared_distances(scaled * self.rbf_mask, self.landmarks)
         return self.at_distances(scaled, squared), np.sqrt(squared.min(axis=1))
 
     def predict_by_row(self, inputs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """As `predict`, with a row's outputs and distance bit by bit the same whatever the other rows are.
+        """Return the same as `predict`, but with results for each row that are independent of the other rows.
 
-        The product of two matrices may round differently from that of a matrix and a vector, so each row has a product
-        of its own. RBF features are in single precision, which halves the memory read; outputs differ from those of
-        `predict` by some millionths.
+        A product of two matrices may round differently from the product of a matrix and a vector, so each row is
+        multiplied separately. RBF features are in single precision, which halves the memory traffic. Outputs differ
+        from those of `predict` by a few millionths.
         """
         single = self._single_precision
         scaled = (inputs - self.centre) * self.scale
@@ -97,14 +100,14 @@ class KernelRegression:
         return outputs, distance
 
     def at_distances(self, scaled: NDArray[np.float64], squared: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N, K) outputs for (N, D) scaled inputs at squared distances (N, L) from the landmarks."""
+        """Return (N, K) outputs for (N, D) scaled inputs and their (N, L) squared distances from the landmarks."""
         outputs: NDArray[np.float64] = self.intercept + scaled @ self.linear
         outputs += np.exp(-self.gamma * squared) @ self.rbf_weights
         return outputs
 
 
 def squared_distances(rows: NDArray[np.float64], landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N, L) squared Euclidean distances."""
+    """Return the (N, L) squared Euclidean distances between N rows and L landmarks."""
     cross = rows @ landmarks.T
     distances = (rows**2).sum(axis=1)[:, None] + (landmarks**2).sum(axis=1) - 2 * cross
     positive: NDArray[np.float64] = np.maximum(distances, 0)

@@ -1,4 +1,4 @@
-"""The inputs of the regression to members' factors: plays and attributes."""
+"""Inputs of the regressions that predict members' factors from plays and attributes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from features.schema import Schema
 from model.facts.facts import MemberFacts
 
 PRIOR_EMBEDDING = 20.0
-"""Added to the squared length of a member's weighted plays before its embedding is divided by the length."""
+"""Added to the squared length of a member's weighted plays; the root of the sum normalises the member's embedding."""
 
 
 @dataclass(frozen=True)
@@ -21,26 +21,26 @@ class MovieColumns:
     """Columns of M movies that are summed over a member's plays."""
 
     names: tuple[str, ...]
-    """(C,) names of the columns."""
+    """(C,) names of `columns`."""
     mean_year: float
     """Mean release year of the catalogue."""
     columns: NDArray[np.float32]
-    """(M, C) reception, popularity, year and genres, centred over plays."""
+    """(M, C) quality, popularity, year and genres, from `features.movies.play_weighted_columns`."""
     embedding: NDArray[np.float32]
-    """(M, E) place of the movie in the space of plays, times its weight: right singular vectors of the plays."""
+    """(M, E) right singular vectors of the matrix of plays, with each movie's row multiplied by its weight."""
     squared_weight: NDArray[np.float32]
-    """(M,) the squared weight, larger for rarely played movies."""
+    """(M,) squared weight of each movie, larger for rarely played movies."""
     taste: NDArray[np.float32]
     """(M, k) taste factors of the movies."""
 
     @cached_property
     def _summed(self) -> NDArray[np.float32]:
-        """(M, C + k + E + 1) all columns that are summed over plays, side by side for a single look-up."""
+        """(M, C + k + E + 1) all columns that are summed over plays, concatenated for a single look-up."""
         parts = (self.columns, self.taste, self.embedding, self.squared_weight[:, None])
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def of_plays(self, members: Sequence[MemberFacts]) -> NDArray[np.float64]:
-        """(N, F + k + E) inputs from the plays of N members, the same for a member whatever the others are."""
+        """Return (N, F + k + E) inputs from the plays of N members; a member's row doesn't depend on the others."""
         sums = np.empty((len(members), self._summed.shape[1]))
         for member, total in zip(members, sums, strict=True):
             np.add.reduce(self._summed.take(member.movies, axis=0), axis=0, dtype=np.float64, out=total)
@@ -60,12 +60,15 @@ def join_plays(
     squared_weight: NDArray[np.float64],
     plays: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """(N, F + k + E) inputs from plays: features, mean taste and embedding, the last two from their sums."""
+    """Return (N, F + k + E) inputs from plays: features, mean taste and scaled embedding.
+
+    `taste` (N, k), `embedding` (N, E) and `squared_weight` (N,) are sums over the `plays` (N,) of each member.
+    """
     mean_taste = taste / (plays[:, None] + PRIOR_PLAYS)
     scaled_embedding = embedding / np.sqrt(squared_weight[:, None] + PRIOR_EMBEDDING)
     return np.concatenate([features, mean_taste, scaled_embedding], axis=1)
 
 
 def of_attributes(attributes: NDArray[np.float32], schema: Schema) -> NDArray[np.float64]:
-    """(N, W) inputs from (N, A) attributes; NaN where unknown."""
+    """Return (N, W) inputs from (N, A) attributes; NaN if unknown."""
     return encode(attributes, schema.member_attributes).astype(np.float64)

@@ -1,4 +1,4 @@
-"""The factorization prior: factors of movies, and of members from what is known of them."""
+"""The factorization prior: factors of movies, and factors of members predicted from facts about them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,16 +19,19 @@ from model.prediction.prior.member_inputs import MovieColumns
 
 @dataclass(frozen=True)
 class Description:
-    """Factors of movies that nobody rated, from year, genres and attributes: a ridge; D inputs, K outputs."""
+    """Ridge regression that predicts the K factors of movies without ratings from D encoded inputs.
+
+    Inputs are the release year, genres and attributes.
+    """
 
     year: Attribute
-    """How the release year is encoded."""
+    """The release year as an attribute, with the knots of its encoding."""
     centre: NDArray[np.float64]
-    """(D,) what an unknown input counts as."""
+    """(D,) values that replace unknown inputs."""
     intercept: NDArray[np.float64]
-    """(K,) factors of a movie of which nothing is known."""
+    """(K,) outputs for a movie about which nothing is known."""
     weights: NDArray[np.float64]
-    """(D, K)"""
+    """(D, K) weights of the centred inputs."""
 
     def predict(
         self,
@@ -37,14 +40,14 @@ class Description:
         genres: NDArray[np.float32],
         attributes: NDArray[np.float32],
     ) -> NDArray[np.float64]:
-        """(N, K) outputs for N descriptions."""
+        """Return (N, K) outputs for N descriptions."""
         inputs = describe(release_year, genres, attributes, self.year, schema.movie_attributes)
         known = np.nan_to_num(inputs.astype(np.float64) - self.centre)
         outputs: NDArray[np.float64] = self.intercept + (known[:, :, None] * self.weights).sum(axis=1)
         return outputs
 
     def predict_one(self, schema: Schema, movie: MovieFacts | None) -> NDArray[np.float64]:
-        """(K,) outputs for one description, or for a movie of which nothing is known."""
+        """Return (K,) outputs for one description; pass None if nothing is known about the movie."""
         if movie is None:
             return self.intercept
         year = np.array([movie.release_year], np.float32)
@@ -53,19 +56,19 @@ class Description:
 
 @dataclass(frozen=True)
 class Taste:
-    """Predicted factors of N members of one kind of evidence: k of taste, and generosity."""
+    """Predicted factors of N members of one kind of evidence: k taste factors, and generosity."""
 
     factors: NDArray[np.float64]
-    """(N, k + 1) taste, then generosity in rating points."""
+    """(N, k + 1) taste factors, then generosity in rating points."""
     evidence: MemberEvidence
-    """What it was predicted from."""
+    """Kinds of facts that the factors were predicted from."""
     bins: NDArray[np.int64]
-    """(N,) bin of PLAY_BINS for the number of plays; 0 without plays."""
+    """(N,) number of the bin in PLAY_BINS for the number of plays; 0 without plays."""
     distance: NDArray[np.float64]
-    """(N,) distance of the member's inputs from the nearest landmark of the regression; 0 with nothing known."""
+    """(N,) distance of the member's inputs from the nearest landmark of the regression; 0 if no fact is known."""
 
     def repeat(self, counts: NDArray[np.int64]) -> "Taste":
-        """Repeat the row of each member by its (N,) count."""
+        """Return a copy in which the row of each member is repeated; `counts` (N,) has the numbers of repetitions."""
         return Taste(
             self.factors.repeat(counts, axis=0), self.evidence, self.bins.repeat(counts), self.distance.repeat(counts)
         )
@@ -73,39 +76,39 @@ class Taste:
 
 @dataclass(frozen=True)
 class Prior:
-    """Ratings as mean + quality + generosity + taste.taste; M movies, K = k + 1 factors."""
+    """Predicts a rating as mean + quality + generosity + dot product of the tastes; M movies, K = k + 1 factors."""
 
     mean: float
     """Mean of all ratings."""
     columns: MovieColumns
     """Columns of the movies that are summed over a member's plays."""
     movies: NDArray[np.float64]
-    """(M, K) taste and quality of each movie; from the description where nobody rated it."""
+    """(M, K) taste factors and quality of each movie, predicted from its description if nobody rated it."""
     description: Description
-    """For movies that nobody rated."""
+    """Regression that predicts the factors of movies without ratings."""
     average_member: NDArray[np.float64]
-    """(K,) factors of a member of whom nothing is known."""
+    """(K,) factors of a member about whom nothing is known."""
     heads: Mapping[MemberEvidence, KernelRegression]
-    """The regression from inputs to factors for each kind of evidence with training data, but NOTHING."""
+    """Regression from inputs to factors for each kind of evidence that has training data, except NOTHING."""
     shrinkage: Mapping[MemberEvidence, NDArray[np.float64]]
-    """(bins,) for each kind of evidence with plays, the shrinkage weight, 0 to 1, of its regression at each number of
-    plays (PLAY_BINS); the rest is the prediction without plays, since few plays say less than the regression takes."""
+    """(bins,) shrinkage weights, 0 to 1, of the regression for each bin in PLAY_BINS, by kind of evidence with plays.
+    Predictions are shrunk towards those without plays, since the regression relies too much on few plays."""
     spread: Mapping[MemberEvidence, NDArray[np.float64]]
     """(K, K) covariance of the errors of members' predicted factors, for each kind of evidence."""
     movie_variance: NDArray[np.float64]
     """(M,) variance of a typical member's rating due to the uncertainty of the movie's factors."""
     unrated_variance: Mapping[MovieEvidence, float]
-    """The same for movies that are only described, and for unknown ones."""
+    """The same variance as in `movie_variance`, for described movies and for unknown movies."""
     noise: float
-    """Variance of a rating about the one that the true factors give."""
+    """Variance of ratings about the predictions that the true factors would make."""
 
     @cached_property
     def _kinds(self) -> list[MemberEvidence]:
-        """Kinds of evidence with a regression, most evidence first."""
+        """Kinds of evidence that have a regression, those with the most evidence first."""
         return sorted(self.heads, reverse=True)
 
     def usable_evidence(self, member: MemberFacts) -> MemberEvidence:
-        """The kind of evidence with a regression that uses most of a member's facts."""
+        """Return the kind of evidence that has a regression and uses most of the member's facts."""
         attributes, plays = bool(np.isfinite(member.attributes).any()), len(member.movies) > 0
         for kind in self._kinds:
             if (attributes or not kind.has_attributes) and (plays or not kind.has_plays):
@@ -115,9 +118,10 @@ class Prior:
     def taste_of(
         self, members: Sequence[MemberFacts], evidence: MemberEvidence, code: Coder
     ) -> tuple[Taste, NDArray[np.float64] | None]:
-        """The predicted factors of N members of that usable evidence, and (N, I) inputs from plays, None without plays.
+        """Return the predicted factors of N members with this usable evidence, and their (N, I) inputs from plays.
 
-        They are bit by bit the same for a member whatever the other members are. `code` encodes member attributes.
+        The inputs are None if the evidence has no plays. A member's results don't depend on the other members, not even
+        in the last bit. `code` encodes member attributes.
         """
         if evidence is MemberEvidence.NOTHING:
             average = self.average_member[None].repeat(len(members), axis=0)
@@ -144,9 +148,9 @@ class Prior:
         attributes: NDArray[np.float64],
         plays: NDArray[np.int64],
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(N, K) factors and (N,) distances of members of one kind of evidence other than NOTHING.
+        """Return (N, K) factors and (N,) distances of N members of one kind of evidence other than NOTHING.
 
-        `inputs` is (N, I), from (N,) numbers of `plays`; `attributes` is (N, W), encoded.
+        `inputs` (N, I) are computed from plays, `attributes` (N, W) are encoded and `plays` (N,) are numbers of plays.
         """
         known = [inputs] * evidence.has_plays + [attributes] * evidence.has_attributes
         factors, distance = self.heads[evidence].predict(np.concatenate(known, axis=1))
@@ -156,7 +160,10 @@ class Prior:
         return factors, distance
 
     def without_plays(self, evidence: MemberEvidence, attributes: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N, K) factors from (N, W) encoded attributes, or (K,) of the average member without such evidence."""
+        """Return (N, K) factors predicted from (N, W) encoded attributes, ignoring plays.
+
+        Returns the (K,) factors of the average member if there are no attributes or there is no regression for them.
+        """
         if evidence.has_attributes and MemberEvidence.ATTRIBUTES in self.heads:
             return self.heads[MemberEvidence.ATTRIBUTES].predict(attributes)[0]
         return self.average_member
@@ -169,7 +176,10 @@ class Prior:
     def deviation(
         self, evidence: MemberEvidence, movies: NDArray[np.float64], variance: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """(N,) standard deviation of a rating about its prediction, for (N, K) movies of that variance (N,)."""
+        """Return the (N,) standard deviation of a rating about its prediction.
+
+        `movies` are (N, K) factors and `variance` (N,) is the variance due to the uncertainty of these factors.
+        """
         design = movies.copy()
         design[:, -1] = 1
         members = ((design @ self.spread[evidence]) * design).sum(axis=1)
@@ -183,9 +193,9 @@ def prior_numbers(
     offset: NDArray[np.float64],
     deviation: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """(N, 4) features of the prior for the trees: rating less mean, its taste part, generosity, standard deviation.
+    """Return (N, 4) tree features from the prior: rating less the mean, taste part, generosity, standard deviation.
 
-    `factors` is (N, K) or (K,), `movies` (N, K), `offset` (N,) is added to the prior's rating.
+    `factors` of members are (N, K) or (K,), those of `movies` (N, K). `offset` (N,) is added to the rating.
     """
     numbers = np.empty((len(movies), 4))
     numbers[:, 1] = taste = taste_part(factors, movies)
@@ -196,12 +206,12 @@ def prior_numbers(
 
 
 def rating_of(factors: NDArray[np.float64], movies: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) rating less mean, for (N, K) or (K,) factors of members and (N, K) of movies."""
+    """Return (N,) ratings less the mean, for (N, K) or (K,) factors of members and (N, K) factors of movies."""
     return taste_part(factors, movies) + movies[..., -1] + factors[..., -1]
 
 
 def taste_part(factors: NDArray[np.float64], movies: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) dot products of the taste of movies and members, in rating points."""
+    """Return (N,) dot products of the taste factors of members and movies, in rating points."""
     size = movies.shape[-1] - 1
     fit: NDArray[np.float64] = (movies[..., :size] * factors[..., :size]).sum(axis=-1)
     return fit
