@@ -1,1 +1,1 @@
-"""The evaluation: out-of-fold predictions of raters, as if they had never rated, scored beside baselines."""
+"""Scores out-of-fold predictions of raters, treated as if they had never rated, and compares them with baselines."""

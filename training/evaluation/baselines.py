@@ -1,4 +1,4 @@
-"""Baselines for out-of-fold predictions: global mean, movie mean, group mean, and LightGBM without the prior."""
+"""Baselines of out-of-fold predictions: global mean, movie mean, group mean, and LightGBM without the prior."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,17 +22,17 @@ from training.settings import TreeSettings
 Array = NDArray[np.float64]
 
 PRIOR_RATINGS = 30.0
-"""A cell's mean is shrunk as if this many more ratings had been the movie's mean."""
+"""The mean of a cell is shrunk towards the movie mean as if by this many additional ratings."""
 CROSSED = 2
-"""Number of attributes that are crossed, as in the mean by movie, gender and age."""
+"""Number of attributes to cross, for example gender and age."""
 MOST_ROWS = 200_000
-"""Rows of each kind of evidence that LightGBM alone is trained on, drawn at random."""
+"""Maximum number of rows, drawn at random for each kind of evidence, to train LightGBM alone on."""
 PRIOR_PLACE = 2
-"""Column of the prior's first number among the features of pairs."""
+"""Position of the first feature from the prior among the features of pairs."""
 
 
 def mean_baselines(table: PairTable, rows: Rows) -> tuple[Array, Array]:
-    """Mean of all ratings and shrunk mean of the movie's, (N,) each, from the ratings of other folds."""
+    """Return (N,) the mean of all ratings and (N,) the movie's shrunk mean, both from the ratings of other folds."""
     fold = table.out_of_fold.fold[rows.view]
     means = np.array([fitted.prior.mean for fitted in table.out_of_fold.fitted])
     quality = np.stack([fitted.table["quality"].to_numpy() for fitted in table.out_of_fold.fitted])
@@ -40,10 +40,11 @@ def mean_baselines(table: PairTable, rows: Rows) -> tuple[Array, Array]:
 
 
 def movie_means(ratings: pl.DataFrame, movie_ids: Sequence[str] | pl.Series) -> tuple[Array, float]:
-    """Shrunk mean rating of each of N movies, (N,), and the mean of all ratings, which a movie without any gets.
+    """Return (N,) shrunk mean ratings of movies, and the mean of all ratings, which movies without ratings get.
 
-    `ratings` has movie_id and rating. A mean is shrunk as if MOVIE_PRIOR_RATINGS more ratings had been the mean of all;
-    what a movie's ratings lie above it is summed in ascending order, so that the order of rows changes no bit.
+    `ratings` has the columns movie_id and rating. Movie means are shrunk towards the mean of all ratings as if by
+    MOVIE_PRIOR_RATINGS more ratings. Differences from that mean are summed in ascending order, so that the result
+    doesn't depend on the order of the rows.
     """
     mean = float(ratings[RATING].mean())  # type: ignore[arg-type]
     above = (pl.col(RATING) - mean).sort().sum()
@@ -54,21 +55,21 @@ def movie_means(ratings: pl.DataFrame, movie_ids: Sequence[str] | pl.Series) -> 
 
 @dataclass(frozen=True)
 class GroupMeans:
-    """Mean ratings of a movie by cell: M members fall into cells by the crossed groups of the strongest attributes."""
+    """Mean ratings of movies by cell; a cell has the members with the same groups in all crossed attributes."""
 
     attributes: tuple[str, ...]
-    """Names of the attributes that are crossed."""
+    """Names of the crossed attributes."""
     cell: NDArray[np.int64]
-    """(M,) number of each member's cell, from 0."""
+    """(M,) index of each member's cell."""
     keys: NDArray[np.int64]
-    """(C,) `movie * cells + cell` of each pair that has ratings, ascending."""
+    """(C,) `movie * cells + cell` of each pair of movie and cell with ratings, ascending."""
     total: Array
-    """(folds, C) sum of the pair's ratings by members of other folds."""
+    """(folds, C) sum of each pair's ratings by members of other folds."""
     count: Array
-    """(folds, C) number of those ratings."""
+    """(folds, C) number of each pair's ratings by members of other folds."""
 
     def predict(self, table: PairTable, rows: Rows) -> Array:
-        """(N,) the cell's mean shrunk towards the movie's, both from the ratings of other folds."""
+        """Return (N,) cell means shrunk towards the movie means, both from the ratings of other folds."""
         fold, movie_mean = table.out_of_fold.fold[rows.view], mean_baselines(table, rows)[1]
         key = rows.movie * (self.cell.max(initial=0) + 1) + self.cell[table.views.member[rows.view]]
         place = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
@@ -78,7 +79,7 @@ class GroupMeans:
 
 
 def group_means(table: PairTable) -> GroupMeans | None:
-    """The group means of the training ratings; None where members have no attributes."""
+    """Fit the group means to the training ratings; return None if members have no attributes."""
     data = table.data
     crossed = strongest_attributes(data, CROSSED)
     if not crossed:
@@ -103,9 +104,9 @@ def group_means(table: PairTable) -> GroupMeans | None:
 
 
 def lightgbm_alone(fit: Fit, seed: int) -> dict[MemberEvidence, Array]:
-    """Predictions (N,) by LightGBM without the prior, of the same rows as the fit's out-of-fold predictions.
+    """Predict the rows of the fit's out-of-fold predictions, (N,) by kind of evidence, by LightGBM without the prior.
 
-    One forest is trained on each half of the members and predicts the other half.
+    A forest is trained on each half of the members and predicts the other half.
     """
     random = np.random.default_rng([seed, 7])
     all_rows = {
@@ -137,7 +138,7 @@ def lightgbm_alone(fit: Fit, seed: int) -> dict[MemberEvidence, Array]:
 
 
 def _features(fit: Fit, rows: Rows) -> NDArray[np.float32]:
-    """(N, F) features of pairs without the prior's, and the member's own attributes and play features."""
+    """Return (N, F) features of pairs without those from the prior, and the member's attributes and play features."""
     pairs = fit.table.all_features(rows, np.zeros(len(rows)))
     pairs = np.delete(pairs, np.arange(PRIOR_PLACE, PRIOR_PLACE + len(PRIOR_NUMBERS)), axis=1)
     plays = np.isin(rows.evidence, [MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS])

@@ -1,4 +1,4 @@
-"""The evaluation by time: train on the data before a time, and predict the ratings after it as never-raters'."""
+"""Evaluation by time: trains on the data before a time, and predicts later ratings as if by never-raters."""
 
 import argparse
 from collections.abc import Callable
@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 
 TIME = "time"
 FEWEST_ROWS = 50
-"""A kind of evidence, or of movies, with fewer ratings gets no scores."""
+"""Minimum number of ratings to score a kind of evidence or a kind of movies."""
 MOVIES = {
     MovieEvidence.RATED: "rated before",
     MovieEvidence.DESCRIBED: "first rated after, described",
@@ -44,28 +44,28 @@ class TimeSplit:
     """A dataset split in time."""
 
     before: Dataset
-    """Ratings and plays before the split, with all members and movies; ages of plays are measured from the split."""
+    """Ratings and plays before the split, with all members and movies. The ages of plays are counted from the split."""
     after: Views
-    """One view of each member who rates after the split; its targets are later than all plays that it shows."""
+    """One view of each member who rates after the split. All targets of a view are later than all plays it shows."""
 
 
 @dataclass(frozen=True)
 class SplitPoint:
-    """Where to split; one of both is given."""
+    """Point in time at which to split the data; exactly one field is set."""
 
     share: float | None = None
-    """Share of the ratings that come before the split, above 0 and below 1."""
+    """Share of the ratings before the split, above 0 and below 1; None if the time is given."""
     seconds: float | None = None
-    """The time of the split, in seconds since 1970 UTC."""
+    """Time of the split in seconds since 1970 UTC; None if the share is given."""
 
 
 def evaluate_by_time(
     tables: Tables, data: Dataset, where: SplitPoint, seed: int, settings: FitSettings, workers: int,
     report: Callable[[str], None],
 ) -> dict[str, Any]:  # fmt: skip
-    """Scores on the ratings after the split, ready for JSON; raises DataError where times or members are too few.
+    """Score predictions of the ratings after the split; the result can be written as JSON.
 
-    `report` gets the name of each step.
+    `report` is called with the name of each step. Raises DataError if there are too few times or members.
     """
     moment = split_time(tables.ratings, where)
     random = np.random.default_rng([seed, 12])
@@ -100,11 +100,11 @@ def evaluate_by_time(
 
 
 def split_by_time(tables: Tables, data: Dataset, moment: float, random: np.random.Generator) -> TimeSplit:
-    """The data before a time in seconds since 1970 UTC, and views of the members who rate after it.
+    """Split the data at a time in seconds since 1970 UTC, and make views of the members who rate after it.
 
-    A view shows the plays before the split, or the earlier half of all plays where that is more, since a model also
-    serves long after its training. Plays of the same second are in random order; rows without a time are left out.
-    Raises DataError where fewer than FEWEST_RATERS members rate on either side.
+    A view shows the plays before the split, or the earlier half of all plays if that is more, since a model is also
+    served long after its training. Plays with equal times are in random order; rows without a time are left out.
+    Raises DataError if fewer than FEWEST_RATERS members rate before or after the split.
     """
     rated = numbered(tables.ratings, data.member_ids, data.movie_ids).select(MEMBER, MOVIE, RATING, RATED_AT)
     pair = [MEMBER, MOVIE]
@@ -154,7 +154,7 @@ def _views(data: Dataset, members: NDArray[np.int64], parts: pl.DataFrame, asked
 
 
 def _folds(fit: Fit, after: Views, random: np.random.Generator) -> NDArray[np.int64]:
-    """(V,) the fold whose prior hasn't seen the member; a random one for members without earlier ratings."""
+    """Return (V,) the fold whose prior was fitted without the member; a random fold for members without ratings."""
     folds = len(fit.table.out_of_fold.fitted)
     fold_of = np.full(len(fit.table.data.member_ids), -1)
     fold_of[fit.table.views.member] = fit.table.out_of_fold.fold
@@ -163,7 +163,7 @@ def _folds(fit: Fit, after: Views, random: np.random.Generator) -> NDArray[np.in
 
 
 def _rows(table: PairTable) -> Rows:
-    """A row for each target with the evidence about its movie; that about its member is still to be set."""
+    """Return a row for each target, with its movie evidence; the member evidence is still to be set."""
     data, targets = table.data, table.views.targets
     rated = np.bincount(data.ratings[MOVIE].to_numpy(), minlength=len(data.movie_ids)) > 0
     described = np.isfinite(data.release_year) | np.isfinite(data.genres).any(axis=1)
@@ -191,7 +191,7 @@ def _scores(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) -> d
 
 
 def _by_movie(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) -> dict[str, dict[str, float]]:
-    """Scores from the most evidence, by what was known of the movie at the split."""
+    """Return scores with the given evidence, by what was known about the movie at the split."""
     known = rows.take(np.isfinite(table.out_of_fold.factors[member][rows.view, 0]))
     scores = {}
     for kind, name in MOVIES.items():
@@ -202,7 +202,10 @@ def _by_movie(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) ->
 
 
 def split_point(text: str) -> SplitPoint:
-    """The type of an option: a share between 0 and 1, an ISO 8601 time, or seconds since 1970 UTC."""
+    """Parse an option: a share between 0 and 1, an ISO 8601 time, or seconds since 1970 UTC.
+
+    Raises ArgumentTypeError for other text.
+    """
     try:
         number = float(text)
     except ValueError:
@@ -220,7 +223,7 @@ def split_point(text: str) -> SplitPoint:
 
 
 def split_time(ratings: pl.DataFrame, where: SplitPoint) -> float:
-    """The time of the split in seconds since 1970 UTC; raises DataError unless there are ratings on both sides."""
+    """Return the time of the split in seconds since 1970 UTC; raises DataError if all ratings are on one side."""
     times = ratings[RATED_AT].drop_nulls().sort().to_numpy()
     if not len(times):
         raise DataError([Problem("ratings", "no rating tells when it was given: there is nothing to divide by time")])

@@ -1,4 +1,4 @@
-"""Calibration curves, distributions of predictions and feature importance, for the charts of a report."""
+"""Calibration curves, distributions of predictions and feature importance for the charts of a report."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 Array = NDArray[np.float64]
 
 CURVE_BINS = 10
-"""Points of a calibration curve, of equal numbers of predictions."""
+"""Number of points of a calibration curve, each for the same number of predictions."""
 HISTOGRAM_BINS = 20
-"""Bins of a histogram between the ends of the rating scale."""
+"""Number of equal bins of a histogram between the ends of the rating scale."""
 
 
 def curves(fit: Fit) -> dict[str, Any]:
-    """`scale`, `calibration_curves` and `predictions` by kind of evidence, and `importance`, ready for JSON."""
+    """Return the rating scale, calibration curves and histograms by kind of evidence, and importance, for JSON."""
     rated = {
         member.name.lower(): (member, fit.predictions[member, MovieEvidence.RATED])
         for member in MemberEvidence
@@ -40,9 +40,9 @@ def curves(fit: Fit) -> dict[str, Any]:
 
 
 def calibration_points(enjoyed: NDArray[np.bool_], probability: Array) -> list[dict[str, float]]:
-    """Points of a reliability diagram: mean predicted probability and observed share in bins of equal count.
+    """Return the points of a reliability diagram for outcomes `enjoyed` (N,) and predicted `probability` (N,).
 
-    `enjoyed` and `probability` are (N,).
+    A point has the mean predicted probability and the observed share in one of CURVE_BINS bins of equal count.
     """
     order = np.argsort(probability, kind="stable")
     return [
@@ -56,7 +56,7 @@ def calibration_points(enjoyed: NDArray[np.bool_], probability: Array) -> list[d
 
 
 def importance(fit: Fit) -> dict[str, float]:
-    """Share of the trees' total gain by feature, in the words of the data, the largest first; empty without trees."""
+    """Return the share of the trees' total gain by readable feature name, in descending order; empty without trees."""
     booster = fit.core.trees.booster
     if booster is None:
         return {}
@@ -68,7 +68,7 @@ def importance(fit: Fit) -> dict[str, float]:
 
 
 def feature_titles(schema: Schema, grouped: tuple[int, ...]) -> list[str]:
-    """(F,) names of the trees' features in words, genres and attributes by their own names."""
+    """Return (F,) readable names of the trees' features, with the names of genres and attributes in the data."""
     genres, attributes = schema.genres, [attribute.name for attribute in schema.movie_attributes]
     titles = []
     for name in pair_names([schema.member_attributes[place].name for place in grouped], genres, attributes):
@@ -87,7 +87,7 @@ def _calibration_curve(fit: Fit, member: MemberEvidence, predictions: OutOfFoldP
 
 
 def _histogram(fit: Fit, values: Array) -> list[float]:
-    """Share of the values in each of the bins between the ends of the scale."""
+    """Return the share of values in each bin between the ends of the scale."""
     scale = fit.table.data.schema.scale
     edges = np.linspace(scale.low, scale.low + scale.span, HISTOGRAM_BINS + 1)
     counts, _ = np.histogram(np.clip(values, scale.low, scale.high), edges)

@@ -1,4 +1,4 @@
-"""Evaluates the out-of-fold predictions of a fit, as if its raters had never rated, beside baselines."""
+"""Evaluates the out-of-fold predictions of a fit, with raters treated as never-raters, and of baselines."""
 
 from collections.abc import Callable
 from typing import Any
@@ -40,9 +40,9 @@ Array = NDArray[np.float64]
 
 
 def evaluate(fit: Fit, seed: int, report: Callable[[str], None]) -> dict[str, Any]:
-    """All scores of a fit and what its report draws, ready for JSON; docs/training.md has the method.
+    """Compute all scores of a fit and the data of its report's charts, for JSON; docs/training.md has the method.
 
-    `seed` is that of the baselines and the bootstraps; `report` gets the name of each step.
+    `seed` is used for the baselines and the bootstraps; `report` is called with the name of each step.
     """
     report("LightGBM alone, to compare with")
     alone = lightgbm_alone(fit, seed)
@@ -80,7 +80,7 @@ def evaluate(fit: Fit, seed: int, report: Callable[[str], None]) -> dict[str, An
 def _scores(
     fit: Fit, predictions: OutOfFoldPredictions, member: MemberEvidence, simpler: dict[str, Array], seed: int
 ) -> dict[str, float]:
-    """Scores from one kind of evidence; `simpler` are predictions (N,) of the same ratings by other models, by name."""
+    """Score one kind of evidence; `simpler` maps the names of baselines to their predictions (N,)."""
     scale, view = fit.table.data.schema.scale, predictions.rows.view
     predicted, probability = predicted_ratings(fit, fit.table, predictions, member)
     truth, rating, movie_mean = predicted.truth, predicted.rating, predicted.movie_mean
@@ -112,7 +112,7 @@ def _scores(
 
 
 def _reweighted(fit: Fit) -> dict[str, Any]:
-    """Scores with raters weighted to resemble never-raters; empty unless the fit was reweighted."""
+    """Return scores with raters weighted to resemble never-raters; empty if the fit wasn't reweighted."""
     if fit.reweighting is None:
         return {}
     by_evidence = {}

@@ -1,4 +1,4 @@
-"""Coverage and width of the 90 % intervals by number of plays known, by extrapolation, and on the same ratings."""
+"""Coverage and width of the 90 % intervals by number of known plays, by extrapolation, and on common ratings."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,16 +22,16 @@ Array = NDArray[np.float64]
 EXTRAPOLATION_BINS = (0.0, 0.5, 0.75, 0.9, *FAR)
 """Lower bounds of the bins of extrapolation."""
 FEWEST_ROWS = 50
-"""A bin of fewer ratings gets no scores."""
+"""Minimum number of ratings to score a bin."""
 RATED = MovieEvidence.RATED
 
 
 def intervals_and_probabilities(
     fit: Fit, predictions: OutOfFoldPredictions, member: MemberEvidence
 ) -> tuple[Array, Array, Array]:
-    """Lower ends, upper ends, and probabilities of a rating of at least `enjoyed_from`, (N,) each.
+    """Return lower ends, upper ends, and probabilities of a rating of at least `enjoyed_from`, (N,) each.
 
-    They are calibrated by the number of plays and the extrapolation of each row, as those of a served model are.
+    As in a served model, they are calibrated by each row's number of plays and extrapolation.
     """
     scale, movie = fit.table.data.schema.scale, predictions.rows.movie_evidence
     rating = np.clip(predictions.rating, scale.low, scale.high)
@@ -44,7 +44,7 @@ def intervals_and_probabilities(
 def predicted_ratings(
     fit: Fit, table: PairTable, predictions: OutOfFoldPredictions, member: MemberEvidence
 ) -> tuple[PredictedRatings, Array]:
-    """Predictions of the table's rows within the scale, beside the ratings given, and their probabilities to enjoy."""
+    """Return predictions clipped to the scale with the true ratings, and (N,) the probabilities to enjoy."""
     scale = fit.table.data.schema.scale
     lower, upper, probability = intervals_and_probabilities(fit, predictions, member)
     movie_mean = mean_baselines(table, predictions.rows)[1]
@@ -54,12 +54,12 @@ def predicted_ratings(
 
 
 def most_evidence(fit: Fit) -> MemberEvidence:
-    """The kind of evidence that knows most of members, among those with predictions of rated movies."""
+    """Return the kind of evidence with the most facts, among the kinds with predictions of rated movies."""
     return max(member for member, movie in fit.predictions if movie is RATED)
 
 
 def interval_scores(fit: Fit) -> dict[str, Any]:
-    """Coverage, mean width and RMSE in bins of plays and of extrapolation, and on ratings that several predict."""
+    """Return coverage, mean width and RMSE by number of plays, by extrapolation, and on ratings in common."""
     return {
         "by_plays": {name: _by_plays(fit, member) for name, member in _with_plays(fit)},
         "by_extrapolation": {name: _by_extrapolation(fit, member) for name, member in _with_distance(fit)},
@@ -68,7 +68,7 @@ def interval_scores(fit: Fit) -> dict[str, Any]:
 
 
 def _by_plays(fit: Fit, member: MemberEvidence) -> dict[str, dict[str, float]]:
-    """Predictions from half of a member's plays; from a few of them in bins that too few members are in."""
+    """Score predictions from half views by number of plays; bins with too few ratings use short views instead."""
     halves, short, bins = fit.predictions[member, RATED], fit.short.get(member), {}
     for low, high in zip(PLAY_BINS, (*PLAY_BINS[1:], np.inf), strict=True):
         for predictions in (halves, *([] if short is None else [short])):
@@ -89,7 +89,7 @@ def _by_extrapolation(fit: Fit, member: MemberEvidence) -> dict[str, dict[str, f
 
 
 def _same_ratings(fit: Fit) -> dict[str, dict[str, float]]:
-    """On ratings that every kind of evidence predicts, and on those predicted both from few plays and from all."""
+    """Score ratings predicted by every kind of evidence, and ratings predicted from both few plays and all plays."""
     movies = len(fit.table.data.movie_ids)
 
     def keys(predictions: OutOfFoldPredictions, first_view: bool = False) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""The learning curve: errors on the same ratings of the same members, with more and more of their plays shown."""
+"""Learning curve: errors on the same ratings of the same members as more and more of their plays are shown."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,33 +17,33 @@ from training.fit.fit_model import Fit
 from training.fit.trees.pair_rows import Rows
 
 LEVELS = (0, 1, 3, 10, 30)
-"""Numbers of plays known at the points of the curve, besides all of them."""
+"""Numbers of known plays at all points of the curve except the last, which has all plays."""
 FEWEST_MEMBERS = 20
-"""Fewer members give no curve, since it could reveal single people."""
+"""Minimum number of members for a curve, since a curve of fewer could reveal individuals."""
 SHARE_OF_MEMBERS = 0.2
-"""A level is left out where fewer of those who play have as many plays, since all levels show the same members."""
+"""Minimum share of members who have a level's number of plays, since all levels show the same members."""
 MOST_MEMBERS = 1000
-"""Members at most, drawn at random, since every level is predicted anew."""
+"""Maximum number of members, drawn at random to limit the time for predicting every level."""
 MOST_ROWS = 30_000
-"""Ratings at most, drawn at random."""
+"""Maximum number of ratings, drawn at random."""
 
 
 @dataclass(frozen=True)
 class NestedViews:
-    """Views of the same U members with more and more of their plays: L levels, each a superset of the one before."""
+    """Views of the same U members at L levels; each level shows all plays of the level before, and more."""
 
     views: Views
-    """Members in order within each level; views `level * U` to `level * U + U - 1` are of that level."""
+    """Views of all levels; `level * U` to `level * U + U - 1` are the views of a level, with equal order of members."""
     shown: tuple[int | None, ...]
-    """(L,) number of plays shown at each level; None shows all."""
+    """(L,) number of plays shown at each level; None if all plays are shown."""
     owner: NDArray[np.int64]
-    """(U,) row of the fit's view that each member's plays come from."""
+    """(U,) index of the fit's view from which each member's plays are taken."""
 
 
 def learning_curve(fit: Fit, member: MemberEvidence, seed: int) -> list[dict[str, Any]]:
-    """A point for each number of plays known, from none to all; empty where too few members have enough plays.
+    """Return a point for each number of known plays, from none to all; empty if too few members have enough plays.
 
-    `member` is the kind of evidence: plays, or attributes as well. At the point without plays only attributes are left.
+    The kind of evidence `member` is plays, or attributes and plays. Without plays, only attributes are used, if any.
     """
     if (member, MovieEvidence.RATED) not in fit.predictions:
         return []
@@ -70,7 +70,7 @@ def learning_curve(fit: Fit, member: MemberEvidence, seed: int) -> list[dict[str
 
 
 def usable_views(fit: Fit, member: MemberEvidence) -> NDArray[np.bool_]:
-    """(V,) mask of the views of first halves that have this evidence and ratings to predict."""
+    """Return a (V,) mask of the first half views that have this kind of evidence and ratings to predict."""
     views = fit.table.views
     asked = np.bincount(views.targets[VIEW].to_numpy(), minlength=len(views.member)) > 0
     usable: NDArray[np.bool_] = (views.half == 0) & asked
@@ -82,7 +82,7 @@ def usable_views(fit: Fit, member: MemberEvidence) -> NDArray[np.bool_]:
 
 
 def nested_views(views: Views, usable: NDArray[np.bool_], random: np.random.Generator) -> NestedViews | None:
-    """Views of members with as many plays as the highest level, among those that the mask (V,) allows; None for few."""
+    """Make nested views of the usable views ((V,) mask) with enough plays for all levels; return None if too few."""
     count = views.play_count[usable]
     enough = max(FEWEST_MEMBERS, SHARE_OF_MEMBERS * len(count))
     levels = [level for level in LEVELS if (count >= level).sum() >= enough]
@@ -115,7 +115,7 @@ def nested_views(views: Views, usable: NDArray[np.bool_], random: np.random.Gene
 
 
 def _targets(views: Views, owner: NDArray[np.int64], random: np.random.Generator) -> pl.DataFrame:
-    """The ratings to predict, their views numbered as those of the first level."""
+    """Return the ratings to predict, with the views of the first level."""
     place = np.full(len(views.member), -1)
     place[owner] = np.arange(len(owner))
     table = views.targets.with_columns(pl.Series(VIEW, place[views.targets[VIEW].to_numpy()])).filter(pl.col(VIEW) >= 0)

@@ -1,4 +1,4 @@
-"""How members who never rate differ from raters, in attributes and plays."""
+"""Differences between members who never rate and raters, in attributes and plays."""
 
 from typing import Any
 
@@ -22,12 +22,13 @@ from training.fit.never_raters import (
 
 
 def never_rater_differences(data: Dataset, columns: MovieColumns, seed: int) -> dict[str, Any]:
-    """How well a classifier separates never-raters from raters, and by which facts; empty with too few of either.
+    """Measure how well, and by which facts, a classifier separates never-raters from raters.
 
-    `auc` is the area under the ROC curve on members whom the classifier hasn't seen: 0.5 where both are alike, 1 where
-    they are separable. `auc_by_known` restricts it to never-raters of whom just those facts are known, beside raters
-    shown with just those. `differences` are standardized mean differences by fact, never-raters less raters (Cohen's
-    d), the largest first; `drivers` are shares of the classifier's gain by fact.
+    The result has `auc`, the area under the ROC curve on held-out members: 0.5 if the groups don't differ, 1 if they
+    can be separated. For `auc_by_known`, never-raters who have only the named facts are compared with raters of whom
+    only these facts are used. `differences` are standardized differences of means by fact (Cohen's d), never-raters
+    minus raters, the largest first. `drivers` are the shares of the classifier's gain by fact. The result is empty with
+    fewer than FEWEST raters or never-raters.
     """
     random = np.random.default_rng([seed, 10])
     rates = np.zeros(len(data.member_ids), bool)

@@ -1,4 +1,4 @@
-"""Scores of predictions against ratings, and bootstrap intervals of the difference between two predictions' errors."""
+"""Scores of predictions, and bootstrap intervals of the difference between the errors of two predictions."""
 
 from collections.abc import Callable
 
@@ -12,32 +12,32 @@ Array = NDArray[np.float64]
 
 CALIBRATION_BINS = 15
 FEWEST_TARGETS = 5
-"""Members with fewer ratings are left out of scores of rankings."""
+"""Minimum number of a member's ratings for the member to count in ranking scores."""
 STEPS_AT_MOST = 50
-"""A scale of more distinct ratings counts as continuous."""
+"""Maximum number of distinct ratings of a discrete scale; with more, ratings are treated as continuous."""
 RANKED = 10
-"""Movies at the top of a member's ranking that the ranking gain looks at."""
+"""Number of movies at the top of a member's ranking that count in the ranking gain."""
 CONFIDENCE_ENDS = (0.025, 0.975)
-"""Quantiles of a bootstrap distribution that bound its 95 % interval."""
+"""Quantiles of a bootstrap distribution at the ends of its 95 % interval."""
 
 
 def rmse(predicted: Array, truth: Array) -> float:
-    """Root of the mean squared error."""
+    """Return the root mean squared error."""
     return float(np.sqrt(np.mean((predicted - truth) ** 2)))
 
 
 def weighted_rmse(predicted: Array, truth: Array, weight: Array) -> float:
-    """Root of the weighted mean squared error."""
+    """Return the root of the weighted mean squared error."""
     return float(np.sqrt(np.average((predicted - truth) ** 2, weights=weight)))
 
 
 def mean_absolute_error(predicted: Array, truth: Array) -> float:
-    """Mean absolute error."""
+    """Return the mean absolute error."""
     return float(np.mean(np.abs(predicted - truth)))
 
 
 def gain_percent(error: float, simpler_error: float) -> float:
-    """How much lower an error is than a simpler prediction's, in percent; 0 where the simpler one errs by nothing."""
+    """Return by how many percent an error is lower than that of a simpler prediction; 0 if the latter is 0."""
     return 100 * (1 - error / simpler_error) if simpler_error > 0 else 0.0
 
 
@@ -49,7 +49,7 @@ def gain_interval(
     random: np.random.Generator,
     resamples: int = 500,
 ) -> tuple[float, float]:
-    """The 95 % interval of the gain in RMSE over a simpler prediction, in percent; all arrays are (N,)."""
+    """Return the 95 % interval of the gain in RMSE over a simpler prediction, in percent; all arrays are (N,)."""
 
     def gain(_: Array, ours: Array, theirs: Array) -> Array:
         errs = theirs > 0
@@ -66,7 +66,7 @@ def difference_interval(
     random: np.random.Generator,
     resamples: int = 2000,
 ) -> tuple[float, float]:
-    """The 95 % interval of the first prediction's RMSE less the second's; all arrays are (N,)."""
+    """Return the 95 % interval of the RMSE of the first prediction minus that of the second; all arrays are (N,)."""
 
     def difference(ratings: Array, ours: Array, theirs: Array) -> Array:
         return np.asarray(np.sqrt(ours / ratings) - np.sqrt(theirs / ratings))
@@ -83,11 +83,11 @@ def paired_bootstrap(
     random: np.random.Generator,
     resamples: int,
 ) -> tuple[float, float]:
-    """The 95 % percentile interval of a statistic of two predictions (N,) of the same ratings.
+    """Return the 95 % percentile interval of a statistic of two predictions (N,) of the same ratings.
 
-    Members are drawn with replacement, each with all its ratings, since errors of one member go together (Efron and
-    Tibshirani, An Introduction to the Bootstrap, 1993). `statistic` maps the number of ratings and both sums of squared
-    errors, (resamples,) each, to the statistic (resamples,).
+    Members are drawn with replacement, each with all their ratings, since errors within a member are correlated (Efron
+    and Tibshirani, An Introduction to the Bootstrap, 1993). `statistic` maps the number of ratings and the two sums of
+    squared errors, (resamples,) each, to the statistic (resamples,).
     """
     _, place = np.unique(member, return_inverse=True)
     sums = [np.bincount(place, weights) for weights in (None, (first - truth) ** 2, (second - truth) ** 2)]
@@ -98,14 +98,15 @@ def paired_bootstrap(
 
 
 def spearman(first: str, second: str) -> pl.Expr:
-    """Spearman's rank correlation of two columns, -1 to 1; tied values share their mean rank."""
+    """Return an expression for Spearman's rank correlation of two columns, -1 to 1; ties get their mean rank."""
     return pl.corr(pl.col(first).rank(), pl.col(second).rank())
 
 
 def rank_correlation(member: NDArray[np.int64], predicted: Array, truth: Array) -> float:
-    """Mean over members of Spearman's rank correlation, -1 to 1; 0 for a member whose predictions are all equal.
+    """Return Spearman's rank correlation, -1 to 1, averaged over members; all arrays are (N,).
 
-    Arrays are (N,). Members with fewer than FEWEST_TARGETS ratings, or only equal ones, are left out.
+    It is 0 for members whose predictions are all equal. Members with fewer than FEWEST_TARGETS ratings, or whose
+    ratings are all equal, are left out. Returns 0 if no members are left.
     """
     rows = pl.DataFrame({"member": member, "predicted": predicted, "truth": truth})
     by_member = (
@@ -126,10 +127,11 @@ def rank_correlation(member: NDArray[np.int64], predicted: Array, truth: Array) 
 
 
 def ranking_gain(member: NDArray[np.int64], predicted: Array, truth: Array, low: float) -> float:
-    """Mean over members of the normalized discounted cumulative gain of their first RANKED movies, 0 to 1.
+    """Return the normalized discounted cumulative gain of the top RANKED movies, 0 to 1, averaged over members.
 
-    A movie's gain is its rating less `low`, the lowest of the scale (Järvelin and Kekäläinen, TOIS 2002). Members with
-    fewer than FEWEST_TARGETS ratings, or only equal ones, are left out; ties stay in order of rows. Arrays are (N,).
+    A movie's gain is its rating minus `low`, the minimum of the scale (Järvelin and Kekäläinen, TOIS 2002). Members
+    with fewer than FEWEST_TARGETS ratings, or whose ratings are all equal, are left out; ties keep the order of rows.
+    All arrays are (N,). Returns 0 if no members are left.
     """
     _, place = np.unique(member, return_inverse=True)
     people = int(place.max(initial=-1)) + 1
@@ -142,7 +144,7 @@ def ranking_gain(member: NDArray[np.int64], predicted: Array, truth: Array, low:
 
 
 def _discounted(place: NDArray[np.int64], score: Array, gain: Array, people: int) -> Array:
-    """(people,) discounted cumulative gain of each member's RANKED rows of highest score."""
+    """Return (people,) the discounted cumulative gain of the RANKED rows with the highest scores of each member."""
     order = np.lexsort((-score, place))
     first = np.searchsorted(place[order], np.arange(people))
     rank = np.arange(len(order)) - first[place[order]]
@@ -152,7 +154,7 @@ def _discounted(place: NDArray[np.int64], score: Array, gain: Array, people: int
 
 
 def area_under_curve(label: NDArray[np.bool_], score: Array) -> float:
-    """Area under the ROC curve: the chance that a positive scores above a negative; 0.5 where either is missing."""
+    """Return the area under the ROC curve; 0.5 if there are no positives or no negatives."""
     positives = int(label.sum())
     negatives = len(label) - positives
     if not positives or not negatives:
@@ -162,25 +164,31 @@ def area_under_curve(label: NDArray[np.bool_], score: Array) -> float:
 
 
 def calibration_error(label: NDArray[np.bool_], probability: Array) -> float:
-    """Expected calibration error over bins of equal count (Naeini et al., AAAI 2015)."""
+    """Return the expected calibration error over bins of equal count (Naeini et al., AAAI 2015)."""
     order = np.argsort(probability, kind="stable")
     bins = np.array_split(order, min(CALIBRATION_BINS, max(len(order), 1)))
     return float(sum(len(rows) * abs(label[rows].mean() - probability[rows].mean()) for rows in bins) / len(label))
 
 
 def fixed_interval(predicted: Array, truth: Array, low: float, high: float) -> tuple[Array, Array]:
-    """Ends (N,) of intervals of one width about the predictions that hold 90 % of these ratings, within the scale."""
+    """Return the ends (N,) of equally wide intervals around the predictions that contain 90 % of the ratings `truth`.
+
+    The ends are clipped to the scale, `low` to `high`.
+    """
     reach = float(np.quantile(np.abs(truth - predicted), COVERAGE)) if len(truth) else 0.0
     return np.clip(predicted - reach, low, high), np.clip(predicted + reach, low, high)
 
 
 def coverage(lower: Array, upper: Array, truth: Array) -> float:
-    """Share of ratings within their interval, ends included."""
+    """Return the share of ratings within their interval, ends included."""
     return float(np.mean((truth >= lower) & (truth <= upper)))
 
 
 def mean_width(lower: Array, upper: Array, steps: Array) -> float:
-    """Mean width of intervals whose ends are moved inward to the nearest of the distinct ratings `steps`, ascending."""
+    """Return the mean width of intervals, with ends rounded inward to the distinct ratings `steps`, ascending.
+
+    The ends aren't rounded if there are more than STEPS_AT_MOST distinct ratings.
+    """
     if len(steps) > STEPS_AT_MOST:
         return float(np.mean(upper - lower))
     first = steps[np.minimum(np.searchsorted(steps, lower - 1e-9), len(steps) - 1)]

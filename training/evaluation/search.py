@@ -1,4 +1,4 @@
-"""Searches the settings of a fit with Optuna, by the out-of-fold error."""
+"""Searches for settings with a low out-of-fold error, using Optuna."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,22 +28,22 @@ SEARCHED: dict[str, tuple[float, float]] = {
     "trees.leaf_rows": (20, 5000),
     "trees.ridge": (1, 1000),
 }
-"""Settings that are searched, with the ends of their ranges, all on a logarithmic scale. Those that only trade time for
-accuracy (landmarks, folds) are left out, and no forest gets too large to serve."""
+"""Ranges of the settings to search, all on a logarithmic scale. Settings that only trade time for accuracy, such as the
+numbers of landmarks and folds, are left out. The ranges keep forests small enough to serve."""
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The outcome of a search."""
+    """Result of a search."""
 
     settings: FitSettings
-    """The best of all trials, among them those that the search began with."""
+    """Settings of the best trial, which may be the initial settings."""
     error: float
-    """Their `out_of_fold_error`."""
+    """Out-of-fold error of the best trial."""
     first_error: float
-    """The error of the settings that the search began with."""
+    """Out-of-fold error of the initial settings."""
     trials: int
-    """Number of trials."""
+    """Number of finished trials."""
 
 
 def tune(
@@ -55,9 +55,10 @@ def tune(
     workers: int,
     report: Callable[[str], None],
 ) -> SearchResult:
-    """Search for `trials` trials or `seconds`, whichever ends first; the same seed gives the same trials.
+    """Search for up to `trials` trials or `seconds` seconds, whichever ends first; None means no limit.
 
-    The first trial, of the settings `begin`, is always finished. `report` gets a line for each trial.
+    The first trial, with the settings `begin`, is always finished. The same seed gives the same trials. `report` is
+    called with a line for each trial.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sampler = optuna.samplers.TPESampler(seed=seed, multivariate=False)
@@ -86,7 +87,7 @@ def tune(
 
 
 def suggested_settings(trial: optuna.Trial, begin: FitSettings) -> FitSettings:
-    """The settings that Optuna suggests for a trial; what isn't searched is as in `begin`."""
+    """Return the settings that Optuna suggests for a trial; settings that aren't searched are taken from `begin`."""
     settings = begin
     for place, (low, high) in SEARCHED.items():
         if isinstance(value_at(begin, place), int):
@@ -98,7 +99,7 @@ def suggested_settings(trial: optuna.Trial, begin: FitSettings) -> FitSettings:
 
 
 def out_of_fold_error(data: Dataset, settings: FitSettings, seed: int, workers: int) -> float:
-    """RMSE of a fit's out-of-fold predictions of rated movies, the mean over the kinds of evidence about members."""
+    """Return the RMSE of out-of-fold predictions of rated movies, averaged over the kinds of evidence with facts."""
     fit = fit_model(data, seed, settings, workers, lambda _: None)
     scale = data.schema.scale
     errors = [

@@ -1,4 +1,4 @@
-"""Scores by popularity of the movie and by group of members."""
+"""Scores by popularity of movies and by group of members."""
 
 from dataclasses import dataclass
 
@@ -12,32 +12,35 @@ from training.evaluation.scores import coverage, mean_width, rmse
 Array = NDArray[np.float64]
 
 POPULARITY_BINS = (1, 20, 100, 300, 1000)
-"""Lower bounds of the bins of popularity, in ratings of the movie."""
+"""Lower bounds of the popularity bins, as numbers of ratings of a movie."""
 FEWEST_ROWS = 50
-"""A slice of fewer ratings gets no scores."""
+"""Minimum number of ratings to score a slice."""
 FEWEST_MEMBERS = 20
-"""A smaller group of members gets no scores, since they could reveal single people."""
+"""Minimum size of a group of members to score, since scores of smaller groups could reveal individuals."""
 
 
 @dataclass(frozen=True)
 class PredictedRatings:
-    """N predictions with their intervals, beside the ratings given."""
+    """N predictions and their intervals, with the true ratings."""
 
     truth: Array
-    """(N,) the rating given."""
+    """(N,) true rating."""
     rating: Array
-    """(N,) the rating predicted, within the scale."""
+    """(N,) predicted rating, clipped to the scale."""
     movie_mean: Array
-    """(N,) the movie's mean rating, within the scale."""
+    """(N,) mean rating of the movie, clipped to the scale."""
     lower: Array
     """(N,) lower end of the 90 % interval."""
     upper: Array
     """(N,) upper end of the 90 % interval."""
     steps: Array
-    """(S,) the distinct ratings of the data, ascending."""
+    """(S,) distinct ratings in the data, ascending."""
 
     def scores(self, chosen: NDArray[np.bool_] | slice = slice(None)) -> dict[str, float]:
-        """Number of ratings, RMSE of both predictions, coverage and mean width: of all rows, or of a mask (N,)."""
+        """Return the number of ratings, RMSE of both predictions, coverage and mean width.
+
+        `chosen` is an (N,) mask or a slice of the rows; all rows by default.
+        """
         truth, lower, upper = self.truth[chosen], self.lower[chosen], self.upper[chosen]
         return {
             "targets": float(len(truth)),
@@ -49,7 +52,7 @@ class PredictedRatings:
 
 
 def by_popularity(ratings: NDArray[np.int64], predicted: PredictedRatings) -> list[dict[str, float]]:
-    """Scores for each bin of popularity, lowest first; `ratings` (N,) is the number of ratings of each row's movie."""
+    """Return scores by popularity bin, ascending; `ratings` (N,) is the number of ratings of each row's movie."""
     bins = []
     for low, high in zip(POPULARITY_BINS, (*POPULARITY_BINS[1:], np.inf), strict=True):
         chosen = (ratings >= low) & (ratings < high)
@@ -61,9 +64,9 @@ def by_popularity(ratings: NDArray[np.int64], predicted: PredictedRatings) -> li
 def by_group(
     attribute: Attribute, values: NDArray[np.float32], member: NDArray[np.int64], predicted: PredictedRatings
 ) -> dict[str, dict[str, float]]:
-    """Scores for each group of an attribute with enough members.
+    """Return scores for each group of an attribute that has at least FEWEST_MEMBERS members.
 
-    `values` (N,) is the attribute of each row's member, as the schema encodes it; `member` (N,) numbers the members.
+    `values` (N,) is the encoded attribute of each row's member, and `member` (N,) the index of the member.
     """
     group, by_name = groups(values, attribute), {}
     for number in range(group_count(attribute)):

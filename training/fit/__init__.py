@@ -1,1 +1,1 @@
-"""Fits all parts of a model, with out-of-fold predictions of every rater."""
+"""Fits all parts of a model and predicts every rater out of fold."""

@@ -1,4 +1,4 @@
-"""Cross-fits the prior: fits without each fold of raters, applied to that fold as if its members never rated."""
+"""Cross-fits the prior: each fold of raters is predicted by a prior that was fitted without their ratings."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,19 +21,19 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Out-of-fold outputs of the prior for V views, with K factors."""
+    """Out-of-fold outputs of the priors for V views, with K factors."""
 
     fitted: tuple[FittedPrior, ...]
-    """The priors fitted without each fold."""
+    """Priors by fold, each fitted without that fold."""
     fold: NDArray[np.int64]
-    """(V,) fold of the view's member."""
+    """(V,) fold of each view's member."""
     factors: dict[MemberEvidence, Array]
-    """(V, K) factors predicted from each kind of evidence; NaN where the view lacks it."""
+    """(V, K) predicted factors by kind of evidence; NaN for views without such evidence."""
     inputs: Array
-    """(V, I) inputs from plays, by the movie columns of the fold's prior."""
+    """(V, I) inputs from plays, computed with the movie columns of the fold's prior."""
     distance: dict[MemberEvidence, Array]
-    """(V,) distance from the nearest landmark of the regression, for each kind of evidence that has one; NaN where the
-    view lacks it."""
+    """(V,) distance from the nearest landmark of the regression, by kind of evidence; NaN for views without such
+    evidence. Kinds without a regression have no entry."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class PriorOutputs:
     """Outputs of one prior for V views."""
 
     factors: dict[MemberEvidence, Array]
-    """(V, K) factors predicted from each kind of evidence; NaN where the view lacks it."""
+    """(V, K) predicted factors by kind of evidence; NaN for views without such evidence."""
     distance: dict[MemberEvidence, Array]
-    """(V,) distance from the nearest landmark; NaN where the view lacks the evidence."""
+    """(V,) distance from the nearest landmark, by kind of evidence; NaN for views without such evidence."""
     inputs: Array
     """(V, I) inputs from plays."""
 
@@ -58,10 +58,10 @@ def fit_priors(
     report: Callable[[str], None],
     weight: Array | None = None,
 ) -> tuple[FittedPrior, OutOfFold]:
-    """The prior of all raters, and those without each fold of them, applied to the views of that fold.
+    """Fit one prior to all raters, and one without each fold, and apply the latter to the views of their fold.
 
-    `weight` (N,) weights the members in the regressions; without it all count alike. The fits run in `workers` threads:
-    they spend their time in linear algebra, which releases the interpreter's lock.
+    `weight` (N,) weights the members in the regressions; without it, all members have equal weight. The fits run in
+    `workers` threads, since they spend their time in linear algebra, which releases the global interpreter lock.
     """
     raters = data.raters
     fold_of = np.full(len(data.member_ids), -1)
@@ -82,7 +82,7 @@ def fit_priors(
 
 
 def apply_out_of_fold(fitted: Sequence[FittedPrior], data: Dataset, views: Views, fold: NDArray[np.int64]) -> OutOfFold:
-    """Out-of-fold outputs for other views, whose members are in those (V,) folds."""
+    """Compute out-of-fold outputs for other views; `fold` (V,) is the fold of each view's member."""
     outputs = [apply_prior(prior.prior, data, views.only(fold == number)) for number, prior in enumerate(fitted)]
     return _in_order_of_views(fitted, fold, outputs)
 
@@ -92,7 +92,7 @@ def _in_order_of_views(
     fold: NDArray[np.int64],
     outputs: Sequence[PriorOutputs],
 ) -> OutOfFold:
-    """The outputs of each fold's prior, joined in the order of all views."""
+    """Join the outputs of all folds' priors in the order of the views."""
     factors: dict[MemberEvidence, Array] = {}
     distance: dict[MemberEvidence, Array] = {}
     inputs = np.zeros((len(fold), outputs[0].inputs.shape[1]))
@@ -106,7 +106,7 @@ def _in_order_of_views(
 
 
 def apply_prior(prior: Prior, data: Dataset, views: Views) -> PriorOutputs:
-    """Factors and distances of each view, predicted from each kind of evidence."""
+    """Predict the factors of each view from each kind of evidence, with the distances from the landmarks."""
     columns = prior.columns
     inputs = play_inputs(views, play_features(views, columns.columns, list(columns.names)), columns)
     attributes = of_attributes(views.attributes, data.schema)

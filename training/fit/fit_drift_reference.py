@@ -1,4 +1,4 @@
-"""Fits the drift reference: histograms of raters' facts and predictions that the service compares requests with."""
+"""Fits the drift reference: histograms of raters' facts and predictions, with which the service compares requests."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,18 +25,19 @@ from training.fit.calibration.held_out import HeldOutRows, predict_intervals
 Array = NDArray[np.float64]
 
 MOST_ATTRIBUTES = 200
-"""Attributes with a histogram, at most: those known of most raters, so that metrics stay small."""
+"""Maximum number of attributes with a histogram, which limits the size of the metrics. The attributes that are known
+for the most raters are chosen."""
 MOST_CATEGORIES = 20
-"""The most frequent categories that have a bin of their own, at most."""
+"""Maximum number of categories with their own bin; the most frequent ones are chosen."""
 DECILES = np.arange(0.1, 0.95, 0.1)
 FEW = 0.5
-"""Added to the count of each bin, so that the stability index is finite where a bin is empty."""
+"""Pseudocount added to each bin, which keeps the population stability index finite if a bin is empty."""
 
 
 def fit_reference(
     data: Dataset, held_out: Mapping[tuple[MemberEvidence, MovieEvidence], HeldOutRows], calibration: Calibration
 ) -> Reference:
-    """The drift reference of a dataset, from out-of-fold predictions of its raters."""
+    """Fit the drift reference to the raters' facts and out-of-fold predictions."""
     attributes = data.schema.member_attributes
     values = data.attributes[data.raters]
     values = values[np.isfinite(values).any(axis=1)]
@@ -49,7 +50,7 @@ def fit_reference(
 
 
 def _edges(attribute: Attribute, values: NDArray[np.float32]) -> tuple[float, ...]:
-    """Deciles of a numeric attribute, or the most frequent categories."""
+    """Return the deciles of a numeric attribute, or the most frequent categories of a categorical one."""
     known = values[np.isfinite(values)].astype(np.float64)
     if attribute.kind == "numeric":
         return _deciles(known)
@@ -58,7 +59,7 @@ def _edges(attribute: Attribute, values: NDArray[np.float32]) -> tuple[float, ..
 
 
 def _play_shares(data: Dataset) -> PlayShares:
-    """The histogram of the number of plays of raters with plays."""
+    """Return the histogram of the number of plays per rater, without raters who have no plays."""
     plays = np.bincount(data.plays[MEMBER].to_numpy(), minlength=len(data.member_ids))[data.raters]
     counted = plays[plays > 0].astype(np.float64)
     edges = _deciles(counted)
@@ -68,7 +69,7 @@ def _play_shares(data: Dataset) -> PlayShares:
 def _prediction_shares(
     data: Dataset, held_out: Mapping[tuple[MemberEvidence, MovieEvidence], HeldOutRows], calibration: Calibration
 ) -> dict[str, PredictionShares]:
-    """Histograms of ratings, interval widths and extrapolation, for each kind of member evidence."""
+    """Return histograms of predicted ratings, interval widths and extrapolation by kind of member evidence."""
     scale = data.schema.scale
     values_of: dict[str, dict[str, Array]] = {name: {} for name in PREDICTION_QUANTITIES}
     for (member, movie), rows in held_out.items():
@@ -92,13 +93,13 @@ def _prediction_shares(
 
 
 def _evenly(parts: Sequence[Array]) -> Array:
-    """1000 quantiles of each part, so that all parts have equal weight."""
+    """Join 1000 quantiles of each part, so that all parts have equal weight."""
     shares = (np.arange(1000) + 0.5) / 1000
     return np.concatenate([np.quantile(part, shares) for part in parts])
 
 
 def _deciles(values: Array) -> tuple[float, ...]:
-    """The distinct deciles of the values below the largest value, ascending."""
+    """Return the distinct deciles that are below the largest value, ascending."""
     if not len(values):
         return ()
     ends = np.unique(np.quantile(values, DECILES, method="inverted_cdf"))
@@ -106,6 +107,6 @@ def _deciles(values: Array) -> tuple[float, ...]:
 
 
 def _shares(counts: NDArray[np.int64]) -> tuple[float, ...]:
-    """Smoothed shares of the counts; they sum to 1."""
+    """Return the smoothed counts as shares that sum to 1."""
     shares: Array = (counts + FEW) / (counts.sum() + FEW * len(counts))
     return tuple(shares.tolist())

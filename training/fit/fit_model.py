@@ -1,4 +1,4 @@
-"""Fits all parts of a model to a dataset, and predicts its raters out of fold as if they never rated."""
+"""Fits all parts of a model to a dataset and predicts its raters out of fold, as if they had never rated."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -35,11 +35,12 @@ Report = Callable[[str], None]
 
 RATED, DESCRIBED, UNKNOWN = MovieEvidence.RATED, MovieEvidence.DESCRIBED, MovieEvidence.UNKNOWN
 DEMEANED = {MemberEvidence.ATTRIBUTES: 0.7, MemberEvidence.PLAYS: 1.0, MemberEvidence.ATTRIBUTES_AND_PLAYS: 1.0}
-"""Share of a view's mean residual that is subtracted from the trees' targets, by evidence."""
+"""Share of each view's shrunk mean residual that is subtracted from the trees' targets, by kind of member evidence."""
 UNRATED_ROWS = 100_000
-"""Rows predicted again as if their movie were only described, and as if it were unknown."""
+"""Maximum number of rows to repeat as if their movie were only described, and again as if it were unknown; also the
+maximum number of rows from short views."""
 PREDICTED_ROWS = 2_000_000
-"""Most ratings of each kind of evidence to predict out of fold; of more, a random sample."""
+"""Maximum number of ratings to predict out of fold for each kind of member evidence; larger sets are sampled."""
 
 
 @dataclass(frozen=True)
@@ -47,28 +48,28 @@ class Fit:
     """A fitted model and its out-of-fold predictions."""
 
     core: Core
-    """The part that is published."""
+    """Part of the model that is published."""
     predictions: dict[tuple[MemberEvidence, MovieEvidence], OutOfFoldPredictions]
-    """Out-of-fold predictions for each kind of member and movie evidence."""
+    """Out-of-fold predictions by kind of member evidence and kind of movie evidence."""
     short: dict[MemberEvidence, OutOfFoldPredictions]
-    """The same from short views, which show few plays."""
+    """Out-of-fold predictions from short views, which show few plays, by kind of member evidence."""
     table: PairTable
-    """The views and out-of-fold priors that their features are computed from."""
+    """Views and out-of-fold priors from which the features of the predicted rows are computed."""
     predict: Callable[[PairTable, Rows], OutOfFoldPredictions]
-    """Predicts rows out of fold, all of one kind of member evidence, of the same or of other views."""
+    """Function that predicts rows of a pair table out of fold; all rows must have the same kind of member evidence."""
     reweighting: Reweighting | None = None
-    """Weights of raters, where reweighting was requested and there are enough never-raters."""
+    """Weights of the raters; None if reweighting wasn't requested or there are too few raters or never-raters."""
 
     def of_views(self, views: Views, fold: NDArray[np.int64]) -> PairTable:
-        """The pair table of other views, whose members are in those (V,) folds."""
+        """Return a pair table of other views; `fold` (V,) is the fold of each view's member."""
         out_of_fold = apply_out_of_fold(self.table.out_of_fold.fitted, self.table.data, views, fold)
         return replace(self.table, views=views, out_of_fold=out_of_fold)
 
 
 def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, report: Report) -> Fit:
-    """Fit everything in `workers` threads; `report` takes the name of each step.
+    """Fit all parts of a model, with the priors in `workers` threads; `report` is called with the name of each step.
 
-    The same data, seed and settings give the same model, whatever the number of threads.
+    The same data, seed and settings give the same model for any number of threads.
     """
     views = make_views(data, np.random.default_rng([seed, 1]))
     folds = min(settings.folds, len(data.raters))
@@ -107,14 +108,15 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
         for member in targets.rows
         if member in whole.prior.spread
     }
-    heads = {member: whole.prior.heads[member] for member in whole.prior.heads if member in offsets}  # with targets
+    # kinds of evidence without targets have no offsets, and can't be served
+    heads = {member: whole.prior.heads[member] for member in whole.prior.heads if member in offsets}
     reference = fit_reference(data, {key: targets.held_out(rows) for key, rows in predictions.items()}, calibration)
     core = Core(replace(whole.prior, heads=heads), offsets, pairs, Trees(forest, weights), calibration, reference)
     return Fit(core, predictions, short, table, predict, reweighting)
 
 
 def _pair_table(data: Dataset, views: Views, out_of_fold: OutOfFold) -> PairTable:
-    """The pair table of the fit's own views."""
+    """Return the pair table of the views that the model is fitted on."""
     grouped = grouped_attributes(data)
     fold_of = np.full(len(data.member_ids), -1)
     fold_of[views.member] = out_of_fold.fold
@@ -128,7 +130,7 @@ def _pair_table(data: Dataset, views: Views, out_of_fold: OutOfFold) -> PairTabl
 def _fit_forests(
     table: PairTable, targets: OutOfFoldTargets, seed: int, settings: TreeSettings, report: Report
 ) -> tuple[lightgbm.Booster | None, list[lightgbm.Booster]]:
-    """The forest that is published, and two forests, each fitted without one half of the folds."""
+    """Fit the forest to publish, and two half forests, each without one half of the folds."""
     random = np.random.default_rng([seed, 6])
     parts, offsets = [], []
     for member in DEMEANED:
@@ -167,14 +169,14 @@ def _fit_forests(
 
 
 def half_of(table: PairTable, rows: Rows) -> NDArray[np.int64]:
-    """(N,) 0 or 1, the half of the folds that a row's member is in; the other half's forest predicts it."""
+    """Return (N,) the half of the folds, 0 or 1, of each row's member; the other half's forest predicts the row."""
     return (table.out_of_fold.fold[rows.view] * 2 >= len(table.out_of_fold.fitted)).astype(np.int64)
 
 
 def _predicted_rows(
     targets: OutOfFoldTargets, random: np.random.Generator
 ) -> dict[tuple[MemberEvidence, MovieEvidence], Rows]:
-    """Rows to predict out of fold for each kind of evidence; those of unrated movies are drawn among the rated ones."""
+    """Return the rows to predict out of fold by kind of evidence; rows of unrated movies are sampled from these."""
     predicted = {}
     for member, rows in targets.rows.items():
         if len(rows) > PREDICTED_ROWS:
@@ -187,7 +189,7 @@ def _predicted_rows(
 
 
 def _short_rows(table: PairTable, random: np.random.Generator) -> dict[MemberEvidence, Rows]:
-    """Rows of short views to predict out of fold, for each kind of evidence with plays."""
+    """Return rows of short views to predict out of fold, by kind of evidence with plays."""
     short: dict[MemberEvidence, Rows] = {}
     for member in (MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS):
         if member in table.out_of_fold.factors:
@@ -200,7 +202,7 @@ def _short_rows(table: PairTable, random: np.random.Generator) -> dict[MemberEvi
 def _predict(
     table: PairTable, targets: OutOfFoldTargets, rows: Rows, forests: Sequence[lightgbm.Booster]
 ) -> OutOfFoldPredictions:
-    """Out-of-fold predictions with the trees at full weight; rows of one kind of member evidence."""
+    """Predict rows out of fold with the trees at full weight; all rows have the same kind of member evidence."""
     offset = targets.movie_offsets(rows, table)
     base, deviation = table.base(rows)
     prior = base + offset
@@ -220,7 +222,7 @@ def _predict(
 
 
 def _weight(predictions: OutOfFoldPredictions, weight: Array) -> float:
-    """Shrinkage weight, 0 to 1, of the trees' correction: weighted least squares on out-of-fold predictions."""
+    """Return the weight, 0 to 1, of the trees' correction by weighted least squares on out-of-fold predictions."""
     correction = predictions.rating - predictions.prior
     power = float((weight * correction) @ correction)
     if power == 0:
@@ -233,7 +235,7 @@ def _calibrate(
     predictions: dict[tuple[MemberEvidence, MovieEvidence], OutOfFoldPredictions],
     short: dict[MemberEvidence, OutOfFoldPredictions],
 ) -> Calibration:
-    """The calibration on all out-of-fold predictions."""
+    """Fit the calibration to all out-of-fold predictions."""
     data = targets.table.data
     return calibrate(
         {key: targets.held_out(rows) for key, rows in predictions.items()},
@@ -245,6 +247,6 @@ def _calibrate(
 
 
 def _served_offsets(data: Dataset, movies: Array, ratings: Array, random: np.random.Generator) -> Offsets:
-    """Offsets (B, M) of one kind of evidence to publish: of movies without ratings, predicted from descriptions."""
+    """Return the offsets (B, M) to publish; those of movies without ratings are predicted from descriptions."""
     description, predicted = fit_description(data, movies.T, ratings, random)
     return Offsets(np.where(ratings > 0, movies, predicted.T), description)

@@ -1,7 +1,7 @@
-"""Fits offsets of the movies: shrunk mean residuals of the prior, by kind of evidence.
+"""Fits movie offsets: shrunk mean residuals of the prior, by kind of evidence.
 
-The factorization's quality of a movie is that for an average member, but members who choose a movie aren't average. The
-less is known of a member, the larger that bias; with nothing known, the offset turns the prior into the movie's mean.
+The factorization estimates a movie's quality for an average member, but members who choose a movie aren't average. This
+bias grows as less is known about the member. If nothing is known, prior and offset add up to the movie's shrunk mean.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from training.fit.prior.fit_prior import FittedPrior
 Array = NDArray[np.float64]
 
 SHARE_SPREAD = 0.5
-"""Prior standard deviation of the difference between the shrinkage weights of neighbouring bins of plays."""
+"""Prior standard deviation of the difference between shrinkage weights of neighbouring play-count bins."""
 SMALLEST_VARIANCE = 1e-9
-"""Floor of the residual variance, for data that the prior predicts exactly."""
+"""Lower bound of the residual variance, needed if the prior predicts the data exactly."""
 STRENGTHS = (0.5, 1.5, 3.0, 6.0, 12.0, 25.0, 50.0, 100.0, 300.0, 1000.0, 1e9)
-"""Candidates of the shrinkage: number of ratings with which the mean residual counts in each movie's offset."""
+"""Candidate strengths: each offset is shrunk towards the overall mean residual as if by this many more ratings."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,18 @@ class FittedOffsets:
     """Offsets of M movies for one kind of evidence."""
 
     movies: Array
-    """(M,) from all rows."""
+    """(M,) offsets fitted to all rows."""
     out_of_fold: Array
-    """(folds, M) from the rows of all other folds."""
+    """(folds, M) offsets for each fold, fitted to the rows of all other folds."""
 
 
 def fit_offsets(
     residual: Array, movie: NDArray[np.int64], fold: NDArray[np.int64], movie_count: int, weight: Array
 ) -> FittedOffsets:
-    """Offsets from N weighted out-of-fold residuals; the strength has the smallest cross-validated squared error."""
+    """Fit offsets to N weighted out-of-fold residuals with the strength of the smallest cross-validated squared error.
+
+    The offsets are 0 if no strength lowers the error.
+    """
     count = np.zeros((int(fold.max(initial=0)) + 1, movie_count))
     total = np.zeros_like(count)
     np.add.at(count, (fold, movie), weight)
@@ -56,12 +59,12 @@ def fit_offsets(
 
 
 def shrinkage_by_plays(residual: Array, step: Array, bins: NDArray[np.int64], count: int, weight: Array) -> Array:
-    """(B,) shrinkage weights, 0 to 1, of the offsets with plays against those without, for each bin of plays.
+    """Return (B,) weights, 0 to 1, of offsets with plays in an average with offsets without plays, by bin.
 
-    A member of few known plays resembles members without plays. `residual` (N,) is the held-out rating less the prior
-    with the offsets without plays, `step` (N,) the offset with plays less that without, `bins` (N,) the bins of the
-    members' plays, 0 to `count` - 1; the last has weight 1. Weighted least squares in each bin, with a normal prior
-    around the next bin's weight whose standard deviation is SHARE_SPREAD.
+    A member with few known plays resembles members without plays. `residual` (N,) is the rating minus the prior and the
+    offset without plays, `step` (N,) the offset with plays minus the one without, and `bins` (N,) the play-count bin, 0
+    to `count` - 1. The weights are fitted by weighted least squares in each bin, with a normal prior that is centred on
+    the next bin's weight and has standard deviation SHARE_SPREAD. The last bin has weight 1.
     """
     shares = np.ones(count)
     spread = float(np.average(residual**2, weights=weight)) if len(residual) else 0.0
@@ -75,9 +78,9 @@ def shrinkage_by_plays(residual: Array, step: Array, bins: NDArray[np.int64], co
 
 
 def movie_mean_offsets(fitted: FittedPrior) -> Array:
-    """(M,) shrunk movie mean less the prior of a member without any facts.
+    """Return (M,) the shrunk movie means minus the prior of a member without any facts.
 
-    That prior is the same for all such members, so that no out-of-fold residual is needed.
+    This prior is the same for all such members, so out-of-fold residuals aren't needed.
     """
     prior = fitted.prior
     return np.asarray(fitted.table["quality"].to_numpy() - rating_of(prior.average_member, prior.movies))

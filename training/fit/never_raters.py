@@ -17,25 +17,25 @@ from training.data.dataset import Dataset
 Array = NDArray[np.float64]
 
 FEWEST = 50
-"""Fewest raters, and never-raters, that a classifier can learn from."""
+"""Minimum number of raters, and of never-raters, to fit a classifier to."""
 MOST = 20_000
-"""Most never-raters to learn from; of more, a random sample."""
+"""Maximum number of never-raters to fit to; larger groups are sampled at random."""
 MOST_DIFFERENCES = 10
-"""Most differences between raters and never-raters to report."""
+"""Maximum number of differences between raters and never-raters to report."""
 KINDS = {"attributes and plays": (True, True), "attributes": (True, False), "plays": (False, True)}
-"""Kinds of facts: whether attributes and whether plays are known."""
+"""Kinds of facts by name: whether attributes are known, and whether plays are known."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Facts of N members: encoded attributes first, then features of plays."""
+    """Facts of N members: encoded attributes in the first columns, play features in the others."""
 
     values: Array
-    """(N, F) NaN where unknown."""
+    """(N, F) facts; NaN if unknown."""
     names: list[str]
     """(F,) names of the columns."""
     attributes: int
-    """Number of the columns that encode attributes."""
+    """Number of columns with encoded attributes."""
 
     @property
     def has_attributes(self) -> NDArray[np.bool_]:
@@ -48,14 +48,14 @@ class Facts:
         return np.asarray(np.isfinite(self.values[:, self.attributes :]).any(axis=1), dtype=np.bool_)
 
     def only(self, attributes: bool, plays: bool) -> Array:
-        """(N, F') the columns of attributes, of plays, or both."""
+        """Return (N, F') the columns of attributes, of plays, or of both."""
         return self.values[:, slice(0 if attributes else self.attributes, None if plays else self.attributes)]
 
 
 def of_kind(
     facts: Facts, never: NDArray[np.bool_], attributes: bool, plays: bool
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(N,) masks: never-raters with exactly those kinds of facts, and raters with at least those."""
+    """Return (N,) masks of never-raters with exactly these kinds of facts, and of raters with at least these kinds."""
     known = facts.has_attributes, facts.has_plays
     kind = never & (known[0] == attributes) & (known[1] == plays)
     return kind, ~never & (known[0] | (not attributes)) & (known[1] | (not plays))
@@ -64,7 +64,7 @@ def of_kind(
 def facts_of(
     data: Dataset, column_names: Sequence[str], columns: NDArray[np.float32], members: NDArray[np.int64]
 ) -> Facts:
-    """Facts of those members (N,); `columns` (M, C) are the movies' statistics that plays are aggregated from."""
+    """Return the facts of the given members (N,); play features aggregate the movie statistics in `columns` (M, C)."""
     movies = pl.LazyFrame(columns, schema=list(column_names)).with_row_index(MOVIE)
     plays = data.plays.lazy().rename({MEMBER: VIEW})
     table = of_table(plays, movies.with_columns(pl.col(MOVIE).cast(pl.Int32)), column_names).collect(engine="streaming")
@@ -85,7 +85,7 @@ def facts_of(
 
 
 def never_rater_chances(facts: Array, never: NDArray[np.bool_], random: np.random.Generator, seed: int) -> Array:
-    """(N,) out-of-fold probabilities of never rating, from facts (N, F), by two-fold cross-fitting."""
+    """Return (N,) out-of-fold probabilities of never rating from facts (N, F), by two-fold cross-fitting."""
     return classify(facts, never, random, seed).chance
 
 
@@ -96,17 +96,17 @@ class Classifiers:
     chance: Array
     """(N,) out-of-fold probability of never rating."""
     gain: Array
-    """(F,) summed gain of each fact in both forests."""
+    """(F,) gain of each fact, summed over both forests."""
 
     def drivers(self, fact_names: list[str]) -> dict[str, float]:
-        """Shares of the gain of the MOST_DIFFERENCES most important facts, the largest first."""
+        """Return the share of the total gain for the MOST_DIFFERENCES most important facts, in descending order."""
         largest = np.argsort(-self.gain, kind="stable")[:MOST_DIFFERENCES]
         total = max(float(self.gain.sum()), 1e-12)
         return {fact_names[place]: float(self.gain[place]) / total for place in largest if self.gain[place] > 0}
 
 
 def classify(facts: Array, never: NDArray[np.bool_], random: np.random.Generator, seed: int) -> Classifiers:
-    """Two gradient-boosted classifiers on halves of N members with facts (N, F); `random` draws the halves."""
+    """Fit a gradient-boosted classifier to each random half of N members, from facts (N, F)."""
     side = random.integers(0, 2, len(facts))
     chance, gain = np.zeros(len(facts)), np.zeros(facts.shape[1])
     parameters = {"objective": "binary", "num_leaves": 8, "learning_rate": 0.1, "min_data_in_leaf": 20, "seed": seed,

@@ -1,4 +1,4 @@
-"""Out-of-fold predictions: each by a model that wasn't fitted on the member."""
+"""Out-of-fold predictions: each member is predicted by a model that wasn't fitted on the member's ratings."""
 
 from dataclasses import dataclass, replace
 
@@ -15,25 +15,25 @@ class OutOfFoldPredictions:
     """N out-of-fold predictions."""
 
     rows: Rows
-    """The pairs."""
+    """The predicted pairs of view and movie."""
     prior: Array
-    """(N,) prediction of the prior with the movies' offsets."""
+    """(N,) prediction of the prior plus movie offset."""
     rating: Array
-    """(N,) prediction with the trees, not clipped to the scale."""
+    """(N,) prediction with the trees' correction, not clipped to the scale."""
     deviation: Array
     """(N,) standard deviation of a rating about its prediction."""
     plays: NDArray[np.int64]
-    """(N,) visible plays of the member; 0 where the evidence has none."""
+    """(N,) number of the member's visible plays; 0 if the evidence excludes plays."""
     extrapolation: Array
-    """(N,) 0 to 1: the share of raters who lie nearer to the training data."""
+    """(N,) share of raters, 0 to 1, who are closer to the training raters than the member is."""
 
     def take(self, chosen: NDArray[np.bool_]) -> "OutOfFoldPredictions":
-        """The chosen rows ((N,) mask)."""
+        """Return the predictions selected by an (N,) mask."""
         return OutOfFoldPredictions(
             self.rows.take(chosen), self.prior[chosen], self.rating[chosen], self.deviation[chosen],
             self.plays[chosen], self.extrapolation[chosen],
         )  # fmt: skip
 
     def with_tree_weight(self, weight: float) -> "OutOfFoldPredictions":
-        """The same with the trees' correction multiplied by a shrinkage weight, 0 to 1."""
+        """Return a copy with the trees' correction multiplied by a shrinkage weight, 0 to 1."""
         return replace(self, rating=self.prior + weight * (self.rating - self.prior))

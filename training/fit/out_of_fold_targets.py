@@ -1,4 +1,4 @@
-"""Targets of trees and calibration: ratings that half views don't show, with out-of-fold offsets of the movies."""
+"""Targets of trees and calibration: ratings of movies that half views hide, with out-of-fold movie offsets."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,12 @@ from training.fit.trees.pair_rows import PairTable, Rows, target_rows
 Array = NDArray[np.float64]
 
 SHARE_ROWS = 200_000
-"""Ratings of short views that estimate the shrinkage weights of offsets with plays, at most."""
+"""Maximum number of ratings of short views from which the shrinkage weights of offsets with plays are estimated."""
 RATED, DESCRIBED, UNKNOWN = MovieEvidence.RATED, MovieEvidence.DESCRIBED, MovieEvidence.UNKNOWN
 
 
 class OutOfFoldTargets:
-    """Rows to predict and offsets of the movies, for each kind of member evidence."""
+    """Rows to predict and movie offsets, by kind of member evidence."""
 
     def __init__(self, table: PairTable, whole: FittedPrior, weight: Array | None) -> None:
         views, out_of_fold = table.views, table.out_of_fold
@@ -35,7 +35,8 @@ class OutOfFoldTargets:
         self._fitted: dict[MemberEvidence, FittedOffsets] = {}
         self._described: dict[MemberEvidence, Array] = {}
         ratings = np.bincount(table.data.ratings[MOVIE].to_numpy(), minlength=movies).astype(np.float64)
-        for member, factors in sorted(out_of_fold.factors.items()):  # with plays last: shrunk towards those without
+        # in this order, since offsets with plays are shrunk towards the offsets without plays
+        for member, factors in sorted(out_of_fold.factors.items()):
             rows = target_rows(views, half & np.isfinite(factors[:, 0]), member)
             if not len(rows):
                 continue
@@ -53,16 +54,16 @@ class OutOfFoldTargets:
             self._described[member] = np.concatenate([predicted, description.intercept[None]])
 
     def served_offsets(self, member: MemberEvidence) -> Array:
-        """(B, M) offsets of the movies from all members by bin of plays; B is 1 for evidence without plays."""
+        """Return (B, M) movie offsets fitted to all members, by play-count bin; B is 1 for evidence without plays."""
         share, without = self.shrinkage[member][:, None], self._fitted[self._without_plays(member)].movies
         return np.asarray(share * self._fitted[member].movies + (1 - share) * without)
 
     def weight(self, rows: Rows) -> Array:
-        """(N,) weight of each row's member; 1 without reweighting."""
+        """Return (N,) the weight of each row's member; 1 without reweighting."""
         return np.ones(len(rows)) if self._weight is None else self._weight[self.table.views.member[rows.view]]
 
     def held_out(self, predictions: OutOfFoldPredictions) -> HeldOutRows:
-        """Out-of-fold predictions, clipped to the scale, as rows for the calibration."""
+        """Convert out-of-fold predictions to rows for the calibration, with ratings clipped to the scale."""
         rows, scale = predictions.rows, self.table.data.schema.scale
         return HeldOutRows(
             np.clip(predictions.rating, scale.low, scale.high), rows.rating, predictions.deviation, predictions.plays,
@@ -71,7 +72,7 @@ class OutOfFoldTargets:
         )  # fmt: skip
 
     def movie_offsets(self, rows: Rows, table: PairTable) -> Array:
-        """(N,) out-of-fold offsets of rows of a table's views."""
+        """Return (N,) out-of-fold movie offsets for rows of a pair table."""
         offset = np.zeros(len(rows))
         for member, shares in self.shrinkage.items():
             bins = bins_of(table.views.play_count[rows.view]) if member.has_plays else np.zeros(len(rows), np.int64)
@@ -87,11 +88,11 @@ class OutOfFoldTargets:
         return offset
 
     def _out_of_fold_offsets(self, member: MemberEvidence, rows: Rows, table: PairTable) -> Array:
-        """(N,) out-of-fold offsets of rated movies for one kind of evidence."""
+        """Return (N,) out-of-fold offsets of rated movies for one kind of member evidence."""
         return self._fitted[member].out_of_fold[table.out_of_fold.fold[rows.view], rows.movie]
 
     def _shrinkage(self, member: MemberEvidence) -> Array:
-        """(B,) shrinkage weights of the offsets with plays against those without, for each bin of plays."""
+        """Return (B,) weights of offsets with plays in an average with offsets without plays, by play-count bin."""
         without = self._without_plays(member)
         if without is member:
             return np.ones(1)
@@ -106,7 +107,7 @@ class OutOfFoldTargets:
         return shrinkage_by_plays(residual, step, bins, len(PLAY_BINS), self.weight(rows))
 
     def _without_plays(self, member: MemberEvidence) -> MemberEvidence:
-        """The same evidence without its plays, or the evidence itself where there are no offsets for that."""
+        """Return the same kind of evidence without plays, or the given kind if there are no offsets without plays."""
         if not member.has_plays:
             return member
         kind = MemberEvidence.ATTRIBUTES if member.has_attributes else MemberEvidence.NOTHING

@@ -1,4 +1,4 @@
-"""Weights of raters by the density ratio of never-raters to raters (covariate shift)."""
+"""Weights raters by the density ratio of never-raters to raters, to correct for covariate shift."""
 
 import argparse
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from training.fit.never_raters import FEWEST, KINDS, MOST, Facts, facts_of, neve
 Array = NDArray[np.float64]
 
 MOST_WEIGHT = 10.0
-"""Density ratios are clipped to this and to its inverse, so that a few members can't dominate the fit."""
+"""Upper bound of the density ratios; its inverse is the lower bound. A few members thus can't dominate the fit."""
 NEWTON_STEPS, MOST_SLOPE = 20, 3.0
-"""Newton steps of the logistic regression that calibrates the classifier, and its largest slope."""
+"""Number of Newton steps of the logistic regression that calibrates the classifier, and its maximum slope."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class Reweighting:
     """Density ratios of never-raters to raters."""
 
     weight: Array
-    """(N,) weight of each member; mean 1 over raters, 0 for the others."""
+    """(N,) weight of each member: 1 on average over raters, 0 for never-raters."""
     raters: int
     """Number of raters."""
     never_raters: int
-    """Number of never-raters in the sample that the classifiers learned from."""
+    """Number of never-raters that the classifiers were fitted on, after sampling."""
 
     @property
     def effective(self) -> float:
@@ -37,12 +37,12 @@ class Reweighting:
 
 
 def reweight(data: Dataset, seed: int) -> Reweighting | None:
-    """Weights of raters by classifiers on members' facts; None with fewer than FEWEST raters or never-raters.
+    """Weight raters by classifiers on members' facts; return None with fewer than FEWEST raters or never-raters.
 
-    Never-raters with attributes, with plays and with both are each compared with raters on just those facts. A rater's
-    weight is the mean of the three density ratios, weighted by the number of never-raters of each kind; a kind of fewer
-    than FEWEST members, or without facts, has ratio 1. Each member's probability comes from a classifier that wasn't
-    fitted on the member.
+    Never-raters with attributes only, with plays only, and with both are compared with raters separately, using only
+    these facts. A rater's weight is the mean of the density ratios, weighted by the number of never-raters of each
+    kind. Kinds with fewer than FEWEST members, and never-raters without facts, have ratio 1. Each member's probability
+    comes from a classifier that wasn't fitted on the member.
     """
     random = np.random.default_rng([seed, 11])
     rates = np.zeros(len(data.member_ids), bool)
@@ -73,10 +73,10 @@ def reweight(data: Dataset, seed: int) -> Reweighting | None:
 
 
 def calibrated_odds(chance: Array, label: NDArray[np.bool_]) -> Array:
-    """(N,) odds of the label from out-of-fold probabilities, calibrated by a logistic regression on their log odds.
+    """Return (N,) odds of the label, calibrated by a logistic regression on the log odds of out-of-fold probabilities.
 
-    The slope corrects an over- or underconfident classifier (Platt, 1999); it is 0, and the odds are equal for all,
-    where the classifier predicts nothing.
+    The slope corrects an over- or underconfident classifier (Platt, 1999). If the probabilities carry no information
+    about the label, the slope is about 0 and all odds are about equal.
     """
     log_odds = np.log(np.clip(chance, 1e-6, 1 - 1e-6) / np.clip(1 - chance, 1e-6, 1 - 1e-6))
     design = np.column_stack([np.ones(len(log_odds)), log_odds])
@@ -90,7 +90,7 @@ def calibrated_odds(chance: Array, label: NDArray[np.bool_]) -> Array:
 
 
 def add_reweighting(parser: argparse.ArgumentParser) -> None:
-    """The option `--reweight` of a command."""
+    """Add the option `--reweight` to a command."""
     parser.add_argument(
         "--reweight", action="store_true",
         help="in training and evaluation, let raters count as much as members who never rate are like them",
@@ -98,15 +98,15 @@ def add_reweighting(parser: argparse.ArgumentParser) -> None:
 
 
 def reweighting_notes(requested: bool, reweighting: Reweighting | None) -> list[str]:
-    """The note of the report where reweighting was requested but impossible."""
+    """Return a note for the report if reweighting was requested but impossible, otherwise an empty list."""
     if not requested or reweighting is not None:
         return []
     return [f"raters were not reweighted: that needs {FEWEST} of them and {FEWEST} members who never rate"]
 
 
 def _facts(data: Dataset, members: NDArray[np.int64]) -> Facts:
-    """The facts of those members, with movie statistics of all ratings and plays."""
-    mean = float(data.ratings[RATING].mean())  # type: ignore[arg-type]  # ratings are numbers, and there are some
+    """Return the facts of the given members, using movie statistics of all ratings and plays."""
+    mean = float(data.ratings[RATING].mean())  # type: ignore[arg-type]  # ratings are numeric and never empty
     table = statistics(data.ratings.lazy(), data.plays.lazy(), len(data.movie_ids), mean).collect()
     names, columns, _ = play_weighted_columns(table, data.release_year, data.genres, data.schema.genres)
     return facts_of(data, names, columns, members)

@@ -1,1 +1,1 @@
-"""The gate: decides on raters that no version learned from whether a new version may serve."""
+"""The gate: decides whether a new version may be served, based on raters that no version was trained on."""

@@ -1,4 +1,4 @@
-"""Carries out the gate's decision: records it, and gives the version its label."""
+"""Applies the gate's decision: records it and labels the version accordingly."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from training.report.page import html
 from training.report.section import Section
 
 PAGE = "report.html"
-"""Name of the store's record of the version's report page."""
+"""Name of the record with the version's report page."""
 
 
 def settle(
@@ -26,10 +26,11 @@ def settle(
     force: bool,
     offer: bool,
 ) -> bool:
-    """Record the decision and the report page, then let a version that passed, or is forced, serve.
+    """Record the decision and the report page, and make the version current if it passed or `force` is set.
 
-    `offer` makes it the candidate instead; `sections` are further ones for the page. Returns whether it passed or was
-    forced. A version that wasn't gets no label: a service may send some calls to a candidate.
+    With `offer`, the version becomes the candidate instead. A version that is held back gets no label, since services
+    may also answer some calls with the candidate. `sections` are added to the page. Returns whether the version got a
+    label.
     """
     version = record["version"]
     record["forced"] = force and not record["passed"]
@@ -45,7 +46,7 @@ def settle(
 
 
 def last_line(record: Mapping[str, Any], serving: str | None) -> str:
-    """The outcome in one line; `serving` is the version that serves in the end."""
+    """Return the outcome in one line; `serving` is the current version after the decision, None if there is none."""
     version = record["version"]
     if record["serves"]:
         role = "is the candidate" if record["offered"] else "serves"
@@ -61,16 +62,16 @@ def _page(
     notes: Sequence[str],
     sections: Sequence[Section],
 ) -> str:
-    """The report page with the gate's section, further sections, and a comparison with the version that served."""
+    """Render the report page with the gate's section, further sections, and a comparison with the previous version."""
     first = [gate_report.section(record), *sections]
     if before := _report_of(store, record["compared_with"]):
-        name = f"version {record['compared_with']}, which served before"
+        name = f"version {record['compared_with']}, the previous version"
         first += comparison.against(evaluation, before, name)
     return html(evaluation, notes, first)
 
 
 def _report_of(store: Store, version: str | None) -> dict[str, Any] | None:
-    """The report of an earlier version; None where there is none to read."""
+    """Return the report of an earlier version; None if it can't be read."""
     if version is None:
         return None
     try:

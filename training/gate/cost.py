@@ -1,4 +1,4 @@
-"""What a version costs to serve: time of a request and size of its files."""
+"""Cost of serving a version: time of a request and size of the files."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -11,16 +11,16 @@ from training.data.reading.tables import Tables
 from training.versions.offline import member_facts
 
 MOVIES = 20
-"""Movies of a request."""
+"""Number of movies in a request."""
 MEMBERS = 40
-"""Members whose requests are timed."""
+"""Maximum number of members whose requests are timed."""
 ROUNDS = 7
-"""Times that all requests are made, of which the fastest counts."""
+"""Number of times that all requests are made; the fastest round counts."""
 MILLISECONDS, MEGABYTE = 1000.0, 1_000_000.0
 
 
 def milliseconds(models: Sequence[Model], tables: Tables, clock: Callable[[], float]) -> list[float]:
-    """Milliseconds of a request to each model, for members of the tables; models take turns, so that load meets all."""
+    """Measure the milliseconds per request of each model; the models take turns, so that load affects all of them."""
     requests = [_requests(model, tables) for model in models]
     rounds: list[list[float]] = [[] for _ in models]
     for _ in range(ROUNDS):
@@ -33,13 +33,13 @@ def milliseconds(models: Sequence[Model], tables: Tables, clock: Callable[[], fl
 
 
 def megabytes(model: Model) -> float:
-    """Size of a version's files, in MB."""
+    """Return the size of a version's files in MB."""
     files: Mapping[str, Mapping[str, int]] = model.manifest.files
     return sum(file["size"] for file in files.values()) / MEGABYTE
 
 
 def _requests(model: Model, tables: Tables) -> list[tuple[MemberFacts, list[int]]]:
-    """Requests of members with and without plays in turns, each for catalogue rows that the member hasn't played."""
+    """Make requests, alternately with and without plays, for rows of the catalogue that the member hasn't played."""
     data = make_dataset(tables, model.schema)
     facts = list(map(member_facts(model, data), range(len(data.member_ids))))
     requests = []

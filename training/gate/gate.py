@@ -1,4 +1,4 @@
-"""The gate: decides on raters that no version learned from whether a newly trained version may serve."""
+"""The gate: decides whether a new version may be served, based on raters that no version was trained on."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -21,37 +21,38 @@ from training.gate.questions import Answers, Questions, answer, make_questions
 from training.versions.serving import load_serving
 
 RECORD = "gate.json"
-"""Name of the store's record of a decision."""
-KEPT_OUT, OUT_OF_FOLD = "raters whom no version learned from", "raters held out in training"
-"""What `judged_on` of a record names: whose ratings the absolute limits are applied to."""
+"""Name of the record with the decision on a version."""
+KEPT_OUT, OUT_OF_FOLD = "raters that no version was trained on", "raters held out in training"
+"""Values of `judged_on` in a record: the raters whose ratings are used for the absolute limits."""
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Decides whether versions of a store may serve."""
+    """Decides whether versions in a store may be served."""
 
     store: Store
-    """Holds the candidate and the version that serves."""
+    """Store of the new version and the current version."""
     split: Split
-    """The tables, with the raters that are kept out of training."""
+    """Tables, split into training data and the raters kept out of training."""
     key: str
-    """The key that determines who is kept out."""
+    """Key of the hash that chooses the kept-out raters."""
     settings: GateSettings
-    """The limits."""
+    """Limits of the checks."""
     clock: Callable[[], float]
-    """Seconds, to time requests."""
+    """Clock in seconds, to time requests."""
     seed: int
     """Seed of the bootstrap."""
 
     def kept_out(self) -> dict[str, Any]:
-        """Number and share of the kept-out raters and the key's digest, for a version's report."""
+        """Return the number and share of the kept-out raters, and the digest of the key, for a version's report."""
         share = self.settings.share if len(self.split.members) else 0.0
         return {"members": len(self.split.members), "share": share, "key": key_digest(self.key)}
 
     def decide(self, version: str, evaluation: Mapping[str, Any]) -> dict[str, Any]:
-        """The record of the decision, for JSON: whether all checks passed, the checks, and the numbers behind them.
+        """Check a version and return a record of the decision for JSON, with all checks and the numbers behind them.
 
-        `evaluation` is the version's own, out of fold; it is used where too few raters are kept out.
+        `evaluation` is the version's out-of-fold evaluation, to which the absolute limits are applied if too few raters
+        are kept out.
         """
         started = self.clock()
         candidate = load_model(self.store.fetch(version))
@@ -61,7 +62,7 @@ class Gate:
         enough = questions.members >= self.settings.fewest_members
         if current is not None and not enough and obstacle is None:
             fewest = self.settings.fewest_members
-            obstacle = f"only {questions.members} raters are kept out to compare versions on, fewer than {fewest}"
+            obstacle = f"only {questions.members} raters are kept out for the comparison, fewer than {fewest}"
         record: dict[str, Any] = {
             "version": version,
             "compared_with": None if current is None else current.version,
@@ -85,7 +86,7 @@ class Gate:
         questions: Questions | None,
         out_of_fold: Mapping[str, Mapping[str, float]],
     ) -> list[Check]:
-        """All checks; scores on kept-out raters, if there are questions about them, are entered in the record."""
+        """Make all checks, and enter the scores on kept-out raters in the record if `questions` is given."""
         comparison: list[Check] = []
         if questions is None:
             checks = list(absolute(out_of_fold, self.settings))
@@ -101,11 +102,11 @@ class Gate:
     def _compare(
         self, record: dict[str, Any], questions: Questions, answers: Mapping[MemberEvidence, Answers], current: Model
     ) -> list[Check]:
-        """The checks beside the version that serves, whose scores and differences are entered in the record."""
+        """Compare with the current version, and enter its scores and the differences in the record."""
         try:
             current_answers = answer(current, questions)
         except DataError:
-            record["not_compared_because"] = "attributes are of another kind than those of the version that serves"
+            record["not_compared_because"] = "attributes differ in kind from those of the current version"
             return []
         record["current"] = self._scores(questions, current_answers, current)
         random = np.random.default_rng([self.seed, 21])
@@ -119,36 +120,36 @@ class Gate:
         return scores(questions, answers, self.split.training, model.schema.scale, random)
 
     def _current(self, version: str) -> tuple[Model | None, str | None]:
-        """The version that serves, or why nothing is compared with it."""
+        """Return the current version, or None, and the reason if there is nothing to compare with."""
         try:
             current = load_serving(self.store)
         except NothingPublished:
-            return None, "no version serves yet"
+            return None, "there is no current version yet"
         except ServingModelError as error:
-            return None, f"the version that serves can't be loaded: {error}"
+            return None, f"the current version can't be loaded: {error}"
         if current.version == version:
-            return None, "it is this version that serves"
+            return None, "this is already the current version"
         return current, None
 
     def _common_share(self, current: Model | None, obstacle: str | None) -> tuple[float, str | None]:
-        """The share of raters that neither version learned from, and what keeps the two from being compared on them."""
+        """Return the share of raters that neither version was trained on, and the reason if they can't be compared."""
         share, scale = self.settings.share, self.split.training.scale
         if current is None:
             return share, obstacle
         if (current.schema.scale.low, current.schema.scale.high) != (scale.low, scale.high):
-            return share, "the version that serves predicts on another rating scale"
+            return share, "the current version predicts on another rating scale"
         before = _kept_out_of(self.store, current.version)
         if not before.get("share") or before.get("key") != key_digest(self.key):
-            return share, "the version that serves learned from the raters that are kept out now"
+            return share, "the current version was trained on the raters that are now kept out"
         return min(share, float(before["share"])), None
 
     def _cost(self, candidate: Model, current: Model | None) -> dict[str, float]:
-        """Time and size, and their ratios to those of the version that serves, where requests to it can be made."""
+        """Measure time and size, and their ratios to the current version's if it exists and accepts the requests."""
         models = [candidate] if current is None else [candidate, current]
         few = rows_of(self.split.kept_out, self.split.members.head(MEMBERS))
         try:
             times = milliseconds(models, few, self.clock)
-        except DataError:  # attributes of another kind
+        except DataError:  # attributes of the current version differ in kind
             times = milliseconds(models[:1], few, self.clock)
         costs = {"milliseconds": times[0], "megabytes": megabytes(candidate)}
         if len(times) > 1:
@@ -159,7 +160,7 @@ class Gate:
 
 
 def _kept_out_of(store: Store, version: str) -> dict[str, Any]:
-    """`kept_out` of a version's report; empty where it has none."""
+    """Return `kept_out` from a version's report; empty if it is missing or can't be read."""
     try:
         report = json.loads((store.fetch(version) / "report.json").read_text(encoding="utf-8"))
         return dict(report["kept_out"])

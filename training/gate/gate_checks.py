@@ -13,22 +13,22 @@ Scores = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Check:
-    """The outcome of one limit."""
+    """Outcome of the check of one limit."""
 
     limit: str
-    """The setting that it comes from."""
+    """Name of the setting with the limit."""
     passed: bool
-    """Whether the version is within it."""
+    """Whether the version is within the limit."""
     reason: str
-    """What was measured, in words."""
+    """Sentence on what was measured."""
 
     def to_dict(self) -> dict[str, Any]:
-        """As the store's records hold it."""
+        """Return the check in the form of the store's records."""
         return {"limit": self.limit, "passed": self.passed, "told": self.reason}
 
 
 def absolute(scores: Scores, settings: GateSettings) -> Iterator[Check]:
-    """The limits that hold for any version, whatever served before; `scores` are on kept-out raters or out of fold."""
+    """Check the limits that don't depend on the current version; `scores` are on kept-out raters or out of fold."""
     yield _beside_the_mean(scores[most_evidence(scores)], settings)
     for name, row in scores.items():
         yield from _of_one_kind(f"with {_words(name)} known", row, settings)
@@ -36,19 +36,19 @@ def absolute(scores: Scores, settings: GateSettings) -> Iterator[Check]:
 
 def _beside_the_mean(best: Mapping[str, float], settings: GateSettings) -> Check:
     mean, least = best["mean_rmse"], settings.least_gain_over_mean_percent
-    # Out of fold the trees seem to gain on shuffled ratings too: a movie's statistics lack just the fold that is
-    # predicted, and so correlate with it. The prior alone has no such leak, so both must be better than the mean.
+    # Out of fold, the trees seem to gain even on shuffled ratings: a movie's statistics exclude only the predicted
+    # fold, and therefore correlate with it. The prior has no such leak, so both must be better than the mean.
     error = max(best["rmse"], best.get("prior_rmse", best["rmse"]))
     gain = 100 * (1 - error / mean) if mean else least
     reason = f"the RMSE, {error:.4f}, is {_percent(gain, 'below')} that of the mean of all ratings"
     passed = gain >= least
     if not passed:
-        reason += f": less than {least:g} %, so that the ratings tell next to nothing of taste"
+        reason += f": less than {least:g} %, so the ratings say almost nothing about taste"
     return Check("least_gain_over_mean_percent", passed, reason)
 
 
 def _of_one_kind(known: str, row: Mapping[str, float], settings: GateSettings) -> Iterator[Check]:
-    """The limits for the scores with one kind of evidence; `known` says which."""
+    """Check the limits of scores with one kind of evidence; `known` names it in the reasons."""
     above, most_above = -row["gain_percent"], settings.most_above_movie_mean_percent
     yield Check(
         "most_above_movie_mean_percent", above <= most_above or row["gain_percent_high"] >= 0,
@@ -62,25 +62,26 @@ def _of_one_kind(known: str, row: Mapping[str, float], settings: GateSettings) -
     yield Check(
         "most_coverage", coverage <= settings.most_coverage or width <= constant_width,
         f"{known}, {coverage:.1%} of ratings lie within intervals that are {width:.2f} wide; "
-        f"the movie mean's are {constant_width:.2f}",
+        f"those of the movie mean are {constant_width:.2f} wide",
     )  # fmt: skip
     chance = row.get("calibration_error_by_chance", most_by_chance(row["targets"]))
     error = row["enjoyed_calibration_error"]
     yield Check(
         "most_calibration_error", error <= settings.most_calibration_error + 2 * chance,
-        f"{known}, the calibration error is {error:.3f}, of which chance gives about {chance:.3f}",
+        f"{known}, the calibration error is {error:.3f}, of which about {chance:.3f} is expected by chance",
     )  # fmt: skip
     if "fallbacks" in row:
         yield Check(
             "most_fallbacks", row["fallbacks"] <= settings.most_fallbacks,
-            f"{known}, {row['fallbacks']:.1%} of predictions had to do with less",
+            f"{known}, {row['fallbacks']:.1%} of predictions used less evidence or were of unrated movies",
         )  # fmt: skip
 
 
 def compared(current: Scores, differences: Scores, settings: GateSettings) -> Iterator[Check]:
-    """The limit beside the version that serves, on the same ratings of the same kept-out raters.
+    """Check the margin over the current version, on the same ratings of the same kept-out raters.
 
-    A difference above the margin fails; so does one whose 95 % interval lies above 0 and reaches beyond the margin.
+    A difference above the margin fails. A smaller difference fails if its 95 % interval is above 0 and extends beyond
+    the margin.
     """
     for name, row in differences.items():
         base = current[name]["rmse"]
@@ -88,16 +89,16 @@ def compared(current: Scores, differences: Scores, settings: GateSettings) -> It
         surely = row["low"] > 0 and row["high"] > margin
         yield Check(
             "margin_percent", row["difference"] <= margin and not surely,
-            f"with {_words(name)} known, the RMSE is {_difference(row['difference'], base)} that of the version that "
-            f"serves, {base:.4f} (95 % interval of the difference {row['low']:+.4f} to {row['high']:+.4f}; "
+            f"with {_words(name)} known, the RMSE is {_difference(row['difference'], base)} that of the current "
+            f"version, {base:.4f} (95 % interval of the difference {row['low']:+.4f} to {row['high']:+.4f}; "
             f"margin {margin:.4f})",
         )  # fmt: skip
 
 
 def gain_kept(candidate: Scores, current: Scores, settings: GateSettings) -> Iterator[Check]:
-    """Whether the gain over the movie mean is kept, by both versions' own out-of-fold scores.
+    """Check whether the gain over the movie mean is kept, by the out-of-fold scores of both versions.
 
-    Nothing is checked where the gain of the version that serves may be due to chance.
+    Yields nothing if the gain of the current version may be due to chance.
     """
     name = next((name for name in reversed(list(candidate)) if name in current), None)
     if name is None or current[name]["gain_percent_low"] <= 0:
@@ -107,25 +108,25 @@ def gain_kept(candidate: Scores, current: Scores, settings: GateSettings) -> Ite
     interval = f"{scores['gain_percent_low']:.1f} to {scores['gain_percent_high']:.1f}"
     reason = (
         f"the gain over the movie mean on raters held out in training is {scores['gain_percent']:.1f} % ({interval}); "
-        f"that of the version that serves was {before:.1f} %"
+        f"that of the current version was {before:.1f} %"
     )
     if not passed:
-        reason += ": the ratings tell less of taste than they did, as where they are in disorder"
+        reason += ": the ratings say less about taste than before, as if they had been mixed up"
     yield Check("least_gain_kept", passed, reason)
 
 
 def cost(costs: Mapping[str, float], settings: GateSettings) -> Iterator[Check]:
-    """Whether a version is fast and small enough, by `milliseconds`, `megabytes` and their ratios, if there are any."""
+    """Check whether a version is fast and small enough; ratios to the current version are checked if present."""
     latency, size = costs["milliseconds"], costs["megabytes"]
     yield Check("most_milliseconds", latency <= settings.most_milliseconds, f"a request takes {latency:.2f} ms")
-    yield Check("most_megabytes", size <= settings.most_megabytes, f"its files have {size:,.1f} MB")
+    yield Check("most_megabytes", size <= settings.most_megabytes, f"its files take {size:,.1f} MB")
     if "latency_ratio" in costs:
         ratio = costs["latency_ratio"]
-        reason = f"a request takes {ratio:.2f} times as long as with the version that serves"
+        reason = f"a request takes {ratio:.2f} times as long as with the current version"
         yield Check("most_latency_ratio", ratio <= settings.most_latency_ratio, reason)
     if "size_ratio" in costs:
         ratio = costs["size_ratio"]
-        reason = f"its files are {ratio:.2f} times as large as those of the version that serves"
+        reason = f"its files are {ratio:.2f} times as large as those of the current version"
         yield Check("most_size_ratio", ratio <= settings.most_size_ratio, reason)
 
 
@@ -134,7 +135,7 @@ def _words(name: str) -> str:
 
 
 def _percent(value: float, side: str) -> str:
-    """A percentage with its side, such as `3.2 % below`; with the other side where it is negative."""
+    """Format a percentage with its side, such as `3.2 % below`; a negative value gets the other side."""
     other = {"below": "above", "above": "below"}[side]
     return f"{abs(value):.1f} % {side if value >= 0 else other}"
 

@@ -1,4 +1,4 @@
-"""The gate's decision in words, for the terminal and for the report page."""
+"""Describes the gate's decision for the terminal and the report page."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,12 +8,12 @@ from training.gate.gate_settings import flag
 from training.report.charts import Chart, Series, dots
 from training.report.section import Section, Table, words
 
-COLUMNS = ("known", "raters", "ratings", "RMSE", "that serves", "difference", "from", "to", "coverage", "movie mean")
+COLUMNS = ("known", "raters", "ratings", "RMSE", "current", "difference", "from", "to", "coverage", "movie mean")
 
 
 def section(record: Mapping[str, Any]) -> Section:
-    """The section of the reports: the decision, the reasons against it, and the scores that it rests on."""
-    checks = [(check["told"], "holds" if check["passed"] else "FAILS") for check in record["checks"]]
+    """Return the section of the report: the decision, the failed checks, and the scores behind the decision."""
+    checks = [(check["told"], "passes" if check["passed"] else "FAILS") for check in record["checks"]]
     return Section(
         "The gate",
         _summary(record),
@@ -28,17 +28,17 @@ def section(record: Mapping[str, Any]) -> Section:
 
 
 def _summary(record: Mapping[str, Any]) -> str:
-    """The decision, the raters that it rests on, and the version that was compared with."""
+    """Describe the decision, the raters that it is based on, and the comparison with the current version."""
     sentences = [
         _decision(record),
         f"Judged on {record['judged_on']} ({record['kept_out']['members']:,} are kept out).",
     ]
     current, obstacle = record["compared_with"], record["not_compared_because"]
     if obstacle:
-        name = f"version {current}" if current else "another"
-        sentences.append(f"Not compared on them with {name}: {obstacle}.")
+        name = f"version {current}" if current else "another version"
+        sentences.append(f"Not compared with {name} on kept-out raters: {obstacle}.")
     elif current:
-        sentences.append(f"Compared with version {current}, which served.")
+        sentences.append(f"Compared with version {current}, the current version at the time.")
     return " ".join(sentences)
 
 
@@ -46,12 +46,12 @@ def _decision(record: Mapping[str, Any]) -> str:
     if record["passed"]:
         return "The gate lets this version serve."
     if record["forced"]:
-        return "The gate would hold this version back; it serves by force."
+        return "The gate would hold this version back, but --force overrules it."
     return "The gate holds this version back."
 
 
 def _reasons(record: Mapping[str, Any]) -> list[str]:
-    """A sentence for each check that failed, with the limit."""
+    """Return a sentence with the limit for each check that failed."""
     settings = record["settings"]
     return [
         f"{check['told'][0].upper()}{check['told'][1:]} ({flag(check['limit'])} is {settings[check['limit']]:g})."
@@ -64,16 +64,16 @@ def _chart(differences: Mapping[str, Mapping[str, float]]) -> Chart:
     kinds = [name for name in TO_COMPARE if name in differences]
     rows = [differences[name] for name in kinds]
     series = Series(
-        "RMSE less that of the version that serves, with its 95 % interval", 0,
+        "RMSE minus that of the current version, with its 95 % interval", 0,
         [row["difference"] for row in rows], [row["low"] for row in rows], [row["high"] for row in rows],
     )  # fmt: skip
     labels = [words(name) for name in kinds]
-    text = "Difference of errors on kept-out raters by kind of evidence; left of zero, the new version is better."
-    return dots("New version against the one that serves", text, labels, [series], digits=4, within=(0.0,))
+    text = "Difference in error on kept-out raters by kind of evidence; left of zero, the new version is better."
+    return dots("New version against the current one", text, labels, [series], digits=4, within=(0.0,))
 
 
 def _rows(record: Mapping[str, Any]) -> list[list[str]]:
-    """The cells by kind of evidence, one for each of COLUMNS."""
+    """Return the table's rows, one per kind of evidence, with a cell for each of COLUMNS."""
     rows = []
     for name in TO_COMPARE:
         if name not in record.get("candidate", {}):

@@ -1,4 +1,4 @@
-"""Scores of two versions on the kept-out raters, and the difference of their errors with its interval."""
+"""Scores of versions on kept-out raters, and differences between the errors of two versions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,7 +27,7 @@ from training.gate.questions import Answers, Questions
 Array = NDArray[np.float64]
 
 TO_COMPARE = ("nothing", "attributes", "plays", "attributes_and_plays")
-"""Kinds of evidence, from the least to the most."""
+"""Kinds of evidence, from least to most."""
 
 
 def scores(
@@ -37,7 +37,7 @@ def scores(
     scale: Scale,
     random: np.random.Generator,
 ) -> dict[str, dict[str, float]]:
-    """Scores of a version for each kind of evidence, beside the mean and the movie means of the training ratings."""
+    """Score a version, the mean and the movie means of the training ratings, by kind of evidence."""
     means, mean = movie_means(training.ratings, questions.movie_ids)
     steps, by_evidence = training.ratings[RATING].unique().sort().to_numpy(), {}
     for kind, predicted in answers.items():
@@ -67,9 +67,9 @@ def differences(
     current: Mapping[MemberEvidence, Answers],
     random: np.random.Generator,
 ) -> dict[str, dict[str, float]]:
-    """RMSE of the candidate less that of the version that serves, by kind of evidence, with its 95 % interval.
+    """Return the RMSE of the candidate minus that of the current version, with its 95 % interval, by kind of evidence.
 
-    The interval is from a paired bootstrap over members: both versions answer the same questions of the same members.
+    The interval is from a paired bootstrap over members, since both versions predict the same ratings.
     """
     by_evidence = {}
     for kind, ours in candidate.items():
@@ -85,7 +85,7 @@ def differences(
 
 
 def error_by_chance(probability: Array) -> float:
-    """The calibration error to expect of true probabilities for this number of them: the mean |noise| of the bins."""
+    """Return the expected calibration error of perfectly calibrated probabilities, which is due to chance alone."""
     order = np.argsort(probability, kind="stable")
     bins = np.array_split(order, min(CALIBRATION_BINS, max(len(order), 1)))
     noise = [
@@ -96,12 +96,12 @@ def error_by_chance(probability: Array) -> float:
 
 
 def most_by_chance(targets: float) -> float:
-    """The upper bound of `error_by_chance` for a number of ratings: that of probabilities of one half."""
+    """Return the upper bound of `error_by_chance` for a number of ratings, reached if all probabilities are 0.5."""
     return float(np.sqrt(2 / np.pi * 0.25 * CALIBRATION_BINS / max(targets, 1.0)))
 
 
 def most_evidence(by_evidence: Mapping[str, Any]) -> str:
-    """The kind of the most evidence among the keys."""
+    """Return the key of the kind with the most evidence."""
     return next(name for name in reversed(TO_COMPARE) if name in by_evidence)
 
 

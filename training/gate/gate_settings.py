@@ -1,4 +1,4 @@
-"""The limits of the gate, each an option of `training retrain`."""
+"""Settings of the gate, which are options of `training retrain`."""
 
 import argparse
 from typing import Any
@@ -8,55 +8,59 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from training.errors import DataError, Problem
 
 PREFIX = "gate_"
-"""Prefix of the settings' names as options."""
+"""Prefix of the settings' names in option names."""
 
 
 class GateSettings(BaseModel):
-    """Limits of the gate; each is an option of `training retrain`, as `--gate-share`."""
+    """Settings of the gate; each is an option of `training retrain`, such as `--gate-share`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
-    share: float = Field(0.05, ge=0, le=0.5)  # to keep out more would be to learn from the minority
-    """Share of the raters whom no version learns from, so that versions can be compared on them; 0 keeps out nobody."""
+    share: float = Field(0.05, ge=0, le=0.5)  # with more, most raters would be kept out of training
+    """Share of raters to keep out of training, so that versions can be compared on them; 0 keeps out nobody."""
     key: str = ""
-    """Key of the hash that chooses them; the store keeps it, so that all versions keep out the same raters."""
+    """Key of the hash that chooses the kept-out raters. It is saved in the store, so that all versions keep out the
+    same raters."""
     margin_percent: float = Field(1.0, ge=-100)
-    """Percentage by which the RMSE may be above that of the version that serves."""
+    """Maximum percentage by which the RMSE may exceed that of the current version."""
     fewest_members: int = Field(30, ge=0)
-    """With fewer kept-out raters, versions aren't compared, and the limits apply to out-of-fold scores."""
+    """Minimum number of kept-out raters. With fewer, versions aren't compared, and the limits are applied to
+    out-of-fold scores."""
     most_members: int = Field(1000, ge=1)
-    """Kept-out raters whose ratings are predicted, at most; always the same."""
+    """Maximum number of kept-out raters whose ratings are predicted; the same raters are chosen every time."""
     least_gain_over_mean_percent: float = Field(1.0, le=100)
-    """Percentage by which the RMSE with the most evidence (out of fold, also that of the prior) must be below that of
-    the mean of all ratings."""
+    """Minimum percentage by which the RMSE with the most evidence must be below that of the mean of all ratings. With
+    out-of-fold scores, the same is required of the prior alone."""
     most_above_movie_mean_percent: float = Field(1.0, ge=-100)
-    """Percentage by which the RMSE with any kind of evidence may be above that of the movie mean."""
+    """Maximum percentage by which the RMSE with any kind of evidence may exceed that of the movie mean, unless the
+    excess may be due to chance."""
     least_gain_kept: float = Field(0.5, ge=0)
-    """Share of the serving version's gain over the movie mean that must be kept, unless it is missed by chance."""
+    """Minimum share of the current version's gain over the movie mean that must be kept, unless the loss may be due to
+    chance."""
     least_coverage: float = Field(0.85, ge=0, le=1)
-    """Share of ratings that must lie within their 90 % interval."""
+    """Minimum share of ratings within their 90 % interval."""
     most_coverage: float = Field(0.97, ge=0, le=1)
-    """Share of ratings that may lie within their 90 % interval where the intervals are wider than the movie mean's."""
+    """Maximum share of ratings within their 90 % interval if the intervals are wider than those of the movie mean."""
     most_calibration_error: float = Field(0.05, ge=0, le=1)
-    """Calibration error of the probability to enjoy, beyond what chance gives for the number of ratings."""
+    """Maximum calibration error of the probability to enjoy, in addition to twice the error expected by chance."""
     most_fallbacks: float = Field(0.1, ge=0, le=1)
-    """Share of predictions that may use less evidence than is known, or be of a movie that nobody rated."""
+    """Maximum share of predictions that use less evidence than is available, or are of a movie without ratings."""
     most_latency_ratio: float = Field(2.0, ge=0)
-    """Time of a request, as a multiple of that with the version that serves."""
+    """Maximum time of a request, as a multiple of the time with the current version."""
     most_milliseconds: float = Field(50.0, ge=0)
-    """Milliseconds of a request for 20 movies, measured in the job's own process."""
+    """Maximum time of a request for 20 movies in milliseconds, measured within the training process."""
     most_size_ratio: float = Field(3.0, ge=0)
-    """Size of the files, as a multiple of that of the version that serves."""
+    """Maximum size of the files, as a multiple of the size of the current version's files."""
     most_megabytes: float = Field(4000.0, ge=0)
-    """Size of the files, in MB."""
+    """Maximum size of the files in MB."""
 
 
 FIELDS: dict[str, dict[str, Any]] = GateSettings.model_json_schema()["properties"]
-"""Each setting's type, default, range and sentence, as JSON Schema names them."""
+"""JSON Schema of each setting, with its type, default, range and description."""
 
 
 def add_gate_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add an option for each setting, and `--force`."""
+    """Add an option for each setting, and the option `--force`."""
     group = parser.add_argument_group("the gate", "what is asked of a version before it serves")
     for name, field in FIELDS.items():
         default = "" if field["default"] == "" else f" (default {field['default']})"
@@ -66,7 +70,7 @@ def add_gate_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def gate_settings(arguments: argparse.Namespace) -> GateSettings:
-    """The settings of a command line; raises DataError with every option whose value is wrong."""
+    """Return the settings of a command line; raises DataError with all options that have invalid values."""
     try:
         return GateSettings(**{name: getattr(arguments, PREFIX + name) for name in FIELDS})
     except ValidationError as error:
@@ -75,13 +79,13 @@ def gate_settings(arguments: argparse.Namespace) -> GateSettings:
 
 
 def gate_table() -> str:
-    """All settings as a Markdown table."""
+    """Return all settings as a Markdown table."""
     rows = [f"| `{flag(name)}` | `{field['default']}` | {_sentence(field)} |" for name, field in FIELDS.items()]
     return "\n".join(["| option | default | meaning |", "| --- | --- | --- |", *rows]).replace("| `` |", "| |")
 
 
 def flag(name: str) -> str:
-    """The option of a setting."""
+    """Return the option name of a setting."""
     return f"--{PREFIX}{name}".replace("_", "-")
 
 
@@ -90,7 +94,7 @@ def _sentence(field: dict[str, Any]) -> str:
 
 
 def _range(field: dict[str, Any]) -> str:
-    """The values that a setting may have, in words."""
+    """Describe the values that a setting may have."""
     kind = {"integer": "a whole number", "number": "a number"}.get(field["type"], "text")
     low, high = field.get("minimum"), field.get("maximum")
     if low is not None and high is not None:

@@ -1,4 +1,4 @@
-"""Splits off the raters that no version learns from, chosen by a keyed hash of their id."""
+"""Splits off the raters that are kept out of training, chosen by a keyed hash of their id."""
 
 import hashlib
 import json
@@ -14,26 +14,26 @@ from training.data.reading.tables import Tables
 from training.errors import DataError, Problem
 
 KEY = "coldstart"
-"""The default key. It is no secret: it only determines who is kept out."""
+"""Default key. It isn't secret: it only determines who is kept out."""
 FEWEST_LEFT = 20
-"""Nobody is kept out where fewer raters would be left to learn from."""
+"""Minimum number of raters left to train on; with fewer, nobody is kept out."""
 POSITION = "position"
 
 
 @dataclass(frozen=True)
 class Split:
-    """Tables split into those to train on and those of the kept-out raters."""
+    """Tables, split into training data and data of the kept-out raters."""
 
     training: Tables
-    """The tables without any row of the kept-out raters."""
+    """Tables without the rows of the kept-out raters."""
     kept_out: Tables
-    """The rows of the kept-out raters, and all movies."""
+    """Tables with the rows of the kept-out raters, and all movies."""
     members: pl.DataFrame
-    """`member_id` and `position` (0 up to the share) of the kept-out raters, by position."""
+    """Kept-out raters: `member_id` and hash `position`, from 0 to below the share, sorted by position."""
 
 
 def split(tables: Tables, key: str, share: float) -> Split:
-    """Keep out the raters whose hash position is below `share`, unless fewer than FEWEST_LEFT others are left."""
+    """Keep out the raters whose hash position is below `share`, or nobody if fewer than FEWEST_LEFT would be left."""
     raters = tables.ratings[MEMBER_ID].unique().sort()
     positions = pl.Series([hash_position(member_id, key) for member_id in raters], dtype=pl.Float64)
     members = pl.DataFrame({MEMBER_ID: raters, POSITION: positions}).filter(pl.col(POSITION) < share)
@@ -44,28 +44,31 @@ def split(tables: Tables, key: str, share: float) -> Split:
 
 
 def hash_position(member_id: str, key: str) -> float:
-    """A number in [0, 1) for a member: a keyed BLAKE2b hash of the id."""
+    """Return the position of a member in [0, 1), a keyed BLAKE2b hash of the id."""
     digest = hashlib.blake2b(member_id.encode(), digest_size=8, key=blake2b_key(key), person=b"gate").digest()
     return int.from_bytes(digest, "little") / 2**64
 
 
 def key_digest(key: str) -> str:
-    """The digest of a key that reports hold, by which two versions are known to keep out the same raters."""
+    """Return the digest of a key; versions with the same digest in their reports keep out raters by the same key."""
     return hashlib.blake2b(b"mark", digest_size=8, key=blake2b_key(key)).hexdigest()
 
 
 def blake2b_key(key: str) -> bytes:
-    """A key of any length as the 32 bytes that keyed hashes take."""
+    """Convert a key of any length to 32 bytes, for use in keyed hashes."""
     return hashlib.sha256(key.encode()).digest()
 
 
 def rows_of(tables: Tables, members: pl.DataFrame) -> Tables:
-    """The rows of these members, and all movies."""
+    """Return the rows of the given members, and all movies."""
     return _joined(tables, members, "semi")
 
 
 def key_of_store(store: Store, key: str) -> str:
-    """The key that a store keeps; `key`, or else the default, where it keeps none. Raises DataError for another."""
+    """Return the key saved in a store, or else `key`, or else the default key.
+
+    Raises DataError if `key` differs from the saved key, or if the saved key can't be read.
+    """
     try:
         content = store.gate_key()
         if content is None:
@@ -81,12 +84,12 @@ def key_of_store(store: Store, key: str) -> str:
 
 
 def keep_key(store: Store, key: str) -> None:
-    """Keep the key in the store, unless it has one already, so that later versions keep out the same raters."""
+    """Save the key in the store, unless it already has a key, so that later versions keep out the same raters."""
     store.keep_gate_key(json.dumps({"key": key}).encode() + b"\n")
 
 
 def _joined(tables: Tables, members: pl.DataFrame, how: Literal["semi", "anti"]) -> Tables:
-    """The tables of members, ratings and plays with the rows of these members, or without them."""
+    """Return the tables with only ("semi") or without ("anti") the rows of the given members, and all movies."""
     rows = {
         name: getattr(tables, name).join(members, on=MEMBER_ID, how=how, maintain_order="left")
         for name in ("members", "ratings", "plays")

@@ -1,4 +1,4 @@
-"""Questions about kept-out raters, shown as if they never rated, and a model's answers for each kind of evidence."""
+"""Questions about kept-out raters, treated as never-raters, and a model's answers by kind of evidence."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -21,47 +21,47 @@ from training.versions.offline import descriptions, member_facts
 
 Array = NDArray[np.float64]
 PREDICTED = ("rating", "lower", "upper", "probability_enjoyed")
-"""What of a model's predictions the gate scores."""
+"""Fields of a model's predictions that the gate scores."""
 
 
 @dataclass(frozen=True)
 class Questions:
-    """N ratings of kept-out raters to predict, each member's in a row."""
+    """N ratings of kept-out raters to predict, grouped by member."""
 
     tables: Tables
-    """What models see of the members: attributes and plays; its ratings are the N to predict."""
+    """Tables with the members' attributes and plays, which models see, and with the N ratings to predict."""
     member: NDArray[np.int64]
-    """(N,) row of the member, ascending."""
+    """(N,) index of the member, ascending."""
     truth: Array
-    """(N,) the rating that the member gave."""
+    """(N,) true rating."""
     movie_ids: pl.Series
     """(N,) id of the movie."""
     by_evidence: dict[MemberEvidence, NDArray[np.bool_]]
-    """(N,) whether the member has such evidence; kinds that fewer than FEWEST_MEMBERS have are left out."""
+    """(N,) whether the member has each kind of evidence; kinds with fewer than FEWEST_MEMBERS members are left out."""
 
     @property
     def members(self) -> int:
-        """Number of members; 0 where no kind of evidence is left."""
+        """Number of members; 0 if all kinds of evidence are left out."""
         return len(np.unique(self.member)) if self.by_evidence else 0
 
 
 @dataclass(frozen=True)
 class Answers:
-    """A model's predictions with one kind of evidence: (n,) arrays in the order of the questions of that kind."""
+    """A model's predictions with one kind of evidence, as (n,) arrays in the order of the questions of this kind."""
 
     rating: Array
     lower: Array
     upper: Array
     probability_enjoyed: Array
     fallback: NDArray[np.bool_]
-    """Whether the model used less evidence than it was given, or knows no rating of the movie."""
+    """Whether the model used less evidence than it was given, or has no ratings of the movie."""
 
 
 def make_questions(split: Split, model: Model, key: str, share: float, most_members: int) -> Questions:
-    """Leave half of each member's rated movies visible as plays, and ask for the ratings of the other half.
+    """Show about half of each member's rated movies as plays, and ask for the ratings of the other half.
 
-    A hash of member and movie decides which half, so that the questions are the same for every version. Members are
-    the first `most_members` of those whose hash position is below `share`.
+    A hash of member and movie determines the half, so that all versions get the same questions. The members are the
+    first `most_members` of the kept-out raters whose hash position is below `share`.
     """
     tables = _visible(split, key, share, most_members)
     data = make_dataset(tables, model.schema)
@@ -79,14 +79,14 @@ def make_questions(split: Split, model: Model, key: str, share: float, most_memb
 
 
 def answer(model: Model, questions: Questions) -> Mapping[MemberEvidence, Answers]:
-    """The model's answers by the code that serves; raises DataError where an attribute is of another kind."""
+    """Answer the questions with the code of the service; raises DataError if an attribute has another kind."""
     data = make_dataset(questions.tables, model.schema)
     facts, described = member_facts(model, data), descriptions(data)
     return {kind: _answer_with(kind, model, questions, facts, described) for kind in questions.by_evidence}
 
 
 def _visible(split: Split, key: str, share: float, most_members: int) -> Tables:
-    """The tables of the members to ask about, with the ratings to predict, and without the plays of the same movies."""
+    """Return tables of the members with only the ratings to predict, and without the plays of the rated movies."""
     members = split.members.filter(pl.col(POSITION) < share).head(most_members)
     tables = rows_of(split.kept_out, members)
     pairs = zip(tables.ratings[MEMBER_ID], tables.ratings[MOVIE_ID], strict=True)
@@ -103,7 +103,7 @@ def _answer_with(
     facts: Callable[[int], MemberFacts],
     described: Mapping[str, MovieFacts],
 ) -> Answers:
-    """The answers where each member is known by one kind of evidence alone."""
+    """Answer the questions with only one kind of evidence about each member."""
     starts = np.flatnonzero(np.diff(questions.member, prepend=-1))
     movie_ids = questions.movie_ids.to_list()
     arrays: dict[str, list[Array]] = {name: [] for name in PREDICTED}
@@ -125,7 +125,7 @@ def _answer_with(
 
 
 def _limited(member: MemberFacts, kind: MemberEvidence) -> MemberFacts:
-    """The member with the facts of one kind of evidence alone."""
+    """Return the member with only the facts of one kind of evidence."""
     attributes = member.attributes if kind.has_attributes else np.full_like(member.attributes, np.nan)
     limited = replace(member, attributes=attributes)
     return limited if kind.has_plays else limited.without_plays()

@@ -1,1 +1,1 @@
-"""Reports of an evaluation for people: Markdown, an HTML page with charts, and the model card."""
+"""Human-readable reports of an evaluation: Markdown, an HTML page with charts, and the model card."""

@@ -1,8 +1,8 @@
-"""Charts as SVG: dot plots, bar charts, line charts and histograms; the same numbers give the same bytes.
+"""Charts as SVG: dot plots, bar charts, line charts and histograms. The same numbers give the same bytes.
 
-A chart scales to the width of its column. Colours are classes of the page's style sheet, which has a light and a dark
-mode; series differ in the shape of their marks too, so that nobody depends on colour. Title and description are there
-for screen readers, and every mark has its value as a tooltip.
+A chart scales to the width of its column. Colours are set by classes of the page's style sheet, which has a light and a
+dark mode. Series also differ in the shape of their marks, so that readers needn't distinguish colours. Charts have a
+title and a description for screen readers, and marks have tooltips with their values.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,51 +11,51 @@ from html import escape
 from math import ceil, floor, isfinite, log10
 
 WIDTH, LABELS, VALUES = 390, 158, 48
-"""Width of a chart, of the labels to the left and of the numbers to the right; text is 12 high, in the same units."""
+"""Widths of a chart, of the labels on its left and of the numbers on its right. Text is 12 units high."""
 ROW, TOP, BOTTOM = 22, 24, 34
 PLOT_HEIGHT = 190
 LONGEST_LABEL = 22
 CHARACTER = 6.6
-"""Width of a character on average."""
+"""Average width of a character."""
 TICKS = 5
 SHAPES = ("circle", "square", "diamond", "triangle", "bar")
 
 
 @dataclass(frozen=True)
 class Series:
-    """Values that share a colour and a shape."""
+    """Values drawn with the same colour and shape."""
 
     title: str
-    """The entry of the legend."""
+    """Entry in the legend."""
     style: int
-    """Number of the colour and the shape, from 0 to 4."""
+    """Number of the colour and of the shape, 0 to 4."""
     values: Sequence[float | None]
-    """A value for each row or point; None leaves the mark out."""
+    """Value of each row or point; None if the mark is left out."""
     low: Sequence[float | None] = ()
-    """Lower end of an error bar about each value; empty draws none."""
+    """Lower ends of the values' error bars; empty if there are no error bars."""
     high: Sequence[float | None] = ()
-    """Upper end of it."""
+    """Upper ends of the values' error bars; empty if there are no error bars."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart that has been drawn."""
+    """A chart as SVG."""
 
     title: str
-    """Its subject."""
+    """Title of the chart."""
     description: str
-    """How to read it, in a sentence."""
+    """Sentence on how to read the chart."""
     svg: str
-    """The drawing, with all text escaped."""
+    """SVG element, with all text escaped."""
 
 
 def dots(
     title: str, description: str, labels: Sequence[str], series: Sequence[Series],
     digits: int = 3, within: Sequence[float] = (),
 ) -> Chart:  # fmt: skip
-    """A dot plot: a row for each label with a mark for each series, and the value of the last series beside it.
+    """Draw a dot plot: a row per label with a mark per series, and the value of the last series as a number.
 
-    The axis spans all values, and those in `within`, so that small differences don't look large.
+    The axis spans all values and the values `within`, which keep small differences from looking large.
     """
     values = [*within, *(value for line in series for value in _all(line))]
     scale = _Scale.around(values, LABELS, WIDTH - VALUES - 8)
@@ -75,7 +75,7 @@ def dots(
 
 
 def bars(title: str, description: str, shares: Mapping[str, float], style: int = 0) -> Chart:
-    """A bar for each share, in percent, in the order given."""
+    """Draw a bar chart of shares, in percent and in the given order."""
     end = WIDTH - VALUES - 8
     most = max(shares.values(), default=1.0) or 1.0
     body = []
@@ -94,9 +94,9 @@ def lines(
     title: str, description: str, points: Sequence[float], series: Sequence[Series], names: tuple[str, str],
     ticks: Mapping[float, str] | None = None, diagonal: bool = False,
 ) -> Chart:  # fmt: skip
-    """Lines over common points, with a diagonal of equal values where asked for.
+    """Draw lines over common points, and a line of equal values if `diagonal`.
 
-    `names` are those of both axes; `ticks` labels points that stand for something else than their number.
+    `names` has the names of the horizontal and the vertical axis. `ticks` has labels for points, instead of numbers.
     """
     left, right, top, bottom = 46, WIDTH - 10, TOP, TOP + PLOT_HEIGHT
     values = [value for line in series for value in _all(line)]
@@ -123,7 +123,7 @@ def lines(
 
 
 def steps(title: str, description: str, edges: tuple[float, float], series: Sequence[Series], name: str) -> Chart:
-    """Histograms over common bins of equal width between two edges: the first filled, the others as outlines."""
+    """Draw histograms over the same equal bins between two edges: the first filled, the others as outlines."""
     left, right, top, bottom = 46, WIDTH - 10, TOP, TOP + PLOT_HEIGHT
     across = _Scale(edges[0], edges[1], left, right)
     up = _Scale.around([0.0, *(value for line in series for value in _all(line))], bottom, top)
@@ -143,7 +143,7 @@ def steps(title: str, description: str, edges: tuple[float, float], series: Sequ
 
 
 def number(value: float) -> str:
-    """A number in about four digits: three after the point below 10, none from 100."""
+    """Format a number: three decimals below 10, one below 100, otherwise none."""
     size = abs(value)
     if size >= 1000:
         return f"{value:,.0f}"
@@ -158,7 +158,7 @@ class _Scale:
 
     @staticmethod
     def around(values: Sequence[float], start: float, end: float) -> "_Scale":
-        """The scale of round ends that spans all finite values."""
+        """Return a scale with round ends that spans all finite values."""
         finite = [value for value in values if isfinite(value)] or [0.0, 1.0]
         low, high = min(finite), max(finite)
         step = _round_step((high - low) or abs(high) * 0.1 or 1.0)
@@ -170,7 +170,7 @@ class _Scale:
         return self._start + share * (self._end - self._start)
 
     def ticks(self) -> list[float]:
-        """Round numbers along the scale."""
+        """Return round numbers along the scale."""
         step = _round_step(self.high - self.low)
         first = -floor(-self.low / step + 1e-9)
         count = floor((self.high - self.low) / step + 1e-6) + 2
@@ -179,7 +179,7 @@ class _Scale:
 
 
 def _round_step(span: float) -> float:
-    """1, 2 or 5 times a power of ten that divides the span into about TICKS parts."""
+    """Return 1, 2 or 5 times a power of ten, such that the span has about TICKS steps."""
     rough = span / TICKS
     power: float = 10.0 ** floor(log10(rough))
     return next(factor * power for factor in (1, 2, 5, 10) if rough <= factor * power * (1 + 1e-9))
@@ -206,7 +206,7 @@ def _grid_x(scale: _Scale, top: float, bottom: float, ticks: Mapping[float, str]
 
 
 def _stride(scale: _Scale, ticks: Sequence[tuple[float, str]]) -> int:
-    """Every how many ticks are labelled, so that no label runs into the next."""
+    """Return n such that labels don't overlap if every n-th tick is labelled."""
     if len(ticks) < 2:
         return 1
     gap = abs(scale(ticks[1][0]) - scale(ticks[0][0]))
@@ -256,7 +256,7 @@ def _mark(style: int, x: float, y: float, tooltip: str) -> str:
 
 
 def _chart(title: str, description: str, height: float, body: Sequence[str], series: Sequence[Series]) -> Chart:
-    """The chart of a body and a legend below it."""
+    """Build a chart from its body and add a legend of the series below."""
     legend, drop, x = [], 0.0, 0.0
     for line in series:
         width = 22 + CHARACTER * len(line.title)

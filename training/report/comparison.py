@@ -1,4 +1,4 @@
-"""One evaluation beside that of the version before."""
+"""Compares an evaluation with that of the previous version."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ COLUMNS = (
 
 
 def read_report(path: Path) -> dict[str, Any]:
-    """The report.json of an earlier evaluation; raises DataError where it is none."""
+    """Read the report.json of an earlier evaluation; raises DataError if the file isn't a readable report."""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(report, dict) or not isinstance(report["evidence"], dict):
@@ -29,7 +29,10 @@ def read_report(path: Path) -> dict[str, Any]:
 
 
 def against(evaluation: Mapping[str, Any], before: Mapping[str, Any], name: str) -> list[Section]:
-    """The section that compares with an earlier evaluation, called `name`; none without a kind of evidence in both."""
+    """Return a section that compares two evaluations, the earlier one called `name`.
+
+    Returns an empty list if the evaluations have no kind of evidence in common.
+    """
     rows = {
         words(kind): {
             "before": before["evidence"][kind]["rmse"], "now": evaluation["evidence"][kind]["rmse"],
@@ -49,11 +52,11 @@ def against(evaluation: Mapping[str, Any], before: Mapping[str, Any], name: str)
         )
     ]
     text = (
-        f"Root mean squared error of this version and of {name}, each on the raters held out in its own training: "
-        "where the data changed, so did what is judged on. The gate compares both on the same raters."
+        f"Root mean squared error of this version and of {name}, each on the raters held out in its own training. If "
+        "the data has changed, the two were evaluated on different ratings. The gate compares both on the same raters."
     )
-    return [Section("Against the version before", text, [table("evidence", rows, COLUMNS)], charts)] if rows else []
+    return [Section("Against the previous version", text, [table("evidence", rows, COLUMNS)], charts)] if rows else []
 
 
 def _both(before: str, now: str) -> tuple[tuple[str, str, int], tuple[str, str, int]]:
-    return (before, "version before", BASE), (now, "this version", OURS)
+    return (before, "previous version", BASE), (now, "this version", OURS)

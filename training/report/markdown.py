@@ -8,17 +8,17 @@ from training.report.section import Section, Table
 from training.report.sections import METHOD, TITLE, sections
 
 MARKUP = re.compile(r"[\\`*|\[\]]|<(?=[a-zA-Z/!?])|^[#>]|(?<!\w)_|_(?!\w)")
-"""Characters where Markdown reads them as markup: `<` before a name, `#` and `>` first, `_` at the edge of a word."""
+"""Characters that Markdown treats as markup, such as `#` and `>` at the start and `_` at the edge of a word."""
 
 
 def markdown(evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[Section] = ()) -> str:
-    """The report of an evaluation; `first` are sections to stand before its own."""
+    """Render the report of an evaluation, with the sections `first` before its own sections."""
     shown = [section_markdown(section) for section in (*first, *sections(evaluation, notes))]
     return "\n\n".join([f"# {TITLE}", METHOD, *filter(None, shown)]) + "\n"
 
 
 def section_markdown(section: Section) -> str:
-    """A section, without charts; empty where nothing of it is for Markdown."""
+    """Render a section without charts; return an empty string if its content is only for the page."""
     tables = [table_markdown(table) for table in section.tables if not table.page_only]
     if section.tables and not tables and not section.lines and section.passed is None:
         return ""
@@ -27,7 +27,7 @@ def section_markdown(section: Section) -> str:
 
 
 def table_markdown(table: Table) -> str:
-    """A table in columns of even width."""
+    """Render a table, with cells padded to the width of their column."""
     cells = [[escaped(cell) for cell in row] for row in (table.titles, *table.rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     head, *rows = (
@@ -37,5 +37,5 @@ def table_markdown(table: Table) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text on one line, with a backslash before whatever Markdown would read as markup."""
+    """Join text into one line and escape Markdown's markup with backslashes."""
     return MARKUP.sub(lambda character: "\\" + character[0], " ".join(text.split()))

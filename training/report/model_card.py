@@ -1,7 +1,7 @@
-"""The model card, MODEL_CARD.md: what a model is for, what it was trained on, how good it is and where it ends.
+"""The model card, MODEL_CARD.md: a model's intended use, training data, accuracy and limitations.
 
-The sections are those of Mitchell et al., Model Cards for Model Reporting (FAT* 2019); the block before them is that of
-the Hugging Face hub. All figures are of the model that the card lies beside.
+The sections follow Mitchell et al., Model Cards for Model Reporting (FAT* 2019), after a block of metadata in the
+format of the Hugging Face Hub. All figures are those of the model in the same folder.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,13 @@ FIGURES = (
     ("enjoyed_auc", "AUC enjoyed"), ("enjoyed_calibration_error", "calibration error"),
 )  # fmt: skip
 GROUP_FIGURES = (("rmse", "RMSE"), ("movie_mean_rmse", "RMSE of the movie mean"))
-"""Without the numbers of ratings: from those, what small groups hide could be worked out."""
+"""Columns for groups; numbers of ratings are left out, since they could reveal those of small groups."""
 
 
 def _as_markdown(value: object) -> Markup:
-    """What an expression of the template shows: tables as tables, all other text escaped for Markdown."""
+    """Render the value of a template expression: tables as Markdown tables, all other values as escaped text."""
     text = table_markdown(value) if isinstance(value, Table) else escaped(str(value))
-    return Markup(text)  # noqa: S704 # Markdown, so that jinja2 doesn't escape it for HTML as well
+    return Markup(text)  # noqa: S704 # Markdown already, so jinja2 mustn't escape it as HTML
 
 
 TEMPLATES = Environment(
@@ -43,7 +43,7 @@ def model_card(
     notes: Sequence[str],
     libraries: Mapping[str, str],
 ) -> str:
-    """The card as Markdown; `counts` and `libraries` are those of the manifest."""
+    """Render the model card as Markdown, with the counts and library versions of the model's manifest."""
     scores = by_evidence(evaluation["evidence"])
     groups = {name: rows for name, rows in evaluation["groups"].items() if rows}
     return TEMPLATES.get_template("model_card.md").render(
@@ -56,7 +56,7 @@ def model_card(
         libraries=[f"{name} {number}" for name, number in sorted(libraries.items())],
         counts=counts,
         notes=notes,
-        figures=table("known of the member", scores, FIGURES),
+        figures=table("known about the member", scores, FIGURES),
         groups=[table(name, rows, GROUP_FIGURES) for name, rows in groups.items()],
         never_raters=evaluation["never_raters"],
         fewest_members=FEWEST_MEMBERS,

@@ -1,4 +1,4 @@
-"""Renders sections as report.html, one page that needs neither a network nor a script, and writes all reports."""
+"""Renders sections as report.html, a page without scripts and external resources, and creates all report files."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from training.report.markdown import markdown
 from training.report.section import EVIDENCE, Section
 from training.report.sections import METHOD, TITLE, sections
 
-FOOTER = "Made by coldstart. The numbers behind each chart stand below it, and in report.json."
+FOOTER = "Made by coldstart. The numbers behind each chart are listed below it and in report.json."
 TEMPLATES = Environment(
     loader=PackageLoader("training.report"), autoescape=True, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
@@ -18,7 +18,7 @@ TEMPLATES = Environment(
 
 
 def html(evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[Section] = ()) -> str:
-    """The page of an evaluation; `first` are sections to stand before its own."""
+    """Render the page of an evaluation, with the sections `first` before its own sections."""
     best = next(evaluation["evidence"][name] for name in reversed(EVIDENCE) if name in evaluation["evidence"])
     figures = {
         "RMSE with the most evidence": f"{best['rmse']:.3f}",
@@ -31,7 +31,7 @@ def html(evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[Se
 
 
 def page(title: str, lead: str, figures: Mapping[str, str], shown: Sequence[Section]) -> str:
-    """A page of sections; `figures` are single numbers to show large, by what they are."""
+    """Render a page of sections; `figures` maps names to formatted numbers that are shown in large type."""
     template = TEMPLATES.get_template("report.html")
     return template.render(title=title, lead=lead, figures=figures, sections=shown, footer=FOOTER)
 
@@ -39,7 +39,10 @@ def page(title: str, lead: str, figures: Mapping[str, str], shown: Sequence[Sect
 def report_files(
     evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[Section] = ()
 ) -> dict[str, bytes]:
-    """Contents by file name, the same bytes for the same evaluation; `first` as for `html`."""
+    """Return the contents of the report files by name; the same evaluation gives the same bytes.
+
+    `first` has sections to put before those of the evaluation.
+    """
     return {
         "report.json": to_json(dict(evaluation)),
         "report.md": markdown(evaluation, notes, first).encode(),

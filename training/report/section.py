@@ -1,4 +1,4 @@
-"""What a report is made of: sections of text, tables and charts, which Markdown and the HTML page both render."""
+"""Parts of a report: sections of text, tables and charts, which are rendered as Markdown and as HTML."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ from typing import Any
 from training.report.charts import Chart, Series
 
 OURS, BASE, PRIOR, ALONE, MEAN = 0, 1, 2, 3, 4
-"""Colours and shapes: a model has the same ones in every chart."""
+"""Styles of series; a model has the same colour and shape in every chart."""
 EVIDENCE = ("nothing", "attributes", "plays", "attributes_and_plays")
-"""Names of the kinds of evidence, the least first."""
+"""Names of the kinds of evidence, from least to most."""
 FORMATS = {
     "targets": ",.0f", "members": ",.0f", "difference": "+.2f", "share": ".1%",
     "gain_percent": ".2f", "gain_percent_low": ".2f", "gain_percent_high": ".2f",
     "gain_before": ".2f", "gain_now": ".2f",
 }  # fmt: skip
-"""How numbers of a column are written; all others with four digits."""
+"""Number formats by column; other columns have four decimals."""
 
 Numbers = Mapping[str, float]
 Rows = Mapping[str, Numbers]
@@ -25,45 +25,45 @@ Columns = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Table:
-    """Cells of text; the first column names the rows."""
+    """Table of text cells; the first column has the names of the rows."""
 
     titles: Sequence[str]
-    """Titles of the columns."""
+    """Column titles."""
     rows: Sequence[Sequence[str]]
-    """Cells by row, one for each title."""
+    """Cells of each row, one per title."""
     summary: str = "The numbers"
-    """What it is called where it is folded."""
+    """Title of the table if it is collapsed."""
     page_only: bool = False
-    """Whether Markdown leaves it out, as too long for a terminal."""
+    """Whether Markdown omits the table because it is too long for a terminal."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of a report. No text is escaped yet."""
+    """A titled part of a report, with text that isn't escaped yet."""
 
     title: str
-    """Its heading."""
+    """Heading."""
     text: str = ""
-    """Sentences on what is shown and how it was measured."""
+    """Explanation of what is shown and how it was measured."""
     tables: Sequence[Table] = ()
-    """Numbers, which the page folds below charts."""
+    """Tables; the page collapses them if the section has charts."""
     charts: Sequence[Chart] = ()
-    """The same as pictures, which only the page shows."""
+    """Charts of the same numbers, shown only on the page."""
     lines: Sequence[str] = ()
-    """A list of remarks."""
+    """Items of a bulleted list."""
     passed: bool | None = None
-    """The outcome of a check that the section is about; None where it is about none."""
+    """Outcome of the check that the section reports; None if it doesn't report a check."""
 
 
 def table(first: str, rows: Rows, columns: Columns, summary: str = "The numbers", page_only: bool = False) -> Table:
-    """Those of the columns that any row has; a cell is empty where its row lacks the number."""
+    """Make a table of the columns that occur in any row; a cell is empty if its row lacks the number."""
     shown = [(key, title) for key, title in columns if any(key in row for row in rows.values())]
     cells = [[name, *(_cell(key, row) for key, _ in shown)] for name, row in rows.items()]
     return Table([first, *(title for _, title in shown)], cells, summary, page_only)
 
 
 def series(rows: Rows, columns: Sequence[tuple[str, str, int]]) -> list[Series]:
-    """A series for each column (key, title, style) that any row has."""
+    """Make a series for each column (key, title, style) that occurs in any row."""
     return [
         Series(title, style, [row.get(key) for row in rows.values()])
         for key, title, style in columns
@@ -72,9 +72,9 @@ def series(rows: Rows, columns: Sequence[tuple[str, str, int]]) -> list[Series]:
 
 
 def by_evidence(rows: Mapping[str, Any]) -> dict[str, Any]:
-    """Rows by kind of evidence, the least first, under names in words.
+    """Sort rows by kind of evidence, from least to most, and replace their keys by readable names.
 
-    A name may go on after a comma ("plays, movie described"); names that don't begin with a kind come first.
+    A key may continue after a comma, as in "plays, movie described". Keys that don't begin with a kind come first.
     """
 
     def order(name: str) -> tuple[int, str]:
@@ -85,7 +85,7 @@ def by_evidence(rows: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def words(name: str) -> str:
-    """A key of the evaluation as words."""
+    """Return a key of the evaluation in words."""
     return name.replace("_", " ")
 
 

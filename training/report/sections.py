@@ -24,9 +24,9 @@ from training.report.section import (
 
 TITLE = "Evaluation as never-raters"
 METHOD = """\
-Every rater is held out once: the model that predicts it saw none of its ratings. Half of its plays are shown, the
-ratings of the other half are predicted, with what each kind of evidence leaves known. The gain is over the movie mean,
-with its 95 % interval over members.\
+Every rater is held out once: the model that predicts a rater has seen none of the rater's ratings. Half of the rater's
+plays are shown, and the ratings of the other half are predicted, with each kind of evidence in turn. Gains are over the
+movie mean, with 95 % intervals from a bootstrap over members.\
 """
 MODELS = (
     ("targets", "ratings"), ("mean_rmse", "mean"), ("movie_mean_rmse", "movie mean"), ("group_mean_rmse", "by group"),
@@ -34,14 +34,14 @@ MODELS = (
     ("gain_percent", "gain %"), ("gain_percent_low", "from"), ("gain_percent_high", "to"),
 )  # fmt: skip
 RANKING = (
-    ("mae", "MAE"), ("movie_mean_mae", "movie mean's"),
-    ("rank_correlation", "rank correlation"), ("movie_mean_rank_correlation", "movie mean's"),
-    ("ranking_gain", "NDCG of 10"), ("movie_mean_ranking_gain", "movie mean's"),
+    ("mae", "MAE"), ("movie_mean_mae", "movie mean"),
+    ("rank_correlation", "rank correlation"), ("movie_mean_rank_correlation", "movie mean"),
+    ("ranking_gain", "NDCG of 10"), ("movie_mean_ranking_gain", "movie mean"),
 )  # fmt: skip
 QUALITY = (
-    ("coverage", "coverage"), ("movie_mean_coverage", "movie mean's"),
-    ("mean_width", "width"), ("movie_mean_width", "movie mean's"),
-    ("enjoyed_auc", "AUC enjoyed"), ("movie_mean_enjoyed_auc", "movie mean's"),
+    ("coverage", "coverage"), ("movie_mean_coverage", "movie mean"),
+    ("mean_width", "width"), ("movie_mean_width", "movie mean"),
+    ("enjoyed_auc", "AUC enjoyed"), ("movie_mean_enjoyed_auc", "movie mean"),
     ("enjoyed_calibration_error", "calibration error"),
 )  # fmt: skip
 SLICES = (
@@ -62,13 +62,13 @@ ABLATION = (
 ERRORS = (("movie_mean_rmse", "movie mean", BASE), ("rmse", "coldstart", OURS))
 WIDTHS = (("mean_width", "mean width", OURS),)
 COVERAGE_SHOWN = (0.8, 1.0)
-"""Every chart of coverage spans these shares at least."""
+"""Minimum range of the axis in coverage charts."""
 MOST_FEATURES = 15
-"""Bars of the strongest features; the others share one."""
+"""Maximum number of features with their own bar; the others share one bar."""
 
 
 def sections(evaluation: Mapping[str, Any], notes: Sequence[str]) -> Iterator[Section]:
-    """All sections that the evaluation has numbers for, then its notes."""
+    """Yield all sections for which the evaluation has numbers, then its notes."""
     evidence = by_evidence(evaluation["evidence"])
     yield _errors(evidence, evaluation["grouped_by"])
     yield _ranking(evidence)
@@ -91,21 +91,19 @@ def sections(evaluation: Mapping[str, Any], notes: Sequence[str]) -> Iterator[Se
     if "by_time" in evaluation:
         yield _by_time(evaluation["by_time"])
     if notes:
-        yield Section("Notes", "What was done with columns and values.", lines=notes)
+        yield Section("Notes", "How columns and values of the data were treated.", lines=notes)
 
 
 def _errors(evidence: Rows, grouped_by: Sequence[str]) -> Section:
-    text = (
-        "In rating points, by what is known of the member. LightGBM without the prior and the prior without LightGBM "
-    )
-    text += "stand beside coldstart, which is both."
+    text = "In rating points, by what is known about the member. LightGBM without the prior and the prior without "
+    text += "LightGBM are shown next to coldstart, which combines them."
     if grouped_by:
-        text += f' "By group" is the mean of the movie among members alike in {" and ".join(grouped_by)}.'
+        text += f' "By group" is the movie\'s mean among members in the same group by {" and ".join(grouped_by)}.'
     gain, low, high = ([row[f"gain_percent{end}"] for row in evidence.values()] for end in ("", "_low", "_high"))
     charts = (
         _error_chart("Error by evidence", evidence, ABLATION),
         dots(
-            "Gain over the movie mean", "Gain in percent with its 95 % interval over members; further right is better.",
+            "Gain over the movie mean", "Gain in percent with its 95 % interval; further right is better.",
             list(evidence), [Series("gain over the movie mean, %", OURS, gain, low, high)], digits=1,
         ),
     )  # fmt: skip
@@ -116,23 +114,23 @@ def _ranking(evidence: Rows) -> Section:
     charts = [
         dots(title, description, list(evidence), series(evidence, columns))
         for title, description, columns in (
-            ("Rank correlation", "Spearman's, the mean over members; further right is better.",
+            ("Rank correlation", "Spearman's, averaged over members; further right is better.",
              (("movie_mean_rank_correlation", "movie mean", BASE), ("rank_correlation", "coldstart", OURS))),
             ("Ranking gain", "NDCG of the ten movies ranked first; further right is better.",
              (("movie_mean_ranking_gain", "movie mean", BASE), ("ranking_gain", "coldstart", OURS))),
         )
     ]  # fmt: skip
     text = (
-        "Within the movies of one member: Spearman's rank correlation, and how good the ten ranked first are. Beside "
-        "them the mean absolute error (MAE)."
+        "How well the movies of each member are ordered: Spearman's rank correlation, and the NDCG of the ten movies "
+        "ranked first. The mean absolute error (MAE) is listed as well."
     )
     return Section("Ranking", text, [table("evidence", evidence, RANKING)], charts)
 
 
 def _intervals_and_probabilities(evidence: Rows) -> Section:
     text = (
-        "Coverage and width are those of the 90 % intervals; widths count from rating to rating. The movie mean's "
-        "intervals reach equally far to both sides."
+        "Coverage and width of the 90 % intervals. Width is measured between the outermost possible ratings in an "
+        "interval. The movie mean's intervals extend by the same distance to both sides for all ratings."
     )
     charts = _interval_charts(evidence, WIDTHS)
     return Section("Intervals and probabilities", text, [table("evidence", evidence, QUALITY)], charts)
@@ -142,14 +140,14 @@ def _calibration(curves: Mapping[str, Sequence[Numbers]]) -> Section:
     name = list(curves)[-1]
     chart = lines(
         "Calibration of the probability to enjoy",
-        "Share enjoyed against the predicted probability, with the most evidence; on the dashed line they agree.",
+        "Share enjoyed against predicted probability, with the most evidence; the dashed line is ideal.",
         [point["predicted"] for point in curves[name]],
         [Series(name, OURS, [point["observed"] for point in curves[name]])],
         ("predicted probability", "share enjoyed"), diagonal=True,
     )  # fmt: skip
     rows = {f"{name}, {place}": point for name, points in curves.items() for place, point in enumerate(points, 1)}
     columns = (("targets", "ratings"), ("predicted", "predicted"), ("observed", "observed"))
-    text = "Of movies with this predicted probability, the share that was enjoyed."
+    text = "The share of movies that were enjoyed, by their predicted probability."
     return Section("Calibration", text, [table("evidence, bin", rows, columns, page_only=True)], [chart])
 
 
@@ -157,16 +155,16 @@ def _distribution(shares: Mapping[str, Sequence[float]], scale: Numbers) -> Sect
     name, bins = list(shares)[-1], len(shares["ratings"])
     low, high = scale["low"], max(scale["high"], scale["low"] + 1e-9)
     chart = steps(
-        "Distribution of predictions", "Share of predictions and of true ratings in equal bins over the rating scale.",
+        "Distribution of predictions", "Share of predictions and of true ratings in equal bins on the rating scale.",
         (low, high),
-        [Series("ratings given", BASE, shares["ratings"]), Series("predicted, with all known", OURS, shares[name])],
+        [Series("ratings given", BASE, shares["ratings"]), Series("predicted, most evidence", OURS, shares[name])],
         "rating",
     )  # fmt: skip
     rows = {
         f"from {low + place * (high - low) / bins:.2f}": {kind: values[place] for kind, values in shares.items()}
         for place in range(bins)
     }
-    text = "Predictions are means, so they spread less than the ratings that members give."
+    text = "Predictions are means, so they vary less than the ratings that members give."
     numbers = table("bin", rows, [(kind, kind) for kind in shares], page_only=True)
     return Section("Distribution of predictions", text, [numbers], [chart])
 
@@ -175,12 +173,12 @@ def _learning_curve(points: Sequence[Mapping[str, Any]], known: str) -> Section:
     rows = {point["plays"]: {key: value for key, value in point.items() if key != "plays"} for point in points}
     places = [float(place) for place in range(len(points))]
     chart = lines(
-        f"Learning curve, {known}", "Error by number of plays known; lower is better.",
-        places, series(rows, ERRORS), ("plays known", "RMSE"), dict(zip(places, rows, strict=True)),
+        f"Learning curve, {known}", "Error by number of known plays; lower is better.",
+        places, series(rows, ERRORS), ("known plays", "RMSE"), dict(zip(places, rows, strict=True)),
     )  # fmt: skip
     text = (
-        f"The same {points[0]['targets']:,.0f} ratings of {points[0]['members']:,.0f} members, with more and more of "
-        f"their plays shown; all are {points[-1]['plays_from']:.0f} in the mean."
+        f"The same {points[0]['targets']:,.0f} ratings of {points[0]['members']:,.0f} members, predicted with more and "
+        f"more of their plays shown. The members have {points[-1]['plays_from']:.0f} plays on average."
     )
     return Section(f"By number of plays known, {known}", text, [table("plays", rows, SLICES)], [chart])
 
@@ -201,17 +199,19 @@ def _importance(shares: Numbers) -> Section:
         ),
         bars("Importance by feature", "Share of the trees' gain for the strongest features.", strongest),
     )  # fmt: skip
-    text = "What the trees correct the prior by: each feature's share of what splits on it gained in training."
+    text = "How much the trees use each feature to correct the prior: its share of the gain of all splits in training."
     rows = {name: {"share": share} for name, share in features}
     numbers = table("feature", rows, (("share", "share"),), page_only=True)
     return Section("Importance in the trees", text, [numbers], charts)
 
 
 def _slices(evaluation: Mapping[str, Any]) -> Iterator[Section]:
-    """By popularity of the movie and by group of members."""
+    """Yield sections by popularity of the movie and by group of members."""
     popularity = {f"{point['ratings_from']:,.0f} or more": point for point in evaluation["popularity"]}
-    titled = [("number of ratings of the movie", "ratings of the movie", popularity, "With the most evidence.")]
-    text = f"With the most evidence; groups of fewer than {FEWEST_MEMBERS} members are left out."
+    titled = [
+        ("number of ratings of the movie", "ratings of the movie", popularity, "Predicted with the most evidence.")
+    ]
+    text = f"Predicted with the most evidence; groups of fewer than {FEWEST_MEMBERS} members are left out."
     titled += [(name, name, groups, text) for name, groups in evaluation["groups"].items()]
     for title, first, rows, text in titled:
         if rows:
@@ -223,20 +223,20 @@ def _unrated(rows: Rows) -> Section:
     rows = {name.replace("attributes and plays", "both").replace(", movie ", ": "): row for name, row in rows.items()}
     chart = _error_chart("Error for unrated movies", rows, (("mean_rmse", "mean of all", MEAN), *ERRORS[1:]))
     text = (
-        "Ratings of rated movies, predicted from the movie's description alone, or from nothing. They count by "
-        "ratings, so that movies which many rate weigh most; a movie that nobody rated is taken to be like the usual "
-        "movie, of few ratings, which lies below the mean of all ratings."
+        "Ratings of rated movies, predicted as if only the movie's description were known, or nothing about the movie. "
+        "Each rating counts once, so that movies with many ratings weigh most. An unknown movie is predicted like a "
+        "typical movie, which has few ratings and a mean below that of all ratings."
     )
     columns = (("targets", "ratings"), ("mean_rmse", "mean"), ("rmse", "coldstart"))
     return Section("Movies as if nobody had rated them", text, [table("evidence", rows, columns)], [chart])
 
 
 def _by_what_is_known(uncertainty: Mapping[str, Any]) -> Iterator[Section]:
-    """Intervals by number of plays and by extrapolation, and of the same ratings with less known."""
+    """Yield sections on intervals by number of plays, by extrapolation, and on the same ratings with less known."""
     for title, key, first, text in (
-        ("number of plays", "by_plays", "plays", "With more plays known, intervals get narrower and hold as often."),
+        ("number of plays", "by_plays", "plays", "With more plays, intervals get narrower with the same coverage."),
         ("extrapolation", "by_extrapolation", "extrapolation",
-         "Extrapolation is the share of raters who lie nearer to those that were learned from."),
+         "Extrapolation is the share of raters who are closer to the training raters than the member is."),
     ):  # fmt: skip
         for name, bins in uncertainty[key].items():
             if bins:
@@ -253,7 +253,7 @@ def _by_what_is_known(uncertainty: Mapping[str, Any]) -> Iterator[Section]:
             "Width of the 90 % intervals", "Mean width in rating points; further left is narrower.",
             list(rows), series(rows, (("all_mean_width", "with all plays", BASE), *WIDTHS)),
         )  # fmt: skip
-        text = "First ratings that every kind of evidence predicts; then those predicted from few plays and from all."
+        text = "First, ratings predicted by every kind of evidence; then, those predicted from few and from all plays."
         columns = (*INTERVALS, ("all_rmse", "RMSE, all plays"), ("all_mean_width", "width, all plays"))
         yield Section("The same ratings with less known", text, [table("known", rows, columns)], [chart])
 
@@ -264,26 +264,24 @@ def _never_raters(comparison: Mapping[str, Any]) -> Section:
     charts = [
         dots(
             "How members who never rate differ",
-            "Difference of means in standard deviations; right of zero, never-raters have more of it.",
-            list(differences), [Series("never-raters less raters", OURS, list(comparison["differences"].values()))],
+            "Difference of means in standard deviations; values right of zero are higher for never-raters.",
+            list(differences), [Series("never-raters minus raters", OURS, list(comparison["differences"].values()))],
             digits=2, within=(0.0,),
         )
     ]  # fmt: skip
     numbers = [table("fact", differences, (("difference", "difference"),), "Differences")]
     text = (
-        f"A classifier tells {comparison['never_raters']:,.0f} never-raters from {comparison['raters']:,.0f} raters "
-        f"with an AUC of {comparison['auc']:.3f} (0.5 where they are alike)."
+        f"A classifier separates {comparison['never_raters']:,.0f} never-raters from {comparison['raters']:,.0f} "
+        f"raters with an AUC of {comparison['auc']:.3f} (0.5 if they don't differ)."
     )
     by_known = ", ".join(f"{name} {value:.3f}" for name, value in comparison["auc_by_known"].items())
     if by_known:
-        text += f" Where just that is known of never-raters, beside raters seen with just that: {by_known}."
-    text += (
-        " Where they differ much, trust these figures less. Below are the largest differences of never-raters' means "
-    )
-    text += "from raters', in standard deviations, and what the classifier goes by."
+        text += f" For never-raters with only these facts, and raters of whom only these are used, it is: {by_known}."
+    text += " The more they differ, the less the figures in this report apply to never-raters. Below are the largest "
+    text += "differences of their means, in standard deviations, and the facts that the classifier uses most."
     if drivers:
         description = "Share of the classifier's gain."
-        charts.append(bars("What the classifier goes by", description, comparison["drivers"], PRIOR))
+        charts.append(bars("What the classifier uses", description, comparison["drivers"], PRIOR))
         numbers.append(table("fact", drivers, (("share", "share of the classifier's gain"),), "Shares of the gain"))
     return Section("How members who never rate differ from raters", text, numbers, charts)
 
@@ -291,9 +289,9 @@ def _never_raters(comparison: Mapping[str, Any]) -> Section:
 def _reweighted(reweighted: Mapping[str, Any]) -> Section:
     rows = by_evidence(reweighted["evidence"])
     text = (
-        f"Each rater counts as much as {reweighted['never_raters']:,.0f} members who never rate are like it, here and "
-        f"in training. The {reweighted['raters']:,.0f} raters tell as much as {reweighted['effective_raters']:,.0f} of "
-        "equal weight."
+        f"Raters are weighted to resemble {reweighted['never_raters']:,.0f} members who never rate, here and in "
+        f"training. The {reweighted['raters']:,.0f} weighted raters carry as much information as "
+        f"{reweighted['effective_raters']:,.0f} raters of equal weight."
     )
     chart = _error_chart("Error weighted as never-raters", rows, ERRORS)
     return Section("Weighted as never-raters", text, [table("evidence", rows, SLICES)], [chart])
@@ -302,9 +300,9 @@ def _reweighted(reweighted: Mapping[str, Any]) -> Section:
 def _by_time(by_time: Mapping[str, Any]) -> Section:
     rows = by_evidence(by_time["evidence"])
     text = (
-        f"Learned from {by_time['ratings_before']:,.0f} ratings before {by_time['moment']}; predicted are ratings that "
-        f"{by_time['members_after']:,.0f} members, seen as never-raters, gave after it, from plays before the rating. "
-        "Beside them the same model on held-out members' ratings before the moment. Bias is predicted less given."
+        f"Trained on {by_time['ratings_before']:,.0f} ratings before {by_time['moment']}, to predict the later "
+        f"ratings of {by_time['members_after']:,.0f} members, treated as never-raters, from earlier plays. "
+        '"Before" is the same model on earlier ratings of held-out members. Bias is predicted minus true rating.'
     )
     if by_time["ratings_without_time"]:
         text += f" {by_time['ratings_without_time']:,.0f} ratings without a time are left out."
@@ -314,7 +312,7 @@ def _by_time(by_time: Mapping[str, Any]) -> Section:
     )  # fmt: skip
     numbers: list[Table] = [table("evidence", rows, BY_TIME, "By evidence")]
     if by_time["movies"]:
-        numbers.append(table("movie", by_time["movies"], BY_TIME, "By what is known of the movie"))
+        numbers.append(table("movie", by_time["movies"], BY_TIME, "By what is known about the movie"))
     return Section("By time", text, numbers, [_error_chart("Error by time", rows, shown)])
 
 
@@ -323,12 +321,13 @@ def _error_chart(title: str, rows: Rows, columns: Sequence[tuple[str, str, int]]
 
 
 def _interval_charts(rows: Rows, widths: Sequence[tuple[str, str, int]]) -> tuple[Chart, Chart]:
-    """Coverage and width of the 90 % intervals."""
+    """Draw coverage and width of the 90 % intervals."""
     promised = {name: {**row, "nominal": COVERAGE} for name, row in rows.items()}
-    coverages = series(promised, (("nominal", "as promised", MEAN), ("coverage", "measured", OURS)))
+    coverages = series(promised, (("nominal", "nominal", MEAN), ("coverage", "measured", OURS)))
     return (
         dots(
-            "Coverage of the 90 % intervals", "Share of ratings within; above 0.9 too wide, below too narrow.",
+            "Coverage of the 90 % intervals",
+            "Share of ratings within their interval; intervals are too wide above 0.9 and too narrow below.",
             list(rows), coverages, within=COVERAGE_SHOWN,
         ),
         dots(
@@ -339,5 +338,5 @@ def _interval_charts(rows: Rows, widths: Sequence[tuple[str, str, int]]) -> tupl
 
 
 def _ascending(bins: Rows) -> dict[str, Numbers]:
-    """Bins by the number that their names begin with: a report that was read has them in order of text."""
+    """Sort bins by the number at the start of their names, since report.json has them in alphabetical order."""
     return dict(sorted(bins.items(), key=lambda bin_: float(bin_[0].split()[0])))

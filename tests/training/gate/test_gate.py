@@ -70,8 +70,8 @@ def test_the_first_version_is_held_to_absolute_limits_only(first):
     found = record(first, first.current())
     assert found["passed"]
     assert found["compared_with"] is None
-    assert found["not_compared_because"] == "no version serves yet"
-    assert found["judged_on"] == "raters whom no version learned from"
+    assert found["not_compared_because"] == "there is no current version yet"
+    assert found["judged_on"] == "raters that no version was trained on"
     assert "margin_percent" not in {one["limit"] for one in found["checks"]}
     assert {one["limit"] for one in found["checks"]} == {
         "least_gain_over_mean_percent", "most_above_movie_mean_percent", "least_coverage", "most_coverage",
@@ -92,10 +92,10 @@ def test_an_equally_good_version_serves(store, small, capsys):
     assert "The gate lets this version serve." in told
     assert f"version {store.current()} is published and serves" in told
     assert main(["models", "show", "--models", str(store.root)]) == 0
-    assert f"Compared with version {before}, which served." in capsys.readouterr().out
+    assert f"Compared with version {before}, the current version at the time." in capsys.readouterr().out
     page = store.read_record(store.current(), "report.html").decode()
     assert "<h2>The gate</h2>" in page
-    assert "<h2>Against the version before</h2>" in page
+    assert "<h2>Against the previous version</h2>" in page
 
 
 def test_a_version_that_learned_from_shuffled_ratings_is_held_back_with_the_reason(store, small, tmp_path, capsys):
@@ -110,7 +110,7 @@ def test_a_version_that_learned_from_shuffled_ratings_is_held_back_with_the_reas
     assert not found["serves"]
     assert {"least_gain_over_mean_percent", "least_gain_kept"} <= failed(found)
     assert "The gate holds this version back." in told
-    assert "the ratings tell next to nothing of taste" in told
+    assert "the ratings say almost nothing about taste" in told
     assert f"version {candidate} is published and held back; version {before} goes on serving" in told
     load_model(store.folder(candidate))
 
@@ -124,8 +124,8 @@ def test_a_worse_version_serves_by_force_only_and_then_a_better_one_serves(store
     assert "margin_percent" in failed(found)
     assert (store.label("previous"), store.label("candidate")) == (before, None)
     told = capsys.readouterr().out
-    assert "The gate would hold this version back; it serves by force." in told
-    assert re.search(r"above that of the version that serves, \d\.\d{4} \(95 % interval", told)
+    assert "The gate would hold this version back, but --force overrules it." in told
+    assert re.search(r"above that of the current version, \d\.\d{4} \(95 % interval", told)
     better = judged(store, small.data)
     assert better["passed"]
     assert (better["version"], better["compared_with"]) == (before, worse)
@@ -190,7 +190,7 @@ def two(store, small, tmp_path) -> Store:
 def test_a_version_that_learned_from_the_kept_out_raters_is_not_compared_on_them(two, small):
     found = judged(two, small.data, key="another")
     assert found["compared_with"] == two.current()
-    assert found["not_compared_because"] == "the version that serves learned from the raters that are kept out now"
+    assert found["not_compared_because"] == "the current version was trained on the raters that are now kept out"
     assert "differences" not in found
     assert {"least_gain_kept", "most_latency_ratio", "most_size_ratio"} <= {one["limit"] for one in found["checks"]}
 
@@ -203,7 +203,7 @@ def test_versions_of_different_shares_are_compared_on_whom_neither_learned_from(
 
 def test_with_few_kept_out_raters_the_gate_says_that_it_cannot_tell(two, small):
     found = judged(two, small.data, fewest_members=1000)
-    assert "raters are kept out to compare versions on, fewer than 1000" in found["not_compared_because"]
+    assert "raters are kept out for the comparison, fewer than 1000" in found["not_compared_because"]
     assert found["judged_on"] == "raters held out in training"
     assert found["passed"]
 
@@ -228,7 +228,7 @@ def test_a_version_that_serves_and_cannot_be_read_is_told_and_not_compared_with(
         (folder / "manifest.json").write_text(json.dumps(manifest | {"format": 0}))
     found = judged(two, small.data)
     assert found["compared_with"] is None
-    assert found["not_compared_because"].startswith("the version that serves can't be loaded: ")
+    assert found["not_compared_because"].startswith("the current version can't be loaded: ")
     assert {"pointer": "doesn't name a version", "file": "prior.npz", "format": "format 0"}[damage] in found[
         "not_compared_because"
     ]

@@ -157,14 +157,14 @@ def test_a_version_may_be_worse_by_the_margin_only(difference, low, high, passes
     found = {"plays": {"difference": difference, "low": low, "high": high}}
     [check] = compared({"plays": {"rmse": 0.9}}, found, LIMITS)
     assert check.passed is passes
-    assert "version that serves" in check.reason
+    assert "current version" in check.reason
 
 
 def test_a_gain_that_is_gone_holds_back_and_one_that_never_was_does_not():
     before = row(gain_percent=4.0, gain_percent_low=3.0)
     [check] = gain_kept(row(gain_percent=0.0, gain_percent_high=0.5), before, LIMITS)
     assert not check.passed
-    assert "in disorder" in check.reason
+    assert "mixed up" in check.reason
     [check] = gain_kept(row(gain_percent=1.5, gain_percent_high=3.0), before, LIMITS)
     assert check.passed
     assert not list(gain_kept(row(), row(gain_percent=0.1, gain_percent_low=-0.1), LIMITS))
@@ -217,8 +217,8 @@ def test_the_page_of_a_verdict_is_text_whatever_it_says():
 def test_a_version_that_passes_every_check_without_a_comparison_is_told_in_the_terminal_too():
     found = {
         "passed": True, "forced": False, "kept_out": {"members": 0}, "judged_on": "raters held out in training",
-        "compared_with": None, "not_compared_because": "no version serves yet", "settings": {},
-        "checks": [{"limit": "most_megabytes", "passed": True, "told": "its files have 1.0 MB"}],
+        "compared_with": None, "not_compared_because": "there is no current version yet", "settings": {},
+        "checks": [{"limit": "most_megabytes", "passed": True, "told": "its files take 1.0 MB"}],
     }  # fmt: skip
     shown = section_markdown(gate_report.section(found))
     assert shown.startswith("## The gate\n\nThe gate lets this version serve.")

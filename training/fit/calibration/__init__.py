@@ -1,1 +1,1 @@
-"""Fits intervals and probabilities on out-of-fold predictions."""
+"""Fits prediction intervals and probabilities to out-of-fold predictions."""

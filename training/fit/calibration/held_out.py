@@ -1,4 +1,4 @@
-"""Held-out rows: out-of-fold predictions with the ratings they predict, which the calibration is fitted on."""
+"""Held-out rows: out-of-fold predictions with the true ratings, to which the calibration is fitted."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from model.prediction.calibration import SAME_DISTANCE, Calibration
 Array = NDArray[np.float64]
 
 MOST_DISTANCES = 1000
-"""Quantiles that represent the distances of all raters, at most."""
+"""Maximum number of quantiles that represent the raters' distances."""
 
 
 @dataclass(frozen=True)
@@ -26,22 +26,22 @@ class HeldOutRows:
     deviation: Array
     """(N,) standard deviation of a rating about its prediction."""
     plays: NDArray[np.int64]
-    """(N,) visible plays of the member."""
+    """(N,) number of the member's visible plays."""
     extrapolation: Array
-    """(N,) 0 to 1: share of raters who lie nearer to the training data."""
+    """(N,) share of raters, 0 to 1, who are closer to the training raters than the member is."""
     member: NDArray[np.int64]
-    """(N,) row of the member."""
+    """(N,) index of the member."""
     fold: NDArray[np.int64]
     """(N,) fold of the member."""
     weight: Array
     """(N,) weight of the row."""
 
     def take(self, chosen: NDArray[np.bool_]) -> "HeldOutRows":
-        """The chosen rows ((N,) mask)."""
+        """Return the rows selected by an (N,) mask."""
         return HeldOutRows(*(getattr(self, name)[chosen] for name in HeldOutRows.__dataclass_fields__))
 
     def join(self, other: "HeldOutRows") -> "HeldOutRows":
-        """The rows of both."""
+        """Return these rows followed by the rows of `other`."""
         return HeldOutRows(
             *(np.concatenate([getattr(self, name), getattr(other, name)]) for name in HeldOutRows.__dataclass_fields__)
         )
@@ -57,13 +57,13 @@ def predict_intervals(
     extrapolation: Array,
     scale: Scale,
 ) -> tuple[Array, Array, Array]:
-    """Lower and upper ends of the intervals and probabilities to enjoy, (N,) each, as served; all arrays are (N,)."""
+    """Return interval ends (lower, upper) and probabilities to enjoy as the service computes them; arrays are (N,)."""
     reading = calibration.reading(member, plays, extrapolation)
     return reading(rating, deviation, movie.astype(np.int8), scale)
 
 
 def thinned(distances: Array) -> Array:
-    """The finite ones of (N,) distances, ascending, or MOST_DISTANCES quantiles of more."""
+    """Return the finite distances in ascending order; more than MOST_DISTANCES are reduced to that many quantiles."""
     known = np.sort(distances[np.isfinite(distances)])
     if len(known) <= MOST_DISTANCES:
         return known
@@ -71,5 +71,5 @@ def thinned(distances: Array) -> Array:
 
 
 def share_nearer(distance: Array, distances: Array) -> Array:
-    """(N,) share of the ascending distances (Q,) below each distance, as `Calibration.extrapolation` computes it."""
+    """Return (N,) shares of sorted `distances` (Q,) below each `distance` (N,), as in `Calibration.extrapolation`."""
     return np.searchsorted(distances, distance - SAME_DISTANCE, side="left") / max(len(distances), 1)

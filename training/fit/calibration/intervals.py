@@ -1,4 +1,4 @@
-"""Fits prediction intervals and probabilities to enjoy on held-out rows."""
+"""Fits prediction intervals and probabilities to enjoy to held-out rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from training.fit.calibration.isotonic import Counts, Distribution, Steps, fit_d
 Array = NDArray[np.float64]
 
 COVERAGE = 0.9
-"""Share of ratings that every interval is meant to hold."""
+"""Nominal coverage: share of ratings that should lie within their interval."""
 DEVIATION_LEVELS = (0.5, 0.8, 0.95)
-"""Quantiles of the standard deviation between levels that have distributions of their own, where rows suffice."""
+"""Quantiles that divide the standard deviations into levels with separate distributions, if there are enough rows."""
 LEVEL_ROWS = 1000
-"""Rows above a quantile that a level of deviation needs."""
+"""Minimum number of rows above a quantile for it to divide levels."""
 BIN_ROWS, BIN_MEMBERS = 2000, 100
-"""Rows and members that a bin of plays needs; a smaller bin is merged with its smaller neighbour."""
+"""Minimum numbers of rows and members in a play-count bin; smaller bins are merged with their smaller neighbour."""
 SMALLEST_DEVIATION = 1e-9
-"""Floor of the deviation, for data without noise."""
+"""Lower bound of the standard deviation, needed for data without noise."""
 FAR_ROWS, FAR_MEMBERS = 500, 50
-"""Rows and members that a class of extrapolation needs to have intervals of its own."""
+"""Minimum numbers of rows and members for a class of extrapolation to have separate intervals."""
 
 
 def calibrate(
@@ -35,10 +35,10 @@ def calibrate(
     scale: Scale,
     steps: Steps,
 ) -> Calibration:
-    """The calibration of all kinds of evidence.
+    """Fit the calibration of all kinds of evidence.
 
-    `short` are rows of short views of the same raters: a member of few known plays may play little, or have many
-    unknown plays. `distances` are the out-of-fold distances of raters from the landmarks.
+    `short` has rows of short views of the same raters, since a member with few known plays may play little or may have
+    many unknown plays. `distances` has the raters' out-of-fold distances from the landmarks.
     """
     members = sorted({member for member, _ in held_out})
     return Calibration(
@@ -54,10 +54,10 @@ def calibrate(
 
 
 def threshold(score: Array, weight: Array) -> float:
-    """The weighted quantile that COVERAGE of N scores reach, with the finite-sample correction of split conformal.
+    """Return the weighted quantile that a share COVERAGE of N scores reaches, as in split conformal prediction.
 
-    0, which every score reaches, where there are too few scores (Lei et al., JASA 2018; weighted as in Tibshirani et
-    al., NeurIPS 2019, where the test point has the mean weight).
+    It includes the finite-sample correction (Lei et al., JASA 2018), weighted as in Tibshirani et al. (NeurIPS 2019)
+    with the mean weight for the test point. Returns 0, which every score reaches, if there are too few scores.
     """
     order = np.argsort(score, kind="stable")
     reached = np.cumsum(weight[order])
@@ -67,7 +67,7 @@ def threshold(score: Array, weight: Array) -> float:
 
 
 def merged_bins(rows: HeldOutRows) -> list[tuple[tuple[int, ...], HeldOutRows]]:
-    """PLAY_BINS with their rows, merged until each has BIN_ROWS rows and BIN_MEMBERS members, or one bin is left."""
+    """Return the numbers and rows of the PLAY_BINS, merged until all have enough rows and members or one is left."""
     own = bins_of(rows.plays)
     groups: list[tuple[tuple[int, ...], HeldOutRows]] = [
         ((number,), rows.take(own == number)) for number in range(len(PLAY_BINS))
@@ -86,7 +86,7 @@ def merged_bins(rows: HeldOutRows) -> list[tuple[tuple[int, ...], HeldOutRows]]:
 
 @dataclass(frozen=True)
 class _Kind:
-    """Tables of one kind of member and movie evidence, by bin, class of extrapolation and level of deviation."""
+    """Tables of one kind of evidence, by play-count bin, class of extrapolation and level of deviation."""
 
     edges: Array
     lower: Array
@@ -122,21 +122,21 @@ def _of_kind(
 
 @dataclass(frozen=True)
 class _Bin:
-    """The fit of one bin of plays, with L levels of deviation."""
+    """Fit of one play-count bin, with L levels of deviation."""
 
     edges: Array
-    """(L - 1,) deviations between the levels; the largest float where there are fewer levels."""
+    """(L - 1,) breakpoints between the levels; the maximum float for levels that aren't used."""
     levels: list[Distribution]
-    """Distribution of ratings for each level of deviation."""
+    """Distributions of the rating by level of deviation."""
     threshold: float
-    """Ratings whose score reaches it are in the interval."""
+    """Minimum conformity score of the ratings in an interval."""
     reach: float
-    """Half-width, in standard deviations, of the symmetric interval that holds COVERAGE of the ratings."""
+    """Half-width, in standard deviations, of the symmetric interval that contains a share COVERAGE of the ratings."""
     score: Array
     """(N,) out-of-fold conformity scores of the rows."""
 
     def ends(self, steps: Steps, share: float) -> tuple[Array, Array]:
-        """(L, PLACES) lower and upper ends, with the threshold multiplied by `share`."""
+        """Return (L, PLACES) lower and upper ends, with the threshold multiplied by `share`."""
         ends = [level.interval(steps, self.threshold * share) for level in self.levels]
         return np.stack([lower for lower, _ in ends]), np.stack([upper for _, upper in ends])
 
@@ -172,7 +172,7 @@ def _fit_bin(rows: HeldOutRows, scale: Scale, steps: Steps) -> _Bin:
 
 
 def _widening(parts: Sequence[HeldOutRows], fitted: Sequence[_Bin]) -> list[float]:
-    """Factors, 0 to 1, of the threshold in each class of extrapolation, descending: intervals widen with distance."""
+    """Return factors of the threshold, 0 to 1, by class of extrapolation; they decrease, which widens intervals."""
     share = np.concatenate([bin_.score / bin_.threshold if bin_.threshold > 0 else bin_.score + 1 for bin_ in fitted])
     extrapolation, member = (np.concatenate([getattr(part, name) for part in parts])
                              for name in ("extrapolation", "member"))  # fmt: skip

@@ -1,4 +1,4 @@
-"""Isotonic distributional regression: distributions of the true rating that increase with the predicted one."""
+"""Isotonic distributional regression: distributions of the true rating that increase with the predicted rating."""
 
 from dataclasses import dataclass
 
@@ -11,23 +11,23 @@ from model.prediction.calibration import PLACES
 Array = NDArray[np.float64]
 
 MOST_STEPS = 50
-"""Most distinct ratings of a scale that is left as it is; more are binned by quantiles."""
+"""Maximum number of distinct ratings to use as steps; if there are more, ratings are binned by quantiles."""
 POINTS, POINT_ROWS = 60, 20
-"""Knots of a curve, at most, and rows that each knot averages, at least."""
+"""Maximum number of knots of a curve, and minimum number of rows per knot."""
 
 
 @dataclass(frozen=True)
 class Steps:
-    """The K distinct ratings, or K bins of a scale of more than MOST_STEPS."""
+    """The K distinct ratings, or K bins if there are more than MOST_STEPS distinct ratings."""
 
     low: Array
-    """(K,) ascending: the rating, or the lower end of the bin."""
+    """(K,) rating, or lower end of the bin, ascending."""
     high: Array
-    """(K,) the rating, or the upper end of the bin."""
+    """(K,) rating, or upper end of the bin."""
 
     @staticmethod
     def among(ratings: Array) -> "Steps":
-        """The steps of (N,) ratings."""
+        """Return the steps of (N,) ratings."""
         distinct = np.unique(ratings)
         if len(distinct) <= MOST_STEPS:
             return Steps(distinct, distinct)
@@ -35,7 +35,7 @@ class Steps:
         return Steps(cuts[:-1], cuts[1:])
 
     def of(self, ratings: Array) -> NDArray[np.int64]:
-        """(N,) the step of each rating."""
+        """Return (N,) the index of each rating's step."""
         return np.maximum(np.searchsorted(self.low, ratings, side="right") - 1, 0)
 
 
@@ -44,19 +44,19 @@ class Distribution:
     """Distribution of the true rating over K steps, for each of PLACES predicted ratings."""
 
     score: Array
-    """(PLACES, K) conformity score: the smaller one of P(step or lower) and P(step or higher)."""
+    """(PLACES, K) conformity score: the minimum of P(step or lower) and P(step or higher)."""
     enjoyed: Array
     """(PLACES,) probability of a rating of at least `enjoyed_from`."""
 
     def interval(self, steps: Steps, threshold: float) -> tuple[Array, Array]:
-        """(PLACES,) lower and upper ends of the steps whose score reaches the threshold, or of the highest score."""
+        """Return (PLACES,) lower and upper ends of the steps whose score reaches the threshold or is the highest."""
         inside = self.score >= np.minimum(threshold, self.score.max(axis=1))[:, None]
         return steps.low[inside.argmax(axis=1)], steps.high[::-1][inside[:, ::-1].argmax(axis=1)]
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Weighted counts of rows by predicted place and true step."""
+    """Weighted counts of rows by place of the predicted rating and step of the true rating."""
 
     steps: Array
     """(…, PLACES, K) summed weights of rows."""
@@ -75,7 +75,7 @@ class Counts:
         weight: Array,
         steps: int,
     ) -> "Counts":
-        """Counts of N ratings by their group (0 to groups - 1), the first dimension of the shapes."""
+        """Count N ratings by group, 0 to `groups` - 1; the group is the first dimension of the arrays."""
         at, size = group * PLACES + place, groups * PLACES
         by_step, shape = np.bincount(at * steps + step, weights=weight, minlength=size * steps), (groups, PLACES)
         enjoyed_weight, rows = (
@@ -89,15 +89,15 @@ class Counts:
         )
 
     def sum(self, chosen: NDArray[np.int64]) -> "Counts":
-        """Counts of all rows of those groups."""
+        """Return the counts summed over the chosen groups."""
         return Counts(*(getattr(self, name)[chosen].sum(axis=0) for name in Counts.__dataclass_fields__))
 
 
 def fit_distribution(counts: Counts) -> Distribution:
-    """The distribution of the true rating for each predicted place.
+    """Fit the distribution of the true rating at each place of the predicted rating.
 
-    Isotonic regression of each exceedance indicator on the prediction (isotonic distributional regression, Henzi et
-    al., JRSS B 2021).
+    The probability of exceeding each step is fitted by isotonic regression on the prediction (isotonic distributional
+    regression, Henzi et al., JRSS B 2021).
     """
     above = counts.steps[:, ::-1].cumsum(axis=1)[:, ::-1]
     rising = _rising(np.column_stack([above[:, 1:], counts.enjoyed]), above[:, 0], counts.rows)
@@ -106,7 +106,7 @@ def fit_distribution(counts: Counts) -> Distribution:
 
 
 def _rising(sums: Array, weight: Array, rows: Array) -> Array:
-    """(PLACES, C) isotonic curves of C shares, from weighted sums (PLACES, C), weights (PLACES,) and rows (PLACES,)."""
+    """Fit (PLACES, C) isotonic curves to C shares, given as sums (PLACES, C), weights and row counts (PLACES,)."""
     total = int(rows.sum())
     if not total or not weight.any():
         return np.full(sums.shape, 0.5)

@@ -1,1 +1,1 @@
-"""Fits the factorization prior and the regressions from facts to factors."""
+"""Fits the prior: a factorization of the ratings, and regressions from members' facts to their factors."""

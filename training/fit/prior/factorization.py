@@ -1,11 +1,12 @@
 """Factors of raters and movies by variational expectation-maximization.
 
-A rating is y = mean + q.p + b + g + noise, with taste p (k numbers) and generosity g of the member, taste q and
-quality b of the movie. Members' z = [p, g] have a normal prior around a regression on their features (regression-based
-latent factors, Agarwal and Chen, KDD 2009) with one full covariance; movies' w = [q, b] have one around a regression on
-their description with one variance for each dimension, learned too, so that superfluous dimensions shrink to zero (Lim
-and Teh, KDD Cup 2007). Each side's posterior covariance enters the other side's update, so that members and movies of
-few ratings count with their uncertainty. The cost of a sweep is linear in ratings, members and movies.
+The model of a rating is y = mean + q.p + b + g + noise. A member has k taste factors p and a generosity g; a movie has
+k taste factors q and a quality b. The factors z = [p, g] of members have a normal prior with a full covariance, centred
+on a regression on the members' features (regression-based latent factors, Agarwal and Chen, KDD 2009). The factors
+w = [q, b] of movies have a normal prior with one variance per dimension, centred on a regression on the movies'
+descriptions. The variances are learned too, so that superfluous dimensions shrink to zero (Lim and Teh, KDD Cup 2007).
+Each side's posterior covariance enters the other side's update, which accounts for the uncertainty of members and
+movies with few ratings. The cost of a sweep is linear in the numbers of ratings, members and movies.
 """
 
 from dataclasses import dataclass
@@ -22,28 +23,28 @@ SMALLEST_VARIANCE = 1e-6
 
 @dataclass
 class Ratings:
-    """R ratings as sparse (members, movies) matrices of one pattern."""
+    """R ratings as sparse (members, movies) matrices with the same sparsity pattern."""
 
     values: sparse.csr_array
-    """Rating less mean."""
+    """Rating minus the mean of all ratings."""
     ones: sparse.csr_array
     """1 for every rating."""
 
     @staticmethod
     def of(members: NDArray[np.int64], movies: NDArray[np.int64], values: Array, shape: tuple[int, int]) -> "Ratings":
-        """Ratings given as (R,) members, movies and values; `values` are less the mean already."""
+        """Build the matrices from (R,) rows of members and movies, and ratings from which the mean was subtracted."""
         return Ratings(
             sparse.csr_array((values, (members, movies)), shape=shape),
             sparse.csr_array((np.ones_like(values), (members, movies)), shape=shape),
         )
 
     def transposed(self) -> "Ratings":
-        """The transposed matrices, with movies as rows."""
+        """Return the transposed matrices, with movies as rows."""
         return Ratings(self.values.T.tocsr(), self.ones.T.tocsr())
 
 
 class Factorization:
-    """Posterior means and covariances of members (U) and movies (M), K = k + 1 numbers each."""
+    """Posterior means (K,) and covariances (K, K) of the factors of U members and M movies; K = rank + 1."""
 
     def __init__(self, ratings: Ratings, rank: int, random: np.random.Generator) -> None:
         self.by_member, self.by_movie = ratings, ratings.transposed()
@@ -65,7 +66,7 @@ class Factorization:
         self.movie_prior_var = np.append(np.full(rank, 0.1 * variance), 0.3 * variance)
 
     def sweep(self) -> None:
-        """One update of members, movies and all variances."""
+        """Update the factors of members, the factors of movies and all variances once."""
         rank = self.rank
         mass_members = self._update_members()
         mass_movies = self._update_movies()
@@ -82,12 +83,12 @@ class Factorization:
         self._rotate()
 
     def spread_about(self, predicted: Array, members: NDArray[np.int64]) -> Array:
-        """(K, K) expected mean outer product of the members' factors less (N, K) predictions; `members` (N,) rows."""
+        """Return (K, K) the expected mean outer product of the errors of (N, K) predictions for `members` (N,)."""
         deviation = self.member_mean[members] - predicted
         return np.asarray((deviation.T @ deviation + self.member_cov[members].sum(axis=0)) / max(len(members), 1))
 
     def _update_members(self) -> Array:
-        """Posterior of members given movies; returns each member's sum of second moments of its movies."""
+        """Update the posterior of members given movies; return (U, K, K) summed second moments of the rated movies."""
         mean, cov, k = self.movie_mean, self.movie_cov, self.rank
         design, design_cov = _with_intercept(mean, cov, k)
         mass = _sum_of_squares(self.by_member.ones, design, design_cov)
@@ -98,7 +99,7 @@ class Factorization:
         return mass
 
     def _update_movies(self) -> Array:
-        """Posterior of movies given members; returns each movie's sum of second moments of its members."""
+        """Update the posterior of movies given members; return (M, K, K) summed second moments of their raters."""
         mean, cov, k = self.member_mean, self.member_cov, self.rank
         design, design_cov = _with_intercept(mean, cov, k)
         mass = _sum_of_squares(self.by_movie.ones, design, design_cov)
@@ -111,11 +112,11 @@ class Factorization:
         return mass
 
     def _update_noise(self, mass: Array) -> None:
-        """Mean squared error expected under both posteriors."""
+        """Set the noise variance to the mean squared error expected under both posteriors."""
         k, member, movie = self.rank, self.member_mean, self.movie_mean
         ones, values = self.by_movie.ones, self.by_movie.values
         given, rated = self.by_member.values.sum(axis=1), self.by_member.ones.sum(axis=1)
-        # E(y - g - w.[p,1])^2 with w and [p,g] independent: squares expanded into sums by movie
+        # E(y - g - w.[p,1])^2 for independent w and [p,g], with the square expanded into sums over each movie
         design, _ = _with_intercept(member, self.member_cov, k)
         second = np.einsum("ijk,ijk->", mass, movie[:, :, None] * movie[:, None, :] + self.movie_cov)
         generosity = member[:, k]
@@ -129,9 +130,9 @@ class Factorization:
         self.noise = max(float(total) / max(self.count, 1), NOISE_FLOOR)
 
     def _rotate(self) -> None:
-        """Rotate taste so that members' covariance is the identity and movies' dimensions are uncorrelated.
+        """Transform taste so that members' prior covariance is the identity and movies' dimensions are uncorrelated.
 
-        Predictions stay the same; only then is a diagonal covariance an adequate prior for movies.
+        Predictions don't change. Without this step, a diagonal covariance would be an inadequate prior for movies.
         """
         k = self.rank
         root = np.linalg.cholesky(self.member_prior_cov[:k, :k])
@@ -151,7 +152,7 @@ class Factorization:
 
 
 def _with_intercept(mean: Array, cov: Array, k: int) -> tuple[Array, Array]:
-    """[factors, 1] and its covariance: the last number, an additive effect, is replaced by 1."""
+    """Return the means and covariances with the last factor, an additive effect, replaced by the constant 1."""
     design = mean.copy()
     design[:, k] = 1
     design_cov = cov.copy()
@@ -161,12 +162,12 @@ def _with_intercept(mean: Array, cov: Array, k: int) -> tuple[Array, Array]:
 
 
 def _pad(columns: Array) -> Array:
-    """The columns with a column of zeros after them."""
+    """Append a column of zeros."""
     return np.concatenate([columns, np.zeros((len(columns), 1))], axis=1)
 
 
 def _sum_of_squares(ones: sparse.csr_array, design: Array, design_cov: Array) -> Array:
-    """(rows, K, K) for each row the sum over its columns of design design' + covariance."""
+    """Return (rows, K, K) the sum of design design' + covariance over the nonzero columns of each row."""
     size = design.shape[1]
     upper = np.triu_indices(size)
     packed = (design[:, :, None] * design[:, None, :] + design_cov)[:, upper[0], upper[1]]
@@ -178,7 +179,7 @@ def _sum_of_squares(ones: sparse.csr_array, design: Array, design_cov: Array) ->
 
 
 def _posterior(inverse: Array, prior: Array, mass: Array, right: Array, noise: float) -> tuple[Array, Array]:
-    """Means (rows, K) and covariances (rows, K, K) of the factors of one side given the other."""
+    """Return the posterior means (rows, K) and covariances (rows, K, K) of one side's factors given the other."""
     cov = np.linalg.inv(inverse + mass / noise)
     cov = (cov + cov.transpose(0, 2, 1)) / 2
     mean = np.einsum("ijk,ik->ij", cov, prior @ inverse + right / noise)

@@ -1,4 +1,4 @@
-"""Fits the prior: a factorization of the ratings, and regressions from a member's plays and attributes to factors."""
+"""Fits the prior: a factorization of ratings, and regressions from members' plays and attributes to factors."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,38 +27,38 @@ Array = NDArray[np.float64]
 
 
 ALONE = 1 / BLOCK_WEIGHTS["attributes"]
-"""Scale of attributes without plays: the block then has weight 1 in the kernel."""
+"""Factor of the attributes' scale in a regression on attributes alone, which gives their block weight 1."""
 ATTRIBUTES_LEAD = (1.0, 0.3)
-"""With plays and attributes, attributes may also have weight 1, beside plays of their usual weight or of this share of
-it: with few raters, attributes can predict more than plays. Cross-validation chooses."""
+"""Factors of the plays' scale to try if attributes get weight 1 in the regression on plays and attributes. With few
+raters, attributes can predict better than plays. Cross-validation chooses between these and the usual weights."""
 
 
 FEW_PLAYS = 30
-"""With fewer plays, the regression on plays is shrunk towards the prediction without plays."""
+"""Number of plays from which the prediction from plays isn't shrunk towards the prediction without plays."""
 FEWEST_VIEWS = 50
-"""Fewest views to estimate a shrinkage weight from; with fewer, the next bin's weight is used."""
+"""Minimum number of views to estimate a bin's shrinkage weight; with fewer, the next bin's weight is used."""
 
 
 @dataclass(frozen=True)
 class OutOfFoldFactors:
-    """Factors predicted by a regression for views whose members it wasn't fitted on."""
+    """Out-of-fold factors from a regression: each member is predicted by a fit without the member's views."""
 
     rows: NDArray[np.int64]
-    """(R,) rows of the views."""
+    """(R,) rows of the predicted views."""
     factors: Array
-    """(R, K)"""
+    """(R, K) predicted factors."""
 
 
 @dataclass(frozen=True)
 class FittedPrior:
-    """A prior and what only training needs of it."""
+    """A prior, with the results of its fit that only training needs."""
 
     prior: Prior
-    """The prior that is served."""
+    """Prior to be served."""
     table: pl.DataFrame
-    """Statistics of the M movies: ratings, quality, spread, plays."""
+    """Statistics of the M movies, with the columns ratings, quality, spread and plays."""
     described: Array
-    """(M, K) out-of-fold factors of each movie, predicted from its description."""
+    """(M, K) out-of-fold factors of the movies, predicted from their descriptions."""
 
 
 def fit_prior(
@@ -69,9 +69,9 @@ def fit_prior(
     report: Callable[[str], None] = lambda _: None,
     weight: Array | None = None,
 ) -> FittedPrior:
-    """The prior of a dataset; `views` are of its raters, `report` takes the name of each step.
+    """Fit the prior to a dataset and to views of its raters; `report` is called with the name of each step.
 
-    `weight` (N,) weights the members in the regressions; without it all members count alike.
+    `weight` (N,) weights the members in the regressions; without it, all members have equal weight.
     """
     report("factors")
     work = _PriorFit(data, views, random, settings, weight)
@@ -83,7 +83,7 @@ def fit_prior(
 
 
 class _PriorFit:
-    """The state that the steps of a prior's fit share."""
+    """State shared by the steps of a fit."""
 
     def __init__(
         self,
@@ -123,11 +123,11 @@ class _PriorFit:
 
     @property
     def average(self) -> Array:
-        """(K,) mean factors of the raters, weighted by `weights`."""
+        """(K,) mean of the raters' factors, weighted by `weights`."""
         return np.asarray(self.weights @ self.factors.member_mean / self.weights.sum())
 
     def update_prior_means(self) -> None:
-        """Set the prior means: members' to out-of-fold regressions on their facts, movies' to those on descriptions."""
+        """Set the prior means to out-of-fold predictions from facts and descriptions, and sweep the factorization."""
         _, described = self._describe()
         rows = np.flatnonzero((self.owner >= 0) & (self.views.play_count > 0) & (self.views.half != SHORT))
         inputs, centre, scale = self._inputs(rows)
@@ -149,7 +149,7 @@ class _PriorFit:
             self.factors.sweep()
 
     def finish(self) -> FittedPrior:
-        """The prior with the factors of the last sweep."""
+        """Fit the final regressions to the factors of the last sweep, and return the prior."""
         factors, everyone = self.factors, len(self.weights)
         description, described = self._describe()
         rows = np.flatnonzero((self.owner >= 0) & (self.views.play_count > 0))
@@ -180,7 +180,7 @@ class _PriorFit:
         if MemberEvidence.ATTRIBUTES in predictions:
             of_attributes_only = predictions[MemberEvidence.ATTRIBUTES]
             from_attributes[of_attributes_only.rows] = of_attributes_only.factors
-            from_attributes[1::3] = from_attributes[::3]  # both halves of a member show the same attributes
+            from_attributes[1::3] = from_attributes[::3]  # both half views of a member show the same attributes
         shrinkage = {}
         for evidence, prediction in predictions.items():
             if evidence.has_plays:
@@ -211,9 +211,9 @@ class _PriorFit:
         return FittedPrior(prior, self.table, described)
 
     def _shrinkage(self, prediction: OutOfFoldFactors, base: Array) -> Array:
-        """(bins,) weights, 0 to 1, of a prediction from plays against the base (R, K) without, by number of plays.
+        """Return (B,) weights, 0 to 1, of a prediction from plays relative to `base` (R, K) without plays, by bin.
 
-        Least squares of ratings, over the movies that are rated. With FEW_PLAYS plays or more the weight is 1.
+        The weights minimise the squared error of ratings over all rated movies. They are 1 from FEW_PLAYS plays.
         """
         owner = self.owner[prediction.rows]
         design = np.concatenate([self.factors.movie_mean[:, :-1], np.ones((len(self.ratings_of_movie), 1))], axis=1)
@@ -234,13 +234,13 @@ class _PriorFit:
         return share
 
     def _candidate_scales(self, scale: Array) -> list[Array]:
-        """Candidates for the scale of plays and attributes together: the usual one, then those of ATTRIBUTES_LEAD."""
+        """Return candidate scales of plays and attributes: the usual scale, then one per factor in ATTRIBUTES_LEAD."""
         split = len(scale) - self.attributes.shape[1]
         leading = [np.concatenate([scale[:split] * share, scale[split:] * ALONE]) for share in ATTRIBUTES_LEAD]
         return [scale, *leading] if self.attributes.shape[1] else [scale]
 
     def _error(self, predicted: Array, rows: NDArray[np.int64]) -> float:
-        """Summed squared error of predicted factors (R, K) of the views `rows` (R,), weighted by member."""
+        """Return the weighted sum of squared errors of predicted factors (R, K) for views in rows (R,)."""
         owner = self.owner[rows]
         return float(np.sum(self.weights[owner][:, None] * (predicted - self.factors.member_mean[owner]) ** 2))
 
@@ -248,7 +248,7 @@ class _PriorFit:
         return fit_description(self.data, self.factors.movie_mean, self.ratings_of_movie, self.random)
 
     def _inputs(self, rows: NDArray[np.int64]) -> tuple[Array, Array, Array]:
-        """(V, I + W) inputs of all views from the current movie factors, with centre and scale (I + W,) over `rows`."""
+        """Return (V, D) inputs of all views, and their centre and scale (D,) computed from the half views in `rows`."""
         self.columns = replace(self.columns, taste=self.factors.movie_mean[:, :-1].astype(np.float32))
         plays = play_inputs(self.views, self.features, self.columns)
         inputs = np.concatenate([plays, self.attributes], axis=1)
@@ -266,7 +266,7 @@ class _PriorFit:
         rbf_mask: Array,
         settings: KernelSettings,
     ) -> tuple[KernelRegression, Array]:
-        """A regression from inputs of the views `rows` to their members' factors, and its out-of-fold predictions."""
+        """Fit a regression from inputs of the views in `rows` to factors; return it and its out-of-fold predictions."""
         owner = self.owner[rows]
         return fit(
             inputs[rows], self.factors.member_mean[owner], self.weights[owner], centre, scale, settings,
@@ -275,5 +275,5 @@ class _PriorFit:
 
 
 def _mean_square(errors: Array) -> float:
-    """Mean squared length of (N, K) errors."""
+    """Return the mean squared Euclidean norm of N errors (N, K)."""
     return float(np.mean((errors**2).sum(axis=1)))

@@ -1,4 +1,4 @@
-"""Inputs of the regressions from a member's plays and attributes to its factors, and their scaling."""
+"""Inputs of the regressions from members' plays and attributes to their factors, and the scaling of these inputs."""
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 
 def play_features(views: Views, columns: NDArray[np.float32], column_names: list[str]) -> Array:
-    """(V, F) features of the visible plays of each view; a view without plays has zeros."""
+    """Return (V, F) features of the visible plays of each view; zeros for views without plays."""
     movies = pl.LazyFrame(columns, schema=column_names).with_row_index(MOVIE).with_columns(pl.col(MOVIE).cast(pl.Int32))
     table = of_table(views.plays.lazy(), movies, column_names).collect(engine="streaming")
     features = np.zeros((len(views.member), len(names(column_names))))
@@ -23,7 +23,7 @@ def play_features(views: Views, columns: NDArray[np.float32], column_names: list
 
 
 def play_inputs(views: Views, features: Array, movies: MovieColumns) -> Array:
-    """(V, I) inputs from the visible plays of each view."""
+    """Return (V, I) inputs of the regressions from the visible plays of each view."""
     pairs = (views.plays[VIEW].to_numpy(), views.plays[MOVIE].to_numpy())
     shape = (len(views.member), len(movies.columns))
     shown = sparse.csr_array((np.ones(len(pairs[0])), pairs), shape=shape)
@@ -38,11 +38,11 @@ def play_inputs(views: Views, features: Array, movies: MovieColumns) -> Array:
 
 BLOCK_WEIGHTS = {"counts": 0.2, "means": 0.2, "deciles": 0.3, "genres": 0.6, "watching": 0.2, "taste": 0.7,
                  "embedding": 1.0, "attributes": 0.2}  # fmt: skip
-"""Weight of each block of inputs in the kernel: the root of the summed variances of its scaled columns."""
+"""Weight of each block of inputs in the kernel: square root of the summed variances of its scaled columns."""
 
 
 def standardise(inputs: Array, blocks: NDArray[np.str_]) -> tuple[Array, Array]:
-    """Centre and scale (I,) of (N, I) inputs, so that each block has its weight in the kernel."""
+    """Return the centre and scale (I,) of (N, I) inputs that give each block its weight in BLOCK_WEIGHTS."""
     known = np.isfinite(inputs)
     count = np.maximum(known.sum(axis=0), 1)
     centre = np.nan_to_num(inputs).sum(axis=0) / count
@@ -57,9 +57,9 @@ def standardise(inputs: Array, blocks: NDArray[np.str_]) -> tuple[Array, Array]:
 
 
 def rbf_mask_of(inputs: Array, blocks: NDArray[np.str_], kept: int) -> Array:
-    """(I,) factors of the scaled inputs in the RBF features, for (N, I) inputs.
+    """Return (I,) the factors by which scaled inputs are multiplied in the RBF features, for (N, I) inputs.
 
-    Of the play space, only the `kept` leading dimensions enter, enlarged so that the block keeps its weight.
+    Only the first `kept` dimensions of the play space are used, scaled up so that the block keeps its weight.
     """
     rbf_mask = np.ones(len(blocks))
     embedding = np.flatnonzero(blocks == "embedding")
@@ -72,7 +72,7 @@ def rbf_mask_of(inputs: Array, blocks: NDArray[np.str_], kept: int) -> Array:
 
 
 def blocks_of(movies: MovieColumns, attributes: int) -> NDArray[np.str_]:
-    """The block of each input."""
+    """Return the name of each input's block."""
     tasted, embedded = movies.taste.shape[1], movies.embedding.shape[1]
     features = [_block(name) for name in names(movies.names)]
     return np.array([*features, *["taste"] * tasted, *["embedding"] * embedded, *["attributes"] * attributes])

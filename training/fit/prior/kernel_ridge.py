@@ -1,4 +1,4 @@
-"""Fits kernel ridge regressions by the Nystrom method, with out-of-fold predictions."""
+"""Fits kernel ridge regressions by the Nyström method, with out-of-fold predictions."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +25,12 @@ def fit(
     random: np.random.Generator,
     rbf_mask: Array | None = None,
 ) -> tuple[KernelRegression, Array]:
-    """A regression fitted on all rows, and (N, K) out-of-fold predictions.
+    """Fit a regression to all rows, and return it with (N, K) out-of-fold predictions.
 
-    `inputs` is (N, D), `targets` (N, K), `weights` (N,), `folds` (N,) fold numbers; `centre` and `scale` (D,)
-    standardise the inputs. `rbf_mask` (D,) multiplies the scaled inputs of the RBF features, 1 unless given. The ridge
-    is the candidate with the smallest out-of-fold squared error. `random` draws the rows that are landmarks, then
-    those of the fit where there are more than `settings.most_rows`.
+    `inputs` is (N, D), `targets` (N, K), `weights` (N,) and `folds` (N,) the fold of each row; `centre` and `scale`
+    (D,) standardise the inputs. `rbf_mask` (D,) multiplies the scaled inputs in the RBF features; ones by default. The
+    ridge penalty is the candidate with the smallest out-of-fold squared error. `random` draws the landmarks, and the
+    rows to fit to if there are more than `settings.most_rows`.
     """
     rbf_mask = np.ones(inputs.shape[1]) if rbf_mask is None else rbf_mask
     scaled = np.nan_to_num((inputs - centre) * scale)
@@ -79,13 +79,13 @@ def fit(
 
 
 def _design(scaled: Array, rbf_mask: Array, landmarks: Array, settings: KernelSettings) -> Array:
-    """(N, D + L + 1) scaled inputs, RBF features of L landmarks, and the intercept's column of ones."""
+    """Return (N, D + L + 1) the scaled inputs, the RBF features of L landmarks, and a column of ones as intercept."""
     rbf_features = settings.amplitude * np.exp(-settings.gamma * squared_distances(scaled * rbf_mask, landmarks))
     return np.concatenate([scaled, rbf_features, np.ones((len(scaled), 1))], axis=1)
 
 
 def _solve(gram: Array, right: Array) -> Array:
-    """The solution of gram x = right by Cholesky decomposition, with jitter on the diagonal."""
+    """Solve gram x = right by Cholesky decomposition, with jitter added to the diagonal."""
     gram = gram + JITTER * np.trace(gram) / len(gram) * np.eye(len(gram))
     solution: Array = linalg.cho_solve(linalg.cho_factor(gram, lower=True, check_finite=False), right)
     return solution

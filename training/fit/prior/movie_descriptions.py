@@ -1,4 +1,4 @@
-"""Fits the ridge regression from movies' descriptions to their factors, its penalty cross-validated over movies."""
+"""Fits ridge regressions from movies' descriptions to their factors, with the penalty chosen by cross-validation."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,11 @@ RIDGES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 FOLDS = 5
 YEAR_KNOTS = 8
 PRIOR_RATINGS = 10.0
-"""Number of ratings with which a movie has half of full weight: factors from few ratings are uncertain."""
+"""Number of ratings at which a movie has half of the full weight, since factors from few ratings are uncertain."""
 
 
 def year_attribute(release_year: NDArray[np.float32]) -> Attribute:
-    """The encoding of release years: knots at their quantiles."""
+    """Return the encoding of release years, with knots at their quantiles."""
     known = release_year[np.isfinite(release_year)]
     knots = np.unique(np.quantile(known, np.linspace(0, 1, YEAR_KNOTS))) if len(known) else np.empty(0)
     return Attribute("release_year", "numeric", knots=tuple(float(knot) for knot in knots))
@@ -25,9 +25,9 @@ def year_attribute(release_year: NDArray[np.float32]) -> Attribute:
 def fit_description(
     data: Dataset, targets: NDArray[np.float64], ratings: NDArray[np.float64], random: np.random.Generator
 ) -> tuple[Description, NDArray[np.float64]]:
-    """The ridge regression from descriptions to (M, K) targets, and its (M, K) out-of-fold predictions.
+    """Fit a ridge regression from descriptions to (M, K) targets; return it and (M, K) out-of-fold predictions.
 
-    `ratings` (M,) is the number of ratings of each movie; movies without ratings are predicted, not learned from.
+    `ratings` (M,) is the number of ratings of each movie. Movies without ratings are predicted but not fitted to.
     """
     year = year_attribute(data.release_year)
     inputs = describe(data.release_year, data.genres, data.movie_attributes, year, data.schema.movie_attributes)
@@ -57,7 +57,7 @@ def _cross_fit(
     folds: NDArray[np.int64],
     ridge: float,
 ) -> NDArray[np.float64]:
-    """(N, K) out-of-fold predictions."""
+    """Return (N, K) out-of-fold predictions of weighted ridge regressions."""
     predictions = np.zeros_like(targets)
     for fold in range(FOLDS):
         learned, held_out = folds != fold, folds == fold
@@ -70,7 +70,7 @@ def _cross_fit(
 def _fit(
     design: NDArray[np.float64], targets: NDArray[np.float64], weights: NDArray[np.float64], ridge: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Intercept (K,) and coefficients (D, K) of a weighted ridge regression whose intercept isn't penalised."""
+    """Fit a weighted ridge regression; return its unpenalised intercept (K,) and its coefficients (D, K)."""
     total = max(float(weights.sum()), 1e-9)
     mean = weights @ targets / total
     middle = weights @ design / total

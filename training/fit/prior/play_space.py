@@ -1,4 +1,4 @@
-"""The play space: a truncated singular value decomposition of members' weighted plays."""
+"""Play space: a truncated singular value decomposition of members' weighted plays."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,11 @@ POWER_STEPS = 4
 def embed(
     members: NDArray[np.int64], movies: NDArray[np.int64], movie_count: int, size: int, random: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(M, size) right singular vectors times weight, and (M,) squared weights, of plays: (P,) members and movies.
+    """Return (M, size) weighted right singular vectors and (M,) squared weights of the movies, from P plays.
 
-    Plays are weighted by how rare the movie is (inverse document frequency), rows divided by their length; the
-    decomposition is the randomized one of Halko, Martinsson and Tropp (SIAM Review 2011).
+    `members` (P,) and `movies` (P,) are the pairs that were played. Plays are weighted by the movie's inverse document
+    frequency, and each member's row is divided by its norm. The decomposition is randomized (Halko, Martinsson and
+    Tropp, SIAM Review 2011).
     """
     plays = np.bincount(movies, minlength=movie_count)
     _, owner = np.unique(members, return_inverse=True)
@@ -34,7 +35,7 @@ def embed(
 
 
 def _right_vectors(matrix: sparse.csr_array, width: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """(M, width) leading right singular vectors; the entry of largest magnitude is positive in each."""
+    """Return (M, width) leading right singular vectors, each with a positive entry of largest magnitude."""
     transposed = matrix.T.tocsr()
     sketch_width = min(width + OVERSAMPLING, *matrix.shape)
     basis = np.linalg.qr(transposed @ random.standard_normal((matrix.shape[0], sketch_width)))[0]

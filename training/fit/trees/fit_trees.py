@@ -11,15 +11,15 @@ from training.settings import TreeSettings
 Array = NDArray[np.float64]
 
 SMALL = 300_000
-"""With fewer rows, one thread is faster than several."""
+"""Number of rows up to which one thread is faster than several."""
 MEMBER_STRENGTH = 6.0
-"""Shrinkage of a view's mean residual towards 0, as a number of ratings."""
+"""Number of additional residuals of 0 by which a view's mean residual is shrunk towards 0."""
 
 
 def fit_trees(
     features: NDArray[np.float32], target: Array, seed: int, settings: TreeSettings, weight: Array | None = None
 ) -> lightgbm.Booster:
-    """A forest from (N, F) features to (N,) targets with weights (N,); the same on any number of threads."""
+    """Fit a forest to (N, F) features, (N,) targets and (N,) weights; the number of threads doesn't affect it."""
     parameters = {
         "objective": "regression",
         "learning_rate": settings.learning_rate,
@@ -32,7 +32,7 @@ def fit_trees(
         "max_bin": 63,
         "seed": seed,
         "deterministic": True,
-        "force_col_wise": True,  # row-wise, sums depend on the number of threads where values are missing
+        "force_col_wise": True,  # row-wise sums depend on the number of threads if values are missing
         "boost_from_average": False,
         "num_threads": 0 if len(target) > SMALL else 1,
         "verbosity": -1,
@@ -42,7 +42,7 @@ def fit_trees(
 
 
 def without_member_mean(residual: Array, key: NDArray[np.int64], share: float) -> Array:
-    """(N,) residuals less a share of the shrunk mean of their key, so that trees don't learn to identify members."""
+    """Subtract a share of each key's shrunk mean from (N,) residuals, so that trees don't learn to identify members."""
     _, place = np.unique(key, return_inverse=True)
     count = np.bincount(place)
     mean = np.bincount(place, weights=residual) / (count + MEMBER_STRENGTH)
@@ -50,7 +50,7 @@ def without_member_mean(residual: Array, key: NDArray[np.int64], share: float) -
 
 
 def predict_chunks(booster: lightgbm.Booster, chunks: Iterator[tuple[slice, NDArray[np.float32]]], rows: int) -> Array:
-    """(N,) predictions for chunks of features."""
+    """Return (N,) predictions from features that are given in chunks of rows."""
     predictions = np.zeros(rows)
     for part, features in chunks:
         predictions[part] = np.asarray(booster.predict(features), dtype=np.float64)

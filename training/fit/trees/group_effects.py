@@ -1,4 +1,4 @@
-"""Group effects: shrunk mean residuals of each movie among the members who share an attribute value."""
+"""Group effects: shrunk mean residuals of each movie among members with the same attribute value."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,19 +10,19 @@ from features.movies import MEMBER, MOVIE
 from training.data.dataset import Dataset
 
 SURE = 2.0
-"""Standard errors by which the groups' variation must exceed its expectation under no effect."""
+"""Number of standard errors by which the variation between groups must exceed the variation expected by chance."""
 MOST_ATTRIBUTES = 12
-"""Attributes with group effects, at most; weaker attributes act through the prior alone."""
+"""Maximum number of attributes with group effects; weaker attributes act only through the prior."""
 
 
 def grouped_attributes(data: Dataset) -> tuple[int, ...]:
-    """Positions of the MOST_ATTRIBUTES member attributes with the strongest group effects, ascending."""
+    """Return the positions of the MOST_ATTRIBUTES member attributes with the strongest group effects, ascending."""
     count = len(data.schema.member_attributes)
     return tuple(range(count)) if count <= MOST_ATTRIBUTES else strongest_attributes(data, MOST_ATTRIBUTES)
 
 
 def strongest_attributes(data: Dataset, most: int) -> tuple[int, ...]:
-    """Positions of the `most` member attributes with the strongest group effects, ascending."""
+    """Return the positions of the `most` member attributes with the strongest group effects, ascending."""
     residuals = group_residuals(data, tuple(range(len(data.schema.member_attributes))))
     plays = np.bincount(data.ratings[MOVIE].to_numpy(), minlength=len(residuals))
     sizes = [group_count(attribute) for attribute in data.schema.member_attributes]
@@ -35,9 +35,9 @@ def strongest_attributes(data: Dataset, most: int) -> tuple[int, ...]:
 
 
 def group_residuals(data: Dataset, grouped: tuple[int, ...]) -> NDArray[np.float32]:
-    """(M, T) shrunk mean residuals of each movie in T groups; a residual is a rating less movie and member means.
+    """Return (M, T) shrunk mean residuals of each movie in T groups, after subtracting movie and member means.
 
-    All are 0 for an attribute whose groups vary no more than expected by chance.
+    They are 0 for an attribute whose groups vary no more than expected by chance.
     """
     members, movies = data.ratings[MEMBER].to_numpy(), data.ratings[MOVIE].to_numpy()
     ratings = data.ratings[RATING].to_numpy()
@@ -58,11 +58,11 @@ def group_residuals(data: Dataset, grouped: tuple[int, ...]) -> NDArray[np.float
 
 
 def _strength(total: NDArray[np.float64], count: NDArray[np.float64], variance: float) -> float:
-    """The shrinkage of the means of cells (movie, group), as a number of ratings; infinite without group effects.
+    """Return the shrinkage of the means of (movie, group) cells as a number of ratings; infinite without group effects.
 
-    The residual variance over the variance of the cells' true means, estimated by moments: the weighted sum of squares
-    of the cells' means is one residual variance for each cell, and more where true means differ (DerSimonian and Laird,
-    Controlled Clinical Trials 1986).
+    It is the residual variance divided by the variance of the cells' true means, estimated by the method of moments
+    (DerSimonian and Laird, Controlled Clinical Trials 1986): without group effects, the weighted sum of squared cell
+    means is expected to be one residual variance per cell, and any excess is due to differences in the true means.
     """
     inside = count > 0
     cells = int(inside.sum())
@@ -71,7 +71,7 @@ def _strength(total: NDArray[np.float64], count: NDArray[np.float64], variance: 
 
 
 def _mean_by(keys: NDArray[np.int64], values: NDArray[np.float64], size: int, prior: float) -> NDArray[np.float64]:
-    """(size,) means of the values of each key, shrunk towards 0 by `prior` further values."""
+    """Return (size,) mean values by key, shrunk towards 0 by `prior` additional values of 0."""
     total = np.bincount(keys, weights=values, minlength=size)
     mean: NDArray[np.float64] = total / (np.bincount(keys, minlength=size) + prior)
     return mean

@@ -1,4 +1,4 @@
-"""Training rows of the trees: pairs of a view and a movie that it doesn't show, and their features."""
+"""Training rows of the trees: pairs of a view and a movie that the view doesn't show, and the features of pairs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -30,18 +30,18 @@ class Rows:
     """N pairs of a view and a movie."""
 
     view: NDArray[np.int64]
-    """(N,) row of the view."""
+    """(N,) index of the view."""
     movie: NDArray[np.int64]
-    """(N,) row of the movie."""
+    """(N,) index of the movie."""
     rating: Array
-    """(N,) the rating to predict."""
+    """(N,) rating to predict."""
     evidence: NDArray[np.int64]
-    """(N,) a MemberEvidence: the kinds of the member's facts that the model may use."""
+    """(N,) MemberEvidence: the kinds of facts about the member that the model may use."""
     movie_evidence: NDArray[np.int64]
-    """(N,) a MovieEvidence: the kind of the movie's facts that the model may use."""
+    """(N,) MovieEvidence: the kind of facts about the movie that the model may use."""
 
     def take(self, chosen: NDArray[np.int64] | NDArray[np.bool_] | slice) -> "Rows":
-        """The chosen rows: indices, a mask or a slice."""
+        """Return the rows selected by indices, a mask or a slice."""
         return Rows(
             self.view[chosen],
             self.movie[chosen],
@@ -51,7 +51,7 @@ class Rows:
         )
 
     def with_movie_evidence(self, evidence: MovieEvidence) -> "Rows":
-        """The same rows with another evidence about their movies."""
+        """Return a copy with another kind of evidence about the movies."""
         return replace(self, movie_evidence=np.full(len(self), int(evidence)))
 
     def __len__(self) -> int:
@@ -59,7 +59,7 @@ class Rows:
 
 
 def target_rows(views: Views, chosen: NDArray[np.bool_], evidence: MemberEvidence) -> Rows:
-    """The targets of the chosen views ((V,) mask), all with one kind of member evidence."""
+    """Return the targets of the views selected by a (V,) mask as rows with the given kind of member evidence."""
     table = views.targets.filter(pl.Series(chosen).gather(views.targets[VIEW]))
     size = len(table)
     return Rows(
@@ -72,7 +72,7 @@ def target_rows(views: Views, chosen: NDArray[np.bool_], evidence: MemberEvidenc
 
 
 def concatenate(parts: list[Rows]) -> Rows:
-    """The rows of all parts in order."""
+    """Concatenate rows in the order of the parts."""
     return Rows(
         *(
             np.concatenate([getattr(part, name) for part in parts])
@@ -83,19 +83,19 @@ def concatenate(parts: list[Rows]) -> Rows:
 
 @dataclass(frozen=True)
 class PairTable:
-    """The data, views and out-of-fold priors that features of pairs are computed from."""
+    """Data, views and out-of-fold priors from which features of pairs are computed."""
 
     data: Dataset
     views: Views
     out_of_fold: OutOfFold
-    """Outputs of the priors without each fold for the views."""
+    """Outputs for the views, each from the prior fitted without the view's fold."""
     movies: tuple[Movies, ...]
-    """Movie columns of each fold, from the other folds' members."""
+    """Movie columns for each fold, computed from the members of all other folds."""
     grouped: tuple[int, ...]
-    """Positions of the member attributes whose group effects are features."""
+    """Positions of the member attributes whose group effects are used as features."""
 
     def factors(self, rows: Rows) -> tuple[Array, Array, Array]:
-        """Out-of-fold factors of members (N, K) and movies (N, K), and standard deviations of ratings (N,)."""
+        """Return out-of-fold factors of members (N, K) and movies (N, K), and standard deviations of ratings (N,)."""
         fold = self.out_of_fold.fold[rows.view]
         members = np.empty((len(rows), self.out_of_fold.fitted[0].prior.movies.shape[1]))
         for evidence, values in self.out_of_fold.factors.items():
@@ -110,7 +110,7 @@ class PairTable:
         return members, movies, deviation
 
     def base(self, rows: Rows) -> tuple[Array, Array]:
-        """Out-of-fold predictions of the prior (N,), and the standard deviation of a rating about them (N,)."""
+        """Return out-of-fold predictions of the prior (N,) and standard deviations of the ratings about them (N,)."""
         means = np.array([fitted.prior.mean for fitted in self.out_of_fold.fitted])
         rating, deviation = means[self.out_of_fold.fold[rows.view]], np.empty(len(rows))
         for part in _parts(len(rows)):
@@ -119,12 +119,12 @@ class PairTable:
         return rating, deviation
 
     def features(self, rows: Rows, offset: Array) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Features by chunks of rows; `offset` (N,) is added to the prior."""
+        """Yield features in chunks of rows; `offset` (N,) is added to the prior's prediction."""
         for part in _parts(len(rows)):
             yield part, self._features(rows.take(part), offset[part])
 
     def all_features(self, rows: Rows, offset: Array) -> NDArray[np.float32]:
-        """(N, F) features of all rows at once."""
+        """Return (N, F) features of all rows at once."""
         features = np.empty((len(rows), 0), np.float32)
         for part, chunk in self.features(rows, offset):
             if not features.shape[1]:
@@ -156,7 +156,7 @@ class PairTable:
 
 
 def movie_factors(fitted: FittedPrior, movie: NDArray[np.int64], evidence: NDArray[np.int64]) -> Array:
-    """(N, K) factors of movies: fitted, predicted from the description, or the average, by evidence."""
+    """Return (N, K) movie factors: fitted, predicted from the description, or average, depending on the evidence."""
     factors = fitted.prior.movies[movie]
     described, unknown = evidence == MovieEvidence.DESCRIBED, evidence == MovieEvidence.UNKNOWN
     factors[described] = fitted.described[movie[described]]
@@ -165,7 +165,7 @@ def movie_factors(fitted: FittedPrior, movie: NDArray[np.int64], evidence: NDArr
 
 
 def _deviation(prior: Prior, factors: Array, rows: Rows) -> Array:
-    """(N,) standard deviations of ratings about the prior."""
+    """Return (N,) standard deviations of ratings about the prior's predictions."""
     variance = prior.movie_variance[rows.movie]
     for kind, value in prior.unrated_variance.items():
         variance[rows.movie_evidence == kind] = value
@@ -177,7 +177,7 @@ def _deviation(prior: Prior, factors: Array, rows: Rows) -> Array:
 
 
 def shown(movies: Movies, movie: NDArray[np.int64], evidence: NDArray[np.int64]) -> Movies:
-    """(N,) rows of the movies; columns that the evidence excludes are missing values."""
+    """Return the columns of N movies; values that the evidence excludes are missing."""
     taken = Movies(*(getattr(movies, name)[movie] for name in Movies.__dataclass_fields__))
     unrated = evidence != MovieEvidence.RATED
     if not unrated.any():
@@ -196,7 +196,7 @@ def shown(movies: Movies, movie: NDArray[np.int64], evidence: NDArray[np.int64])
 
 
 def movie_columns(data: Dataset, fitted: FittedPrior, columns: MovieColumns, grouped: tuple[int, ...]) -> Movies:
-    """The columns of all movies for the trees, from the data that the prior was fitted on."""
+    """Return the columns of all movies for the trees, computed from the data that the prior was fitted on."""
     table = fitted.table
     place = {name: number for number, name in enumerate(columns.names)}
     rated = table["ratings"].to_numpy() > 0
