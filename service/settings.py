@@ -168,7 +168,7 @@ def flag(name: str) -> str:
 
 
 def variable(name: str) -> str:
-    """Return the environment variable of a field, such as `COLDSTART_TLS_CERT`."""
+    """Return the name of the environment variable for a field, such as `COLDSTART_TLS_CERT`."""
     return PREFIX + name.upper()
 
 

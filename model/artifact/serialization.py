@@ -139,7 +139,7 @@ def catalogue_to_bytes(catalogue: Catalogue) -> bytes:
 
 
 def catalogue_from_bytes(content: bytes) -> Catalogue:
-    """Return the catalogue that `catalogue_to_bytes` wrote."""
+    """Return the catalogue serialized by `catalogue_to_bytes`."""
     arrays = arrays_from_bytes(content)
     text = arrays.pop("movie_ids").tobytes().decode()
     movie_ids = json.loads(f"[{text.replace(chr(10), ',')}]")

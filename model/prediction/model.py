@@ -119,7 +119,7 @@ class Model:
 
     @cached_property
     def view(self) -> MovieView:
-        """Movies as targets of predictions."""
+        """Return the arrays of the movies whose ratings are predicted."""
         return MovieView(self.schema, self.catalogue, self.prior, self.pairs, self.offsets)
 
     def predict(self, member: MemberFacts, movies: Sequence[Movie], finished: Stage = ignore) -> Predictions:

@@ -100,7 +100,7 @@ def write_challenge(out: Path, challenge: Challenge, scale: Scale, options: Mapp
 
 
 def _write_public(public: Path, challenge: Challenge, scale: Scale) -> None:
-    """Write the rules, the training data and the questions."""
+    """Write the rules, the training data and the questions (member-movie pairs to predict)."""
     public.mkdir(parents=True)
     schema = f"[ratings]\nscale = [{scale.low!r}, {scale.high!r}]\nenjoyed_from = {scale.enjoyed_from!r}\n"
     write_data_directory(public / DATA, challenge.public, "the public part of a challenge", schema)

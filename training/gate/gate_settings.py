@@ -94,7 +94,7 @@ def _sentence(field: dict[str, Any]) -> str:
 
 
 def _range(field: dict[str, Any]) -> str:
-    """Describe the values that a setting may have."""
+    """Describe the values that a setting can take."""
     kind = {"integer": "a whole number", "number": "a number"}.get(field["type"], "text")
     low, high = field.get("minimum"), field.get("maximum")
     if low is not None and high is not None:

@@ -47,7 +47,7 @@ class AnswerMetrics:
         self._stage_times.add((stage, seconds, answers))
 
     def count_unused(self, unused: UnusedFacts) -> None:
-        """Count the facts of a request that the model could not use."""
+        """Increment the counters of request inputs that the model can't use: unknown movies, members and attributes."""
         for count, counter in (
             (unused.unknown_movies + unused.plays_of_unknown_movies, self._unknown_movies),
             (unused.unknown_member, self._unknown_members),

@@ -49,7 +49,10 @@ class Distribution:
     """(PLACES,) probability of a rating of at least `enjoyed_from`."""
 
     def interval(self, steps: Steps, threshold: float) -> tuple[Array, Array]:
-        """Return (PLACES,) lower and upper ends of the steps whose score reaches the threshold or is the highest."""
+        """Return the lower and upper bounds, each (PLACES,), of the interval over all steps with at least this score.
+
+        Where no step reaches the threshold, the interval spans the steps with the highest score.
+        """
         inside = self.score >= np.minimum(threshold, self.score.max(axis=1))[:, None]
         return steps.low[inside.argmax(axis=1)], steps.high[::-1][inside[:, ::-1].argmax(axis=1)]
 
