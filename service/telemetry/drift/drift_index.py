@@ -60,8 +60,8 @@ def stability_index(counts: Sequence[float], expected: Sequence[float]) -> float
     """Return the population stability index (PSI) of (B,) counts relative to (B,) expected counts with the same sum.
 
     The PSI is the sum over bins of (p - q) log(p / q), with observed share p and expected share q (Siddiqi, Credit Risk
-    Scorecards, 2006). A value below 0.1 means no significant shift, one above 0.25 that the population has changed. Returns NaN if the sum is
-    below `FEWEST_REQUESTS`.
+    Scorecards, 2006). A value below 0.1 means no significant shift, one above 0.25 that the population has changed.
+    Returns NaN if the sum is below `FEWEST_REQUESTS`.
     """
     total = sum(expected)
     if total < FEWEST_REQUESTS:
