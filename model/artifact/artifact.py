@@ -146,9 +146,9 @@ def _as_loaded(contents: Mapping[str, bytes], members: MemberTable) -> Model:
 
 
 def _read(name: str, read: Callable[[], Read], reason: Reason = "content") -> Read:
-    """Call `read` and return its result. Raises ArtifactError, with a message that names the file, if the call fails.
+    """Call `read` and return its result. Any other exception than MemoryError becomes an ArtifactError.
 
-    The message includes that of a ValueError, and only the type of other errors.
+    The error names the file. The cause is given by its message if it is a plain ValueError, else by its type.
     """
     try:
         return read()

@@ -54,7 +54,7 @@ def predicted_ratings(
 
 
 def most_evidence(fit: Fit) -> MemberEvidence:
-    """Return the kind of evidence with the most facts, among the kinds with predictions of rated movies."""
+    """Return the highest level of member evidence for which the fit has predictions for rated movies."""
     return max(member for member, movie in fit.predictions if movie is RATED)
 
 

@@ -69,9 +69,9 @@ def fit_prior(
     report: Callable[[str], None] = lambda _: None,
     weight: Array | None = None,
 ) -> FittedPrior:
-    """Fit the prior to a dataset and to views of its raters; `report` is called with the name of each step.
+    """Fit the prior to a dataset; `report` is called with the name of each step.
 
-    `weight` (N,) weights the members in the regressions; without it, all members have equal weight.
+    `views` show raters as if they never rated, with part of their plays, as inputs to the regressions. `weight` (N,) weights the members in the regressions; without it, all members have equal weight.
     """
     report("factors")
     work = _PriorFit(data, views, random, settings, weight)
