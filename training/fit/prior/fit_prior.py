@@ -71,7 +71,8 @@ def fit_prior(
 ) -> FittedPrior:
     """Fit the prior to a dataset; `report` is called with the name of each step.
 
-    `views` show raters as if they never rated, with part of their plays, as inputs to the regressions. `weight` (N,) weights the members in the regressions; without it, all members have equal weight.
+    `views` show raters as if they never rated, with part of their plays, as inputs to the regressions. `weight` (N,)
+    weights the members in the regressions; without it, all members have equal weight.
     """
     report("factors")
     work = _PriorFit(data, views, random, settings, weight)
