@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,11 +28,11 @@ def wait_until(condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "not within time"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
-def service(models):
-    return [sys.executable, "-m", "service", "--models", str(models), "--port", "0", "--metrics-port", "0", *TWO]
+def service(models, *options):
+    return [sys.executable, "-m", "service", "--models", str(models), "--port", "0", "--metrics-port", "0", *options]
 
 
 def channel_to(server, number=0):
@@ -49,8 +50,35 @@ def alive(pid):
 
 
 @pytest.fixture(scope="module")
-def two(world, start_lasting):
-    return start_lasting(world.models, *TWO)
+def store(world, tmp_path_factory):
+    """The store of the server that the tests share."""
+    return shutil.copytree(world.models, tmp_path_factory.mktemp("store") / "models")
+
+
+@pytest.fixture(scope="module")
+def lasting(store, start_lasting):
+    return start_lasting(store, *TWO, "--hang-seconds", "5")
+
+
+@pytest.fixture
+def two(lasting):
+    """A server of two workers, both of which serve."""
+    wait_until(lambda: lasting.metric("coldstart_ready") == 1)
+    return lasting
+
+
+def restarts(server):
+    return server.metric("coldstart_worker_restarts_total")
+
+
+def fallen(before, server):
+    """The series that may only grow, and have not."""
+    now = counters(server.scrape())
+    return {name for name in before if now[name] < before[name]}
+
+
+def handled(server):
+    return server.metric("grpc_server_handled_total", grpc_method="PredictEnjoyment", grpc_code="OK")
 
 
 def test_all_workers_serve_when_the_ports_are_told_and_each_takes_calls(two, world):
@@ -60,6 +88,7 @@ def test_all_workers_serve_when_the_ports_are_told_and_each_takes_calls(two, wor
     for state in ("wanted", "running", "serving"):
         assert two.metric("coldstart_workers", state=state) == 2
     assert two.metric("coldstart_ready") == 1
+    calls = handled(two)
     before = [Path(f"/proc/{pid}/stat").read_text().split()[13] for pid in two.worker_pids().values()]
     request = pb.PredictEnjoymentRequest(movie_ids=world.movie_ids)
     answers = set()
@@ -67,7 +96,7 @@ def test_all_workers_serve_when_the_ports_are_told_and_each_takes_calls(two, wor
         with channel_to(two, number) as channel:
             answers.add(pb_grpc.EnjoymentServiceStub(channel).PredictEnjoyment(request).SerializeToString())
     assert len(answers) == 1, "the same answer, whichever worker gives it"
-    assert two.metric("grpc_server_handled_total", grpc_method="PredictEnjoyment", grpc_code="OK") == 40
+    assert handled(two) == calls + 40
     after = [Path(f"/proc/{pid}/stat").read_text().split()[13] for pid in two.worker_pids().values()]
     assert all(earlier != later for earlier, later in zip(before, after, strict=True)), "both have worked"
 
@@ -77,7 +106,8 @@ def test_one_scrape_tells_of_all_processes_and_of_each_series_once(two):
     assert len({line.rsplit(" ", 1)[0] for line in lines}) == len(lines)
     assert "pid" not in two.scrape()
     assert two.metric("coldstart_model_info") == 1
-    assert two.metric("coldstart_model_loads_total", model="current", result="loaded") == 2
+    loads = two.metric("coldstart_model_loads_total", model="current", result="loaded")
+    assert loads == 2 + restarts(two), "one for each process so far"
     memory = sum(
         int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         for pid in (*two.worker_pids().values(), two.process.pid)
@@ -91,62 +121,54 @@ def test_the_supervisor_is_light():
     assert not set(loaded.split()) & {"grpc", "google.protobuf", "lightgbm", "numpy", "scipy", "polars"}
 
 
-def test_a_killed_worker_is_replaced_and_that_is_told(world, start_server):
-    server = start_server(world.models, *TWO)
-    before = server.worker_pids()[1]
-    os.kill(before, signal.SIGKILL)
-    wait_until(lambda: server.worker_pids()[1] != before)
-    wait_until(lambda: server.metric("coldstart_ready") == 1)
-    assert server.metric("coldstart_worker_restarts_total") == 1
-    [death] = [line for line in server.log() if line["event"] == "worker_died"]
+def test_a_killed_worker_is_replaced_and_that_is_told_and_metrics_answer_while_it_is_missing(two):
+    two.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(movie_ids=["a"]))
+    pid, restarted, counted = two.worker_pids()[1], restarts(two), counters(two.scrape())
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: two.metric("coldstart_workers", state="serving") == 1)
+    assert two.metric("coldstart_ready") == 0
+    assert not fallen(counted, two)
+    wait_until(lambda: two.worker_pids()[1] != pid)
+    wait_until(lambda: two.metric("coldstart_ready") == 1)
+    assert restarts(two) == restarted + 1
+    death = [line for line in two.log() if line["event"] == "worker_died"][-1]
     assert (death["worker"], death["cause"]) == (1, "SIGKILL")
 
 
-def test_a_worker_that_hangs_is_replaced_and_that_is_told(world, start_server):
-    server = start_server(world.models, *TWO, "--hang-seconds", "3")
-    before = server.worker_pids()[0]
-    os.kill(before, signal.SIGSTOP)
-    wait_until(lambda: server.worker_pids()[0] != before)
-    wait_until(lambda: server.metric("coldstart_ready") == 1)
-    assert not alive(before)
-    assert server.metric("coldstart_worker_restarts_total") == 1
-    [hang] = [line for line in server.log() if line["event"] == "worker_hangs"]
+def test_a_worker_that_hangs_is_replaced_and_that_is_told_and_metrics_answer_meanwhile(two):
+    two.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(movie_ids=["a"]))
+    pid, restarted, counted = two.worker_pids()[0], restarts(two), counters(two.scrape())
+    os.kill(pid, signal.SIGSTOP)
+    assert not fallen(counted, two)
+    wait_until(lambda: two.worker_pids()[0] != pid)
+    wait_until(lambda: two.metric("coldstart_ready") == 1)
+    assert not alive(pid)
+    assert restarts(two) == restarted + 1
+    [hang] = [line for line in two.log() if line["event"] == "worker_hangs"]
     assert hang["worker"] == 0
 
 
-def test_metrics_answer_while_a_worker_hangs_and_while_one_is_missing(world, start_server):
-    server = start_server(world.models, *TWO)
-    server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(movie_ids=["a"]))
-    before = counters(server.scrape())
-    first, second = server.worker_pids().values()
-    os.kill(first, signal.SIGSTOP)
-    hanging = counters(server.scrape())
-    assert not {name for name in before if hanging[name] < before[name]}
-    os.kill(first, signal.SIGCONT)
-    os.kill(second, signal.SIGKILL)
-    wait_until(lambda: server.metric("coldstart_workers", state="serving") == 1)
-    assert server.metric("coldstart_ready") == 0
-    missing = counters(server.scrape())
-    assert not {name for name in before if missing[name] < before[name]}
-    wait_until(lambda: server.metric("coldstart_ready") == 1)
-
-
-def test_a_new_worker_takes_no_calls_before_it_has_a_model_while_others_serve(world, own_store, start_server):
-    server = start_server(own_store, *TWO)
-    (own_store / "versions").rename(own_store / "away")
-    os.kill(server.worker_pids()[0], signal.SIGKILL)
-    wait_until(lambda: [line for line in server.log() if line["event"] == "model_not_loaded"])
-    request = pb.PredictEnjoymentRequest(movie_ids=["a"])
-    for number in range(20):
-        with channel_to(server, number) as channel:
-            assert pb_grpc.EnjoymentServiceStub(channel).PredictEnjoyment(request).predictions
-    assert server.metric("coldstart_workers", state="serving") == 1
-    (own_store / "away").rename(own_store / "versions")
-    wait_until(lambda: server.metric("coldstart_ready") == 1)
+def test_a_worker_that_is_sent_sigterm_alone_is_replaced_and_takes_no_calls_before_it_has_a_model(two, store):
+    pid, logged = two.worker_pids()[0], len(two.log())
+    (store / "versions").rename(store / "away")
+    try:
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: [line for line in two.log()[logged:] if line["event"] == "model_not_loaded"])
+        request = pb.PredictEnjoymentRequest(movie_ids=["a"])
+        for number in range(20):
+            with channel_to(two, number) as channel:
+                assert pb_grpc.EnjoymentServiceStub(channel).PredictEnjoyment(request).predictions
+        assert two.metric("coldstart_workers", state="serving") == 1
+    finally:
+        (store / "away").rename(store / "versions")
+    wait_until(lambda: two.metric("coldstart_ready") == 1)
+    assert two.worker_pids()[0] != pid
+    check = health_pb2_grpc.HealthStub(two.channel).Check(health_pb2.HealthCheckRequest())
+    assert check.status == health_pb2.HealthCheckResponse.SERVING
 
 
 def test_workers_end_when_their_supervisor_is_killed_and_finish_their_calls(world, start_server):
-    server = start_server(world.models, *TWO)
+    server = start_server(world.models)
     pids = server.worker_pids().values()
     go_on = threading.Event()
 
@@ -168,7 +190,7 @@ def test_workers_end_when_their_supervisor_is_killed_and_finish_their_calls(worl
 def test_a_stop_while_workers_start_ends_at_once(world, tmp_path):
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
-            service(world.models), cwd=ROOT, stdout=subprocess.PIPE, stderr=log,
+            service(world.models, *TWO), cwd=ROOT, stdout=subprocess.PIPE, stderr=log,
         )  # fmt: skip
     wait_until(lambda: Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
     time.sleep(0.1)
@@ -178,8 +200,8 @@ def test_a_stop_while_workers_start_ends_at_once(world, tmp_path):
     process.stdout.close()
 
 
-def test_a_worker_that_does_not_end_within_the_grace_is_killed(world, start_server):
-    server = start_server(world.models, *TWO, "--drain-seconds", "0", "--grace-seconds", "0")
+def test_a_worker_that_does_not_end_within_the_grace_is_killed(start_server, tmp_path):
+    server = start_server(tmp_path / "no-version-yet", *TWO, "--drain-seconds", "0", "--grace-seconds", "0")
     os.kill(server.worker_pids()[0], signal.SIGSTOP)
     began = time.monotonic()
     assert server.stop() == 0
@@ -189,9 +211,9 @@ def test_a_worker_that_does_not_end_within_the_grace_is_killed(world, start_serv
 
 
 def test_workers_that_can_not_start_end_the_service_with_words(world, tmp_path):
-    (tmp_path / "lightgbm.py").write_text("raise ImportError('broken for the test')\n")
+    (tmp_path / "grpc.py").write_text("raise ImportError('broken for the test')\n")
     ended = subprocess.run(
-        service(world.models), cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+        service(world.models, "--workers", "1"), cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
     )  # fmt: skip
     assert ended.returncode == 1
@@ -261,15 +283,6 @@ def test_a_worker_that_hangs_before_it_serves_is_replaced():
         await asyncio.wait_for(keeping, 10)
 
     asyncio.run(run())
-
-
-def test_a_worker_that_is_sent_sigterm_alone_is_replaced(two):
-    before = two.worker_pids()[0]
-    os.kill(before, signal.SIGTERM)
-    wait_until(lambda: two.worker_pids()[0] != before)
-    wait_until(lambda: two.metric("coldstart_ready") == 1)
-    check = health_pb2_grpc.HealthStub(two.channel).Check(health_pb2.HealthCheckRequest())
-    assert check.status == health_pb2.HealthCheckResponse.SERVING
 
 
 def test_a_worker_is_not_started_by_hand():
