@@ -47,7 +47,7 @@ def drill(address: str, options: argparse.Namespace, request: Path) -> dict[str,
     method = ["--method", f"/coldstart.v1.EnjoymentService/{options.method}", "--request", str(request)]
     method += ["--deadline-seconds", str(options.deadline_seconds)]
     seconds = ["--seconds", str(options.seconds)]
-    run(address, *method, "--seconds", "1")
+    run(address, *method, "--seconds", str(min(1.0, options.seconds)))
     peaks, overloads, healths = [], [], []
     for number in range(options.rounds):
         peaks.append(run(address, *method, *seconds))
