@@ -21,11 +21,11 @@ CALLERS = 8
 SCRAPES = 20
 
 
-def measure(models: Path, requests: int, seed: int) -> dict[str, Any]:
+def measure(models: Path, requests: int, seed: int, workers: int = 2) -> dict[str, Any]:
     """Series, bytes and milliseconds of a scrape before and after hostile requests."""
     with tempfile.TemporaryDirectory() as name:
         log, outcomes = Path(name) / "log", Path(name) / "outcomes"
-        with serving(models, log, "--workers", "2", "--outcomes", str(outcomes)) as served:
+        with serving(models, log, "--workers", str(workers), "--outcomes", str(outcomes)) as served:
             _send(served, 200, seed)
             before = _series(served.scrape())
             began = time.perf_counter()

@@ -1,8 +1,11 @@
-"""Certificates for tests of the client over TLS."""
+"""A server that wants tokens, and certificates for tests of the client over TLS."""
 
 import subprocess
 
 import pytest
+
+from service.rpc.security.tokens import entry_text, new_token
+from tests.conftest import starting
 
 
 @pytest.fixture(scope="package")
@@ -23,3 +26,16 @@ def certificates(tmp_path_factory):
             "-out", f"{name}.pem", "-days", "2", "-extfile", "names",
         )  # fmt: skip
     return folder
+
+
+@pytest.fixture(scope="package")
+def guarded(world, tmp_path_factory):
+    """A server that wants tokens: one is good for predictions, one for the model."""
+    file = tmp_path_factory.mktemp("tokens") / "tokens.toml"
+    tokens = {"predictions": new_token(), "model": new_token()}
+    methods = {"predictions": ["PredictEnjoyment", "StreamPredictEnjoyment"], "model": ["GetModel"]}
+    file.write_text("\n".join(entry_text(name, tokens[name], methods[name], bytes(16)) for name in tokens))
+    with starting(tmp_path_factory) as start:
+        server = start(world.models, "--tokens", str(file))
+        server.tokens = tokens
+        yield server

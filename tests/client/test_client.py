@@ -10,7 +10,6 @@ import pytest
 
 from coldstart_client import Ask, AsyncClient, Client, InvalidCall, Play, Refused
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
-from service.rpc.security.tokens import entry_text, new_token
 
 ROOT = Path(__file__).parents[2]
 MEMBER = {"attributes": {"age": 34, "gender": "F", "has_children": True, "region": None}}
@@ -136,17 +135,14 @@ def test_a_wrong_request_names_the_fields(world, coldstart):
         coldstart.predict("movie-001")
 
 
-def test_a_token_goes_with_each_call(world, start_server, tmp_path):
-    file, token = tmp_path / "tokens.toml", new_token()
-    file.write_text(entry_text("test", token, ["PredictEnjoyment", "StreamPredictEnjoyment"], bytes(16)))
-    server = start_server(world.models, "--tokens", str(file))
-    with Client(server.address, token=token) as client:
+def test_a_token_goes_with_each_call(guarded):
+    with Client(guarded.address, token=guarded.tokens["predictions"]) as client:
         assert len(client.predict(["a"])) == 1
         assert len(list(client.stream([Ask(["a"])]))) == 1
         with pytest.raises(Refused) as raised:
             client.model()
         assert raised.value.reason == "METHOD_NOT_ALLOWED"
-    with Client(server.address) as client, pytest.raises(Refused):
+    with Client(guarded.address) as client, pytest.raises(Refused):
         client.predict(["a"])
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from coldstart_client.__main__ import main
 from coldstart_client.text import table
-from service.rpc.security.tokens import entry_text, new_token
 
 ROOT = Path(__file__).parents[2]
 
@@ -113,11 +112,9 @@ def test_a_wrong_command_line_ends_with_code_2(ask, tmp_path, capsys):
     assert ask("model", "--cert", str(tmp_path / "none"))[0] == 2
 
 
-def test_a_token_comes_from_a_file_or_the_environment(world, start_server, tmp_path, ask):
-    file, token = tmp_path / "tokens.toml", new_token()
-    file.write_text(entry_text("test", token, ["GetModel"], bytes(16)))
+def test_a_token_comes_from_a_file_or_the_environment(guarded, tmp_path, ask):
+    address, token = guarded.address, guarded.tokens["model"]
     (tmp_path / "token").write_text(token + "\n")
-    address = start_server(world.models, "--tokens", str(file)).address
     assert ask("model", address=address)[0] == 3
     assert ask("model", address=address, environment={"COLDSTART_TOKEN": token})[0] == 0
     assert ask("model", "--token-file", str(tmp_path / "token"), address=address)[0] == 0

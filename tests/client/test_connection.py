@@ -161,28 +161,35 @@ def workers_of(server):
 
 def test_the_death_of_a_worker_costs_no_call(world, start_server):
     server = start_server(world.models, "--workers", "2")
-    over, errors, answers = threading.Event(), [], [0] * 4
+    over, errors, answers = threading.Event(), [], [0] * 2
 
     def call(number):
         with Client(server.address, timeout_seconds=60) as client:
             while not over.is_set():
                 try:
                     answers[number] += len(client.predict(world.movie_ids[:3]))
-                    time.sleep(0.01)
+                    time.sleep(0.05)
                 except CallFailed as error:
                     errors.append(error)
 
-    callers = [threading.Thread(target=call, args=(number,)) for number in range(4)]
+    callers = [threading.Thread(target=call, args=(number,)) for number in range(2)]
     for caller in callers:
         caller.start()
-    for _ in range(2):
-        before, until = answers[:], time.monotonic() + 60
-        os.kill(workers_of(server)[0], signal.SIGKILL)
-        while server.metric("coldstart_workers", state="serving") < 2 or not all(
-            now > then for now, then in zip(answers, before, strict=True)
-        ):
+    until = time.monotonic() + 60
+
+    def wait_for_answers():
+        before = answers[:]
+        while not all(now > then for now, then in zip(answers, before, strict=True)):
             assert time.monotonic() < until
-            time.sleep(0.1)
+            time.sleep(0.05)
+
+    wait_for_answers()
+    killed = workers_of(server)[0]
+    os.kill(killed, signal.SIGKILL)
+    while killed in workers_of(server) or server.metric("coldstart_workers", state="serving") < 2:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    wait_for_answers()
     over.set()
     for caller in callers:
         caller.join()

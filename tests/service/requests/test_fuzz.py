@@ -1,10 +1,7 @@
 """Malformed requests of any kind end with an allowed status code and leave the server healthy."""
 
 import json
-import subprocess
-import sys
 from contextlib import suppress
-from pathlib import Path
 
 import grpc
 import pytest
@@ -12,13 +9,13 @@ from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks import fuzz
 from benchmarks.fuzz import ALLOWED, METHODS
 from benchmarks.fuzzing import messages, requests
 
-ROOT = Path(__file__).parents[3]
 UNARY = [method for method in METHODS if not method.client_streaming]
 bounded = settings(
-    max_examples=150,
+    max_examples=50,
     deadline=None,
     database=None,
     derandomize=True,
@@ -89,15 +86,12 @@ def test_messages_set_every_field_of_the_contract(method):
     assert seen == declared(method.input_type)
 
 
-def test_thousands_of_requests_leave_a_server_healthy(world):
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.fuzz", "--models", str(world.models), "--requests", "1000"],
-        cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False, timeout=250,
-    )  # fmt: skip
-    report = json.loads(done.stdout)
+def test_hundreds_of_requests_at_a_time_leave_a_server_healthy(world, capsys):
+    code = fuzz.main(["--address", world.server.address, "--requests", "500"])
+    report = json.loads(capsys.readouterr().out)
     assert report["bad"] == []
-    assert report["internal_errors_logged"] == 0
+    assert "internal_error" not in {line["event"] for line in world.server.log()}
     assert report["alive"]
-    assert done.returncode == 0
-    assert min(report["codes"].get(code, 0) for code in ("OK", "INVALID_ARGUMENT")) > 50, "both ends are reached"
-    assert sum(report["codes"].values()) == 1000
+    assert code == 0
+    assert min(report["codes"].get(code, 0) for code in ("OK", "INVALID_ARGUMENT")) > 25, "both ends are reached"
+    assert sum(report["codes"].values()) == 500

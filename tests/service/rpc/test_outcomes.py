@@ -17,7 +17,6 @@ from google.rpc import error_details_pb2
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.facts.outcome_record import from_line
-from service.stores.recent_request_ids import KnownRequests
 
 ROOT = Path(__file__).parents[3]
 
@@ -136,23 +135,6 @@ def test_a_server_without_a_folder_says_so(start_server, world, refused, details
     assert [info.reason for info in details(error, error_details_pb2.ErrorInfo)] == ["OUTCOMES_OFF"]
 
 
-def test_an_outcome_that_the_disk_does_not_take_is_not_acknowledged(start_server, world, tmp_path, refused, details):
-    folder = tmp_path / "outcomes"
-    server = start_server(world.models, "--outcomes", str(folder))
-    shutil.rmtree(folder)
-    error = refused(lambda: server.stub.RecordOutcome(outcome("lost", rating=1)))
-    assert error.code() == grpc.StatusCode.UNAVAILABLE
-    assert [info.reason for info in details(error, error_details_pb2.ErrorInfo)] == ["OUTCOME_NOT_KEPT"]
-    assert details(error, error_details_pb2.RetryInfo)[0].retry_delay.seconds == 1
-    assert server.metric("coldstart_outcomes_total", result="failed") == 1
-    folder.mkdir()
-    assert not server.stub.RecordOutcome(outcome("lost", rating=1)).duplicate
-    assert [record.request_id for record in kept(folder)] == ["lost"]
-    assert [line["event"] for line in server.log() if "outcomes" in line["event"]] == [
-        "outcomes_not_kept", "outcomes_kept_again",
-    ]  # fmt: skip
-
-
 def test_a_folder_that_can_not_be_made_is_reported_before_anything_starts(world, tmp_path):
     (tmp_path / "file").write_text("")
     call = [
@@ -169,31 +151,6 @@ def test_a_folder_that_can_not_be_made_is_reported_before_anything_starts(world,
     assert done.stderr == "error: the folder of --outcomes can't be used: it can't be written to: Not a directory\n"
 
 
-def test_what_was_recorded_is_known_after_a_kill_and_a_restart(start_server, world, tmp_path):
-    folder = tmp_path / "outcomes"
-    server = start_server(world.models, "--outcomes", str(folder))
-    server.stub.RecordOutcome(outcome("kept", rating=1))
-    os.kill(server.worker_pids()[0], signal.SIGKILL)
-    again = start_server(world.models, "--outcomes", str(folder))
-    assert again.stub.RecordOutcome(outcome("kept", rating=2)).duplicate
-    assert [record.rating for record in kept(folder)] == [1]
-
-
-def test_a_folder_that_is_away_keeps_no_worker_from_predicting(start_server, world, tmp_path, refused):
-    folder = tmp_path / "outcomes"
-    server = start_server(world.models, "--outcomes", str(folder))
-    shutil.rmtree(folder)
-    before = server.worker_pids()[0]
-    os.kill(before, signal.SIGKILL)
-    wait_until(lambda: server.worker_pids()[0] != before)
-    movies = pb.PredictEnjoymentRequest(movie_ids=["movie-001"])
-    assert server.stub.PredictEnjoyment(movies, wait_for_ready=True, timeout=30).predictions
-    assert refused(lambda: server.stub.RecordOutcome(outcome("a", rating=1))).code() == grpc.StatusCode.UNAVAILABLE
-    folder.mkdir()
-    server.stub.RecordOutcome(outcome("a", rating=1))
-    assert server.stub.RecordOutcome(outcome("a", rating=1)).duplicate
-
-
 def wait_until(true, seconds=60):
     end = time.monotonic() + seconds
     while not true():
@@ -201,14 +158,45 @@ def wait_until(true, seconds=60):
         time.sleep(0.05)
 
 
-def test_a_full_disk_costs_outcomes_and_no_worker(start_server, world, tmp_path, refused):
+def test_while_the_folder_is_away_a_new_worker_predicts_and_then_it_knows_what_was_recorded(
+    start_server, world, tmp_path, refused
+):
+    folder, away = tmp_path / "outcomes", tmp_path / "away"
+    server = start_server(world.models, "--outcomes", str(folder))
+    server.stub.RecordOutcome(outcome("kept", rating=1))
+    folder.rename(away)
+    before = server.worker_pids()[0]
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: server.worker_pids()[0] != before)
+    movies = pb.PredictEnjoymentRequest(movie_ids=["movie-001"])
+    assert server.stub.PredictEnjoyment(movies, wait_for_ready=True, timeout=30).predictions
+    assert refused(lambda: server.stub.RecordOutcome(outcome("a", rating=1))).code() == grpc.StatusCode.UNAVAILABLE
+    away.rename(folder)
+    assert not server.stub.RecordOutcome(outcome("a", rating=1)).duplicate
+    assert server.stub.RecordOutcome(outcome("a", rating=1)).duplicate
+    assert server.stub.RecordOutcome(outcome("kept", rating=2)).duplicate
+    assert [record.rating for record in kept(folder) if record.request_id == "kept"] == [1]
+
+
+def test_an_outcome_that_the_disk_does_not_take_is_not_acknowledged_and_costs_no_worker(
+    start_server, world, tmp_path, refused, details
+):
     """A process may write files of no more than so many bytes, which is what a full disk is to it."""
     folder = tmp_path / "outcomes"
-    folder.mkdir()
-    KnownRequests(folder)
     server = start_server(world.models, "--outcomes", str(folder))
+    shutil.rmtree(folder)
+    error = refused(lambda: server.stub.RecordOutcome(outcome("lost", rating=1)))
+    assert error.code() == grpc.StatusCode.UNAVAILABLE
+    assert [info.reason for info in details(error, error_details_pb2.ErrorInfo)] == ["OUTCOME_NOT_KEPT"]
+    assert details(error, error_details_pb2.RetryInfo)[0].retry_delay.seconds == 1
+    assert server.metric("coldstart_outcomes_total", result="failed") == 1
+    folder.mkdir()
+    assert not server.stub.RecordOutcome(outcome("lost", rating=1)).duplicate
+    assert [record.request_id for record in kept(folder)] == ["lost"]
+    assert [line["event"] for line in server.log() if "outcomes" in line["event"]] == [
+        "outcomes_not_kept", "outcomes_kept_again",
+    ]  # fmt: skip
     worker = server.worker_pids()[0]
-    server.stub.RecordOutcome(outcome("first", rating=1))
     resource.prlimit(worker, resource.RLIMIT_FSIZE, (500, 500))
     error = refused(lambda: [server.stub.RecordOutcome(outcome(f"more-{number}", rating=1)) for number in range(5)])
     assert error.code() == grpc.StatusCode.UNAVAILABLE

@@ -63,14 +63,28 @@ def free_port():
         return free.getsockname()[1]
 
 
-@pytest.fixture
-def store(tmp_path):
+@pytest.fixture(scope="module")
+def lasting_store(tmp_path_factory):
     if shutil.which("redis-server") is None:
         assert not os.environ.get("CI"), "redis-server is missing: on Debian, apt-get install redis-server"
         pytest.skip("redis-server is missing")
-    server = Redis(tmp_path)
+    server = Redis(tmp_path_factory.mktemp("redis"))
     yield server
     server.stop()
+
+
+@pytest.fixture
+def store(lasting_store):
+    """The store that the tests share, empty."""
+    with lasting_store.client as client:
+        client.flushall()
+    return lasting_store
+
+
+@pytest.fixture(scope="module")
+def asking(world, lasting_store, start_lasting):
+    """A server that asks the store."""
+    return start_lasting(world.models, "--members", lasting_store.address, *PATIENT)
 
 
 def put(store, member_id, content):
@@ -90,9 +104,9 @@ def push(capsys, *arguments):
     return code, capsys.readouterr()
 
 
-def test_a_recorded_member_is_answered_as_with_the_same_facts_inline_by_every_rpc(world, store, start_server, capsys):
+def test_a_recorded_member_is_answered_as_with_the_same_facts_inline_by_every_rpc(world, store, asking):
     """Ids that no model has seen, with the facts of members of each kind, and the request's own facts on top."""
-    server = start_server(world.models, "--members", store.address, *PATIENT)
+    server, before = asking, counts(asking)["found"]
     for known in world.some_members(2):
         facts = world.facts(known)
         attributes = {name: getattr(value, value.WhichOneof("kind")) for name, value in facts.attributes.items()}
@@ -123,11 +137,15 @@ def test_a_recorded_member_is_answered_as_with_the_same_facts_inline_by_every_rp
             if name == "RankMovies":  # its token is bound to the request
                 stored.next_page_token = inline_response.next_page_token = ""
             assert stored == inline_response
-    assert counts(server)["found"] == 3 * len(world.some_members(2))
+    assert counts(server)["found"] - before == 3 * len(world.some_members(2))
 
 
-def test_a_record_counts_before_the_published_table_which_answers_for_all_others(world, store, start_server):
-    server = start_server(world.models, "--members", store.address, *PATIENT)
+def test_a_record_counts_before_the_published_table_which_answers_for_all_others(world, store, asking):
+    server, before = asking, counts(asking)
+
+    def added():
+        return {result: count - before[result] for result, count in counts(server).items()}
+
     member_id = world.some_members(1)[0]
     by_id = pb.PredictEnjoymentRequest(member=pb.Member(member_id=member_id), movie_ids=world.movie_ids)
     assert server.stub.PredictEnjoyment(by_id) == world.stub.PredictEnjoyment(by_id)
@@ -137,17 +155,28 @@ def test_a_record_counts_before_the_published_table_which_answers_for_all_others
     assert not answer.HasField("unused")
     put(store, member_id, b"nonsense")
     assert server.stub.PredictEnjoyment(by_id) == world.stub.PredictEnjoyment(by_id)
-    assert counts(server) == {"found": 1, "unknown": 1, "failed": 1, "skipped": 0}
+    assert added() == {"found": 1, "unknown": 1, "failed": 1, "skipped": 0}
     assert [line["reason"] for line in server.log() if line["event"] == "member_record_unusable"] == [
         "the record is no JSON"
     ]
     nobody = pb.PredictEnjoymentRequest(member=pb.Member(member_id="nobody"), movie_ids=world.movie_ids[:1])
     assert server.stub.PredictEnjoyment(nobody).unused.unknown_member
     server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(movie_ids=world.movie_ids[:1]))
-    assert counts(server) == {"found": 1, "unknown": 2, "failed": 1, "skipped": 0}, "without an id nothing is asked"
+    assert added() == {"found": 1, "unknown": 2, "failed": 1, "skipped": 0}, "without an id nothing is asked"
 
 
-def test_while_the_store_hangs_or_is_down_answers_go_on_without_it_and_then_with_it_again(world, store, start_server):
+@pytest.fixture
+def failing_store(lasting_store, tmp_path):
+    """A store that a test may stop."""
+    store = Redis(tmp_path)
+    yield store
+    store.stop()
+
+
+def test_while_the_store_hangs_or_is_down_answers_go_on_without_it_and_then_with_it_again(
+    world, failing_store, start_server
+):
+    store = failing_store
     put(store, "recorded", json.dumps({"version": 1, "attributes": {"age": 33}}))
     server = start_server(world.models, "--members", store.address, "--members-timeout-seconds", "0.3")
     member = pb.Member(member_id="recorded", plays=[pb.Play(movie_id=world.movie_ids[1])])
@@ -182,19 +211,9 @@ def test_while_the_store_hangs_or_is_down_answers_go_on_without_it_and_then_with
     assert server.metric("grpc_server_handled_total", grpc_method="PredictEnjoyment", grpc_code="INTERNAL") == 0
 
 
-def test_the_password_is_nowhere_to_be_seen(world, store, start_server):
-    wrong = store.address.replace(PASSWORD, PASSWORD + "-wrong")
-    server = start_server(world.models, "--members", wrong, "--log-level", "debug", *PATIENT)
-    request = pb.PredictEnjoymentRequest(member=pb.Member(member_id="somebody"), movie_ids=world.movie_ids[:1])
-    for _ in range(FAILURES + 1):
-        assert server.stub.PredictEnjoyment(request).unused.unknown_member
-    assert counts(server)["failed"] >= FAILURES
-    assert PASSWORD not in server.log_file.read_text() + server.scrape()
-    for pid in server.worker_pids().values():
-        assert PASSWORD not in Path(f"/proc/{pid}/cmdline").read_text()
-
-
-def test_a_store_over_tls_with_a_user_of_its_own_is_asked_too(world, store, start_server, tmp_path):
+def test_a_store_over_tls_with_a_user_of_its_own_is_asked_too_and_the_password_is_nowhere_to_be_seen(
+    world, lasting_store, start_server, tmp_path
+):
     """A user who may read the records and nothing else is enough for the service."""
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=store"
@@ -208,20 +227,30 @@ def test_a_store_over_tls_with_a_user_of_its_own_is_asked_too(world, store, star
         trusted = f"@127.0.0.1:{port}/0?ssl_ca_certs={certificate}"
         with redis.Redis.from_url(f"rediss://:{PASSWORD}{trusted}") as client:
             client.set(record_key("recorded"), json.dumps({"version": 1, "attributes": {"age": 33}}))
-        server = start_server(world.models, "--members", f"rediss://reader:{PASSWORD}{trusted}", *PATIENT)
+        address = f"rediss://reader:{PASSWORD}{trusted}"
+        server = start_server(world.models, "--members", address, "--log-level", "debug", *PATIENT)
         request = pb.PredictEnjoymentRequest(member=pb.Member(member_id="recorded"), movie_ids=world.movie_ids[:1])
         assert server.stub.PredictEnjoyment(request).member_evidence == pb.MEMBER_EVIDENCE_ATTRIBUTES
+        with redis.Redis.from_url(f"rediss://:{PASSWORD}{trusted}") as client:
+            client.execute_command("ACL SETUSER", "reader", "resetpass", ">another")
+            client.execute_command("CLIENT KILL", "USER", "reader")
+        for _ in range(FAILURES + 1):
+            assert server.stub.PredictEnjoyment(request).unused.unknown_member
+        assert counts(server)["failed"] >= FAILURES
+        assert PASSWORD not in server.log_file.read_text() + server.scrape()
+        for pid in server.worker_pids().values():
+            assert PASSWORD not in Path(f"/proc/{pid}/cmdline").read_text()
     finally:
         encrypted.stop()
 
 
 def test_a_pushed_version_answers_as_its_own_table_does_and_a_pushed_directory_too(
-    world, sample, store, start_server, own_store, capsys, tmp_path
+    world, sample, store, asking, own_store, capsys
 ):
     code, output = push(capsys, "--models", str(own_store), "--to", store.address)
     everyone = world.stub.GetModel(pb.GetModelRequest()).data.members
     assert (code, output.out) == (0, f"{everyone:,} members written\n")
-    server = start_server(own_store, "--members", store.address, *PATIENT)
+    server = asking
     data = own_store.parent / "data"
     shutil.copytree(sample[1].parent / "data", data)
     for source in (["--models", str(own_store)], ["--data", str(data)]):

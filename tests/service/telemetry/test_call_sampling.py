@@ -1,13 +1,17 @@
 """Sampled calls are logged with their result and without anything personal."""
 
+import json
+import re
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
-from service.telemetry.call_sampling import CallSampler, request_id_of
+from service.telemetry.call_sampling import CallSampler, EvenSampler, request_id_of
 
+ROOT = Path(__file__).parents[3]
 PREDICT = "/coldstart.v1.EnjoymentService/PredictEnjoyment"
 REQUEST = pb.PredictEnjoymentRequest(movie_ids=["movie-001"])
 
@@ -39,6 +43,8 @@ def test_a_line_has_the_status_the_evidence_and_the_version(server, world):
     assert set(line) == {
         "time", "level", "worker", "event", "request_id", "method", "code", "seconds", "evidence", "version", "answers",
     }  # fmt: skip
+    [shown] = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "operations.md").read_text("utf-8"), re.DOTALL)
+    assert set(json.loads(shown)) == set(line), "the documentation shows such a line"
 
 
 def test_a_stream_has_one_line(server, world):
@@ -71,11 +77,10 @@ def test_an_id_that_is_not_a_random_one_is_replaced(server):
     assert request_id_of([("x-request-id", b"a" * 32)]) != "a" * 32
 
 
-def test_only_the_share_asked_for_is_logged_and_none_without(start_server, world):
-    server = start_server(world.models, "--log-sample", "0.25")
-    for _ in range(20):
-        server.stub.PredictEnjoyment(REQUEST)
-    assert len(calls(server, 5)) == 5
+def test_only_the_share_asked_for_is_logged_and_none_without(world):
+    sampler = EvenSampler(0.25)
+    assert sum(sampler.picks() for _ in range(20)) == 5
+    world.stub.PredictEnjoyment(REQUEST)
     assert [line for line in world.server.log() if line["event"] == "call"] == []
 
 

@@ -132,29 +132,34 @@ def eventually(true):
         time.sleep(0.05)
 
 
-def test_a_changed_file_counts_at_once_and_a_broken_one_changes_nothing(world, start_server, tmp_path):
-    file, first, second = tmp_path / "tokens.toml", new_token(), new_token()
-    write(file, first=(first, ["*"]))
-    server = start_server(world.models, "--tokens", str(file), "--reload-seconds", "0.1")
+def test_a_changed_file_counts_at_once_and_a_broken_one_changes_nothing(guarded):
+    server, file, tokens = guarded
+    content, first, second = file.read_text(), tokens["all"], new_token()
+
+    def loads(result):
+        return server.metric("coldstart_token_loads_total", result=result)
+
+    def counts():
+        events = [line["event"] for line in server.log()]
+        return [loads("loaded"), events.count("tokens_loaded"), events.count("tokens_not_loaded")]
 
     def may(token):
         return ended(server.channel, "/coldstart.v1.EnjoymentService/GetModel", False, False, bearer(token)) is None
 
+    at_first = counts()
     assert may(first)
     assert not may(second)
     write(file, second=(second, ["*"]))
     eventually(lambda: may(second))
     assert not may(first), "a token that is taken out is refused, also where it was known before"
     for broken in ("no TOML", '[[tokens]]\nname = "x"', None):
-        before = server.metric("coldstart_token_loads_total", result="refused")
+        before = loads("refused")
         file.unlink() if broken is None else file.write_text(broken)
-        eventually(lambda before=before: server.metric("coldstart_token_loads_total", result="refused") == before + 1)
+        eventually(lambda before=before: loads("refused") == before + 1)
         assert may(second)
-    write(file, second=(second, ["*"]), first=(first, ["GetModel"]))
+    file.write_text(content)
     eventually(lambda: may(first))
-    assert server.metric("coldstart_token_loads_total", result="loaded") == 2
-    events = [line["event"] for line in server.log()]
-    assert (events.count("tokens_loaded"), events.count("tokens_not_loaded")) == (2, 3)
+    assert [now - then for now, then in zip(counts(), at_first, strict=True)] == [2, 2, 3]
     logged = server.log_file.read_text()
     assert not any(secret in logged for secret in (first, second, hashed(first, SALT).hex()))
 
