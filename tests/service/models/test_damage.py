@@ -14,7 +14,7 @@ def test_members_behind_a_flipped_bit_are_unknown_counted_and_logged_once(world,
         assert len(content) > PIECE, "else all members are behind it"
         file.seek(-1, os.SEEK_END)
         file.write(bytes([content[-1] ^ 1]))
-    everyone = sorted({*world.tables.plays["member_id"]})
+    everyone = sorted({*world.tables.plays["member_id"]})[::3]
     movie_id = world.movie_ids[0]
     lost = 0
     for member_id in everyone:
