@@ -138,7 +138,7 @@ def test_the_effective_sample_size_is_in_report_and_manifest(made):
     effective = round(reported["effective_raters"])
     assert 0 < effective < 0.7 * RATERS
     assert made[True].model.manifest.data["effective_raters"] == effective
-    assert f"tell as much as {effective:,} of equal weight" in made[True].text
+    assert f"{effective:,} raters of equal weight" in made[True].text
     assert "## Weighted as never-raters" in made[True].text
 
 
