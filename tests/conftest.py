@@ -84,12 +84,15 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     return folder
 
 
-def published_world(factory: pytest.TempPathFactory, name: str, *sample: str) -> Published:
+def published_world(factory: pytest.TempPathFactory, name: str, *sample: str, settings: str = "") -> Published:
     """Sample data and a model of it, made once for all processes."""
 
     def make(folder: Path) -> None:
+        file = folder / "settings.toml"
+        file.write_text(settings)
+        places = ("--data", str(folder / "data"), "--models", str(folder / "models"))
         assert main(["sample", "--out", str(folder / "data"), *sample]) == 0
-        assert main(["retrain", "--data", str(folder / "data"), "--models", str(folder / "models")]) == 0
+        assert main(["retrain", *places, "--settings", str(file)]) == 0
 
     folder = made_once(factory, name, make)
     data, models = folder / "data", folder / "models"
@@ -100,10 +103,27 @@ def published_world(factory: pytest.TempPathFactory, name: str, *sample: str) ->
     return Published(data, models, version, read_tables(data), truth, load_model(store.folder(version)))
 
 
+LEARNED = """\
+folds = 3
+[prior]
+rank = 12
+sweeps = 8
+[prior.with_plays]
+ridges = [16.0, 64.0, 256.0]
+landmarks = 500
+[prior.attributes_only]
+ridges = [16.0, 64.0, 256.0]
+landmarks = 300
+[trees]
+trees = 30
+"""
+"""Settings with which the truth of the sample is learned in little more than half of the time."""
+
+
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
     """The sample as `training sample` makes it unless told else, big enough for its truth to be learned."""
-    return published_world(tmp_path_factory, "published")
+    return published_world(tmp_path_factory, "published", settings=LEARNED)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """What the README and the documentation show works and is current."""
 
+import contextlib
+import io
 import os
 import re
 import shlex
@@ -13,7 +15,9 @@ from google.protobuf import json_format
 
 from benchmarks.documentation import DOCUMENTS, renewed
 from benchmarks.served import serving
+from coldstart.__main__ import run
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
+from training.__main__ import ENVIRONMENT
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -21,7 +25,13 @@ MOST_LINES = 200
 ADDRESS = "127.0.0.1:50051"
 RELEASE = ROOT / "tests" / "training" / "data" / "datasets" / "fixtures" / "ml-100k"
 ROOMS = "features|model|training|service|client|coldstart|protos|tests|benchmarks|deploy|docs"
-SMALL = {"sample --out data": ["--members", "120", "--movies", "100"]}
+SETTINGS = "folds = 2\n[prior]\nrank = 4\nsweeps = 3\nembedding = 20\nsight = 10\n[trees]\ntrees = 10\n"
+LIGHT = ["--settings", "light.toml"]
+SMALL = {
+    "sample --out data": ["--members", "120", "--movies", "100"],
+    "retrain": LIGHT,
+    "evaluate": LIGHT,
+}
 """Options that make the README's commands quick, by how a command begins."""
 
 
@@ -33,6 +43,17 @@ def commands() -> list[str]:
     """Every command that the README shows in a terminal, without its comment."""
     lines = "".join(blocks("sh")).splitlines()
     return [line.split(" # ")[0].strip() for line in lines]
+
+
+def coldstart_here(arguments: list[str], folder: Path) -> str:
+    """What the command `coldstart` prints, run in a folder but in this process, whose imports it need not repeat."""
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.chdir(folder)
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        assert run(arguments) == 0
+    return printed.getvalue()
 
 
 def coldstart(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -51,6 +72,7 @@ def coldstart(arguments: list[str], folder: Path) -> subprocess.CompletedProcess
 def folder(tmp_path_factory):
     """A folder in which the README's commands of the job have run, one after the other."""
     folder = tmp_path_factory.mktemp("readme")
+    (folder / "light.toml").write_text(SETTINGS)
     for command in commands():
         name, *arguments = shlex.split(command)
         if name == ".venv/bin/coldstart" and arguments[0] not in ("serve", "ask"):
@@ -60,16 +82,18 @@ def folder(tmp_path_factory):
                 if " ".join(arguments).startswith(begin)
                 for option in options
             ]
-            assert coldstart(
-                [str(RELEASE) if word == "SOURCE" else word for word in arguments] + further, folder
-            ).stdout
+            assert coldstart_here([str(RELEASE) if word == "SOURCE" else word for word in arguments] + further, folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def server(folder):
-    """A server of the model that those commands made."""
-    with serving(folder / "models", folder / "log", "--outcomes", str(folder / "outcomes")) as served:
+    """A server of the model that those commands made, which lies where the command that starts one expects it."""
+    [shown] = [command for command in commands() if " serve " in command]
+    _, serve, option, models = shown.split()
+    assert (serve, option) == ("serve", "--models")
+    shutil.copytree(folder / "models", folder / models)
+    with serving(folder / models, folder / "log", "--outcomes", str(folder / "outcomes")) as served:
         yield served
 
 
@@ -89,13 +113,8 @@ def test_the_commands_of_the_job_do_what_they_say(folder):
     assert (folder / "models" / "current").is_file()
 
 
-def test_the_server_is_started_as_it_is_shown(folder):
-    [shown] = [command for command in commands() if " serve " in command]
-    _, serve, option, models = shown.split()
-    assert (serve, option) == ("serve", "--models")
-    shutil.copytree(folder / "models", folder / models)
-    with serving(folder / models, folder / "served") as served:
-        assert served.port
+def test_the_server_is_started_as_it_is_shown(server):
+    assert server.port
 
 
 def test_the_questions_are_answered_as_they_are_shown(server, folder):

@@ -9,6 +9,26 @@ import pytest
 
 RATERS, MOVIES = 25, 8
 
+LIGHT = """\
+folds = 3
+[prior]
+rank = 4
+sweeps = 3
+sweeps_per_round = 1
+embedding = 20
+sight = 10
+folds = 2
+[prior.with_plays]
+ridges = [16.0, 64.0]
+landmarks = 40
+[prior.attributes_only]
+ridges = [16.0, 64.0]
+landmarks = 40
+[trees]
+trees = 10
+"""
+"""Settings of a fit that takes a moment, for all that is not about accuracy."""
+
 Contents = pl.DataFrame | str | bytes | None
 WriteData = Callable[..., Path]
 
@@ -50,6 +70,14 @@ def sound_tables() -> dict[str, pl.DataFrame]:
             }
         ),
     }
+
+
+@pytest.fixture(scope="session")
+def light(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The option of `training retrain` and `training evaluate` for a fit that takes a moment."""
+    file = tmp_path_factory.mktemp("settings") / "light.toml"
+    file.write_text(LIGHT)
+    return "--settings", str(file)
 
 
 @pytest.fixture

@@ -16,6 +16,21 @@ from training.__main__ import main
 
 MOODS = ("cheerful", "stern", "tired")
 MOVIES = 40
+SETTINGS = """\
+folds = 3
+[prior]
+rank = 8
+sweeps = 5
+embedding = 20
+sight = 10
+[prior.with_plays]
+landmarks = 100
+[prior.attributes_only]
+landmarks = 100
+[trees]
+trees = 20
+"""
+"""Settings with which so small a world is learned."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +81,10 @@ def planted(tmp_path_factory) -> Planted:
             "rating": rating[seen],
         }
     ).write_csv(data / "ratings.csv")
-    assert main(["retrain", "--data", str(data), "--models", str(folder / "models")]) == 0
+    settings = folder / "settings.toml"
+    settings.write_text(SETTINGS)
+    places = ("--data", str(data), "--models", str(folder / "models"))
+    assert main(["retrain", *places, "--settings", str(settings)]) == 0
     store = Store(folder / "models")
     fresh = random.choice(len(MOODS), 400, p=(0.5, 0.35, 0.15))
     return Planted(load_model(store.folder(store.current())), fresh, ratings(fresh))

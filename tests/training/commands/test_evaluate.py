@@ -7,9 +7,10 @@ import pytest
 
 from tests.conftest import Published
 from training.__main__ import main
+from training.data.dataset import read_dataset
 from training.evaluation.evaluate import evaluate
-from training.fit.fit_model import Fit, fit_model
-from training.settings import FitSettings
+from training.fit.fit_model import fit_model
+from training.settings import read_fit_settings
 
 EVIDENCE = ("nothing", "attributes", "plays", "attributes_and_plays")
 
@@ -91,28 +92,35 @@ def test_slices_tell_coverage_and_width(numbers: dict):
         assert one["mean_width"] > 0
 
 
-def test_evaluate_writes_its_report_and_publishes_nothing(small: Published, tmp_path: Path):
+def test_evaluate_writes_its_report_and_publishes_nothing(small: Published, light: tuple[str, str], tmp_path: Path):
     out = tmp_path / "new" / "evaluation"
-    assert main(["evaluate", "--data", str(small.data), "--folds", "3", "--out", str(out)]) == 0
+    assert main(["evaluate", "--data", str(small.data), "--folds", "3", "--out", str(out), *light]) == 0
     assert set(json.loads((out / "report.json").read_text())["evidence"]) == set(EVIDENCE)
     assert (out / "report.md").read_text().startswith("# Evaluation as never-raters")
     assert sorted(path.name for path in out.iterdir()) == ["report.html", "report.json", "report.md"]
 
 
 def test_the_report_goes_into_the_working_folder_unless_told_else(
-    small: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    small: Published,
+    light: tuple[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ):
     monkeypatch.chdir(tmp_path)
-    assert main(["evaluate", "--data", str(small.data), "--folds", "2"]) == 0
+    assert main(["evaluate", "--data", str(small.data), "--folds", "2", *light]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation"]
     assert f"written to {Path('evaluation') / 'report.md'}" in capsys.readouterr().out
     assert (tmp_path / "evaluation" / "report.md").read_text().startswith("# Evaluation as never-raters")
 
 
-def test_a_seed_changes_nothing_but_the_seed(small_fit: Fit):
+def test_a_seed_changes_nothing_but_the_seed(small: Published, light: tuple[str, str]):
     """Another seed draws other halves and folds of the same ratings, and comes to the same within chance."""
-    other = evaluate(fit_model(small_fit.table.data, 1, FitSettings(), 1, lambda _: None), 1, lambda _: None)
-    first = json.loads(json.dumps(evaluate(small_fit, 0, lambda _: None)))
+    data, settings = read_dataset(small.data, 20)[1], read_fit_settings(Path(light[1]))
+    first, other = (
+        json.loads(json.dumps(evaluate(fit_model(data, seed, settings, 1, lambda _: None), seed, lambda _: None)))
+        for seed in (0, 1)
+    )
     assert shape(other) == shape(first)
     for name, scores in other["evidence"].items():
         assert scores["targets"] == first["evidence"][name]["targets"]

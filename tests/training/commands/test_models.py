@@ -16,10 +16,10 @@ PATIENT = ("--gate-most-latency-ratio", "100")
 
 
 @pytest.fixture(scope="module")
-def two_versions(small, tmp_path_factory) -> Path:
+def two_versions(small, light, tmp_path_factory) -> Path:
     """A store of two versions, of which the second serves."""
     models = shutil.copytree(small.models, tmp_path_factory.mktemp("two") / "models")
-    assert main(["retrain", "--data", str(small.data), "--models", str(models), "--seed", "1", *PATIENT]) == 0
+    assert main(["retrain", "--data", str(small.data), "--models", str(models), "--seed", "1", *PATIENT, *light]) == 0
     second = Store(models).current()
     for version, hour in ((small.version, 1), (second, 2)):  # the clock tells whole seconds only
         run = models / "versions" / version / "run.json"
@@ -177,13 +177,15 @@ def test_a_version_is_signed_for_a_service_that_asks_for_it(store, models, tmp_p
     assert "manifest.sig" in store.records(store.current())
 
 
-def test_retraining_over_a_damaged_version_makes_it_whole_and_offers_signs_and_prunes(store, small, tmp_path, capsys):
+def test_retraining_over_a_damaged_version_makes_it_whole_and_offers_signs_and_prunes(
+    store, small, light, tmp_path, capsys
+):
     """The folder that is there already is looked at: it isn't said to serve because its name is right."""
     second = store.current()
     (store.folder(second) / "prior.npz").write_bytes(b"damaged")
     key = tmp_path / "key.pem"
     subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
-    options = [*PATIENT, "--seed", "1", "--candidate", "--sign", str(key), "--keep", "0", "--keep-days", "0"]
+    options = [*PATIENT, *light, "--seed", "1", "--candidate", "--sign", str(key), "--keep", "0", "--keep-days", "0"]
     assert main(["retrain", "--data", str(small.data), "--models", str(store.root), *options]) == 0
     assert f"version {second} is published and is the candidate" in capsys.readouterr().out
     store.check(second)

@@ -13,6 +13,8 @@ from training.settings import FitSettings, read_fit_settings, value_at, with_val
 
 QUICK = with_value(with_value(FitSettings(folds=2), "prior.sweeps", 2), "prior.rounds", 1)
 QUICK = with_value(with_value(QUICK, "trees.trees", 40), "prior.embedding", 20)
+QUICK = with_value(with_value(QUICK, "prior.with_plays.landmarks", 30), "prior.attributes_only.landmarks", 30)
+QUICK = with_value(QUICK, "prior.folds", 2)
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +56,9 @@ def test_no_trial_begins_after_the_time_is_over(data):
     assert tune(data, QUICK, None, 1e-6, 0, 1, silent).trials == 1
 
 
-def test_the_command_writes_a_file_that_the_others_read(folder, tmp_path, capsys):
+def test_the_command_writes_a_file_that_the_others_read(folder, light, tmp_path, capsys):
     out = tmp_path / "new" / "settings.toml"
-    call = ["tune", "--data", str(folder), "--out", str(out), "--trials", "2", "--seed", "3"]
+    call = ["tune", "--data", str(folder), "--out", str(out), "--trials", "2", "--seed", "3", *light]
     assert main(call) == 0
     assert read_fit_settings(out).prior.rank >= 4
     assert "2 trials, seed 3" in out.read_text().splitlines()[0]

@@ -50,11 +50,11 @@ def test_each_column_is_shown_with_what_it_is_taken_for(write_data, tables, caps
     assert "members, column only: left out" in output
 
 
-def test_problems_go_to_stderr_one_a_line_with_exit_code_2(write_data):
-    finished = run("validate", "--data", str(write_data("csv", movies=None, plays="member_id\n")))
-    assert finished.returncode == 2
-    assert finished.stdout == ""
-    assert [line.split(":")[0] for line in finished.stderr.splitlines()] == ["movies", "plays, column movie_id"]
+def test_problems_go_to_stderr_one_a_line_with_exit_code_2(write_data, capsys):
+    assert main(["validate", "--data", str(write_data("csv", movies=None, plays="member_id\n"))]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert [line.split(":")[0] for line in told.err.splitlines()] == ["movies", "plays, column movie_id"]
 
 
 def test_validate_writes_nothing(write_data):
@@ -65,11 +65,12 @@ def test_validate_writes_nothing(write_data):
     assert {path: path.stat().st_mtime_ns for path in [folder, *folder.iterdir()]} == before
 
 
-def test_a_wrong_call_exits_with_2_and_says_how_to_call():
+def test_a_wrong_call_exits_with_2_and_says_how_to_call(capsys):
     for arguments in ([], ["teach"], ["validate"], ["validate", "--data"], ["import", "netflix", "x", "--out", "y"]):
-        finished = run(*arguments)
-        assert finished.returncode == 2
-        assert "usage: python -m training" in finished.stderr
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        assert stop.value.code == 2
+        assert "usage: python -m training" in capsys.readouterr().err
 
 
 def test_help_names_every_command_without_loading_any():
@@ -97,17 +98,17 @@ def test_an_error_that_nobody_foresaw_shows_its_traceback_and_exits_with_1(tmp_p
         "import sys, training.commands.validate as command\nfrom training.__main__ import main\n"
         f"command.described = None\nsys.exit(main(['validate', '--data', {str(tmp_path)!r}]))"
     )
-    assert run("sample", "--out", str(tmp_path), "--members", "40", "--movies", "20").returncode == 0
+    assert main(["sample", "--out", str(tmp_path), "--members", "40", "--movies", "20"]) == 0
     finished = python("-c", code)
     assert finished.returncode == 1
     assert "Traceback" in finished.stderr
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_a_broken_file_is_told_in_a_line_without_a_traceback(write_data, kind):
+def test_a_broken_file_is_told_in_a_line_without_a_traceback(write_data, capsys, kind):
     path = write_data(kind) / f"ratings.{kind}"
     path.write_bytes(b"PAR1" + b"\xff\x00" * 50)
-    finished = run("validate", "--data", str(path.parent))
-    assert finished.returncode == 2
-    assert finished.stderr.startswith("ratings")
-    assert "Traceback" not in finished.stderr
+    assert main(["validate", "--data", str(path.parent)]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("ratings")
+    assert "Traceback" not in told

@@ -13,10 +13,14 @@ from training.errors import DataError
 from training.evaluation.by_time import SplitPoint, evaluate_by_time, split_by_time, split_point, split_time
 from training.evaluation.evaluate import evaluate
 from training.fit.fit_model import fit_model
-from training.settings import FitSettings
+from training.settings import FitSettings, PriorSettings, TreeSettings
 
 SHARE = SplitPoint(share=0.6)
-QUICK = FitSettings(folds=2)
+QUICK = FitSettings(
+    folds=2,
+    prior=PriorSettings(rank=6, sweeps=5, rounds=1, embedding=20, sight=10, folds=2),
+    trees=TreeSettings(trees=15),
+)
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +98,9 @@ def test_movies_first_rated_after_the_moment_fall_back_to_their_description(tabl
     assert scores["movies"]["first rated after, described"]["rmse"] > scores["movies"]["rated before"]["rmse"]
 
 
-def test_evaluate_reports_it(small, tmp_path):
+def test_evaluate_reports_it(small, light, tmp_path):
     call = ["evaluate", "--data", str(small.data), "--folds", "2", "--out", str(tmp_path)]
-    assert main([*call, "--by-time", "--at", "0.7"]) == 0
+    assert main([*call, "--by-time", "--at", "0.7", *light]) == 0
     scores = json.loads((tmp_path / "report.json").read_text())["by_time"]
     report = (tmp_path / "report.md").read_text()
     assert "## By time" in report

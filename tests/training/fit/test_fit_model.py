@@ -13,13 +13,20 @@ import pytest
 from features.attributes import Coder
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.facts.facts import MemberFacts
-from training.fit.fit_model import fit_model
+from training.data.dataset import read_dataset
+from training.fit.fit_model import Fit, fit_model
 from training.fit.trees.fit_trees import fit_trees, without_member_mean
 from training.fit.trees.group_effects import MOST_ATTRIBUTES, grouped_attributes
-from training.settings import FitSettings
+from training.settings import FitSettings, read_fit_settings
 
 ROOT = Path(__file__).parents[3]
 RATED = MovieEvidence.RATED
+
+
+@pytest.fixture(scope="module")
+def light_fit(small, light) -> Fit:
+    """A light fit of the small sample on one thread."""
+    return fit_model(read_dataset(small.data, 20)[1], 0, read_fit_settings(Path(light[1])), 1, lambda _: None)
 
 
 def test_each_rater_is_in_one_fold_with_all_its_views(small_fit):
@@ -60,31 +67,31 @@ def test_what_is_judged_is_as_good_on_the_planted_world_as_it_says(published):
         assert each["enjoyed_calibration_error"] < 0.03
 
 
-def test_one_thread_and_several_fit_the_same(small_fit):
-    several = fit_model(small_fit.table.data, 0, FitSettings(), 3, lambda _: None)
-    assert several.core.prior.movies.tobytes() == small_fit.core.prior.movies.tobytes()
-    for key, predictions in small_fit.predictions.items():
+def test_one_thread_and_several_fit_the_same(light_fit, light):
+    several = fit_model(light_fit.table.data, 0, read_fit_settings(Path(light[1])), 3, lambda _: None)
+    assert several.core.prior.movies.tobytes() == light_fit.core.prior.movies.tobytes()
+    for key, predictions in light_fit.predictions.items():
         assert several.predictions[key].rating.tobytes() == predictions.rating.tobytes()
 
 
-def test_ratings_of_a_member_do_not_change_the_predictions_of_the_member(small_fit):
+def test_ratings_of_a_member_do_not_change_the_predictions_of_the_member(light_fit, light):
     """The model's own members are shuffled ratings: what is told of them out of fold stays as it was."""
-    data = small_fit.table.data
+    data = light_fit.table.data
     member = int(data.raters[7])
     flipped = pl.when(pl.col("member") == member).then(6 - pl.col("rating")).otherwise(pl.col("rating"))
     changed = replace(data, ratings=data.ratings.with_columns(rating=flipped))
-    again = fit_model(changed, 0, FitSettings(), 1, lambda _: None).table.out_of_fold
-    view = np.flatnonzero(small_fit.table.views.member == member)
-    fold = small_fit.table.out_of_fold.fold[view[0]]
-    assert again.fitted[fold].prior.movies.tobytes() == small_fit.table.out_of_fold.fitted[fold].prior.movies.tobytes()
-    for evidence, factors in small_fit.table.out_of_fold.factors.items():
+    again = fit_model(changed, 0, read_fit_settings(Path(light[1])), 1, lambda _: None).table.out_of_fold
+    view = np.flatnonzero(light_fit.table.views.member == member)
+    fold = light_fit.table.out_of_fold.fold[view[0]]
+    assert again.fitted[fold].prior.movies.tobytes() == light_fit.table.out_of_fold.fitted[fold].prior.movies.tobytes()
+    for evidence, factors in light_fit.table.out_of_fold.factors.items():
         assert again.factors[evidence][view].tobytes() == factors[view].tobytes()
 
 
-def test_each_step_is_reported(small_fit):
+def test_each_step_is_reported(light_fit, light):
     steps: list[str] = []
-    fit_model(small_fit.table.data, 0, FitSettings(folds=2), 1, steps.append)
-    assert steps[0].startswith("prior 1 of 2 out of fold: ")
+    fit_model(light_fit.table.data, 0, read_fit_settings(Path(light[1])), 1, steps.append)
+    assert steps[0].startswith("prior 1 of 3 out of fold: ")
     assert any(step.startswith("prior of all") for step in steps)
     assert steps[-1] == "intervals and probabilities"
 
@@ -151,7 +158,7 @@ random = np.random.default_rng(0)
 features = random.normal(size=(1_500_000, 12)).astype(np.float32)
 features[random.random(features.shape) < 0.3] = np.nan
 target = 0.2 * np.nan_to_num(features[:, 0]) + 0.1 * np.isnan(features[:, 1]) + random.normal(size=len(features))
-forest = fit_trees(features, target, 0, TreeSettings(trees=20)).model_to_string()
+forest = fit_trees(features, target, 0, TreeSettings(trees=3)).model_to_string()
 print(hashlib.sha256(forest.encode()).hexdigest())
 """
 

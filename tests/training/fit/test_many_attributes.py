@@ -12,7 +12,7 @@ from training.data.dataset import read_dataset
 from training.evaluation.baselines import mean_baselines
 from training.evaluation.scores import rmse
 from training.fit.fit_model import Fit, fit_model
-from training.settings import FitSettings, PriorSettings
+from training.settings import RIDGES, FitSettings, KernelSettings, PriorSettings, TreeSettings
 
 PEOPLE, MOVIES, RATED = 1000, 80, 24
 ANSWERS, MATTER, FACTORS = 80, 8, 3
@@ -58,7 +58,12 @@ def made(folder: Path, matters: bool) -> World:
         }
     ).write_parquet(folder / "ratings.parquet")
     data = read_dataset(folder, 20)[1]
-    settings = FitSettings(folds=2, prior=PriorSettings(rank=6, sweeps=6, sweeps_per_round=2, embedding=10))
+    prior = PriorSettings(
+        rank=6, sweeps=6, sweeps_per_round=2, embedding=10, folds=2,
+        with_plays=KernelSettings(ridges=RIDGES, gamma=0.7, amplitude=1.6, landmarks=150),
+        attributes_only=KernelSettings(ridges=RIDGES, gamma=0.4, amplitude=1.0, landmarks=150),
+    )  # fmt: skip
+    settings = FitSettings(folds=2, prior=prior, trees=TreeSettings(trees=20))
     fit = fit_model(data, 0, settings, 1, lambda _: None)
     return World(fit, {pair: float(felt[pair]) for pair in pairs})
 

@@ -16,7 +16,7 @@ from training.versions.compare_predictions import _translated, compare
 
 
 @pytest.fixture(scope="module")
-def two(small, tmp_path_factory) -> tuple[Path, str, str]:
+def two(small, light, tmp_path_factory) -> tuple[Path, str, str]:
     """A store of two versions; the second is of fewer ratings, of movies fewer by one, and without an attribute."""
     folder = tmp_path_factory.mktemp("diff")
     models = shutil.copytree(small.models, folder / "models")
@@ -27,7 +27,7 @@ def two(small, tmp_path_factory) -> tuple[Path, str, str]:
         rows.write_parquet(data / f"{name}.parquet")
     pl.read_parquet(data / "members.parquet").drop("region").write_parquet(data / "members.parquet")
     (data / "truth.parquet").unlink()
-    assert main(["retrain", "--data", str(data), "--models", str(models), "--seed", "1", "--force"]) == 0
+    assert main(["retrain", "--data", str(data), "--models", str(models), "--seed", "1", "--force", *light]) == 0
     return models, small.version, Store(models).current()
 
 

@@ -102,14 +102,14 @@ def test_nothing_recorded_changes_nothing(read, write_data):
     assert merged.tables.plays.equals(tables.plays)
 
 
-def test_a_retrain_learns_from_outcomes_and_says_so(small, tmp_path, capsys):
+def test_a_retrain_learns_from_outcomes_and_says_so(small, light, tmp_path, capsys):
     folder = tmp_path / "outcomes"
     folder.mkdir()
     never = small.truth["member_id"][0]
     movie = small.tables.movies["movie_id"][0]
     (folder / "a.jsonl").write_bytes(to_line(outcome("a", never, movie, 5)))
     arguments = ["retrain", "--data", str(small.data), "--models", str(tmp_path / "models"), "--outcomes", str(folder)]
-    assert main(arguments) == 0
+    assert main([*arguments, *light]) == 0
     assert "outcomes: 1 ratings and 0 plays were recorded" in capsys.readouterr().out
     [version] = (tmp_path / "models" / "versions").iterdir()
     assert read_manifest(version).data["ratings"] >= small.model.manifest.data["ratings"]

@@ -175,7 +175,7 @@ def test_genres_are_trimmed_sorted_and_each_there_once(write_data, tables, given
     assert movies["genres"].dtype == pl.List(pl.String)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(str.strip),
     st.sampled_from(["csv", "parquet"]),
@@ -319,7 +319,7 @@ def test_times_in_parquet_may_be_timestamps_numbers_or_text(write_data, tables, 
     assert read.ratings["rated_at"].null_count() == 0
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1)),  # noqa: DTZ001
     st.integers(-14 * 60, 14 * 60),
