@@ -4,6 +4,7 @@ import os
 import re
 import runpy
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,10 @@ def test_every_command_and_its_options_exist(command, options, monkeypatch, caps
     module, *arguments = command.split()
     monkeypatch.setattr(sys, "argv", [module, *arguments, "--help"])
     monkeypatch.setattr(os, "environ", dict(os.environ))
-    monkeypatch.delitem(sys.modules, f"{module}.__main__", raising=False)
+    spec = find_spec(module)
+    assert spec is not None
+    loaded = module if spec.submodule_search_locations is None else f"{module}.__main__"
+    monkeypatch.delitem(sys.modules, loaded, raising=False)  # so that it runs afresh
     with pytest.raises(SystemExit) as ended:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     shown = capsys.readouterr()
