@@ -139,18 +139,6 @@ def small_fit(small: Published) -> Fit:
     return fit_model(data, 0, FitSettings(), 1, lambda _: None)
 
 
-@pytest.fixture
-def retrained(tmp_path: Path) -> Callable[..., Store]:
-    """Retrains on a data directory into a store of the test's own."""
-
-    def retrain(data: Path, *arguments: str, name: str = "models") -> Store:
-        patient = ("--gate-most-latency-ratio", "100")  # a busy machine holds no version back
-        assert main(["retrain", "--data", str(data), "--models", str(tmp_path / name), *patient, *arguments]) == 0
-        return Store(tmp_path / name)
-
-    return retrain
-
-
 class Server:
     """A server in processes of its own: with one worker, which starts soonest, unless told otherwise."""
 

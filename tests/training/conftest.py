@@ -7,6 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from model.store.store import Store
+from training.__main__ import main
+
 RATERS, MOVIES = 25, 8
 
 LIGHT = """\
@@ -105,3 +108,15 @@ def write_data(tmp_path: Path) -> WriteData:
         return folder
 
     return write
+
+
+@pytest.fixture
+def retrained(tmp_path: Path) -> Callable[..., Store]:
+    """Retrains on a data directory into a store of the test's own."""
+
+    def retrain(data: Path, *arguments: str, name: str = "models") -> Store:
+        patient = ("--gate-most-latency-ratio", "100")  # a busy machine holds no version back
+        assert main(["retrain", "--data", str(data), "--models", str(tmp_path / name), *patient, *arguments]) == 0
+        return Store(tmp_path / name)
+
+    return retrain
