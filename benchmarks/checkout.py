@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.processes import terminated
+
 STOP_SECONDS = 30
 OPTIONS = ("--host", "127.0.0.1", "--port", "0", "--metrics-port", "0", "--workers", "1", "--drain-seconds", "0")
 FOLDERS = """
@@ -58,16 +60,8 @@ class Checkout:
                 called, cwd=self.root, env=self._environment, stdout=subprocess.PIPE, stderr=errors, text=True
             )
         assert process.stdout is not None  # noqa: S101 # that is what PIPE says
-        try:
+        with terminated(process, STOP_SECONDS):
             line = process.stdout.readline()
             if not line:
                 raise SystemExit(f"the service of {self.root} didn't start:\n{log.read_text()}")
             yield json.loads(line)["port"]
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            finally:
-                process.kill()
-                process.wait()
-                process.stdout.close()

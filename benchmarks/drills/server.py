@@ -10,6 +10,7 @@ from pathlib import Path
 
 import grpc
 
+from benchmarks.processes import terminated
 from benchmarks.served import STOP_SECONDS, Served, command
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
@@ -65,7 +66,7 @@ def drilled(models: Path, log: Path, *options: str) -> Iterator[Drilled]:
     with log.open("w") as errors:
         process = subprocess.Popen([*command(models), *options], stdout=subprocess.PIPE, stderr=errors, text=True)
     assert process.stdout is not None  # noqa: S101 # that is what PIPE says
-    try:
+    with terminated(process, STOP_SECONDS):
         line = process.stdout.readline()
         if not line:
             raise RuntimeError(f"the server didn't start; its log is {log}")
@@ -73,14 +74,6 @@ def drilled(models: Path, log: Path, *options: str) -> Iterator[Drilled]:
         with grpc.insecure_channel(f"127.0.0.1:{ports['port']}") as channel:
             stub = pb_grpc.EnjoymentServiceStub(channel)
             yield Drilled(process, Served(ports["port"], ports["metrics_port"], stub, process, log))
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        finally:
-            process.kill()
-            process.wait()
-            process.stdout.close()
 
 
 def wait_until(holds: Callable[[], bool], seconds: float) -> float | None:
