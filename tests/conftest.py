@@ -26,6 +26,7 @@ from grpc_status import rpc_status
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from model.artifact.artifact import load_model
+from model.cores import usable_cores
 from model.prediction.model import Model
 from model.store.store import Store
 from training.__main__ import main
@@ -35,6 +36,11 @@ from training.fit.fit_model import Fit, fit_model
 from training.settings import FitSettings
 
 ROOT = Path(__file__).parents[1]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Three processes for two cores, since tests that wait for a server leave their core idle."""
+    return usable_cores() * 3 // 2
 
 
 @dataclass(frozen=True)
