@@ -21,9 +21,9 @@ Make models, as `python -m training` does:
 
 
 def main() -> int:
-    """Run the command named by the first argument and return its exit code; ExitCode.REFUSED if it is unknown.
+    """Run the command that the command line names, and return its exit code, or ExitCode.REFUSED if it is unknown.
 
-    The command ends without a traceback if the user interrupts it, or if its output goes to a closed pipe (`| head`).
+    A command ends without a traceback if the user interrupts it, or if its output goes to a closed pipe (`| head`).
     """
     try:
         try:
@@ -38,7 +38,10 @@ def main() -> int:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run a command and return its exit code; packages that only other commands need aren't imported."""
+    """Run one command and return its exit code. `arguments` are the name of the command and its options.
+
+    Packages that only other commands need aren't imported.
+    """
     name, options = (arguments[0], arguments[1:]) if arguments else ("", [])
     if name == "--version":
         print(__version__)

@@ -9,7 +9,7 @@ from features.schema import Attribute
 
 
 class Coder:
-    """Encodes rows of attribute values; everything that depends only on the attributes is computed once."""
+    """Encodes attribute values for linear models. What depends only on the attributes is computed once."""
 
     def __init__(self, attributes: Sequence[Attribute]) -> None:
         self._owner = owners(attributes)
@@ -21,7 +21,7 @@ class Coder:
         self._low, self._gap, self._floor, self._ceiling = np.concatenate([np.empty((4, 0)), *bends], axis=1)
 
     def __call__(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the (N, W) encoding of (N, A) values, as `encode` does."""
+        """Return the (N, W) encoding of (N, A) attribute values; the function `encode` describes the columns."""
         spread = values.take(self._owner, axis=1)
         code: NDArray[np.float32] = (spread == self._category).astype(np.float32)
         if len(self._numeric):
@@ -32,17 +32,18 @@ class Coder:
 
 
 def encode(values: NDArray[np.float32], attributes: Sequence[Attribute]) -> NDArray[np.float32]:
-    """Return the (N, W) encoding of (N, A) attribute values, where W is the sum of the attributes' widths.
+    """Return the (N, W) encoding of (N, A) attribute values; W is the sum of the attributes' widths.
 
     Values are category numbers or numeric values, NaN if unknown. Categories are encoded one-hot. A numeric value has
     one column for each gap between two knots: the share of the gap that lies below the value, 0 to 1. The first and
-    last columns continue linearly beyond the outermost knots. All columns of an unknown value are NaN.
+    last columns continue linearly beyond the outermost knots, for three gap widths. All columns of an unknown value are
+    NaN.
     """
     return Coder(attributes)(values)
 
 
 def owners(attributes: Sequence[Attribute]) -> NDArray[np.int64]:
-    """Return the (W,) position of the attribute that each encoded column belongs to."""
+    """Return, for each of the W encoded columns, the index of the attribute that it encodes."""
     return np.repeat(np.arange(len(attributes)), [attribute.width for attribute in attributes])
 
 
@@ -58,7 +59,7 @@ def groups(values: NDArray[np.float32], attribute: Attribute) -> NDArray[np.int6
 
 
 def group_count(attribute: Attribute) -> int:
-    """Return the number of groups that `groups` distinguishes."""
+    """Return the number of groups into which the function `groups` divides the values of an attribute."""
     return attribute.width if attribute.kind == "categorical" else len(attribute.knots) + 1
 
 

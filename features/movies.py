@@ -22,11 +22,11 @@ DECILES = 10
 
 
 def statistics(ratings: pl.LazyFrame, plays: pl.LazyFrame, movie_count: int, mean: float) -> pl.LazyFrame:
-    """Return statistics of the ratings and plays of each movie, in catalogue order.
+    """Return statistics of the ratings and plays of each of `movie_count` movies, one row per movie in catalogue order.
 
-    The result has the columns ratings and plays (numbers of them), quality (shrunk mean rating less `mean`; 0 without
-    ratings) and spread (standard deviation of the ratings; null with fewer than two). `ratings` must have the columns
-    movie and rating, `plays` the column movie.
+    The result has the columns movie (row number), ratings (number of ratings), plays (number of plays), quality (shrunk
+    mean rating minus the overall `mean`; 0 without ratings) and spread (standard deviation of the ratings; null with
+    fewer than two). `ratings` must have the columns movie and rating, `plays` the column movie.
     """
     away, coarse = on_grid(pl.col(RATING) - mean), on_grid(pl.col(RATING) - mean, SQUARES_GRID)
     variance = ((coarse**2).sum() - coarse.sum() ** 2 / pl.len()) / (pl.len() - 1)
@@ -50,7 +50,9 @@ def play_weighted_columns(
 ) -> tuple[list[str], NDArray[np.float32], float]:
     """Return the names and (M, C) values of the movie columns that are summed over a member's plays, and the mean year.
 
-    The column year is centred on the mean release year, all others on their mean over all plays. Unknown values are 0.
+    `table` is the result of `statistics`; `release_year` (M,) and `genres` (M, G) are NaN if unknown. In the result,
+    the column year is centred on the mean release year, all others on their mean over all plays, and unknown values are
+    0.
     """
     plays = table["plays"].to_numpy()
     quality, popularity = table["quality"].to_numpy(), np.log1p(plays)
@@ -73,7 +75,7 @@ def play_weighted_columns(
 
 
 def scaled_year(release_year: NDArray[np.float64], mean_year: float) -> NDArray[np.float64]:
-    """Return decades from the mean year, clipped to -6 to 6."""
+    """Return release years as decades since the mean year, clipped to the range from -6 to 6."""
     return np.clip((release_year - mean_year) / 10, -6, 6)
 
 
@@ -84,7 +86,11 @@ def describe(
     year: Attribute,
     movie_attributes: Sequence[Attribute],
 ) -> NDArray[np.float32]:
-    """Return the (N, W) encoded descriptions of N movies: release year, genres and attributes; NaN if unknown."""
+    """Return the (N, W) encoded descriptions of N movies: release year, genres and attributes; NaN if unknown.
+
+    `release_year` is (N,), `genres` (N, G) and `attributes` (N, B). The encoding of the release year is defined by
+    `year`.
+    """
     parts = [encode(release_year[:, None], [year]), genres, encode(attributes, movie_attributes)]
     return np.concatenate(parts, axis=1).astype(np.float32)
 

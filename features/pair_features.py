@@ -1,4 +1,7 @@
-"""Features of member-movie pairs, in NumPy, used by both training and serving."""
+"""Features of member-movie pairs, in NumPy, used by both training and serving.
+
+They are called tree features, since they are the inputs of the trees that correct the prior.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +34,7 @@ class Movies:
     direction: Array
     """(N, E) unit vector of the movie in the embedding space of plays; zeros if nobody played the movie."""
     group_residuals: Array
-    """(N, T) shrunk mean residual of the movie's ratings in each of the T groups of all grouped member attributes."""
+    """(N, T) shrunk mean residual of the movie's ratings by members of each of the T groups, of all attributes."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +44,16 @@ class ReadyMovies:
     features: NDArray[np.float32]
     """(N, F) features of pairs; those that don't depend on the movie alone are NaN."""
     compared: Array
-    """(N, 3) as in Movies."""
+    """(N, 3) scaled columns, as in Movies."""
     genres: Array
     """(N, G) share of each genre; 0 if unknown."""
     direction: Array
-    """(N, E) as in Movies."""
+    """(N, E) unit vectors, as in Movies."""
     group_residuals: Array
-    """(N, T + 1) as in Movies, and a last column of NaN for members whose group is unknown."""
+    """(N, T + 1) residuals, as in Movies, and a last column of NaN for members whose group is unknown."""
 
     def take(self, rows: NDArray[np.int64]) -> "ReadyMovies":
-        """Return the movies in these rows."""
+        """Return the movies at the given row numbers, in the same order."""
         return ReadyMovies(
             self.features.take(rows, axis=0),
             self.compared.take(rows, axis=0),
@@ -61,7 +64,7 @@ class ReadyMovies:
 
     @staticmethod
     def join(parts: "Sequence[ReadyMovies]") -> "ReadyMovies":
-        """Concatenate the movies of all parts."""
+        """Return the movies of all parts, concatenated."""
         return ReadyMovies(
             *(np.concatenate([getattr(part, name) for part in parts]) for name in ReadyMovies.__dataclass_fields__)
         )
@@ -69,7 +72,7 @@ class ReadyMovies:
 
 @dataclass(frozen=True)
 class Members:
-    """Columns from which the tree features are computed: of N members, or of one member for all N movies."""
+    """Columns of members from which the tree features are computed: N rows, or a single row for all N movies."""
 
     evidence: NDArray[np.int64]
     """(N,) MemberEvidence of each member."""
@@ -82,7 +85,7 @@ class Members:
     embedding: Array
     """(N, E) position in the embedding space of plays."""
     groups: NDArray[np.int64]
-    """(N, A') column of `group_residuals` for the member's group in each grouped attribute; -1 if unknown."""
+    """(N, A') index of the column of `group_residuals` for the member's group in each attribute; -1 if unknown."""
 
     def repeat(self, counts: NDArray[np.int64]) -> "Members":
         """Return a copy in which the row of each member is repeated; `counts` (N,) has the numbers of repetitions."""
@@ -96,7 +99,10 @@ GROUPS = 16
 
 
 def ready(movies: Movies, groups: int) -> ReadyMovies:
-    """Compute the features that depend on the movie alone; `groups` is the number of grouped member attributes."""
+    """Return the movies with the features computed that depend on the movie alone.
+
+    `groups` is the number of member attributes with group residuals.
+    """
     rows, genres = movies.genres.shape
     width = GROUPS + groups + genres + movies.attributes.shape[1]
     features = np.full((rows, width), np.nan, np.float32)
@@ -109,9 +115,9 @@ def ready(movies: Movies, groups: int) -> ReadyMovies:
 
 
 def of_movies_alone(groups: int, width: int) -> NDArray[np.bool_]:
-    """Return an (F,) mask of the features that depend on the movie alone, where F is `width`.
+    """Return a mask of the features that depend on the movie alone.
 
-    `groups` is the number of grouped member attributes.
+    `groups` is the number of member attributes with group residuals, and `width` the number of all features.
     """
     alone = np.zeros(width, bool)
     alone[NUMBERS:BEYOND] = alone[GROUPS + groups :] = True
@@ -121,7 +127,7 @@ def of_movies_alone(groups: int, width: int) -> NDArray[np.bool_]:
 def pair_features(members: Members, movies: ReadyMovies, prior: Array) -> NDArray[np.float32]:
     """Return the (N, F) features of N pairs, which overwrite `movies.features` in place.
 
-    `prior` is (N, 4), in the order of PRIOR_NUMBERS.
+    `prior` (N, 4) has the features from the prior, in the order of PRIOR_NUMBERS.
     """
     features, plays = movies.features, np.isfinite(members.compared[:, 0])
     features[:, EVIDENCE] = members.evidence
@@ -140,7 +146,7 @@ def pair_features(members: Members, movies: ReadyMovies, prior: Array) -> NDArra
 
 
 def pair_names(member_attributes: Sequence[str], genres: Sequence[str], movie_attributes: Sequence[str]) -> list[str]:
-    """Return the (F,) names of the features; the prefix of a name decides its group in explanations."""
+    """Return the names of the F features of a pair. The part before the colon decides the group in explanations."""
     return [
         "prior:evidence",
         "plays:log_plays",

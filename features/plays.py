@@ -34,17 +34,23 @@ OWN = ("plays", "completion", "completion_known", "recency", "age_known")
 
 
 def share_watched(completion: Any) -> Any:
-    """Return what a play of known completion adds to the sum of completions."""
+    """Return the completion of a play (share watched, 0 to 1), rounded so that sums of completions are exact."""
     return on_grid(completion)
 
 
 def recency(age_days: Any) -> Any:
-    """Return what a play of known age adds to the sum of recencies: 1 at age 0, decreasing with age."""
+    """Return the recency of a play: 1 at age 0, 1/2 at age RECENT_DAYS, and less for older plays.
+
+    The result is rounded, so that sums of recencies are exact.
+    """
     return on_grid(RECENT_DAYS / (age_days + RECENT_DAYS))
 
 
 def own_formulas(sums: Sums, log1p: Callable[[Any], Any]) -> dict[str, Any]:
-    """Return the features that don't depend on the movies, by feature name, given sums over a member's plays."""
+    """Return the features of a member's plays that don't depend on the movies, by name.
+
+    `sums` has the sums named in OWN, as polars expressions or NumPy arrays. `log1p` computes log(1 + x) of a sum.
+    """
     log_plays = log1p(sums["plays"])
     return {
         "log_plays": log_plays,
@@ -57,12 +63,12 @@ def own_formulas(sums: Sums, log1p: Callable[[Any], Any]) -> dict[str, Any]:
 
 
 def mean_of_movies(total: Any, plays: Any) -> Any:
-    """Return the shrunk mean of a movie column over a member's plays, from its sum and the number of plays."""
+    """Return the shrunk mean of a movie column over a member's plays, from its `total` and the number of plays."""
     return total / (plays + PRIOR_PLAYS)
 
 
 def of_table(plays: pl.LazyFrame, movies: pl.LazyFrame, movie_columns: Sequence[str]) -> pl.LazyFrame:
-    """Return one row of features for each view, sorted by view.
+    """Return the features of each view (a member, or a subset of a member's plays), one row per view, sorted by view.
 
     `plays` must have the columns view, movie (a row number), completion and age_days (null if unknown). `movies` must
     have the column movie and all movie columns.
@@ -115,6 +121,6 @@ def of_members(
 
 
 def names(movie_columns: Sequence[str]) -> list[str]:
-    """Return the names of the features, in their order."""
+    """Return the names of the features that `of_members` returns, in the order of its columns."""
     own = own_formulas(dict.fromkeys(OWN, 1.0), np.log1p)
     return [*own, *(f"movies:{name}" for name in movie_columns)]

@@ -8,7 +8,10 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def usable_cores(cgroup: Path = CGROUP) -> int:
-    """Return the number of cores in this process's CPU affinity, at most the container's CPU limit, rounded up."""
+    """Return the number of CPU cores that this process may use.
+
+    The number is the size of the process's CPU affinity mask, but at most the CPU limit of the container, rounded up.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limit = _limit(cgroup)
     return cores if limit is None else max(1, min(cores, math.ceil(limit)))

@@ -30,7 +30,7 @@ class ModelError(Exception):
     """Base class of the errors that this package raises."""
 
     reason: Reason = "other"
-    """Why a version is refused, if this error is the cause."""
+    """Reason for which a version is refused, if this error is the cause."""
     exit_code: ClassVar[ExitCode] = ExitCode.REFUSED
     """Exit code of a command that this error stops."""
 

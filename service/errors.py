@@ -193,7 +193,7 @@ class PortTaken(StartError):
 
 
 class NoWorker(StartError):
-    """No worker process could be started. The cause is in the log."""
+    """No worker could begin to serve, because a process died repeatedly at startup. The cause is in the log."""
 
 
 class NoSupervisor(StartError):

@@ -49,7 +49,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--service",
         default=ENJOYMENT_SERVICE,
-        help='service whose health is asked for; "" asks for the server itself [default: %(default)s]',
+        help='service whose health is checked; "" checks the server itself [default: %(default)s]',
     )
     for option, variable, meaning in TLS_OPTIONS:
         parser.add_argument(
@@ -58,7 +58,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
             default=environment.get(variable),
             help=f"PEM file of {meaning} [default: ${variable}]",
         )
-    parser.add_argument("--timeout-seconds", type=float, default=3.0, help="how long to wait [default: 3]")
+    parser.add_argument("--timeout-seconds", type=float, default=3.0, help="maximum wait in seconds [default: 3]")
     return parser
 
 
@@ -73,7 +73,10 @@ def ask(channel: grpc.Channel, service: str, timeout_seconds: float) -> str:
 
 
 def _channel(address: str, cert: Path | None, key: Path | None, timeout_seconds: float) -> grpc.Channel:
-    """Open a channel. Raises OSError if a file can't be read or the server presents a different certificate."""
+    """Return a channel to the server, over TLS if `cert` is given.
+
+    Raises OSError if a file can't be read or if the server presents a different certificate.
+    """
     if cert is None:
         return grpc.insecure_channel(address)
     pair = (key.read_bytes(), cert.read_bytes()) if key is not None else (None, None)

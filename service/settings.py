@@ -66,7 +66,7 @@ class Settings(BaseModel):
     tls_key: Path | None = None
     """PEM file of the certificate's private key. Certificate and key may be replaced while the service is running."""
     tls_client_ca: Path | None = None
-    """PEM file of the authorities that sign client certificates (mutual TLS). By default, none are required."""
+    """PEM file of the authorities that sign client certificates (mutual TLS). By default, clients need none."""
     reflection: Literal["on", "off"] = "on"
     """Whether gRPC tools may list the server's methods and messages (server reflection)."""
     reload_seconds: Annotated[float, Field(ge=0.05, le=86_400)] = 0.5

@@ -44,7 +44,10 @@ class Parts:
 
 
 def write_files(folder: Path, parts: Parts, reports: dict[str, bytes]) -> dict[str, dict[str, Any]]:
-    """Write all files except the manifest and run.json, and return the size and sha256 of each, by path."""
+    """Write all files of a version except the manifest and run.json, and return the size and sha256 of each, by path.
+
+    `reports` maps the names of report files to their contents.
+    """
     (folder / "members").mkdir(parents=True)
     contents = {
         "schema.json": serialization.to_json(parts.schema.to_dict()),
@@ -71,7 +74,7 @@ def listing(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> str:
-    """Write the manifest and return the version, which is derived from the content of all listed files."""
+    """Write the manifest and return the name of the version, which depends on the contents of all listed files."""
     content = serialization.to_json(manifest.to_dict())
     (folder / MANIFEST).write_bytes(content)
     return version_of(content)
@@ -115,10 +118,11 @@ def open_version(folder: Path, verify: Verify | None = None) -> Opened:
 
 
 def load_model(folder: Path, verify: Verify | None = None) -> Model:
-    """Load the model in a version's folder. Raises ArtifactError like `open_version` and `Opened.model`.
+    """Load the model in a version's folder. Raises ArtifactError if the version is damaged, unsafe or inconsistent.
 
-    Some malformed LightGBM model files crash the process or make LightGBM loop forever, even if the hashes match. So
-    the service first loads each version in a disposable process (`model.artifact.trial_process`).
+    `verify` is called as in `open_version`. Some malformed LightGBM model files crash the process or make LightGBM loop
+    forever, even if the hashes match. So the service first loads each version in a disposable process
+    (`model.artifact.trial_process`).
     """
     return open_version(folder, verify).model()
 
@@ -146,9 +150,10 @@ def _as_loaded(contents: Mapping[str, bytes], members: MemberTable) -> Model:
 
 
 def _read(name: str, read: Callable[[], Read], reason: Reason = "content") -> Read:
-    """Call `read` and return its result. Any other exception than MemoryError becomes an ArtifactError.
+    """Call `read` and return its result. Exceptions other than MemoryError are converted to ArtifactError.
 
-    The error names the file. The cause is given by its message if it is a plain ValueError, else by its type.
+    The message of ArtifactError contains `name`, and the message of the cause if that is a plain ValueError, else the
+    type of the cause.
     """
     try:
         return read()
@@ -171,7 +176,7 @@ def _checked(folder: Path, name: str, manifest: Manifest) -> bytes:
 
 
 def open_members(folder: Path, manifest: Manifest) -> MemberTable:
-    """Return the memory-mapped member table, of which only the file with the hashes of pieces is read completely.
+    """Return the memory-mapped member table of a version. Only the file with the hashes of pieces is read completely.
 
     Raises ArtifactError if a file is missing or has the wrong size, or if the hashes are damaged.
     """
@@ -196,7 +201,10 @@ def open_members(folder: Path, manifest: Manifest) -> MemberTable:
 
 
 def _mapped(folder: Path, name: str, manifest: Manifest) -> mmap.mmap:
-    """Return the content of a file as a memory map, which processes share."""
+    """Return the content of a file as a memory map, which processes share.
+
+    Raises ArtifactError if the manifest doesn't list the file or it can't be read.
+    """
     if name not in manifest.files:
         raise ArtifactError(f"{MANIFEST} doesn't list {name}")
     try:

@@ -42,7 +42,7 @@ def golden_to_bytes(model: Model) -> bytes:
 
 
 def check_golden(model: Model, content: bytes) -> None:
-    """Raise ValueError unless the model reproduces these golden predictions."""
+    """Raise ValueError unless the model reproduces the golden predictions that `golden_to_bytes` wrote."""
     arrays = arrays_from_bytes(content)
     for name, values in _answers(model, arrays).items():
         stored = arrays[name]
@@ -57,7 +57,10 @@ def _differing(stored: NDArray[Any], values: NDArray[Any]) -> float:
 
 
 def _answers(model: Model, arrays: Arrays) -> Arrays:
-    """Return all predictions, by field: of movies in the catalogue, of a described movie and of an unknown movie."""
+    """Return the model's predictions for all stored members, as arrays by field.
+
+    The movies are the stored rows of the catalogue, then one movie with only a description and one unknown movie.
+    """
     described = MovieFacts(
         2000.0, arrays["genres"], np.full(len(model.schema.movie_attributes), np.nan, np.float32)
     )  # fmt: skip

@@ -147,12 +147,12 @@ def catalogue_from_bytes(content: bytes) -> Catalogue:
 
 
 def to_json(given: dict[str, Any]) -> bytes:
-    """Return indented JSON; equal content gives equal bytes."""
+    """Return a dictionary as indented JSON; equal dictionaries give equal bytes."""
     return (json.dumps(given, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
 def from_json(content: bytes) -> Any:
-    """Return the content of JSON. Raises ValueError if it is invalid or contains NaN or infinity, which isn't JSON."""
+    """Parse JSON. Raises ValueError if it is invalid, or contains NaN or infinity, which the JSON standard excludes."""
     return json.loads(content, parse_constant=_refuse)
 
 

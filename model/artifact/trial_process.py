@@ -1,8 +1,8 @@
 """Loads a version in a disposable process, `python -m model.artifact.trial_process`, with limits on memory and time.
 
 Some malformed LightGBM model files crash the process or make it loop forever, and the operating system kills processes
-that use up the memory. Only the trial process dies then. It is started in advance, since its imports take longer than
-the trial itself.
+that use up the memory. In these cases, only the trial process dies. It is started in advance, since its imports take
+longer than the trial itself.
 """
 
 import json
@@ -40,7 +40,7 @@ class Limits:
 
 
 class Trials:
-    """Tries versions, each in a separate process; the process of the next trial can be started in advance."""
+    """Loads versions on trial, each in its own process. The process of the next trial can be started in advance."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -105,9 +105,10 @@ class Trials:
 
 
 def main(requests: IO[str], responses: IO[str]) -> int:
-    """Wait for a request to load one version, and write the reason if it is refused; None if it is accepted.
+    """Read a request, load the version that it names, and write whether the version is refused, as JSON.
 
-    Returns exit code 0 in both cases.
+    The JSON has the reason and message of a refusal, or null for both if the version is accepted. Returns exit code 0
+    in both cases.
     """
     import model.artifact.artifact  # noqa: F401 # import before the request arrives
 

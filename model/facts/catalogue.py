@@ -9,7 +9,7 @@ from model.facts.facts import MovieFacts
 
 
 class Catalogue:
-    """The M movies of a model, in the row order of its arrays, with G genres and B attributes."""
+    """The M movies of a model, with G genres and B attributes; a movie has the same row in all arrays of the model."""
 
     def __init__(
         self,
@@ -39,15 +39,16 @@ class Catalogue:
         return len(self.movie_ids)
 
     def facts(self, row: int) -> MovieFacts:
-        """Return the description of the movie in this row."""
+        """Return the description of the movie in a row of the catalogue."""
         return MovieFacts(float(self.release_year[row]), self.genres[row], self.attributes[row])
 
     def asked(self, movie_id: str, described: MovieFacts | None, played: NDArray[np.int32]) -> int | MovieFacts | None:
-        """Return the catalogue row or the description from which to predict a movie for a member with `played` rows.
+        """Return the catalogue row or the description by which a movie is predicted; None if nothing is known of it.
 
-        For a movie outside the catalogue, this is the given description, None if there is none. It is the row if the
-        movie is rated or played, since only rows can be removed from the member's plays. For other movies, the given
-        description is merged with that in the catalogue; if this changes nothing, the row is returned.
+        A movie outside the catalogue is predicted by its description, `described`. A movie in the catalogue is
+        predicted by its row if it has ratings or if its row is in `played`, the (P,) rows that the member has played.
+        For any other movie, `described` is completed from the catalogue; if the result equals the description in the
+        catalogue, the row is returned.
         """
         row = self.row(movie_id)
         if row is None or described is None or self.rated[row] or row in played:
@@ -61,5 +62,5 @@ class Catalogue:
         return self._row.get(movie_id)
 
     def rows(self, movie_ids: Iterable[str]) -> list[int | None]:
-        """Return the row of each movie; None for a movie that isn't in the catalogue."""
+        """Return the rows of the movies with these ids, in order; None for an id that isn't in the catalogue."""
         return list(map(self._row.get, movie_ids))

@@ -70,7 +70,7 @@ class MemberFacts:
         return MemberFacts(self.attributes, self.movies[:0], self.completion[:0], self.age_days[:0])
 
     def with_attributes(self, given: Mapping[int, float]) -> "MemberFacts":
-        """Return these facts with some attributes replaced; `given` has encoded values by position in the schema."""
+        """Return these facts with some attributes replaced; `given` maps positions in the schema to encoded values."""
         if not given:
             return self
         attributes = self.attributes.copy()
@@ -78,12 +78,15 @@ class MemberFacts:
         return MemberFacts(attributes, self.movies, self.completion, self.age_days)
 
     def with_plays(self, plays: Iterable[Play], schema: Schema) -> "MemberFacts":
-        """Return these facts with further plays; for repeated movies, the latest time and highest completion count."""
+        """Return these facts with plays added.
+
+        Plays of the same movie are merged into one, with the latest time and the highest completion.
+        """
         added = list(plays)
         return self.with_all_plays(Plays(*zip(*added, strict=True)), schema) if added else self
 
     def with_all_plays(self, plays: Plays, schema: Schema) -> "MemberFacts":
-        """Return these facts with further plays, like `with_plays`, but given as columns."""
+        """Return these facts with plays added as in `with_plays`, but given as columns."""
         if not plays.movies:
             return self
         movies, completion = np.array(plays.movies, np.int32), np.array(plays.completion, np.float32)
@@ -120,9 +123,10 @@ class MovieFacts:
     def of(
         schema: Schema, release_year: float | None, genres: Iterable[str] | None, attributes: Mapping[int, float]
     ) -> "MovieFacts":
-        """Return a description; `attributes` has encoded values by position in the schema.
+        """Return a description made of a year, names of genres and attributes; None means that a fact is unknown.
 
-        Genres outside the schema are ignored. If no genre is left, the genres are unknown.
+        `attributes` maps positions in the schema to encoded values. Genres outside the schema are ignored. If no genre
+        is left, the genres are unknown.
         """
         values = np.full(len(schema.movie_attributes), np.nan, np.float32)
         values[list(attributes)] = list(attributes.values())
@@ -160,7 +164,10 @@ class MovieFacts:
 
 
 def age_in_days(played_at: NDArray[np.float64], schema: Schema) -> NDArray[np.float32]:
-    """Return the (P,) days from plays to the end of the training data; 0 if a play is later, NaN if unknown."""
+    """Return the (P,) days from plays to the end of the training data; 0 if a play is later, NaN if unknown.
+
+    `played_at` (P,) are the times of the plays in seconds since 1970 UTC.
+    """
     if schema.end_of_data is None:
         return np.full(len(played_at), np.nan, np.float32)
     return np.maximum((schema.end_of_data - played_at) / SECONDS_PER_DAY, 0).astype(np.float32)

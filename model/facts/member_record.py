@@ -1,7 +1,7 @@
 """Records of members in an external store, in a documented format that is independent of the model's version.
 
 docs/members.md describes the format for programs that write records. Attributes and categories are stored by name and
-movies by id, so that each version of the model can use the facts that it supports, exactly as with a request.
+movies by id, so that each version of the model can use the facts that it supports, exactly like those in a request.
 """
 
 import json
@@ -45,7 +45,10 @@ class MemberRecord:
     """Plays, at most one of each movie."""
 
     def facts(self, schema: Schema, catalogue: Catalogue) -> MemberFacts:
-        """Return the facts that a model can use; unknown attributes and movies and invalid values are ignored."""
+        """Return the facts that a model with this schema and catalogue can use.
+
+        Attributes and movies that the model doesn't have are left out, and so are values of the wrong kind.
+        """
         given: dict[int, float] = {}
         for position, attribute in enumerate(schema.member_attributes):
             if attribute.name in self.attributes:
@@ -81,7 +84,7 @@ def to_json(record: MemberRecord) -> bytes:
 
 
 def from_json(content: bytes) -> MemberRecord:
-    """Return the record in this JSON. Raises BadRecord if it violates the format."""
+    """Parse a record from JSON. Raises BadRecord if the content violates the format."""
     if len(content) > RECORD_BYTES:
         raise BadRecord("the record is too long")
     try:

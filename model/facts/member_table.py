@@ -61,7 +61,7 @@ class MemberTable:
 
     @staticmethod
     def over(arrays: Mapping[str, CheckedArray]) -> "MemberTable":
-        """Return a table over memory-mapped arrays, given by the names in FILES."""
+        """Return a table whose data are memory-mapped; `arrays` has an array for each name in FILES."""
         keys, attributes, starts, movies, completion, age_days = (arrays[name].array for name in FILES)
         return MemberTable(keys, attributes, starts, movies, completion, age_days, checked=arrays)
 
@@ -71,8 +71,8 @@ class MemberTable:
     def find(self, member_id: str) -> MemberFacts | None:
         """Return the facts of the member with this id.
 
-        Returns None if the member isn't in the table, or if the pieces to be read are damaged, which is reported to
-        `damage`.
+        Returns None if the member isn't in the table. If the member's data are damaged, reports this to `damage` and
+        also returns None.
         """
         try:
             row = self.row_of(*key_of(member_id))
@@ -82,7 +82,7 @@ class MemberTable:
             return None
 
     def spread(self, count: int) -> Iterator[MemberFacts]:
-        """Yield the facts of `count` members, evenly spaced in the table; damaged ones are skipped.
+        """Yield the facts of `count` members, evenly spaced in the table; members with damaged data are skipped.
 
         Since rows are sorted by hash, this is a random sample of the members, but always the same one.
         """
@@ -103,13 +103,13 @@ class MemberTable:
             raise ArtifactError("members/movies.npy names movies that the catalogue lacks")
 
     def everyone(self) -> Iterator[tuple[int, int, MemberFacts]]:
-        """Yield the halves of each member's hash, and the member's facts. Raises DamagedPiece if a piece is damaged."""
+        """Yield both halves of the hashed id, and the facts, of every member. Raises DamagedPiece at damaged data."""
         for row in range(len(self)):
             first, second = self._rows("keys", row, row + 1)[0].tolist()
             yield first, second, self._at(row)
 
     def row_of(self, first: int, second: int) -> int | None:
-        """Return the row of a hash, given by its two halves; None if it isn't in the table.
+        """Return the row of the member with this hashed id, given as two halves; None if the table lacks the member.
 
         Uses interpolation search (Perl, Itai and Avni, CACM 1978) over blocks of rows.
         """

@@ -30,13 +30,13 @@ class Outcome:
 
 
 def to_line(outcome: Outcome) -> bytes:
-    """Return an outcome as one line of JSON; a truncated line is never valid JSON."""
+    """Return an outcome as one line of JSON. A truncated line is never valid JSON, so readers can detect it."""
     entry = {name: value for name, value in vars(outcome).items() if value is not None}
     return json.dumps(entry, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def from_line(line: bytes) -> Outcome:
-    """Return the outcome in a line. Raises BadOutcome if the line isn't a valid outcome."""
+    """Parse an outcome from a line of JSON. Raises BadOutcome if the line isn't a valid outcome."""
     try:
         entry = json.loads(line)
     except ValueError:

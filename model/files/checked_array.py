@@ -40,8 +40,8 @@ class CheckedArray:
     def __init__(self, name: str, content: bytes | mmap.mmap, hashes: NDArray[np.uint8]) -> None:
         """Open the array; `hashes` is (pieces, 32), and error messages contain `name`.
 
-        Raises DamagedPiece if the first piece is damaged. Raises ValueError if `content` isn't an .npy file or has
-        another number of pieces.
+        Raises DamagedPiece if the first piece is damaged. Raises ValueError if `content` isn't an .npy file, or if the
+        number of hashes doesn't match its size.
         """
         if len(hashes) != piece_count(len(content)):
             raise ValueError("another number of pieces than the file has")
@@ -61,7 +61,7 @@ class CheckedArray:
         return self.array[start:stop]
 
     def _check(self, start: int, stop: int) -> None:
-        """Verify the pieces in a range of bytes, except those that have been verified before."""
+        """Verify the pieces in a range of bytes, unless already verified. Raises DamagedPiece if a piece is damaged."""
         for piece in range(start // PIECE, piece_count(stop)):
             if not self.seen[piece]:
                 digest = hashlib.sha256(self._content[piece * PIECE : (piece + 1) * PIECE]).digest()

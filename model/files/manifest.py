@@ -62,7 +62,7 @@ class Run:
 
 
 def manifest_from(content: bytes) -> Manifest:
-    """Return the manifest in this JSON. Raises ArtifactError if it is invalid or has another format."""
+    """Parse a manifest from JSON. Raises ArtifactError if it is invalid or has another format."""
     try:
         given = json.loads(content)
         if given["format"] != FORMAT:
@@ -78,7 +78,7 @@ def manifest_from(content: bytes) -> Manifest:
     except Exception as error:
         raise ArtifactError(f"{MANIFEST} can't be read as a model's: {type(error).__name__}", "damaged") from error
     if not sound:
-        raise ArtifactError(f"{MANIFEST} doesn't tell sizes and hashes", "damaged")
+        raise ArtifactError(f"{MANIFEST} lacks valid sizes and hashes of files", "damaged")
     return manifest
 
 
@@ -88,7 +88,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def read_run(folder: Path) -> Run:
-    """Return facts about a version's training run. Raises ArtifactError if they can't be read or are invalid."""
+    """Return the facts about a training run in a version's run.json. Raises ArtifactError if the file is invalid."""
     content = read_plain(folder / RUN, RUN, SMALL_BYTES)
     try:
         given = json.loads(content)
@@ -99,14 +99,14 @@ def read_run(folder: Path) -> Run:
     except Exception as error:
         raise ArtifactError(f"{RUN} can't be read as a model's: {type(error).__name__}", "damaged") from error
     if not sound:
-        raise ArtifactError(f"{RUN} doesn't tell when the model was trained", "damaged")
+        raise ArtifactError(f"{RUN} has an invalid time, duration, commit or parent", "damaged")
     return run
 
 
 def named_manifest(folder: Path) -> tuple[bytes, Manifest]:
-    """Return the bytes of the manifest, and the manifest.
+    """Return the manifest of a version as bytes and parsed.
 
-    Raises ArtifactError if it can't be read or isn't the one that the folder is named after.
+    Raises ArtifactError if the manifest can't be read, or if the folder isn't named after its hash.
     """
     content = read_plain(folder / MANIFEST, MANIFEST, MANIFEST_BYTES)
     manifest = manifest_from(content)
@@ -116,6 +116,6 @@ def named_manifest(folder: Path) -> tuple[bytes, Manifest]:
 
 
 def check_version(folder: Path) -> None:
-    """Raise ArtifactError unless the folder is named after its manifest and holds exactly the files listed in it."""
+    """Raise ArtifactError unless a version's folder has the right name and exactly the files in its manifest."""
     _, manifest = named_manifest(folder)
     check_complete(folder, manifest.files)

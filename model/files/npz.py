@@ -58,7 +58,10 @@ def arrays_from_bytes(content: bytes) -> Arrays:
 
 
 def array_over(content: bytes | mmap.mmap) -> NDArray[Any]:
-    """Return the array in an .npy file as a view. Raises ValueError if it doesn't hold numbers in C order."""
+    """Return the array in the content of an .npy file, as a view of the content.
+
+    Raises ValueError unless the content is an array of numbers in C order.
+    """
     head = content[:10]
     length = int.from_bytes(head[8:10], "little")
     header = HEADER.fullmatch(content[10 : 10 + length])

@@ -36,7 +36,10 @@ def open_plain(path: Path, name: str) -> BufferedReader:
 
 
 def read_plain(path: Path, name: str, most: int) -> bytes:
-    """Return the content of a regular file. Raises ArtifactError if it can't be read or is larger than `most` bytes."""
+    """Return the content of a regular file; error messages contain `name`.
+
+    Raises ArtifactError if the file can't be read or is larger than `most` bytes.
+    """
     with open_plain(path, name) as file:
         size = os.fstat(file.fileno()).st_size
         if size > most:
@@ -92,7 +95,10 @@ def check_complete(folder: Path, listed: Mapping[str, Mapping[str, Any]]) -> Non
 
 
 def _entries(folder: Path, folders: set[str]) -> Iterator[Path]:
-    """Yield the entries of a version's folder and of its subfolders named in `folders`."""
+    """Yield the entries of a version's folder and of its subfolders named in `folders`.
+
+    Raises ArtifactError if a folder can't be read.
+    """
     try:
         for entry in sorted(folder.iterdir()):
             yield entry

@@ -24,7 +24,7 @@ class SharedFolder:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Hold the folder's lock, which excludes other processes and threads.
+        """Hold the folder's lock during a `with` block. Other processes and threads that want the lock wait.
 
         The operating system releases the lock of a process that dies.
         """
@@ -40,7 +40,7 @@ class SharedFolder:
     def workspace(self) -> Iterator[Path]:
         """Yield a new temporary folder on the same file system, which is removed when the block ends.
 
-        The workspace of a process that died is removed when the next one is created, since its lock is free.
+        A workspace that is left by a process that died is removed when the next workspace is created.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with self.changing():
@@ -56,7 +56,7 @@ class SharedFolder:
             shutil.rmtree(folder, ignore_errors=True)
 
     def replace(self, place: str, content: bytes) -> None:
-        """Replace a small file atomically; `place` is its path in the folder. The caller must hold the lock."""
+        """Replace a file's content atomically; `place` is its path in the folder. The caller must hold the lock."""
         path = self.root / place
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content, beside=self._begun())
@@ -73,7 +73,7 @@ class SharedFolder:
     def clean(self) -> None:
         """Remove temporary files and folders of processes that died.
 
-        The caller must hold the lock, without which no temporary files or folders are created.
+        The caller must hold the lock, so that no other process creates a temporary file or folder meanwhile.
         """
         for left in self.root.glob(f"{BEGUN}*"):
             if not left.is_dir() or left.is_symlink():

@@ -28,26 +28,26 @@ _PLAY_BINS, _FAR = np.array(PLAY_BINS), np.array(FAR)
 
 
 def bin_of(plays: int) -> int:
-    """Return the number of the bin in PLAY_BINS that a number of plays is in; 0 plays are in the first bin."""
+    """Return the index of the bin of PLAY_BINS that holds a number of plays; 0 plays are in the first bin."""
     return max(bisect_right(PLAY_BINS, plays) - 1, 0)
 
 
 def bins_of(plays: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the (N,) bins of N numbers of plays, as `bin_of` does."""
+    """Return the (N,) indices of the bins of PLAY_BINS that hold N numbers of plays; 0 plays are in the first bin."""
     return np.maximum(_PLAY_BINS.searchsorted(plays, "right") - 1, 0)
 
 
 def places_of(rating: Array, scale: Scale) -> Array:
-    """Return (N,) fractional positions in the tables, 0 to PLACES - 1, of ratings within the scale."""
+    """Return the (N,) fractional positions in the tables, 0 to PLACES - 1, of N ratings within the scale."""
     places: Array = (rating - scale.low) * ((PLACES - 1) / scale.span)
     return places
 
 
 class Readings(NamedTuple):
-    """The tables for one kind of member evidence, flattened for fast look-up.
+    """Tables of intervals and probabilities for one kind of member evidence, flattened for fast look-up.
 
-    Their dimensions are B bins of plays, F classes of extrapolation, E kinds of movie evidence, L levels of standard
-    deviation, and PLACES ratings.
+    The dimensions of the tables are B bins of plays, F classes of extrapolation, E kinds of movie evidence, L levels of
+    standard deviation, and PLACES ratings.
     """
 
     edges: Array
@@ -97,7 +97,10 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables for one kind of member evidence, with the dimensions of Readings; B is 1 if it has no plays."""
+    """Tables of intervals and probabilities for one kind of member evidence.
+
+    The dimensions are those of Readings. B is 1 if the evidence has no plays.
+    """
 
     edges: Array
     """(B, E, L - 1) ascending standard deviations that separate the levels."""
@@ -126,12 +129,15 @@ class Calibration:
     """Tables by kind of member evidence."""
 
     def extrapolation(self, distance: Array, member: MemberEvidence) -> Array:
-        """Return the (N,) share, 0 to 1, of raters whose out-of-fold distance is smaller than each of N distances."""
+        """Return, for each of N distances, the share of raters, 0 to 1, whose out-of-fold distance is smaller."""
         distances = self.tables[member].distances
         return distances.searchsorted(distance - SAME_DISTANCE) / max(len(distances), 1)
 
     def reading(self, member: MemberEvidence, plays: NDArray[np.int64], extrapolation: Array) -> Reading:
-        """Return a look-up of intervals and probabilities for N members, with (N,) numbers of plays."""
+        """Return a look-up of intervals and probabilities for N members of one kind of evidence.
+
+        `plays` (N,) are the members' numbers of plays, and `extrapolation` (N,) is the result of `extrapolation`.
+        """
         bins, classes = self.tables[member].lower.shape[:2]
         place = np.minimum(bins_of(plays), bins - 1)
         beyond = np.minimum(_FAR.searchsorted(extrapolation, "right"), classes - 1)

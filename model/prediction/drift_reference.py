@@ -17,10 +17,10 @@ from model.prediction.predictions import Predictions
 Array = NDArray[np.float64]
 
 PREDICTION_QUANTITIES = ("rating", "interval_width", "extrapolation")
-"""Names of the quantities of predictions that have a histogram. The rating and the width of the interval are shares of
-the scale, 0 to 1."""
+"""Names of the quantities of predictions that have a histogram. A rating is its position on the scale, 0 to 1, and an
+interval width is a share of the scale, 0 to 1."""
 BEYOND_FAR = len(FAR)
-"""Number of the uppermost bins of `extrapolation`, which hold the members beyond the first value of FAR."""
+"""Number of bins of `extrapolation`, at the upper end, that hold the members beyond the first value of FAR."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ class PredictionShares:
 
 @dataclass(frozen=True)
 class Reference:
-    """Reference histograms, which are compared with histograms of requests.
+    """Histograms of raters, to be compared with histograms of requests.
 
-    They agree if the members in requests are distributed like raters.
+    The histograms agree if the members in requests are distributed like raters.
     """
 
     attributes: tuple[AttributeShares, ...]
@@ -100,7 +100,7 @@ class Binning:
     """Counts the values of W attributes in their bins, for many members at once."""
 
     def __init__(self, attributes: Sequence[Attribute], bins: Sequence[tuple[int, Sequence[float]]]) -> None:
-        """Set up the counter; `bins` has the position and the (E,) edges of each of W attributes in AttributeShares."""
+        """Set up the counter; `bins` has the position and the (E,) edges, as in AttributeShares, of W attributes."""
         longest = max((len(edges) for _, edges in bins), default=0)
         self._positions = np.array([position for position, _ in bins], np.intp)
         self._numeric = np.array([attributes[position].kind == "numeric" for position, _ in bins], bool)
@@ -114,7 +114,7 @@ class Binning:
         return np.concatenate([[0], np.cumsum(self._beyond + 2)])
 
     def counts(self, values: NDArray[np.float32]) -> list[NDArray[np.int64]]:
-        """Return an (E + 2,) histogram of each of the W attributes over (N, A) values; its last bin counts NaN."""
+        """Return a histogram (E + 2,) of each of the W attributes in (N, A) encoded values; the last bin counts NaN."""
         chosen = values[:, self._positions]
         bins = np.empty(chosen.shape, np.intp)
         for numeric in (False, True):
@@ -136,7 +136,7 @@ def _histogram(
     Raises ValueError unless edges ascend, shares are positive, and there are `further` more shares than edges.
     """
     if any(low >= high for low, high in pairwise(edges)) or len(shares) != len(edges) + further or min(shares) <= 0:
-        raise ValueError("the reference isn't one of histograms")
+        raise ValueError("the reference has an invalid histogram")
     return tuple(edges), tuple(shares)
 
 
@@ -146,7 +146,7 @@ def in_bins(values: Array, edges: Sequence[float]) -> NDArray[np.int64]:
 
 
 def prediction_quantities(predictions: Sequence[Predictions], scale: Scale) -> dict[str, Array]:
-    """Return the values of the PREDICTION_QUANTITIES, by name.
+    """Return the values of each of PREDICTION_QUANTITIES in the predictions of several members, by name.
 
     There is one rating and one interval width for each prediction of a rated movie, but one extrapolation for each
     member.
@@ -164,5 +164,5 @@ def prediction_quantities(predictions: Sequence[Predictions], scale: Scale) -> d
 
 
 def kind_name(evidence: MemberEvidence) -> str:
-    """Return the name of a kind of evidence, as used in the reference."""
+    """Return the lower-case name of a kind of evidence, which is its key in the drift reference."""
     return evidence.name.lower()

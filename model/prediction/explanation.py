@@ -41,7 +41,11 @@ def prior_parts(prior: Prior, taste: Taste, without_plays: Taste, targets: Targe
 
 
 def tree_parts(names: Sequence[str], contributions: NDArray[np.float64]) -> dict[str, float]:
-    """Return the rating points that the trees add, by group; `contributions` (F + 1,) end with the constant."""
+    """Return the rating points that the trees add to a prediction, by group of facts.
+
+    `contributions` (F + 1,) has the rating points that each feature in `names` (F,) adds, and last the constant, which
+    counts towards the corrections of the prior.
+    """
     parts = dict.fromkeys(CORRECTIONS.values(), 0.0)
     for name, value in zip(names, contributions[:-1], strict=True):
         parts[CORRECTIONS[name.split(":", 1)[0]]] += float(value)

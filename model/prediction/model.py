@@ -31,7 +31,7 @@ STAGES = ("features", "prior", "trees", "interval")
 
 
 LIKELY = 100
-"""Added to four times the number of requested movies: how many movies are predicted first to bound the best ratings."""
+"""To find the n best movies, 4 n + LIKELY movies are predicted first. Their ratings bound those of the n best."""
 ROUNDING = 1e-9
 """Tolerance that exceeds the rounding differences between sums in different orders."""
 NO_ROW = -1
@@ -114,18 +114,19 @@ class Model:
 
     @cached_property
     def member_columns(self) -> MemberColumns:
-        """Computation of the members' columns for the tree features."""
+        """Object that computes the columns of members from which the tree features are computed."""
         return MemberColumns(self.schema, self.prior.columns, self.pairs.grouped)
 
     @cached_property
     def view(self) -> MovieView:
-        """Return the arrays of the movies whose ratings are predicted."""
+        """The movies as targets of predictions, with the arrays that depend only on the catalogue."""
         return MovieView(self.schema, self.catalogue, self.prior, self.pairs, self.offsets)
 
     def predict(self, member: MemberFacts, movies: Sequence[Movie], finished: Stage = ignore) -> Predictions:
-        """Return predictions of the movies, in their order.
+        """Return predictions of the movies for one member, in the order of `movies`.
 
-        A movie that the member has played is predicted as if the member hadn't. Raises ValueError if `movies` is empty.
+        A movie that the member has played is predicted as if the member had not played it. `finished` is called with
+        the name of each stage that ends. Raises ValueError if `movies` is empty.
         """
         state = self.state_of(member)
         finished("features")
@@ -178,8 +179,8 @@ class Model:
         """Return catalogue rows in order of predicted rating, best first, and their predictions.
 
         Movies that the member has played are left out, and ties are in row order. `allowed` (M,) is a mask of the
-        catalogue; None allows all movies. With `most`, only this many movies are returned, the first ones of the full
-        ranking. They are found without predicting every movie: those that the trees can't raise far enough are skipped.
+        catalogue; None allows all movies. If `most` is given, only the first `most` movies of the ranking are returned.
+        They are found without predicting every movie: movies that the trees can't raise far enough are skipped.
         """
         chosen = np.ones(len(self.catalogue), bool) if allowed is None else allowed.copy()
         chosen[member.movies] = False
@@ -193,7 +194,7 @@ class Model:
         return rows[order].astype(np.int32), predictions.take(order)
 
     def _candidates(self, state: State, rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-        """Return those of the rows, in their order, that may be among the `most` best."""
+        """Return the rows of all movies that may be among the `most` best, in the order of `rows`."""
         likely_count = 4 * most + LIKELY
         if likely_count >= len(rows):
             return rows
@@ -243,11 +244,11 @@ class Model:
         )
 
     def state_of(self, member: MemberFacts) -> State:
-        """Return the state of one member, computed from all usable facts."""
+        """Return the intermediate results for one member, computed from all usable facts."""
         return self._state_of([member], self.prior.usable_evidence(member))
 
     def _state_of(self, members: Sequence[MemberFacts], evidence: MemberEvidence) -> State:
-        """Return the state of members with this usable evidence; a member's row doesn't depend on the other members."""
+        """Return the intermediate results for members with the same evidence; each row is independent of the others."""
         taste, inputs = self.prior.taste_of(members, evidence, self._code)
         plays = np.array([len(member.movies) if evidence.has_plays else 0 for member in members])
         attributes = np.stack([member.attributes for member in members])

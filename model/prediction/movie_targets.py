@@ -16,8 +16,8 @@ from model.prediction.prior.prior import Description, Prior
 
 Array = NDArray[np.float64]
 Bins = NDArray[np.int64]
-"""Number of the bin in PLAY_BINS for the number of plays, 0 without plays: (N,), or (1,) if all N movies are predicted
-for one member."""
+"""Index of the bin of PLAY_BINS that holds a member's number of plays; 0 without plays. The shape is (N,), or (1,) if
+all N movies are predicted for one member."""
 Movie = int | MovieFacts | None
 """A row of the catalogue, a description, or None for a movie about which nothing is known."""
 
@@ -76,7 +76,7 @@ class MovieView:
     def prior_of_rows(
         self, rows: NDArray[np.int64], evidence: MemberEvidence, bins: Bins
     ) -> tuple[Array, Array, Array]:
-        """Return the (N, K) factors, (N,) offsets and (N,) standard deviations of the movies in these rows."""
+        """Return the (N, K) factors, (N,) offsets and (N,) standard deviations of N movies, given by catalogue row."""
         return (
             self._prior.movies.take(rows, axis=0),
             self._offsets[evidence].movies[bins, rows],
@@ -84,11 +84,11 @@ class MovieView:
         )
 
     def of_rows(self, rows: NDArray[np.int64], evidence: MemberEvidence, bins: Bins) -> Targets:
-        """Return the movies in these rows of the catalogue as targets."""
+        """Return movies, given by catalogue row, as targets of predictions."""
         return Targets(*self.prior_of_rows(rows, evidence, bins), self.ready.take(rows), self.evidence.take(rows))
 
     def of(self, movies: Sequence[Movie], evidence: MemberEvidence, bins: Bins) -> Targets:
-        """Return movies of any kind as targets for one member, in their order."""
+        """Return rows, descriptions or unknown movies as targets for one member, in the order of `movies`."""
         rows = [movie for movie in movies if isinstance(movie, int)]
         if len(rows) == len(movies):
             return self.of_rows(np.array(rows, np.int64), evidence, bins)

@@ -43,9 +43,10 @@ LEAST_SHARE = 0.005
 
 
 def next_fact(model: Model, member: MemberFacts, movie: Movie) -> NextFact | None:
-    """Return the fact to ask for, an attribute or further plays; None if no fact would narrow the interval enough.
+    """Return the fact to ask a member for, to predict a movie better: an attribute or further plays.
 
-    As in `Model.predict`, a movie that the member has played is predicted as if the member hadn't.
+    Returns None if no fact is expected to narrow the interval enough. As in `Model.predict`, a movie that the member
+    has played is predicted as if the member had not played it.
     """
     if isinstance(movie, int):
         member = member.without(movie)
@@ -58,7 +59,7 @@ def next_fact(model: Model, member: MemberFacts, movie: Movie) -> NextFact | Non
     most = max(variance - model.prior.noise, 0.0)
 
     def width(gain: float) -> float:
-        """Return the width of the interval if `gain` of the variance is explained, at most all but the noise."""
+        """Return the expected width of the interval if a fact explains `gain` of the variance, but never the noise."""
         return current * float(np.sqrt(1 - min(gain, most) / variance))
 
     candidates = [
@@ -109,10 +110,10 @@ def _variances_over_values(model: Model, member: MemberFacts, movie: Movie) -> d
 
 
 def _gain_of_plays(model: Model, member: MemberFacts, movie: Movie) -> float:
-    """Return the variance that further plays would explain.
+    """Return the variance that FURTHER_PLAYS further plays would explain.
 
-    n plays explain most * n / (n + half), the learning curve of a mean with a prior worth `half` plays. `half` is
-    estimated from the variance that the first FURTHER_PLAYS plays would explain.
+    In all, n plays explain most * n / (n + half), the learning curve of a mean with a prior worth `half` plays. `most`
+    is the variance that MANY_PLAYS plays explain, and `half` is estimated from the first FURTHER_PLAYS plays.
     """
     bare = member.without_plays()
     people = list(islice(_with_plays(model, bare, movie), PEOPLE))
@@ -134,7 +135,11 @@ def _gain_of_plays(model: Model, member: MemberFacts, movie: Movie) -> float:
 
 
 def _explained(model: Model, movie: Movie, less: tuple[MemberEvidence, int], more: tuple[MemberEvidence, int]) -> float:
-    """Return the variance that `more` evidence and plays explain beyond `less`, from the widths of both intervals."""
+    """Return the variance that more evidence explains in addition to less evidence.
+
+    `less` and `more` each have a kind of evidence and a number of plays. The variance is computed from the widths of
+    the two intervals.
+    """
     before, after = (model.view.of([movie], evidence, NO_PLAYS) for evidence, _ in (less, more))
     wide, narrow = (
         model.calibration.reach(evidence, plays, MovieEvidence(int(target.evidence[0]))) * float(target.deviation[0])
@@ -151,7 +156,7 @@ def _values(attribute: Attribute) -> tuple[NDArray[np.float32], Array]:
 
 
 def _with_plays(model: Model, member: MemberFacts, movie: Movie) -> Iterator[MemberFacts]:
-    """Yield the member's attributes with FURTHER_PLAYS plays of each published member who has that many."""
+    """Yield the member's attributes, combined with FURTHER_PLAYS plays of each published member with enough plays."""
     for other in model.members.spread(LOOKED_AT):
         theirs = other.without(movie) if isinstance(movie, int) else other
         count = len(theirs.movies)

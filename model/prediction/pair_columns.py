@@ -49,7 +49,7 @@ def as_unrated(movies: Movies) -> Movies:
 
 
 class MemberColumns:
-    """Computes the columns of members from which tree features are computed; positions are looked up only once."""
+    """Computes the columns of members from which tree features are computed. Column positions are looked up once."""
 
     def __init__(self, schema: Schema, columns: MovieColumns, grouped: Sequence[int]) -> None:
         place = {name: number for number, name in enumerate(names(columns.names))}
@@ -70,7 +70,11 @@ class MemberColumns:
         plays: NDArray[np.int64],
         attributes: NDArray[np.float32],
     ) -> Members:
-        """Return N members, given evidence (N,), inputs from plays (N, I), numbers of plays (N,), attributes (N, A)."""
+        """Return the columns of N members.
+
+        `evidence` (N,) has values of MemberEvidence, `inputs` (N, I) the inputs of the regressions that are computed
+        from plays, `plays` (N,) the numbers of plays, and `attributes` (N, A) encoded values.
+        """
         compared, genres = inputs.take(self._compared, axis=1), inputs.take(self._genres, axis=1)
         if not plays.all():
             compared[plays == 0] = genres[plays == 0] = np.nan
@@ -84,13 +88,16 @@ class MemberColumns:
         plays: NDArray[np.int64],
         attributes: NDArray[np.float32],
     ) -> Members:
-        """Return N members of one kind of evidence; `inputs` is (N, I), or None for evidence without plays."""
+        """Return the columns of N members of one kind of evidence.
+
+        The arguments are those of `of`, but `evidence` is one kind, and `inputs` is None for evidence without plays.
+        """
         count = len(plays)
         rows = np.zeros((count, self._width)) if inputs is None else inputs
         return self.of(np.full(count, int(evidence)), rows, plays, attributes)
 
     def _groups(self, attributes: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return the (N, A') column of `group_residuals` for each grouped attribute; -1 if unknown."""
+        """Return the (N, A') indices of columns of `group_residuals`, one per grouped attribute; -1 if unknown."""
         values = attributes.take(self._grouped, axis=1)
         known = np.isfinite(values)
         numeric = [(number, groups(values[:, number], attribute)) for number, attribute in self._numeric]
@@ -101,10 +108,10 @@ class MemberColumns:
 
 
 def described_movie(schema: Schema, movie: MovieFacts | None, like: Movies, mean_year: float) -> Movies:
-    """Return one row for a movie that nobody rated; pass None if nothing is known about the movie.
+    """Return the columns, with one row, of a movie that nobody rated; pass None if nothing is known about the movie.
 
-    `like` determines the widths and data types of the columns. With another data type, joining the row with other rows
-    would change the sums of those.
+    The row has the widths and data types of `like`. With another data type, the sums of other rows would change when
+    the row is joined to them.
     """
     facts = movie or MovieFacts.of(schema, None, None, {})
     shares = facts.genres / max(float(np.nansum(facts.genres)), 1.0)

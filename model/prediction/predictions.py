@@ -31,7 +31,7 @@ class Predictions:
     """Kinds of facts about the member that were used."""
 
     def take(self, order: NDArray[np.int64]) -> "Predictions":
-        """Return the predictions at these positions, in this order."""
+        """Return the predictions at the positions `order`, in that order."""
         return Predictions(
             **{name: getattr(self, name)[order] for name in ARRAYS}, member_evidence=self.member_evidence
         )
@@ -51,7 +51,7 @@ class Predictions:
 
     @staticmethod
     def join(parts: "Sequence[Predictions]", evidence: MemberEvidence) -> "Predictions":
-        """Return the predictions of all parts, concatenated."""
+        """Return the predictions of all parts, concatenated, with `evidence` as their member evidence."""
         arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS}
         return Predictions(**arrays, member_evidence=evidence)
 

@@ -36,7 +36,10 @@ class Forest:
         self._width = booster.num_feature()
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return (N,) predictions for (N, F) features. Raises ValueError if the number of columns isn't F."""
+        """Return (N,) predictions for (N, F) features.
+
+        Raises ValueError if the number of columns isn't F, and RuntimeError if LightGBM fails.
+        """
         if features.shape[1] != self._width:
             raise ValueError(f"the forest takes {self._width} features")
         features = np.ascontiguousarray(features, np.float32)
@@ -73,7 +76,7 @@ class Trees:
         return weight * self._forest.predict(features)
 
     def contributions(self, features: NDArray[np.float32], evidence: MemberEvidence) -> NDArray[np.float64]:
-        """Return (N, F + 1) rating points that each feature adds, and last the constant.
+        """Return the (N, F + 1) rating points that each of F features adds to N predictions, and last the constant.
 
         These are exact tree SHAP values (Lundberg et al., Nature Machine Intelligence 2020).
         """
@@ -87,7 +90,7 @@ class Trees:
 def highest_corrections(
     booster: lightgbm.Booster, features: NDArray[np.float32], known: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Return (M,) upper bounds on the forest's predictions for rows of which only some features are known.
+    """Return (M,) upper bounds of the forest's predictions for M rows of which only some features are known.
 
     `features` is (M, F), and `known` (F,) is a mask of the known columns; the others are ignored. The bound is the sum
     over all trees of the highest leaf value that a row can reach.

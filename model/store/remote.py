@@ -35,14 +35,15 @@ class RemoteStore(Store):
         super().__init__(cache)
 
     def versions(self) -> list[str]:
-        """Return all versions that have a manifest, sorted."""
+        """Return the names of all versions that have a manifest, sorted."""
         names = [name for name in self._names(VERSIONS) if VERSION.fullmatch(name)]
         return sorted(name for name in names if self._is_there(name))
 
     def fetch(self, version: str) -> Path:
-        """Return the folder with a local copy of a version, which is downloaded unless there is an intact copy.
+        """Return the folder with a local copy of a version. The version is downloaded unless there is an intact copy.
 
-        After a download, copies of other versions without a label are removed.
+        After a download, copies of other versions that have no label are removed. Raises ArtifactError if the remote
+        version is incomplete or damaged.
         """
         folder = self.folder(version)
         try:
@@ -108,7 +109,10 @@ class RemoteStore(Store):
         return (folder / name).read_bytes() if read else b""
 
     def _forget(self, fetched: str) -> None:
-        """Remove local copies of other versions without a label; processes that have mapped them aren't affected."""
+        """Remove the local copies of all versions except `fetched` and versions with a label.
+
+        Processes that have mapped the files aren't affected.
+        """
         labelled = {fetched, *self.labels().values()}
         with self._files.changing():
             for version in super().versions():
@@ -158,7 +162,10 @@ class RemoteStore(Store):
         return f"{self._place}/{VERSIONS}/{version}/{name}"
 
     def _write(self, target: str, do: Callable[[], Any]) -> None:
-        """Create the parent folders of `target`, if the store has folders, and call `do`, which writes the file."""
+        """Create the parent folders of `target`, if the store has folders, and call `do`, which writes the file.
+
+        Raises StoreError if this fails.
+        """
 
         def write() -> bool:
             self._far.makedirs(target.rpartition("/")[0], exist_ok=True)

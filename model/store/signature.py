@@ -18,7 +18,7 @@ SIGNATURE = "manifest.sig"
 
 
 def private_key(content: bytes) -> Ed25519PrivateKey:
-    """Return the private key in a PEM file. Raises WrongKey if there is no unencrypted ed25519 key."""
+    """Parse the content of a private key's PEM file. Raises WrongKey if it isn't an unencrypted ed25519 key."""
     try:
         key = load_pem_private_key(content, password=None)
     except (ValueError, TypeError) as error:
@@ -29,14 +29,17 @@ def private_key(content: bytes) -> Ed25519PrivateKey:
 
 
 def sign(store: Store, version: str, key: Ed25519PrivateKey) -> None:
-    """Sign a version. Raises StoreError if it isn't in the store, or ArtifactError if it is incomplete or damaged."""
+    """Sign a version and store the signature as a record of the version.
+
+    Raises StoreError if the version isn't in the store, or ArtifactError if it is incomplete or damaged.
+    """
     store.check(version)
     manifest, _ = named_manifest(store.fetch(version))
     store.write_record(version, SIGNATURE, key.sign(manifest))
 
 
 def public_key(content: bytes) -> Ed25519PublicKey:
-    """Return the public key in a PEM file. Raises WrongKey if there is no ed25519 key."""
+    """Parse the content of a public key's PEM file. Raises WrongKey if it isn't an ed25519 key."""
     try:
         key = load_pem_public_key(content)
     except ValueError as error:
@@ -60,7 +63,7 @@ def signed_by(store: Store, key: Ed25519PublicKey) -> Callable[[str], Callable[[
             try:
                 key.verify(signature, manifest)
             except InvalidSignature as error:
-                raise ArtifactError("the version isn't signed by the key that is asked for", "unsigned") from error
+                raise ArtifactError("the version isn't signed by the key that is required", "unsigned") from error
 
         return verify
 

@@ -39,7 +39,10 @@ class Store:
         self._files = SharedFolder(folder)
 
     def label(self, name: str) -> str | None:
-        """Return the version that has a label; None if no version has it. Raises StoreError if its file is invalid."""
+        """Return the version that has a label; None if no version has the label.
+
+        Raises StoreError if the file of the label is invalid, and ValueError if `name` isn't a label.
+        """
         if name not in LABELS:
             raise ValueError(f"{name} is no label")
         content = self._read(name, f"the file {name}")
@@ -55,7 +58,7 @@ class Store:
         return self.label(CURRENT)
 
     def labels(self) -> dict[str, str]:
-        """Return the versions that have a label, by label; labels whose file can't be read are left out."""
+        """Return the version of each label that is set, by label. Labels whose file can't be read are left out."""
         labels = {}
         for name in LABELS:
             with suppress(StoreError):
@@ -77,14 +80,15 @@ class Store:
     def set_label(self, name: str, version: str) -> None:
         """Give a label to a version.
 
-        Raises StoreError if the version isn't in the store, or ArtifactError if it is incomplete or damaged.
+        Raises StoreError if the version isn't in the store, ArtifactError if it is incomplete or damaged, and
+        ValueError if `name` isn't a label.
         """
         self.check(version)
         with self._files.changing():
             self._point(name, version)
 
     def remove_label(self, name: str) -> None:
-        """Remove a label from the version that has it, if any."""
+        """Remove a label from the version that has it, if any. Raises ValueError if `name` isn't a label."""
         if name not in LABELS:
             raise ValueError(f"{name} is no label")
         with self._files.changing():
@@ -113,7 +117,7 @@ class Store:
         """
         version = self.label(PREVIOUS)
         if version is None or version == self.labels().get(CURRENT):
-            raise StoreError("there is no version that served before: promote names one")
+            raise StoreError("there is no previous version to roll back to: promote names one")
         self.check(version)
         with self._files.changing():
             self._point(CURRENT, version)
@@ -125,11 +129,11 @@ class Store:
         return self.root / VERSIONS / version
 
     def fetch(self, version: str) -> Path:
-        """Return the local folder with the files of a version; stores at a remote address download it first."""
+        """Return the local folder with the files of a version; a store at a remote address downloads them first."""
         return self.folder(version)
 
     def versions(self) -> list[str]:
-        """Return all versions, sorted."""
+        """Return the names of all versions in the store, sorted."""
         folder = self.root / VERSIONS
         if not folder.is_dir():
             return []
@@ -150,9 +154,9 @@ class Store:
         return self._files.workspace()
 
     def publish(self, beside: Path, version: str) -> None:
-        """Publish the finished folder `beside`, which is in a workspace, as a version by renaming it.
+        """Publish a version by renaming its finished folder `beside`, which is in a workspace.
 
-        If the version already exists and is intact, it is kept. If it is damaged, it is replaced.
+        If the version already exists, it is kept if it is intact, and replaced if it is damaged.
         """
         target = self.folder(version)
         sync_tree(beside)

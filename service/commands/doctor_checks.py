@@ -144,7 +144,7 @@ def _check_age(model: Model, now: float) -> Finding:
 
 
 def check_member_store(settings: Settings) -> Findings:
-    """Check whether the Redis store answers, and whether it does so well within the timeout of requests."""
+    """Check whether the Redis store answers, and whether its response time is well below the timeout of requests."""
     if settings.members is None:
         return
     from redis import Redis
@@ -226,7 +226,7 @@ def check_tokens(settings: Settings) -> Findings:
 
 
 def check_open_files() -> Findings:
-    """Check whether a process may open enough files."""
+    """Check whether a process may open enough files for its connections and its model."""
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     observation = f"a process may have {files} open, connections among them"
     if files < FEWEST_FILES:

@@ -15,14 +15,14 @@ from service.rpc.security.tokens import ALL_METHODS, METHODS, SALT_BYTES, entry_
 def main(arguments: Sequence[str]) -> int:
     """Create a token, print it and return the exit code."""
     parser = argparse.ArgumentParser("python -m service token", description=__doc__)
-    parser.add_argument("--file", type=Path, required=True, help="the file of hashes; made if it isn't there")
-    parser.add_argument("--name", required=True, help="whose token it is")
+    parser.add_argument("--file", type=Path, required=True, help="file of token hashes, created if missing")
+    parser.add_argument("--name", required=True, help="name of the token's owner")
     parser.add_argument(
         "--methods",
         nargs="+",
         default=[ALL_METHODS],
         choices=[ALL_METHODS, *METHODS],
-        help="what it may call [default: * (all)]",
+        help="methods that the token permits [default: * (all)]",
     )
     options = parser.parse_args(arguments)
     token = new_token()
@@ -37,7 +37,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _add(file: Path, entry: str) -> None:
-    """Add an entry to the file, readable only by its owner. Raises OSError, and TokensError if the file is invalid."""
+    """Add an entry to the token file, and make the file readable only by its owner.
+
+    Raises TokensError if the file is invalid, and OSError if it can't be read or written.
+    """
     content = file.read_bytes() if file.exists() else b""
     if content.strip():
         read_entries(content)

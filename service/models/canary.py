@@ -15,7 +15,7 @@ class Canary:
     """
 
     def __init__(self, share: float, key: bytes) -> None:
-        """Configure the hash.
+        """Set up the selection.
 
         Args:
             share: Share of members to select, 0 to 1.

@@ -36,7 +36,7 @@ class Failure:
 
 
 class LiveModel:
-    """The model that a label names. If a version can't be loaded, the last good one stays until a retry succeeds."""
+    """The model version that a label in the store points to. The last good one stays until a new one can be loaded."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class LiveModel:
         self._metrics.models.serving(self.label, None)
 
     async def _is_due(self, version: str) -> bool:
-        """Return whether to load a version now. After a failure, wait for a delay or for a change of its files."""
+        """Return whether to load a version now: after a failure, only after a delay or if its files have changed."""
         failure = self._failure
         if failure is None or failure.version != version or self._clock() >= failure.retry_at:
             return True
@@ -143,7 +143,7 @@ class LiveModel:
 
 
 def report_damage(model: Model, metrics: Metrics) -> None:
-    """Count every member lookup that fails because of a damaged file, and log each kind of damage once."""
+    """From now on, count every member lookup of the model that fails because of a damaged file; log each cause once."""
     logged: set[str] = set()
 
     def listener(reason: str) -> None:

@@ -62,7 +62,7 @@ class LiveModels:
         return next((each.label for each in served if each is not None and each.model.version == version), None)
 
     async def look(self) -> None:
-        """Check once for a new current version."""
+        """Check once for a new current version, and load it if there is one."""
         await self._current.look()
 
     async def follow(self) -> None:

@@ -61,12 +61,12 @@ class Loader:
         return Served(model, Decoder(model), label)
 
     def file_states(self, version: str) -> object:
-        """Return a value that changes whenever a file of the version changes."""
+        """Return a value that differs whenever a file of the version has changed."""
         return _file_states(self.store.folder(version))
 
 
 def signatures(settings: Settings, store: Store) -> Callable[[str], Verify] | None:
-    """Return a function from a version to the check of its signature; None if no signature is required.
+    """Return a function that takes a version and returns the check of its signature; None if none is required.
 
     Raises OSError if the key file can't be read, and WrongKey if it doesn't hold a public key.
     """

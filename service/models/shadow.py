@@ -40,7 +40,10 @@ class Shadow:
         served: Served,
         predictions: Predictions,
     ) -> None:
-        """Let the candidate predict the request in the background if the request is sampled (one in 1 / share)."""
+        """Let the candidate predict an answered request in the background, if the request is sampled.
+
+        Only requests that the current model has answered are sampled. Does nothing if there is no candidate.
+        """
         candidate = self._candidate()
         if candidate is None or served.label != CURRENT or not self._sampler.picks():
             return
@@ -53,7 +56,7 @@ class Shadow:
             self._waiting.release()
 
     def close(self) -> None:
-        """Drop all waiting requests."""
+        """Drop all requests that are waiting for the candidate."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _compare(

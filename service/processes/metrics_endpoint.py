@@ -47,7 +47,7 @@ class ServiceCollector(Collector):
         return any(worker.serves for worker in self._workers)
 
     def worker_changed(self) -> None:
-        """Handle a change of a worker: it has started, reported or ended."""
+        """Update the worker counts after a worker has started, reported or ended, and complete `changed`."""
         self.changed.set_result(None)
         self.changed = self._loop.create_future()
         self._own.set_workers(
@@ -57,11 +57,11 @@ class ServiceCollector(Collector):
         )
 
     def worker_ended(self, metrics: list[Family]) -> None:
-        """Handle the end of a worker's process. `metrics` is its last report."""
+        """Keep the last reported metrics of a worker's process that has ended, so that counters don't decrease."""
         self._merged.add_ended(metrics)
 
     def worker_restarted(self) -> None:
-        """Count a restart, when a process is about to replace one that has died."""
+        """Count a restart: a process is about to replace one that has died."""
         self._own.restarted()
 
     def drift_reported(self, worker: int, counts: DriftCounts) -> None:
@@ -112,7 +112,10 @@ class ServiceCollector(Collector):
 
 
 def serve_metrics(collector: ServiceCollector, host: str, port: int) -> int:
-    """Serve the metrics in a thread until the process exits, and return the port. Raises PortTaken."""
+    """Serve the metrics in a thread until the process exits, and return the port.
+
+    Raises PortTaken if the port can't be opened.
+    """
     registry = CollectorRegistry()
     try:
         registry.register(collector)

@@ -17,7 +17,10 @@ EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 # bound only if the user asks for i
 
 @contextmanager
 def reserved_port(host: str, port: int) -> Iterator[int]:
-    """Reserve a port on all addresses of the host and yield its number; 0 picks a free port. Raises PortTaken."""
+    """Reserve a port on all addresses of the host during a `with` block, and yield its number.
+
+    Port 0 picks a free port. Raises PortTaken if the port can't be reserved.
+    """
     with ExitStack() as sockets:
         try:
             for family, address in _addresses(host):

@@ -31,8 +31,8 @@ TRIES = 3
 async def supervise(settings: Settings, clock: Callable[[], float], announce: TextIO) -> None:
     """Serve until SIGTERM or SIGINT. Writes a line of JSON with the ports to `announce` once all workers are serving.
 
-    Raises PortTaken, NoWorker if a worker keeps dying at startup, and CertificateError or TokensError if the
-    certificate or the token file can't be used.
+    Raises PortTaken if a port can't be opened, NoWorker if a worker keeps dying at startup, CertificateError if the
+    certificate can't be used, and TokensError if the token file can't be used.
     """
     if settings.tokens is not None:
         read_entries(read(settings.tokens))
@@ -79,7 +79,10 @@ def _announce(facts: dict[str, Any], host: str, workers: int, announce: TextIO) 
 
 
 async def _all_serve(workers: list[Worker], collector: ServiceCollector, stopped: "asyncio.Task[bool]") -> bool:
-    """Wait until all workers are serving. Returns False if the service is stopped first; raises NoWorker."""
+    """Wait until all workers are serving, and return True. Returns False if the service is stopped before.
+
+    Raises NoWorker if a worker has died TRIES times in a row at startup and no worker is serving.
+    """
     while not all(worker.serves for worker in workers):
         if any(worker.quick_deaths >= TRIES for worker in workers) and not collector.any_serves():
             raise NoWorker(f"a worker ended {TRIES} times before it could serve: the log says why")

@@ -27,7 +27,7 @@ START_SECONDS = 60.0
 
 
 def delay_seconds(quick_deaths: int) -> float:
-    """Return the delay before the next start, which grows exponentially with consecutive deaths at startup."""
+    """Return the delay in seconds before the next start. It grows exponentially with consecutive deaths at startup."""
     doublings = min(quick_deaths - 1, 20)  # more would overflow; the longest delay is reached much earlier
     return 0.0 if quick_deaths == 0 else min(FIRST_DELAY_SECONDS * 2.0**doublings, LONGEST_DELAY_SECONDS)
 
@@ -45,20 +45,20 @@ class WorkerObserver(Protocol):
         """Return whether any worker is serving."""
 
     def worker_changed(self) -> None:
-        """Handle a change: a process has started, begun to serve, reported metrics, or ended."""
+        """Called after a process has started, begun to serve, reported metrics, or ended."""
 
     def worker_ended(self, metrics: list[Family]) -> None:
-        """Handle the end of a process. `metrics` is its last report."""
+        """Called after a process has ended, with the metrics in its last report."""
 
     def worker_restarted(self) -> None:
-        """Handle a restart: a process is about to replace one that has died."""
+        """Called before a process is started to replace one that has died."""
 
     def drift_reported(self, worker: int, counts: DriftCounts) -> None:
-        """Handle the drift counts that the worker with this number has collected since its previous report."""
+        """Called with a worker's number and the drift counts that it has collected since its previous report."""
 
 
 class Worker:
-    """One of the workers. Its process may be replaced over time."""
+    """A worker of the service. Its process is replaced if it dies or hangs."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Worker:
         self._unanswered_since: float | None = None
 
     async def keep(self) -> None:
-        """Keep a process running until `stop` is called, and return once it has exited."""
+        """Keep a process running until `stop` is called, and return once the last process has exited."""
         while True:
             code, steady = await self._live()
             if self._stop.is_set():
@@ -134,7 +134,7 @@ class Worker:
     def end_if_hung(self, seconds: float) -> None:
         """Kill the process if a request for metrics has been unanswered for more than `seconds`.
 
-        Until the process serves, it has at least START_SECONDS.
+        A process that isn't serving yet may take at least START_SECONDS to answer.
         """
         since, allowed = self._unanswered_since, seconds if self.serves else max(seconds, START_SECONDS)
         if since is not None and self._clock() - since > allowed:
@@ -185,7 +185,10 @@ class Worker:
         self._observer.worker_changed()
 
     async def _follow(self, channel: SupervisorEnd, pid: int) -> float | None:
-        """Handle reports until the process is gone. Returns the time when it began to serve; None if it never did."""
+        """Process the reports of a worker process until it is gone.
+
+        Returns the time when the process began to serve; None if it never did.
+        """
         served_since = None
         while True:
             try:

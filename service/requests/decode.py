@@ -164,7 +164,7 @@ class FactsDecoder:
         violations: Violations,
         unused: UnusedFacts,
     ) -> dict[int, float]:
-        """Encode attribute values by schema position. The paths of violations only contain names in the schema."""
+        """Return encoded attribute values, keyed by schema position. Paths of violations only contain schema names."""
         encoded: dict[int, float] = {}
         if not violations.check_count(len(values), ATTRIBUTES, path):
             return encoded
@@ -208,7 +208,7 @@ class Decoder:
         self._catalogue = model.catalogue
 
     def prediction(self, request: pb.PredictEnjoymentRequest, record: MemberRecord | None = None) -> PredictionQuery:
-        """Decode a request for predictions. In the result, movie_ids precede any other new_movies."""
+        """Decode a request for predictions. The result has the movies of movie_ids first, then the other new_movies."""
         violations, unused = Violations(), UnusedFacts()
         count = len(request.movie_ids) + len(request.new_movies)
         if not 1 <= count <= MOVIES:
@@ -294,5 +294,5 @@ class Decoder:
 
 
 def _by_name(attributes: Sequence[Attribute]) -> dict[str, tuple[int, Attribute]]:
-    """Return the schema position and the attribute for each name."""
+    """Return the schema position and the attribute, keyed by the attribute's name."""
     return {attribute.name: (position, attribute) for position, attribute in enumerate(attributes)}

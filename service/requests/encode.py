@@ -23,7 +23,7 @@ _unused_values: Callable[[UnusedFacts], tuple[int, ...]] = attrgetter(*UNUSED_FI
 def prediction_responses(
     movie_ids: Sequence[Sequence[str]], predictions: Sequence[Predictions], unused: Sequence[UnusedFacts], version: str
 ) -> list[bytes]:
-    """Encode responses of PredictEnjoyment.
+    """Encode several responses of PredictEnjoyment.
 
     The predictions and the other fields are encoded separately: concatenating encoded messages merges their fields.
     """
@@ -46,7 +46,7 @@ def _response_end(evidence: MemberEvidence, version: str, unused_values: tuple[i
 def ranking_response(
     movie_ids: Sequence[str], predictions: Predictions, unused: UnusedFacts, version: str, next_page_token: str
 ) -> bytes:
-    """Encode the response of RankMovies."""
+    """Encode the response of RankMovies with the movies of one page, best first."""
     rest = pb.RankMoviesResponse(
         member_evidence=_evidence(predictions.member_evidence),
         model_version=version,
@@ -59,7 +59,7 @@ def ranking_response(
 def explanation_response(
     movie_ids: Sequence[str], explanation: Explanation, next_fact: NextFact | None, unused: UnusedFacts, version: str
 ) -> pb.ExplainEnjoymentResponse:
-    """Return the response of ExplainEnjoyment."""
+    """Return the response of ExplainEnjoyment: one prediction, its parts and the fact to ask for next, if any."""
     encoded = predictions_bytes(movie_ids, explanation.predictions)
     return pb.ExplainEnjoymentResponse(
         prediction=pb.PredictEnjoymentResponse.FromString(encoded).predictions[0],
@@ -75,7 +75,7 @@ def explanation_response(
 
 
 def model_response(model: Model) -> pb.GetModelResponse:
-    """Return the response of GetModel."""
+    """Return the response of GetModel, which describes the model."""
     manifest, schema = model.manifest, model.schema
     response = pb.GetModelResponse(
         model_version=model.version,
@@ -99,7 +99,7 @@ def model_response(model: Model) -> pb.GetModelResponse:
 
 
 def _evidence(evidence: MemberEvidence) -> pb.MemberEvidence:
-    """Convert to the enum of the gRPC contract, which uses the same numbers."""
+    """Return a kind of evidence as a value of the enum in the gRPC contract, which uses the same numbers."""
     return cast("pb.MemberEvidence", int(evidence))
 
 

@@ -12,10 +12,10 @@ MAX_VIOLATIONS = 10
 
 
 class Violations(list[Violation]):
-    """The malformed fields of a request. Each check adds a field if its value is invalid."""
+    """The malformed fields of a request. Each check method adds the field at `path` if the value is invalid."""
 
     def add(self, path: str, rule: str) -> None:
-        """Add a malformed field."""
+        """Add the malformed field at `path`, which breaks the rule."""
         self.append(Violation(path, rule))
 
     def raise_if_any(self) -> None:
@@ -24,17 +24,17 @@ class Violations(list[Violation]):
             raise InvalidRequest(*self[:MAX_VIOLATIONS])
 
     def check_id(self, value: str, path: str) -> None:
-        """Check the length of a required id or name."""
+        """Check that a required id or name has 1 to `ID_LENGTH` characters."""
         if not 0 < len(value) <= ID_LENGTH:
             self.add(path, f"must have 1 to {ID_LENGTH} characters")
 
     def check_name(self, value: str, path: str) -> None:
-        """Check the name of an attribute that is not in the model's schema and therefore not included in the path."""
+        """Check the length of an attribute name outside the model's schema. Such a name isn't included in the path."""
         if not 0 < len(value) <= ID_LENGTH:
             self.add(path, f"must have names of 1 to {ID_LENGTH} characters")
 
     def check_text(self, value: str, path: str) -> None:
-        """Check the length of a category."""
+        """Check that a category has at most `TEXT_LENGTH` characters."""
         if len(value) > TEXT_LENGTH:
             self.add(path, f"must have at most {TEXT_LENGTH} characters")
 
@@ -65,7 +65,7 @@ class Violations(list[Violation]):
                 self.check_id(genre, f"{path}[{number}]")
 
     def check_count(self, count: int, limit: int, path: str) -> bool:
-        """Check the number of entries. Return whether it is within the limit."""
+        """Check that a field has at most `limit` entries. Return whether it does."""
         if count > limit:
             self.add(path, f"must be at most {limit}")
         return count <= limit

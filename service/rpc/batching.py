@@ -30,9 +30,9 @@ gRPC needs several iterations to deliver a call, and delivers calls one by one. 
 microseconds.
 """
 LONE_CALLS = 16
-"""Under light load, one in this many single-call batches waits for further calls, in case load has risen.
+"""Under light load, one in this many batches of a single call waits for further calls, in case the load has risen.
 
-The other single-call batches are processed without waiting.
+The other batches of a single call are processed without waiting.
 """
 YIELD_SECONDS = 0.0005
 """Duration of `sched_yield` above which another process must have used the core: gRPC's threads need less time."""
@@ -41,7 +41,7 @@ CONTENDED_BATCHES = 256
 
 
 class Answer(NamedTuple):
-    """The answer of one call."""
+    """The predictions for one call, and the response with them."""
 
     predictions: Predictions
     response: bytes
@@ -59,7 +59,7 @@ class PredictionCall:
     query: PredictionQuery = field(init=False)
     """The decoded request."""
     answer: Answer | None = None
-    """None before the prediction, and if the call can't be part of a batch."""
+    """The answer to the call; None before the prediction, and if the call can't be part of a batch."""
 
 
 class Pending(NamedTuple):
@@ -136,7 +136,7 @@ class PredictionBatcher:
         return batch
 
     def _yield(self) -> None:
-        """Yield the core to gRPC's threads. If another process used it, stop for `CONTENDED_BATCHES` batches."""
+        """Yield the core to gRPC's threads. If another process used it, don't yield for `CONTENDED_BATCHES` batches."""
         began = self._clock()
         os.sched_yield()
         if self._clock() - began > YIELD_SECONDS:

@@ -39,7 +39,9 @@ CALL_TYPES = {
 
 
 class CallPipeline(grpc.GenericRpcHandler):
-    """Wraps every served method. It also parses messages, so that malformed bytes raise InvalidRequest.
+    """Adds authorization, admission control, metrics and error statuses to every served method.
+
+    The pipeline also parses messages, so that malformed bytes raise InvalidRequest.
 
     Generated code registers servicers with the pipeline as if it were a server, and the pipeline is added to the actual
     server as a generic handler. An interceptor would cost an extra coroutine per call, and registering the methods by
@@ -87,7 +89,7 @@ class CallPipeline(grpc.GenericRpcHandler):
         """Do nothing. Generated code calls this method, but also registers the same handlers by name."""
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
-        """Wrap and keep the handlers of a service."""
+        """Wrap and store the handlers of a service, given by method name. Generated code calls this method."""
         for name, handler in handlers.items():
             path = f"/{service}/{name}"
             metrics = self._method_metrics.get(path, self._unknown_metrics)

@@ -25,7 +25,7 @@ WITHOUT_TOKEN = (HEALTH,)
 
 
 def described(names: Sequence[str] = SERVICES) -> tuple[ServiceDescriptor, ...]:
-    """Return the descriptors of services, by full name."""
+    """Return the descriptors of the services with these full names."""
     return tuple(map(Default().FindServiceByName, names))
 
 

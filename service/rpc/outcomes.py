@@ -107,7 +107,7 @@ class Outcomes:
         )  # fmt: skip
 
     def _shown(self, shown: pb.ShownPrediction) -> ReferencePrediction:
-        """Convert the prediction that was shown to the caller."""
+        """Return the prediction that was shown to the caller as a ReferencePrediction."""
         prediction = shown.prediction
         version = self._live.label_of(shown.model_version) or "other"
         return ReferencePrediction(
@@ -117,7 +117,7 @@ class Outcomes:
 
 
 def _predicted(predictions: Predictions) -> ReferencePrediction:
-    """Convert the first prediction of the current model."""
+    """Return the first prediction of the current model as a ReferencePrediction."""
     return ReferencePrediction(
         float(predictions.rating[0]), float(predictions.lower[0]), float(predictions.upper[0]),
         float(predictions.probability_enjoyed[0]), predictions.member_evidence, CURRENT,

@@ -52,7 +52,7 @@ async def serve(
     alone: bool,
     serves: Callable[[str | None], None],
 ) -> None:
-    """Serve calls from when a model is loaded until `stop` is set.
+    """Wait until a model is loaded, then serve calls until `stop` is set.
 
     If `alone`, serving starts after the first attempt to load a model, even if no model was loaded.
 
@@ -84,7 +84,7 @@ async def serve(
 
 
 async def _follow(live: LiveModels, looked: asyncio.Event | None) -> None:
-    """Follow the models forever. Set the event after the first attempt to load a model."""
+    """Load new versions of the models forever. Set the event `looked` after the first attempt to load a model."""
     await live.look()
     if looked is not None:
         looked.set()
@@ -148,7 +148,7 @@ async def _take_calls(parts: Parts) -> None:
 
 
 async def _drain(health: Health, seconds: float) -> None:
-    """Report NOT_SERVING, but accept calls for a while, until clients have stopped sending them.
+    """Report NOT_SERVING, but accept calls for some seconds, until clients have stopped sending them.
 
     Otherwise gRPC would cancel calls that have arrived but have not reached a handler.
     """
@@ -226,7 +226,10 @@ def _add_services(pipeline: CallPipeline, servicer: EnjoymentServicer, parts: Pa
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:
-    """Return channel arguments. gRPC adds 10 % jitter to the maximum age, so that not all connections end at once."""
+    """Return the channel arguments of the gRPC server.
+
+    gRPC adds 10 % jitter to the maximum age of connections, so that not all connections end at once.
+    """
     return [
         ("grpc.so_reuseport", 1),  # the supervisor ensures that no other server uses the port
         ("grpc.max_receive_message_length", settings.max_message_bytes),

@@ -123,7 +123,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
             yield await self.PredictEnjoyment(request, context)
 
     async def RankMovies(self, request: pb.RankMoviesRequest, context: Context) -> bytes:
-        """Return one page of the member's ranking."""
+        """Return one page of the movies that the member hasn't played, in order of predicted rating, best first."""
         record = await self._record(request.member) if self._members else None
         served = self._live.served(request.member)
         timer = StageTimer(self._metrics, self._clock)
@@ -140,7 +140,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
     async def ExplainEnjoyment(
         self, request: pb.ExplainEnjoymentRequest, context: Context
     ) -> pb.ExplainEnjoymentResponse:
-        """Explain one prediction as a sum of parts."""
+        """Return one prediction and the parts that add up to it; also the fact to ask for next, if requested."""
         record = await self._record(request.member) if self._members else None
         served = self._live.served(request.member)
         timer = StageTimer(self._metrics, self._clock)
@@ -159,7 +159,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         return await self._outcomes.record(request)
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
-        """Describe the current model."""
+        """Return the version, data, scale, attributes, genres and scores of the current model."""
         return encode.model_response(self._live.served().model)
 
     async def _record(self, member: pb.Member) -> MemberRecord | None:

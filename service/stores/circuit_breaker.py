@@ -9,7 +9,7 @@ FIRST_SECONDS, LONGEST_SECONDS = 0.5, 10.0
 
 
 class Breaker:
-    """Opens after `FAILURES` consecutive failures, and closes after the first success."""
+    """A circuit breaker that opens after `FAILURES` consecutive failures and closes after the first success."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

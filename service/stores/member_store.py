@@ -76,7 +76,7 @@ class MemberStore:
         await self._client.aclose()
 
     async def _get(self, key: str) -> bytes | None:
-        """Return the value of a key. Raises TimeoutError if it takes too long.
+        """Return the value of a key; None if the store lacks the key. Raises TimeoutError if the store is too slow.
 
         A late lookup continues in the background, so that its connection remains usable.
         """

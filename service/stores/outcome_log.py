@@ -136,10 +136,9 @@ class OutcomeLog:
         self._committed(self._clock() - began)
 
     def _current_file(self, size: int) -> int:
-        """Return the descriptor of the file to append to. Starts a new file if the current one is too large or too old.
+        """Return the descriptor of the file to append `size` bytes to.
 
-        Args:
-            size: Number of bytes to append.
+        A new file is started if the current file is too old or would become too large.
         """
         now = self._now()
         old = now - self._opened_at > FILE_SECONDS or self._size + size > FILE_BYTES

@@ -21,7 +21,7 @@ class KnownRequests:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open or create the file. Raises OSError if that fails."""
+        """Open the file of request ids in the folder, or create it. Raises OSError if that fails."""
         size = BUCKETS * WAYS * 8
         file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

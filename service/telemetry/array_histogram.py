@@ -13,7 +13,7 @@ from service.telemetry.metric_definitions import HistogramDefinition
 
 
 class ArrayHistogram(Collector):
-    """A histogram that observes a thousand values at little more cost than a single value."""
+    """A histogram to which a thousand values can be added at little more cost than a single value."""
 
     def __init__(
         self, definition: HistogramDefinition, registry: CollectorRegistry, series: Iterable[Sequence[str]] = ((),)
@@ -35,7 +35,10 @@ class ArrayHistogram(Collector):
             self._sums.setdefault(label_values, 0.0)
 
     def observe(self, values: NDArray[np.float64], *label_values: str) -> None:
-        """Count each of the (N,) values in the first bucket whose upper bound is at least the value."""
+        """Add (N,) values to the series with these label values.
+
+        A value is counted in the first bucket whose upper bound is at least the value.
+        """
         counts = np.bincount(np.searchsorted(self._bounds, values), minlength=len(self._bounds) + 1)
         total = float(values.sum())
         with self._lock:

@@ -104,7 +104,7 @@ class CallSampler:
     """Samples calls, and logs or traces them when they end."""
 
     def __init__(self, log_share: float, clock: Callable[[], float], tracing: Tracing | None = None) -> None:
-        """Create a sampler that logs `log_share` (0 to 1) of the calls, evenly spaced; no `tracing` means no traces."""
+        """Create a sampler that logs a share of the calls, 0 to 1, evenly spaced. Without `tracing`, it traces none."""
         self._log_sampler = EvenSampler(log_share)
         self._trace_sampler = EvenSampler(tracing.share if tracing else 0.0)
         self._tracing = tracing

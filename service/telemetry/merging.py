@@ -51,7 +51,7 @@ class Family(NamedTuple):
 
     @staticmethod
     def of(metric: Metric, merge: str = "") -> "Family":
-        """Create an instance from a metric of prometheus_client."""
+        """Return a metric of prometheus_client as a Family; `merge` is the merge method of a gauge."""
         series = [(sample.name, sample.labels, sample.value) for sample in metric.samples]
         return Family(metric.name, metric.type, metric.documentation, merge, series)
 
@@ -66,7 +66,7 @@ def snapshot(registry: CollectorRegistry, merges: Mapping[str, Merge]) -> list[F
 
 
 def parse_snapshot(content: Any) -> list[Family]:
-    """Convert decoded JSON to a snapshot. Raises ValueError if it is malformed."""
+    """Convert decoded JSON to the metrics of a process. Raises ValueError if the content is malformed."""
     try:
         return [
             Family(
@@ -91,7 +91,10 @@ class MergedMetrics:
         self._ended = [Family.of(metric) for metric in _merged([self._ended, counted], 0)]
 
     def merge(self, snapshots: Iterable[list[Family]], wanted: int) -> list[Metric]:
-        """Merge `snapshots` of running processes with those of ended ones; `wanted` is the target number of workers."""
+        """Return the metrics of the running processes, in `snapshots`, merged with those of ended processes.
+
+        `wanted` is the number of workers that should be running.
+        """
         return _merged([*snapshots, self._ended], wanted)
 
 

@@ -52,13 +52,13 @@ class HistogramDefinition(MetricDefinition):
 # Calls, named as in go-grpc-prometheus
 
 METHOD = ("grpc_type", "grpc_service", "grpc_method")
-CALLS_STARTED = CounterDefinition("grpc_server_started_total", "Calls begun.", METHOD)
+CALLS_STARTED = CounterDefinition("grpc_server_started_total", "Calls started.", METHOD)
 CALLS_HANDLED = CounterDefinition("grpc_server_handled_total", "Calls ended, by status code.", (*METHOD, "grpc_code"))
-MESSAGES_RECEIVED = CounterDefinition("grpc_server_msg_received_total", "Messages received.", METHOD)
-MESSAGES_SENT = CounterDefinition("grpc_server_msg_sent_total", "Messages sent.", METHOD)
+MESSAGES_RECEIVED = CounterDefinition("grpc_server_msg_received_total", "Messages received from clients.", METHOD)
+MESSAGES_SENT = CounterDefinition("grpc_server_msg_sent_total", "Messages sent to clients.", METHOD)
 CALL_SECONDS = HistogramDefinition(
     "grpc_server_handling_seconds",
-    "Time from a call's begin to its end.",
+    "Duration of calls, in seconds.",
     METHOD,
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
 )
@@ -69,7 +69,7 @@ CALL_SECONDS = HistogramDefinition(
 POSITIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 PREDICTIONS = CounterDefinition(
     "coldstart_predictions_total",
-    "Predictions answered, by what was known of the member and of the movie.",
+    "Predictions in responses, by the evidence about the member and about the movie.",
     ("member_evidence", "movie_evidence"),
 )
 RATING_POSITION = HistogramDefinition(
@@ -83,27 +83,27 @@ INTERVAL_WIDTH = HistogramDefinition(
     buckets=POSITIONS,
 )
 UNKNOWN_MOVIES = CounterDefinition(
-    "coldstart_unknown_movies_total", "Movies asked for or played that the catalogue lacks."
+    "coldstart_unknown_movies_total", "Movies in requests, to predict or played, that are not in the catalogue."
 )
 UNKNOWN_MEMBERS = CounterDefinition(
     "coldstart_unknown_members_total",
-    "Requests whose member_id neither the model's table of members knows nor the store beside it.",
+    "Requests whose member_id is neither in the model's member table nor in the member store.",
 )
 STORE_LOOKUPS = CounterDefinition(
     "coldstart_member_store_lookups_total",
-    "Members looked up in the store of --members: found, unknown, failed or late, or skipped while it fails.",
+    "Lookups in the member store, by result: found, unknown, failed (or late), or skipped while the store fails.",
     ("result",),
 )
 DAMAGED_LOOKUPS = CounterDefinition(
     "coldstart_damaged_member_lookups_total",
-    "Requests whose member could not be looked up because a file of the members' table is damaged there.",
+    "Member lookups that failed because a file of the model's member table is damaged.",
 )
 UNUSED_ATTRIBUTES = CounterDefinition(
     "coldstart_unused_attributes_total", "Attribute values that the model could not use, by reason.", ("reason",)
 )
 STAGE_SECONDS = HistogramDefinition(
     "coldstart_stage_seconds",
-    "Time of each stage of an answer.",
+    "Duration of each stage of an answer, in seconds.",
     ("stage",),
     buckets=(0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.25, 1.0),
 )
@@ -111,98 +111,101 @@ STAGE_SECONDS = HistogramDefinition(
 # Models: served versions, loads and refusals, and the comparison with a candidate
 
 MODEL_INFO = GaugeDefinition(
-    "coldstart_model_info", "1 for each model that is served.", ("model", "version", "format"), Merge.MAX
+    "coldstart_model_info", "1 for each model being served.", ("model", "version", "format"), Merge.MAX
 )
 MODEL_BEHIND = GaugeDefinition(
-    "coldstart_model_behind", "1 while the version that the store names can't be loaded.", ("model",), Merge.MAX
+    "coldstart_model_behind",
+    "1 while the version with this label in the store can't be loaded, else 0.",
+    ("model",),
+    Merge.MAX,
 )
-ANSWERS = CounterDefinition("coldstart_answers_total", "Answers by the model that gave them.", ("model",))
+ANSWERS = CounterDefinition("coldstart_answers_total", "Answers, by the model that made the predictions.", ("model",))
 MODEL_TRAINED = GaugeDefinition(
     "coldstart_model_trained_timestamp_seconds",
-    "When the model that is served was trained, in seconds since 1970 UTC; NaN without a model.",
+    "Time when the current model was trained, in seconds since 1970 UTC; NaN without a model.",
     merge=Merge.MAX,
 )
 NEWEST_VERSION = GaugeDefinition(
     "coldstart_newest_version_timestamp_seconds",
-    "When the newest version of the store was written, whether it serves or not, in seconds since 1970 UTC.",
+    "Time when the newest version in the store was written, served or not, in seconds since 1970 UTC.",
     merge=Merge.MAX,
 )
 MODEL_LOADS = CounterDefinition(
     "coldstart_model_loads_total",
-    "Tries to load a published model: loaded, refused (its files are wrong) or failed (anything else).",
+    "Attempts to load a published model, by result: loaded, refused (unusable files) or failed (other causes).",
     ("model", "result"),
 )
 MODEL_REFUSALS = CounterDefinition(
-    "coldstart_model_refusals_total", "Tries that ended without a model, by reason.", ("model", "reason")
+    "coldstart_model_refusals_total", "Attempts to load a model that did not succeed, by reason.", ("model", "reason")
 )
 SHADOW_REQUESTS = CounterDefinition(
     "coldstart_shadow_requests_total",
-    "Answered requests that were to be scored by the candidate too: compared, left_out or failed.",
+    "Answered requests sampled for the candidate, by result: compared, left_out (too many are waiting) or failed.",
     ("result",),
 )
 SHADOW_DIFFERENCE = HistogramDefinition(
     "coldstart_shadow_difference",
-    "How far the candidate's ratings lie from those that the current model answered, in rating points.",
+    "Absolute differences between the candidate's predicted ratings and the current model's, in rating points.",
     buckets=(0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0),
 )
 SHADOW_MEAN_DIFFERENCE = GaugeDefinition(
     "coldstart_shadow_mean_difference",
-    "Mean of the candidate's ratings less the current model's, in rating points; NaN before one is compared.",
+    "Mean of the candidate's predicted ratings minus the current model's, in rating points; NaN before any comparison.",
     merge=Merge.MAX,
 )
-MEMBERS = GaugeDefinition("coldstart_members", "Members whose facts are published with the model.", merge=Merge.MAX)
+MEMBERS = GaugeDefinition("coldstart_members", "Members published with the current model.", merge=Merge.MAX)
 DATA_END = GaugeDefinition(
     "coldstart_data_end_timestamp_seconds",
-    "The latest play in the tables that the model was made from, in seconds since 1970 UTC; NaN where unknown.",
+    "Time of the latest play in the current model's training data, in seconds since 1970 UTC; NaN if unknown.",
     merge=Merge.MAX,
 )
-MOVIES = GaugeDefinition("coldstart_movies", "Movies of the model's catalogue.", merge=Merge.MAX)
+MOVIES = GaugeDefinition("coldstart_movies", "Movies in the current model's catalogue.", merge=Merge.MAX)
 
 # Outcomes: sums for computing the quality of predictions over any time window
 
 OUTCOME_LABELS = ("model", "member_evidence")
 OUTCOMES = CounterDefinition(
     "coldstart_outcomes_total",
-    "Outcomes by what became of them: recorded, duplicate, refused (too many wait) or failed (the disk).",
+    "Outcomes received, by result: recorded, duplicate, refused (too many are waiting) or failed (disk error).",
     ("result",),
 )
 OUTCOME_COMMIT_SECONDS = HistogramDefinition(
     "coldstart_outcome_commit_seconds",
-    "Time until outcomes written together are on disk.",
+    "Duration of writing a batch of outcomes to disk, in seconds.",
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
 )
 OUTCOME_RATINGS = CounterDefinition(
     "coldstart_outcome_ratings_total",
-    "Ratings recorded, by whose prediction they are compared with and what it rested on.",
+    "Recorded ratings that were compared with a prediction, by its model and member evidence.",
     OUTCOME_LABELS,
 )
 OUTCOME_SQUARED_ERROR = CounterDefinition(
     "coldstart_outcome_squared_error_total",
-    "Sum of the squared errors of predictions, in rating points squared.",
+    "Sum of the squared errors of predictions compared with a rating, in squared rating points.",
     OUTCOME_LABELS,
 )
 OUTCOME_MOVIE_MEAN_SQUARED_ERROR = CounterDefinition(
     "coldstart_outcome_movie_mean_squared_error_total",
-    "The same of the movies' means, as predicted with nothing known.",
+    "Sum of the squared errors of predictions for a member without any facts, in squared rating points.",
     OUTCOME_LABELS,
 )
 OUTCOME_COVERED = CounterDefinition(
-    "coldstart_outcome_covered_total", "Ratings within the 90 % interval.", OUTCOME_LABELS
+    "coldstart_outcome_covered_total", "Ratings within the 90 % interval of the prediction.", OUTCOME_LABELS
 )
 OUTCOME_ENJOYED = CounterDefinition(
     "coldstart_outcome_enjoyed_total", "Ratings at or above enjoyed_from.", OUTCOME_LABELS
 )
 OUTCOME_EXPECTED_ENJOYED = CounterDefinition(
-    "coldstart_outcome_expected_enjoyed_total", "Sum of the predicted probabilities to enjoy.", OUTCOME_LABELS
+    "coldstart_outcome_expected_enjoyed_total", "Sum of the predicted probabilities of enjoyment.", OUTCOME_LABELS
 )
 PROBABILITY_ENJOYED = CounterDefinition(
     "coldstart_outcome_probability_enjoyed_total",
-    "Ratings at or above enjoyed_from, by the upper end of the bin of the predicted probability.",
+    "Ratings at or above enjoyed_from, by the upper end of the predicted probability's bin.",
     ("probability",),
 )
 PROBABILITY_EXPECTED = CounterDefinition(
     "coldstart_outcome_probability_expected_total",
-    "Sum of the predicted probabilities to enjoy, by the same bins.",
+    "Sum of the predicted probabilities of enjoyment, by the upper end of the predicted probability's bin.",
     ("probability",),
 )
 
@@ -210,60 +213,64 @@ PROBABILITY_EXPECTED = CounterDefinition(
 
 CERTIFICATE_LOADS = CounterDefinition(
     "coldstart_certificate_loads_total",
-    "Contents of the files of the TLS certificate: loaded, or refused since they can't be used.",
+    "Attempts to load the TLS certificate files, by result: loaded, or refused because they can't be used.",
     ("result",),
 )
-READY = GaugeDefinition("coldstart_ready", "1 while health answers SERVING, in every worker.", merge=Merge.EVERY)
+READY = GaugeDefinition("coldstart_ready", "1 if health is SERVING in every worker, else 0.", merge=Merge.EVERY)
 TOKEN_LOADS = CounterDefinition(
     "coldstart_token_loads_total",
-    "Changes of the file of tokens: loaded, or refused (those before stay in their place).",
+    "Changes of the token file, by result: loaded, or refused (the previous tokens remain valid).",
     ("result",),
 )
-IN_FLIGHT = GaugeDefinition("coldstart_in_flight", "Calls that compute now, in calls of small cost.", merge=Merge.SUM)
+IN_FLIGHT = GaugeDefinition(
+    "coldstart_in_flight", "Total cost of the calls being computed, in units of a small call.", merge=Merge.SUM
+)
 IN_FLIGHT_LIMIT = GaugeDefinition(
-    "coldstart_in_flight_limit", "What admission lets compute at once now; it adapts.", merge=Merge.SUM
+    "coldstart_in_flight_limit", "Adaptive limit on coldstart_in_flight, in units of a small call.", merge=Merge.SUM
 )
 QUEUED_CALLS = GaugeDefinition(
-    "coldstart_queued_calls", "Calls that wait for their turn, by class.", ("class",), Merge.SUM
+    "coldstart_queued_calls", "Calls waiting to be computed, by class.", ("class",), Merge.SUM
 )
 SHED_CALLS = CounterDefinition(
-    "coldstart_shed_calls_total", "Calls that were not computed, by class and reason.", ("class", "reason")
+    "coldstart_shed_calls_total", "Calls ended without being computed, by class and reason.", ("class", "reason")
 )
 
 # The supervisor
 
 WORKERS = GaugeDefinition(
-    "coldstart_workers", "Worker processes: how many there should be, run, and take calls.", ("state",)
+    "coldstart_workers", "Number of worker processes, by state: wanted, running or serving.", ("state",)
 )
-WORKER_RESTARTS = CounterDefinition("coldstart_worker_restarts_total", "Workers started in the place of one that died.")
+WORKER_RESTARTS = CounterDefinition("coldstart_worker_restarts_total", "Worker processes that replaced one that died.")
 
 # Drift, measured by the supervisor over all workers
 
 ATTRIBUTE_DRIFT = GaugeDefinition(
     "coldstart_attribute_drift_index",
-    "Stability index (PSI) of the last hour's values, of members of whom any attribute is known; NaN below 300.",
+    "Population stability index (PSI) of the attribute over the last hour; NaN for fewer than 300 members.",
     ("attribute",),
 )
 ATTRIBUTE_MISSING = GaugeDefinition(
-    "coldstart_attribute_missing_ratio", "Share of the same members whose value the model can't tell.", ("attribute",)
+    "coldstart_attribute_missing_ratio",
+    "Share of the last hour's members with any known attribute for whom the model has no value of this attribute.",
+    ("attribute",),
 )
 ATTRIBUTE_UNSEEN = GaugeDefinition(
     "coldstart_attribute_unseen_ratio",
-    'Share of the same members whose value is in a category that the model has not seen and has no "other" for.',
+    "Share of the last hour's members with any known attribute whose value is a category that the model can't use.",
     ("attribute",),
 )
 DRIFT_INDEX = GaugeDefinition(
     "coldstart_drift_index",
-    "The same index of plays, predicted ratings, widths of intervals and extrapolations; see docs/operations.md.",
+    "PSI of the number of plays, predicted ratings, interval widths and extrapolation; see docs/operations.md.",
     ("input",),
 )
 FAR_EXTRAPOLATION = GaugeDefinition(
     "coldstart_far_extrapolation_ratio",
-    "Share of the last hour's predicted requests whose member lies farther out than 95 % of raters.",
+    "Share of the last hour's prediction requests whose member is farther from the training data than 95 % of raters.",
 )
 DRIFT_WINDOW_REQUESTS = GaugeDefinition(
     "coldstart_drift_window_requests",
-    "Requests of the last hour that the indices are of, answered by the current model.",
+    "Requests of the last hour, answered by the current model, from which the drift metrics are computed.",
 )
 
 DEFINITIONS = tuple(value for value in tuple(vars().values()) if isinstance(value, MetricDefinition))
@@ -271,7 +278,7 @@ DEFINITIONS = tuple(value for value in tuple(vars().values()) if isinstance(valu
 
 
 def metrics_table() -> str:
-    """Return a Markdown table of all metrics except those of prometheus_client about the processes themselves."""
+    """Return a Markdown table of all metrics except prometheus_client's own metrics of a process."""
     rows = [
         f"| `{metric.name}` | {metric.kind} | {', '.join(f'`{label}`' for label in metric.labels)} "
         f"| {metric.help_text} |"

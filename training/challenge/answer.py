@@ -11,9 +11,10 @@ from training.versions.offline import predictions_of
 
 
 def answers_of(model: Model, tables: Tables, questions: pl.DataFrame) -> pl.DataFrame:
-    """Return question, member_id, movie_id and rating for each question.
+    """Return a table of a challenge's questions with the model's predictions.
 
-    `tables` contains the public data of the challenge.
+    Its columns are question, member_id, movie_id and rating, the prediction. `tables` is the public data of the
+    challenge, and `questions` has the first three columns.
     """
     predictions = pl.concat(list(predictions_of(model, make_dataset(tables, model.schema), questions)))
     return questions.select(QUESTION, MEMBER_ID, MOVIE_ID).join(

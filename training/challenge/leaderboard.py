@@ -23,7 +23,10 @@ Entry = dict[str, Any]
 
 
 def clean(name: str) -> str:
-    """Return a name that is printable, on one line and without markup. Raises DataError if no characters are left."""
+    """Return the name on one line, without markup and unprintable characters, at most LONGEST_NAME characters long.
+
+    Raises DataError if no characters are left.
+    """
     plain = "".join(
         " " if character.isspace() else character
         for character in unicodedata.normalize("NFKC", name)
@@ -36,7 +39,11 @@ def clean(name: str) -> str:
 
 
 def enter(folder: Path, entry: Entry) -> list[Entry]:
-    """Add an entry and return all entries. Concurrent calls wait for each other; files are replaced atomically."""
+    """Add an entry to the leaderboard in a challenge's folder, and return all entries.
+
+    Concurrent calls wait for each other, and files are replaced atomically. Raises DataError if the leaderboard can't
+    be read.
+    """
     with _locked(folder):
         entries = [*read(folder), entry]
         write_atomically(folder / BOARD, (json.dumps(entries, indent=1, sort_keys=True) + "\n").encode())
@@ -45,7 +52,10 @@ def enter(folder: Path, entry: Entry) -> list[Entry]:
 
 
 def read(folder: Path) -> list[Entry]:
-    """Return all entries, oldest first, or [] if there is no leaderboard. Raises DataError if it can't be read."""
+    """Return all entries of a leaderboard, oldest first; an empty list if there is none yet.
+
+    Raises DataError if the file can't be read.
+    """
     try:
         entries = json.loads((folder / BOARD).read_text(encoding="utf-8"))
         return [{"name": str(entry["name"]), **entry} for entry in entries]
@@ -57,7 +67,10 @@ def read(folder: Path) -> list[Entry]:
 
 
 def standing(entries: Sequence[Entry]) -> list[Entry]:
-    """Return each name's best entry in the quiz, with its latest test scores and number of entries, best first."""
+    """Return, for each name, the entry with the lowest quiz error, sorted by that error.
+
+    The latest test scores of the name are added to the entry, and the number of the name's entries as `tries`.
+    """
     best: dict[str, Entry] = {}
     for entry in entries:
         before = best.get(entry["name"])
@@ -69,7 +82,7 @@ def standing(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def board(entries: Sequence[Entry]) -> Table:
-    """Return the result of `standing` as a table for a report."""
+    """Return the leaderboard as a table for a report: the best entry of each name, best first."""
     rows = []
     for place, entry in enumerate(standing(entries), 1):
         quiz = [f"{entry['quiz_rmse']:.4f}", f"{entry['quiz_improvement_percent']:+.2f} %"]
@@ -83,7 +96,10 @@ def board(entries: Sequence[Entry]) -> Table:
 def entry_of(
     name: str, at: str, quiz: Mapping[str, Mapping[str, float]], test: Mapping[str, Mapping[str, float]] | None
 ) -> Entry:
-    """Make an entry from results of `score`; `at` is an ISO 8601 time, and `test` is None if the test isn't scored."""
+    """Return a leaderboard entry for `name`, made from the results of `score` on the quiz and the test.
+
+    `at` is the time of the entry in ISO 8601. `test` is None if the test isn't scored.
+    """
     entry: Entry = {"name": clean(name), "at": at}
     for part, scores in (("quiz", quiz), ("test", test)):
         if scores is not None:

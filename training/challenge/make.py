@@ -58,7 +58,11 @@ class Challenge:
 
 
 def make_challenge(tables: Tables, share: float, random: np.random.Generator) -> Challenge:
-    """Hold out a share of the raters, assign each a kind of evidence and a part in turn, and give members new ids."""
+    """Return a challenge in which a share of the raters is held out.
+
+    The held-out raters are assigned to the kinds of evidence and the parts (quiz and test) in turn. All members get new
+    ids in random order.
+    """
     raters = tables.ratings[MEMBER_ID].unique().sort()
     order = random.permutation(len(raters))[: max(round(share * len(raters)), len(EVIDENCE) * len(PARTS))]
     held_out = _assigned(tables, raters.gather(pl.Series(order)))
@@ -109,7 +113,10 @@ def _write_public(public: Path, challenge: Challenge, scale: Scale) -> None:
 
 
 def _assigned(tables: Tables, held_out: pl.Series) -> pl.DataFrame:
-    """Return member_id, evidence and part of held-out members. Evidence excludes attributes for members without any."""
+    """Return a table with member_id, evidence and part of the held-out members.
+
+    The evidence of members without attributes excludes attributes.
+    """
     attributes = [pl.col(name).is_not_null() for name in tables.members.columns if name != MEMBER_ID]
     described = tables.members.filter(pl.any_horizontal(attributes) if attributes else pl.lit(False))[MEMBER_ID]
     position = pl.int_range(pl.len())
@@ -125,7 +132,7 @@ def _assigned(tables: Tables, held_out: pl.Series) -> pl.DataFrame:
 
 
 def _with_visible_evidence(targets: pl.DataFrame, plays: pl.DataFrame) -> pl.DataFrame:
-    """Return the targets, with evidence that excludes plays for members who have no visible plays."""
+    """Return the targets, with plays removed from the evidence of members who have no visible plays."""
     visible = pl.col(MEMBER_ID).is_in(plays[MEMBER_ID].unique().implode())
     without = {EVIDENCE[2]: EVIDENCE[0], EVIDENCE[3]: EVIDENCE[1]}
     return targets.with_columns(pl.when(visible).then(KIND).otherwise(pl.col(KIND).replace(without)).alias(KIND))
@@ -139,12 +146,12 @@ def _new_ids(member_ids: pl.Series, random: np.random.Generator) -> pl.DataFrame
 
 
 def _renamed(rows: pl.DataFrame, new_ids: pl.DataFrame) -> pl.DataFrame:
-    """Replace member ids by new ones and sort by them, so that the order of rows doesn't reveal the original ids."""
+    """Return rows with new member ids, sorted by the new ids, so that their order doesn't reveal the original ids."""
     order = [MEMBER_ID, *([MOVIE_ID] if MOVIE_ID in rows.columns else [])]
     renamed = rows.join(new_ids, on=MEMBER_ID).drop(MEMBER_ID).rename({PUBLIC_ID: MEMBER_ID})
     return renamed.select(rows.columns).sort(order)
 
 
 def _day(column: str) -> pl.Expr:
-    """Round times down to the day, because a member could be identified by an exact second known from elsewhere."""
+    """Return a column of times rounded down to the day. An exact time known from elsewhere could identify a member."""
     return (pl.col(column) / DAY_SECONDS).floor() * DAY_SECONDS

@@ -40,7 +40,7 @@ class Key:
 
 
 def read_key(folder: Path) -> Key:
-    """Read the key from the folder of a challenge. Raises DataError if the folder isn't a complete challenge."""
+    """Return the true ratings in the folder of a challenge. Raises DataError if the folder isn't a whole challenge."""
     try:
         about = json.loads((folder / ANSWERS / ABOUT).read_text(encoding="utf-8"))
         answers = pl.read_parquet(folder / ANSWERS / ANSWERS_FILE)
@@ -59,7 +59,10 @@ def read_answers(file: Path, key: Key) -> pl.Series:
 
 
 def check_answers(rows: pl.DataFrame, name: str, key: Key) -> pl.Series:
-    """Return the ratings in a table of answers, as `read_answers` does; error messages call the table `name`."""
+    """Return the ratings in a table of answers, in the order of the questions.
+
+    Raises DataError listing all problems; its messages refer to the table by `name`.
+    """
     joined_on = [QUESTION] if QUESTION in rows.columns else [MEMBER_ID, MOVIE_ID]
     lacking = [column for column in [*joined_on, RATING] if column not in rows.columns]
     if lacking:
@@ -88,10 +91,10 @@ def check_answers(rows: pl.DataFrame, name: str, key: Key) -> pl.Series:
 
 
 def score(key: Key, ratings: pl.Series, part: str) -> dict[str, dict[str, float]]:
-    """Return the scores of one part, over all questions (`all`) and for each kind of evidence.
+    """Return the scores of one part (quiz or test) over all questions, with the key `all`, and by kind of evidence.
 
-    Each entry contains the number of questions, the RMSE, the RMSE of the movie means, and the improvement over the
-    movie means in percent.
+    `ratings` are the answers in the order of the questions. Scores are the number of questions, the RMSE, the RMSE of
+    the movie means, and the improvement over the movie means in percent.
     """
     low, high = key.about["low"], key.about["high"]
     rows = key.answers.with_columns(ratings.clip(low, high).alias("answer")).filter(pl.col(PART) == part)
@@ -112,7 +115,7 @@ def read_questions(folder: Path) -> pl.DataFrame:
 
 
 def _as_text(columns: list[str]) -> list[pl.Expr]:
-    """Convert ids to text. Question numbers that another tool wrote as floats (1.0) become whole numbers again."""
+    """Return expressions that convert id columns to text. Question numbers written as floats (1.0) become integers."""
     number = pl.col(QUESTION).cast(pl.Float64, strict=False)
     whole = number.cast(pl.Int64, strict=False).cast(pl.String)
     question = pl.when(number == number.floor()).then(whole).otherwise(pl.col(QUESTION).cast(pl.String))

@@ -1,4 +1,4 @@
-"""A version's standing in a challenge, for the report of a retrain."""
+"""Enters a newly trained version in a challenge, and shows the leaderboard in the report of the training run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,11 @@ class Standing:
         return Standing(folder, read_key(folder))
 
     def take_part(self, model: Model, tables: Tables, fingerprint: str, now: str) -> Section:
-        """Enter the model in the quiz if it was trained on the public data. Return a section with the leaderboard."""
+        """Enter the model in the quiz if it was trained on the public data, and return a report section on the result.
+
+        `fingerprint` is the fingerprint of the model's training data, `tables` are these data, and `now` is the time in
+        ISO 8601. The section contains the leaderboard.
+        """
         outcome = self._enter(model, tables, now) if fingerprint == self.key.about["fingerprint"] else (
             "This version doesn't take part: it learned from other data than the public part of the challenge, "
             "where it may have seen the answers."

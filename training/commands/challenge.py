@@ -22,29 +22,32 @@ from training.versions.serving import open_serving
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of each action of `training challenge`."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    make = actions.add_parser("make", help="hold members out, and ask for what they rated")
-    make.add_argument("--data", type=Path, required=True, help="the data directory to make it of")
-    make.add_argument("--out", type=Path, required=True, help="a new folder for it")
+    make = actions.add_parser("make", help="hold out raters and make questions of their ratings")
+    make.add_argument("--data", type=Path, required=True, help="data directory to make the challenge from")
+    make.add_argument("--out", type=Path, required=True, help="new folder for the challenge")
     make.add_argument("--share", type=_share, default=0.2, help="share of the raters to hold out (default 0.2)")
-    make.add_argument("--seed", type=int, default=0, help="the same seed makes the same challenge (default 0)")
+    make.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default 0)")
     make.set_defaults(action=_make)
-    answer = actions.add_parser("answer", help="answer its questions with the model that serves")
+    answer = actions.add_parser("answer", help="answer the questions with the current model of a store")
     answer.add_argument("--challenge", type=Path, required=True, help="the challenge's folder")
-    answer.add_argument("--models", required=True, help="the folder, or address, of models made of its public part")
-    answer.add_argument("--out", type=Path, required=True, help="a file to write: .parquet or .csv")
+    answer.add_argument("--models", required=True, help="folder or address of a store of models")
+    answer.add_argument("--out", type=Path, required=True, help="file to write: .parquet or .csv")
     answer.set_defaults(action=_answer)
-    scoring = actions.add_parser("score", help="score answers, and enter them on the leaderboard")
+    scoring = actions.add_parser("score", help="score answers and enter them on the leaderboard")
     scoring.add_argument("--challenge", type=Path, required=True, help="the challenge's folder")
     scoring.add_argument(
-        "--answers", type=Path, required=True, help="a file with question and rating: .csv or .parquet"
+        "--answers", type=Path, required=True, help="file with the columns question and rating: .csv or .parquet"
     )
-    scoring.add_argument("--name", help="whose they are; without a name they aren't entered")
-    scoring.add_argument("--final", action="store_true", help="tell the score of the test too")
+    scoring.add_argument("--name", help="name for the leaderboard; without a name, the answers aren't entered")
+    scoring.add_argument("--final", action="store_true", help="also score the test")
     scoring.set_defaults(action=_score)
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    """Run the action. Raises DataError if any input is invalid, ServingModelError if there is no usable model."""
+    """Run the chosen action: make a challenge, answer it or score answers.
+
+    Raises DataError if an input is invalid, and ServingModelError if there is no model that can answer.
+    """
     arguments.action(arguments)
     return ExitCode.DONE
 

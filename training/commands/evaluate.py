@@ -22,31 +22,34 @@ from training.settings import FitSettings, read_fit_settings
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `training evaluate`."""
-    parser.add_argument("--data", type=Path, required=True, help="the data directory to learn from")
+    parser.add_argument("--data", type=Path, required=True, help="data directory to train on")
     parser.add_argument(
-        "--settings", type=Path, help="a settings file, as `training tune` writes one; else the defaults"
+        "--settings", type=Path, help="settings file, such as from `training tune` (default: the built-in settings)"
     )
     parser.add_argument("--folds", type=at_least(2), help="member folds, at least 2 (default: the settings', 5)")
     parser.add_argument("--seed", type=at_least(0), default=0, help="seed of all random numbers (default 0)")
     parser.add_argument("--min-holders", type=at_least(1), default=20, help="as for retrain (default 20)")
     add_reweighting(parser)
-    parser.add_argument("--before", type=Path, help="the report.json of an earlier evaluation, for report.html")
+    parser.add_argument("--before", type=Path, help="report.json of an earlier evaluation to compare with")
     parser.add_argument(
         "--by-time", action="store_true",
-        help="also train on what was rated before a moment and predict what was rated after it",
+        help="also train on the ratings before a time and predict the ratings after it",
     )  # fmt: skip
     parser.add_argument(
         "--at", type=split_point, default=SplitPoint(share=0.8),
-        help="that moment: a time, or the share of ratings that were given before it (default 0.8)",
+        help="time of the split for --by-time, or the share of ratings before the split (default 0.8)",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, default=Path("evaluation"),
-        help="folder for report.json, report.md and report.html; made if missing (default %(default)s)",
+        help="folder for report.json, report.md and report.html, created if missing (default %(default)s)",
     )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    """Print and write the report. Raises DataError before the fit if an option or the data is invalid."""
+    """Fit a model, evaluate it, print the report and write the report files.
+
+    Raises DataError before the fit if an option or the data is invalid.
+    """
     refuse_unwritable("--out", arguments.out)
     before = read_report(arguments.before) if arguments.before else None
     settings = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
@@ -69,5 +72,5 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     for name, content in report_files(evaluation, notes, first).items():
         write_atomically(arguments.out / name, content)
     print(markdown(evaluation, notes, first))
-    print(f"written to {arguments.out / 'report.md'}; report.html and report.json beside it tell the same")
+    print(f"written to {arguments.out / 'report.md'}, with the same results in report.html and report.json")
     return ExitCode.DONE

@@ -10,7 +10,10 @@ LARGEST = 2**63 - 1
 
 
 def at_least(lowest: int) -> Callable[[str], int]:
-    """Return the argparse `type` of an option that takes an integer from `lowest` to LARGEST."""
+    """Return the argparse `type` of an option that takes an integer from `lowest` to LARGEST.
+
+    The type raises ArgumentTypeError for any other text.
+    """
 
     def whole_number(text: str) -> int:
         try:
@@ -26,7 +29,7 @@ def at_least(lowest: int) -> Callable[[str], int]:
 
 
 class Progress:
-    """Prints a line for each step with the seconds since the start, but only if the output is a terminal."""
+    """Prints the name of each step of a command and the seconds since its start, if the output is a terminal."""
 
     def __init__(self, clock: Callable[[], float], out: TextIO | None = None) -> None:
         self._clock, self._out, self._start = clock, out or sys.stderr, clock()

@@ -18,20 +18,23 @@ EXTRA = "tune needs Optuna, which isn't installed: pip install 'optuna>=5', or i
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `training tune`."""
-    parser.add_argument("--data", type=Path, required=True, help="the data directory to learn from")
+    parser.add_argument("--data", type=Path, required=True, help="data directory to train on")
     parser.add_argument(
         "--out", type=Path, default=Path("settings.toml"),
-        help="the settings file to write, for retrain --settings and evaluate --settings (default %(default)s)",
+        help="settings file to write, for retrain --settings and evaluate --settings (default %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--trials", type=at_least(1), help="stop after so many settings (default 30 without --minutes)")
-    parser.add_argument("--minutes", type=_minutes, help="begin no further trial after so many minutes")
-    parser.add_argument("--settings", type=Path, help="a settings file to begin with, else the defaults")
+    parser.add_argument("--trials", type=at_least(1), help="maximum number of trials (default 30 without --minutes)")
+    parser.add_argument("--minutes", type=_minutes, help="start no further trial after this many minutes")
+    parser.add_argument("--settings", type=Path, help="settings of the first trial (default: the built-in settings)")
     parser.add_argument("--seed", type=at_least(0), default=0, help="seed of all random numbers (default 0)")
     parser.add_argument("--min-holders", type=at_least(1), default=20, help="as for retrain (default 20)")
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    """Write the best settings. Raises DataError before the search if an option or the data is invalid."""
+    """Search for better settings and write the best ones to a file.
+
+    Raises DataError before the search if an option or the data is invalid, and WorkFailed if Optuna isn't installed.
+    """
     try:
         from training.evaluation.search import tune  # imported here because other commands don't need Optuna
     except ImportError as error:
@@ -52,7 +55,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     gain = 100 * (1 - best.error / best.first_error) if best.first_error else 0.0
     print(
         f"{best.trials} settings tried: RMSE on held-out raters, in the mean of all evidence, {best.error:.4f}; "
-        f"it began with {best.first_error:.4f} ({gain:+.2f} % better)\n"
+        f"the first settings had {best.first_error:.4f} ({gain:+.2f} % better)\n"
         f"written to {arguments.out}; use it with retrain --settings {arguments.out}"
     )
     return ExitCode.DONE

@@ -32,7 +32,10 @@ PRIOR_PLACE = 2
 
 
 def mean_baselines(table: PairTable, rows: Rows) -> tuple[Array, Array]:
-    """Return (N,) the mean of all ratings and (N,) the movie's shrunk mean, both from the ratings of other folds."""
+    """Return two predictions for each of N rows: the mean of all ratings (N,), and the movie's shrunk mean (N,).
+
+    Both are computed from the ratings of the folds that the row's member isn't in.
+    """
     fold = table.out_of_fold.fold[rows.view]
     means = np.array([fitted.prior.mean for fitted in table.out_of_fold.fitted])
     quality = np.stack([fitted.table["quality"].to_numpy() for fitted in table.out_of_fold.fitted])
@@ -40,7 +43,7 @@ def mean_baselines(table: PairTable, rows: Rows) -> tuple[Array, Array]:
 
 
 def movie_means(ratings: pl.DataFrame, movie_ids: Sequence[str] | pl.Series) -> tuple[Array, float]:
-    """Return (N,) shrunk mean ratings of movies, and the mean of all ratings, which movies without ratings get.
+    """Return the (N,) shrunk mean ratings of N movies, and the mean of all ratings, used for movies without ratings.
 
     `ratings` has the columns movie_id and rating. Movie means are shrunk towards the mean of all ratings as if by
     MOVIE_PRIOR_RATINGS more ratings. Differences from that mean are summed in ascending order, so that the result
@@ -79,7 +82,7 @@ class GroupMeans:
 
 
 def group_means(table: PairTable) -> GroupMeans | None:
-    """Fit the group means to the training ratings; return None if members have no attributes."""
+    """Return the mean ratings by movie and cell for each fold; None if the data have no member attributes to cross."""
     data = table.data
     crossed = strongest_attributes(data, CROSSED)
     if not crossed:
@@ -104,9 +107,10 @@ def group_means(table: PairTable) -> GroupMeans | None:
 
 
 def lightgbm_alone(fit: Fit, seed: int) -> dict[MemberEvidence, Array]:
-    """Predict the rows of the fit's out-of-fold predictions, (N,) by kind of evidence, by LightGBM without the prior.
+    """Return predictions (N,) by LightGBM without the prior, by kind of evidence.
 
-    A forest is trained on each half of the members and predicts the other half.
+    The N rows are those of the fit's out-of-fold predictions of rated movies. A forest is trained on each half of the
+    members and predicts the other half.
     """
     random = np.random.default_rng([seed, 7])
     all_rows = {
@@ -138,7 +142,7 @@ def lightgbm_alone(fit: Fit, seed: int) -> dict[MemberEvidence, Array]:
 
 
 def _features(fit: Fit, rows: Rows) -> NDArray[np.float32]:
-    """Return (N, F) features of pairs without those from the prior, and the member's attributes and play features."""
+    """Return (N, F) features: those of pairs except those from the prior, and member attributes and play features."""
     pairs = fit.table.all_features(rows, np.zeros(len(rows)))
     pairs = np.delete(pairs, np.arange(PRIOR_PLACE, PRIOR_PLACE + len(PRIOR_NUMBERS)), axis=1)
     plays = np.isin(rows.evidence, [MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS])

@@ -1,4 +1,4 @@
-"""Evaluation by time: trains on the data before a time, and predicts later ratings as if by never-raters."""
+"""Evaluation by time: trains on the data before a time, and predicts later ratings as if their members never rated."""
 
 import argparse
 from collections.abc import Callable
@@ -41,12 +41,12 @@ MOVIES = {
 
 @dataclass(frozen=True)
 class TimeSplit:
-    """A dataset split in time."""
+    """A dataset split at a point in time."""
 
     before: Dataset
     """Ratings and plays before the split, with all members and movies. The ages of plays are counted from the split."""
     after: Views
-    """One view of each member who rates after the split. All targets of a view are later than all plays it shows."""
+    """One view of each member who rates after the split. A view's targets are later than the plays that it shows."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,10 @@ def evaluate_by_time(
     tables: Tables, data: Dataset, where: SplitPoint, seed: int, settings: FitSettings, workers: int,
     report: Callable[[str], None],
 ) -> dict[str, Any]:  # fmt: skip
-    """Score predictions of the ratings after the split; the result can be written as JSON.
+    """Train on the data before a split in time, and return scores of predictions of the ratings after it.
 
-    `report` is called with the name of each step. Raises DataError if there are too few times or members.
+    The result can be written as JSON. `where` is the split, and `report` is called with the name of each step. Raises
+    DataError if there are too few ratings with times or too few members on a side of the split.
     """
     moment = split_time(tables.ratings, where)
     random = np.random.default_rng([seed, 12])
@@ -154,7 +155,10 @@ def _views(data: Dataset, members: NDArray[np.int64], parts: pl.DataFrame, asked
 
 
 def _folds(fit: Fit, after: Views, random: np.random.Generator) -> NDArray[np.int64]:
-    """Return (V,) the fold whose prior was fitted without the member; a random fold for members without ratings."""
+    """Return a fold for each of V views. The prior of the fold was fitted without the ratings of the view's member.
+
+    Members without ratings get a random fold.
+    """
     folds = len(fit.table.out_of_fold.fitted)
     fold_of = np.full(len(fit.table.data.member_ids), -1)
     fold_of[fit.table.views.member] = fit.table.out_of_fold.fold
@@ -163,7 +167,7 @@ def _folds(fit: Fit, after: Views, random: np.random.Generator) -> NDArray[np.in
 
 
 def _rows(table: PairTable) -> Rows:
-    """Return a row for each target, with its movie evidence; the member evidence is still to be set."""
+    """Return a row for each target, with its movie evidence. The caller must replace the member evidence (NOTHING)."""
     data, targets = table.data, table.views.targets
     rated = np.bincount(data.ratings[MOVIE].to_numpy(), minlength=len(data.movie_ids)) > 0
     described = np.isfinite(data.release_year) | np.isfinite(data.genres).any(axis=1)
@@ -191,7 +195,7 @@ def _scores(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) -> d
 
 
 def _by_movie(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) -> dict[str, dict[str, float]]:
-    """Return scores with the given evidence, by what was known about the movie at the split."""
+    """Return the scores of predictions from one kind of evidence, by what was known about the movie at the split."""
     known = rows.take(np.isfinite(table.out_of_fold.factors[member][rows.view, 0]))
     scores = {}
     for kind, name in MOVIES.items():
@@ -202,7 +206,7 @@ def _by_movie(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) ->
 
 
 def split_point(text: str) -> SplitPoint:
-    """Parse an option: a share between 0 and 1, an ISO 8601 time, or seconds since 1970 UTC.
+    """Parse the option `--at`: a share between 0 and 1, an ISO 8601 time, or seconds since 1970 UTC.
 
     Raises ArgumentTypeError for other text.
     """
@@ -223,7 +227,10 @@ def split_point(text: str) -> SplitPoint:
 
 
 def split_time(ratings: pl.DataFrame, where: SplitPoint) -> float:
-    """Return the time of the split in seconds since 1970 UTC; raises DataError if all ratings are on one side."""
+    """Return the time of the split in seconds since 1970 UTC.
+
+    Raises DataError if no rating has a time, or if all ratings are on one side of the split.
+    """
     times = ratings[RATED_AT].drop_nulls().sort().to_numpy()
     if not len(times):
         raise DataError([Problem("ratings", "no rating tells when it was given: there is nothing to divide by time")])

@@ -21,7 +21,11 @@ HISTOGRAM_BINS = 20
 
 
 def curves(fit: Fit) -> dict[str, Any]:
-    """Return the rating scale, calibration curves and histograms by kind of evidence, and importance, for JSON."""
+    """Return the data of a report's charts, which can be written as JSON.
+
+    These are the rating scale, a calibration curve and a histogram of predictions for each kind of evidence, a
+    histogram of the ratings, and the importance of features.
+    """
     rated = {
         member.name.lower(): (member, fit.predictions[member, MovieEvidence.RATED])
         for member in MemberEvidence
@@ -56,7 +60,10 @@ def calibration_points(enjoyed: NDArray[np.bool_], probability: Array) -> list[d
 
 
 def importance(fit: Fit) -> dict[str, float]:
-    """Return the share of the trees' total gain by readable feature name, in descending order; empty without trees."""
+    """Return each feature's share of the trees' total gain, by readable name, in descending order.
+
+    Features that the trees don't use are left out. The result is empty without trees.
+    """
     booster = fit.core.trees.booster
     if booster is None:
         return {}
@@ -68,7 +75,7 @@ def importance(fit: Fit) -> dict[str, float]:
 
 
 def feature_titles(schema: Schema, grouped: tuple[int, ...]) -> list[str]:
-    """Return (F,) readable names of the trees' features, with the names of genres and attributes in the data."""
+    """Return readable names of the F tree features, with the names of genres and attributes in the data."""
     genres, attributes = schema.genres, [attribute.name for attribute in schema.movie_attributes]
     titles = []
     for name in pair_names([schema.member_attributes[place].name for place in grouped], genres, attributes):
@@ -87,7 +94,7 @@ def _calibration_curve(fit: Fit, member: MemberEvidence, predictions: OutOfFoldP
 
 
 def _histogram(fit: Fit, values: Array) -> list[float]:
-    """Return the share of values in each bin between the ends of the scale."""
+    """Return the share of the values in each of HISTOGRAM_BINS equal bins between the ends of the rating scale."""
     scale = fit.table.data.schema.scale
     edges = np.linspace(scale.low, scale.low + scale.span, HISTOGRAM_BINS + 1)
     counts, _ = np.histogram(np.clip(values, scale.low, scale.high), edges)

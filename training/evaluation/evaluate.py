@@ -40,9 +40,10 @@ Array = NDArray[np.float64]
 
 
 def evaluate(fit: Fit, seed: int, report: Callable[[str], None]) -> dict[str, Any]:
-    """Compute all scores of a fit and the data of its report's charts, for JSON; docs/training.md has the method.
+    """Return all scores of a fit and the data of its report's charts, which can be written as JSON.
 
-    `seed` is used for the baselines and the bootstraps; `report` is called with the name of each step.
+    docs/training.md describes the method. `seed` is used for the baselines and the bootstraps, and `report` is called
+    with the name of each step.
     """
     report("LightGBM alone, to compare with")
     alone = lightgbm_alone(fit, seed)
@@ -80,7 +81,7 @@ def evaluate(fit: Fit, seed: int, report: Callable[[str], None]) -> dict[str, An
 def _scores(
     fit: Fit, predictions: OutOfFoldPredictions, member: MemberEvidence, simpler: dict[str, Array], seed: int
 ) -> dict[str, float]:
-    """Score one kind of evidence; `simpler` maps the names of baselines to their predictions (N,)."""
+    """Return the scores for one kind of evidence; `simpler` maps the names of baselines to their predictions (N,)."""
     scale, view = fit.table.data.schema.scale, predictions.rows.view
     predicted, probability = predicted_ratings(fit, fit.table, predictions, member)
     truth, rating, movie_mean = predicted.truth, predicted.rating, predicted.movie_mean

@@ -29,9 +29,10 @@ RATED = MovieEvidence.RATED
 def intervals_and_probabilities(
     fit: Fit, predictions: OutOfFoldPredictions, member: MemberEvidence
 ) -> tuple[Array, Array, Array]:
-    """Return lower ends, upper ends, and probabilities of a rating of at least `enjoyed_from`, (N,) each.
+    """Return the lower ends and upper ends of intervals, and the probabilities that movies are enjoyed, (N,) each.
 
-    As in a served model, they are calibrated by each row's number of plays and extrapolation.
+    A movie is enjoyed if its rating is at least `enjoyed_from`. As in a served model, the calibration depends on each
+    row's number of plays and extrapolation.
     """
     scale, movie = fit.table.data.schema.scale, predictions.rows.movie_evidence
     rating = np.clip(predictions.rating, scale.low, scale.high)
@@ -44,7 +45,7 @@ def intervals_and_probabilities(
 def predicted_ratings(
     fit: Fit, table: PairTable, predictions: OutOfFoldPredictions, member: MemberEvidence
 ) -> tuple[PredictedRatings, Array]:
-    """Return predictions clipped to the scale with the true ratings, and (N,) the probabilities to enjoy."""
+    """Return N predictions, clipped to the scale, with the true ratings; and (N,) probabilities of enjoyment."""
     scale = fit.table.data.schema.scale
     lower, upper, probability = intervals_and_probabilities(fit, predictions, member)
     movie_mean = mean_baselines(table, predictions.rows)[1]
@@ -54,12 +55,15 @@ def predicted_ratings(
 
 
 def most_evidence(fit: Fit) -> MemberEvidence:
-    """Return the highest level of member evidence for which the fit has predictions for rated movies."""
+    """Return the kind of member evidence with the most facts for which the fit has predictions of rated movies."""
     return max(member for member, movie in fit.predictions if movie is RATED)
 
 
 def interval_scores(fit: Fit) -> dict[str, Any]:
-    """Return coverage, mean width and RMSE by number of plays, by extrapolation, and on ratings in common."""
+    """Return coverage, mean width and RMSE by number of plays, by extrapolation, and on common ratings.
+
+    Common ratings are those that are predicted from several kinds of evidence, or from both few and all plays.
+    """
     return {
         "by_plays": {name: _by_plays(fit, member) for name, member in _with_plays(fit)},
         "by_extrapolation": {name: _by_extrapolation(fit, member) for name, member in _with_distance(fit)},
@@ -68,7 +72,11 @@ def interval_scores(fit: Fit) -> dict[str, Any]:
 
 
 def _by_plays(fit: Fit, member: MemberEvidence) -> dict[str, dict[str, float]]:
-    """Score predictions from half views by number of plays; bins with too few ratings use short views instead."""
+    """Return scores by number of visible plays.
+
+    Predictions are from half of the member's plays. Bins with too few of them use predictions from short views, which
+    show few plays.
+    """
     halves, short, bins = fit.predictions[member, RATED], fit.short.get(member), {}
     for low, high in zip(PLAY_BINS, (*PLAY_BINS[1:], np.inf), strict=True):
         for predictions in (halves, *([] if short is None else [short])):
@@ -89,7 +97,7 @@ def _by_extrapolation(fit: Fit, member: MemberEvidence) -> dict[str, dict[str, f
 
 
 def _same_ratings(fit: Fit) -> dict[str, dict[str, float]]:
-    """Score ratings predicted by every kind of evidence, and ratings predicted from both few plays and all plays."""
+    """Return scores on ratings that are predicted from every kind of evidence, or from both few and all plays."""
     movies = len(fit.table.data.movie_ids)
 
     def keys(predictions: OutOfFoldPredictions, first_view: bool = False) -> NDArray[np.int64]:

@@ -21,7 +21,7 @@ LEVELS = (0, 1, 3, 10, 30)
 FEWEST_MEMBERS = 20
 """Minimum number of members for a curve, since a curve of fewer could reveal individuals."""
 SHARE_OF_MEMBERS = 0.2
-"""Minimum share of members who have a level's number of plays, since all levels show the same members."""
+"""Minimum share of members who must have a level's number of plays, since all levels have the same members."""
 MOST_MEMBERS = 1000
 """Maximum number of members, drawn at random to limit the time for predicting every level."""
 MOST_ROWS = 30_000
@@ -41,9 +41,10 @@ class NestedViews:
 
 
 def learning_curve(fit: Fit, member: MemberEvidence, seed: int) -> list[dict[str, Any]]:
-    """Return a point for each number of known plays, from none to all; empty if too few members have enough plays.
+    """Return scores for each number of known plays, from none to all; empty if too few members have enough plays.
 
-    The kind of evidence `member` is plays, or attributes and plays. Without plays, only attributes are used, if any.
+    The kind of evidence `member` is plays, or attributes and plays. The point without plays uses attributes if `member`
+    includes them.
     """
     if (member, MovieEvidence.RATED) not in fit.predictions:
         return []
@@ -70,7 +71,10 @@ def learning_curve(fit: Fit, member: MemberEvidence, seed: int) -> list[dict[str
 
 
 def usable_views(fit: Fit, member: MemberEvidence) -> NDArray[np.bool_]:
-    """Return a (V,) mask of the first half views that have this kind of evidence and ratings to predict."""
+    """Return a (V,) mask of the views that show a rater's first half of plays and are usable for a learning curve.
+
+    A usable view has the kind of evidence `member` and ratings to predict.
+    """
     views = fit.table.views
     asked = np.bincount(views.targets[VIEW].to_numpy(), minlength=len(views.member)) > 0
     usable: NDArray[np.bool_] = (views.half == 0) & asked
@@ -82,7 +86,10 @@ def usable_views(fit: Fit, member: MemberEvidence) -> NDArray[np.bool_]:
 
 
 def nested_views(views: Views, usable: NDArray[np.bool_], random: np.random.Generator) -> NestedViews | None:
-    """Make nested views of the usable views ((V,) mask) with enough plays for all levels; return None if too few."""
+    """Return nested views made of the views in the (V,) mask `usable` that have enough plays for all levels.
+
+    Returns None if there are too few.
+    """
     count = views.play_count[usable]
     enough = max(FEWEST_MEMBERS, SHARE_OF_MEMBERS * len(count))
     levels = [level for level in LEVELS if (count >= level).sum() >= enough]
@@ -115,7 +122,7 @@ def nested_views(views: Views, usable: NDArray[np.bool_], random: np.random.Gene
 
 
 def _targets(views: Views, owner: NDArray[np.int64], random: np.random.Generator) -> pl.DataFrame:
-    """Return the ratings to predict, with the views of the first level."""
+    """Return the ratings to predict, at most MOST_ROWS, with the numbers of the first level's views."""
     place = np.full(len(views.member), -1)
     place[owner] = np.arange(len(owner))
     table = views.targets.with_columns(pl.Series(VIEW, place[views.targets[VIEW].to_numpy()])).filter(pl.col(VIEW) >= 0)

@@ -22,7 +22,7 @@ from training.fit.never_raters import (
 
 
 def never_rater_differences(data: Dataset, columns: MovieColumns, seed: int) -> dict[str, Any]:
-    """Measure how well, and by which facts, a classifier separates never-raters from raters.
+    """Return how well, and by which facts, a classifier separates never-raters from raters.
 
     The result has `auc`, the area under the ROC curve on held-out members: 0.5 if the groups don't differ, 1 if they
     can be separated. For `auc_by_known`, never-raters who have only the named facts are compared with raters of whom

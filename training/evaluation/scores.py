@@ -22,22 +22,22 @@ CONFIDENCE_ENDS = (0.025, 0.975)
 
 
 def rmse(predicted: Array, truth: Array) -> float:
-    """Return the root mean squared error."""
+    """Return the root mean squared error of predictions (N,) of the ratings `truth` (N,)."""
     return float(np.sqrt(np.mean((predicted - truth) ** 2)))
 
 
 def weighted_rmse(predicted: Array, truth: Array, weight: Array) -> float:
-    """Return the root of the weighted mean squared error."""
+    """Return the root of the weighted mean squared error; all arrays are (N,)."""
     return float(np.sqrt(np.average((predicted - truth) ** 2, weights=weight)))
 
 
 def mean_absolute_error(predicted: Array, truth: Array) -> float:
-    """Return the mean absolute error."""
+    """Return the mean absolute error of predictions (N,) of the ratings `truth` (N,)."""
     return float(np.mean(np.abs(predicted - truth)))
 
 
 def gain_percent(error: float, simpler_error: float) -> float:
-    """Return by how many percent an error is lower than that of a simpler prediction; 0 if the latter is 0."""
+    """Return by how many percent `error` is lower than the error of a simpler prediction; 0 if `simpler_error` is 0."""
     return 100 * (1 - error / simpler_error) if simpler_error > 0 else 0.0
 
 
@@ -49,7 +49,10 @@ def gain_interval(
     random: np.random.Generator,
     resamples: int = 500,
 ) -> tuple[float, float]:
-    """Return the 95 % interval of the gain in RMSE over a simpler prediction, in percent; all arrays are (N,)."""
+    """Return the 95 % bootstrap interval of the gain over a simpler prediction: by how many percent the RMSE is lower.
+
+    All arrays are (N,); `member` identifies the member of each rating.
+    """
 
     def gain(_: Array, ours: Array, theirs: Array) -> Array:
         errs = theirs > 0
@@ -66,7 +69,10 @@ def difference_interval(
     random: np.random.Generator,
     resamples: int = 2000,
 ) -> tuple[float, float]:
-    """Return the 95 % interval of the RMSE of the first prediction minus that of the second; all arrays are (N,)."""
+    """Return the 95 % bootstrap interval of the RMSE of the first prediction minus the RMSE of the second.
+
+    All arrays are (N,); `member` identifies the member of each rating.
+    """
 
     def difference(ratings: Array, ours: Array, theirs: Array) -> Array:
         return np.asarray(np.sqrt(ours / ratings) - np.sqrt(theirs / ratings))
@@ -144,7 +150,7 @@ def ranking_gain(member: NDArray[np.int64], predicted: Array, truth: Array, low:
 
 
 def _discounted(place: NDArray[np.int64], score: Array, gain: Array, people: int) -> Array:
-    """Return (people,) the discounted cumulative gain of the RANKED rows with the highest scores of each member."""
+    """Return the (people,) discounted cumulative gain of each member's RANKED rows with the highest scores."""
     order = np.lexsort((-score, place))
     first = np.searchsorted(place[order], np.arange(people))
     rank = np.arange(len(order)) - first[place[order]]
@@ -154,7 +160,7 @@ def _discounted(place: NDArray[np.int64], score: Array, gain: Array, people: int
 
 
 def area_under_curve(label: NDArray[np.bool_], score: Array) -> float:
-    """Return the area under the ROC curve; 0.5 if there are no positives or no negatives."""
+    """Return the area under the ROC curve of scores (N,) for labels (N,); 0.5 if all labels are equal."""
     positives = int(label.sum())
     negatives = len(label) - positives
     if not positives or not negatives:
@@ -164,7 +170,10 @@ def area_under_curve(label: NDArray[np.bool_], score: Array) -> float:
 
 
 def calibration_error(label: NDArray[np.bool_], probability: Array) -> float:
-    """Return the expected calibration error over bins of equal count (Naeini et al., AAAI 2015)."""
+    """Return the expected calibration error of probabilities (N,) for labels (N,) (Naeini et al., AAAI 2015).
+
+    The CALIBRATION_BINS bins of the probability have equal numbers of rows.
+    """
     order = np.argsort(probability, kind="stable")
     bins = np.array_split(order, min(CALIBRATION_BINS, max(len(order), 1)))
     return float(sum(len(rows) * abs(label[rows].mean() - probability[rows].mean()) for rows in bins) / len(label))
@@ -180,14 +189,14 @@ def fixed_interval(predicted: Array, truth: Array, low: float, high: float) -> t
 
 
 def coverage(lower: Array, upper: Array, truth: Array) -> float:
-    """Return the share of ratings within their interval, ends included."""
+    """Return the share of the ratings `truth` that are within their interval, ends included; all arrays are (N,)."""
     return float(np.mean((truth >= lower) & (truth <= upper)))
 
 
 def mean_width(lower: Array, upper: Array, steps: Array) -> float:
-    """Return the mean width of intervals, with ends rounded inward to the distinct ratings `steps`, ascending.
+    """Return the mean width of (N,) intervals, measured between the outermost possible ratings in each interval.
 
-    The ends aren't rounded if there are more than STEPS_AT_MOST distinct ratings.
+    `steps` are the possible ratings, ascending. If there are more than STEPS_AT_MOST, every rating is possible.
     """
     if len(steps) > STEPS_AT_MOST:
         return float(np.mean(upper - lower))

@@ -34,7 +34,7 @@ numbers of landmarks and folds, are left out. The ranges keep forests small enou
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Result of a search."""
+    """The best settings that a search found, and their error."""
 
     settings: FitSettings
     """Settings of the best trial, which may be the initial settings."""
@@ -55,9 +55,10 @@ def tune(
     workers: int,
     report: Callable[[str], None],
 ) -> SearchResult:
-    """Search for up to `trials` trials or `seconds` seconds, whichever ends first; None means no limit.
+    """Search for the settings with the lowest out-of-fold error, and return the best that were found.
 
-    The first trial, with the settings `begin`, is always finished. The same seed gives the same trials. `report` is
+    The search ends after `trials` trials or `seconds` seconds, whichever comes first; None means no limit. The first
+    trial, with the settings `begin`, is always finished. The same seed gives the same trials. `report` is
     called with a line for each trial.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -99,7 +100,7 @@ def suggested_settings(trial: optuna.Trial, begin: FitSettings) -> FitSettings:
 
 
 def out_of_fold_error(data: Dataset, settings: FitSettings, seed: int, workers: int) -> float:
-    """Return the RMSE of out-of-fold predictions of rated movies, averaged over the kinds of evidence with facts."""
+    """Return the RMSE of out-of-fold predictions of rated movies, averaged over the kinds of evidence but NOTHING."""
     fit = fit_model(data, seed, settings, workers, lambda _: None)
     scale = data.schema.scale
     errors = [

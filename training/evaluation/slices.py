@@ -37,7 +37,7 @@ class PredictedRatings:
     """(S,) distinct ratings in the data, ascending."""
 
     def scores(self, chosen: NDArray[np.bool_] | slice = slice(None)) -> dict[str, float]:
-        """Return the number of ratings, RMSE of both predictions, coverage and mean width.
+        """Return the number of ratings, the RMSE of the movie mean and of the predictions, coverage and mean width.
 
         `chosen` is an (N,) mask or a slice of the rows; all rows by default.
         """
@@ -52,7 +52,10 @@ class PredictedRatings:
 
 
 def by_popularity(ratings: NDArray[np.int64], predicted: PredictedRatings) -> list[dict[str, float]]:
-    """Return scores by popularity bin, ascending; `ratings` (N,) is the number of ratings of each row's movie."""
+    """Return scores for each bin of movies' popularity, ascending; bins with too few ratings are left out.
+
+    `ratings` (N,) is the number of ratings of each row's movie.
+    """
     bins = []
     for low, high in zip(POPULARITY_BINS, (*POPULARITY_BINS[1:], np.inf), strict=True):
         chosen = (ratings >= low) & (ratings < high)

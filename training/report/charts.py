@@ -39,7 +39,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart as SVG."""
+    """A chart as an SVG element, with its title and description."""
 
     title: str
     """Title of the chart."""
@@ -53,9 +53,10 @@ def dots(
     title: str, description: str, labels: Sequence[str], series: Sequence[Series],
     digits: int = 3, within: Sequence[float] = (),
 ) -> Chart:  # fmt: skip
-    """Draw a dot plot: a row per label with a mark per series, and the value of the last series as a number.
+    """Draw a dot plot with a row for each label and a mark for each series.
 
-    The axis spans all values and the values `within`, which keep small differences from looking large.
+    The value of the last series is also written as a number, with `digits` decimals. The axis spans all values and
+    those in `within`, so that small differences don't look large.
     """
     values = [*within, *(value for line in series for value in _all(line))]
     scale = _Scale.around(values, LABELS, WIDTH - VALUES - 8)
@@ -75,7 +76,7 @@ def dots(
 
 
 def bars(title: str, description: str, shares: Mapping[str, float], style: int = 0) -> Chart:
-    """Draw a bar chart of shares, in percent and in the given order."""
+    """Draw a bar chart of shares (0 to 1) by label, written in percent and in the given order."""
     end = WIDTH - VALUES - 8
     most = max(shares.values(), default=1.0) or 1.0
     body = []
@@ -94,9 +95,10 @@ def lines(
     title: str, description: str, points: Sequence[float], series: Sequence[Series], names: tuple[str, str],
     ticks: Mapping[float, str] | None = None, diagonal: bool = False,
 ) -> Chart:  # fmt: skip
-    """Draw lines over common points, and a line of equal values if `diagonal`.
+    """Draw a line chart; all series have the same horizontal positions, `points`.
 
     `names` has the names of the horizontal and the vertical axis. `ticks` has labels for points, instead of numbers.
+    If `diagonal` is True, a line is added on which both coordinates are equal.
     """
     left, right, top, bottom = 46, WIDTH - 10, TOP, TOP + PLOT_HEIGHT
     values = [value for line in series for value in _all(line)]
@@ -123,7 +125,10 @@ def lines(
 
 
 def steps(title: str, description: str, edges: tuple[float, float], series: Sequence[Series], name: str) -> Chart:
-    """Draw histograms over the same equal bins between two edges: the first filled, the others as outlines."""
+    """Draw histograms with the same equal bins between two edges: the first one filled, the others as outlines.
+
+    `name` is the name of the horizontal axis.
+    """
     left, right, top, bottom = 46, WIDTH - 10, TOP, TOP + PLOT_HEIGHT
     across = _Scale(edges[0], edges[1], left, right)
     up = _Scale.around([0.0, *(value for line in series for value in _all(line))], bottom, top)
@@ -170,7 +175,7 @@ class _Scale:
         return self._start + share * (self._end - self._start)
 
     def ticks(self) -> list[float]:
-        """Return round numbers along the scale."""
+        """Return about TICKS round numbers between the ends of the scale, in ascending order."""
         step = _round_step(self.high - self.low)
         first = -floor(-self.low / step + 1e-9)
         count = floor((self.high - self.low) / step + 1e-6) + 2
@@ -179,7 +184,7 @@ class _Scale:
 
 
 def _round_step(span: float) -> float:
-    """Return 1, 2 or 5 times a power of ten, such that the span has about TICKS steps."""
+    """Return a step that divides the span into about TICKS parts: 1, 2 or 5 times a power of ten."""
     rough = span / TICKS
     power: float = 10.0 ** floor(log10(rough))
     return next(factor * power for factor in (1, 2, 5, 10) if rough <= factor * power * (1 + 1e-9))

@@ -16,7 +16,7 @@ COLUMNS = (
 
 
 def read_report(path: Path) -> dict[str, Any]:
-    """Read the report.json of an earlier evaluation; raises DataError if the file isn't a readable report."""
+    """Return the content of an evaluation's report.json. Raises DataError if the file isn't a readable report."""
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(report, dict) or not isinstance(report["evidence"], dict):
@@ -29,9 +29,10 @@ def read_report(path: Path) -> dict[str, Any]:
 
 
 def against(evaluation: Mapping[str, Any], before: Mapping[str, Any], name: str) -> list[Section]:
-    """Return a section that compares two evaluations, the earlier one called `name`.
+    """Return a list of one section, which compares an evaluation with an earlier one, `before`.
 
-    Returns an empty list if the evaluations have no kind of evidence in common.
+    The section calls the earlier evaluation `name`. Returns an empty list if the evaluations have no kind of evidence
+    in common.
     """
     rows = {
         words(kind): {

@@ -12,13 +12,16 @@ MARKUP = re.compile(r"[\\`*|\[\]]|<(?=[a-zA-Z/!?])|^[#>]|(?<!\w)_|_(?!\w)")
 
 
 def markdown(evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[Section] = ()) -> str:
-    """Render the report of an evaluation, with the sections `first` before its own sections."""
+    """Return the report of an evaluation as Markdown, with the sections `first` before the evaluation's own.
+
+    `notes` are sentences about the treatment of the data.
+    """
     shown = [section_markdown(section) for section in (*first, *sections(evaluation, notes))]
     return "\n\n".join([f"# {TITLE}", METHOD, *filter(None, shown)]) + "\n"
 
 
 def section_markdown(section: Section) -> str:
-    """Render a section without charts; return an empty string if its content is only for the page."""
+    """Return a section as Markdown, without its charts; an empty string if only the HTML page shows the section."""
     tables = [table_markdown(table) for table in section.tables if not table.page_only]
     if section.tables and not tables and not section.lines and section.passed is None:
         return ""
@@ -27,7 +30,7 @@ def section_markdown(section: Section) -> str:
 
 
 def table_markdown(table: Table) -> str:
-    """Render a table, with cells padded to the width of their column."""
+    """Return a table as Markdown, with cells padded to the width of their column."""
     cells = [[escaped(cell) for cell in row] for row in (table.titles, *table.rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     head, *rows = (
@@ -37,5 +40,5 @@ def table_markdown(table: Table) -> str:
 
 
 def escaped(text: str) -> str:
-    """Join text into one line and escape Markdown's markup with backslashes."""
+    """Return text on one line, with Markdown's markup escaped by backslashes."""
     return MARKUP.sub(lambda character: "\\" + character[0], " ".join(text.split()))

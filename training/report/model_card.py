@@ -25,7 +25,7 @@ GROUP_FIGURES = (("rmse", "RMSE"), ("movie_mean_rmse", "RMSE of the movie mean")
 
 
 def _as_markdown(value: object) -> Markup:
-    """Render the value of a template expression: tables as Markdown tables, all other values as escaped text."""
+    """Return the value of a template expression as Markdown: a table for a Table, escaped text for other values."""
     text = table_markdown(value) if isinstance(value, Table) else escaped(str(value))
     return Markup(text)  # noqa: S704 # Markdown already, so jinja2 mustn't escape it as HTML
 
@@ -43,7 +43,11 @@ def model_card(
     notes: Sequence[str],
     libraries: Mapping[str, str],
 ) -> str:
-    """Render the model card as Markdown, with the counts and library versions of the model's manifest."""
+    """Return the model card as Markdown.
+
+    `counts` and `libraries` are the numbers of rows and the library versions in the model's manifest, and `notes` are
+    sentences about the treatment of the data.
+    """
     scores = by_evidence(evaluation["evidence"])
     groups = {name: rows for name, rows in evaluation["groups"].items() if rows}
     return TEMPLATES.get_template("model_card.md").render(

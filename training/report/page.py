@@ -18,7 +18,10 @@ TEMPLATES = Environment(
 
 
 def html(evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[Section] = ()) -> str:
-    """Render the page of an evaluation, with the sections `first` before its own sections."""
+    """Return the report of an evaluation as an HTML page, with the sections `first` before the evaluation's own.
+
+    `notes` are sentences about the treatment of the data.
+    """
     best = next(evaluation["evidence"][name] for name in reversed(EVIDENCE) if name in evaluation["evidence"])
     figures = {
         "RMSE with the most evidence": f"{best['rmse']:.3f}",
@@ -31,7 +34,7 @@ def html(evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[Se
 
 
 def page(title: str, lead: str, figures: Mapping[str, str], shown: Sequence[Section]) -> str:
-    """Render a page of sections; `figures` maps names to formatted numbers that are shown in large type."""
+    """Return sections as an HTML page. `figures` maps names to formatted numbers, which are shown in large type."""
     template = TEMPLATES.get_template("report.html")
     return template.render(title=title, lead=lead, figures=figures, sections=shown, footer=FOOTER)
 
@@ -39,9 +42,9 @@ def page(title: str, lead: str, figures: Mapping[str, str], shown: Sequence[Sect
 def report_files(
     evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[Section] = ()
 ) -> dict[str, bytes]:
-    """Return the contents of the report files by name; the same evaluation gives the same bytes.
+    """Return the contents of the report files by name; equal arguments give the same bytes.
 
-    `first` has sections to put before those of the evaluation.
+    `notes` are sentences about the treatment of the data, and `first` are sections to put before the evaluation's own.
     """
     return {
         "report.json": to_json(dict(evaluation)),

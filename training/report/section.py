@@ -56,14 +56,17 @@ class Section:
 
 
 def table(first: str, rows: Rows, columns: Columns, summary: str = "The numbers", page_only: bool = False) -> Table:
-    """Make a table of the columns that occur in any row; a cell is empty if its row lacks the number."""
+    """Return a table of the columns that occur in any row. A cell is empty if its row doesn't have the number.
+
+    `first` is the title of the column with the names of the rows.
+    """
     shown = [(key, title) for key, title in columns if any(key in row for row in rows.values())]
     cells = [[name, *(_cell(key, row) for key, _ in shown)] for name, row in rows.items()]
     return Table([first, *(title for _, title in shown)], cells, summary, page_only)
 
 
 def series(rows: Rows, columns: Sequence[tuple[str, str, int]]) -> list[Series]:
-    """Make a series for each column (key, title, style) that occurs in any row."""
+    """Return a chart series for each column (key, title, style) that occurs in any row."""
     return [
         Series(title, style, [row.get(key) for row in rows.values()])
         for key, title, style in columns
@@ -72,7 +75,7 @@ def series(rows: Rows, columns: Sequence[tuple[str, str, int]]) -> list[Series]:
 
 
 def by_evidence(rows: Mapping[str, Any]) -> dict[str, Any]:
-    """Sort rows by kind of evidence, from least to most, and replace their keys by readable names.
+    """Return rows sorted by kind of evidence, from least to most, with readable names as keys.
 
     A key may continue after a comma, as in "plays, movie described". Keys that don't begin with a kind come first.
     """
@@ -85,7 +88,7 @@ def by_evidence(rows: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def words(name: str) -> str:
-    """Return a key of the evaluation in words."""
+    """Return a key of the evaluation with spaces instead of underscores."""
     return name.replace("_", " ")
 
 

@@ -68,7 +68,7 @@ MOST_FEATURES = 15
 
 
 def sections(evaluation: Mapping[str, Any], notes: Sequence[str]) -> Iterator[Section]:
-    """Yield all sections for which the evaluation has numbers, then its notes."""
+    """Yield all sections of the report for which the evaluation has numbers, then a section of notes."""
     evidence = by_evidence(evaluation["evidence"])
     yield _errors(evidence, evaluation["grouped_by"])
     yield _ranking(evidence)
@@ -206,7 +206,7 @@ def _importance(shares: Numbers) -> Section:
 
 
 def _slices(evaluation: Mapping[str, Any]) -> Iterator[Section]:
-    """Yield sections by popularity of the movie and by group of members."""
+    """Yield sections on the error by popularity of the movie and by group of members."""
     popularity = {f"{point['ratings_from']:,.0f} or more": point for point in evaluation["popularity"]}
     titled = [
         ("number of ratings of the movie", "ratings of the movie", popularity, "Predicted with the most evidence.")
@@ -232,7 +232,7 @@ def _unrated(rows: Rows) -> Section:
 
 
 def _by_what_is_known(uncertainty: Mapping[str, Any]) -> Iterator[Section]:
-    """Yield sections on intervals by number of plays, by extrapolation, and on the same ratings with less known."""
+    """Yield sections on intervals by number of plays, by extrapolation, and for ratings predicted from fewer facts."""
     for title, key, first, text in (
         ("number of plays", "by_plays", "plays", "With more plays, intervals get narrower with the same coverage."),
         ("extrapolation", "by_extrapolation", "extrapolation",
@@ -321,7 +321,7 @@ def _error_chart(title: str, rows: Rows, columns: Sequence[tuple[str, str, int]]
 
 
 def _interval_charts(rows: Rows, widths: Sequence[tuple[str, str, int]]) -> tuple[Chart, Chart]:
-    """Draw coverage and width of the 90 % intervals."""
+    """Return two charts: the coverage and the width of the 90 % intervals."""
     promised = {name: {**row, "nominal": COVERAGE} for name, row in rows.items()}
     coverages = series(promised, (("nominal", "nominal", MEAN), ("coverage", "measured", OURS)))
     return (
@@ -338,5 +338,5 @@ def _interval_charts(rows: Rows, widths: Sequence[tuple[str, str, int]]) -> tupl
 
 
 def _ascending(bins: Rows) -> dict[str, Numbers]:
-    """Sort bins by the number at the start of their names, since report.json has them in alphabetical order."""
+    """Return the bins sorted by the number at the start of their names; report.json has them in alphabetical order."""
     return dict(sorted(bins.items(), key=lambda bin_: float(bin_[0].split()[0])))

@@ -21,7 +21,7 @@ LONGEST = 60
 
 
 def diff(store: Store, first: Model, second: Model) -> dict[str, Any]:
-    """Return the differences between two versions as JSON types; each change is second minus first."""
+    """Return the differences between two versions, which can be written as JSON; each change is second minus first."""
     reports = [_report(store, model.version) for model in (first, second)]
     shares = [dict(report.get("importance", {})) for report in reports]
     evidence = first.manifest.scores, second.manifest.scores
@@ -43,7 +43,7 @@ def diff(store: Store, first: Model, second: Model) -> dict[str, Any]:
 
 
 def text(differences: Mapping[str, Any]) -> str:
-    """Format the result of `diff` as text for people."""
+    """Return the differences that `diff` found as text to print."""
     sections = [
         [f"from version {differences['first']} to version {differences['second']}"],
         ["Data, settings and libraries", *_changed_lines(differences["data"])],

@@ -24,16 +24,17 @@ SIZES = (0.1, 0.25, 0.5)
 BEST = 10
 """Number of top-ranked movies of each version whose overlap is reported."""
 MOST_MOVED = 10
-"""Maximum number of movies reported as moved up, and maximum number of movies reported as moved down."""
+"""Maximum number of movies reported with a higher prediction, and the same for a lower prediction."""
 
 Array = NDArray[np.float64]
 
 
 def compare(first: Model, second: Model) -> dict[str, Any]:
-    """Return the distribution of differences (second minus first), the rank agreement and the movies that moved most.
+    """Compare the predictions of two versions for the same members and movies.
 
-    Members are a sample of those published with the second version, with the facts published there, and one member
-    without any facts. Movies are in both catalogues, and movies that a member played are left out.
+    Returns the distribution of the differences (second minus first version), the rank correlation within members, and
+    the movies with the largest differences. The members are a sample of those published with the second version, and
+    one member without any facts. The movies are in both catalogues; movies that a member played are left out.
     """
     movies = _spread([movie_id for movie_id in second.catalogue.movie_ids if first.catalogue.row(movie_id) is not None])
     rows = [np.array([model.catalogue.row(movie_id) for movie_id in movies], np.int64) for model in (first, second)]
@@ -62,7 +63,7 @@ def compare(first: Model, second: Model) -> dict[str, Any]:
 
 
 def _distribution(differences: Array) -> dict[str, dict[str, Any]]:
-    """Return moments and quantiles of the differences, and the share of differences of at least each of SIZES."""
+    """Return moments and quantiles of the differences, and for each of SIZES the share that are at least that large."""
     return {
         "difference": {
             "mean": float(differences.mean()),
@@ -75,7 +76,10 @@ def _distribution(differences: Array) -> dict[str, dict[str, Any]]:
 
 
 def _moved(differences: Array, movies: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """Return the movies with the largest mean differences. Differences are (members, movies), NaN for played movies."""
+    """Return the movies with the largest mean differences, up and down.
+
+    `differences` is (members, movies), NaN for movies that the member played.
+    """
     members = np.isfinite(differences).sum(axis=0)
     mean = np.nansum(differences, axis=0) / np.maximum(members, 1)
     order = [column for column in np.argsort(-mean, kind="stable").tolist() if members[column] >= FEWEST_MEMBERS]
@@ -111,7 +115,7 @@ def _members(table: MemberTable) -> list[MemberFacts]:
 
 
 def _translated(member: MemberFacts, source: Model, target: Model) -> MemberFacts:
-    """Convert a member's facts to the attributes and movie rows of another version, dropping those that it lacks."""
+    """Return a member's facts with the attributes and movie rows of another version; facts it can't use are dropped."""
     columns = source.schema.member_attributes
     values = {column.name: (column, value) for column, value in zip(columns, member.attributes, strict=True)}
     attributes = np.full(len(target.schema.member_attributes), np.nan, np.float32)
@@ -127,7 +131,7 @@ def _translated(member: MemberFacts, source: Model, target: Model) -> MemberFact
 
 
 def _reencoded(target: Attribute, source: Attribute, value: np.float32) -> float:
-    """Convert a value encoded for `source` to the encoding of `target`; NaN if it is unknown or the kinds differ."""
+    """Return a value encoded for `source` in the encoding of `target`; NaN if it is unknown or the kinds differ."""
     if not np.isfinite(value):
         return float("nan")
     try:

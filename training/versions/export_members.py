@@ -34,7 +34,10 @@ def _recorded(plays: pl.DataFrame | None) -> list[RecordedPlay]:
 
 
 def records_of_model(model: Model) -> Iterator[tuple[str, MemberRecord]]:
-    """Yield the key and record of every member published with a model. Predictions from the records are the same."""
+    """Yield the key and record of every member published with a model.
+
+    The model makes the same predictions from the records as from the facts published with it.
+    """
     for first, second, facts in model.members.everyone():
         plays = [
             RecordedPlay(model.catalogue.movie_ids[row], completion, _time(age_days, model.schema))

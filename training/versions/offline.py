@@ -18,7 +18,7 @@ from training.data.dataset import Dataset
 COLUMNS = {MEMBER_ID: pl.String, MOVIE_ID: pl.String} | {
     name: pl.Int8 if name == "movie_evidence" else pl.Float64 for name in ARRAYS
 }
-"""Columns and types of a table of predictions, even if it is empty."""
+"""Columns and types of a table of predictions; an empty table has them too."""
 
 
 def write_table(rows: pl.DataFrame, out: Path) -> None:
@@ -31,10 +31,10 @@ def write_table(rows: pl.DataFrame, out: Path) -> None:
 
 
 def predictions_of(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> Iterator[pl.DataFrame]:
-    """Yield a frame with COLUMNS for each member, predicted from the facts in a data directory.
+    """Yield a table of predictions with COLUMNS for each member, from the facts in a data directory.
 
-    `pairs` contains the member_id and movie_id to predict. If it is None, every movie is predicted for every
-    never-rater.
+    `pairs` has the columns member_id and movie_id of the pairs to predict. If it is None, every movie is predicted for
+    every never-rater.
     """
     facts, described = member_facts(model, data), descriptions(data)
     row_of = {member_id: row for row, member_id in enumerate(data.member_ids)}

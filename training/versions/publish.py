@@ -47,10 +47,10 @@ def publish(
     notes: list[str],
     run: dict[str, Any],
 ) -> str:
-    """Write, load and publish a version without a label, and return its name. Nothing is left behind on failure.
+    """Write a version, check that it can be loaded, publish it without a label, and return its name.
 
-    `data` is the training data, `everyone` contains the members to publish, encoded with the same schema, and `run` is
-    written to run.json.
+    If a step fails, nothing is left in the store. `data` is the training data, `everyone` contains the members to
+    publish, encoded with the same schema, and `run` is written to run.json.
     """
     with store.workspace() as beside:
         folder = beside / "model"
@@ -83,7 +83,7 @@ def _manifest(
 
 
 def _counts(data: Dataset, everyone: Dataset, evaluation: dict[str, Any]) -> dict[str, int]:
-    """Return numbers of rows: members are counted as published, everything else as in the training data."""
+    """Return the numbers of members to publish, and of raters, movies, ratings and plays in the training data."""
     reweighted = evaluation["reweighted"]
     effective = {"effective_raters": round(reweighted["effective_raters"])} if reweighted else {}
     return effective | {

@@ -19,7 +19,10 @@ def open_serving(models: str | Path) -> Model:
 
 
 def load_serving(store: Store) -> Model:
-    """Load the current model. Raises NothingPublished if there is none, ServingModelError if it can't be read."""
+    """Load the current model of a store.
+
+    Raises NothingPublished if there is no current version, and ServingModelError if it can't be loaded.
+    """
     try:
         version = store.current()
         if version is None:

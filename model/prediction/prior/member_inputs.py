@@ -40,7 +40,10 @@ class MovieColumns:
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def of_plays(self, members: Sequence[MemberFacts]) -> NDArray[np.float64]:
-        """Return (N, F + k + E) inputs from the plays of N members; a member's row doesn't depend on the others."""
+        """Return (N, F + k + E) inputs computed from the plays of N members; each row is independent of the others.
+
+        The columns are F features of plays, k taste factors and E coordinates of the embedding.
+        """
         sums = np.empty((len(members), self._summed.shape[1]))
         for member, total in zip(members, sums, strict=True):
             np.add.reduce(self._summed.take(member.movies, axis=0), axis=0, dtype=np.float64, out=total)
@@ -60,9 +63,10 @@ def join_plays(
     squared_weight: NDArray[np.float64],
     plays: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Return (N, F + k + E) inputs from plays: features, mean taste and scaled embedding.
+    """Return (N, F + k + E) inputs computed from plays: F features, mean taste and scaled embedding.
 
-    `taste` (N, k), `embedding` (N, E) and `squared_weight` (N,) are sums over the `plays` (N,) of each member.
+    `taste` (N, k), `embedding` (N, E) and `squared_weight` (N,) are sums over each member's plays, and `plays` (N,) are
+    the numbers of plays.
     """
     mean_taste = taste / (plays[:, None] + PRIOR_PLAYS)
     scaled_embedding = embedding / np.sqrt(squared_weight[:, None] + PRIOR_EMBEDDING)
@@ -70,5 +74,5 @@ def join_plays(
 
 
 def of_attributes(attributes: NDArray[np.float32], schema: Schema) -> NDArray[np.float64]:
-    """Return (N, W) inputs from (N, A) attributes; NaN if unknown."""
+    """Return the (N, W) inputs that encode the (N, A) attributes of N members; NaN if unknown."""
     return encode(attributes, schema.member_attributes).astype(np.float64)

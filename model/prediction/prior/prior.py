@@ -40,7 +40,7 @@ class Description:
         genres: NDArray[np.float32],
         attributes: NDArray[np.float32],
     ) -> NDArray[np.float64]:
-        """Return (N, K) outputs for N descriptions."""
+        """Return (N, K) outputs for N movies, given by their release years, genres and attributes; NaN if unknown."""
         inputs = describe(release_year, genres, attributes, self.year, schema.movie_attributes)
         known = np.nan_to_num(inputs.astype(np.float64) - self.centre)
         outputs: NDArray[np.float64] = self.intercept + (known[:, :, None] * self.weights).sum(axis=1)
@@ -63,7 +63,7 @@ class Taste:
     evidence: MemberEvidence
     """Kinds of facts that the factors were predicted from."""
     bins: NDArray[np.int64]
-    """(N,) number of the bin in PLAY_BINS for the number of plays; 0 without plays."""
+    """(N,) index of the bin of PLAY_BINS that holds the number of plays; 0 without plays."""
     distance: NDArray[np.float64]
     """(N,) distance of the member's inputs from the nearest landmark of the regression; 0 if no fact is known."""
 
@@ -108,7 +108,7 @@ class Prior:
         return sorted(self.heads, reverse=True)
 
     def usable_evidence(self, member: MemberFacts) -> MemberEvidence:
-        """Return the kind of evidence that has a regression and uses most of the member's facts."""
+        """Return the kind of evidence that has a regression and uses most of the member's facts, else NOTHING."""
         attributes, plays = bool(np.isfinite(member.attributes).any()), len(member.movies) > 0
         for kind in self._kinds:
             if (attributes or not kind.has_attributes) and (plays or not kind.has_plays):
@@ -118,7 +118,7 @@ class Prior:
     def taste_of(
         self, members: Sequence[MemberFacts], evidence: MemberEvidence, code: Coder
     ) -> tuple[Taste, NDArray[np.float64] | None]:
-        """Return the predicted factors of N members with this usable evidence, and their (N, I) inputs from plays.
+        """Return the predicted factors of N members of one kind of evidence, and their (N, I) inputs from plays.
 
         The inputs are None if the evidence has no plays. A member's results don't depend on the other members, not even
         in the last bit. `code` encodes member attributes.
@@ -176,9 +176,9 @@ class Prior:
     def deviation(
         self, evidence: MemberEvidence, movies: NDArray[np.float64], variance: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return the (N,) standard deviation of a rating about its prediction.
+        """Return the (N,) standard deviations of ratings of N movies about their predictions.
 
-        `movies` are (N, K) factors and `variance` (N,) is the variance due to the uncertainty of these factors.
+        `movies` (N, K) are the movies' factors, and `variance` (N,) is the variance due to the factors' uncertainty.
         """
         design = movies.copy()
         design[:, -1] = 1
@@ -195,7 +195,8 @@ def prior_numbers(
 ) -> NDArray[np.float64]:
     """Return (N, 4) tree features from the prior: rating less the mean, taste part, generosity, standard deviation.
 
-    `factors` of members are (N, K) or (K,), those of `movies` (N, K). `offset` (N,) is added to the rating.
+    `factors` of members are (N, K), or (K,) for one member, and factors of `movies` are (N, K). `offset` (N,) is added
+    to the rating.
     """
     numbers = np.empty((len(movies), 4))
     numbers[:, 1] = taste = taste_part(factors, movies)
@@ -206,7 +207,7 @@ def prior_numbers(
 
 
 def rating_of(factors: NDArray[np.float64], movies: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (N,) ratings less the mean, for (N, K) or (K,) factors of members and (N, K) factors of movies."""
+    """Return N predicted ratings, less the mean, from (N, K) or (K,) factors of members and (N, K) of movies."""
     return taste_part(factors, movies) + movies[..., -1] + factors[..., -1]
 
 

@@ -18,13 +18,16 @@ SMOOTHING = 0.2
 ALONE_WEIGHT = 0.05
 """Weight of a call that ran alone in the moving average of the duration without load."""
 BUSY_WEIGHT = 0.00001
-"""Weight of a call that ran with other calls in the same average. It lets the average slowly follow costlier calls."""
+"""Weight, in the same average, of a call that ran along with others. The average slowly follows costlier calls."""
 SLOWDOWN_WEIGHT = 0.05
 """Weight of one call in the moving average of the slowdown."""
 
 
 class AdaptiveLimit:
-    """Adapts a limit after each call, between a minimum and a maximum. It starts at 16, clipped to this range."""
+    """A limit on the total cost of running calls, which is adapted after each call.
+
+    It stays between a minimum and a maximum, and starts at `FIRST_LIMIT`, clipped to this range.
+    """
 
     def __init__(self, least: int, most: int) -> None:
         self._least = least

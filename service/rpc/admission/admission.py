@@ -11,7 +11,7 @@ from service.rpc.admission.adaptive_limit import AdaptiveLimit
 from service.telemetry.metrics.labels import CallClass
 
 RETRY_SECONDS = 0.1
-"""Maximum retry delay of the first refusals."""
+"""Maximum retry delay of the first refusals, in seconds."""
 LONGEST_RETRY_SECONDS = 2.0
 REFUSALS_PER_DOUBLING = 64
 """Number of consecutive refusals after which the retry delay doubles."""
@@ -104,7 +104,8 @@ class Admission:
     def check(self, call_class: CallClass) -> None:
         """Raise Overloaded if a new call would be refused. May be called before the message of the call is read.
 
-        The expected wait is limited to half of the maximum wait, so that few calls exceed the maximum.
+        A call is refused if its expected wait is more than half of the maximum wait, so that few calls reach the
+        maximum.
         """
         if len(self._queues[call_class]) >= self._queue_calls or (
             call_class is CallClass.INTERACTIVE and self._expected_wait(call_class) > self._queue_seconds / 2
@@ -112,7 +113,10 @@ class Admission:
             raise self._refusal(call_class, "full")
 
     async def enter(self, turn: Turn) -> None:
-        """Wait until the call may run, and start its turn. Raises Overloaded or DeadlinePassed, see Turn."""
+        """Wait until the call may run, and start its turn.
+
+        Raises Overloaded if the call is refused, and DeadlinePassed if the caller's deadline passes during the wait.
+        """
         turn.arrived = self._clock()
         if self._would_be_late(turn):
             raise self._refusal(turn.call_class, "deadline")
@@ -139,7 +143,7 @@ class Admission:
         self._wake()
 
     def _fits(self, turn: Turn) -> bool:
-        """Return whether the call may run now, with the running calls. A call that exceeds the limit may run alone."""
+        """Return whether the call may run along with the running calls. A call that exceeds the limit may run alone."""
         return not self._turns or self.in_flight + turn.cost <= self._limit.value
 
     def _would_be_late(self, turn: Turn) -> bool:
@@ -160,7 +164,11 @@ class Admission:
         return len(self._queues[call_class]) * self._spacing_seconds
 
     async def _queue(self, turn: Turn) -> None:
-        """Wait for a turn in the queue. Raises Overloaded immediately if the expected wait is too long."""
+        """Wait for a turn in the queue.
+
+        Raises Overloaded if the wait is or is expected to be too long, and DeadlinePassed if the caller's deadline
+        passes during the wait.
+        """
         call_class = turn.call_class
         self.check(call_class)
         bounds = (self._queue_seconds if call_class is CallClass.INTERACTIVE else None, turn.remaining_seconds)
@@ -186,7 +194,7 @@ class Admission:
             raise
 
     def _gave_up(self, turn: Turn, future: "asyncio.Future[None]") -> bool:
-        """Remove a call from its queue. Return False if its turn has already begun."""
+        """Remove a call from its queue and return True. Return False if its turn has already begun."""
         if future.done() and not future.cancelled():
             return False
         queue = self._queues[turn.call_class]

@@ -1,4 +1,4 @@
-"""Deadlines of calls."""
+"""Checks the deadlines of calls."""
 
 from typing import Any
 

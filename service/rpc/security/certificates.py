@@ -46,7 +46,8 @@ class CertificateFiles:
     def check(self, content: Certificates) -> Certificates:
         """Check and return the content of the files.
 
-        Raises CertificateError if a file is invalid, certificate and key don't match, or a file has changed since.
+        Raises CertificateError if a file is invalid, if certificate and key don't match, or if a file has changed since
+        it was read.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:

@@ -36,7 +36,7 @@ SCHEME = "bearer "
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of the token file."""
+    """One entry of the token file: the owner, the salted hash and the permitted methods of a token."""
 
     name: str
     """Name of the token's owner."""
@@ -56,7 +56,7 @@ def new_token() -> str:
 
 
 def hashed(token: str, salt: bytes) -> bytes:
-    """Return the digest of a token, as stored in the token file."""
+    """Return the salted digest of a token, as stored in the token file."""
     return hashlib.blake2b(token.encode(), salt=salt, digest_size=32).digest()
 
 

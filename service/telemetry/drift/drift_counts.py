@@ -93,7 +93,11 @@ class _Histograms:
         }
 
     def add(self, requests: Sequence[AnsweredRequest]) -> None:
-        """Add requests. Members without attributes (or plays) are left out of the attribute (or play) histograms."""
+        """Add requests to the histograms.
+
+        Members without attributes are left out of the histograms of attributes, and members without plays are left out
+        of the histogram of plays.
+        """
         if not requests:
             return
         self._requests += len(requests)
@@ -141,7 +145,7 @@ class _Histograms:
 def _bin_counts(
     kind: str, name: str, histograms: Sequence[tuple[NDArray[np.int64], Sequence[float]]], flagged: int
 ) -> BinCounts:
-    """Sum several histograms, as well as the counts expected from their shares in the reference."""
+    """Return the sum of several histograms, and of the counts expected from their shares in the reference."""
     counts: Any = sum(counts for counts, _ in histograms)
     expected: Any = sum(counts.sum() * np.array(shares) for counts, shares in histograms)
     return BinCounts(kind, name, counts.tolist(), expected.tolist(), flagged)

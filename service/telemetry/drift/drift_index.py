@@ -85,7 +85,8 @@ class DriftWindow:
     def add(self, worker: int, counts: DriftCounts) -> None:
         """Add the counts of a worker.
 
-        If the worker has switched to a new version, so does the window. Counts of other versions are dropped.
+        If the worker has switched to a new version, the window switches too and is cleared. Counts of versions other
+        than the window's are dropped.
         """
         if self._worker_versions.get(worker) != counts.version:
             self._worker_versions[worker] = counts.version
@@ -134,13 +135,13 @@ def _index(bins: BinCounts) -> float:
 
 
 def _ratio(part: float, bins: BinCounts) -> float:
-    """Return a count as a share of all counts, or NaN if there are no counts."""
+    """Return the count `part` as a share of all counts of an input; NaN if there are no counts."""
     total = sum(bins.counts)
     return part / total if total else math.nan
 
 
 def _sum(first: DriftCounts, second: DriftCounts) -> DriftCounts:
-    """Add two counts. Both must be of the same version, so that their inputs and bins match."""
+    """Return the sum of two sets of counts of the same model version, whose inputs and bins therefore match."""
     inputs = [
         BinCounts(
             a.kind, a.name, [x + y for x, y in zip(a.counts, b.counts, strict=True)],

@@ -40,7 +40,7 @@ class MethodMetrics(NamedTuple):
 
 
 class CallMetrics:
-    """The standard metrics of all methods. Calls are recorded in backlogs, which costs each call very little."""
+    """The standard gRPC metrics of all methods. Calls are recorded in backlogs, which costs each call very little."""
 
     def __init__(self, registry: MetricRegistry) -> None:
         self._increments: Backlog[Callable[[float], None]] = Backlog(_increment, 4096, registry)

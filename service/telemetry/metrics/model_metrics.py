@@ -57,7 +57,7 @@ class ModelMetrics:
         self._behind[label].set(behind)
 
     def answered_by(self, label: str, answers: int = 1) -> None:
-        """Count answers of the model with this label."""
+        """Add a number of answers to the count of the model with this label."""
         self._answers[label].inc(answers)
 
     def shadowed(self, differences: NDArray[np.float64]) -> None:
@@ -72,7 +72,10 @@ class ModelMetrics:
         self._shadow_requests[result].inc()
 
     def serving(self, label: str, model: Model | None) -> None:
-        """Set the model that is served under a label (None if none is), and remove the previous version's series."""
+        """Set the model that is served under a label, and remove the series of the previous version.
+
+        Pass None if no model is served under the label.
+        """
         labels = (label, model.version, str(model.manifest.format)) if model else None
         previous = self._info_labels.pop(label, None)
         if previous not in (None, labels):

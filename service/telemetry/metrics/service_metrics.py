@@ -1,4 +1,4 @@
-"""All metrics of a worker, in a registry of its own."""
+"""All metrics of a worker, in one registry."""
 
 from service.telemetry import metric_definitions as definitions
 from service.telemetry.drift.drift_counts import DriftCounter

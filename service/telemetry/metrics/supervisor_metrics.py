@@ -8,7 +8,7 @@ STATES = ("wanted", "running", "serving")
 
 
 class SupervisorMetrics:
-    """The supervisor's own metrics."""
+    """Metrics of the supervisor's process, of the states of its workers and of their restarts."""
 
     def __init__(self) -> None:
         self._registry = MetricRegistry()
