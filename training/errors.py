@@ -38,24 +38,36 @@ class UsageError(TrainingError):
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem with a data directory, an option or a settings file, with its location and an example."""
+    """One problem with a data directory, an option or a settings file: its location, an example and the remedy."""
 
     table: str
     """Name of the table, file or option."""
     text: str
-    """Description of the problem. If `rows` is set, it is a phrase that follows "3 rows"."""
+    """Description of the problem, without values of members. If `rows` is set, it is a phrase that follows "3 rows"."""
     column: str | None = None
     """Name of the column, or None if the problem doesn't concern a single column."""
     rows: int | None = None
     """Number of affected rows, or None if the problem doesn't concern rows."""
     example: str | None = None
     """One of the wrong values, or None. Shown only in the terminal of the data scientist whose data it is."""
+    remedy: str | None = None
+    """What to change in the file or in schema.toml, or None if the text says it."""
+    is_warning: bool = False
+    """Whether the data can be used as they are: the values are unusual, but possible."""
 
     def __str__(self) -> str:
+        return self._sentence("" if self.example is None else f", for example {shortened(self.example)!r}")
+
+    @property
+    def note(self) -> str:
+        """The problem without the example, for the files of a published version."""
+        return self._sentence("")
+
+    def _sentence(self, example: str) -> str:
         place = self.table if self.column is None else f"{self.table}, column {self.column}"
         count = "" if self.rows is None else f"{self.rows:,} row{'' if self.rows == 1 else 's'} "
-        example = "" if self.example is None else f", for example {shortened(self.example)!r}"
-        return f"{place}: {count}{self.text}{example}"
+        remedy = "" if self.remedy is None else f"; {self.remedy}"
+        return f"{place}: {count}{self.text}{example}{remedy}"
 
 
 class DataError(TrainingError):
@@ -63,20 +75,24 @@ class DataError(TrainingError):
 
     exit_code = ExitCode.REFUSED
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], warnings: Iterable[Problem] = ()) -> None:
         self.problems = tuple(problems)
+        self.warnings = tuple(warnings)
+        """Warnings about the same data, which the message leaves out."""
         super().__init__("\n".join(map(str, self.problems)))
 
 
 class Findings:
-    """Collects problems over several steps so that a single DataError reports all of them."""
+    """Collects problems and warnings over several steps so that a single DataError reports all problems."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
 
     def add(self, problems: Iterable[Problem]) -> None:
-        """Add problems to those collected so far."""
-        self.problems.extend(problems)
+        """Add problems and warnings to those collected so far."""
+        for problem in problems:
+            (self.warnings if problem.is_warning else self.problems).append(problem)
 
     @contextmanager
     def gathered(self) -> Iterator[None]:
@@ -84,14 +100,14 @@ class Findings:
         try:
             yield
         except DataError as error:
-            self.add(error.problems)
+            self.add((*error.problems, *error.warnings))
 
     def refuse(self) -> None:
-        """Raise DataError if there are any problems."""
+        """Raise DataError if there are any problems; warnings alone are no reason."""
         if self.problems:
-            raise DataError(self.problems)
+            raise DataError(self.problems, self.warnings)
 
 
-def shortened(text: str) -> str:
-    """Return the text, truncated to EXAMPLE_LENGTH characters."""
-    return text if len(text) <= EXAMPLE_LENGTH else text[: EXAMPLE_LENGTH - 1] + "…"
+def shortened(text: str, length: int = EXAMPLE_LENGTH) -> str:
+    """Return the text, truncated to `length` characters."""
+    return text if len(text) <= length else text[: length - 1] + "…"

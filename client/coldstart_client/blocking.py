@@ -1,9 +1,8 @@
 """The blocking client."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, SupportsFloat, SupportsIndex
 
 import grpc
 
@@ -11,7 +10,7 @@ from coldstart_client import requests
 from coldstart_client.answers import Explanation, Prediction, Predictions, Ranking, Recorded, ServedModel
 from coldstart_client.connection import Tls, channel_options, metadata
 from coldstart_client.errors import failed
-from coldstart_client.requests import Ask, Attribute, Plays
+from coldstart_client.requests import Ask, Attribute, Id, Moment, Plays, Requests
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 
@@ -63,26 +62,26 @@ class Client:
 
     def predict(
         self,
-        movies: Sequence[str],
+        movies: Iterable[Id],
         *,
-        member_id: str = "",
+        member_id: Id | None = "",
         attributes: Mapping[str, Attribute] | None = None,
-        plays: Plays = (),
+        plays: Plays | None = (),
     ) -> Predictions:
         """Predict a member's ratings of 1 to 1,000 movies, returned in the order of `movies`."""
-        request = requests.prediction(Ask(movies, member_id, attributes or {}, plays))
+        request = requests.prediction(Ask(movies, member_id, attributes, plays))
         return Predictions.of(self._call(self._stub.PredictEnjoyment, request))
 
     def rank(
         self,
         *,
-        member_id: str = "",
+        member_id: Id | None = "",
         attributes: Mapping[str, Attribute] | None = None,
-        plays: Plays = (),
-        page_size: int = 20,
+        plays: Plays | None = (),
+        page_size: SupportsIndex = 20,
         page_token: str = "",
-        genres: Sequence[str] = (),
-        years: tuple[int | None, int | None] = (None, None),
+        genres: Iterable[str] | None = (),
+        years: tuple[SupportsIndex | None, SupportsIndex | None] = (None, None),
     ) -> Ranking:
         """Rank the movies in the catalogue that the member hasn't played, and return one page of them.
 
@@ -95,27 +94,27 @@ class Client:
 
     def explain(
         self,
-        movie: str,
+        movie: Id,
         *,
-        member_id: str = "",
+        member_id: Id | None = "",
         attributes: Mapping[str, Attribute] | None = None,
-        plays: Plays = (),
+        plays: Plays | None = (),
     ) -> Explanation:
         """Predict a member's rating of a movie and break it down into contributions of groups of facts."""
         whom = requests.member(member_id, attributes, plays)
-        request = pb.ExplainEnjoymentRequest(member=whom, movie_id=movie)
+        request = requests.explanation(whom, movie)
         return Explanation.of(self._call(self._stub.ExplainEnjoyment, request))
 
     def record_outcome(
         self,
-        member_id: str,
-        movie_id: str,
+        member_id: Id,
+        movie_id: Id,
         *,
-        rating: float | None = None,
-        completion: float | None = None,
-        happened_at: datetime | None = None,
+        rating: SupportsFloat | None = None,
+        completion: SupportsFloat | None = None,
+        happened_at: Moment | None = None,
         shown: tuple[Predictions, Prediction] | None = None,
-        request_id: str = "",
+        request_id: Id | None = "",
     ) -> Recorded:
         """Record a member's rating of a movie, the share of the movie that the member watched, or both.
 
@@ -137,13 +136,16 @@ class Client:
         return ServedModel.of(self._call(self._stub.GetModel, pb.GetModelRequest()))
 
     def stream(self, asks: Iterable[Ask], *, timeout_seconds: float = STREAM_TIMEOUT_SECONDS) -> Iterator[Predictions]:
-        """Yield the predictions for many requests, in order, over one stream. `asks` is read lazily."""
-        call = self._stub.StreamPredictEnjoyment(
-            map(requests.prediction, asks), timeout=timeout_seconds, metadata=self._metadata
-        )
+        """Yield the predictions for many requests, in order, over one stream. `asks` is read lazily.
+
+        An error in `asks`, or a value that can't be sent, is raised after the responses to the requests before it.
+        """
+        messages = Requests(asks)
+        call = self._stub.StreamPredictEnjoyment(messages, timeout=timeout_seconds, metadata=self._metadata)
         try:
             for message in call:
                 yield Predictions.of(message)
+            messages.finish()
         except grpc.RpcError as error:
             raise failed(error) from None
         finally:

@@ -1,11 +1,13 @@
-"""Functions and types for building request messages from Python values."""
+"""Builds request messages from Python values, including the scalars and arrays of NumPy and pandas."""
 
 import calendar
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, TypeAlias
+from datetime import date, datetime
+from decimal import Decimal
+from numbers import Real
+from typing import Any, SupportsFloat, SupportsIndex, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -16,97 +18,140 @@ from coldstart_client.connection import MESSAGE_BYTES
 from coldstart_client.errors import InvalidCall
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
-Attribute: TypeAlias = str | bool | float | None
-"""Value of an attribute: a category, a flag or a number. None means unknown and is not sent."""
+Request = TypeVar("Request", bound=Message)
+
+Id: TypeAlias = str | SupportsIndex | uuid.UUID
+"""Id of a member or movie. Whole numbers are sent as their text, as training reads them."""
+
+Attribute: TypeAlias = str | bool | SupportsFloat | None
+"""Value of an attribute: a category, a flag or a number. None and NaN mean unknown and are not sent."""
+
+Moment: TypeAlias = datetime | date
+"""A time, in UTC if it has no time zone. A date is its first moment in UTC."""
 
 
 @dataclass(frozen=True)
 class Play:
     """A movie that the member watched, at least in part."""
 
-    movie_id: str
-    completion: float | None = None
+    movie_id: Id
+    completion: SupportsFloat | None = None
     """Share of the movie that was watched, 0 to 1; None if unknown."""
-    played_at: datetime | None = None
-    """Time of the play, in UTC if it has no time zone; None if unknown."""
+    played_at: Moment | None = None
+    """Time of the play; None if unknown."""
 
 
-Plays: TypeAlias = Iterable[str | Play]
-"""Plays of a member. A movie id is enough if nothing else is known about a play."""
+Plays: TypeAlias = Iterable[Id | Play] | Mapping[Any, SupportsFloat | None]
+"""Plays of a member: ids and `Play` objects, or a mapping from ids to completions."""
 
 
 @dataclass(frozen=True)
 class Ask:
     """A request for `Client.stream`; the fields are the arguments of `Client.predict`."""
 
-    movies: Sequence[str]
-    member_id: str = ""
-    attributes: Mapping[str, Attribute] = field(default_factory=dict)
-    plays: Plays = ()
+    movies: Iterable[Id]
+    member_id: Id | None = ""
+    attributes: Mapping[str, Attribute] | None = field(default_factory=dict)
+    plays: Plays | None = ()
 
 
-def member(member_id: str, attributes: Mapping[str, Attribute] | None, plays: Plays) -> pb.Member:
-    """Build a message from a member's id, attributes and plays."""
-    message = pb.Member(member_id=member_id)
-    for name, value in (attributes or {}).items():
-        if value is not None:
-            message.attributes[name].CopyFrom(_attribute(value))
-    for play in plays:
-        _add_play(message, Play(play) if isinstance(play, str) else play)
+class Requests(Iterator[pb.PredictEnjoymentRequest]):
+    """The messages of a stream, built one by one as gRPC reads them."""
+
+    def __init__(self, asks: Iterable[Ask]) -> None:
+        self.error: Exception | None = None
+        """Error that ended the requests early, which gRPC would only log."""
+        self._asks = iter(asks)
+
+    def __next__(self) -> pb.PredictEnjoymentRequest:
+        try:
+            return sendable(prediction(next(self._asks)))
+        except StopIteration:
+            raise
+        except Exception as error:  # noqa: BLE001 # the stream raises it after the responses to earlier requests
+            self.error = error
+            raise StopIteration from None
+
+    def finish(self) -> None:
+        """Raise the error that ended the requests early, if any."""
+        if self.error is not None:
+            raise self.error
+
+
+def member(member_id: Id | None, attributes: Mapping[str, Attribute] | None, plays: Plays | None) -> pb.Member:
+    """Build a message from a member's id, attributes and plays.
+
+    Raises TypeError or ValueError, with the name of the argument, if a value can't be sent. All functions below do.
+    """
+    known_id = _plain(member_id)
+    message = pb.Member(member_id="" if known_id is None else _id(known_id, "member_id"))
+    if not (attributes is None or hasattr(attributes, "items")):
+        raise TypeError(f"attributes must be a mapping from names to values, not {_type(attributes)}")
+    for name, value in () if attributes is None else attributes.items():
+        if not isinstance(name, str):
+            raise TypeError(f"attributes must have text as names, not {_type(name)}")
+        _set_attribute(message, name, _plain(value))
+    for number, play in enumerate(_plays(plays)):
+        _add_play(message, play, f"plays[{number}]")
     return message
 
 
 def prediction(ask: Ask) -> pb.PredictEnjoymentRequest:
     """Build a request for PredictEnjoyment or StreamPredictEnjoyment."""
     return pb.PredictEnjoymentRequest(
-        member=member(ask.member_id, ask.attributes, ask.plays), movie_ids=_ids(ask.movies)
+        member=member(ask.member_id, ask.attributes, ask.plays), movie_ids=_ids(ask.movies, "movies")
     )
+
+
+def explanation(whom: pb.Member, movie: Id) -> pb.ExplainEnjoymentRequest:
+    """Build a request for ExplainEnjoyment."""
+    return pb.ExplainEnjoymentRequest(member=whom, movie_id=_id(movie, "movie"))
 
 
 def ranking(
     whom: pb.Member,
-    page_size: int,
+    page_size: SupportsIndex,
     page_token: str,
-    genres: Sequence[str],
-    years: tuple[int | None, int | None],
+    genres: Iterable[str] | None,
+    years: tuple[SupportsIndex | None, SupportsIndex | None],
 ) -> pb.RankMoviesRequest:
     """Build a request for RankMovies. `years` is the first and the last release year, None for no limit."""
-    limits: dict[str, Any] = {
-        name: year
-        for name, year in zip(("min_release_year", "max_release_year"), years, strict=True)
-        if year is not None
-    }
-    return pb.RankMoviesRequest(member=whom, page_size=page_size, page_token=page_token, genres=_ids(genres), **limits)
-
-
-def outcome(
-    request_id: str,
-    member_id: str,
-    movie_id: str,
-    rating: float | None,
-    completion: float | None,
-    happened_at: datetime | None,
-    shown: tuple[Predictions, Prediction] | None,
-) -> pb.RecordOutcomeRequest:
-    """Build a request for RecordOutcome. `shown` is a response and one of its predictions."""
-    request = pb.RecordOutcomeRequest(
-        request_id=request_id or str(uuid.uuid4()), member_id=member_id, movie_id=movie_id,
-        rating=rating, completion=completion,
-    )  # fmt: skip
-    if happened_at is not None:
-        _set_time(request.happened_at, happened_at)
-    if shown is not None:
-        answer, predicted = shown
-        request.shown.prediction.rating, request.shown.prediction.lower = predicted.rating, predicted.lower
-        request.shown.prediction.upper = predicted.upper
-        request.shown.prediction.probability_enjoyed = predicted.probability_enjoyed
-        evidence: Any = pb.MemberEvidence.Value(evidence_name(answer.member_evidence))
-        request.shown.member_evidence = evidence
-        request.shown.model_version = answer.model_version
+    request = pb.RankMoviesRequest(
+        member=whom, page_size=_whole_number(page_size, "page_size"), page_token=_text(page_token, "page_token")
+    )
+    request.genres.extend(_text(genre, f"genres[{number}]") for number, genre in enumerate(_listed(genres, "genres")))
+    limits = _listed(years, "years")
+    if len(limits) != 2:
+        raise ValueError("years must be the first and the last year, each may be None")
+    for name, year in zip(("min_release_year", "max_release_year"), map(_plain, limits), strict=True):
+        if year is not None:
+            setattr(request, name, _whole_number(year, "years"))
     return request
 
 
-def sendable(request: Message) -> Message:
+def outcome(
+    request_id: Id | None,
+    member_id: Id,
+    movie_id: Id,
+    rating: SupportsFloat | None,
+    completion: SupportsFloat | None,
+    happened_at: Moment | None,
+    shown: tuple[Predictions, Prediction] | None,
+) -> pb.RecordOutcomeRequest:
+    """Build a request for RecordOutcome. `shown` is a response and one of its predictions."""
+    key = _plain(request_id)
+    request = pb.RecordOutcomeRequest(
+        request_id=_id(uuid.uuid4() if key in (None, "") else key, "request_id"), member_id=_id(member_id, "member_id"),
+        movie_id=_id(movie_id, "movie_id"), rating=_number(rating, "rating"),
+        completion=_number(completion, "completion"),
+    )  # fmt: skip
+    _set_time(request.happened_at, happened_at, "happened_at")
+    if shown is not None:
+        _set_shown(request.shown, shown)
+    return request
+
+
+def sendable(request: Request) -> Request:
     """Return the request. Raises InvalidCall if it is too large for the service, since gRPC would retry the call."""
     if request.ByteSize() > MESSAGE_BYTES:
         message = f"the request is larger than {MESSAGE_BYTES // 1024**2} MiB: ask for less at once"
@@ -114,29 +159,121 @@ def sendable(request: Message) -> Message:
     return request
 
 
-def _ids(given: Sequence[str]) -> Sequence[str]:
-    """Return the ids. Raises TypeError for a string, whose characters would otherwise be treated as ids."""
-    if isinstance(given, str):
-        raise TypeError("give a list of texts, not one text")
-    return given
+def _plain(value: Any) -> Any:
+    """Convert a scalar of NumPy or pandas to a Python value, and NaN, NaT and NA to None."""
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        is_time = getattr(value.dtype, "kind", "") == "M"
+        value = (value.astype("datetime64[us]") if is_time else value).item()
+    can_be_missing = isinstance(value, float | Decimal | datetime)
+    return None if type(value).__name__ == "NAType" or (can_be_missing and value != value) else value
 
 
-def _attribute(value: str | bool | float) -> pb.AttributeValue:
+def _type(value: Any) -> str:
+    return type(value).__name__
+
+
+def _text(value: Any, name: str) -> str:
+    text = _plain(value)
+    if not isinstance(text, str):
+        raise TypeError(f"{name} must be text, not {_type(value)}")
+    return text
+
+
+def _id(value: Any, name: str) -> str:
+    if type(value) is str:  # the usual case, in a quarter of the time
+        return value
+    plain = _plain(value)
+    if plain is None:
+        raise ValueError(f"{name} is missing")
+    if isinstance(plain, int) and not isinstance(plain, bool):
+        return str(int(plain))
+    if not isinstance(plain, str | uuid.UUID):
+        raise TypeError(f"{name} must be text or a whole number, not {_type(value)}")
+    return str(plain)
+
+
+def _number(value: Any, name: str) -> float | None:
+    plain = _plain(value)
+    if plain is None:
+        return None
+    if isinstance(plain, bool) or not isinstance(plain, Real | Decimal):
+        raise TypeError(f"{name} must be a number, not {_type(value)}")
+    try:
+        return float(plain)
+    except OverflowError:
+        raise ValueError(f"{name} is too large a number") from None
+
+
+def _whole_number(value: Any, name: str) -> int:
+    plain = _plain(value)
+    if isinstance(plain, bool) or not isinstance(plain, int):
+        raise TypeError(f"{name} must be a whole number, not {_type(value)}")
+    if not -(2**31) <= plain < 2**31:
+        raise ValueError(f"{name} is too large a number")
+    return int(plain)
+
+
+def _listed(values: Any, name: str) -> list[Any]:
+    """Return the values of any iterable of single values; None counts as empty."""
+    values = _plain(values)
+    if values is None:
+        return []
+    is_list = isinstance(values, Iterable) and not isinstance(values, str | bytes | Mapping)
+    if not is_list or hasattr(values, "columns"):  # a data frame would yield its columns
+        raise TypeError(f"{name} must be a list, not {_type(values)}")
+    return list(values)
+
+
+def _ids(values: Any, name: str) -> list[str]:
+    return [_id(value, f"{name}[{number}]") for number, value in enumerate(_listed(values, name))]
+
+
+def _plays(plays: Any) -> list[Play]:
+    if isinstance(plays, Mapping):
+        return [Play(movie_id, completion) for movie_id, completion in plays.items()]
+    return [play if isinstance(play, Play) else Play(play) for play in _listed(plays, "plays")]
+
+
+def _set_attribute(message: pb.Member, name: str, value: Any) -> None:
+    """Set an attribute, unless the value is missing."""
     if isinstance(value, str):
-        return pb.AttributeValue(text=value)
-    if isinstance(value, bool):
-        return pb.AttributeValue(flag=value)
-    return pb.AttributeValue(number=value)
+        message.attributes[name].text = value
+    elif isinstance(value, bool):
+        message.attributes[name].flag = value
+    elif isinstance(value, Real | Decimal):
+        message.attributes[name].number = _number(value, f'attributes["{name}"]')  # type: ignore[assignment] # not None
+    elif value is not None:
+        raise TypeError(f'attributes["{name}"] must be text, a flag or a number, not {_type(value)}')
 
 
-def _add_play(message: pb.Member, play: Play) -> None:
-    added = message.plays.add(movie_id=play.movie_id)
-    if play.completion is not None:
-        added.completion = play.completion
-    if play.played_at is not None:
-        _set_time(added.played_at, play.played_at)
+def _add_play(message: pb.Member, play: Play, name: str) -> None:
+    added = message.plays.add(
+        movie_id=_id(play.movie_id, f"{name}.movie_id"), completion=_number(play.completion, f"{name}.completion")
+    )
+    _set_time(added.played_at, play.played_at, f"{name}.played_at")
 
 
-def _set_time(field: Timestamp, moment: datetime) -> None:
+def _set_shown(message: pb.ShownPrediction, shown: tuple[Predictions, Prediction]) -> None:
+    try:
+        answer, predicted = shown
+        evidence: Any = pb.MemberEvidence.Value(evidence_name(answer.member_evidence))
+        message.prediction.rating, message.prediction.lower = predicted.rating, predicted.lower
+        message.prediction.upper = predicted.upper
+        message.prediction.probability_enjoyed = predicted.probability_enjoyed
+        message.member_evidence = evidence
+        message.model_version = answer.model_version
+    except (TypeError, ValueError, AttributeError):
+        raise TypeError("shown must be a response and one of its predictions, as (response, prediction)") from None
+
+
+def _set_time(field: Timestamp, value: Any, name: str) -> None:
+    """Set a time, unless it is missing."""
+    moment = _plain(value)
+    if moment is None:
+        return
+    if not isinstance(moment, datetime):
+        if not isinstance(moment, date):
+            raise TypeError(f"{name} must be a datetime or date, not {_type(value)}")
+        moment = datetime(moment.year, moment.month, moment.day)  # noqa: DTZ001 # UTC is the default
     field.seconds = calendar.timegm(moment.utctimetuple())
     field.nanos = moment.microsecond * 1000

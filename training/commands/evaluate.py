@@ -7,7 +7,7 @@ from pathlib import Path
 from model.cores import usable_cores
 from model.exit_codes import ExitCode
 from model.files.atomic_write import write_atomically
-from training.commands.terminal import Progress, at_least
+from training.commands.terminal import Progress, at_least, print_warnings
 from training.data.dataset import read_dataset
 from training.data.writer import refuse_unwritable
 from training.evaluation.by_time import SplitPoint, evaluate_by_time, split_point, split_time
@@ -57,11 +57,13 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     settings = settings.model_copy(update=options)
     progress = Progress(time.monotonic)
     tables, data, merged = read_dataset(arguments.data, arguments.min_holders)
+    print_warnings(tables.warnings)
     if arguments.by_time:
         split_time(tables.ratings, arguments.at)  # raises before the fit if ratings have no times
     fit = fit_model(data, arguments.seed, settings, usable_cores(), progress)
     evaluation = evaluate(fit, arguments.seed, progress)
-    notes = [*map(str, merged), *reweighting_notes(arguments.reweight, fit.reweighting)]
+    about_data = [*(warning.note for warning in tables.warnings), *map(str, merged)]
+    notes = [*about_data, *reweighting_notes(arguments.reweight, fit.reweighting)]
     del fit  # frees memory for the fit by time
     if arguments.by_time:
         evaluation["by_time"] = evaluate_by_time(

@@ -15,7 +15,7 @@ from model.store.open import is_address, open_store
 from model.store.store import CURRENT, VERSIONS, Store
 from training.challenge.standing import Standing
 from training.commands.models import add_keeping, signer
-from training.commands.terminal import Progress, at_least
+from training.commands.terminal import Progress, at_least, print_warnings
 from training.data.dataset import Dataset, make_dataset
 from training.data.infer_schema import infer_schema
 from training.data.reading.recorded_outcomes import with_outcomes
@@ -90,8 +90,8 @@ class Inputs:
     """Dataset to train on, without the kept-out raters."""
     everyone: Dataset
     """Dataset of all members to publish, with the same schema as the training dataset."""
-    merged_notes: list[str]
-    """Sentences about columns with merged values, for the report."""
+    data_notes: list[str]
+    """Sentences about unusual values and about columns with merged values, for the report."""
     outcome_notes: list[str]
     """A sentence about recorded outcomes for the report, or an empty list."""
 
@@ -140,6 +140,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
 def _read(arguments: argparse.Namespace, plan: Plan) -> Inputs:
     """Read and check the tables, and split off the kept-out raters. Raises DataError if the data are invalid."""
     tables = read_tables(arguments.data)
+    print_warnings(tables.warnings)
     recorded = with_outcomes(tables, arguments.outcomes) if arguments.outcomes else None
     tables = recorded.tables if recorded else tables
     key = key_of_store(plan.store, plan.gate.key)
@@ -151,14 +152,14 @@ def _read(arguments: argparse.Namespace, plan: Plan) -> Inputs:
         parts,
         make_dataset(parts.training, schema),
         make_dataset(tables, schema),
-        [str(column) for column in merged],
+        [*(warning.note for warning in tables.warnings), *map(str, merged)],
         [recorded.note()] if recorded else [],
     )
 
 
 def _notes(arguments: argparse.Namespace, inputs: Inputs, fit: Fit) -> list[str]:
     """Return sentences about the data, for the report."""
-    return [*inputs.merged_notes, *reweighting_notes(arguments.reweight, fit.reweighting), *inputs.outcome_notes]
+    return [*inputs.data_notes, *reweighting_notes(arguments.reweight, fit.reweighting), *inputs.outcome_notes]
 
 
 def _made(plan: Plan, now: str, seconds: float) -> dict[str, Any]:

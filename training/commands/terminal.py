@@ -1,9 +1,11 @@
-"""Option types and progress output shared by the commands."""
+"""Option types, progress output and warnings shared by the commands."""
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TextIO
+
+from training.errors import Problem
 
 LARGEST = 2**63 - 1
 """Largest integer option value, because readers of manifests store seeds as 64-bit integers."""
@@ -26,6 +28,12 @@ def at_least(lowest: int) -> Callable[[str], int]:
         return value
 
     return whole_number
+
+
+def print_warnings(warnings: Iterable[Problem]) -> None:
+    """Print each warning about the data as one line to stderr."""
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
 
 
 class Progress:

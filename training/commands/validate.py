@@ -1,95 +1,165 @@
-"""`training validate`: check a data directory, and print how each of its columns is interpreted."""
+"""`training validate`: check a data directory, and show what it contains."""
 
 import argparse
-from collections.abc import Iterator
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
+from textwrap import wrap
+from typing import Any
 
-import polars as pl
-
-from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING, RELEASE_YEAR, TITLE
 from model.exit_codes import ExitCode
-from training.data.infer_schema import MergedColumn, infer_schema
-from training.data.reading.tables import TABLES, Tables, read_tables
+from training.commands.terminal import at_least, print_warnings
+from training.data.overview import ColumnOverview, Overview, make_overview
+from training.data.reading.schema_file import SCHEMA_FILE, read_schema_file
+from training.data.reading.tables import read_tables
+from training.errors import DataError, Problem, shortened
 
-ROLES = {
-    MEMBER_ID: "id",
-    MOVIE_ID: "id",
-    TITLE: "title",
-    RELEASE_YEAR: "year",
-    GENRES: "genres",
-    RATING: "rating",
-    RATED_AT: "time",
-    PLAYED_AT: "time",
-    COMPLETION: "share",
-}
-"""Interpretation of columns that aren't attributes."""
-
-HEADER = ("table", "column", "taken for", "values", "missing", "note")
+WIDTH = 100
+"""Maximum length of a line, in characters."""
+NAME_WIDTH = 24
+"""Maximum length of a column's name, in characters."""
+BAR_WIDTH = 40
+"""Length of the bar of the most frequent rating, in characters."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `training validate`."""
     parser.add_argument("--data", type=Path, required=True, help="the data directory to check")
+    parser.add_argument("--min-holders", type=at_least(1), default=20, help="as for retrain (default 20)")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON, also if the data are refused")
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    """Print a summary of the tables. Raises DataError listing all problems."""
-    tables = read_tables(arguments.data)
-    print(described(tables))
+    """Print the warnings and an overview of the tables, or all problems if the data can't be used."""
+    try:
+        tables = read_tables(arguments.data)
+    except DataError as error:
+        if arguments.json:
+            print(_json(error.problems, error.warnings))
+        else:
+            print(error, file=sys.stderr)
+            print_warnings(error.warnings)
+        return error.exit_code
+    overview = make_overview(tables, read_schema_file(arguments.data).ratings, arguments.min_holders)
+    print(_json((), tables.warnings, overview) if arguments.json else described(overview, tables.warnings))
     return ExitCode.DONE
 
 
-def described(tables: Tables) -> str:
-    """Return a table with a line for each column, followed by the numbers of rows, members and movies."""
-    _, merged = infer_schema(tables)
-    lines = [HEADER, *(line for table in TABLES for line in _columns(tables, table, merged))]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(HEADER))]
-    rows = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([*rows, "", *_counts(tables), *map(str, merged)])
+def _json(problems: Iterable[Problem], warnings: Iterable[Problem], overview: Overview | None = None) -> str:
+    texts = {"problems": [*map(_fields, problems)], "warnings": [*map(_fields, warnings)]}
+    return json.dumps(texts | (asdict(overview) if overview else {}), indent=2)
 
 
-def _columns(tables: Tables, table: str, merged: tuple[MergedColumn, ...]) -> Iterator[tuple[str, ...]]:
-    rows: pl.DataFrame = getattr(tables, table)
-    notes = {(column.table, column.column): column for column in merged}
-    for column in rows.iter_columns():
-        role = ROLES.get(column.name) if column.name in _known(table) else None
-        kind = role or ("numeric" if column.dtype == pl.Float64 else "categorical")
-        missing = f"{column.null_count() / max(len(column), 1):.1%}"
-        note = notes.get((table, column.name))
-        yield table, column.name, kind, f"{_values(column):,}", missing, _note(note) if note else _span(column)
-    for name in tables.ignored.get(table, ()):
-        yield table, name, "ignored", "", "", ""
+def _fields(problem: Problem) -> dict[str, Any]:
+    fields = asdict(problem)
+    del fields["is_warning"]
+    return fields
 
 
-def _known(table: str) -> tuple[str, ...]:
-    return {"members": (MEMBER_ID,), "movies": (MOVIE_ID, TITLE, RELEASE_YEAR, GENRES)}.get(table, tuple(ROLES))
+def described(overview: Overview, warnings: tuple[Problem, ...]) -> str:
+    """Return the warnings, then each table with its columns, the ids in common and the ratings, as aligned text."""
+    sections = [_warnings(warnings), _tables(overview), _in_common(overview), _ratings(overview)]
+    return "\n\n".join("\n".join(line.rstrip() for line in section) for section in sections)
 
 
-def _values(column: pl.Series) -> int:
-    known = column.explode() if isinstance(column.dtype, pl.List) else column
-    return known.drop_nulls().n_unique()
+def _warnings(warnings: tuple[Problem, ...]) -> Iterator[str]:
+    yield f"{len(warnings) or 'no'} warning{'' if len(warnings) == 1 else 's'}"
+    for warning in warnings:
+        yield from wrap(str(warning), WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
 
 
-def _note(merged: MergedColumn) -> str:
-    return f"{merged.values:,} merged" if merged.kept else "left out"
+def _tables(overview: Overview) -> Iterator[str]:
+    columns = [column for table in overview.tables.values() for column in table.columns]
+    name_width = min(max(len(column.name) for column in columns), NAME_WIDTH)
+    value_width = max(len("values"), *(len(f"{column.values:,}") for column in columns))
+    for place, (name, table) in enumerate(overview.tables.items()):
+        if place:
+            yield ""
+        pairs = " of pairs, with those rated" if name == "plays" else " of pairs" if name == "ratings" else ""
+        yield f"{name}: {table.rows:,} rows{pairs}"
+        yield f"  {'column':{name_width}}  {'kind':11}  {'values':>{value_width}}  missing  examples or range"
+        for column in table.columns:
+            if column.kind == "ignored":
+                yield f"  {shortened(column.name, name_width):{name_width}}  ignored"
+                continue
+            start = (
+                f"  {shortened(column.name, name_width):{name_width}}  {column.kind:11}  "
+                f"{column.values:>{value_width},}  {_share(column.missing, table.rows):>7}  "
+            )
+            if column.left_out:
+                yield f"{start}left out: too few {'movies' if name == 'movies' else 'raters'} per value"
+            else:
+                yield start + _contents(column, table.rows - column.missing, WIDTH - len(start))
 
 
-def _span(column: pl.Series) -> str:
-    if column.dtype != pl.Float64 or column.name in (RATED_AT, PLAYED_AT) or column.null_count() == len(column):
-        return ""
-    lowest, highest = (float(end) for end in (column.min(), column.max()))  # type: ignore[arg-type]
-    return f"{lowest:g} to {highest:g}"
+def _contents(column: ColumnOverview, known: int, width: int) -> str:
+    """Return range or examples of a column in at most `width` characters; `known` is the number of its values."""
+    if column.lowest is not None:
+        middle = "" if column.median is None else f", median {column.median:g}"
+        return shortened(f"{_end(column, column.lowest)} to {_end(column, column.highest)}{middle}", width)
+    note = f"; {column.merged:,} rare value{'' if column.merged == 1 else 's'} merged" if column.merged else ""
+    shown = ""
+    for example in column.examples:
+        share = "" if column.kind == "title" else f" {_share(example.rows, known)}"
+        longer = f"{shown}, {_printable(example.value)}{share}".removeprefix(", ")
+        if len(longer) + len(note) > width - len(", …"):
+            return f"{shown}, …{note}" if shown else shortened(longer, width)
+        shown = longer
+    return f"{shown}{', …' if column.values > len(column.examples) else ''}{note}"
 
 
-def _counts(tables: Tables) -> list[str]:
-    raters = tables.ratings.select(MEMBER_ID).unique()
-    known = pl.concat([tables.members.select(MEMBER_ID), tables.plays.select(MEMBER_ID)]).unique()
-    rated = tables.ratings[MOVIE_ID].n_unique()
-    rows = ", ".join(f"{table} {len(getattr(tables, table)):,}" for table in TABLES)
-    never = len(known) - len(raters)
-    return [
-        f"rows: {rows} (every rating is also a play)",
-        f"members who rate: {len(raters):,}; who never rate: {never:,}",
-        f"movies rated: {rated:,} of {len(tables.movies):,}",
-        f"ratings from {tables.scale.low:g} to {tables.scale.high:g}, enjoyed from {tables.scale.enjoyed_from:g}",
+def _end(column: ColumnOverview, value: float | str | None) -> str:
+    """Return the lowest or highest value of a column; times without seconds."""
+    if isinstance(value, str):
+        return value.replace("T", " ")[:-4] if column.kind == "time" else _printable(value)
+    return f"{value:g}"
+
+
+def _printable(value: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in value)
+
+
+def _share(rows: int, of: int) -> str:
+    share = rows / max(of, 1)
+    return "<0.1%" if 0 < share < 0.001 else f"{share:.1%}"
+
+
+def _in_common(overview: Overview) -> Iterator[str]:
+    members, movies = overview.members, overview.movies
+    catalogue = movies.rated + movies.only_played + movies.only_in_movies
+    lines = (
+        ("members who rate", members.raters, f"{_share(members.raters_in_members, members.raters)} are in members"),
+        (
+            "members who only play",
+            members.players,
+            f"{_share(members.players_in_members, members.players)} are in members",
+        ),
+        ("members without a play", members.only_in_members, ""),
+        ("movies rated", movies.rated, f"{_share(movies.rated, catalogue)} of movies"),
+        ("movies only played", movies.only_played, f"{_share(movies.only_played, catalogue)} of movies"),
+        ("movies without a play", movies.only_in_movies, f"{_share(movies.only_in_movies, catalogue)} of movies"),
+    )
+    width = max(len(f"{count:,}") for _, count, _ in lines)
+    yield "ids in common"
+    for label, count, text in lines:
+        yield f"  {label:22}  {count:>{width},}  {text}"
+
+
+def _ratings(overview: Overview) -> Iterator[str]:
+    low, high = overview.scale
+    total = sum(count.rows for count in overview.ratings)
+    most = max(count.rows for count in overview.ratings)
+    enjoyed = _share(overview.enjoyed, total)
+    scale = f"{low:g} to {high:g} {f'by {SCHEMA_FILE}' if overview.scale_is_stated else 'as seen'}"
+    source = f"by {SCHEMA_FILE}" if overview.enjoyed_from_is_stated else "by default"
+    yield f"scale {scale}, enjoyed from {overview.enjoyed_from:g} {source}: {enjoyed} of the ratings"
+    labels = [
+        f"{count.lowest:g}" if count.lowest == count.highest else f"{count.lowest:g} to {count.highest:g}"
+        for count in overview.ratings
     ]
+    label_width, width = max(map(len, labels)), len(f"{most:,}")
+    for label, count in zip(labels, overview.ratings, strict=True):
+        bar = "#" * round(BAR_WIDTH * count.rows / most)
+        yield f"  {label:>{label_width}}  {count.rows:>{width},}  {_share(count.rows, total):>6}  {bar}"

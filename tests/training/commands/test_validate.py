@@ -1,5 +1,7 @@
 """`training validate` shows what a data directory holds, and exits with 2 where it can't be used."""
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,10 +23,10 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
-def columns(output: str) -> dict[tuple[str, str], list[str]]:
-    """The lines of the table by table and column."""
-    lines = output.split("\n\n")[0].splitlines()[1:]
-    return {tuple(line.split()[:2]): line.split(maxsplit=2)[2].split("  ") for line in lines}
+def columns(output: str, table: str) -> dict[str, list[str]]:
+    """The cells of the lines of a table's columns, by column."""
+    lines = output.split(f"{table}: ")[1].split("\n\n")[0].splitlines()[2:]
+    return {line.split()[0]: re.split(" {2,}", line.strip())[1:] for line in lines}
 
 
 def test_each_column_is_shown_with_what_it_is_taken_for(write_data, tables, capsys):
@@ -32,22 +34,90 @@ def test_each_column_is_shown_with_what_it_is_taken_for(write_data, tables, caps
         zip=pl.lit("02139"),
         job=pl.Series(["a"] * 22 + ["b", "c", None, None]),
         only=pl.int_range(26).cast(pl.String) + "x",
+        happy=pl.Series(["True", "False"] * 13),
     )
     folder = write_data("csv", '[members]\nignore = ["zip"]', members=members)
-    assert main(["validate", "--data", str(folder)]) == 0
+    assert main(["validate", "--data", str(folder), "--min-holders", "5"]) == 0
     output = capsys.readouterr().out
-    assert "members  zip           ignored" in output
-    shown = {key: [cell.strip() for cell in cells if cell.strip()] for key, cells in columns(output).items()}
-    assert shown["members", "age"] == ["numeric", "26", "0.0%", "20 to 50"]
-    assert shown["members", "job"] == ["categorical", "3", "7.7%", "2 merged"]
-    assert shown["members", "only"] == ["categorical", "26", "0.0%", "left out"]
-    assert shown["movies", "genres"] == ["genres", "3", "0.0%"]
-    assert shown["movies", "release_year"] == ["year", "8", "0.0%", "1990 to 1997"]
-    assert "rows: members 26, movies 8, ratings 100, plays 103 (every rating is also a play)" in output
-    assert "members who rate: 25; who never rate: 2" in output
-    assert "ratings from 1 to 5, enjoyed from 4" in output
-    assert "members, column job: 2 of its values" in output
-    assert "members, column only: left out" in output
+    assert output.startswith("no warnings\n\nmembers: 26 rows\n")
+    of_members, of_movies, of_plays = (columns(output, table) for table in ("members", "movies", "plays"))
+    assert of_members == {
+        "member_id": ["id", "26", "0.0%", "quiet to r24"],
+        "age": ["numeric", "26", "0.0%", "20 to 50, median 32.5"],
+        "gender": ["categorical", "2", "0.0%", "F 50.0%, M 50.0%"],
+        "job": ["categorical", "3", "7.7%", "a 91.7%, b 4.2%, c 4.2%; 2 rare values merged"],
+        "only": ["categorical", "26", "0.0%", "left out: too few raters per value"],
+        "happy": ["flag", "2", "0.0%", "false 50.0%, true 50.0%"],
+        "zip": ["ignored"],
+    }
+    assert of_movies["genres"] == ["genres", "3", "0.0%", "Comedy 50.0%, Drama 50.0%, War 50.0%"]
+    assert of_movies["release_year"] == ["year", "8", "0.0%", "1990 to 1997, median 1993.5"]
+    assert of_plays["played_at"] == ["time", "2", "98.1%", "2024-03-01 10:00 to 2024-03-02 00:00"]
+
+
+def test_ids_in_common_and_each_rating_are_counted(write_data, tables, capsys):
+    members = tables["members"].filter(pl.col("member_id") != "r00")
+    assert main(["validate", "--data", str(write_data("csv", members=members))]) == 0
+    *_, in_common, ratings = capsys.readouterr().out.split("\n\n")
+    assert in_common.splitlines() == [
+        "ids in common",
+        "  members who rate        25  96.0% are in members",
+        "  members who only play    1  0.0% are in members",
+        "  members without a play   1",
+        "  movies rated             8  100.0% of movies",
+        "  movies only played       0  0.0% of movies",
+        "  movies without a play    0  0.0% of movies",
+    ]
+    title, *counts = ratings.splitlines()
+    assert title == "scale 1 to 5 as seen, enjoyed from 4 by default: 41.0% of the ratings"
+    assert [line.split() for line in counts] == [
+        [str(rating), str(rows), f"{rows}.0%", "#" * round(40 * rows / 21)]
+        for rating, rows in enumerate((20, 19, 20, 21, 20), 1)
+    ]
+
+
+def test_a_scale_of_schema_toml_is_shown_as_such(write_data, capsys):
+    folder = write_data("csv", "[ratings]\nscale = [0, 5]\nenjoyed_from = 3")
+    assert main(["validate", "--data", str(folder)]) == 0
+    assert "scale 0 to 5 by schema.toml, enjoyed from 3 by schema.toml: 61.0% of" in capsys.readouterr().out
+
+
+def test_a_line_fits_a_terminal(write_data, tables, capsys):
+    members = tables["members"].with_columns(
+        pl.Series("a very long name of a column that nobody would write", ["x" * 50, "y\n\tz"] * 13),
+        pl.Series("many", [f"category {number % 13}" for number in range(26)]),
+    )
+    ratings = tables["ratings"].with_columns(pl.Series("rating", [number / 7 for number in range(100)]))
+    assert main(["validate", "--data", str(write_data("parquet", members=members, ratings=ratings))]) == 0
+    output = capsys.readouterr().out
+    assert max(map(len, output.splitlines())) <= 100
+    assert output.replace("\n", "").isprintable()
+    assert len(output.split("\n\n")[-1].splitlines()) == 11
+
+
+def test_json_has_all_that_is_shown(write_data, capsys):
+    assert main(["validate", "--data", str(write_data("csv")), "--json"]) == 0
+    overview = json.loads(capsys.readouterr().out)
+    assert (overview["problems"], overview["warnings"]) == ([], [])
+    assert overview["tables"]["members"]["rows"] == 26
+    assert {column["name"]: column["kind"] for column in overview["tables"]["movies"]["columns"]} == {
+        "movie_id": "id", "title": "title", "release_year": "year", "genres": "genres",
+    }  # fmt: skip
+    assert overview["members"]["raters_in_members"] == 25
+    assert overview["scale"] == [1, 5]
+    assert overview["ratings"][0] == {"lowest": 1, "highest": 1, "rows": 20}
+    times = overview["tables"]["plays"]["columns"][2]
+    assert (times["lowest"], times["highest"]) == ("2024-03-01T10:00:00Z", "2024-03-02T00:00:00Z")
+
+
+def test_a_refusal_is_json_too(write_data, tables, capsys):
+    ratings = tables["ratings"].with_columns(pl.lit("many").alias("rating"))
+    assert main(["validate", "--data", str(write_data("csv", ratings=ratings)), "--json"]) == 2
+    written = capsys.readouterr()
+    [problem] = json.loads(written.out)["problems"]
+    assert (problem["table"], problem["column"], problem["rows"]) == ("ratings", "rating", 100)
+    assert problem["example"] == "many"
+    assert written.err == ""
 
 
 def test_problems_go_to_stderr_one_a_line_with_exit_code_2(write_data, capsys):

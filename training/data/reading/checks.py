@@ -21,6 +21,10 @@ class Check:
     """Description of the problem: a phrase that follows "3 rows"."""
     show: bool = True
     """Whether messages contain one of the wrong values."""
+    remedy: str | None = None
+    """What to change in the file or in schema.toml, or None if the text says it."""
+    is_warning: bool = False
+    """Whether the data can be used even if the check fails."""
 
 
 def needs_id(column: str) -> Check:
@@ -53,7 +57,15 @@ def failed(table: str, checks: Sequence[Check], tallied: pl.DataFrame) -> list[P
     """Return a problem for each check that fails, according to the result of `tally`."""
     counts = tallied.row(0, named=True)
     return [
-        Problem(table, check.text, check.column, counts[f"count {position}"], counts[f"example {position}"])
+        Problem(
+            table,
+            check.text,
+            check.column,
+            counts[f"count {position}"],
+            counts[f"example {position}"],
+            check.remedy,
+            check.is_warning,
+        )
         for position, check in enumerate(checks)
         if counts[f"count {position}"]
     ]

@@ -19,7 +19,7 @@ TABLES = {"members": True, "movies": True, "ratings": True, "plays": False}
 """Names of the tables in a data directory, and whether each one is required."""
 
 Reader = Callable[[Source], tuple[pl.DataFrame, list[Problem]]]
-"""Function that reads a table and returns its rows in canonical form, and all problems with their values."""
+"""Function that reads a table and returns its rows in canonical form, and all problems and warnings about them."""
 
 ENJOYED_SHARE = 0.75
 """Unless schema.toml sets `enjoyed_from`, ratings count as enjoyed from this fraction of the way up the scale."""
@@ -45,6 +45,8 @@ class Tables:
     """The rating scale."""
     ignored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Columns of the files that aren't read, by table."""
+    warnings: tuple[Problem, ...] = ()
+    """Unusual values that are possible, so that the data can be used."""
 
 
 def read_tables(folder: Path) -> Tables:
@@ -73,7 +75,7 @@ def read_tables(folder: Path) -> Tables:
     assert ratings is not None  # noqa: S101
     assert scale is not None  # noqa: S101
     ignored = {name: _ignored(source, settings) for name, source in sources.items()}
-    return Tables(members, movies, ratings, all_plays(plays, ratings), scale, ignored)
+    return Tables(members, movies, ratings, all_plays(plays, ratings), scale, ignored, tuple(findings.warnings))
 
 
 def _read(sources: Mapping[str, Source], name: str, read: Reader, findings: Findings) -> pl.DataFrame | None:
