@@ -9,7 +9,7 @@ from features.schema import Attribute
 
 
 class Coder:
-    """Encodes attribute values for linear models. What depends only on the attributes is computed once."""
+    """Encodes attribute values as inputs of linear models; look-up tables are computed once, for many calls."""
 
     def __init__(self, attributes: Sequence[Attribute]) -> None:
         self._owner = owners(attributes)
@@ -21,7 +21,10 @@ class Coder:
         self._low, self._gap, self._floor, self._ceiling = np.concatenate([np.empty((4, 0)), *bends], axis=1)
 
     def __call__(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the (N, W) encoding of (N, A) attribute values; the function `encode` describes the columns."""
+        """Return the (N, W) encoding of the values of A attributes of N members or movies.
+
+        The function `encode` describes the values and the W columns.
+        """
         spread = values.take(self._owner, axis=1)
         code: NDArray[np.float32] = (spread == self._category).astype(np.float32)
         if len(self._numeric):
@@ -32,7 +35,7 @@ class Coder:
 
 
 def encode(values: NDArray[np.float32], attributes: Sequence[Attribute]) -> NDArray[np.float32]:
-    """Return the (N, W) encoding of (N, A) attribute values; W is the sum of the attributes' widths.
+    """Return the (N, W) encoding of (N, A) attribute values for linear models; W is the sum of the attributes' widths.
 
     Values are category numbers or numeric values, NaN if unknown. Categories are encoded one-hot. A numeric value has
     one column for each gap between two knots: the share of the gap that lies below the value, 0 to 1. The first and
@@ -43,14 +46,15 @@ def encode(values: NDArray[np.float32], attributes: Sequence[Attribute]) -> NDAr
 
 
 def owners(attributes: Sequence[Attribute]) -> NDArray[np.int64]:
-    """Return, for each of the W encoded columns, the index of the attribute that it encodes."""
+    """Return, for each of the W columns of the encoding, the index of the attribute whose value it encodes."""
     return np.repeat(np.arange(len(attributes)), [attribute.width for attribute in attributes])
 
 
 def groups(values: NDArray[np.float32], attribute: Attribute) -> NDArray[np.int64]:
-    """Return the (N,) group number of each value, -1 if unknown.
+    """Return the number of the group that each of N values of an attribute is in; -1 if the value is unknown.
 
-    Each category is a group. For a numeric attribute, the knots separate the groups.
+    Members or movies in one group are treated as alike, for example in mean residuals. Each category is a group. For a
+    numeric attribute, the knots separate the groups.
     """
     known = np.isfinite(values)
     if attribute.kind == "categorical":
@@ -64,10 +68,11 @@ def group_count(attribute: Attribute) -> int:
 
 
 def _bends(knots: Sequence[float]) -> NDArray[np.float64]:
-    """Return (4, W): the start and width of each gap between knots, and the minimum and maximum of its column.
+    """Return the four (W,) constants of a numeric attribute's encoding, one value for each of its W columns.
 
-    Columns are constant from three gap widths beyond the outermost knots. With fewer than two knots, the only column is
-    the value itself, less the knot if there is one.
+    They are the start and width of the gap between two knots, and the minimum and maximum of the column. Columns are
+    constant from three gap widths beyond the outermost knots. With fewer than two knots, the only column is the value
+    itself, less the knot if there is one.
     """
     if len(knots) < 2:
         return np.array([[knots[0] if knots else 0.0], [1.0], [-np.inf], [np.inf]])

@@ -1,4 +1,4 @@
-"""Features of movies: statistics of their ratings and plays, and encodings of their descriptions."""
+"""Features of movies: statistics of their ratings and plays, and encodings of year, genres and attributes."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ MEMBER = "member"
 """Column that holds the row number of a member."""
 
 PRIOR_RATINGS = 5.0
-"""Pseudo-count of ratings at the overall mean, towards which a movie's mean rating is shrunk."""
+"""Number of made-up ratings at the overall mean that are added to a movie's ratings, to shrink its mean."""
 DECILES = 10
 
 
@@ -50,9 +50,9 @@ def play_weighted_columns(
 ) -> tuple[list[str], NDArray[np.float32], float]:
     """Return the names and (M, C) values of the movie columns that are summed over a member's plays, and the mean year.
 
-    `table` is the result of `statistics`; `release_year` (M,) and `genres` (M, G) are NaN if unknown. In the result,
-    the column year is centred on the mean release year, all others on their mean over all plays, and unknown values are
-    0.
+    The sums are inputs of the regressions that predict a member's taste from plays. `table` is the result of
+    `statistics`; `release_year` (M,) and `genres` (M, G) are NaN if unknown. In the result, the column year is centred
+    on the mean release year, all others on their mean over all plays, and unknown values are 0.
     """
     plays = table["plays"].to_numpy()
     quality, popularity = table["quality"].to_numpy(), np.log1p(plays)
@@ -86,7 +86,7 @@ def describe(
     year: Attribute,
     movie_attributes: Sequence[Attribute],
 ) -> NDArray[np.float32]:
-    """Return the (N, W) encoded descriptions of N movies: release year, genres and attributes; NaN if unknown.
+    """Return the (N, W) encoding of release year, genres and attributes of N movies, for linear models; NaN if unknown.
 
     `release_year` is (N,), `genres` (N, G) and `attributes` (N, B). The encoding of the release year is defined by
     `year`.

@@ -1,6 +1,7 @@
-"""Features of member-movie pairs, in NumPy, used by both training and serving.
+"""Inputs of the trees: features of a member and a movie together, computed alike in training and serving.
 
-They are called tree features, since they are the inputs of the trees that correct the prior.
+The trees are a LightGBM model that corrects the rating predicted by a factorization, which is called the prior. Their
+inputs are also called tree features.
 """
 
 from collections.abc import Sequence
@@ -12,45 +13,49 @@ from numpy.typing import NDArray
 Array = NDArray[np.floating]
 
 MOVIE_NUMBERS = ("quality", "log_ratings", "spread", "log_plays", "release_year")
-"""Names of the tree features of a movie alone; quality and spread are NaN if nobody rated the movie."""
+"""Names of the features of a movie alone; quality (shrunk mean rating) and spread are NaN if nobody rated the movie."""
 COMPARED = ("quality", "popularity", "year")
-"""Names of the scaled movie columns whose difference from their mean over the member's plays is a tree feature."""
+"""Names of the movie columns of which the difference from the mean of the member's plays is a feature."""
 PRIOR_NUMBERS = ("prior", "fit", "generosity", "uncertainty")
-"""Names of the tree features from the prior: its rating less the mean, taste part, generosity, standard deviation."""
+"""Names of the features from the prior: its rating less the mean, the part due to taste, the member's generosity, and
+the standard deviation of the rating about it."""
 
 
 @dataclass(frozen=True)
 class Movies:
-    """Columns of N movies from which the tree features are computed."""
+    """Columns of N movies from which the inputs of the trees are computed."""
 
     numbers: Array
     """(N, 5) features of the movie alone, in the order of MOVIE_NUMBERS."""
     compared: Array
-    """(N, 3) scaled columns, in the order of COMPARED."""
+    """(N, 3) columns, on comparable scales, in the order of COMPARED."""
     genres: Array
-    """(N, G) share of each genre; NaN if unknown."""
+    """(N, G) 1 / number of the movie's genres for each of its genres, else 0; NaN if unknown."""
     attributes: Array
     """(N, B) category numbers or numeric values; NaN if unknown."""
     direction: Array
-    """(N, E) unit vector of the movie in the embedding space of plays; zeros if nobody played the movie."""
+    """(N, E) unit vector of the movie in the embedding that is computed from who plays what; zeros if nobody played
+    it."""
     group_residuals: Array
-    """(N, T) shrunk mean residual of the movie's ratings by members of each of the T groups, of all attributes."""
+    """(N, T) mean by which members of each of T groups (such as one gender) rate the movie above the prior, shrunk to
+    0."""
 
 
 @dataclass(frozen=True)
 class ReadyMovies:
-    """N movies for which the features that depend on the movie alone are already computed."""
+    """N movies for which the inputs of the trees that depend on the movie alone are already computed."""
 
     features: NDArray[np.float32]
-    """(N, F) features of pairs; those that don't depend on the movie alone are NaN."""
+    """(N, F) inputs of the trees; those that don't depend on the movie alone are still NaN."""
     compared: Array
-    """(N, 3) scaled columns, as in Movies."""
+    """(N, 3) columns in the order of COMPARED, as in Movies."""
     genres: Array
-    """(N, G) share of each genre; 0 if unknown."""
+    """(N, G) 1 / number of the movie's genres for each of its genres, else 0, also if unknown."""
     direction: Array
-    """(N, E) unit vectors, as in Movies."""
+    """(N, E) unit vectors of the movies in the embedding, as in Movies."""
     group_residuals: Array
-    """(N, T + 1) residuals, as in Movies, and a last column of NaN for members whose group is unknown."""
+    """(N, T + 1) mean residuals by group of members, as in Movies, and a last column of NaN for members of unknown
+    group."""
 
     def take(self, rows: NDArray[np.int64]) -> "ReadyMovies":
         """Return the movies at the given row numbers, in the same order."""
@@ -64,7 +69,7 @@ class ReadyMovies:
 
     @staticmethod
     def join(parts: "Sequence[ReadyMovies]") -> "ReadyMovies":
-        """Return the movies of all parts, concatenated."""
+        """Return the movies of all parts as one object, in order."""
         return ReadyMovies(
             *(np.concatenate([getattr(part, name) for part in parts]) for name in ReadyMovies.__dataclass_fields__)
         )
@@ -72,36 +77,37 @@ class ReadyMovies:
 
 @dataclass(frozen=True)
 class Members:
-    """Columns of members from which the tree features are computed: N rows, or a single row for all N movies."""
+    """Columns of members from which the inputs of the trees are computed: N rows, or one row for all N movies."""
 
     evidence: NDArray[np.int64]
-    """(N,) MemberEvidence of each member."""
+    """(N,) what is known of each member: a MemberEvidence, such as attributes or plays."""
     log_plays: Array
     """(N,) log(1 + number of plays)."""
     compared: Array
-    """(N, 3) mean over the member's plays of each column in COMPARED; NaN without plays."""
+    """(N, 3) mean over the movies that the member played of each column in COMPARED; NaN without plays."""
     genres: Array
-    """(N, G) mean genre shares of the member's plays, less their mean over all plays; NaN without plays."""
+    """(N, G) mean share of each genre among the member's plays, less that among all plays; NaN without plays."""
     embedding: Array
-    """(N, E) position in the embedding space of plays."""
+    """(N, E) position of the member in the embedding that is computed from who plays what."""
     groups: NDArray[np.int64]
-    """(N, A') index of the column of `group_residuals` for the member's group in each attribute; -1 if unknown."""
+    """(N, A') column of `group_residuals` for the group that the member's value of each attribute is in; -1 if
+    unknown."""
 
     def repeat(self, counts: NDArray[np.int64]) -> "Members":
-        """Return a copy in which the row of each member is repeated; `counts` (N,) has the numbers of repetitions."""
+        """Return a copy with the row of member n repeated `counts[n]` times, once for each movie to predict."""
         return Members(*(getattr(self, name).repeat(counts, axis=0) for name in Members.__dataclass_fields__))
 
 
 EVIDENCE, LOG_PLAYS, PRIOR, NUMBERS, BEYOND, AFFINITY, SIMILARITY = 0, 1, 2, 6, 11, 14, 15
-"""Column numbers of the features, or of the first of several features of one kind."""
+"""Column numbers of the inputs of the trees, or of the first of several of one kind."""
 GROUPS = 16
-"""Column number of the first group residual; genres follow after the residuals, then movie attributes."""
+"""Column number of the first mean residual by group; genres follow after these, then movie attributes."""
 
 
 def ready(movies: Movies, groups: int) -> ReadyMovies:
-    """Return the movies with the features computed that depend on the movie alone.
+    """Return the movies with all inputs of the trees computed that depend on the movie alone.
 
-    `groups` is the number of member attributes with group residuals.
+    `groups` is the number of member attributes for which there are mean residuals by group of members.
     """
     rows, genres = movies.genres.shape
     width = GROUPS + groups + genres + movies.attributes.shape[1]
@@ -115,9 +121,9 @@ def ready(movies: Movies, groups: int) -> ReadyMovies:
 
 
 def of_movies_alone(groups: int, width: int) -> NDArray[np.bool_]:
-    """Return a mask of the features that depend on the movie alone.
+    """Return a mask of the inputs of the trees that depend on the movie alone, not on the member.
 
-    `groups` is the number of member attributes with group residuals, and `width` the number of all features.
+    `groups` is the number of member attributes with mean residuals by group, and `width` the number of all inputs.
     """
     alone = np.zeros(width, bool)
     alone[NUMBERS:BEYOND] = alone[GROUPS + groups :] = True
@@ -125,7 +131,7 @@ def of_movies_alone(groups: int, width: int) -> NDArray[np.bool_]:
 
 
 def pair_features(members: Members, movies: ReadyMovies, prior: Array) -> NDArray[np.float32]:
-    """Return the (N, F) features of N pairs, which overwrite `movies.features` in place.
+    """Return the (N, F) inputs of the trees for N pairs of member and movie; `movies.features` is overwritten.
 
     `prior` (N, 4) has the features from the prior, in the order of PRIOR_NUMBERS.
     """
@@ -146,7 +152,10 @@ def pair_features(members: Members, movies: ReadyMovies, prior: Array) -> NDArra
 
 
 def pair_names(member_attributes: Sequence[str], genres: Sequence[str], movie_attributes: Sequence[str]) -> list[str]:
-    """Return the names of the F features of a pair. The part before the colon decides the group in explanations."""
+    """Return the names of the inputs of the trees, in order.
+
+    The part of a name before the colon tells the heading under which explanations count the input.
+    """
     return [
         "prior:evidence",
         "plays:log_plays",

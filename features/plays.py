@@ -1,7 +1,7 @@
-"""Features of a member's plays, defined once for both tables in polars and requests in NumPy.
+"""Features of a member's plays, such as their number and mean year, by the same formulas for tables and requests.
 
 Every feature is a formula over sums. Each play adds its own columns and those of its movie to the sums of its member.
-The formulas use only operations that polars expressions and NumPy arrays have in common.
+The formulas use only operations that polars expressions (for tables) and NumPy arrays (for requests) have in common.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,21 +16,21 @@ from features.exact_sums import on_grid
 from features.movies import MOVIE
 
 VIEW = "view"
-"""Column that identifies a member, or a subset of a member's plays, in a table of plays."""
+"""Column of a table of plays that tells whose they are: a member, or a rater with only some of the plays visible."""
 AGE_DAYS = "age_days"
 """Column that holds the days from the play to the end of the data."""
 
 PRIOR_PLAYS = 5.0
-"""Pseudo-count of plays with value 0, by which means over a member's plays are shrunk towards 0."""
+"""Number of made-up plays with value 0 that are added to a member's plays, to shrink means towards 0."""
 RECENT_DAYS = 30.0
-"""Age in days of a play with recency 1/2."""
+"""Age in days of a play whose recency, which falls from 1 to 0 with age, is 1/2."""
 
 Sums = Mapping[str, Any]
-"""Sums over a member's plays, by column name: polars expressions, or NumPy arrays of the same shape."""
+"""Sums over a member's plays, such as of completions, by name: polars expressions, or NumPy arrays of one shape."""
 
 
 OWN = ("plays", "completion", "completion_known", "recency", "age_known")
-"""Names of the sums that don't depend on the movies; unknown values add 0."""
+"""Names of the sums over plays that don't depend on which movies were played; unknown values add 0."""
 
 
 def share_watched(completion: Any) -> Any:
@@ -47,7 +47,7 @@ def recency(age_days: Any) -> Any:
 
 
 def own_formulas(sums: Sums, log1p: Callable[[Any], Any]) -> dict[str, Any]:
-    """Return the features of a member's plays that don't depend on the movies, by name.
+    """Return the features of a member's plays that don't depend on which movies were played, by name.
 
     `sums` has the sums named in OWN, as polars expressions or NumPy arrays. `log1p` computes log(1 + x) of a sum.
     """
@@ -63,15 +63,15 @@ def own_formulas(sums: Sums, log1p: Callable[[Any], Any]) -> dict[str, Any]:
 
 
 def mean_of_movies(total: Any, plays: Any) -> Any:
-    """Return the shrunk mean of a movie column over a member's plays, from its `total` and the number of plays."""
+    """Return the mean, shrunk to 0, of a movie column over a member's plays, from its `total` and their number."""
     return total / (plays + PRIOR_PLAYS)
 
 
 def of_table(plays: pl.LazyFrame, movies: pl.LazyFrame, movie_columns: Sequence[str]) -> pl.LazyFrame:
-    """Return the features of each view (a member, or a subset of a member's plays), one row per view, sorted by view.
+    """Return the features of the plays of each view (a member, or a rater with some plays visible), sorted by view.
 
-    `plays` must have the columns view, movie (a row number), completion and age_days (null if unknown). `movies` must
-    have the column movie and all movie columns.
+    The result has one row for each view. `plays` must have the columns view, movie (a row number), completion and
+    age_days (null if unknown). `movies` must have the column movie and all movie columns.
     """
     columns = (
         pl.lit(1.0),
@@ -101,7 +101,7 @@ def of_members(
     plays: NDArray[np.int64],
     movie_sums: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return the (N, F) features of N members, computed by the same formulas as in `of_table`.
+    """Return the (N, F) features of the plays of N members, computed by the same formulas as in `of_table`.
 
     `plays` (N,) is the number of plays of each member. `completion` and `age_days` (P,) hold the plays of all members,
     one member after the other; NaN if unknown. `movie_sums` (N, C) is the sum of each movie column over the plays.
@@ -121,6 +121,6 @@ def of_members(
 
 
 def names(movie_columns: Sequence[str]) -> list[str]:
-    """Return the names of the features that `of_members` returns, in the order of its columns."""
+    """Return the names of the features of plays that `of_members` returns, in the order of its columns."""
     own = own_formulas(dict.fromkeys(OWN, 1.0), np.log1p)
     return [*own, *(f"movies:{name}" for name in movie_columns)]
