@@ -1,1 +1,1 @@
-"""The model: predictions from facts about members and movies, and the files that a model is stored in."""
+"""The model: predictions for a member and movies from what is known of them, and the files that it is stored in."""

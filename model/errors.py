@@ -17,7 +17,7 @@ from typing import ClassVar, Literal
 from model.exit_codes import ExitCode
 
 Reason = Literal["missing", "damaged", "unsafe", "format", "unsigned", "content", "trees", "trial", "store", "other"]
-"""Why a version is refused.
+"""Why a version (a published model, as a folder of files) is refused.
 
 missing: a file doesn't exist or can't be read; damaged: a file has changed since it was written; unsafe: a file isn't a
 regular file or doesn't belong to the version; format: the version has another format; unsigned: it isn't signed with
@@ -27,10 +27,10 @@ crashed, timed out or got different golden predictions; store: the store or a la
 
 
 class ModelError(Exception):
-    """Base class of the errors that this package raises."""
+    """Base class of the errors that this package raises: files or settings that a model can't be used with."""
 
     reason: Reason = "other"
-    """Reason for which a version is refused, if this error is the cause."""
+    """Why a version is refused, if it is refused because of this error."""
     exit_code: ClassVar[ExitCode] = ExitCode.REFUSED
     """Exit code of a command that this error stops."""
 
@@ -47,30 +47,30 @@ class ArtifactError(ModelError):
 
 
 class DamagedPiece(ArtifactError):
-    """A piece of a file has changed since it was written, or holds impossible values."""
+    """A piece (16 KB) of a file of the member table has changed since it was written, or holds impossible values."""
 
     reason: Reason = "damaged"
 
 
 class WrongForest(ArtifactError):
-    """The LightGBM model file isn't one that training writes; the message names the problem."""
+    """The file with a version's trees isn't a LightGBM model as training writes it; the message names the problem."""
 
     reason: Reason = "trees"
 
 
 class StoreError(ModelError):
-    """The store can't be reached, a label is invalid, or a version isn't in the store."""
+    """The store of published models can't be reached, a label is invalid, or a version isn't in the store."""
 
     reason: Reason = "store"
 
 
 class WrongKey(ModelError):
-    """A file doesn't hold a usable ed25519 key."""
+    """A key file for signing versions, or for checking signatures, doesn't hold a usable ed25519 key."""
 
 
 class BadRecord(ModelError):
-    """A member's record violates the documented format; the message names the part that is wrong."""
+    """The record of a member in an external store violates the documented format; the message names the wrong part."""
 
 
 class BadOutcome(ModelError):
-    """A line of an outcome log isn't a valid outcome; the message names what is missing or wrong."""
+    """A line of an outcome log (ratings and completions that callers reported) is invalid; the message says why."""

@@ -1,1 +1,1 @@
-"""A version of a model as a folder of files, written by training and checked before it is served."""
+"""A version (one published model) as a folder of files, written by training and checked before it is served."""

@@ -1,4 +1,4 @@
-"""Writing a version's folder of files in training, and checking and loading it in the service."""
+"""Writes the folder of files of a version (one published model) in training; checks and loads it in the service."""
 
 import hashlib
 import mmap
@@ -24,7 +24,7 @@ from model.files.plain_files import MANIFEST, check_names, check_same, open_plai
 from model.prediction.model import Model
 
 PIECES = "members/pieces.npy"
-"""File with the hashes of all pieces of the member table's files, in the order of FILES."""
+"""File with a hash of each 16 KiB piece of the files of the member table, in the order of FILES."""
 
 Read = TypeVar("Read")
 Verify = Callable[[bytes], None]
@@ -35,7 +35,7 @@ JSON_BYTES, FILE_BYTES = 64 << 20, 8 << 30
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of a model that isn't published yet."""
+    """The parts of a model that training has finished and not published yet."""
 
     schema: Schema
     catalogue: Catalogue
@@ -44,9 +44,10 @@ class Parts:
 
 
 def write_files(folder: Path, parts: Parts, reports: dict[str, bytes]) -> dict[str, dict[str, Any]]:
-    """Write all files of a version except the manifest and run.json, and return the size and sha256 of each, by path.
+    """Write all files of a version (one published model) except manifest.json and run.json, and list them.
 
-    `reports` maps the names of report files to their contents.
+    Returns the size and sha256 of each file, by path, for the manifest. `reports` maps the names of report files to
+    their contents.
     """
     (folder / "members").mkdir(parents=True)
     contents = {
@@ -66,7 +67,7 @@ def write_files(folder: Path, parts: Parts, reports: dict[str, bytes]) -> dict[s
 
 
 def listing(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the size and sha256 of each file in a folder, by path."""
+    """Return the size and sha256 of each file in a folder, by path, as a version's manifest lists them."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
         path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": _sha256(path)} for path in paths
@@ -74,7 +75,7 @@ def listing(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> str:
-    """Write the manifest and return the name of the version, which depends on the contents of all listed files."""
+    """Write manifest.json and return the name of the version, a hash of the contents of all listed files."""
     content = serialization.to_json(manifest.to_dict())
     (folder / MANIFEST).write_bytes(content)
     return version_of(content)
@@ -82,21 +83,25 @@ def write_manifest(folder: Path, manifest: Manifest) -> str:
 
 @dataclass(frozen=True)
 class Opened:
-    """A version whose files have been verified by hash but not parsed yet."""
+    """A version (one published model) whose files have been verified by hash but not parsed yet."""
 
     version: str
     """Name of the version, computed from the bytes of the manifest."""
     manifest: Manifest
     """Manifest of the version."""
     run: Run
-    """Facts about the training run."""
+    """When and how the version was trained."""
     files: Mapping[str, bytes]
-    """Contents of the files in the manifest, except those of the member table."""
+    """Contents of the files in the manifest, except those of the published members."""
     members: MemberTable
-    """Memory-mapped member table, verified piece by piece at the first access."""
+    """Attributes and plays of the published members, memory-mapped and verified piece by piece at the first access."""
 
     def model(self) -> Model:
-        """Return the model. Raises ArtifactError if its parts are inconsistent or its golden predictions differ."""
+        """Parse the files and return the model, ready to serve.
+
+        Raises ArtifactError if its parts are inconsistent, or if it doesn't repeat the predictions that were stored
+        when it was published.
+        """
         model = _model(self.files, self.members, self.version, self.manifest, self.run)
         _read("members", lambda: _check_members(self.members, model.schema))
         _read(GOLDEN, lambda: check_golden(model, self.files[GOLDEN]), "trial")
@@ -104,10 +109,11 @@ class Opened:
 
 
 def open_version(folder: Path, verify: Verify | None = None) -> Opened:
-    """Open a version's folder and verify its files; only the manifest and run.json are parsed.
+    """Open the folder of a version (one published model) and verify its files by hash, without parsing most of them.
 
-    `verify` is called with the bytes of the manifest and should raise ArtifactError to refuse the version. Raises
-    ArtifactError if a file is missing, damaged or unsafe.
+    Only the manifest and run.json are parsed; `Opened.model` parses the rest. `verify` is called with the bytes of the
+    manifest and should raise ArtifactError to refuse the version. Raises ArtifactError if a file is missing, damaged or
+    unsafe.
     """
     content, manifest = named_manifest(folder)
     if verify is not None:
@@ -118,17 +124,20 @@ def open_version(folder: Path, verify: Verify | None = None) -> Opened:
 
 
 def load_model(folder: Path, verify: Verify | None = None) -> Model:
-    """Load the model in a version's folder. Raises ArtifactError if the version is damaged, unsafe or inconsistent.
+    """Return the model in a version's folder, ready to serve.
 
-    `verify` is called as in `open_version`. Some malformed LightGBM model files crash the process or make LightGBM loop
-    forever, even if the hashes match. So the service first loads each version in a disposable process
-    (`model.artifact.trial_process`).
+    Raises ArtifactError if the version is damaged, unsafe or inconsistent. `verify` is called as in `open_version`.
+    Some malformed LightGBM model files crash the process or make LightGBM loop forever, even if the hashes match. So
+    the service first loads each version in a disposable process (`model.artifact.trial_process`).
     """
     return open_version(folder, verify).model()
 
 
 def _model(files: Mapping[str, bytes], members: MemberTable, version: str, manifest: Manifest, run: Run) -> Model:
-    """Return the model that is stored in the contents of these files. Raises ArtifactError if they are inconsistent."""
+    """Return the model that is stored in the contents of a version's files.
+
+    Raises ArtifactError if they are inconsistent.
+    """
     schema = _read("schema.json", lambda: Schema.from_dict(serialization.from_json(files["schema.json"])))
     _read("schema.json", lambda: check_finite(schema, "schema"))
     catalogue = _read("catalogue.npz", lambda: serialization.catalogue_from_bytes(files["catalogue.npz"]))
@@ -145,15 +154,15 @@ def _model(files: Mapping[str, bytes], members: MemberTable, version: str, manif
 
 
 def _as_loaded(contents: Mapping[str, bytes], members: MemberTable) -> Model:
-    """Return the model as it will be loaded from these file contents."""
+    """Return the model as it will be loaded from these contents of a version's files, to store its predictions."""
     return _model(contents, members, "", Manifest(FORMAT, 0, "", {}, {}, {}, {}), Run("", 0.0))
 
 
 def _read(name: str, read: Callable[[], Read], reason: Reason = "content") -> Read:
-    """Call `read` and return its result. Exceptions other than MemoryError are converted to ArtifactError.
+    """Call `read`, which parses the file `name`, and return its result; errors become ArtifactErrors.
 
-    The message of ArtifactError contains `name`, and the message of the cause if that is a plain ValueError, else the
-    type of the cause.
+    ArtifactError and MemoryError are passed on as they are. The message of ArtifactError contains `name`, and the
+    message of the cause if that is a plain ValueError, else the type of the cause.
     """
     try:
         return read()
@@ -165,7 +174,10 @@ def _read(name: str, read: Callable[[], Read], reason: Reason = "content") -> Re
 
 
 def _checked(folder: Path, name: str, manifest: Manifest) -> bytes:
-    """Return the content of a file. Raises ArtifactError if it is too large or doesn't match the manifest."""
+    """Return the content of a file of a version.
+
+    Raises ArtifactError if it is too large or doesn't match the manifest.
+    """
     expected = manifest.files[name]
     most = JSON_BYTES if name.endswith(".json") else FILE_BYTES
     if expected["size"] > most:
@@ -176,9 +188,10 @@ def _checked(folder: Path, name: str, manifest: Manifest) -> bytes:
 
 
 def open_members(folder: Path, manifest: Manifest) -> MemberTable:
-    """Return the memory-mapped member table of a version. Only the file with the hashes of pieces is read completely.
+    """Return the table of a version's published members, memory-mapped and verified as members are looked up.
 
-    Raises ArtifactError if a file is missing or has the wrong size, or if the hashes are damaged.
+    Only the file with the hashes of pieces is read completely. Raises ArtifactError if a file is missing or has the
+    wrong size, or if the hashes are damaged.
     """
     hashes = _mapped(folder, PIECES, manifest)
     check_same(PIECES, len(hashes), hashlib.sha256(hashes).hexdigest(), manifest.files[PIECES])
@@ -201,7 +214,7 @@ def open_members(folder: Path, manifest: Manifest) -> MemberTable:
 
 
 def _mapped(folder: Path, name: str, manifest: Manifest) -> mmap.mmap:
-    """Return the content of a file as a memory map, which processes share.
+    """Return the content of a file of a version as a memory map, which processes share.
 
     Raises ArtifactError if the manifest doesn't list the file or it can't be read.
     """
@@ -215,7 +228,10 @@ def _mapped(folder: Path, name: str, manifest: Manifest) -> mmap.mmap:
 
 
 def _check_members(members: MemberTable, schema: Schema) -> None:
-    """Raise ArtifactError if the shape or data type of an array is wrong; rows are verified at their first access."""
+    """Raise ArtifactError if the shape or data type of an array of the member table is wrong.
+
+    The contents of rows are verified when a member is first looked up.
+    """
     count, plays = len(members.keys), len(members.movies)
     shapes = {
         "keys": (count, 2), "attributes": (count, len(schema.member_attributes)), "starts": (count + 1,),

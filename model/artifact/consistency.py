@@ -1,4 +1,4 @@
-"""Checks that a loaded model can be served: numbers are finite, trees complete, and all kinds of members predicted."""
+"""Checks that a loaded model can be served: numbers are finite, trees complete, and members of every kind predicted."""
 
 import json
 import math
@@ -19,9 +19,10 @@ from model.prediction.predictions import ARRAYS
 MAY_BE_UNKNOWN = ("release_year", "genres", "attributes", "numbers", "compared", "group_residuals")
 """Names of the arrays of movies in which NaN means that a value is unknown."""
 LARGEST_LEAF = 1e6
-"""Maximum absolute value of a leaf, in rating points; training never produces one this large."""
+"""Maximum absolute value of a leaf of a tree, in rating points; training never produces one this large."""
 BEYOND_KNOTS = 1e9
-"""Value of a numeric attribute that is expected to be above all knots; its negative is below all knots."""
+"""Value of a numeric attribute that is expected to be above all knots of its encoding; its negative is below all
+knots."""
 
 
 def check_finite(part: Any, name: str) -> None:
@@ -42,10 +43,11 @@ def check_finite(part: Any, name: str) -> None:
 
 
 def check_forest(booster: lightgbm.Booster, feature_count: int) -> None:
-    """Raise WrongForest unless all trees are complete and have numeric splits on known features and valid leaf values.
+    """Raise WrongForest unless the LightGBM model can be used: every tree complete, with valid splits and leaves.
 
-    LightGBM dumps the index of each split and leaf that it reaches, so a tree is complete if each index is dumped once.
-    For some incomplete trees, LightGBM reads out of bounds or loops forever; the trial process catches those.
+    Splits must be numeric and on one of the `feature_count` inputs. LightGBM dumps the index of each split and leaf
+    that it reaches, so a tree is complete if each index is dumped once. For some incomplete trees, LightGBM reads out
+    of bounds or loops forever; the trial process catches those.
     """
     if booster.num_feature() != feature_count:
         raise WrongForest(f"trees.txt isn't a forest on {feature_count} features")
@@ -66,7 +68,7 @@ def check_forest(booster: lightgbm.Booster, feature_count: int) -> None:
 
 
 def check_every_kind(model: Model) -> None:
-    """Check that the model can make and explain predictions for every kind of member.
+    """Check that the model can predict and explain for members with and without attributes and plays.
 
     Tries unknown, low and high attributes, each without plays and with every number of plays in PLAY_BINS. The movie is
     the last of the catalogue, which is out of range of arrays that are too short. Raises ValueError or any error of
@@ -85,7 +87,7 @@ def check_every_kind(model: Model) -> None:
 
 
 def _nodes(root: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the splits and the leaves of a tree."""
+    """Return the splits and the leaves of a tree of LightGBM, as dictionaries."""
     splits, leaves, waiting = [], [], [root]
     while waiting:
         node = waiting.pop()

@@ -1,4 +1,4 @@
-"""Golden predictions: predictions for made-up members, stored with a model, which the loaded model must reproduce.
+"""Golden predictions: stored with a model for made-up members, and compared with what the loaded model predicts.
 
 The members are generated at random from the schema and the catalogue; no real member is used.
 """
@@ -19,17 +19,19 @@ from model.prediction.predictions import ARRAYS, Predictions
 GOLDEN = "golden.npz"
 SEED = 0
 PLAYS = (1, 5, 20)
-"""Numbers of plays; there is one member for each of them and each kind of evidence."""
+"""Numbers of plays of the made-up members; there is one member for each number and each kind of evidence."""
 MOVIES = 20
 TOLERANCE = 1e-5
-"""Relative and absolute tolerance; the last digits of sums in single precision may depend on the processor."""
+"""Tolerance of the comparison, relative and absolute; the last digits of sums in single precision may depend on the
+processor."""
 STEPPED, FLIPPED_SHARE = ("lower", "upper", "extrapolation"), 0.02
-"""Results that are step functions, and the share of them that may differ because rounding crosses a step."""
+"""Parts of a prediction that are step functions, and the share of them that may differ because rounding crosses a
+step."""
 _FACTS = ("attributes", "movies", "completion", "age_days")
 
 
 def golden_to_bytes(model: Model) -> bytes:
-    """Return made-up members, movies and the model's predictions for them as an .npz file."""
+    """Return made-up members, movies and the model's predictions for them as an .npz file, for later comparison."""
     random = np.random.default_rng(SEED)
     members = list(_members(model.schema, len(model.catalogue), random))
     rows = random.permutation(len(model.catalogue))[:MOVIES].astype(np.int32)
@@ -42,7 +44,7 @@ def golden_to_bytes(model: Model) -> bytes:
 
 
 def check_golden(model: Model, content: bytes) -> None:
-    """Raise ValueError unless the model reproduces the golden predictions that `golden_to_bytes` wrote."""
+    """Raise ValueError unless the model repeats the predictions that `golden_to_bytes` stored at publication."""
     arrays = arrays_from_bytes(content)
     for name, values in _answers(model, arrays).items():
         stored = arrays[name]
@@ -52,12 +54,12 @@ def check_golden(model: Model, content: bytes) -> None:
 
 
 def _differing(stored: NDArray[Any], values: NDArray[Any]) -> float:
-    """Return the share of numbers that differ by more than the tolerance."""
+    """Return the share of predicted numbers that differ from the stored ones by more than the tolerance."""
     return float(np.mean(~np.isclose(stored, values, rtol=TOLERANCE, atol=TOLERANCE)))
 
 
 def _answers(model: Model, arrays: Arrays) -> Arrays:
-    """Return the model's predictions for all stored members, as arrays by field.
+    """Return the model's predictions for all made-up members that are stored, as arrays by field.
 
     The movies are the stored rows of the catalogue, then one movie with only a description and one unknown movie.
     """
@@ -82,7 +84,7 @@ def _stored(arrays: Arrays, width: int) -> Iterator[MemberFacts]:
 
 
 def _members(schema: Schema, movies: int, random: np.random.Generator) -> Iterator[MemberFacts]:
-    """Yield random members of each kind of evidence."""
+    """Yield made-up members of whom nothing, attributes, plays or both are known, drawn at random."""
     for has_attributes in (False, True):
         for has_plays in (False, True):
             for count in PLAYS:
@@ -96,7 +98,7 @@ def _members(schema: Schema, movies: int, random: np.random.Generator) -> Iterat
 
 
 def _attributes(schema: Schema, random: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    """Return a random value for each attribute."""
+    """Return a random value for each attribute of a made-up member."""
     values = np.full(len(schema.member_attributes), np.nan, np.float32)
     for place, attribute in enumerate(schema.member_attributes):
         if attribute.kind == "categorical" and attribute.width:

@@ -30,7 +30,7 @@ from model.prediction.trees import Trees
 
 @dataclass(frozen=True)
 class Core:
-    """The fitted parts of a model."""
+    """The fitted parts of a model: all but its schema, catalogue and published members."""
 
     prior: Prior
     offsets: Mapping[MemberEvidence, Offsets]
@@ -41,7 +41,7 @@ class Core:
 
 
 def core_to_files(core: Core, schema: Schema) -> dict[str, bytes]:
-    """Return the contents of the core's files, by file name."""
+    """Return the contents of the files that hold the fitted parts of a model, by file name."""
     prior, columns = core.prior, core.prior.columns
     arrays: Arrays = {name: getattr(columns, name) for name in _COLUMN_ARRAYS}
     arrays |= {name: getattr(prior, name) for name in ("movies", "average_member", "movie_variance")}
@@ -82,7 +82,10 @@ def core_to_files(core: Core, schema: Schema) -> dict[str, bytes]:
 
 
 def core_from_files(files: Mapping[str, bytes], schema: Schema) -> Core:
-    """Return the core that `core_to_files` wrote. Raises ValueError, KeyError or WrongForest if a file is invalid."""
+    """Return the fitted parts of a model that `core_to_files` wrote.
+
+    Raises ValueError, KeyError or WrongForest if a file is invalid.
+    """
     arrays, numbers = arrays_from_bytes(files["prior.npz"]), from_json(files["numbers.json"])
     year = Attribute("release_year", "numeric", knots=tuple(numbers["year_knots"]))
     heads = {
@@ -132,14 +135,14 @@ def core_from_files(files: Mapping[str, bytes], schema: Schema) -> Core:
 
 
 def catalogue_to_bytes(catalogue: Catalogue) -> bytes:
-    """Return the catalogue as an .npz file."""
+    """Return the catalogue of movies as an .npz file."""
     ids = np.frombuffer("\n".join(json.dumps(movie_id) for movie_id in catalogue.movie_ids).encode(), np.uint8)
     names = ("rated", "release_year", "genres", "attributes")
     return arrays_to_bytes({"movie_ids": ids, **{name: getattr(catalogue, name) for name in names}})
 
 
 def catalogue_from_bytes(content: bytes) -> Catalogue:
-    """Return the catalogue serialized by `catalogue_to_bytes`."""
+    """Return the catalogue of movies that `catalogue_to_bytes` wrote."""
     arrays = arrays_from_bytes(content)
     text = arrays.pop("movie_ids").tobytes().decode()
     movie_ids = json.loads(f"[{text.replace(chr(10), ',')}]")
@@ -161,7 +164,7 @@ def _refuse(constant: str) -> None:
 
 
 def _forest(content: bytes, features: int) -> lightgbm.Booster | None:
-    """Return the LightGBM model in a model file; None if the file is empty.
+    """Return the trees in a LightGBM model file; None if the file is empty, since the model has no trees.
 
     Raises WrongForest if LightGBM can't read the file or the model is invalid. Some malformed files crash the process.
     """

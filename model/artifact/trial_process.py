@@ -1,8 +1,8 @@
-"""Loads a version in a disposable process, `python -m model.artifact.trial_process`, with limits on memory and time.
+"""Loads a version (one published model) on trial in a disposable process, with limits on memory and time.
 
-Some malformed LightGBM model files crash the process or make it loop forever, and the operating system kills processes
-that use up the memory. In these cases, only the trial process dies. It is started in advance, since its imports take
-longer than the trial itself.
+The process is `python -m model.artifact.trial_process`. Some malformed LightGBM model files crash the process or make
+it loop forever, and the operating system kills processes that use up the memory. In these cases, only the trial process
+dies. It is started in advance, since its imports take longer than the trial itself.
 """
 
 import json
@@ -24,23 +24,27 @@ ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THR
 """Environment variables that limit threads and their memory arenas, since these take up address space."""
 REASONS: dict[str, Reason] = {reason: reason for reason in get_args(Reason)}
 WHOLE_BYTES = 1 << 30
-"""Maximum size in bytes of a member table that a trial checks completely; larger ones are verified piece by piece."""
+"""Maximum size in bytes of a table of published members that a trial checks completely; larger ones are verified piece
+by piece as members are looked up."""
 MAPPED = "members"
 """Folder in a version whose files are memory-mapped; they count towards address space but not towards memory."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits on the memory and time of one trial."""
+    """Limits on the memory and time of one trial, which loads a version in a process of its own."""
 
     memory_bytes: int = 4 << 30
-    """Maximum address space in bytes, in addition to that of the libraries and of the member table."""
+    """Maximum address space in bytes, in addition to that of the libraries and of the published members."""
     seconds: float = 60.0
     """Maximum wall-clock time and processor time in seconds."""
 
 
 class Trials:
-    """Loads versions on trial, each in its own process. The process of the next trial can be started in advance."""
+    """Loads versions on trial, each in its own process, before they are loaded in the service.
+
+    The process of the next trial can be started in advance.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -56,7 +60,10 @@ class Trials:
                 self._waiting = self._start()
 
     def try_version(self, folder: Path) -> None:
-        """Raise ArtifactError if a version can't be loaded, has wrong golden predictions or exceeds a limit."""
+        """Load a version in a process of its own; raise ArtifactError if that fails or exceeds a limit.
+
+        It also fails if the model doesn't repeat the predictions that were stored when it was published.
+        """
         process = self._next()
         limit = self._limits.seconds
         memory = self._limits.memory_bytes + _mapped_bytes(folder)
@@ -75,7 +82,7 @@ class Trials:
             raise ArtifactError(str(refusal["message"]), REASONS.get(refusal["reason"], "other"))
 
     def close(self) -> None:
-        """Kill the waiting process and all running ones, and prepare no further processes."""
+        """Kill the process that waits for a trial and all that run one, and start no others."""
         with self._lock:
             self._closed = True
             if self._waiting is not None:
@@ -84,7 +91,7 @@ class Trials:
                 process.kill()
 
     def _next(self) -> subprocess.Popen[bytes]:
-        """Return the process that was started in advance, or a new one if there is none or it has ended."""
+        """Return the process for the next trial: the one started in advance, if it still runs, or else a new one."""
         with self._lock:
             process, self._waiting = self._waiting, None
             if process is not None and process.poll() is not None:
@@ -105,7 +112,7 @@ class Trials:
 
 
 def main(requests: IO[str], responses: IO[str]) -> int:
-    """Read a request, load the version that it names, and write whether the version is refused, as JSON.
+    """Run one trial: read a request, load the version that it names, and write whether it is refused, as JSON.
 
     The JSON has the reason and message of a refusal, or null for both if the version is accepted. Returns exit code 0
     in both cases.
@@ -133,7 +140,10 @@ def main(requests: IO[str], responses: IO[str]) -> int:
 
 
 def _load(folder: Path) -> None:
-    """Load a version; if the member table has at most WHOLE_BYTES, check all of it."""
+    """Load a version on trial, and check all of its table of published members unless the table is large.
+
+    It is large if it has more than WHOLE_BYTES.
+    """
     from model.artifact.artifact import load_model
     from model.files.manifest import check_version
 

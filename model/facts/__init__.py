@@ -1,1 +1,1 @@
-"""Facts about members and movies, and the tables and records that they are stored in."""
+"""What is known of members and movies (attributes, plays, descriptions), and the tables that it is stored in."""

@@ -1,4 +1,4 @@
-"""The catalogue: the movies of a model, by id, with their descriptions."""
+"""The catalogue: the movies that a model knows, by id, with year, genres and attributes."""
 
 from collections.abc import Iterable, Sequence
 
@@ -39,16 +39,16 @@ class Catalogue:
         return len(self.movie_ids)
 
     def facts(self, row: int) -> MovieFacts:
-        """Return the description of the movie in a row of the catalogue."""
+        """Return the year, genres and attributes of the movie in a row of the catalogue."""
         return MovieFacts(float(self.release_year[row]), self.genres[row], self.attributes[row])
 
     def asked(self, movie_id: str, described: MovieFacts | None, played: NDArray[np.int32]) -> int | MovieFacts | None:
-        """Return the catalogue row or the description by which a movie is predicted; None if nothing is known of it.
+        """Return how to predict a requested movie: by catalogue row or by description; None if nothing is known of it.
 
-        A movie outside the catalogue is predicted by its description, `described`. A movie in the catalogue is
-        predicted by its row if it has ratings or if its row is in `played`, the (P,) rows that the member has played.
-        For any other movie, `described` is completed from the catalogue; if the result equals the description in the
-        catalogue, the row is returned.
+        `movie_id` and `described` (None if not given) are what the request says of the movie, and `played` (P,) are the
+        rows of the movies that the member has played. A movie outside the catalogue is predicted by its description. A
+        movie in the catalogue is predicted by its row if it has ratings or was played. For any other movie, `described`
+        is completed from the catalogue; if the result equals the description in the catalogue, the row is returned.
         """
         row = self.row(movie_id)
         if row is None or described is None or self.rated[row] or row in played:

@@ -1,10 +1,10 @@
-"""Kinds of evidence for predictions, with the numbers of the gRPC API."""
+"""Kinds of evidence: what is known of a member or a movie in a prediction, with the numbers of the gRPC API."""
 
 from enum import IntEnum
 
 
 class MemberEvidence(IntEnum):
-    """Kinds of facts about a member that a prediction uses."""
+    """What a prediction knows of the member: nothing, attributes, plays, or both."""
 
     NOTHING = 1
     ATTRIBUTES = 2
@@ -23,7 +23,7 @@ class MemberEvidence(IntEnum):
 
 
 class MovieEvidence(IntEnum):
-    """Kinds of facts about a movie that a prediction uses."""
+    """What a prediction knows of the movie: that it was rated, only a description, or nothing."""
 
     RATED = 1
     """The training data has ratings of the movie."""

@@ -1,4 +1,4 @@
-"""Facts about a member or a movie, encoded as numbers."""
+"""What is known of a member (attributes and plays) or of a movie (year, genres and attributes), encoded as numbers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Play(NamedTuple):
 
 
 class Plays(NamedTuple):
-    """Plays as columns, one for each field of Play."""
+    """Several plays as columns, one for each field of Play."""
 
     movies: Sequence[int]
     completion: Sequence[float]
@@ -33,7 +33,7 @@ class Plays(NamedTuple):
 
 @dataclass(frozen=True)
 class MemberFacts:
-    """Facts about a member: A attributes and P plays."""
+    """What is known of a member: A attributes, and P plays of movies in the catalogue."""
 
     attributes: NDArray[np.float32]
     """(A,) category number or numeric value of each attribute in the schema; NaN if unknown."""
@@ -46,14 +46,14 @@ class MemberFacts:
 
     @staticmethod
     def nothing(schema: Schema) -> "MemberFacts":
-        """Return the facts of a member about whom nothing is known."""
+        """Return what stands for a member of whom nothing is known: all attributes NaN, and no plays."""
         none = np.empty(0, np.float32)
         return MemberFacts(
             np.full(len(schema.member_attributes), np.nan, np.float32), np.empty(0, np.int32), none, none
         )
 
     def has_played(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return an (N,) mask of the catalogue rows that the member played; False for negative rows."""
+        """Return, for each of N catalogue rows, whether the member played the movie; False for negative rows."""
         if not len(self.movies):
             return np.zeros(len(rows), bool)
         places = np.minimum(self.movies.searchsorted(rows), len(self.movies) - 1)
@@ -61,16 +61,16 @@ class MemberFacts:
         return played
 
     def without(self, movie: int) -> "MemberFacts":
-        """Return these facts without the play of the movie in this catalogue row."""
+        """Return a copy without the play of the movie in this catalogue row, so that the movie can be predicted."""
         kept = self.movies != movie
         return MemberFacts(self.attributes, self.movies[kept], self.completion[kept], self.age_days[kept])
 
     def without_plays(self) -> "MemberFacts":
-        """Return these facts without plays."""
+        """Return a copy that has the attributes but no plays."""
         return MemberFacts(self.attributes, self.movies[:0], self.completion[:0], self.age_days[:0])
 
     def with_attributes(self, given: Mapping[int, float]) -> "MemberFacts":
-        """Return these facts with some attributes replaced; `given` maps positions in the schema to encoded values."""
+        """Return a copy with some attributes replaced; `given` maps positions in the schema to encoded values."""
         if not given:
             return self
         attributes = self.attributes.copy()
@@ -78,7 +78,7 @@ class MemberFacts:
         return MemberFacts(attributes, self.movies, self.completion, self.age_days)
 
     def with_plays(self, plays: Iterable[Play], schema: Schema) -> "MemberFacts":
-        """Return these facts with plays added.
+        """Return a copy with plays added.
 
         Plays of the same movie are merged into one, with the latest time and the highest completion.
         """
@@ -86,7 +86,7 @@ class MemberFacts:
         return self.with_all_plays(Plays(*zip(*added, strict=True)), schema) if added else self
 
     def with_all_plays(self, plays: Plays, schema: Schema) -> "MemberFacts":
-        """Return these facts with plays added as in `with_plays`, but given as columns."""
+        """Return a copy with plays added as in `with_plays`, but given as columns."""
         if not plays.movies:
             return self
         movies, completion = np.array(plays.movies, np.int32), np.array(plays.completion, np.float32)
@@ -110,7 +110,7 @@ class MemberFacts:
 
 @dataclass(frozen=True)
 class MovieFacts:
-    """The description of a movie, with G genres and B attributes."""
+    """What is known of a movie: its year, G genres and B attributes."""
 
     release_year: float
     """Release year; NaN if unknown."""
@@ -123,7 +123,7 @@ class MovieFacts:
     def of(
         schema: Schema, release_year: float | None, genres: Iterable[str] | None, attributes: Mapping[int, float]
     ) -> "MovieFacts":
-        """Return a description made of a year, names of genres and attributes; None means that a fact is unknown.
+        """Return the description of a movie from its year, names of genres and attributes; None if a value is unknown.
 
         `attributes` maps positions in the schema to encoded values. Genres outside the schema are ignored. If no genre
         is left, the genres are unknown.
@@ -138,7 +138,7 @@ class MovieFacts:
         return MovieFacts(float("nan") if release_year is None else float(release_year), shares, values)
 
     def over(self, known: "MovieFacts") -> "MovieFacts":
-        """Return these facts, with unknown fields and attributes filled in from `known`."""
+        """Return this description with its unknown year, genres and attributes filled in from `known`."""
         year, genres = self.release_year, self.genres
         return MovieFacts(
             year if np.isfinite(year) else known.release_year,
@@ -147,7 +147,7 @@ class MovieFacts:
         )
 
     def same_as(self, other: "MovieFacts") -> bool:
-        """Return whether all values equal those of `other`; NaN equals NaN."""
+        """Return whether two descriptions of a movie are equal; NaN equals NaN."""
         return all(
             np.array_equal(getattr(self, name), getattr(other, name), equal_nan=True)
             for name in ("release_year", "genres", "attributes")
@@ -155,7 +155,7 @@ class MovieFacts:
 
     @property
     def is_described(self) -> bool:
-        """Whether the year, the genres or an attribute is known."""
+        """Whether anything is known of the movie: its year, its genres or an attribute."""
         return bool(
             np.isfinite(self.release_year)
             or (self.genres.size and np.isfinite(self.genres[0]))
@@ -164,7 +164,7 @@ class MovieFacts:
 
 
 def age_in_days(played_at: NDArray[np.float64], schema: Schema) -> NDArray[np.float32]:
-    """Return the (P,) days from plays to the end of the training data; 0 if a play is later, NaN if unknown.
+    """Return the age of each of P plays: the days to the end of the training data, at least 0; NaN if unknown.
 
     `played_at` (P,) are the times of the plays in seconds since 1970 UTC.
     """

@@ -1,7 +1,8 @@
-"""Records of members in an external store, in a documented format that is independent of the model's version.
+"""Records of members in an external store, such as Redis, in a format that doesn't depend on the model's version.
 
 docs/members.md describes the format for programs that write records. Attributes and categories are stored by name and
-movies by id, so that each version of the model can use the facts that it supports, exactly like those in a request.
+movies by id, so that each version of the model can use the facts that it supports, exactly like those in a request. A
+record holds a member's attributes and plays.
 """
 
 import json
@@ -20,13 +21,13 @@ from model.facts.member_table import key_of
 VERSION = 1
 KEY_PREFIX = "coldstart:member:"
 RECORD_BYTES = 4 * 1024 * 1024
-"""Maximum size of a record in bytes; larger records are refused."""
+"""Maximum size of a member's record in bytes; larger records are refused."""
 MOST_ATTRIBUTES, MOST_PLAYS = 1_000, 10_000
-"""Maximum numbers of attributes and plays in a record, the same as in a request."""
+"""Maximum numbers of attributes and plays in a member's record, the same as in a request."""
 
 
 class RecordedPlay(NamedTuple):
-    """One play in a record; unknown values are NaN."""
+    """One play in a member's record; unknown values are NaN."""
 
     movie_id: str
     completion: float = math.nan
@@ -37,7 +38,7 @@ class RecordedPlay(NamedTuple):
 
 @dataclass(frozen=True)
 class MemberRecord:
-    """Facts about a member, with attributes by name and movies by id."""
+    """What a record in an external store says of a member: attributes by name, and plays by movie id."""
 
     attributes: Mapping[str, Value]
     """Value of each known attribute, by its name."""
@@ -45,7 +46,7 @@ class MemberRecord:
     """Plays, at most one of each movie."""
 
     def facts(self, schema: Schema, catalogue: Catalogue) -> MemberFacts:
-        """Return the facts that a model with this schema and catalogue can use.
+        """Return the attributes and plays, encoded for a model with this schema and catalogue.
 
         Attributes and movies that the model doesn't have are left out, and so are values of the wrong kind.
         """
@@ -62,17 +63,17 @@ class MemberRecord:
 
 
 def record_key(member_id: str) -> str:
-    """Return the key of a member's record in the store, which contains a hash of the member's id."""
+    """Return the key of a member's record in the external store; it holds a hash of the member's id."""
     return key_of_hash(*key_of(member_id))
 
 
 def key_of_hash(first: int, second: int) -> str:
-    """Return the key of a record from the two 64-bit halves of the hash of the member's id."""
+    """Return the key of a member's record from the two 64-bit halves of the hash of the id."""
     return KEY_PREFIX + (first.to_bytes(8, "little") + second.to_bytes(8, "little")).hex()
 
 
 def to_json(record: MemberRecord) -> bytes:
-    """Return the record as JSON."""
+    """Return a member's record as JSON, in the documented format."""
     plays = {
         play.movie_id: {
             name: getattr(play, name) for name in ("completion", "played_at") if math.isfinite(getattr(play, name))
@@ -84,7 +85,7 @@ def to_json(record: MemberRecord) -> bytes:
 
 
 def from_json(content: bytes) -> MemberRecord:
-    """Parse a record from JSON. Raises BadRecord if the content violates the format."""
+    """Parse a member's record from JSON. Raises BadRecord if the content violates the documented format."""
     if len(content) > RECORD_BYTES:
         raise BadRecord("the record is too long")
     try:

@@ -1,4 +1,4 @@
-"""The table of members published with a model, in which a member can be looked up without loading the table.
+"""The attributes and plays of members that are published with a model, looked up by id without loading the table.
 
 The key of a member is a 128-bit BLAKE2b hash of the id, so that the table holds no ids. Rows are sorted by key. The
 arrays are memory-mapped, shared by all processes, and verified piece by piece at the first access, so that opening the
@@ -21,24 +21,24 @@ from model.files.checked_array import CheckedArray
 FILES = ("keys", "attributes", "starts", "movies", "completion", "age_days")
 """Names of the arrays of the table; each is stored in a file of its own."""
 KINDS = dict(zip(FILES, ("<u8", "<f4", "<i8", "<i4", "<f4", "<f4"), strict=True))
-"""NumPy data type of each array, by name."""
+"""NumPy data type of each array of the table, by name."""
 BLOCK = 256
-"""Number of keys that each step of the search reads: 4 KiB."""
+"""Number of keys that each step of the search for a member reads: 4 KiB."""
 GUESSES = 8
 """Number of interpolation steps before the search falls back to bisection; fewer suffice for evenly spread hashes."""
 
 
 class Damage:
-    """Reports lookups that fail because a file is damaged."""
+    """Passes on a message for each look-up of a member that fails because a file is damaged."""
 
     def __init__(self) -> None:
         self.listener: Callable[[str], None] = lambda _: None
-        """Callback for each failed lookup; its argument is a message that names the file but not the member."""
+        """Function that is called for each failed look-up, with a message that names the file but not the member."""
 
 
 @dataclass(frozen=True)
 class MemberTable:
-    """Facts about N members, with A attributes and P plays in all."""
+    """Attributes and plays of N published members, with A attributes and P plays in all."""
 
     keys: NDArray[np.uint64]
     """(N, 2) the two 64-bit halves of the hash of the id, sorted by the first, then the second half."""
@@ -57,11 +57,11 @@ class MemberTable:
     catalogue: int = 2**31
     """Number of movies in the catalogue; rows of played movies must be smaller."""
     damage: Damage = field(default_factory=Damage)
-    """Reports lookups that fail because a file is damaged."""
+    """Passes on a message for each look-up that fails because a file is damaged."""
 
     @staticmethod
     def over(arrays: Mapping[str, CheckedArray]) -> "MemberTable":
-        """Return a table whose data are memory-mapped; `arrays` has an array for each name in FILES."""
+        """Return a table over memory-mapped files; `arrays` has the array of each name in FILES."""
         keys, attributes, starts, movies, completion, age_days = (arrays[name].array for name in FILES)
         return MemberTable(keys, attributes, starts, movies, completion, age_days, checked=arrays)
 
@@ -69,10 +69,9 @@ class MemberTable:
         return len(self.keys)
 
     def find(self, member_id: str) -> MemberFacts | None:
-        """Return the facts of the member with this id.
+        """Return the attributes and plays of the member with this id; None if the table lacks the member.
 
-        Returns None if the member isn't in the table. If the member's data are damaged, reports this to `damage` and
-        also returns None.
+        If the member's data are damaged, passes a message to `damage` and also returns None.
         """
         try:
             row = self.row_of(*key_of(member_id))
@@ -82,7 +81,7 @@ class MemberTable:
             return None
 
     def spread(self, count: int) -> Iterator[MemberFacts]:
-        """Yield the facts of `count` members, evenly spaced in the table; members with damaged data are skipped.
+        """Yield attributes and plays of `count` members, evenly spaced in the table; damaged ones are left out.
 
         Since rows are sorted by hash, this is a random sample of the members, but always the same one.
         """
@@ -103,7 +102,10 @@ class MemberTable:
             raise ArtifactError("members/movies.npy names movies that the catalogue lacks")
 
     def everyone(self) -> Iterator[tuple[int, int, MemberFacts]]:
-        """Yield both halves of the hashed id, and the facts, of every member. Raises DamagedPiece at damaged data."""
+        """Yield every member: both halves of the hashed id, then attributes and plays.
+
+        Raises DamagedPiece at damaged data.
+        """
         for row in range(len(self)):
             first, second = self._rows("keys", row, row + 1)[0].tolist()
             yield first, second, self._at(row)
@@ -135,7 +137,10 @@ class MemberTable:
         return None
 
     def _at(self, row: int) -> MemberFacts:
-        """Return the facts in a row. Raises DamagedPiece if they are damaged or impossible."""
+        """Return the attributes and plays of the member in a row.
+
+        Raises DamagedPiece if they are damaged or impossible.
+        """
         attributes = self._rows("attributes", row, row + 1)[0].copy()
         start, stop = self._rows("starts", row, row + 2).tolist()
         if not 0 <= start <= stop <= len(self.movies):
@@ -153,6 +158,6 @@ class MemberTable:
 
 
 def key_of(member_id: str) -> tuple[int, int]:
-    """Return the two 64-bit halves of the hash of a member's id."""
+    """Return the key of a member in the table: the two 64-bit halves of a hash of the id."""
     digest = hashlib.blake2b(member_id.encode(), digest_size=16, person=b"coldstart").digest()
     return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")

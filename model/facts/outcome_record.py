@@ -1,4 +1,7 @@
-"""Outcomes of predictions as lines of JSON, written by the service and read by the next training run."""
+"""Outcomes, the ratings and completions that callers report after a prediction, as lines of JSON.
+
+The service writes them, and the next training run reads them.
+"""
 
 import json
 import math
@@ -8,15 +11,15 @@ from typing import Any
 from model.errors import BadOutcome
 
 PATTERN = "*.jsonl"
-"""File name pattern of the outcome logs in a folder."""
+"""File name pattern of the logs of reported ratings and completions in a folder."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What followed a prediction: the member's rating of the movie, or how much of it the member watched."""
+    """What a caller reports after a prediction: the member's rating of the movie, or how much of it was watched."""
 
     request_id: str
-    """Id of the outcome; if several outcomes have the same id, only the first one received counts."""
+    """Id of the report; if several have the same id, only the first one received counts."""
     member_id: str
     movie_id: str
     rating: float | None
@@ -24,19 +27,25 @@ class Outcome:
     completion: float | None
     """Share of the movie that was watched, 0 to 1; None if unknown."""
     happened_at: float
-    """Time of the outcome in seconds since 1970 UTC."""
+    """Time of the rating or of watching, in seconds since 1970 UTC."""
     received_at: float
-    """Time when the service received the outcome, in seconds since 1970 UTC, by the clock of the service."""
+    """Time when the service received the report, in seconds since 1970 UTC, by the clock of the service."""
 
 
 def to_line(outcome: Outcome) -> bytes:
-    """Return an outcome as one line of JSON. A truncated line is never valid JSON, so readers can detect it."""
+    """Return an outcome (a reported rating or completion) as one line of JSON.
+
+    A truncated line is never valid JSON, so readers can detect it.
+    """
     entry = {name: value for name, value in vars(outcome).items() if value is not None}
     return json.dumps(entry, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def from_line(line: bytes) -> Outcome:
-    """Parse an outcome from a line of JSON. Raises BadOutcome if the line isn't a valid outcome."""
+    """Parse an outcome (a reported rating or completion) from a line of JSON.
+
+    Raises BadOutcome if the line isn't valid.
+    """
     try:
         entry = json.loads(line)
     except ValueError:

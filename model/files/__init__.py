@@ -1,1 +1,1 @@
-"""Safe reading of untrusted files, and atomic writing of files and folders."""
+"""Safe reading of files that aren't trusted, such as those of a version, and atomic writing of files and folders."""

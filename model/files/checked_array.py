@@ -1,4 +1,4 @@
-"""Memory-mapped arrays whose pieces are verified against their hashes at the first access.
+"""Memory-mapped arrays that are verified in pieces of 16 KiB, each when it is first read.
 
 The time to open a file doesn't depend on its size, and damaged bytes are never used.
 """
@@ -15,18 +15,19 @@ from model.errors import DamagedPiece
 from model.files.npz import array_over
 
 PIECE = 16_384
-"""Size of a piece in bytes. Hashing a piece takes about ten microseconds, and hashes take 1/512 of the file's size."""
+"""Size in bytes of a piece, which is verified as a whole. Hashing a piece takes about ten microseconds, and hashes take
+1/512 of the file's size."""
 HASH = 32
 """Size of a sha256 in bytes."""
 
 
 def piece_count(size: int) -> int:
-    """Return the number of pieces in a file of `size` bytes."""
+    """Return the number of pieces, verified one by one, in a file of `size` bytes."""
     return -(-size // PIECE)
 
 
 def piece_hashes(path: Path) -> NDArray[np.uint8]:
-    """Return the sha256 of each piece of a file, an array of shape (pieces, 32)."""
+    """Return the sha256 of each piece of a file, an array of shape (pieces, 32), by which pieces are verified."""
     digests = bytearray()
     with path.open("rb") as file:
         while piece := file.read(PIECE):
@@ -35,10 +36,10 @@ def piece_hashes(path: Path) -> NDArray[np.uint8]:
 
 
 class CheckedArray:
-    """The array in a memory-mapped .npy file, read by rows."""
+    """The array in a memory-mapped .npy file, verified piece by piece as its rows are read."""
 
     def __init__(self, name: str, content: bytes | mmap.mmap, hashes: NDArray[np.uint8]) -> None:
-        """Open the array; `hashes` is (pieces, 32), and error messages contain `name`.
+        """Open the array; `hashes` (pieces, 32) are those of `piece_hashes`, and error messages contain `name`.
 
         Raises DamagedPiece if the first piece is damaged. Raises ValueError if `content` isn't an .npy file, or if the
         number of hashes doesn't match its size.
@@ -55,7 +56,7 @@ class CheckedArray:
         self._first = len(content) - self.array.nbytes
 
     def rows(self, start: int, stop: int) -> NDArray[Any]:
-        """Return the verified rows from `start` to before `stop`. Raises DamagedPiece if a piece is damaged."""
+        """Return the rows from `start` to before `stop`, verified. Raises DamagedPiece if a piece is damaged."""
         first = self._first + start * self._row_bytes
         self._check(first, first + (stop - start) * self._row_bytes)
         return self.array[start:stop]

@@ -1,4 +1,4 @@
-"""The manifest of a version, which lists its data, scores and files, and facts about its training run."""
+"""The manifest of a version (one published model), which lists its data, scores and files; and when it was trained."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from model.files.plain_files import MANIFEST, RUN, SMALL_BYTES, check_complete, 
 FORMAT = 3
 """Number of the format of a version's files; versions with another format are refused."""
 MANIFEST_BYTES = 16 << 20
-"""Maximum size of a manifest in bytes; larger ones are refused."""
+"""Maximum size of a version's manifest in bytes; larger ones are refused."""
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 """Earliest and latest valid time of training. Some systems can't represent other times in seconds."""
@@ -22,21 +22,22 @@ EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo
 
 @dataclass(frozen=True)
 class Manifest:
-    """Facts about a version that are always the same for the same data and seed."""
+    """What manifest.json says of a version (one published model): always the same for the same data and seed."""
 
     format: int
     """FORMAT of the program that wrote the version."""
     seed: int
     """Seed of all random numbers."""
     data_fingerprint: str
-    """sha256 of the tables in canonical form."""
+    """sha256 of the tables of the data directory, in a form that doesn't depend on their files."""
     data: dict[str, int]
     """Numbers of members, raters, movies, ratings and plays. With `--reweight`, `effective_raters` is the effective
     sample size of the weighted raters."""
     libraries: dict[str, str]
     """Versions of the libraries used in training, by name."""
     scores: dict[str, dict[str, float]]
-    """Scores on held-out members, by the lower-case name of the kind of evidence and the name of the score."""
+    """Scores on members that the model was not fitted on, by what is known of them, such as `plays`, and by name of the
+    score."""
     files: dict[str, dict[str, Any]]
     """Size and sha256 of every file of the version except manifest.json and run.json, by path."""
     settings: dict[str, Any] = field(default_factory=dict)
@@ -49,7 +50,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Run:
-    """Facts about a training run, which aren't in the manifest since they differ from run to run."""
+    """What run.json says of a training run; it isn't in the manifest since it differs from run to run."""
 
     trained_at: str
     """Time when the run ended, in ISO 8601, UTC."""
@@ -58,11 +59,11 @@ class Run:
     commit: str = ""
     """Git commit of the training code, followed by + if there were uncommitted changes; empty if unknown."""
     parent: str = ""
-    """The current version at the time of the run; empty if there was none."""
+    """The version that served at the time of the run; empty if there was none."""
 
 
 def manifest_from(content: bytes) -> Manifest:
-    """Parse a manifest from JSON. Raises ArtifactError if it is invalid or has another format."""
+    """Parse a version's manifest from JSON. Raises ArtifactError if it is invalid or has another format."""
     try:
         given = json.loads(content)
         if given["format"] != FORMAT:
@@ -88,7 +89,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def read_run(folder: Path) -> Run:
-    """Return the facts about a training run in a version's run.json. Raises ArtifactError if the file is invalid."""
+    """Return what a version's run.json says of its training. Raises ArtifactError if the file is invalid."""
     content = read_plain(folder / RUN, RUN, SMALL_BYTES)
     try:
         given = json.loads(content)
@@ -104,7 +105,7 @@ def read_run(folder: Path) -> Run:
 
 
 def named_manifest(folder: Path) -> tuple[bytes, Manifest]:
-    """Return the manifest of a version as bytes and parsed.
+    """Return the manifest of the version in a folder, as bytes and parsed, if the folder has the version's name.
 
     Raises ArtifactError if the manifest can't be read, or if the folder isn't named after its hash.
     """
@@ -116,6 +117,9 @@ def named_manifest(folder: Path) -> tuple[bytes, Manifest]:
 
 
 def check_version(folder: Path) -> None:
-    """Raise ArtifactError unless a version's folder has the right name and exactly the files in its manifest."""
+    """Raise ArtifactError unless a version's folder has the right name and exactly the files in its manifest.
+
+    All files are compared with their hashes.
+    """
     _, manifest = named_manifest(folder)
     check_complete(folder, manifest.files)

@@ -1,4 +1,4 @@
-"""Files of a version, which are opened without following symlinks and compared with the manifest."""
+"""Opens files of a version (one published model) without following symlinks, and compares them with the manifest."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ from model.errors import ArtifactError, Reason
 
 MANIFEST, RUN = "manifest.json", "run.json"
 UNLISTED = (MANIFEST, RUN)
-"""Files that the manifest doesn't list: itself, and the file with facts that differ from run to run."""
+"""Files of a version that the manifest doesn't list: itself, and run.json, which differs from run to run."""
 VERSION_DIGITS = 12
 SMALL_BYTES = 1 << 20
 """Maximum size of run.json in bytes; larger files are refused."""
@@ -51,12 +51,12 @@ def read_plain(path: Path, name: str, most: int) -> bytes:
 
 
 def version_of(manifest: bytes) -> str:
-    """Return the name of the version with this manifest: the first digits of the manifest's sha256."""
+    """Return the name of the version that has this manifest: the first digits of the manifest's sha256."""
     return hashlib.sha256(manifest).hexdigest()[:VERSION_DIGITS]
 
 
 def check_names(folder: Path, listed: Mapping[str, Any]) -> None:
-    """Check the names of the listed files and of the entries of a version's folder.
+    """Check that a version's folder has only files that its manifest lists, and that these names are harmless.
 
     Raises ArtifactError if a listed name could be outside the folder, or if the folder holds a symlink or an unlisted
     file.
@@ -77,13 +77,13 @@ def check_names(folder: Path, listed: Mapping[str, Any]) -> None:
 
 
 def check_same(name: str, size: int, sha256: str, listed: Mapping[str, Any]) -> None:
-    """Raise ArtifactError if the size or the sha256 of a file differs from the listed one."""
+    """Raise ArtifactError if the size or the sha256 of a version's file differs from that in the manifest."""
     if size != listed["size"] or sha256 != listed["sha256"]:
         raise ArtifactError(f"{name} isn't as it was written", "damaged")
 
 
 def check_complete(folder: Path, listed: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raise ArtifactError unless the folder holds exactly the listed files, with the listed sizes and hashes."""
+    """Raise ArtifactError unless a version's folder holds exactly the files in its manifest, with their hashes."""
     check_names(folder, listed)
     for name, expected in listed.items():
         with open_plain(folder / name, name) as file:

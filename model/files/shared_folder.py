@@ -17,7 +17,7 @@ LOCK, BEGUN = ".lock", ".tmp-"
 
 
 class SharedFolder:
-    """A folder with a lock for changes; it is created at the first write."""
+    """A folder that only one process changes at a time, by a lock; it is created at the first write."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -38,7 +38,7 @@ class SharedFolder:
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
-        """Yield a new temporary folder on the same file system, which is removed when the block ends.
+        """Yield a new temporary folder on the same file system to write in, which is removed when the block ends.
 
         A workspace that is left by a process that died is removed when the next workspace is created.
         """
@@ -62,7 +62,7 @@ class SharedFolder:
         write_atomically(path, content, beside=self._begun())
 
     def remove(self, folder: Path) -> None:
-        """Remove a folder; it is renamed first, so that readers see either the whole folder or none."""
+        """Remove one of the folders inside; it is renamed first, so that readers see either all of it or none."""
         away = self._begun()
         folder.rename(away)
         if away.is_dir() and not away.is_symlink():
@@ -82,12 +82,12 @@ class SharedFolder:
                 shutil.rmtree(left, ignore_errors=True)
 
     def _begun(self) -> Path:
-        """Return a new temporary path, which `clean` removes if this process dies."""
+        """Return a new temporary path to write to, which `clean` removes if this process dies."""
         return self.root / f"{BEGUN}{uuid.uuid4().hex}"
 
 
 def _is_held(lock: Path) -> bool:
-    """Return whether a running process holds the lock of a workspace."""
+    """Return whether a running process still uses a temporary folder: whether it holds the folder's lock."""
     try:
         handle = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
     except OSError:

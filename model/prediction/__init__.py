@@ -1,1 +1,1 @@
-"""Predictions from facts about members and movies: ratings, intervals, explanations and rankings."""
+"""Predictions from what is known of members and movies: ratings, intervals, explanations and rankings."""

@@ -1,4 +1,4 @@
-"""Calibrated intervals and probabilities of enjoyment for predicted ratings."""
+"""Look-up tables of the 90 % interval and the probability of enjoyment that belong to a predicted rating."""
 
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -15,14 +15,15 @@ from model.facts.evidence import MemberEvidence, MovieEvidence
 Array = NDArray[np.float64]
 
 PLACES = 201
-"""Number of evenly spaced ratings on the scale for which intervals and probabilities are tabulated."""
+"""Number of evenly spaced predicted ratings for which intervals and probabilities are tabulated."""
 PLAY_BINS = (1, 3, 10, 30, 100)
-"""Lower ends of the bins by number of plays; each bin has its own calibration."""
+"""Lower ends of the bins by a member's number of plays; each bin has its own intervals and probabilities."""
 FAR = (0.95, 0.99)
-"""Lower ends of the upper classes of extrapolation; each class has its own intervals."""
+"""Lower ends of the upper classes of extrapolation (share of raters less unusual than a member), with own intervals."""
 SAME_DISTANCE = 0.005
-"""Tolerance of comparisons between distances. Many members have equal attributes, and distances are computed in single
-precision, which gives equal members slightly different distances."""
+"""Tolerance of comparisons between members' distances from the nearest landmark (a rater that the regression compares
+members with). Many members have equal attributes, and distances are computed in single precision, which gives equal
+members slightly different distances."""
 
 _PLAY_BINS, _FAR = np.array(PLAY_BINS), np.array(FAR)
 
@@ -33,18 +34,18 @@ def bin_of(plays: int) -> int:
 
 
 def bins_of(plays: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the (N,) indices of the bins of PLAY_BINS that hold N numbers of plays; 0 plays are in the first bin."""
+    """Return the index of the bin of PLAY_BINS for each of N numbers of plays; 0 plays are in the first bin."""
     return np.maximum(_PLAY_BINS.searchsorted(plays, "right") - 1, 0)
 
 
 def places_of(rating: Array, scale: Scale) -> Array:
-    """Return the (N,) fractional positions in the tables, 0 to PLACES - 1, of N ratings within the scale."""
+    """Return the fractional positions, 0 to PLACES - 1, of N predicted ratings in the look-up tables."""
     places: Array = (rating - scale.low) * ((PLACES - 1) / scale.span)
     return places
 
 
 class Readings(NamedTuple):
-    """Tables of intervals and probabilities for one kind of member evidence, flattened for fast look-up.
+    """Look-up tables of intervals and probabilities for members of one kind of evidence, such as plays only, flattened.
 
     The dimensions of the tables are B bins of plays, F classes of extrapolation, E kinds of movie evidence, L levels of
     standard deviation, and PLACES ratings.
@@ -63,7 +64,10 @@ class Readings(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """Looks up intervals and probabilities, for one member with N predictions or N members with one prediction each."""
+    """Finds the interval and probability of each predicted rating in the tables.
+
+    It is made for one member with N predictions, or for N members with one prediction each.
+    """
 
     readings: Readings
     """Tables for the members' kind of evidence."""
@@ -71,7 +75,7 @@ class Reading(NamedTuple):
     """(1,) or (N,) combined index of the bin of plays and the class of extrapolation of each member."""
 
     def repeat(self, counts: NDArray[np.int64]) -> "Reading":
-        """Return a copy in which the index of each member is repeated; `counts` (N,) has the numbers of repetitions."""
+        """Return a copy with member n repeated `counts[n]` times, once for each movie to predict."""
         return Reading(self.readings, self.number.repeat(counts))
 
     def __call__(
@@ -97,7 +101,7 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True)
 class Tables:
-    """Tables of intervals and probabilities for one kind of member evidence.
+    """Tables of intervals and probabilities for members of one kind of evidence, such as plays only.
 
     The dimensions are those of Readings. B is 1 if the evidence has no plays.
     """
@@ -113,28 +117,34 @@ class Tables:
     reach: Array
     """(B, E) half width, in standard deviations, of a symmetric interval that contains 90 % of ratings."""
     distances: Array
-    """(Q,) ascending out-of-fold distances of raters from the nearest landmark; empty for MemberEvidence.NOTHING."""
+    """(Q,) ascending distances of raters from the nearest landmark, with regressions fitted without them; empty for
+    MemberEvidence.NOTHING."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Intervals and probabilities by kind of evidence, fitted on out-of-fold predictions.
+    """The interval and probability that belong to each predicted rating, by what is known of member and movie.
 
-    An interval contains the ratings for which P(this rating or lower) and P(this rating or higher) are both at least a
-    threshold. The threshold is chosen such that intervals contain 90 % of held-out ratings (distributional conformal
-    prediction, Chernozhukov et al., PNAS 2021, with isotonic distributional regression, Henzi et al., JRSS B 2021).
+    They are fitted on predictions for raters that the model was not fitted on. An interval contains the ratings for
+    which P(this rating or lower) and P(this rating or higher) are both at least a threshold. The threshold is chosen
+    such that intervals contain 90 % of held-out ratings (distributional conformal prediction, Chernozhukov et al., PNAS
+    2021, with isotonic distributional regression, Henzi et al., JRSS B 2021).
     """
 
     tables: Mapping[MemberEvidence, Tables]
     """Tables by kind of member evidence."""
 
     def extrapolation(self, distance: Array, member: MemberEvidence) -> Array:
-        """Return, for each of N distances, the share of raters, 0 to 1, whose out-of-fold distance is smaller."""
+        """Return how unusual members are: the share of raters, 0 to 1, nearer to their nearest landmark.
+
+        `distance` (N,) are the members' distances from their nearest landmarks, the raters that the regression compares
+        with.
+        """
         distances = self.tables[member].distances
         return distances.searchsorted(distance - SAME_DISTANCE) / max(len(distances), 1)
 
     def reading(self, member: MemberEvidence, plays: NDArray[np.int64], extrapolation: Array) -> Reading:
-        """Return a look-up of intervals and probabilities for N members of one kind of evidence.
+        """Return an object that finds intervals and probabilities for N members of one kind of evidence.
 
         `plays` (N,) are the members' numbers of plays, and `extrapolation` (N,) is the result of `extrapolation`.
         """

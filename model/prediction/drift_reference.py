@@ -1,4 +1,4 @@
-"""Reference histograms of raters' attributes, plays and predictions, for drift detection."""
+"""Histograms of raters' attributes, plays and predictions, with which the service compares requests to detect drift."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,7 +25,7 @@ BEYOND_FAR = len(FAR)
 
 @dataclass(frozen=True)
 class AttributeShares:
-    """Histogram of one attribute among raters of whom at least one attribute is known."""
+    """Histogram of the values of one attribute among raters of whom any attribute is known, to detect drift."""
 
     position: int
     """Position of the attribute in the schema."""
@@ -37,7 +37,7 @@ class AttributeShares:
 
 @dataclass(frozen=True)
 class PlayShares:
-    """Histogram of the number of plays among raters with plays."""
+    """Histogram of the number of plays among raters with plays, to detect drift."""
 
     edges: tuple[float, ...]
     """(E,) ascending upper ends of the bins."""
@@ -47,7 +47,10 @@ class PlayShares:
 
 @dataclass(frozen=True)
 class PredictionShares:
-    """Histograms of one quantity of out-of-fold predictions of rated movies, one for each kind of member evidence."""
+    """Histograms of one quantity of predictions, such as the rating, for each kind of member evidence.
+
+    The predictions are of rated movies, for raters that the model was not fitted on.
+    """
 
     edges: tuple[float, ...]
     """(E,) ascending upper ends of the bins."""
@@ -57,7 +60,7 @@ class PredictionShares:
 
 @dataclass(frozen=True)
 class Reference:
-    """Histograms of raters, to be compared with histograms of requests.
+    """Histograms of raters, which the service compares with those of requests to detect drift.
 
     The histograms agree if the members in requests are distributed like raters.
     """
@@ -70,12 +73,12 @@ class Reference:
     """Histograms of predictions, by the names in PREDICTION_QUANTITIES."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the reference as a dictionary that can be written as JSON."""
+        """Return the histograms as a dictionary that can be written as JSON."""
         return asdict(self)
 
     @staticmethod
     def from_dict(given: Mapping[str, Any]) -> "Reference":
-        """Return the reference that `to_dict` wrote.
+        """Return the histograms that `to_dict` wrote.
 
         Raises ValueError, KeyError, TypeError or AttributeError if the dictionary has another form.
         """
@@ -92,15 +95,15 @@ class Reference:
         return Reference(tuple(attributes), plays, predictions)
 
     def binning(self, schema: Schema) -> "Binning":
-        """Return a counter of attribute values in the bins of this reference."""
+        """Return an object that counts attribute values of requests in the bins of these histograms."""
         return Binning(schema.member_attributes, [(shares.position, shares.edges) for shares in self.attributes])
 
 
 class Binning:
-    """Counts the values of W attributes in their bins, for many members at once."""
+    """Counts the values of W attributes of many members in the bins of their histograms."""
 
     def __init__(self, attributes: Sequence[Attribute], bins: Sequence[tuple[int, Sequence[float]]]) -> None:
-        """Set up the counter; `bins` has the position and the (E,) edges, as in AttributeShares, of W attributes."""
+        """Set up the bins; `bins` has the position and the (E,) edges, as in AttributeShares, of W attributes."""
         longest = max((len(edges) for _, edges in bins), default=0)
         self._positions = np.array([position for position, _ in bins], np.intp)
         self._numeric = np.array([attributes[position].kind == "numeric" for position, _ in bins], bool)
@@ -114,7 +117,10 @@ class Binning:
         return np.concatenate([[0], np.cumsum(self._beyond + 2)])
 
     def counts(self, values: NDArray[np.float32]) -> list[NDArray[np.int64]]:
-        """Return a histogram (E + 2,) of each of the W attributes in (N, A) encoded values; the last bin counts NaN."""
+        """Return a histogram (E + 2,) of each of the W attributes, of the (N, A) encoded values of N members.
+
+        The last bin counts unknown values, NaN.
+        """
         chosen = values[:, self._positions]
         bins = np.empty(chosen.shape, np.intp)
         for numeric in (False, True):
@@ -131,7 +137,7 @@ class Binning:
 def _histogram(
     edges: Sequence[float], shares: Sequence[float], further: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return edges and shares as tuples.
+    """Return the edges and shares of a stored histogram as tuples.
 
     Raises ValueError unless edges ascend, shares are positive, and there are `further` more shares than edges.
     """
@@ -146,7 +152,7 @@ def in_bins(values: Array, edges: Sequence[float]) -> NDArray[np.int64]:
 
 
 def prediction_quantities(predictions: Sequence[Predictions], scale: Scale) -> dict[str, Array]:
-    """Return the values of each of PREDICTION_QUANTITIES in the predictions of several members, by name.
+    """Return rating, interval width and extrapolation of several members' predictions, by name, to count in bins.
 
     There is one rating and one interval width for each prediction of a rated movie, but one extrapolation for each
     member.
@@ -164,5 +170,5 @@ def prediction_quantities(predictions: Sequence[Predictions], scale: Scale) -> d
 
 
 def kind_name(evidence: MemberEvidence) -> str:
-    """Return the lower-case name of a kind of evidence, which is its key in the drift reference."""
+    """Return the lower-case name of a kind of evidence, such as `attributes`, the key of its histograms."""
     return evidence.name.lower()

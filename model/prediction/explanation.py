@@ -1,4 +1,4 @@
-"""Additive explanations of a prediction by groups of facts."""
+"""Explanations of a prediction: the rating points that each group of facts, such as plays, adds."""
 
 from collections.abc import Sequence
 
@@ -14,11 +14,11 @@ CORRECTIONS = {
     "attributes": "attribute_corrections",
     "prior": "prior_corrections",
 }
-"""Explanation group of a tree feature, by the prefix of the feature's name."""
+"""Name of the part of an explanation that an input of the trees counts towards, by the prefix of the input's name."""
 
 
 def prior_parts(prior: Prior, taste: Taste, without_plays: Taste, targets: Targets) -> dict[str, float]:
-    """Return the rating points that each term of the prior adds to the prediction of one movie for one member.
+    """Return the rating points that each term of the factorization adds to one member's prediction of one movie.
 
     `taste_from_attributes` is the taste term of a prediction without plays, and `taste_from_plays` is what plays add to
     it. Generosity isn't split between attributes and plays.
@@ -41,10 +41,10 @@ def prior_parts(prior: Prior, taste: Taste, without_plays: Taste, targets: Targe
 
 
 def tree_parts(names: Sequence[str], contributions: NDArray[np.float64]) -> dict[str, float]:
-    """Return the rating points that the trees add to a prediction, by group of facts.
+    """Return the rating points that the trees add to a prediction, by group of facts, for its explanation.
 
-    `contributions` (F + 1,) has the rating points that each feature in `names` (F,) adds, and last the constant, which
-    counts towards the corrections of the prior.
+    `names` (F,) are the names of the inputs of the trees. `contributions` (F + 1,) has the rating points that each of
+    them adds, and last the constant, which counts towards the corrections of the prior.
     """
     parts = dict.fromkeys(CORRECTIONS.values(), 0.0)
     for name, value in zip(names, contributions[:-1], strict=True):

@@ -1,4 +1,4 @@
-"""The model as it is served: predictions and explanations, given facts about members and movies."""
+"""The model as it is served: predictions, rankings and explanations from what is known of members and movies."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,12 +26,13 @@ from model.prediction.prior.prior import Prior, Taste, prior_numbers
 from model.prediction.trees import Trees, highest_corrections
 
 Stage = Callable[[str], None]
-"""Callback for the end of each stage of a prediction; its argument is the name of the stage."""
+"""Function that is called at the end of each stage of a prediction, with the stage's name, for measuring its time."""
 STAGES = ("features", "prior", "trees", "interval")
 
 
 LIKELY = 100
-"""To find the n best movies, 4 n + LIKELY movies are predicted first. Their ratings bound those of the n best."""
+"""To find the n best movies, 4 n + LIKELY movies are predicted first. Their ratings are a lower bound for those of the
+n best."""
 ROUNDING = 1e-9
 """Tolerance that exceeds the rounding differences between sums in different orders."""
 NO_ROW = -1
@@ -39,24 +40,28 @@ NO_ROW = -1
 
 
 def ignore(_: str) -> None:
-    """A stage callback that does nothing."""
+    """A function for the end of a stage that does nothing."""
 
 
 @dataclass(frozen=True)
 class State:
-    """Intermediate results for N members of one kind of evidence, which don't depend on the movies."""
+    """What is computed once for N members and reused for every movie, such as their predicted taste.
+
+    The members have one kind of evidence: the same is known of all, nothing, attributes, plays or both.
+    """
 
     taste: Taste
-    """Predicted factors of the members."""
+    """Predicted taste and generosity of the members."""
     members: Members
-    """Columns of the members from which the tree features are computed."""
+    """Columns of the members from which the inputs of the trees are computed."""
     extrapolation: NDArray[np.float64]
-    """(N,) share, 0 to 1, of raters who are nearer to a landmark of the regression than the member."""
+    """(N,) how unusual each member is: the share of raters, 0 to 1, nearer to a landmark (a rater that the regression
+    compares members with)."""
     reading: Reading
-    """Look-up of intervals and probabilities."""
+    """Finds the intervals and probabilities of the members' predictions in the tables."""
 
     def repeat(self, counts: NDArray[np.int64]) -> "State":
-        """Return a copy in which the row of each member is repeated; `counts` (N,) has the numbers of repetitions."""
+        """Return a copy with the row of member n repeated `counts[n]` times, once for each movie to predict."""
         return State(
             self.taste.repeat(counts),
             self.members.repeat(counts),
@@ -66,7 +71,7 @@ class State:
 
 
 class Rows(NamedTuple):
-    """A request for predictions of movies in the catalogue that the member hasn't played."""
+    """A request for predictions of catalogue movies, none of which the member has played."""
 
     member: MemberFacts
     rows: NDArray[np.int64]
@@ -75,10 +80,10 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True)
 class Model:
-    """One version of the model, safe to use from several threads."""
+    """One published model, which predicts, ranks and explains; safe to use from several threads."""
 
     version: str
-    """First 12 hexadecimal digits of the manifest's sha256."""
+    """Name of the published model: first 12 hexadecimal digits of the manifest's sha256."""
     schema: Schema
     """Rating scale, attributes and genres."""
     manifest: Manifest
@@ -86,25 +91,25 @@ class Model:
     run: Run
     """Time and duration of the training run."""
     members: MemberTable
-    """Facts about the published members, by id."""
+    """Attributes and plays of the published members, by id."""
     catalogue: Catalogue
-    """Movies and their descriptions, by id."""
+    """Movies with year, genres and attributes, by id."""
     prior: Prior
-    """The factorization prior."""
+    """The factorization, which gives the rating before the trees correct it."""
     offsets: Mapping[MemberEvidence, Offsets]
-    """Offsets of the movies' ratings from the prior, by kind of member evidence."""
+    """What is added to each movie's rating from the factorization, by what is known of the member."""
     pairs: PairColumns
-    """Columns of the movies from which the tree features are computed."""
+    """Columns of the movies from which the inputs of the trees are computed."""
     trees: Trees
-    """The trees that correct the prior."""
+    """The trees that correct the ratings from the factorization."""
     calibration: Calibration
-    """Calibrated intervals and probabilities."""
+    """Intervals and probabilities for predicted ratings."""
     reference: Reference
-    """Reference histograms for drift detection."""
+    """Histograms of raters, with which the service compares requests to detect drift."""
 
     @cached_property
     def feature_names(self) -> list[str]:
-        """Names of the tree features, in their order."""
+        """Names of the inputs of the trees, in their order."""
         return feature_names(self.schema, self.pairs.grouped)
 
     @cached_property
@@ -114,12 +119,12 @@ class Model:
 
     @cached_property
     def member_columns(self) -> MemberColumns:
-        """Object that computes the columns of members from which the tree features are computed."""
+        """Computes the columns of members from which the inputs of the trees are computed."""
         return MemberColumns(self.schema, self.prior.columns, self.pairs.grouped)
 
     @cached_property
     def view(self) -> MovieView:
-        """The movies as targets of predictions, with the arrays that depend only on the catalogue."""
+        """The movies with everything about them that predictions need, computed once from the catalogue."""
         return MovieView(self.schema, self.catalogue, self.prior, self.pairs, self.offsets)
 
     def predict(self, member: MemberFacts, movies: Sequence[Movie], finished: Stage = ignore) -> Predictions:
@@ -145,10 +150,11 @@ class Model:
         return Predictions.join(parts, state.taste.evidence)
 
     def predict_together(self, requests: Sequence[Rows], finished: Stage = ignore) -> list[Predictions]:
-        """Return predictions for each request, bit for bit equal to those of `predict`.
+        """Return the predictions for each of several requests, bit for bit equal to those of `predict`.
 
-        The requests are computed in batches, one for each kind of member evidence. For small requests, this takes two
-        thirds of the time of separate calls of `predict`.
+        The requests are computed in batches, one for each kind of evidence (what is known of the members: nothing,
+        attributes, plays or both). For small requests, this takes two thirds of the time of separate calls of
+        `predict`.
         """
         of_kind: dict[MemberEvidence, list[int]] = {}
         for place, request in enumerate(requests):
@@ -176,7 +182,7 @@ class Model:
         finished: Stage = ignore,
         most: int | None = None,
     ) -> tuple[NDArray[np.int32], Predictions]:
-        """Return catalogue rows in order of predicted rating, best first, and their predictions.
+        """Return the movies in order of a member's predicted rating, best first: catalogue rows and predictions.
 
         Movies that the member has played are left out, and ties are in row order. `allowed` (M,) is a mask of the
         catalogue; None allows all movies. If `most` is given, only the first `most` movies of the ranking are returned.
@@ -194,7 +200,7 @@ class Model:
         return rows[order].astype(np.int32), predictions.take(order)
 
     def _candidates(self, state: State, rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-        """Return the rows of all movies that may be among the `most` best, in the order of `rows`."""
+        """Return the rows of all movies that may be among the member's `most` best, in the order of `rows`."""
         likely_count = 4 * most + LIKELY
         if likely_count >= len(rows):
             return rows
@@ -212,7 +218,7 @@ class Model:
 
     @cached_property
     def _highest_corrections(self) -> NDArray[np.float64]:
-        """(M,) upper bound of the forest's prediction for each movie of the catalogue, before shrinkage."""
+        """(M,) the most that the trees can add to the rating of each movie, before their correction is shrunk."""
         if self.trees.booster is None:
             return np.zeros(len(self.catalogue))
         features = self.view.ready.features
@@ -220,13 +226,13 @@ class Model:
         return highest_corrections(self.trees.booster, features, alone)
 
     def features(self, member: MemberFacts, movies: Sequence[Movie]) -> NDArray[np.float32]:
-        """Return the (N, F) tree features of the member and each movie, in the order of `feature_names`."""
+        """Return the (N, F) inputs of the trees for a member and each of N movies, in the order of `feature_names`."""
         state = self.state_of(member)
         targets = self.view.of(movies, state.taste.evidence, state.taste.bins)
         return self._features(state.taste.factors, state.members, targets)[1]
 
     def explain(self, member: MemberFacts, movie: Movie) -> Explanation:
-        """Return one prediction and the contributions of groups of facts, which add up to the unclipped rating."""
+        """Return the prediction of a movie and what each group of facts adds to it, up to the unclipped rating."""
         evidence = self.prior.usable_evidence(member)
         if isinstance(movie, int):
             member = member.without(movie)
@@ -244,11 +250,14 @@ class Model:
         )
 
     def state_of(self, member: MemberFacts) -> State:
-        """Return the intermediate results for one member, computed from all usable facts."""
+        """Return what predictions of any movie need of one member, from all that is known of the member."""
         return self._state_of([member], self.prior.usable_evidence(member))
 
     def _state_of(self, members: Sequence[MemberFacts], evidence: MemberEvidence) -> State:
-        """Return the intermediate results for members with the same evidence; each row is independent of the others."""
+        """Return what predictions of any movie need of members of one kind of evidence.
+
+        Each member's results are independent of the others.
+        """
         taste, inputs = self.prior.taste_of(members, evidence, self._code)
         plays = np.array([len(member.movies) if evidence.has_plays else 0 for member in members])
         attributes = np.stack([member.attributes for member in members])
@@ -263,7 +272,7 @@ class Model:
     def _features(
         self, factors: NDArray[np.float64], members: Members, targets: Targets
     ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Return (N,) ratings by the prior alone, and (N, F) tree features."""
+        """Return (N,) ratings by the factorization alone, and the (N, F) inputs of the trees."""
         numbers = prior_numbers(factors, targets.factors, targets.offset, targets.deviation)
         return self.prior.mean + numbers[:, 0], pair_features(members, targets.columns, numbers)
 
@@ -275,7 +284,7 @@ class Model:
         targets: Targets,
         finished: Stage,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return (N,) ratings by the prior alone, and (N,) corrected ratings, clipped to the scale.
+        """Return (N,) ratings by the factorization alone, and (N,) ratings corrected by trees, clipped to the scale.
 
         `factors` is (N, K), one row for each movie, or (1, K) for one member.
         """

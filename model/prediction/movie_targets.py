@@ -1,4 +1,4 @@
-"""Movies to predict: in the catalogue, known only by a description, or unknown."""
+"""Movies to predict, with all that predictions need of them: in the catalogue, known by a description, or unknown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,30 +19,31 @@ Bins = NDArray[np.int64]
 """Index of the bin of PLAY_BINS that holds a member's number of plays; 0 without plays. The shape is (N,), or (1,) if
 all N movies are predicted for one member."""
 Movie = int | MovieFacts | None
-"""A row of the catalogue, a description, or None for a movie about which nothing is known."""
+"""How a movie to predict is given: a row of the catalogue, a description, or None if nothing is known of it."""
 
 
 @dataclass(frozen=True)
 class Targets:
-    """N movies to predict, for one member or for N members of one kind of evidence."""
+    """N movies to predict and all that this needs of them, for one member or for N members with the same evidence."""
 
     factors: Array
-    """(N, K) taste and quality of each movie."""
+    """(N, K) taste factors and quality of each movie."""
     offset: Array
-    """(N,) offset of the movie's ratings from the prior, for the member's evidence and number of plays."""
+    """(N,) rating points to add to the factorization's rating of the movie, for what is known of the member."""
     deviation: Array
     """(N,) standard deviation of a rating about its prediction."""
     columns: ReadyMovies
-    """N rows of columns from which the tree features are computed."""
+    """Columns of N movies from which the inputs of the trees are computed."""
     evidence: NDArray[np.int8]
     """(N,) MovieEvidence of each movie."""
 
 
 @dataclass(frozen=True)
 class Offsets:
-    """Offsets of movies' ratings from the prior, for one kind of member evidence.
+    """Rating points to add to the factorization's rating of each movie, for members with one kind of evidence.
 
-    There are B bins of plays; B is 1 for evidence without plays.
+    There are B bins of plays; B is 1 for evidence without plays. The factorization's quality of a movie is that for an
+    average member, but those who choose a movie aren't average.
     """
 
     movies: Array
@@ -52,7 +53,7 @@ class Offsets:
 
 
 class MovieView:
-    """Movies as targets of predictions; arrays that depend only on the catalogue are computed once."""
+    """The movies of a model with all that predictions need of them; what depends on the catalogue is computed once."""
 
     def __init__(
         self,
@@ -65,18 +66,21 @@ class MovieView:
         self._schema, self._prior, self._pairs, self._offsets = schema, prior, pairs, offsets
         unrated = np.where(catalogue.described, MovieEvidence.DESCRIBED, MovieEvidence.UNKNOWN)
         self.evidence = np.where(catalogue.rated, MovieEvidence.RATED, unrated).astype(np.int8)
-        """(M,) MovieEvidence of each movie of the catalogue."""
+        """(M,) MovieEvidence of each movie of the catalogue: rated, described or unknown."""
         variance = prior.movie_variance.copy()
         for evidence, value in prior.unrated_variance.items():
             variance[self.evidence == evidence] = value
         self.ready = ready(pairs.movies, len(pairs.grouped))
-        """M rows of columns of the catalogue's movies, from which the tree features are computed."""
+        """Columns of the M movies of the catalogue from which the inputs of the trees are computed."""
         self._deviations = {kind: prior.deviation(kind, prior.movies, variance) for kind in prior.spread}
 
     def prior_of_rows(
         self, rows: NDArray[np.int64], evidence: MemberEvidence, bins: Bins
     ) -> tuple[Array, Array, Array]:
-        """Return the (N, K) factors, (N,) offsets and (N,) standard deviations of N movies, given by catalogue row."""
+        """Return the (N, K) factors, offsets and standard deviations of N movies, given by catalogue row.
+
+        They are what the factorization needs of the movies; offsets and standard deviations are (N,).
+        """
         return (
             self._prior.movies.take(rows, axis=0),
             self._offsets[evidence].movies[bins, rows],
@@ -84,11 +88,11 @@ class MovieView:
         )
 
     def of_rows(self, rows: NDArray[np.int64], evidence: MemberEvidence, bins: Bins) -> Targets:
-        """Return movies, given by catalogue row, as targets of predictions."""
+        """Return all that predictions need of movies that are given by catalogue row."""
         return Targets(*self.prior_of_rows(rows, evidence, bins), self.ready.take(rows), self.evidence.take(rows))
 
     def of(self, movies: Sequence[Movie], evidence: MemberEvidence, bins: Bins) -> Targets:
-        """Return rows, descriptions or unknown movies as targets for one member, in the order of `movies`."""
+        """Return all that predictions for one member need of movies, in the order of `movies`."""
         rows = [movie for movie in movies if isinstance(movie, int)]
         if len(rows) == len(movies):
             return self.of_rows(np.array(rows, np.int64), evidence, bins)

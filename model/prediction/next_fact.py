@@ -1,4 +1,4 @@
-"""The unknown fact about a member that is expected to narrow the interval of a prediction most.
+"""The next fact to ask a member for: the unknown attribute, or further plays, that would narrow an interval most.
 
 By the law of total variance, the variance of a rating about its prediction is the expected variance given a fact, plus
 the variance of the predictions over the possible values of the fact. The second term, the gain, is computed with the
@@ -72,7 +72,7 @@ def next_fact(model: Model, member: MemberFacts, movie: Movie) -> NextFact | Non
 
 
 def _gains_of_attributes(model: Model, member: MemberFacts, movie: Movie) -> dict[int, float]:
-    """Return the variance that each unknown attribute would explain, by the attribute's position in the schema."""
+    """Return the variance of the rating that each unknown attribute would explain, by position in the schema."""
     bare = member.with_attributes(dict.fromkeys(range(len(member.attributes)), float("nan")))
     alone = _variances_over_values(model, bare, movie)
     if not alone or np.isfinite(member.attributes[list(alone)]).all():
@@ -87,7 +87,7 @@ def _gains_of_attributes(model: Model, member: MemberFacts, movie: Movie) -> dic
 
 
 def _variances_over_values(model: Model, member: MemberFacts, movie: Movie) -> dict[int, float]:
-    """Return the variance of the prediction over the values of each unknown attribute, by position in the schema."""
+    """Return how much a prediction varies over the values of each unknown attribute, by position in the schema."""
     unknown = {
         place: _values(attribute)
         for place, attribute in enumerate(model.schema.member_attributes)
@@ -110,7 +110,7 @@ def _variances_over_values(model: Model, member: MemberFacts, movie: Movie) -> d
 
 
 def _gain_of_plays(model: Model, member: MemberFacts, movie: Movie) -> float:
-    """Return the variance that FURTHER_PLAYS further plays would explain.
+    """Return the variance of the rating that FURTHER_PLAYS further plays of the member would explain.
 
     In all, n plays explain most * n / (n + half), the learning curve of a mean with a prior worth `half` plays. `most`
     is the variance that MANY_PLAYS plays explain, and `half` is estimated from the first FURTHER_PLAYS plays.
@@ -135,10 +135,10 @@ def _gain_of_plays(model: Model, member: MemberFacts, movie: Movie) -> float:
 
 
 def _explained(model: Model, movie: Movie, less: tuple[MemberEvidence, int], more: tuple[MemberEvidence, int]) -> float:
-    """Return the variance that more evidence explains in addition to less evidence.
+    """Return the variance of ratings that is explained once more is known of a member than before.
 
-    `less` and `more` each have a kind of evidence and a number of plays. The variance is computed from the widths of
-    the two intervals.
+    `less` and `more` each have a kind of evidence (what is known) and a number of plays. The variance is computed from
+    the widths of the 90 % intervals with each.
     """
     before, after = (model.view.of([movie], evidence, NO_PLAYS) for evidence, _ in (less, more))
     wide, narrow = (
@@ -156,7 +156,7 @@ def _values(attribute: Attribute) -> tuple[NDArray[np.float32], Array]:
 
 
 def _with_plays(model: Model, member: MemberFacts, movie: Movie) -> Iterator[MemberFacts]:
-    """Yield the member's attributes, combined with FURTHER_PLAYS plays of each published member with enough plays."""
+    """Yield the member with the attributes kept and FURTHER_PLAYS plays of each published member with enough plays."""
     for other in model.members.spread(LOOKED_AT):
         theirs = other.without(movie) if isinstance(movie, int) else other
         count = len(theirs.movies)

@@ -1,4 +1,4 @@
-"""Columns of movies and members from which the tree features of member-movie pairs are computed."""
+"""Columns of movies and members from which the inputs of the trees are computed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,22 +18,25 @@ from model.prediction.prior.member_inputs import MovieColumns
 
 @dataclass(frozen=True)
 class PairColumns:
-    """Columns of movies from which tree features are computed, and the member attributes with group residuals."""
+    """Columns of movies from which the inputs of the trees are computed, and the member attributes that form groups.
+
+    The mean residual of a movie among members with the same attribute value is an input of the trees.
+    """
 
     movies: Movies
     """Columns of all M movies."""
     grouped: tuple[int, ...]
-    """Positions in the schema of the grouped member attributes: those whose group residuals are tree features."""
+    """Positions in the schema of the member attributes by whose values members are grouped."""
 
 
 def feature_names(schema: Schema, grouped: Sequence[int]) -> list[str]:
-    """Return the names of the tree features, in their order."""
+    """Return the names of the inputs of the trees, in their order."""
     attributes = [schema.member_attributes[place].name for place in grouped]
     return pair_names(attributes, schema.genres, [attribute.name for attribute in schema.movie_attributes])
 
 
 def as_unrated(movies: Movies) -> Movies:
-    """Return the same movies as if nobody had rated or played them."""
+    """Return the movies' columns as if nobody had rated or played them, to train for movies without ratings."""
     nothing = np.nan
     numbers = np.concatenate([np.full((len(movies.numbers), 4), nothing), movies.numbers[:, 4:]], axis=1)
     compared = np.concatenate([np.full((len(movies.compared), 2), nothing), movies.compared[:, 2:]], axis=1)
@@ -49,7 +52,10 @@ def as_unrated(movies: Movies) -> Movies:
 
 
 class MemberColumns:
-    """Computes the columns of members from which tree features are computed. Column positions are looked up once."""
+    """Computes the columns of members from which the inputs of the trees are computed.
+
+    Positions of columns are looked up once.
+    """
 
     def __init__(self, schema: Schema, columns: MovieColumns, grouped: Sequence[int]) -> None:
         place = {name: number for number, name in enumerate(names(columns.names))}
@@ -70,7 +76,7 @@ class MemberColumns:
         plays: NDArray[np.int64],
         attributes: NDArray[np.float32],
     ) -> Members:
-        """Return the columns of N members.
+        """Return the columns of N members from which the inputs of the trees are computed.
 
         `evidence` (N,) has values of MemberEvidence, `inputs` (N, I) the inputs of the regressions that are computed
         from plays, `plays` (N,) the numbers of plays, and `attributes` (N, A) encoded values.
@@ -88,7 +94,7 @@ class MemberColumns:
         plays: NDArray[np.int64],
         attributes: NDArray[np.float32],
     ) -> Members:
-        """Return the columns of N members of one kind of evidence.
+        """Return the columns of N members of one kind of evidence from which the inputs of the trees are computed.
 
         The arguments are those of `of`, but `evidence` is one kind, and `inputs` is None for evidence without plays.
         """
@@ -97,7 +103,10 @@ class MemberColumns:
         return self.of(np.full(count, int(evidence)), rows, plays, attributes)
 
     def _groups(self, attributes: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return the (N, A') indices of columns of `group_residuals`, one per grouped attribute; -1 if unknown."""
+        """Return the (N, A') columns of `group_residuals` for the groups that N members are in; -1 if unknown.
+
+        There is one for each attribute by which members are grouped.
+        """
         values = attributes.take(self._grouped, axis=1)
         known = np.isfinite(values)
         numeric = [(number, groups(values[:, number], attribute)) for number, attribute in self._numeric]
@@ -108,10 +117,10 @@ class MemberColumns:
 
 
 def described_movie(schema: Schema, movie: MovieFacts | None, like: Movies, mean_year: float) -> Movies:
-    """Return the columns, with one row, of a movie that nobody rated; pass None if nothing is known about the movie.
+    """Return the one-row columns of a movie that nobody rated, from which the inputs of the trees are computed.
 
-    The row has the widths and data types of `like`. With another data type, the sums of other rows would change when
-    the row is joined to them.
+    Pass None if nothing is known of the movie. The row has the widths and data types of `like`. With another data type,
+    the sums of other rows would change when the row is joined to them.
     """
     facts = movie or MovieFacts.of(schema, None, None, {})
     shares = facts.genres / max(float(np.nansum(facts.genres)), 1.0)

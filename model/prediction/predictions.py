@@ -1,4 +1,4 @@
-"""Results of the model: predictions as arrays, explanations, and the fact to ask for next."""
+"""Results of the model: predictions as arrays, explanations, and the fact that is best asked of the member next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,22 +22,23 @@ class Predictions:
     probability_enjoyed: NDArray[np.float64]
     """(N,) probability, 0 to 1, that the rating would be at least `enjoyed_from`."""
     prior_rating: NDArray[np.float64]
-    """(N,) rating predicted by the factorization prior alone, within the scale."""
+    """(N,) rating predicted by the factorization alone, without the trees, within the scale."""
     movie_evidence: NDArray[np.int8]
-    """(N,) MovieEvidence of each movie."""
+    """(N,) what is known of each movie: a MovieEvidence, such as RATED."""
     extrapolation: NDArray[np.float64]
-    """(N,) share, 0 to 1, of raters who are nearer to a landmark of the regression; 0 if no fact is known."""
+    """(N,) how unusual the member is: the share, 0 to 1, of raters who are nearer to a landmark (a rater that the
+    regression compares members with); 0 if nothing is known."""
     member_evidence: MemberEvidence
-    """Kinds of facts about the member that were used."""
+    """What is known of the member and used: nothing, attributes, plays or both."""
 
     def take(self, order: NDArray[np.int64]) -> "Predictions":
-        """Return the predictions at the positions `order`, in that order."""
+        """Return the predictions of the movies at the positions `order`, in that order."""
         return Predictions(
             **{name: getattr(self, name)[order] for name in ARRAYS}, member_evidence=self.member_evidence
         )
 
     def part(self, start: int, end: int) -> "Predictions":
-        """Return the predictions from `start` to before `end`, as views of the arrays."""
+        """Return the predictions of the movies from `start` to before `end`, as views of the arrays."""
         return Predictions(
             self.rating[start:end],
             self.lower[start:end],
@@ -51,7 +52,7 @@ class Predictions:
 
     @staticmethod
     def join(parts: "Sequence[Predictions]", evidence: MemberEvidence) -> "Predictions":
-        """Return the predictions of all parts, concatenated, with `evidence` as their member evidence."""
+        """Return the predictions of all parts as one object, with `evidence` as what is known of the member."""
         arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS}
         return Predictions(**arrays, member_evidence=evidence)
 
@@ -61,29 +62,29 @@ ARRAYS = ("rating", "lower", "upper", "probability_enjoyed", "prior_rating", "mo
 
 @dataclass(frozen=True)
 class Part:
-    """The contribution of one group of facts to a prediction."""
+    """The rating points that one group of facts, such as plays, adds to a prediction."""
 
     group: str
     """Name of the group, one of those in `GROUPS`."""
     rating: float
-    """Contribution in rating points, positive or negative."""
+    """Rating points that the group adds; negative if it lowers the rating."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """One prediction, and the contributions of groups of facts to it."""
+    """One prediction, and the rating points that each group of facts adds to it."""
 
     predictions: Predictions
     """The prediction of the movie, the same as from `predict`."""
     rating_before_cut: float
-    """Sum of the contributions: the rating before it is clipped to the scale."""
+    """Sum of all parts: the rating before it is clipped to the scale."""
     parts: tuple[Part, ...]
-    """Contributions of the groups, in the order of `GROUPS`."""
+    """What each group adds, in the order of `GROUPS`."""
 
 
 @dataclass(frozen=True)
 class NextFact:
-    """The fact to ask a member for next: an attribute or further plays."""
+    """The fact to ask a member for next, since it would narrow the interval most: an attribute or further plays."""
 
     attribute: str | None
     """Name of the attribute; None if the fact is further plays."""

@@ -1,4 +1,4 @@
-"""The trees that correct the prior: a LightGBM model on features of member-movie pairs."""
+"""The trees, a LightGBM model that corrects the factorization's rating of a movie by a member."""
 
 import ctypes
 from collections.abc import Mapping
@@ -23,11 +23,11 @@ ZERO = 1e-35
 
 
 class Forest:
-    """Predicts exactly what `Booster.predict` does, without its overhead for data frames and files; thread-safe.
+    """A LightGBM model that predicts exactly what `Booster.predict` does, but faster for few rows; thread-safe.
 
-    The overhead is as large as the cost of predicting twenty rows with a hundred small trees. This class calls
-    `LGBM_BoosterPredictForMat` of LightGBM's documented C API. The Python names of the library and of the booster's
-    handle are private.
+    `Booster.predict` has an overhead for data frames and files, as large as the cost of predicting twenty rows with a
+    hundred small trees. This class calls `LGBM_BoosterPredictForMat` of LightGBM's documented C API. The Python names
+    of the library and of the booster's handle are private.
     """
 
     def __init__(self, booster: lightgbm.Booster) -> None:
@@ -36,7 +36,7 @@ class Forest:
         self._width = booster.num_feature()
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return (N,) predictions for (N, F) features.
+        """Return the trees' (N,) predictions from (N, F) inputs.
 
         Raises ValueError if the number of columns isn't F, and RuntimeError if LightGBM fails.
         """
@@ -56,12 +56,13 @@ class Forest:
 
 @dataclass(frozen=True)
 class Trees:
-    """A LightGBM model that corrects the prior, and its shrinkage weights."""
+    """The LightGBM model that corrects ratings from the factorization, and by how much its correction is shrunk."""
 
     booster: lightgbm.Booster | None
-    """Predicts what to add to the prior, in rating points; None if trees didn't improve predictions in training."""
+    """Predicts what to add to the factorization's rating, in rating points; None if trees didn't improve predictions in
+    training."""
     weights: Mapping[MemberEvidence, float]
-    """Shrinkage weight, 0 to 1, of the correction for each kind of member evidence, estimated out of fold."""
+    """Factor from 0 to 1 by which the correction is shrunk, by what is known of the member (kind of evidence)."""
 
     @cached_property
     def _forest(self) -> Forest:
@@ -69,14 +70,14 @@ class Trees:
         return Forest(self.booster)
 
     def corrections(self, features: NDArray[np.float32], evidence: MemberEvidence) -> NDArray[np.float64]:
-        """Return (N,) rating points to add to the prior, for (N, F) features."""
+        """Return the (N,) rating points to add to the factorization's ratings, from (N, F) inputs of the trees."""
         weight = self.weights.get(evidence, 0.0)
         if self.booster is None or weight == 0 or not len(features):
             return np.zeros(len(features))
         return weight * self._forest.predict(features)
 
     def contributions(self, features: NDArray[np.float32], evidence: MemberEvidence) -> NDArray[np.float64]:
-        """Return the (N, F + 1) rating points that each of F features adds to N predictions, and last the constant.
+        """Return the (N, F + 1) rating points that each input adds to N predictions, and last the constant.
 
         These are exact tree SHAP values (Lundberg et al., Nature Machine Intelligence 2020).
         """
@@ -90,10 +91,10 @@ class Trees:
 def highest_corrections(
     booster: lightgbm.Booster, features: NDArray[np.float32], known: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Return (M,) upper bounds of the forest's predictions for M rows of which only some features are known.
+    """Return (M,) upper bounds of the trees' predictions for M movies of which only some inputs are known.
 
     `features` is (M, F), and `known` (F,) is a mask of the known columns; the others are ignored. The bound is the sum
-    over all trees of the highest leaf value that a row can reach.
+    over all trees of the highest leaf value that a row can reach. It tells which movies can't be among the best.
     """
     total = np.zeros(len(features))
     for tree in booster.dump_model()["tree_info"]:

@@ -1,1 +1,1 @@
-"""The store of published versions and of labels that point to some of them, in a folder or at a remote address."""
+"""The store of versions (published models), in a folder or remote, and of labels that point to some of them."""

@@ -1,4 +1,4 @@
-"""Opening of stores in a local folder or at a remote address that fsspec supports."""
+"""Opens the store of published models, in a local folder or at a remote address that fsspec supports."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ from model.store.store import Store
 
 
 def is_address(place: str | Path) -> bool:
-    """Return whether a store is at a remote address rather than in a local folder."""
+    """Return whether the store of published models is at a remote address rather than in a local folder."""
     return "://" in str(place)
 
 
 def open_store(address: str | Path, cache: Path | None = None) -> Store:
-    """Return the store in a local folder or at a remote address such as `s3://bucket/models`.
+    """Return the store of published models in a local folder or at a remote address such as `s3://bucket/models`.
 
     Copies of remote versions are kept in `cache`, or in a temporary folder if it is None. Raises StoreError if the
     address needs a package that isn't installed.

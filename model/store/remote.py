@@ -1,9 +1,9 @@
-"""A store at a remote address that fsspec supports; versions are copied into a local folder and verified by hash.
+"""A store of published models at a remote address that fsspec supports; versions are copied into a local folder.
 
-Object stores replace single objects atomically but can't rename folders. So a version is uploaded file by file, with
-its manifest last; a version without a manifest doesn't exist. A label is an object of one line, like its file in a
-local store. There is no lock between machines: if two processes set a label at the same time, the last one wins, but
-the label always points to a complete version.
+Copies are verified by hash. Object stores replace single objects atomically but can't rename folders. So a version is
+uploaded file by file, with its manifest last; a version without a manifest doesn't exist. A label is an object of one
+line, like its file in a local store. There is no lock between machines: if two processes set a label at the same time,
+the last one wins, but the label always points to a complete version.
 """
 
 import shutil
@@ -23,7 +23,7 @@ from model.store.store import RECORD, RECORD_BYTES, RECORDS, VERSION, VERSIONS, 
 
 
 class RemoteStore(Store):
-    """A store at a remote address. Methods raise StoreError if the address can't be reached."""
+    """A store of published models at a remote address. Methods raise StoreError if the address can't be reached."""
 
     def __init__(self, address: str, cache: Path | None) -> None:
         """Open the store; copies of versions are kept in `cache`, or in a temporary folder if it is None."""
@@ -40,7 +40,7 @@ class RemoteStore(Store):
         return sorted(name for name in names if self._is_there(name))
 
     def fetch(self, version: str) -> Path:
-        """Return the folder with a local copy of a version. The version is downloaded unless there is an intact copy.
+        """Return the folder with a local copy of a version, which is downloaded unless there is an intact copy.
 
         After a download, copies of other versions that have no label are removed. Raises ArtifactError if the remote
         version is incomplete or damaged.
@@ -66,7 +66,7 @@ class RemoteStore(Store):
                 raise ArtifactError(f"{name} isn't as it was written", "damaged")
 
     def publish(self, beside: Path, version: str) -> None:
-        """Upload the finished folder of a version, its manifest last; existing files are overwritten."""
+        """Upload the finished folder of a version, manifest.json last; existing files are overwritten."""
         super().publish(beside, version)
         folder = self.folder(version)
         manifest = manifest_from((folder / MANIFEST).read_bytes())
@@ -75,7 +75,7 @@ class RemoteStore(Store):
             self._write(target, lambda name=name, target=target: self._far.put_file(str(folder / name), target))  # type: ignore[misc]
 
     def records(self, version: str) -> list[str]:
-        """Return the names of a version's records, sorted."""
+        """Return the names of the records about a version (small files added after publication), sorted."""
         return sorted(name for name in self._names(f"{RECORDS}/{version}") if RECORD.fullmatch(name))
 
     def _copy(self, version: str) -> None:
@@ -95,7 +95,7 @@ class RemoteStore(Store):
             super().publish(folder, version)
 
     def _download(self, version: str, name: str, folder: Path, most: int, read: bool = True) -> bytes:
-        """Download a file and return its content if `read`, else no bytes.
+        """Download a file of a version and return its content if `read`, else no bytes.
 
         Raises ArtifactError if the file doesn't exist or is larger than `most` bytes.
         """
@@ -162,7 +162,7 @@ class RemoteStore(Store):
         return f"{self._place}/{VERSIONS}/{version}/{name}"
 
     def _write(self, target: str, do: Callable[[], Any]) -> None:
-        """Create the parent folders of `target`, if the store has folders, and call `do`, which writes the file.
+        """Call `do`, which writes the remote file `target`; its parent folders are created first if the store has any.
 
         Raises StoreError if this fails.
         """
@@ -176,9 +176,9 @@ class RemoteStore(Store):
             raise StoreError("the store can't be written")
 
     def _reached(self, do: Callable[[], Any]) -> Any:
-        """Call `do` and return its result, or None if the object doesn't exist. Raises StoreError if the call fails.
+        """Call `do`, which asks the remote store, and return its result; None if the object doesn't exist.
 
-        NotImplementedError is passed on.
+        Raises StoreError if the call fails. NotImplementedError is passed on.
         """
         try:
             return do()

@@ -1,6 +1,7 @@
-"""ed25519 signatures of versions; the manifest is signed, which lists the hashes of the other files.
+"""ed25519 signatures of versions (published models); the signed manifest lists the hashes of the other files.
 
-The signature is stored as a record of the version, so a version can be signed after publication or with another key.
+The signature is stored as a record, a small file about the version beside it. So a version can be signed after
+publication or with another key.
 """
 
 from collections.abc import Callable
@@ -14,11 +15,14 @@ from model.files.manifest import named_manifest
 from model.store.store import Store
 
 SIGNATURE = "manifest.sig"
-"""Name of the record that holds the signature."""
+"""Name of the record about a version that holds its signature."""
 
 
 def private_key(content: bytes) -> Ed25519PrivateKey:
-    """Parse the content of a private key's PEM file. Raises WrongKey if it isn't an unencrypted ed25519 key."""
+    """Parse the PEM file of the private key that signs versions.
+
+    Raises WrongKey if it isn't an unencrypted ed25519 key.
+    """
     try:
         key = load_pem_private_key(content, password=None)
     except (ValueError, TypeError) as error:
@@ -29,7 +33,7 @@ def private_key(content: bytes) -> Ed25519PrivateKey:
 
 
 def sign(store: Store, version: str, key: Ed25519PrivateKey) -> None:
-    """Sign a version and store the signature as a record of the version.
+    """Sign a version (one published model) and store the signature beside it.
 
     Raises StoreError if the version isn't in the store, or ArtifactError if it is incomplete or damaged.
     """
@@ -39,7 +43,7 @@ def sign(store: Store, version: str, key: Ed25519PrivateKey) -> None:
 
 
 def public_key(content: bytes) -> Ed25519PublicKey:
-    """Parse the content of a public key's PEM file. Raises WrongKey if it isn't an ed25519 key."""
+    """Parse the PEM file of the public key that checks signatures. Raises WrongKey if it isn't an ed25519 key."""
     try:
         key = load_pem_public_key(content)
     except ValueError as error:
@@ -50,9 +54,9 @@ def public_key(content: bytes) -> Ed25519PublicKey:
 
 
 def signed_by(store: Store, key: Ed25519PublicKey) -> Callable[[str], Callable[[bytes], None]]:
-    """Return a function that takes a version and returns a check of the version's manifest.
+    """Return a function that takes a version and returns a check that this version is signed by `key`.
 
-    The check raises ArtifactError unless the manifest has a valid signature by `key` in the store.
+    The check takes the bytes of the version's manifest. It raises ArtifactError unless the store has a valid signature.
     """
 
     def of_version(version: str) -> Callable[[bytes], None]:

@@ -1,4 +1,4 @@
-"""The store of published versions: immutable folders of versions, and labels that point to some of them.
+"""The store of versions (published models): folders that never change, and labels that point to some of them.
 
     MODELS/current, previous, candidate     labels, one line each: the version that has the label
     MODELS/versions/<version>/              the files of a version, never changed after publication
@@ -27,19 +27,19 @@ LABELS = (CURRENT, PREVIOUS, CANDIDATE)
 VERSIONS, RECORDS = "versions", "records"
 GATE_KEY = "gate_key.json"
 RECORD_BYTES = 64 << 20
-"""Maximum size of labels, records and keys in bytes; larger ones are refused."""
+"""Maximum size of labels, keys and records (small files about a version) in bytes; larger ones are refused."""
 SECONDS_PER_DAY = 86_400.0
 
 
 class Store:
-    """A store in a local folder, which other processes may change at the same time."""
+    """A store of published models in a local folder, which other processes may change at the same time."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder
         self._files = SharedFolder(folder)
 
     def label(self, name: str) -> str | None:
-        """Return the version that has a label; None if no version has the label.
+        """Return the version that has a label (current, previous or candidate); None if no version has it.
 
         Raises StoreError if the file of the label is invalid, and ValueError if `name` isn't a label.
         """
@@ -54,11 +54,17 @@ class Store:
         return text
 
     def current(self) -> str | None:
-        """Return the current version; None if there is none. Raises StoreError if the file of the label is invalid."""
+        """Return the version that serves, which has the label `current`; None if there is none.
+
+        Raises StoreError if the file of the label is invalid.
+        """
         return self.label(CURRENT)
 
     def labels(self) -> dict[str, str]:
-        """Return the version of each label that is set, by label. Labels whose file can't be read are left out."""
+        """Return the version that each label (current, previous, candidate) points to, by label.
+
+        Labels that aren't set, or whose file can't be read, are left out.
+        """
         labels = {}
         for name in LABELS:
             with suppress(StoreError):
@@ -68,7 +74,7 @@ class Store:
         return labels
 
     def damaged_labels(self) -> list[str]:
-        """Return an error message for each label whose file can't be read."""
+        """Return an error message for each label, such as `current`, whose file can't be read."""
         damages = []
         for name in LABELS:
             try:
@@ -78,7 +84,7 @@ class Store:
         return damages
 
     def set_label(self, name: str, version: str) -> None:
-        """Give a label to a version.
+        """Give a label (current, previous or candidate) to a version.
 
         Raises StoreError if the version isn't in the store, ArtifactError if it is incomplete or damaged, and
         ValueError if `name` isn't a label.
@@ -88,14 +94,17 @@ class Store:
             self._point(name, version)
 
     def remove_label(self, name: str) -> None:
-        """Remove a label from the version that has it, if any. Raises ValueError if `name` isn't a label."""
+        """Remove a label, such as `candidate`, from the version that has it, if any.
+
+        Raises ValueError if `name` isn't a label.
+        """
         if name not in LABELS:
             raise ValueError(f"{name} is no label")
         with self._files.changing():
             self._erase(name)
 
     def promote(self, version: str) -> None:
-        """Make a version the current one.
+        """Make a version the current one, which the service loads and serves.
 
         The version that was current becomes `previous`, and the promoted version loses the label `candidate`. Raises
         StoreError if the version isn't in the store, or ArtifactError if it is incomplete or damaged.
@@ -111,9 +120,10 @@ class Store:
                 self._erase(CANDIDATE)
 
     def roll_back(self) -> str:
-        """Make the previous version the current one, remove the label `previous`, and return the version.
+        """Let the version that served before serve again, and return its name.
 
-        Raises StoreError if there is no previous version, or ArtifactError if it is incomplete or damaged.
+        It loses the label `previous`. Raises StoreError if there is no previous version, or ArtifactError if it is
+        incomplete or damaged.
         """
         version = self.label(PREVIOUS)
         if version is None or version == self.labels().get(CURRENT):
@@ -144,7 +154,7 @@ class Store:
         return max(map(self._written, self.versions()), default=0.0)
 
     def check(self, version: str) -> None:
-        """Raise StoreError if a version isn't in the store, or ArtifactError if it is incomplete or damaged."""
+        """Raise StoreError if a version isn't in the store, or ArtifactError if its files are incomplete or damaged."""
         if version not in self.versions():
             raise StoreError(f"there is no version {version}")
         check_version(self.fetch(version))
@@ -174,7 +184,7 @@ class Store:
             sync(target.parent)
 
     def prune(self, keep: int, keep_days: float, now: float) -> list[str]:
-        """Remove old versions and their records, and return the removed versions.
+        """Remove versions that are old and have no label, with the records about them, and return their names.
 
         Versions with a label, the last `keep` versions written, and versions written less than `keep_days` days before
         `now` (seconds since 1970) are kept. Raises StoreError and removes nothing if a label can't be read.
@@ -196,37 +206,40 @@ class Store:
         return gone
 
     def write_record(self, version: str, name: str, content: bytes) -> None:
-        """Write a record about a version; a record with the same name is replaced."""
+        """Write a record, a small file about a version such as its signature; one with the same name is replaced."""
         place = _record(version, name)
         with self._files.changing():
             self._replace(place, content)
 
     def read_record(self, version: str, name: str) -> bytes | None:
-        """Return the content of a record about a version; None if there is no such record."""
+        """Return the content of a record, a small file about a version; None if there is no such record."""
         return self._read(_record(version, name), f"the record {name}")
 
     def records(self, version: str) -> list[str]:
-        """Return the names of a version's records, sorted."""
+        """Return the names of the records about a version (small files added after publication), sorted."""
         folder = self.root / RECORDS / version
         return (
             sorted(entry.name for entry in folder.iterdir() if RECORD.fullmatch(entry.name)) if folder.is_dir() else []
         )
 
     def gate_key(self) -> bytes | None:
-        """Return the key that selects the raters kept out of training; None if there is none.
+        """Return the key that selects the raters held out of training to compare versions on; None if there is none.
 
         Raises StoreError if the file can't be read.
         """
         return self._read(GATE_KEY, f"the file {GATE_KEY}")
 
     def keep_gate_key(self, content: bytes) -> None:
-        """Store the key that selects the raters kept out of training, unless there already is one."""
+        """Store the key that selects the raters held out of training, unless there already is one."""
         with self._files.changing():
             if self.gate_key() is None:
                 self._replace(GATE_KEY, content)
 
     def _read(self, place: str, description: str) -> bytes | None:
-        """Return the content of a small file; None if it doesn't exist. Raises StoreError if it can't be read."""
+        """Return the content of a small file of the store; None if it doesn't exist.
+
+        Raises StoreError if it can't be read.
+        """
         try:
             return read_plain(self.root / place, description, RECORD_BYTES)
         except ArtifactError as error:
@@ -235,7 +248,7 @@ class Store:
             raise StoreError(str(error)) from error
 
     def _erase(self, name: str) -> None:
-        """Remove the file of a label. The caller must hold the lock."""
+        """Remove the file of a label, such as `current`. The caller must hold the lock."""
         (self.root / name).unlink(missing_ok=True)
         sync(self.root)
 
@@ -250,11 +263,11 @@ class Store:
         return (self.folder(version) / MANIFEST).is_file()
 
     def _replace(self, place: str, content: bytes) -> None:
-        """Replace a small file atomically. The caller must hold the lock."""
+        """Replace a small file of the store atomically. The caller must hold the lock."""
         self._files.replace(place, content)
 
     def _remove_version(self, version: str) -> None:
-        """Remove a version and its records. The caller must hold the lock."""
+        """Remove a version and the records (small files) about it. The caller must hold the lock."""
         self._files.remove(self.folder(version))
         shutil.rmtree(self.root / RECORDS / version, ignore_errors=True)
 
@@ -267,7 +280,7 @@ class Store:
 
 
 def _record(version: str, name: str) -> str:
-    """Return the path of a record in the store. Raises ValueError if a name is invalid."""
+    """Return the path in the store of a record, a small file about a version. Raises ValueError for invalid names."""
     if not VERSION.fullmatch(version) or not RECORD.fullmatch(name):
         raise ValueError("a record has the name of a version and a plain lower-case name")
     return f"{RECORDS}/{version}/{name}"

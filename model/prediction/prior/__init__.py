@@ -1,1 +1,1 @@
-"""The factorization prior, which predicts a member's factors from the facts about the member."""
+"""The prior: a factorization of ratings in which a member's taste is predicted from attributes and plays."""

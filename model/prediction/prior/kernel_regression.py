@@ -1,4 +1,7 @@
-"""Kernel ridge regression from inputs to factors: a linear part and RBF features around landmarks."""
+"""The regression that predicts a member's taste from attributes and plays: kernel ridge regression.
+
+It has a linear part and RBF features around landmarks, which are randomly chosen raters.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +14,7 @@ Single = NDArray[np.float32]
 
 
 class SinglePrecision(NamedTuple):
-    """Arrays for predictions row by row, with RBF features in single precision.
+    """Copies of a regression's arrays for fast predictions row by row, with RBF features in single precision.
 
     There are D inputs, L landmarks and K outputs. RBF features depend on only S of the inputs.
     """
@@ -30,11 +33,12 @@ class SinglePrecision(NamedTuple):
 
 @dataclass(frozen=True)
 class KernelRegression:
-    """f(x) = intercept + s linear + sum over landmarks l of exp(-gamma |s rbf_mask - l|^2) rbf_weights[l].
+    """Predicts members' taste and generosity from D inputs, by kernel ridge regression around L landmarks.
 
-    Here s = (x - centre) scale. This is the Nystrom approximation (Williams and Seeger, NIPS 2000) of kernel ridge
-    regression with the kernel s s' + amplitude exp(-gamma |(s - s') rbf_mask|^2). There are D inputs, L landmarks and
-    K outputs. Unknown inputs (NaN) are replaced by the centre.
+    f(x) = intercept + s linear + sum over landmarks l of exp(-gamma |s rbf_mask - l|^2) rbf_weights[l], where s = (x -
+    centre) scale. This is the Nystrom approximation (Williams and Seeger, NIPS 2000) of kernel ridge regression with
+    the kernel s s' + amplitude exp(-gamma |(s - s') rbf_mask|^2). Landmarks are randomly chosen raters, and the K
+    outputs are taste factors and generosity. Unknown inputs (NaN) are replaced by the centre.
     """
 
     centre: NDArray[np.float64]
@@ -66,12 +70,12 @@ class KernelRegression:
         )
 
     def scaled(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (N, D) centred and scaled inputs; unknown inputs (NaN) become 0."""
+        """Return (N, D) inputs as the regression uses them, centred and scaled; unknown inputs (NaN) become 0."""
         known: NDArray[np.float64] = np.nan_to_num((inputs - self.centre) * self.scale)
         return known
 
     def predict(self, inputs: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return (N, K) outputs for (N, D) inputs, and the (N,) distance of each row from its nearest landmark."""
+        """Return (N, K) taste and generosity for (N, D) inputs, and the (N,) distances from the nearest landmarks."""
         scaled = self.scaled(inputs)
         squared = squared_distances(scaled * self.rbf_mask, self.landmarks)
         return self.at_distances(scaled, squared), np.sqrt(squared.min(axis=1))
@@ -100,14 +104,17 @@ class KernelRegression:
         return outputs, distance
 
     def at_distances(self, scaled: NDArray[np.float64], squared: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (N, K) outputs for (N, D) scaled inputs and their (N, L) squared distances from the landmarks."""
+        """Return the (N, K) outputs for inputs that are already scaled and compared with the landmarks.
+
+        `scaled` is (N, D), and `squared` (N, L) are squared distances from the landmarks.
+        """
         outputs: NDArray[np.float64] = self.intercept + scaled @ self.linear
         outputs += np.exp(-self.gamma * squared) @ self.rbf_weights
         return outputs
 
 
 def squared_distances(rows: NDArray[np.float64], landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the (N, L) squared Euclidean distances between N rows and L landmarks."""
+    """Return the (N, L) squared Euclidean distances between N rows of inputs and L landmarks."""
     cross = rows @ landmarks.T
     distances = (rows**2).sum(axis=1)[:, None] + (landmarks**2).sum(axis=1) - 2 * cross
     positive: NDArray[np.float64] = np.maximum(distances, 0)

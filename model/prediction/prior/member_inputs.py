@@ -1,4 +1,4 @@
-"""Inputs of the regressions that predict members' factors from plays and attributes."""
+"""Inputs of the regressions that predict a member's taste and generosity from plays and attributes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,16 +18,17 @@ PRIOR_EMBEDDING = 20.0
 
 @dataclass(frozen=True)
 class MovieColumns:
-    """Columns of M movies that are summed over a member's plays."""
+    """Columns of M movies whose sums over a member's plays are inputs of the regressions for the member's taste."""
 
     names: tuple[str, ...]
-    """(C,) names of `columns`."""
+    """(C,) names of the columns in `columns`."""
     mean_year: float
     """Mean release year of the catalogue."""
     columns: NDArray[np.float32]
     """(M, C) quality, popularity, year and genres, from `features.movies.play_weighted_columns`."""
     embedding: NDArray[np.float32]
-    """(M, E) right singular vectors of the matrix of plays, with each movie's row multiplied by its weight."""
+    """(M, E) position of each movie in the embedding of who plays what (right singular vectors of the matrix of plays),
+    multiplied by its weight."""
     squared_weight: NDArray[np.float32]
     """(M,) squared weight of each movie, larger for rarely played movies."""
     taste: NDArray[np.float32]
@@ -40,9 +41,10 @@ class MovieColumns:
         return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def of_plays(self, members: Sequence[MemberFacts]) -> NDArray[np.float64]:
-        """Return (N, F + k + E) inputs computed from the plays of N members; each row is independent of the others.
+        """Return the (N, F + k + E) inputs of the regressions for taste that are computed from N members' plays.
 
-        The columns are F features of plays, k taste factors and E coordinates of the embedding.
+        Each row is independent of the others. The columns are F features of plays, k taste factors and E coordinates of
+        the embedding.
         """
         sums = np.empty((len(members), self._summed.shape[1]))
         for member, total in zip(members, sums, strict=True):
@@ -63,10 +65,11 @@ def join_plays(
     squared_weight: NDArray[np.float64],
     plays: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Return (N, F + k + E) inputs computed from plays: F features, mean taste and scaled embedding.
+    """Return the (N, F + k + E) inputs of the regressions for taste from features and sums over N members' plays.
 
-    `taste` (N, k), `embedding` (N, E) and `squared_weight` (N,) are sums over each member's plays, and `plays` (N,) are
-    the numbers of plays.
+    The inputs are F features, k mean taste factors and E scaled coordinates of the embedding. `taste` (N, k),
+    `embedding` (N, E) and `squared_weight` (N,) are sums over each member's plays, and `plays` (N,) are the numbers of
+    plays.
     """
     mean_taste = taste / (plays[:, None] + PRIOR_PLAYS)
     scaled_embedding = embedding / np.sqrt(squared_weight[:, None] + PRIOR_EMBEDDING)
@@ -74,5 +77,8 @@ def join_plays(
 
 
 def of_attributes(attributes: NDArray[np.float32], schema: Schema) -> NDArray[np.float64]:
-    """Return the (N, W) inputs that encode the (N, A) attributes of N members; NaN if unknown."""
+    """Return the (N, W) inputs of the regressions for taste that encode N members' attributes; NaN if unknown.
+
+    `attributes` is (N, A).
+    """
     return encode(attributes, schema.member_attributes).astype(np.float64)

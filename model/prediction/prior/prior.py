@@ -1,4 +1,4 @@
-"""The factorization prior: factors of movies, and factors of members predicted from facts about them."""
+"""The prior: a rating from factors of movies and of members, which are predicted from what is known of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from model.prediction.prior.member_inputs import MovieColumns
 
 @dataclass(frozen=True)
 class Description:
-    """Ridge regression that predicts the K factors of movies without ratings from D encoded inputs.
+    """Predicts the taste factors and quality of movies that nobody rated, by ridge regression on D inputs.
 
-    Inputs are the release year, genres and attributes.
+    There are K outputs. The inputs encode release year, genres and attributes.
     """
 
     year: Attribute
@@ -40,14 +40,17 @@ class Description:
         genres: NDArray[np.float32],
         attributes: NDArray[np.float32],
     ) -> NDArray[np.float64]:
-        """Return (N, K) outputs for N movies, given by their release years, genres and attributes; NaN if unknown."""
+        """Return the (N, K) taste factors and quality of N movies that nobody rated, from their descriptions.
+
+        A description is the release year, the genres and the attributes. Unknown values are NaN.
+        """
         inputs = describe(release_year, genres, attributes, self.year, schema.movie_attributes)
         known = np.nan_to_num(inputs.astype(np.float64) - self.centre)
         outputs: NDArray[np.float64] = self.intercept + (known[:, :, None] * self.weights).sum(axis=1)
         return outputs
 
     def predict_one(self, schema: Schema, movie: MovieFacts | None) -> NDArray[np.float64]:
-        """Return (K,) outputs for one description; pass None if nothing is known about the movie."""
+        """Return the (K,) taste factors and quality of one movie that nobody rated; pass None if nothing is known."""
         if movie is None:
             return self.intercept
         year = np.array([movie.release_year], np.float32)
@@ -56,19 +59,20 @@ class Description:
 
 @dataclass(frozen=True)
 class Taste:
-    """Predicted factors of N members of one kind of evidence: k taste factors, and generosity."""
+    """Predicted taste and generosity of N members of whom the same kind of facts is known."""
 
     factors: NDArray[np.float64]
-    """(N, k + 1) taste factors, then generosity in rating points."""
+    """(N, k + 1) taste factors, then generosity (by how much the member rates above the mean) in rating points."""
     evidence: MemberEvidence
-    """Kinds of facts that the factors were predicted from."""
+    """What the factors were predicted from: nothing, attributes, plays or both."""
     bins: NDArray[np.int64]
     """(N,) index of the bin of PLAY_BINS that holds the number of plays; 0 without plays."""
     distance: NDArray[np.float64]
-    """(N,) distance of the member's inputs from the nearest landmark of the regression; 0 if no fact is known."""
+    """(N,) distance of the member's inputs from the nearest landmark (a rater that the regression compares with); 0 if
+    nothing is known."""
 
     def repeat(self, counts: NDArray[np.int64]) -> "Taste":
-        """Return a copy in which the row of each member is repeated; `counts` (N,) has the numbers of repetitions."""
+        """Return a copy with the row of member n repeated `counts[n]` times, once for each movie to predict."""
         return Taste(
             self.factors.repeat(counts, axis=0), self.evidence, self.bins.repeat(counts), self.distance.repeat(counts)
         )
@@ -76,20 +80,23 @@ class Taste:
 
 @dataclass(frozen=True)
 class Prior:
-    """Predicts a rating as mean + quality + generosity + dot product of the tastes; M movies, K = k + 1 factors."""
+    """Predicts a rating as mean + quality + generosity + dot product of the tastes of member and movie.
+
+    There are M movies and K = k + 1 factors: k of taste, then quality of a movie or generosity of a member.
+    """
 
     mean: float
     """Mean of all ratings."""
     columns: MovieColumns
-    """Columns of the movies that are summed over a member's plays."""
+    """Columns of the movies whose sums over a member's plays are inputs of the regressions."""
     movies: NDArray[np.float64]
     """(M, K) taste factors and quality of each movie, predicted from its description if nobody rated it."""
     description: Description
     """Regression that predicts the factors of movies without ratings."""
     average_member: NDArray[np.float64]
-    """(K,) factors of a member about whom nothing is known."""
+    """(K,) factors of a member about whom nothing is known: those of the average member."""
     heads: Mapping[MemberEvidence, KernelRegression]
-    """Regression from inputs to factors for each kind of evidence that has training data, except NOTHING."""
+    """Regression that predicts a member's factors, for each kind of evidence that has training data, except NOTHING."""
     shrinkage: Mapping[MemberEvidence, NDArray[np.float64]]
     """(bins,) shrinkage weights, 0 to 1, of the regression for each bin in PLAY_BINS, by kind of evidence with plays.
     Predictions are shrunk towards those without plays, since the regression relies too much on few plays."""
@@ -104,11 +111,14 @@ class Prior:
 
     @cached_property
     def _kinds(self) -> list[MemberEvidence]:
-        """Kinds of evidence that have a regression, those with the most evidence first."""
+        """Kinds of evidence that have a regression, those in which most is known first."""
         return sorted(self.heads, reverse=True)
 
     def usable_evidence(self, member: MemberFacts) -> MemberEvidence:
-        """Return the kind of evidence that has a regression and uses most of the member's facts, else NOTHING."""
+        """Return which facts of a member can be used: attributes, plays or both, or else NOTHING.
+
+        Facts can be used if there is a regression that predicts taste from them.
+        """
         attributes, plays = bool(np.isfinite(member.attributes).any()), len(member.movies) > 0
         for kind in self._kinds:
             if (attributes or not kind.has_attributes) and (plays or not kind.has_plays):
@@ -118,10 +128,10 @@ class Prior:
     def taste_of(
         self, members: Sequence[MemberFacts], evidence: MemberEvidence, code: Coder
     ) -> tuple[Taste, NDArray[np.float64] | None]:
-        """Return the predicted factors of N members of one kind of evidence, and their (N, I) inputs from plays.
+        """Return the predicted taste of N members with the same evidence, and their (N, I) inputs from plays.
 
-        The inputs are None if the evidence has no plays. A member's results don't depend on the other members, not even
-        in the last bit. `code` encodes member attributes.
+        The inputs are those of the regression; they are None if the evidence has no plays. A member's results don't
+        depend on the other members, not even in the last bit. `code` encodes member attributes.
         """
         if evidence is MemberEvidence.NOTHING:
             average = self.average_member[None].repeat(len(members), axis=0)
@@ -148,9 +158,10 @@ class Prior:
         attributes: NDArray[np.float64],
         plays: NDArray[np.int64],
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return (N, K) factors and (N,) distances of N members of one kind of evidence other than NOTHING.
+        """Return (N, K) factors and (N,) distances from the nearest landmark of N members with the same evidence.
 
-        `inputs` (N, I) are computed from plays, `attributes` (N, W) are encoded and `plays` (N,) are numbers of plays.
+        The evidence is other than NOTHING. Landmarks are the raters that the regression compares members with. `inputs`
+        (N, I) are computed from plays, `attributes` (N, W) are encoded and `plays` (N,) are numbers of plays.
         """
         known = [inputs] * evidence.has_plays + [attributes] * evidence.has_attributes
         factors, distance = self.heads[evidence].predict(np.concatenate(known, axis=1))
@@ -160,7 +171,7 @@ class Prior:
         return factors, distance
 
     def without_plays(self, evidence: MemberEvidence, attributes: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return (N, K) factors predicted from (N, W) encoded attributes, ignoring plays.
+        """Return members' (N, K) factors predicted from (N, W) encoded attributes, ignoring plays.
 
         Returns the (K,) factors of the average member if there are no attributes or there is no regression for them.
         """
@@ -176,7 +187,7 @@ class Prior:
     def deviation(
         self, evidence: MemberEvidence, movies: NDArray[np.float64], variance: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return the (N,) standard deviations of ratings of N movies about their predictions.
+        """Return the (N,) standard deviations of a member's ratings of N movies about the predictions.
 
         `movies` (N, K) are the movies' factors, and `variance` (N,) is the variance due to the factors' uncertainty.
         """
@@ -193,8 +204,9 @@ def prior_numbers(
     offset: NDArray[np.float64],
     deviation: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return (N, 4) tree features from the prior: rating less the mean, taste part, generosity, standard deviation.
+    """Return the (N, 4) inputs of the trees that come from the factorization, for N pairs of member and movie.
 
+    They are its rating less the mean, the part due to taste, the member's generosity, and the standard deviation.
     `factors` of members are (N, K), or (K,) for one member, and factors of `movies` are (N, K). `offset` (N,) is added
     to the rating.
     """
@@ -207,12 +219,15 @@ def prior_numbers(
 
 
 def rating_of(factors: NDArray[np.float64], movies: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return N predicted ratings, less the mean, from (N, K) or (K,) factors of members and (N, K) of movies."""
+    """Return N ratings predicted by the factorization, less the mean and offsets, from factors of members and movies.
+
+    Factors of movies are (N, K), those of members (N, K), or (K,) for one member.
+    """
     return taste_part(factors, movies) + movies[..., -1] + factors[..., -1]
 
 
 def taste_part(factors: NDArray[np.float64], movies: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (N,) dot products of the taste factors of members and movies, in rating points."""
+    """Return by how many rating points N members' taste fits N movies: the dot products of their taste factors."""
     size = movies.shape[-1] - 1
     fit: NDArray[np.float64] = (movies[..., :size] * factors[..., :size]).sum(axis=-1)
     return fit
