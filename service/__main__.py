@@ -30,7 +30,7 @@ series would only repeat the start time of the process.
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the service until a signal stops it, or run one of its subcommands. Return the exit code."""
+    """Serve until a signal stops the service, or run the subcommand `doctor` or `token`. Return the exit code."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if arguments[:1] == ["doctor"]:

@@ -39,7 +39,7 @@ class ServiceError(Exception):
 
 
 class CallError(ServiceError):
-    """Ends a call with a status (see docs/errors.md). The status never contains data from the request."""
+    """Ends a call with a gRPC status (see docs/errors.md), which never contains data from the request."""
 
     code: ClassVar[StatusCode]
     """Name of the gRPC status code."""
@@ -50,13 +50,13 @@ class CallError(ServiceError):
     retry_seconds: float | None = None
     """Delay before a retry, for `google.rpc.RetryInfo`, in seconds. None for errors that are not Retryable."""
     paces_retries: ClassVar[bool] = False
-    """Whether gRPC's automatic retries must also wait for `retry_seconds` rather than for the client's own backoff."""
+    """Whether gRPC's automatic retries must also wait for `retry_seconds`, instead of the client's own delay."""
     violations: tuple["Violation", ...] = ()
     """Malformed fields, for `google.rpc.BadRequest`."""
 
 
 class Retryable(CallError):
-    """Base class of errors after which the same call may succeed later."""
+    """Base class of errors that end a call which may succeed if it is repeated later."""
 
     def __init__(self, retry_seconds: float) -> None:
         super().__init__(retry_seconds)
@@ -129,7 +129,7 @@ class NoModel(Retryable):
 
 
 class OutcomesOff(CallError):
-    """An outcome was sent to a server that runs without --outcomes."""
+    """A caller reported an outcome (a rating or completion) to a server that runs without --outcomes."""
 
     code = "FAILED_PRECONDITION"
     reason = "OUTCOMES_OFF"
@@ -137,7 +137,7 @@ class OutcomesOff(CallError):
 
 
 class NotKept(Retryable):
-    """An outcome could not be written to disk, so it was not recorded."""
+    """A reported outcome (a rating or completion) could not be written to disk, so it was not recorded."""
 
     code = "UNAVAILABLE"
     reason = "OUTCOME_NOT_KEPT"
@@ -145,7 +145,7 @@ class NotKept(Retryable):
 
 
 class DeadlinePassed(CallError):
-    """The caller's deadline passed before the work began."""
+    """The caller's deadline passed before the call began to be computed."""
 
     code = "DEADLINE_EXCEEDED"
     reason = "DEADLINE_PASSED"
@@ -183,13 +183,13 @@ class SignatureKeyError(StartError):
 
 
 class FolderUnusable(StartError):
-    """The folder for outcomes is not writable."""
+    """The folder for outcomes (reported ratings and completions) is not writable."""
 
     subject = "the folder of --outcomes"
 
 
 class PortTaken(StartError):
-    """A port can't be opened."""
+    """The port for gRPC or for metrics can't be opened."""
 
 
 class NoWorker(StartError):

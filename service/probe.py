@@ -63,7 +63,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
 
 
 def ask(channel: grpc.Channel, service: str, timeout_seconds: float) -> str:
-    """Return the health status of a service, or the name of the gRPC status code if the call fails."""
+    """Return the health status of a gRPC service, such as SERVING, or the name of the status code if the call fails."""
     try:
         request = health_pb2.HealthCheckRequest(service=service)
         response = health_pb2_grpc.HealthStub(channel).Check(request, timeout=timeout_seconds)  # type: ignore[attr-defined]

@@ -41,7 +41,10 @@ def _http_address(address: str) -> str:
 
 
 class Settings(BaseModel):
-    """Options of `python -m service`. The command line overrides the environment, which overrides the defaults."""
+    """Settings of the service, each an option of `python -m service`.
+
+    The command line overrides the environment, which overrides the defaults.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
@@ -78,15 +81,15 @@ class Settings(BaseModel):
     trial_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 60.0
     """Time limit of the trial process, which loads and tests a new version before it is served, in seconds."""
     trial_memory_mib: Annotated[int, Field(ge=256, le=16_777_216)] = 4096
-    """Address space limit of the trial process in MiB, in addition to its libraries and the member table."""
+    """Address space limit of the trial process in MiB, in addition to its libraries and the published members."""
     shadow_share: Share = 0.0
-    """Share of prediction requests that the candidate also scores, for the metrics only, 0 to 1."""
+    """Share of prediction requests that the candidate (a version on trial) also gets, for the metrics only, 0 to 1."""
     canary_share: Share = 0.0
-    """Share of members, always the same ones, whose requests the candidate answers (if there is one), 0 to 1."""
+    """Share of members, always the same ones, whose requests the candidate (a version on trial) answers, 0 to 1."""
     canary_key: FilePath | None = None
     """File with a secret of up to 64 bytes, which determines the members whose requests the candidate answers."""
     outcomes: Path | None = None
-    """Folder where outcomes (RecordOutcome) are recorded, created if missing. By default, outcomes are refused."""
+    """Folder for ratings and completions that callers report; created if missing. By default, they are refused."""
     drain_seconds: Delay = 0.5
     """How long new calls are accepted after SIGTERM or SIGINT, while health reports NOT_SERVING, in seconds."""
     grace_seconds: Delay = 20.0
@@ -106,7 +109,7 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Lowest level to log. Logs are written to standard error as JSON."""
     log_sample: Share = 0.0
-    """Share of calls to log, 0 to 1, with request id, method, code, duration, evidence and model version."""
+    """Share of calls to log, 0 to 1: request id, method, code, duration, what was known of members, model version."""
     traces: Annotated[str, AfterValidator(_http_address)] | None = None
     """Address of a trace collector (OTLP over HTTP), such as http://collector:4318/v1/traces. Off by default."""
     trace_sample: Share = 0.01
@@ -153,7 +156,7 @@ def read_settings(
 
 
 def settings_table() -> str:
-    """Return a Markdown table of all settings."""
+    """Return a Markdown table of all settings, for docs/settings.md."""
     rows = [
         f"| `{flag(name)}` | `{variable(name)}` | "
         f"{'needed' if field.is_required() else f'`{_default(field)}`'} | {field.description} |"
@@ -163,12 +166,12 @@ def settings_table() -> str:
 
 
 def flag(name: str) -> str:
-    """Return the command-line option of a field, such as `--tls-cert`."""
+    """Return the command-line option of a setting, such as `--tls-cert`."""
     return "--" + name.replace("_", "-")
 
 
 def variable(name: str) -> str:
-    """Return the name of the environment variable for a field, such as `COLDSTART_TLS_CERT`."""
+    """Return the name of the environment variable of a setting, such as `COLDSTART_TLS_CERT`."""
     return PREFIX + name.upper()
 
 
@@ -178,7 +181,7 @@ def at_port(host: str, port: int) -> str:
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
-    """Build a parser with an option for each field. Values stay strings, which pydantic parses."""
+    """Build a parser with an option for each setting. Values stay strings, which pydantic parses."""
     parser = argparse.ArgumentParser(
         program,
         description="Serve predictions over gRPC, or check whether that will go well (doctor).",
@@ -206,7 +209,10 @@ def _value_name(kind: object) -> str:
 
 
 def _message(problem: ErrorDetails, options: Collection[str]) -> str:
-    """Return an error message that names the option or variable, but not its value, which may be a secret."""
+    """Return the message for an invalid setting, which names its option or variable.
+
+    It doesn't name the value, which may be a secret.
+    """
     if not problem["loc"]:
         return str(problem["ctx"]["error"])
     name = str(problem["loc"][0])

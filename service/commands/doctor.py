@@ -23,7 +23,7 @@ JSON = "--json"
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str], now: float, output: TextIO) -> int:
-    """Run all checks, print the findings and return the exit code.
+    """Run all checks of the settings and the machine, print what was found and return the exit code.
 
     Exits with code 2 if the settings are invalid. `now` is the time in seconds since 1970 UTC.
     """
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str], now: float, o
 
 
 def as_text(findings: Sequence[Finding]) -> str:
-    """Format the findings as text: a line for each finding, with its remedy below, and a summary."""
+    """Format the results of the checks as text: a line for each, with its remedy below, and a summary."""
     lines = []
     for finding in findings:
         lines.append(f"{finding.state:8} {finding.check:14} {finding.observation}")
@@ -57,7 +57,7 @@ def as_text(findings: Sequence[Finding]) -> str:
 
 
 def as_json(findings: Sequence[Finding]) -> dict[str, Any]:
-    """Return the findings as a dictionary that can be encoded as JSON."""
+    """Return the results of the checks as a dictionary that can be encoded as JSON."""
     checks = [
         {"check": finding.check, "state": finding.state, "found": finding.observation, "remedy": finding.remedy}
         for finding in findings

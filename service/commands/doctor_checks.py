@@ -29,9 +29,9 @@ from service.stores.outcome_folder import prepare
 OLD_DAYS = 2.5
 SECONDS_PER_DAY = 86_400.0
 CLOCK_SECONDS = 300.0
-"""Allowed difference between the clocks of two machines."""
+"""Allowed difference between the clocks of two machines, in seconds."""
 CALLS_BYTES = 64 << 20
-"""Rough estimate of the memory that gRPC and running calls need in a worker."""
+"""Rough estimate of the memory that gRPC and running calls need in a worker, in bytes."""
 STORE_SECONDS = 3.0
 SLOW_SHARE = 0.5
 SOON_DAYS = 14
@@ -51,7 +51,7 @@ ANOTHER = "promote another version (`python -m training models list`, then `mode
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check. Its texts contain no secrets."""
+    """The result of one check of the `doctor` command. Its texts contain no secrets."""
 
     check: str
     """Short name of what was checked."""
@@ -67,22 +67,25 @@ Findings = Iterator[Finding]
 
 
 def ok(check: str, observation: str) -> Finding:
-    """Return a finding without a problem."""
+    """Return a check's result that says that all is well."""
     return Finding(check, "ok", observation)
 
 
 def warning(check: str, observation: str, remedy: str) -> Finding:
-    """Return a finding about something that works now but may cause a problem later."""
+    """Return a check's result about something that works now but may cause a problem later."""
     return Finding(check, "warning", observation, remedy)
 
 
 def failed(check: str, observation: str, remedy: str) -> Finding:
-    """Return a finding about something that doesn't work."""
+    """Return a check's result about something that doesn't work."""
     return Finding(check, "failed", observation, remedy)
 
 
 def check_models(settings: Settings, now: float) -> Findings:
-    """Check the store, the current version, and the candidate if there is one, by loading them as the service does."""
+    """Check the model store, the version that serves, and the candidate if there is one.
+
+    They are loaded as the service does.
+    """
     try:
         store = open_store(settings.models, settings.models_cache)
         versions, current = store.versions(), store.label(CURRENT)
@@ -110,7 +113,7 @@ def check_models(settings: Settings, now: float) -> Findings:
 def _check_version(
     settings: Settings, store: Store, version: str, label: str
 ) -> Generator[Finding, None, Model | None]:
-    """Load a version and yield a finding. Returns the model, or None if it can't be loaded."""
+    """Load a version as the service does and yield the result. Returns the model, or None if it can't be loaded."""
     check = "model" if label == CURRENT else "candidate"
     try:
         limits = Limits(settings.trial_memory_mib << 20, settings.trial_seconds)
@@ -144,7 +147,7 @@ def _check_age(model: Model, now: float) -> Finding:
 
 
 def check_member_store(settings: Settings) -> Findings:
-    """Check whether the Redis store answers, and whether its response time is well below the timeout of requests."""
+    """Check whether the Redis store of members answers, and well within the time that requests wait for it."""
     if settings.members is None:
         return
     from redis import Redis
@@ -211,7 +214,7 @@ def _check_validity(option: str, certificate: Certificate, now: datetime) -> Fin
 
 
 def check_tokens(settings: Settings) -> Findings:
-    """Check whether the token file is usable."""
+    """Check whether the file of bearer tokens is usable."""
     if settings.tokens is None:
         return
     try:
@@ -236,7 +239,7 @@ def check_open_files() -> Findings:
 
 
 def check_memory(settings: Settings, worker_bytes: int) -> Findings:
-    """Check whether the workers and a trial process fit into memory if each of them needs `worker_bytes`."""
+    """Check whether the workers, and one process that tries a new version, fit into memory at `worker_bytes` each."""
     workers = settings.workers or usable_cores()
     needed, limit = (workers + 1) * worker_bytes, memory_limit()
     observation = (

@@ -13,7 +13,7 @@ from service.rpc.security.tokens import ALL_METHODS, METHODS, SALT_BYTES, entry_
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Create a token, print it and return the exit code."""
+    """Create a bearer token, add its hash to the file, print the token and return the exit code."""
     parser = argparse.ArgumentParser("python -m service token", description=__doc__)
     parser.add_argument("--file", type=Path, required=True, help="file of token hashes, created if missing")
     parser.add_argument("--name", required=True, help="name of the token's owner")
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _add(file: Path, entry: str) -> None:
-    """Add an entry to the token file, and make the file readable only by its owner.
+    """Add an entry (a token's owner, hash and methods) to the token file, and make it readable only by its owner.
 
     Raises TokensError if the file is invalid, and OSError if it can't be read or written.
     """

@@ -1,1 +1,1 @@
-"""The models being served: loading, following the labels of the model store, canary and shadow deployment."""
+"""The models being served: loads new versions, and tries a candidate on some members or in the background."""

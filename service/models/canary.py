@@ -1,4 +1,4 @@
-"""Canary deployment: the candidate answers for a fixed random share of members, which outsiders can't predict."""
+"""Canary: a new version, the candidate, answers for a fixed random share of members, which outsiders can't predict."""
 
 import hashlib
 
@@ -9,13 +9,13 @@ HASHES = 1 << 64
 
 
 class Canary:
-    """Selects a share of members by a keyed hash. Every worker always selects the same members.
+    """Selects the members for whom the candidate version answers, by a keyed hash; always the same in every worker.
 
     With the same key, members selected at a small share are also selected at any larger share.
     """
 
     def __init__(self, share: float, key: bytes) -> None:
-        """Set up the selection.
+        """Set up the selection of members for whom the candidate version answers.
 
         Args:
             share: Share of members to select, 0 to 1.
@@ -25,7 +25,10 @@ class Canary:
         self._key = key
 
     def picks(self, member: pb.Member) -> bool:
-        """Return whether the candidate answers for this member. Hashes its id, or all facts if it has no id."""
+        """Return whether the candidate version answers for this member.
+
+        Hashes the member's id, or the whole message if it has no id.
+        """
         if not self._below:
             return False
         identity = member.member_id.encode() or member.SerializeToString(deterministic=True)

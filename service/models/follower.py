@@ -1,4 +1,4 @@
-"""Follows a label of the model store: loads each new version while the old one is still served, then switches."""
+"""Follows a label of the model store, such as `current`: loads each new version, then serves it in place of the old."""
 
 import asyncio
 import logging
@@ -15,20 +15,22 @@ from service.telemetry.metrics.service_metrics import Metrics
 LONGEST_RETRY_SECONDS = 30.0
 """Maximum delay between attempts to load a version whose files don't change, in seconds."""
 LONGEST_ABSENCE_SECONDS = 2.0
-"""Maximum delay between attempts if files can't be read, in seconds. It is short because these attempts are cheap."""
+"""Maximum delay between attempts to load a version whose files can't be read, in seconds. It is short because these
+attempts are cheap."""
 ABSENT: tuple[Reason, ...] = ("missing", "store")
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A failed attempt to load a version."""
+    """A failed attempt to load a version, kept to decide when to try again."""
 
     version: str | None
     """Version to load; None if the label could not be read."""
     message: str
     """Cause of the failure."""
     files: object
-    """State of the version's files before the attempt; None if it could not be determined."""
+    """Sizes and times of the version's files before the attempt, or the name of the error if they couldn't be read;
+    None if unknown."""
     attempts: int
     """Number of failed attempts to load this version so far."""
     retry_at: float
@@ -36,7 +38,7 @@ class Failure:
 
 
 class LiveModel:
-    """The model version that a label in the store points to. The last good one stays until a new one can be loaded."""
+    """The version that a label of the store, such as `current`, points to; the last good one until a new one loads."""
 
     def __init__(
         self,
@@ -50,7 +52,7 @@ class LiveModel:
         self.label = label
         self._loader = loader
         self.reload_seconds = reload_seconds
-        """Interval at which the label is checked."""
+        """Interval at which the label is checked for a new version, in seconds."""
         self._metrics = metrics
         self._clock = clock
         self._loaded = loaded
@@ -64,13 +66,16 @@ class LiveModel:
         return self.served.model.version if self.served else None
 
     async def follow(self) -> None:
-        """Check the label for new versions, forever."""
+        """Check the store's label for a new version at intervals, and load it, forever."""
         while True:
             await asyncio.sleep(self.reload_seconds)
             await self.look()
 
     async def look(self) -> None:
-        """Load the version that the label names, unless it is already being served. Errors are logged, not raised."""
+        """Load the version that the store's label points to, unless it is already served.
+
+        Errors are logged, not raised.
+        """
         version, files = None, None
         try:
             version = await asyncio.to_thread(self._loader.store.label, self.label)
@@ -89,12 +94,15 @@ class LiveModel:
             self._keep_last(version, files, error)
 
     def _up_to_date(self) -> None:
-        """Record that there is nothing to load: the label names the version being served, or no version."""
+        """Record that there is nothing to load: the label points to the version being served, or to none."""
         self._failure = None
         self._metrics.models.behind(self.label, behind=False)
 
     def _retire(self) -> None:
-        """Stop serving the candidate after its label was removed. The current model is never retired."""
+        """Stop serving the candidate, the version on trial, after its label was removed.
+
+        The current model is never retired.
+        """
         log_event(logging.INFO, "model_retired", model=self.label, version=self.version)
         self.served = None
         self._metrics.models.serving(self.label, None)
@@ -143,7 +151,10 @@ class LiveModel:
 
 
 def report_damage(model: Model, metrics: Metrics) -> None:
-    """From now on, count every member lookup of the model that fails because of a damaged file; log each cause once."""
+    """From now on, count and log each look-up of a member that fails because a file of the model is damaged.
+
+    Each cause is logged once.
+    """
     logged: set[str] = set()
 
     def listener(reason: str) -> None:

@@ -1,4 +1,4 @@
-"""The models being served: the current model, and the candidate if the store has one."""
+"""The models being served: the current version, and the candidate, a new version on trial, if the store has one."""
 
 import asyncio
 import sys
@@ -20,13 +20,13 @@ from service.telemetry.metrics.service_metrics import Metrics
 SWITCH_SECONDS = 0.0005
 """Thread switch interval of the interpreter, in seconds. With Python's default, 5 ms, a load would delay many calls."""
 STORE_SECONDS = 60.0
-"""Interval between listings of all versions, which may read many files, in seconds."""
+"""Interval between listings of all versions in the store, which may read many files, in seconds."""
 START_SECONDS = 5.0
-"""Delay before preparing for the next version, in seconds, because startup itself needs the processor."""
+"""Delay after startup before a process is started in which the next version is tried, in seconds."""
 
 
 class LiveModels:
-    """Follows the current model and the candidate, and selects the model that answers for a member."""
+    """Keeps the current version and the candidate loaded, and selects the one that answers for a member."""
 
     def __init__(
         self, current: LiveModel, candidate: LiveModel, canary: Canary, shadow: Shadow, loader: Loader, metrics: Metrics
@@ -37,7 +37,7 @@ class LiveModels:
         self._loader = loader
         self._metrics = metrics
         self.shadow = shadow
-        """Compares the candidate's predictions with those of the current model."""
+        """Compares the candidate's predictions with those of the current version, in the background."""
 
     @property
     def version(self) -> str | None:
@@ -45,7 +45,7 @@ class LiveModels:
         return self._current.version
 
     def served(self, member: pb.Member | None = None) -> Served:
-        """Return the model that answers for a member; the current model if `member` is None.
+        """Return the version that answers for a member; the current version if `member` is None.
 
         Raises NoModel if no model has been loaded yet.
         """
@@ -57,7 +57,7 @@ class LiveModels:
         return current
 
     def label_of(self, version: str) -> str | None:
-        """Return the label of a version; None if the version is not being served."""
+        """Return the label (current or candidate) of a version; None if the version is not being served."""
         served = (self._current.served, self._candidate.served)
         return next((each.label for each in served if each is not None and each.model.version == version), None)
 
@@ -66,7 +66,7 @@ class LiveModels:
         await self._current.look()
 
     async def follow(self) -> None:
-        """Check for new versions of both models, forever."""
+        """Check the store for new versions of both models and load them, forever."""
         try:
             following = (self._current.follow(), self._candidate.follow())
             await asyncio.gather(*following, self._prepare(), self._look_at_store())
@@ -75,7 +75,10 @@ class LiveModels:
             self._loader.close()
 
     async def _look_at_store(self) -> None:
-        """Report regularly when the newest version was published. While the store is unavailable, report nothing."""
+        """Report at intervals, to the metrics, when the newest version was published.
+
+        While the store can't be read, report nothing.
+        """
         while True:
             with suppress(Exception):  # whatever the error is, keep following the models
                 written = await asyncio.to_thread(self._loader.store.newest_written)
@@ -83,7 +86,7 @@ class LiveModels:
             await asyncio.sleep(STORE_SECONDS)
 
     async def _prepare(self) -> None:
-        """Keep a disposable process ready for the next load, starting `START_SECONDS` after startup."""
+        """Keep a process ready in which the next version is tried, starting `START_SECONDS` after startup."""
         await asyncio.sleep(START_SECONDS)
         while True:
             await asyncio.to_thread(self._loader.prepare)
@@ -93,7 +96,7 @@ class LiveModels:
 def live_models(
     settings: Settings, metrics: Metrics, clock: Callable[[], float], loaded: Callable[[], None]
 ) -> LiveModels:
-    """Create the followers of the models in the configured store, without loading a model.
+    """Create the object that loads and follows the models in the configured store, without loading a model yet.
 
     Args:
         settings: Settings of the service.

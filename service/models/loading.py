@@ -1,4 +1,4 @@
-"""Loads a model version from the store: fetches it, checks it, tries it in a disposable process and warms it up."""
+"""Loads a version from the store: fetches and checks it, tries it in a process of its own, and warms it up."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from service.settings import Settings
 
 @dataclass(frozen=True)
 class Served:
-    """A model version and its request decoder. Each call uses the same instance from start to end."""
+    """A version that is loaded, and the decoder of requests for it. Each call uses the same instance throughout."""
 
     model: Model
     decode: Decoder
@@ -24,7 +24,7 @@ class Served:
 
 
 class Loader:
-    """Loads model versions. May be used from any thread."""
+    """Loads versions from the store after checking them. May be used from any thread."""
 
     def __init__(self, store: Store, limits: Limits, signed_by: Callable[[str], Verify] | None) -> None:
         """Set up a loader.
@@ -39,17 +39,18 @@ class Loader:
         self._signed_by = signed_by
 
     def prepare(self) -> None:
-        """Start the disposable process for the next load, unless one is already waiting."""
+        """Start the process in which the next version is tried, unless one is already waiting."""
         self._trials.prepare()
 
     def close(self) -> None:
-        """Terminate the disposable processes."""
+        """End the processes in which versions are tried."""
         self._trials.close()
 
     def load(self, version: str, label: str) -> Served:
-        """Load a version, after checking its files and its golden predictions, and warm it up.
+        """Return a version, loaded and ready to answer, after checking its files and trying it in a process of its own.
 
-        Raises ArtifactError if the version fails a check, and StoreError if it can't be fetched.
+        The trial includes predictions stored at publication, which the model must repeat. Raises ArtifactError if the
+        version fails a check, and StoreError if it can't be fetched.
         """
         folder = self.store.fetch(version)
         opened = open_version(folder, self._signed_by(version) if self._signed_by else None)
@@ -61,7 +62,7 @@ class Loader:
         return Served(model, Decoder(model), label)
 
     def file_states(self, version: str) -> object:
-        """Return a value that differs whenever a file of the version has changed."""
+        """Return the sizes and times of a version's files, as a value that differs whenever a file has changed."""
         return _file_states(self.store.folder(version))
 
 

@@ -1,4 +1,4 @@
-"""Shadow deployment: for metrics, the candidate predicts a share of the answered requests in the background."""
+"""Shadow: the candidate, a new version on trial, also predicts some answered requests, for the metrics only."""
 
 import threading
 from collections.abc import Callable
@@ -13,14 +13,15 @@ from service.telemetry.call_sampling import EvenSampler
 from service.telemetry.metrics.service_metrics import Metrics
 
 MOST_WAITING = 32
-"""Maximum number of requests waiting for the candidate; further requests are skipped to keep the service fast."""
+"""Maximum number of requests that wait to be predicted by the candidate; further ones are skipped to keep the service
+fast."""
 
 
 class Shadow:
-    """Compares the candidate with the current model, on requests that the current model has answered."""
+    """Lets the candidate predict requests that the current version has answered, and counts the differences."""
 
     def __init__(self, share: float, candidate: Callable[[], Served | None], metrics: Metrics) -> None:
-        """Set up the comparison.
+        """Set up the comparison of the candidate version with the current one.
 
         Args:
             share: Share of requests to compare, 0 to 1.
@@ -40,7 +41,7 @@ class Shadow:
         served: Served,
         predictions: Predictions,
     ) -> None:
-        """Let the candidate predict an answered request in the background, if the request is sampled.
+        """Let the candidate predict an answered request in the background, if the request falls into the share.
 
         Only requests that the current model has answered are sampled. Does nothing if there is no candidate.
         """

@@ -1,1 +1,1 @@
-"""The supervisor and its worker processes."""
+"""The supervisor, which keeps the service running, and its worker processes, which answer calls."""

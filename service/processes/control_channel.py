@@ -27,7 +27,7 @@ LONGEST_LINE = 16 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Order:
-    """The first message to a worker, sent when its process starts."""
+    """The first message from the supervisor to a worker, sent when its process starts: its number and settings."""
 
     worker: int
     """Number of the worker, starting from 0. A replacement gets the same number."""
@@ -39,7 +39,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Report:
-    """A message from a worker."""
+    """A message from a worker to the supervisor: that it serves, or its metrics."""
 
     serves: bool = False
     """Whether the worker has begun to accept calls."""
@@ -50,11 +50,12 @@ class Report:
     metrics: list[Family] | None = None
     """The worker's metrics; None if not included."""
     drift: DriftCounts | None = None
-    """Drift counts since the worker's previous report of metrics; None if not included or without a model."""
+    """Counts of requests and predictions by histogram bin, to detect drift, since the worker's previous report; None if
+    not included or without a model."""
 
 
 class WorkerEnd:
-    """The worker's end of the channel. Its methods block and may be called from any thread."""
+    """The worker's end of the channel to the supervisor. Its methods block and may be called from any thread."""
 
     def __init__(self) -> None:
         """Take over the connection from standard input, so that child processes don't inherit it.
@@ -73,19 +74,20 @@ class WorkerEnd:
             raise NoSupervisor("workers are started by `python -m service`") from error
 
     def serves(self, model_version: str | None) -> None:
-        """Report that the worker accepts calls from now on."""
+        """Tell the supervisor that the worker accepts calls from now on."""
         self._send({"serves": True, "model_version": model_version})
 
     def ends(self, metrics: list[Family], drift: DriftCounts | None) -> None:
-        """Send the final metrics, before the worker exits."""
+        """Send the worker's final metrics to the supervisor, before the worker exits."""
         self._send({"metrics": metrics, "drift": drift})
 
     def follow(
         self, snapshot: Callable[[], tuple[list[Family], DriftCounts | None] | None], lost: Callable[[], None]
     ) -> None:
-        """Answer requests for metrics until the supervisor is gone, then call `lost`.
+        """Answer the supervisor's requests for metrics until the supervisor is gone, then call `lost`.
 
-        If `snapshot` returns None, the request stays unanswered.
+        `snapshot` returns the worker's metrics and its counts for drift detection. If `snapshot` returns None, the
+        request stays unanswered.
         """
         with contextlib.suppress(OSError):
             for line in self._lines:
@@ -109,7 +111,7 @@ class SupervisorEnd:
 
     @classmethod
     async def of(cls, connection: socket.socket, order: Order) -> "SupervisorEnd":
-        """Create the supervisor's end of an open connection and send the order."""
+        """Create the supervisor's end of an open connection to a worker and send the worker its number and settings."""
         reader, writer = await asyncio.open_unix_connection(sock=connection, limit=LONGEST_LINE)
         end = cls(reader, writer)
         end._send(asdict(order))
@@ -120,7 +122,10 @@ class SupervisorEnd:
         self._send({"number": number})
 
     async def report(self) -> Report | None:
-        """Wait for the next report. Returns None if the worker is gone; raises ValueError for a malformed line."""
+        """Wait for the worker's next message. Returns None if the worker is gone.
+
+        Raises ValueError for a malformed line.
+        """
         try:
             line = await self._reader.readline()
         except OSError:

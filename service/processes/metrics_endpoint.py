@@ -1,4 +1,4 @@
-"""Serves `/metrics` for all processes, even if some of them hang or are missing."""
+"""Serves `/metrics` for the supervisor and all workers, even if some of them hang or are missing."""
 
 import asyncio
 import contextlib
@@ -38,12 +38,12 @@ class ServiceCollector(Collector):
         """Future that completes at the next change of any worker."""
 
     def observe(self, workers: Sequence[Worker]) -> None:
-        """Collect the metrics of these workers from now on."""
+        """Collect the metrics of these workers from now on, and be told when one changes."""
         self._workers = workers
         self.worker_changed()
 
     def any_serves(self) -> bool:
-        """Return whether any worker is serving."""
+        """Return whether any worker accepts calls."""
         return any(worker.serves for worker in self._workers)
 
     def worker_changed(self) -> None:
@@ -65,7 +65,7 @@ class ServiceCollector(Collector):
         self._own.restarted()
 
     def drift_reported(self, worker: int, counts: DriftCounts) -> None:
-        """Add the drift counts that a worker has collected since its previous report."""
+        """Add what a worker has counted for drift detection since its previous report."""
         self._drift.add(worker, counts)
 
     async def ask_for_ever(self, hang_seconds: float) -> None:

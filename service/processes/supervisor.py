@@ -25,14 +25,15 @@ WORKER_COMMAND = (sys.executable, "-P", "-m", "service.processes.worker")
 MARGIN_SECONDS = 5.0
 """Extra time after the grace period for a worker to exit before it is killed."""
 TRIES = 3
-"""Number of consecutive deaths of a worker at startup after which the service gives up, if no worker is serving."""
+"""Number of times in a row that a worker may die at startup before the service gives up, if no worker is serving."""
 
 
 async def supervise(settings: Settings, clock: Callable[[], float], announce: TextIO) -> None:
-    """Serve until SIGTERM or SIGINT. Writes a line of JSON with the ports to `announce` once all workers are serving.
+    """Keep the workers running until SIGTERM or SIGINT.
 
-    Raises PortTaken if a port can't be opened, NoWorker if a worker keeps dying at startup, CertificateError if the
-    certificate can't be used, and TokensError if the token file can't be used.
+    Writes a line of JSON with the ports to `announce` once all workers accept calls. Raises PortTaken if a port can't
+    be opened, NoWorker if a worker keeps dying at startup, CertificateError if the certificate can't be used, and
+    TokensError if the token file can't be used.
     """
     if settings.tokens is not None:
         read_entries(read(settings.tokens))
@@ -79,7 +80,7 @@ def _announce(facts: dict[str, Any], host: str, workers: int, announce: TextIO) 
 
 
 async def _all_serve(workers: list[Worker], collector: ServiceCollector, stopped: "asyncio.Task[bool]") -> bool:
-    """Wait until all workers are serving, and return True. Returns False if the service is stopped before.
+    """Wait until all workers accept calls, and return True. Returns False if the service is stopped before.
 
     Raises NoWorker if a worker has died TRIES times in a row at startup and no worker is serving.
     """

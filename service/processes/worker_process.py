@@ -27,7 +27,7 @@ START_SECONDS = 60.0
 
 
 def delay_seconds(quick_deaths: int) -> float:
-    """Return the delay in seconds before the next start. It grows exponentially with consecutive deaths at startup."""
+    """Return the delay before a worker is started again, in seconds, doubled with each death at startup in a row."""
     doublings = min(quick_deaths - 1, 20)  # more would overflow; the longest delay is reached much earlier
     return 0.0 if quick_deaths == 0 else min(FIRST_DELAY_SECONDS * 2.0**doublings, LONGEST_DELAY_SECONDS)
 
@@ -39,10 +39,10 @@ def _environment() -> dict[str, str]:
 
 
 class WorkerObserver(Protocol):
-    """Callbacks for events of a worker."""
+    """What a worker calls when its process starts, reports, ends or is replaced."""
 
     def any_serves(self) -> bool:
-        """Return whether any worker is serving."""
+        """Return whether any worker accepts calls."""
 
     def worker_changed(self) -> None:
         """Called after a process has started, begun to serve, reported metrics, or ended."""
@@ -54,11 +54,11 @@ class WorkerObserver(Protocol):
         """Called before a process is started to replace one that has died."""
 
     def drift_reported(self, worker: int, counts: DriftCounts) -> None:
-        """Called with a worker's number and the drift counts that it has collected since its previous report."""
+        """Called with a worker's number and what it has counted for drift detection since its previous report."""
 
 
 class Worker:
-    """A worker of the service. Its process is replaced if it dies or hangs."""
+    """One of the service's workers. Its process is replaced if it dies or hangs."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class Worker:
         return code, served_since is not None and self._clock() - served_since >= STEADY_SECONDS
 
     def _forget(self) -> None:
-        """Reset the state after the process has exited, and pass on its last metrics."""
+        """Reset what is known of the worker's process after it has exited, and pass on its last metrics."""
         self._channel = self._process = None
         self.running = self.serves = False
         self._observer.worker_ended(self.metrics)
@@ -185,7 +185,7 @@ class Worker:
         self._observer.worker_changed()
 
     async def _follow(self, channel: SupervisorEnd, pid: int) -> float | None:
-        """Process the reports of a worker process until it is gone.
+        """Take in the messages of a worker process until it is gone.
 
         Returns the time when the process began to serve; None if it never did.
         """

@@ -1,1 +1,1 @@
-"""Decoding of request messages into inputs of the model, and encoding of predictions as responses."""
+"""Decodes request messages into what the model takes, and encodes predictions as responses."""

@@ -1,4 +1,4 @@
-"""Decodes requests into queries for a model, and validates their fields."""
+"""Decodes requests into what a model takes (member, movies, filters), and checks their fields."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,12 @@ from service.requests.page_tokens import page_offset
 from service.requests.violations import Violations
 
 UNKNOWN: tuple[int, Attribute | None] = (-1, None)
-"""Position and attribute for a name that is not in the model's schema."""
+"""Position and attribute for an attribute name that is not in the model's schema."""
 
 
 @dataclass
 class UnusedFacts:
-    """Facts of a request that the model can't use, counted while the request is decoded.
+    """Counts of what a request says and the model can't use, such as unknown attributes; they are told in the response.
 
     For each field of the message UnusedFacts, there is a field of the same name.
     """
@@ -42,21 +42,21 @@ class UnusedFacts:
     unknown_movies: int = 0
     """Number of requested movies that are not in the catalogue. Responses report these by their movie evidence."""
     unseen_positions: tuple[int, ...] = ()
-    """Schema positions of the member's attributes that have an unseen category."""
+    """Positions in the schema of the member's attributes whose category was not seen in training."""
 
 
 @dataclass(frozen=True)
 class PredictionQuery:
-    """A decoded request for predictions of N movies, or for an explanation of a single movie."""
+    """A decoded request for predictions of N movies by one member, or for an explanation of a single movie."""
 
     member: MemberFacts
     movie_ids: Sequence[str]
     """(N,) movie ids, in the order of the response."""
     movies: Sequence[Movie]
-    """(N,) catalogue row or description of each movie; None if nothing is known about the movie."""
+    """(N,) how each movie is predicted: its catalogue row or description; None if nothing is known about it."""
     unused: UnusedFacts
     catalogue_rows: NDArray[np.int64] | None = None
-    """(N,) catalogue row of each movie; None if a movie is not in the catalogue or the request describes new movies."""
+    """(N,) catalogue row of each movie; None if any movie is not in the catalogue or the request describes movies."""
 
     @property
     def played_count(self) -> int:
@@ -69,7 +69,7 @@ class PredictionQuery:
 
 @dataclass(frozen=True)
 class RankingQuery:
-    """A decoded request for a page of a ranking."""
+    """A decoded request for one page of the movies in order of a member's predicted rating."""
 
     member: MemberFacts
     allowed: NDArray[np.bool_] | None
@@ -82,7 +82,10 @@ class RankingQuery:
 
 
 class FactsDecoder:
-    """Decodes members and movies for one model. Methods add to the violations and unused facts passed to them."""
+    """Decodes the members and movies in requests for one model, that is, what is known of them, into its numbers.
+
+    Methods add malformed fields to `violations` and count in `unused` what the model can't use.
+    """
 
     def __init__(self, model: Model) -> None:
         self._schema = model.schema
@@ -95,9 +98,9 @@ class FactsDecoder:
     def member(
         self, member: pb.Member, violations: Violations, unused: UnusedFacts, record: MemberRecord | None
     ) -> MemberFacts:
-        """Decode a member: stored facts, overridden by the facts in the request.
+        """Decode what is known of a member: stored attributes and plays, overridden by those in the request.
 
-        The stored facts come from the record, or from the model's own member table if the record is None.
+        They are stored in `record`, the member's record in an external store, or, if it is None, with the model.
         """
         if len(member.member_id) > ID_LENGTH:
             violations.add("member.member_id", f"must have at most {ID_LENGTH} characters")
@@ -117,7 +120,7 @@ class FactsDecoder:
         return facts.with_attributes(attributes).with_all_plays(plays, self._schema)
 
     def movie(self, movie: pb.Movie, path: str, violations: Violations, unused: UnusedFacts) -> MovieFacts:
-        """Decode the facts of a new movie. The paths of malformed fields start with `path`."""
+        """Decode the year, genres and attributes of a movie. The paths of malformed fields start with `path`."""
         violations.check_id(movie.movie_id, f"{path}.movie_id")
         if movie.HasField("release_year"):
             violations.check_year(movie.release_year, f"{path}.release_year")
@@ -130,7 +133,7 @@ class FactsDecoder:
         return MovieFacts.of(self._schema, year, movie.genres, attributes)
 
     def _plays(self, plays: Sequence[pb.Play], violations: Violations, unused: UnusedFacts) -> Plays:
-        """Decode the plays of movies in the catalogue, column by column, which is twice as fast as play by play."""
+        """Decode the plays of movies in the catalogue, field by field, which is twice as fast as play by play."""
         if not violations.check_count(len(plays), PLAYS, "member.plays"):
             return Plays([], [], [])
         plays = list(plays)
@@ -164,7 +167,10 @@ class FactsDecoder:
         violations: Violations,
         unused: UnusedFacts,
     ) -> dict[int, float]:
-        """Return encoded attribute values, keyed by schema position. Paths of violations only contain schema names."""
+        """Return the encoded values of attributes, keyed by their position in the schema.
+
+        Paths of malformed fields only contain names in the schema.
+        """
         encoded: dict[int, float] = {}
         if not violations.check_count(len(values), ATTRIBUTES, path):
             return encoded
@@ -233,7 +239,7 @@ class Decoder:
         return PredictionQuery(member, movie_ids, movies, unused)
 
     def explanation(self, request: pb.ExplainEnjoymentRequest, record: MemberRecord | None = None) -> PredictionQuery:
-        """Decode a request to explain a single prediction."""
+        """Decode a request to explain the prediction of a single movie."""
         violations, unused = Violations(), UnusedFacts()
         member = self._facts.member(request.member, violations, unused, record)
         described = None
@@ -247,7 +253,7 @@ class Decoder:
         return PredictionQuery(member, [movie_id], [self._movie(movie_id, described, member, unused)], unused)
 
     def ranking(self, request: pb.RankMoviesRequest, record: MemberRecord | None = None) -> RankingQuery:
-        """Decode a request for a page of a ranking."""
+        """Decode a request for one page of the movies in order of predicted rating."""
         violations, unused = Violations(), UnusedFacts()
         member = self._facts.member(request.member, violations, unused, record)
         if request.page_size < 0:
@@ -267,7 +273,7 @@ class Decoder:
     def _new_movies(
         self, new_movies: Sequence[pb.Movie], violations: Violations, unused: UnusedFacts
     ) -> dict[str, MovieFacts]:
-        """Decode the descriptions of new movies, by movie_id."""
+        """Decode what the request itself says of movies (year, genres and attributes), by movie_id."""
         descriptions: dict[str, MovieFacts] = {}
         for number, movie in enumerate(new_movies):
             if movie.movie_id in descriptions:
@@ -294,5 +300,5 @@ class Decoder:
 
 
 def _by_name(attributes: Sequence[Attribute]) -> dict[str, tuple[int, Attribute]]:
-    """Return the schema position and the attribute, keyed by the attribute's name."""
+    """Return the position in the schema and the attribute, by the attribute's name."""
     return {attribute.name: (position, attribute) for position, attribute in enumerate(attributes)}

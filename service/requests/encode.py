@@ -37,7 +37,7 @@ def prediction_responses(
 
 @lru_cache(maxsize=1024)
 def _response_end(evidence: MemberEvidence, version: str, unused_values: tuple[int, ...]) -> bytes:
-    """Encode a response without its predictions. There are few distinct results, so they are cached."""
+    """Encode a response without its predictions; results are cached, since there are few different ones."""
     return pb.PredictEnjoymentResponse(
         member_evidence=_evidence(evidence), model_version=version, unused=_unused(unused_values)
     ).SerializeToString()
@@ -59,7 +59,10 @@ def ranking_response(
 def explanation_response(
     movie_ids: Sequence[str], explanation: Explanation, next_fact: NextFact | None, unused: UnusedFacts, version: str
 ) -> pb.ExplainEnjoymentResponse:
-    """Return the response of ExplainEnjoyment: one prediction, its parts and the fact to ask for next, if any."""
+    """Return the response of ExplainEnjoyment: a prediction, what adds up to it, and the next fact to ask for.
+
+    The last is left out if there is none.
+    """
     encoded = predictions_bytes(movie_ids, explanation.predictions)
     return pb.ExplainEnjoymentResponse(
         prediction=pb.PredictEnjoymentResponse.FromString(encoded).predictions[0],
@@ -75,7 +78,7 @@ def explanation_response(
 
 
 def model_response(model: Model) -> pb.GetModelResponse:
-    """Return the response of GetModel, which describes the model."""
+    """Return the response of GetModel, which describes the model: its version, data, attributes and scores."""
     manifest, schema = model.manifest, model.schema
     response = pb.GetModelResponse(
         model_version=model.version,
@@ -99,7 +102,7 @@ def model_response(model: Model) -> pb.GetModelResponse:
 
 
 def _evidence(evidence: MemberEvidence) -> pb.MemberEvidence:
-    """Return a kind of evidence as a value of the enum in the gRPC contract, which uses the same numbers."""
+    """Return what is known of a member as the value of the enum in the gRPC contract, which has the same numbers."""
     return cast("pb.MemberEvidence", int(evidence))
 
 
@@ -113,7 +116,10 @@ def _next_fact(fact: NextFact) -> pb.NextFact:
 
 
 def _unused(values: tuple[int, ...]) -> pb.UnusedFacts | None:
-    """Return the message with the given values of `UNUSED_FIELDS`; None if all facts were used."""
+    """Return the message that counts what the model couldn't use of a request; None if all was used.
+
+    `values` are the counts, in the order of `UNUSED_FIELDS`.
+    """
     fields: dict[str, Any] = dict(zip(UNUSED_FIELDS, values, strict=True))
     return pb.UnusedFacts(**fields) if any(values) else None
 
@@ -134,7 +140,7 @@ DOUBLES = ("rating", "lower", "upper", "probability_enjoyed", "prior_rating", "e
 
 
 def _tag(field: str, wire_type: int) -> int:
-    """Return the tag that precedes a field of pb.Prediction: one byte, since field numbers are below 16."""
+    """Return the byte that precedes a field of an encoded pb.Prediction; field numbers are below 16, so it is one."""
     return pb.Prediction.DESCRIPTOR.fields_by_name[field].number << 3 | wire_type
 
 

@@ -1,4 +1,4 @@
-"""Page tokens of rankings. Each token is valid only for one request and one model version."""
+"""Page tokens, by which callers ask for further pages of a ranking; each is valid for one request and model version."""
 
 import base64
 import binascii
@@ -12,13 +12,13 @@ _DIGEST_BYTES = 16
 
 
 def page_token(request: pb.RankMoviesRequest, version: str, offset: int) -> str:
-    """Return the token of the page that starts at position `offset` of the ranking."""
+    """Return the token by which a caller asks for the page that starts at position `offset` of a ranking."""
     encoded_offset = offset.to_bytes(_OFFSET_BYTES, "big")
     return base64.urlsafe_b64encode(encoded_offset + _digest(request, version, encoded_offset)).decode("ascii")
 
 
 def page_offset(request: pb.RankMoviesRequest, version: str) -> int:
-    """Return the position at which the requested page starts; 0 if the request has no token.
+    """Return the position in the ranking at which the requested page starts; 0 if the request has no page token.
 
     Raises InvalidRequest if the token was not issued for this request and model version.
     """
@@ -36,7 +36,7 @@ def page_offset(request: pb.RankMoviesRequest, version: str) -> int:
 
 
 def _digest(request: pb.RankMoviesRequest, version: str, encoded_offset: bytes) -> bytes:
-    """Hash the model version, the offset and the request without page_token and page_size."""
+    """Hash what a page token is valid for: model version, offset, and the request without page_token and page_size."""
     bound = pb.RankMoviesRequest()
     bound.CopyFrom(request)
     bound.ClearField("page_token")

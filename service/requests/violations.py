@@ -12,7 +12,10 @@ MAX_VIOLATIONS = 10
 
 
 class Violations(list[Violation]):
-    """The malformed fields of a request. Each check method adds the field at `path` if the value is invalid."""
+    """The malformed fields of a request, with the rules that they break.
+
+    Each check method adds the field at `path` if the value is invalid.
+    """
 
     def add(self, path: str, rule: str) -> None:
         """Add the malformed field at `path`, which breaks the rule."""

@@ -41,7 +41,7 @@ CONTENDED_BATCHES = 256
 
 
 class Answer(NamedTuple):
-    """The predictions for one call, and the response with them."""
+    """The answer to one call of PredictEnjoyment: the predictions and the encoded response."""
 
     predictions: Predictions
     response: bytes
@@ -55,7 +55,7 @@ class PredictionCall:
     served: Served
     request: pb.PredictEnjoymentRequest
     record: MemberRecord | None
-    """The member's record in the member store; None if there is no record."""
+    """The member's attributes and plays in an external store; None if there are none."""
     query: PredictionQuery = field(init=False)
     """The decoded request."""
     answer: Answer | None = None
@@ -70,7 +70,7 @@ class Pending(NamedTuple):
 
 
 class PredictionBatcher:
-    """Processes calls that arrive at about the same time in one pass. A call that arrives alone hardly waits.
+    """Predicts the calls that arrive at about the same time in one pass. A call that arrives alone hardly waits.
 
     Answers are bitwise identical whichever other calls are in the batch. Under load, batching saves most of the
     processor time per answer: the overhead of an array operation exceeds the cost per element, and repeated operations
@@ -143,7 +143,7 @@ class PredictionBatcher:
             self._contended_batches = CONTENDED_BATCHES
 
     def _process(self, batch: Sequence[Pending]) -> None:
-        """Decode all requests, then predict in one pass per model."""
+        """Decode the requests of a batch, then predict in one pass per model."""
         began = self._clock()
         decoded = [pending for pending in batch if _decode(pending)]
         if decoded:
@@ -158,7 +158,10 @@ class PredictionBatcher:
             self._answer(served, [pending for pending in predictable if pending.call.served is served])
 
     def _answer(self, served: Served, batch: Sequence[Pending]) -> None:
-        """Answer calls to one model. After an error, retry each call separately, so that only the faulty call fails."""
+        """Answer the calls of a batch to one model.
+
+        After an error, retry each call separately, so that only the faulty call fails.
+        """
         try:
             answers = self._predict(served, [pending.call.query for pending in batch])
         except BaseException as error:  # noqa: BLE001 # whatever the error is, a call caused it
@@ -173,7 +176,10 @@ class PredictionBatcher:
             done.set_result(None)
 
     def _predict(self, served: Served, queries: Sequence[PredictionQuery]) -> list[Answer]:
-        """Predict and encode the answers. The duration of each stage is divided equally among the calls."""
+        """Predict for the decoded requests of a batch and encode the answers.
+
+        The duration of each stage is divided equally among the calls.
+        """
         began = self._clock()
         stage_seconds: dict[str, float] = {}
 
@@ -205,6 +211,6 @@ def _decode(pending: Pending) -> bool:
 
 
 def _fits_a_batch(query: PredictionQuery) -> bool:
-    """Return whether a query has at most `INLINE_MOVIES` movies, all in the catalogue and not played by the member."""
+    """Return whether a request can be in a batch: at most INLINE_MOVIES movies, all in the catalogue and unplayed."""
     rows = query.catalogue_rows
     return rows is not None and len(rows) <= INLINE_MOVIES and not query.played_count

@@ -1,4 +1,4 @@
-"""The pipeline around every method: authorizes, admits, times and counts each call, and maps errors to statuses."""
+"""What every call passes through: it is authorized, admitted, timed and counted, and errors become gRPC statuses."""
 
 import asyncio
 import logging
@@ -39,7 +39,7 @@ CALL_TYPES = {
 
 
 class CallPipeline(grpc.GenericRpcHandler):
-    """Adds authorization, admission control, metrics and error statuses to every served method.
+    """Adds authorization, admission control, metrics and error statuses to every gRPC method.
 
     The pipeline also parses messages, so that malformed bytes raise InvalidRequest.
 
@@ -103,7 +103,7 @@ class CallPipeline(grpc.GenericRpcHandler):
         return {path.removeprefix(start): handler for path, handler in self._wrapped.items() if path.startswith(start)}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
-        """Return the wrapped handler of a method, or a handler that refuses the call.
+        """Return the handler of a method, wrapped in the pipeline, or a handler that refuses the call.
 
         Returns None if the method doesn't exist; gRPC then responds with UNIMPLEMENTED.
         """
@@ -136,7 +136,7 @@ class CallPipeline(grpc.GenericRpcHandler):
 
 
 class _WrappedMethod:
-    """One method wrapped in the pipeline. Its requests and responses are bytes instead of messages."""
+    """One gRPC method wrapped in the pipeline. Its requests and responses are bytes instead of messages."""
 
     def __init__(
         self,
@@ -227,7 +227,7 @@ class _WrappedMethod:
 
 
 class _Turns:
-    """The turns of one stream: each request takes a turn, and each response releases the oldest turn."""
+    """The requests of one stream that admission control lets run; each response ends the oldest one's turn."""
 
     def __init__(self, admission: Admission, call_class: CallClass | None, method: str) -> None:
         self._admission = admission
@@ -243,14 +243,14 @@ class _Turns:
             self.give_back()
 
     async def take(self, request: Any, context: Context) -> None:
-        """Wait for a turn. Does nothing for methods that bypass admission control."""
+        """Wait until the next request of the stream may run. Does nothing for methods that bypass admission control."""
         if self._call_class:
             turn = Turn(self._admission, self._call_class, self._method, cost_of(request), context.time_remaining())
             await self._admission.enter(turn)
             self._taken.append(turn)
 
     def give_back(self) -> None:
-        """Release the turn of the oldest request."""
+        """Tell admission control that the oldest request of the stream has been answered."""
         if self._taken:
             self._admission.leave(self._taken.popleft())
 
@@ -284,7 +284,10 @@ class _Guard:
             await self._abort(error)
 
     async def _abort(self, error: BaseException) -> None:
-        """End the call with the error's status. gRPC itself would leave the caller waiting after a BaseException."""
+        """End the call with the error's gRPC status.
+
+        gRPC itself would leave the caller waiting after a BaseException.
+        """
         status = rpc_status.to_status(status_of(error))
         self._metrics.handled(status.code)
         if not isinstance(error, CallError):

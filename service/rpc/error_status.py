@@ -1,4 +1,4 @@
-"""Converts errors to `google.rpc.Status`, the form in which callers receive them."""
+"""Converts errors to `google.rpc.Status`, the form in which gRPC callers receive them."""
 
 from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
@@ -13,7 +13,7 @@ PUSHBACK = "grpc-retry-pushback-ms"
 
 
 def status_of(error: BaseException) -> status_pb2.Status:
-    """Return the status of an error. Errors that are not CallError become INTERNAL, without their text."""
+    """Return the gRPC status of an error. Errors that are not CallError become INTERNAL, without their text."""
     if not isinstance(error, CallError):
         return _status(code_pb2.INTERNAL, "INTERNAL", "internal error", [])
     details: list[Message] = []
@@ -25,7 +25,7 @@ def status_of(error: BaseException) -> status_pb2.Status:
 
 
 def pushback_of(error: BaseException) -> tuple[tuple[str, str], ...]:
-    """Return trailing metadata with the delay of gRPC's automatic retries; empty if the client's backoff applies."""
+    """Return trailing metadata that tells gRPC when to retry by itself; empty if the client's own delay applies."""
     if not isinstance(error, CallError) or not error.paces_retries or error.retry_seconds is None:
         return ()
     return ((PUSHBACK, str(round(error.retry_seconds * 1e3))),)

@@ -45,12 +45,12 @@ class Health(health_pb2_grpc.HealthServicer):
         return self._ready and not self._stopping
 
     def model_loaded(self) -> None:
-        """Report SERVING for the service from now on."""
+        """Let health checks of the service report SERVING from now on."""
         self._ready = True
         self._notify()
 
     def stop(self) -> None:
-        """Report NOT_SERVING for the server and the service from now on."""
+        """Let health checks of the server and of the service report NOT_SERVING from now on."""
         self._stopping = True
         self._notify()
 
@@ -60,13 +60,13 @@ class Health(health_pb2_grpc.HealthServicer):
         self._notify()
 
     async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:
-        """Return the status of the service or of the server. Raises UnknownService for any other name."""
+        """Return the health status of the service or of the server. Raises UnknownService for any other name."""
         if request.service not in self._services:
             raise UnknownService
         return HealthCheckResponse(status=self._status(request.service))
 
     async def List(self, request: Any, context: Context) -> Any:
-        """Return the status of the server and of the service."""
+        """Return the health status of the server and of the service."""
         return health_pb2.HealthListResponse(  # type: ignore[attr-defined] # missing in the stubs
             statuses={service: HealthCheckResponse(status=self._status(service)) for service in self._services}
         )

@@ -1,4 +1,4 @@
-"""The served methods: their class in admission control, and which methods bypass admission control or need no token."""
+"""The gRPC methods: their class in admission control, and which ones bypass it or need no token."""
 
 from collections.abc import Sequence
 
@@ -25,17 +25,17 @@ WITHOUT_TOKEN = (HEALTH,)
 
 
 def described(names: Sequence[str] = SERVICES) -> tuple[ServiceDescriptor, ...]:
-    """Return the descriptors of the services with these full names."""
+    """Return the protobuf descriptors of the gRPC services with these full names."""
     return tuple(map(Default().FindServiceByName, names))
 
 
 def paths(service: ServiceDescriptor) -> dict[str, str]:
-    """Return the names of a service's methods, keyed by path."""
+    """Return the names of a gRPC service's methods, by path."""
     return {f"/{service.full_name}/{method.name}": method.name for method in service.methods}
 
 
 def call_classes(services: Sequence[ServiceDescriptor]) -> dict[str, CallClass]:
-    """Return the class of each method that is subject to admission control, keyed by path."""
+    """Return the class (interactive or bulk) of each method that is subject to admission control, by path."""
     return {
         f"/{service.full_name}/{method.name}": CallClass.BULK if method.client_streaming else CallClass.INTERACTIVE
         for service in services
@@ -46,5 +46,5 @@ def call_classes(services: Sequence[ServiceDescriptor]) -> dict[str, CallClass]:
 
 
 def paths_without_token() -> frozenset[str]:
-    """Return the paths of methods that may be called without a token."""
+    """Return the paths of methods that may be called without a bearer token."""
     return frozenset(path for service in described() if service.full_name in WITHOUT_TOKEN for path in paths(service))

@@ -1,4 +1,4 @@
-"""RecordOutcome: validates outcomes, writes them to disk, and compares ratings with predictions."""
+"""RecordOutcome: checks reported ratings and completions, writes them to disk, compares ratings with predictions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,12 +21,15 @@ from service.telemetry.metrics.outcome_metrics import RatedPrediction
 from service.telemetry.metrics.service_metrics import Metrics
 
 RATING_FIELDS = ("rating", "lower", "upper")
-"""Fields of the shown prediction whose values must be within the rating scale."""
+"""Fields of the reported prediction whose values must be within the rating scale."""
 
 
 @dataclass(frozen=True)
 class ReferencePrediction:
-    """The prediction that a rating is compared with. Its rating and interval are in rating points."""
+    """The prediction that a reported rating is compared with, to measure live quality.
+
+    Its rating and interval are in rating points.
+    """
 
     rating: float
     lower: float
@@ -34,11 +37,11 @@ class ReferencePrediction:
     probability: float
     evidence: MemberEvidence
     version: str
-    """Source of the prediction, one of `outcome_metrics.VERSIONS`."""
+    """Which version predicted: one of `outcome_metrics.VERSIONS`, such as `current`."""
 
 
 class Outcomes:
-    """Records outcomes and evaluates predictions against ratings."""
+    """Records outcomes (ratings and completions that callers report) and compares the ratings with predictions."""
 
     def __init__(
         self,
@@ -48,15 +51,7 @@ class Outcomes:
         metrics: Metrics,
         now: Callable[[], float],
     ) -> None:
-        """Set up the recording of outcomes.
-
-        Args:
-            live: The models being served.
-            members: Store of member records; None to use only the model's own member table.
-            log: Log of outcomes; None to refuse all outcomes.
-            metrics: Metrics of this worker.
-            now: Returns the seconds since 1970 UTC.
-        """
+        """Set up the recording of outcomes and the comparison of ratings with predictions."""
         self._live = live
         self._members = members
         self._log = log
@@ -64,10 +59,11 @@ class Outcomes:
         self._now = now
 
     async def record(self, request: pb.RecordOutcomeRequest) -> pb.RecordOutcomeResponse:
-        """Write an outcome to disk. The response reports whether an outcome with this request id was recorded before.
+        """Write an outcome (a reported rating or completion) to disk.
 
-        Raises NoModel if no model is loaded, InvalidRequest if a field is malformed, OutcomesOff if there is no log,
-        Overloaded if too many outcomes are waiting, and NotKept if the outcome can't be written.
+        The response says whether one with this request id was already recorded. Raises NoModel if no model is loaded,
+        InvalidRequest if a field is malformed, OutcomesOff if there is no log, Overloaded if too many outcomes are
+        waiting, and NotKept if the outcome can't be written.
         """
         served = self._live.served()
         outcome = _decoded(request, served.model.schema.scale, self._now())
@@ -86,7 +82,7 @@ class Outcomes:
     async def _evaluate(
         self, outcome: Outcome, rating: float, request: pb.RecordOutcomeRequest, served: Served
     ) -> None:
-        """Compare a rating with the prediction that was shown, or with a new prediction if the request has none."""
+        """Compare a reported rating with the prediction that was shown, or with a new one if the request has none."""
         model = served.model
         record = await self._members.find(outcome.member_id) if self._members else None
         query = served.decode.prediction(
@@ -107,7 +103,7 @@ class Outcomes:
         )  # fmt: skip
 
     def _shown(self, shown: pb.ShownPrediction) -> ReferencePrediction:
-        """Return the prediction that was shown to the caller as a ReferencePrediction."""
+        """Return the prediction that the caller says was shown, to compare the reported rating with."""
         prediction = shown.prediction
         version = self._live.label_of(shown.model_version) or "other"
         return ReferencePrediction(
@@ -117,7 +113,7 @@ class Outcomes:
 
 
 def _predicted(predictions: Predictions) -> ReferencePrediction:
-    """Return the first prediction of the current model as a ReferencePrediction."""
+    """Return the first of the current model's predictions, to compare the reported rating with."""
     return ReferencePrediction(
         float(predictions.rating[0]), float(predictions.lower[0]), float(predictions.upper[0]),
         float(predictions.probability_enjoyed[0]), predictions.member_evidence, CURRENT,
@@ -125,7 +121,7 @@ def _predicted(predictions: Predictions) -> ReferencePrediction:
 
 
 def _decoded(request: pb.RecordOutcomeRequest, scale: Scale, now: float) -> Outcome:
-    """Decode an outcome. Raises InvalidRequest, with the paths of the malformed fields."""
+    """Decode a reported outcome. Raises InvalidRequest, with the paths of the malformed fields."""
     violations = Violations()
     for name in ("request_id", "member_id", "movie_id"):
         violations.check_id(getattr(request, name), name)

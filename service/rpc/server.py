@@ -84,7 +84,7 @@ async def serve(
 
 
 async def _follow(live: LiveModels, looked: asyncio.Event | None) -> None:
-    """Load new versions of the models forever. Set the event `looked` after the first attempt to load a model."""
+    """Load new versions of the models forever. Set the event `looked` after the first attempt."""
     await live.look()
     if looked is not None:
         looked.set()
@@ -111,7 +111,7 @@ def _run_until_closed(resources: AsyncExitStack, work: Coroutine[Any, Any, None]
 
 
 class Parts(NamedTuple):
-    """Arguments and resources shared by the parts of the server."""
+    """Settings and shared objects that the functions of this module pass on to each other."""
 
     settings: Settings
     metrics: Metrics
@@ -128,7 +128,7 @@ class Parts(NamedTuple):
 
 
 async def _take_calls(parts: Parts) -> None:
-    """Open the port and serve calls. Closing the resources stops the server without dropping calls."""
+    """Open the port and serve calls. When the resources are closed, the server stops without dropping calls."""
     settings, resources = parts.settings, parts.resources
     background = ThreadPoolExecutor(settings.background_threads, "background")
     resources.callback(background.shutdown, wait=False, cancel_futures=True)
@@ -213,7 +213,7 @@ def _servicer(parts: Parts, members: MemberSource | None, background: Executor) 
 
 
 def _services(settings: Settings) -> tuple[str, ...]:
-    """Return the full names of the served services."""
+    """Return the full names of the gRPC services that this server has."""
     return SERVICES if settings.reflection == "on" else SERVICES_WITHOUT_REFLECTION
 
 

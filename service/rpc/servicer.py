@@ -46,7 +46,7 @@ A played movie is costly to predict, because the member's features are computed 
 
 @dataclass(frozen=True)
 class Page:
-    """A page of a ranking, best movie first."""
+    """A page of the movies in order of predicted rating, best first."""
 
     movie_ids: list[str]
     predictions: Predictions
@@ -55,7 +55,7 @@ class Page:
 
 
 class StageTimer:
-    """Measures the durations of the consecutive stages of one answer."""
+    """Measures how long each stage of one answer takes, such as decoding, for the metrics."""
 
     def __init__(self, metrics: Metrics, clock: Callable[[], float]) -> None:
         self._metrics = metrics
@@ -69,12 +69,15 @@ class StageTimer:
         self._began = now
 
     def restart(self) -> None:
-        """Restart the timer, so that the time since the last stage is not counted."""
+        """Restart the timer, so that the time since the last stage, such as waiting for a thread, is not counted."""
         self._began = self._clock()
 
 
 class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
-    """Answers calls that the call pipeline has admitted. The pipeline converts errors raised here to statuses."""
+    """The methods of the gRPC service, for calls that admission control has let in.
+
+    Errors raised here are converted to gRPC statuses by the call pipeline.
+    """
 
     def __init__(
         self,
@@ -140,7 +143,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
     async def ExplainEnjoyment(
         self, request: pb.ExplainEnjoymentRequest, context: Context
     ) -> pb.ExplainEnjoymentResponse:
-        """Return one prediction and the parts that add up to it; also the fact to ask for next, if requested."""
+        """Return a prediction and what adds up to it, and, on request, which fact to ask the member for next."""
         record = await self._record(request.member) if self._members else None
         served = self._live.served(request.member)
         timer = StageTimer(self._metrics, self._clock)
@@ -155,7 +158,10 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         return response
 
     async def RecordOutcome(self, request: pb.RecordOutcomeRequest, context: Context) -> pb.RecordOutcomeResponse:
-        """Record an outcome. Respond once it is on disk, and report whether it was already recorded before."""
+        """Record what a member thought of a movie: a rating or a completion.
+
+        Respond once it is on disk, and report whether it was already recorded before.
+        """
         return await self._outcomes.record(request)
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
@@ -163,13 +169,16 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         return encode.model_response(self._live.served().model)
 
     async def _record(self, member: pb.Member) -> MemberRecord | None:
-        """Look up the member's record in the member store; None if there is no store, no valid id or no record."""
+        """Look up the member's attributes and plays in the external store.
+
+        Returns None if there is no store, no valid id or no record.
+        """
         if self._members is None or not 0 < len(member.member_id) <= ID_LENGTH:
             return None
         return await self._members.find(member.member_id)
 
     async def _predict_alone(self, model: Model, query: PredictionQuery) -> Answer:
-        """Answer a call that can't be part of a batch."""
+        """Answer a call of PredictEnjoyment that can't be part of a batch."""
         timer = StageTimer(self._metrics, self._clock)
         if len(query.movies) > INLINE_MOVIES or query.played_count > INLINE_PLAYED:
             predictions = await self._in_background(
@@ -182,7 +191,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         return Answer(predictions, response)
 
     async def _rank(self, model: Model, query: RankingQuery, timer: StageTimer) -> Page:
-        """Rank the movies and return the requested page."""
+        """Rank the movies for a member and return the requested page."""
         end = query.offset + query.page_size
         rows, predictions = await self._in_background(
             timer, lambda: model.rank(query.member, query.allowed, timer.finished, most=end + 1)
@@ -194,7 +203,10 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
     async def _explain(
         self, model: Model, query: PredictionQuery, suggest: bool, timer: StageTimer
     ) -> tuple[Explanation, NextFact | None]:
-        """Return the explanation and the fact to ask for next; None instead of the fact if `suggest` is False."""
+        """Return the explanation of a prediction and the next fact to ask the member for.
+
+        Returns None instead of the fact if `suggest` is False.
+        """
         member, movie = query.member, query.movies[0]
         explanation = await self._in_background(timer, lambda: model.explain(member, movie))
         if not suggest:
@@ -220,7 +232,10 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         predictions: Predictions,
         ranked: bool = False,
     ) -> None:
-        """Count one answer. Drift detection of predictions excludes rankings, because the model chose their movies."""
+        """Count one answer for the metrics.
+
+        Drift detection of predictions excludes rankings, because the model chose their movies.
+        """
         model, metrics = served.model, self._metrics
         metrics.answers.count_unused(unused)
         metrics.answers.count_predictions(predictions, model.schema.scale)

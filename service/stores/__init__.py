@@ -1,1 +1,1 @@
-"""Storage outside the model: member records in Redis, and the log of outcomes."""
+"""What is stored outside the model: members' attributes and plays in Redis, and reported ratings and completions."""

@@ -9,7 +9,7 @@ FIRST_SECONDS, LONGEST_SECONDS = 0.5, 10.0
 
 
 class Breaker:
-    """A circuit breaker that opens after `FAILURES` consecutive failures and closes after the first success."""
+    """Says whether a call may be tried: not for a while after `FAILURES` failures in a row, until a trial succeeds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -18,7 +18,7 @@ class Breaker:
         self._shut_until = 0.0
 
     def lets_through(self) -> bool:
-        """Return whether a call may be tried. While the breaker is open, one trial call is allowed per delay."""
+        """Return whether a call may be tried. After repeated failures, one trial call is allowed per delay."""
         if not self._opened:
             return True
         if self._clock() < self._shut_until:
@@ -27,7 +27,7 @@ class Breaker:
         return True
 
     def failed(self) -> bool:
-        """Count a failed call. Return whether it opened the breaker."""
+        """Count a failed call. Return whether calls are blocked from now on and were not before."""
         self._failures += 1
         if not self._opened and self._failures < FAILURES:
             return False
@@ -37,6 +37,6 @@ class Breaker:
         return self._opened == 1
 
     def succeeded(self) -> bool:
-        """Reset the count of failures after a successful call. Return whether the call closed the breaker."""
+        """Reset the count of failures after a successful call. Return whether calls were blocked until now."""
         was_open, self._failures, self._opened = self._opened > 0, 0, 0
         return was_open

@@ -1,4 +1,4 @@
-"""Looks up member records in Redis, with a short timeout and a circuit breaker."""
+"""Looks up members' records (attributes and plays) in Redis, and stops asking for a while if that fails repeatedly."""
 
 import asyncio
 import logging
@@ -16,16 +16,16 @@ from service.telemetry.logs import log_event
 from service.telemetry.metrics.service_metrics import Metrics
 
 CONNECTIONS = 32
-"""Maximum number of connections of one worker."""
+"""Maximum number of connections to Redis of one worker."""
 CONNECT_SECONDS = 1.0
-"""Timeout for connecting and for each reply, in seconds.
+"""Timeout for connecting to Redis and for each reply, in seconds.
 
 A request waits only for the `timeout_seconds` of MemberStore. A late lookup continues in the background.
 """
 
 
 class MemberStore:
-    """Looks up member records in Redis. After an error, which is counted, the member is treated as unknown."""
+    """Looks up members' records (attributes and plays) in Redis; if that fails, the member counts as unknown."""
 
     def __init__(self, address: str, timeout_seconds: float, metrics: Metrics, clock: Callable[[], float]) -> None:
         """Prepare the connection pool; connections are opened on demand.
@@ -47,7 +47,7 @@ class MemberStore:
         self._late: set[asyncio.Task[bytes | None]] = set()
 
     async def find(self, member_id: str) -> MemberRecord | None:
-        """Return the member's record; None if the member is unknown, the record is invalid or the lookup fails."""
+        """Return the member's attributes and plays; None if there are none or they can't be read in time."""
         if not self._breaker.lets_through():
             self._metrics.answers.count_store_lookup("skipped")
             return None
@@ -70,13 +70,13 @@ class MemberStore:
         return record
 
     async def close(self) -> None:
-        """Cancel late lookups and close all connections."""
+        """Cancel look-ups that are still running in the background, and close all connections."""
         for task in self._late:
             task.cancel()
         await self._client.aclose()
 
     async def _get(self, key: str) -> bytes | None:
-        """Return the value of a key; None if the store lacks the key. Raises TimeoutError if the store is too slow.
+        """Return the value of a key in Redis; None if there is none. Raises TimeoutError if Redis is too slow.
 
         A late lookup continues in the background, so that its connection remains usable.
         """
@@ -93,7 +93,7 @@ class MemberStore:
         return content.encode() if isinstance(content, str) else content
 
     def _forget(self, task: "asyncio.Task[bytes | None]") -> None:
-        """Forget a late lookup that has ended, and ignore its result or error."""
+        """Forget a look-up that has ended too late to be used, and ignore its result or error."""
         self._late.discard(task)
         if not task.cancelled():
             task.exception()

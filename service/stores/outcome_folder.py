@@ -1,4 +1,4 @@
-"""Prepares the folder in which outcomes are recorded."""
+"""Prepares the folder for outcomes, the ratings and completions that callers report."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,10 @@ from service.errors import FolderUnusable
 
 
 def prepare(folder: Path) -> None:
-    """Create the folder if it is missing. Raises FolderUnusable if no file can be written to it."""
+    """Create the folder for outcomes (reported ratings and completions) if it is missing.
+
+    Raises FolderUnusable if no file can be written to it.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         trial = folder / f".trial-{os.getpid()}"

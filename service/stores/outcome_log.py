@@ -1,4 +1,7 @@
-"""Durable log of outcomes: each worker appends to its own files, and one fsync commits all waiting outcomes."""
+"""Writes outcomes, the ratings and completions that callers report, durably to log files.
+
+Each worker appends to its own files, and one fsync commits all waiting outcomes.
+"""
 
 import asyncio
 import logging
@@ -13,7 +16,7 @@ from service.stores.recent_request_ids import KnownRequests
 from service.telemetry.logs import log_event
 
 MAX_WAITING = 512
-"""Maximum number of outcomes of one worker that wait for the disk; further outcomes are refused."""
+"""Maximum number of reported outcomes of one worker that wait for the disk; further ones are refused."""
 RETRY_SECONDS = 1.0
 CLOSE_SECONDS = 2.0
 FILE_BYTES, FILE_SECONDS = 64 << 20, 3600.0
@@ -21,7 +24,10 @@ FILE_BYTES, FILE_SECONDS = 64 << 20, 3600.0
 
 
 class OutcomeLog:
-    """Appends outcomes to log files. Must be used from a single event loop; a separate thread writes to the disk."""
+    """Appends outcomes (reported ratings and completions) to log files, durably.
+
+    Must be used from a single event loop; a separate thread writes to the disk.
+    """
 
     def __init__(
         self,
@@ -57,9 +63,10 @@ class OutcomeLog:
             self._log_state(error)
 
     async def append(self, outcome: Outcome) -> bool:
-        """Write an outcome to disk. Return True if an outcome with the same request id was recorded before.
+        """Write an outcome (a reported rating or completion) to disk.
 
-        Raises NotKept if the outcome can't be written, and Overloaded if too many outcomes are waiting.
+        Returns True if one with the same request id was already recorded. Raises NotKept if the outcome can't be
+        written, and Overloaded if too many outcomes are waiting.
         """
         request_id = outcome.request_id
         before = self._under_way.get(request_id)
@@ -80,7 +87,10 @@ class OutcomeLog:
         return False
 
     async def close(self) -> None:
-        """Write all waiting outcomes and close the file. Gives up after `CLOSE_SECONDS` if the disk hangs."""
+        """Write all waiting outcomes (reported ratings and completions) and close the log file.
+
+        Gives up after `CLOSE_SECONDS` if the disk hangs.
+        """
         if self._writing is not None:
             _, hangs = await asyncio.wait([self._writing], timeout=CLOSE_SECONDS)
             if hangs:
@@ -89,7 +99,7 @@ class OutcomeLog:
         self._close_file()
 
     async def _write_all(self) -> None:
-        """Write waiting outcomes in batches until no more are waiting."""
+        """Write the waiting outcomes (reported ratings and completions) in batches until no more are waiting."""
         while self._waiting:
             batch, self._waiting = self._waiting, {}
             try:
@@ -115,7 +125,7 @@ class OutcomeLog:
                 kept.set_exception(error)
 
     def _write(self, request_ids: list[str], lines: bytes) -> None:
-        """Append lines to the current file and fsync it. Raises OSError if that fails.
+        """Append encoded outcomes to the current log file and fsync it. Raises OSError if that fails.
 
         The next write after an error starts a new file, so that only the last line of a file can be truncated.
         """
@@ -136,7 +146,7 @@ class OutcomeLog:
         self._committed(self._clock() - began)
 
     def _current_file(self, size: int) -> int:
-        """Return the descriptor of the file to append `size` bytes to.
+        """Return the descriptor of the log file to append `size` bytes to.
 
         A new file is started if the current file is too old or would become too large.
         """
@@ -161,7 +171,7 @@ class OutcomeLog:
             self._file = None
 
     def _log_state(self, error: OSError | None) -> None:
-        """Log the first of consecutive failures, and the first success after a failure."""
+        """Log the first of consecutive failures to write, and the first success after a failure."""
         if error is not None and not self._failing:
             log_event(logging.ERROR, "outcomes_not_kept", error, reason=error.strerror)
         if error is None and self._failing:
@@ -170,6 +180,6 @@ class OutcomeLog:
 
 
 def _retrieve_error(kept: "asyncio.Future[None]") -> None:
-    """Retrieve the error of a write, so that asyncio doesn't log it as unhandled if no caller is waiting for it."""
+    """Retrieve the error of a failed write, so that asyncio doesn't log it as unhandled if no caller waits for it."""
     if not kept.cancelled():
         kept.exception()

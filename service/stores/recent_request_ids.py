@@ -1,4 +1,7 @@
-"""Request ids of recent outcomes, stored as hashes in a memory-mapped file shared by all workers."""
+"""Request ids of recently reported outcomes, by which repeated reports are noticed.
+
+They are stored as hashes in a memory-mapped file shared by all workers.
+"""
 
 import hashlib
 import mmap
@@ -14,7 +17,7 @@ BUCKETS, WAYS = 1 << 17, 8
 
 
 class KnownRequests:
-    """A bounded set of request ids. Ids added by one process are immediately visible to all processes.
+    """The request ids of recent outcomes. Ids added by one process are immediately visible to all processes.
 
     If two processes write to the same slot at the same time, one id may be lost, and its outcome may be recorded twice.
     A false positive requires two ids whose hashes agree in 81 bits.
@@ -33,12 +36,12 @@ class KnownRequests:
             os.close(file)
 
     def has(self, request_id: str) -> bool:
-        """Return whether the id was added and has not been replaced since."""
+        """Return whether the request id was added, and not replaced by a newer one since."""
         bucket, tag = _place(request_id)
         return bool((self._slots[bucket] == tag).any())
 
     def add(self, request_ids: Iterable[str]) -> None:
-        """Add request ids."""
+        """Add the request ids of outcomes that were just recorded."""
         for request_id in request_ids:
             bucket, tag = _place(request_id)
             slots = self._slots[bucket]

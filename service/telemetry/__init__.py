@@ -1,1 +1,1 @@
-"""Metrics, logs, traces and drift detection for operators."""
+"""What operators see: metrics, logs, traces, and drift of requests away from the training data."""

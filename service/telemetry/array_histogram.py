@@ -13,7 +13,7 @@ from service.telemetry.metric_definitions import HistogramDefinition
 
 
 class ArrayHistogram(Collector):
-    """A histogram to which a thousand values can be added at little more cost than a single value."""
+    """A Prometheus histogram to which a thousand values can be added at little more cost than a single value."""
 
     def __init__(
         self, definition: HistogramDefinition, registry: CollectorRegistry, series: Iterable[Sequence[str]] = ((),)
@@ -46,7 +46,7 @@ class ArrayHistogram(Collector):
             self._sums[label_values] += total
 
     def collect(self) -> Iterable[HistogramMetricFamily]:
-        """Yield the metric, with the cumulative buckets and the sum of each series."""
+        """Yield the metric for Prometheus, with the cumulative buckets and the sum of each series."""
         with self._lock:
             series = [(labels, counts.cumsum(), self._sums[labels]) for labels, counts in self._counts.items()]
         bounds = [*map(str, self._bounds.tolist()), "+Inf"]

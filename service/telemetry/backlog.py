@@ -12,7 +12,7 @@ Key = TypeVar("Key")
 
 
 class Backlog(Collector, Generic[Item]):
-    """Queues measurements and counts them in batches.
+    """Queues measurements and passes them in batches to a function that counts them in metrics.
 
     A backlog is a collector without metrics of its own. Register it before the metrics that it updates, so that it is
     flushed whenever they are read.
@@ -46,12 +46,12 @@ class Backlog(Collector, Generic[Item]):
         return ()
 
     def describe(self) -> Iterable[Metric]:
-        """Return no metrics."""
+        """Return no metrics, since a backlog has none of its own."""
         return ()
 
 
 def grouped(pairs: Iterable[tuple[Key, Item]]) -> Iterable[tuple[Key, list[Item]]]:
-    """Group the items by key, keeping their order."""
+    """Group queued measurements by key, keeping their order."""
     groups: dict[Key, list[Item]] = {}
     for key, item in pairs:
         groups.setdefault(key, []).append(item)

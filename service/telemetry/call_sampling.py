@@ -1,4 +1,4 @@
-"""Sampled call logs and trace spans, which contain ids and results but no personal data."""
+"""Logs and traces a share of the calls, with ids and results but no personal data."""
 
 import logging
 import re
@@ -26,7 +26,10 @@ Metadata = Iterable[Any]
 
 
 class TraceParent(NamedTuple):
-    """The caller's span, from the `traceparent` header of W3C Trace Context; `tracestate` is ignored."""
+    """The caller's span (its part of a trace), from the `traceparent` header of W3C Trace Context.
+
+    `tracestate` is ignored.
+    """
 
     trace_id: int
     span_id: int
@@ -50,7 +53,7 @@ class SampledCall:
     answers: int = 0
     """Number of answers from the model so far; a stream has many."""
     evidence: set[str] = field(default_factory=set)
-    """Names of the kinds of member evidence in the answers so far."""
+    """What was known of the members in the answers so far, such as `plays`: names of MemberEvidence."""
     version: str | None = None
     """Model version of the last answer; None before the first answer."""
 
@@ -60,7 +63,7 @@ _CALL: ContextVar[SampledCall] = ContextVar("call")
 
 
 def record_answer(version: str, evidence: MemberEvidence) -> None:
-    """Add an answer to the record of the current call if the call is sampled."""
+    """Note an answer's model version and member evidence for the log of the current call, if the call is sampled."""
     call = _CALL.get(None)
     if call is not None:
         call.answers += 1
@@ -69,7 +72,7 @@ def record_answer(version: str, evidence: MemberEvidence) -> None:
 
 
 def request_id_of(metadata: Metadata | None) -> str:
-    """Return the caller's request id if it matches `RANDOM_ID`, else a new UUID."""
+    """Return the caller's request id if it is a random id, which can't hold personal data, else a new UUID."""
     for name, value in metadata or ():
         if name == REQUEST_ID_HEADER and isinstance(value, str) and RANDOM_ID.fullmatch(value):
             return value
@@ -77,7 +80,7 @@ def request_id_of(metadata: Metadata | None) -> str:
 
 
 def parent_of(metadata: Metadata | None) -> TraceParent | None:
-    """Return the caller's span, or None if the metadata has no valid one."""
+    """Return the caller's span (its part of a trace), or None if the metadata has no valid one."""
     for name, value in metadata or ():
         if name == TRACE_HEADER and isinstance(value, str) and (match := TRACE_PARENT.fullmatch(value)):
             trace_id, span_id, flags = (int(part, 16) for part in match.groups())
@@ -86,7 +89,10 @@ def parent_of(metadata: Metadata | None) -> TraceParent | None:
 
 
 def current_request_id(metadata: Metadata | None) -> str:
-    """Return the logged request id if the current call is sampled, else the result of `request_id_of`."""
+    """Return the request id under which the current call is logged.
+
+    If the call isn't sampled, this is the result of `request_id_of`.
+    """
     call = _CALL.get(None)
     return request_id_of(metadata) if call is None else call.request_id
 
@@ -101,7 +107,7 @@ class Tracing(NamedTuple):
 
 
 class CallSampler:
-    """Samples calls, and logs or traces them when they end."""
+    """Chooses the calls to log or trace, and does so when they end."""
 
     def __init__(self, log_share: float, clock: Callable[[], float], tracing: Tracing | None = None) -> None:
         """Create a sampler that logs a share of the calls, 0 to 1, evenly spaced. Without `tracing`, it traces none."""
@@ -121,7 +127,7 @@ class CallSampler:
             _CALL.set(SampledCall(method, request_id_of(metadata), self._clock(), logged, traced, parent))
 
     def wrap(self, metrics: MethodMetrics) -> MethodMetrics:
-        """Return the metrics with a `handled` callback that also logs or traces the call if it is sampled."""
+        """Return the metrics of a method, changed so that the end of a sampled call is also logged or traced."""
         if not self._enabled:
             return metrics
 
@@ -155,7 +161,7 @@ class EvenSampler:
         self._due = 0.0
 
     def picks(self) -> bool:
-        """Return whether the next event is picked."""
+        """Return whether the next event, such as a call, is picked."""
         self._due += self._share
         picked = self._due >= 1
         self._due -= picked

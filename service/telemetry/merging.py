@@ -51,13 +51,13 @@ class Family(NamedTuple):
 
     @staticmethod
     def of(metric: Metric, merge: str = "") -> "Family":
-        """Return a metric of prometheus_client as a Family; `merge` is the merge method of a gauge."""
+        """Convert a metric of prometheus_client; `merge` says how a gauge is merged with those of other processes."""
         series = [(sample.name, sample.labels, sample.value) for sample in metric.samples]
         return Family(metric.name, metric.type, metric.documentation, merge, series)
 
 
 def snapshot(registry: CollectorRegistry, merges: Mapping[str, Merge]) -> list[Family]:
-    """Return the current metrics of a process. `merges` has the merge method of each gauge, by name."""
+    """Return the current metrics of a process, to be merged; `merges` says how each gauge is merged, by name."""
     ways = {**LIBRARY_GAUGES, **merges}
     return [
         Family.of(metric, "" if metric.type in COUNTED else ways.get(metric.name, Merge.MAX))
@@ -80,13 +80,13 @@ def parse_snapshot(content: Any) -> list[Family]:
 
 
 class MergedMetrics:
-    """The metrics of all processes, including those that have ended."""
+    """The metrics of all processes merged into one set, including those of processes that have ended."""
 
     def __init__(self) -> None:
         self._ended: list[Family] = []
 
     def add_ended(self, last: list[Family]) -> None:
-        """Add the last snapshot of a process that has ended. Must be called once per process."""
+        """Keep the last metrics of a process that has ended. Must be called once per process."""
         counted = [family for family in last if family.kind in COUNTED]
         self._ended = [Family.of(metric) for metric in _merged([self._ended, counted], 0)]
 
@@ -117,7 +117,7 @@ def _merged(snapshots: Iterable[list[Family]], wanted: int) -> list[Metric]:
 
 
 def _merged_value(values: list[float], merge: str, wanted: int) -> float:
-    """Merge the values of all processes into one. If `merge` is empty, it is their sum."""
+    """Merge the values of one series in all processes. If `merge` is empty, it is their sum."""
     if merge == Merge.MAX:
         return max((value for value in values if not math.isnan(value)), default=math.nan)
     if merge == Merge.MIN:

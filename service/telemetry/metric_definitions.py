@@ -9,7 +9,7 @@ from service.telemetry.merging import Merge
 
 @dataclass(frozen=True)
 class MetricDefinition(ABC):
-    """Description of a metric for Prometheus."""
+    """Name, help text and labels of a metric, as Prometheus needs them."""
 
     name: str
     help_text: str
@@ -36,7 +36,7 @@ class GaugeDefinition(MetricDefinition):
 
     @property
     def kind(self) -> str:
-        """Type of the metric, with the merge method."""
+        """Type of the metric, and how it is merged over workers, as shown in the table of metrics."""
         return "gauge" if self.merge is None else f"gauge ({self.merge})"
 
 
@@ -278,7 +278,7 @@ DEFINITIONS = tuple(value for value in tuple(vars().values()) if isinstance(valu
 
 
 def metrics_table() -> str:
-    """Return a Markdown table of all metrics except prometheus_client's own metrics of a process."""
+    """Return a Markdown table of all metrics for docs/metrics.md, except prometheus_client's own of a process."""
     rows = [
         f"| `{metric.name}` | {metric.kind} | {', '.join(f'`{label}`' for label in metric.labels)} "
         f"| {metric.help_text} |"

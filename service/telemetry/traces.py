@@ -1,4 +1,4 @@
-"""OpenTelemetry spans of sampled calls, exported in the background. Requires the `otel` extra."""
+"""Exports traces: OpenTelemetry spans of sampled calls, in the background. Requires the `otel` extra."""
 
 from collections.abc import Callable
 
@@ -44,7 +44,7 @@ class Traces:
         self._tracer = self._provider.get_tracer("coldstart")
 
     def export(self, call: SampledCall, code: grpc.StatusCode, seconds: float) -> None:
-        """Queue the span of a call that has just ended and took `seconds`."""
+        """Queue the span of a call that has just ended and took `seconds`, for export."""
         context = None
         if call.parent is not None:
             flags = TraceFlags(TraceFlags.SAMPLED)

@@ -1,4 +1,4 @@
-"""Adaptive concurrency limit: allows as many concurrent calls as possible without slowing each of them down much.
+"""A limit on concurrent calls that adapts: as many as possible without slowing each of them down much.
 
 Based on the Gradient2 limit of Netflix's concurrency-limits. Gradient2 estimates the duration of a call without load by
 a slow moving average over all calls, which sustained overload raises. Here the average mostly covers calls that ran
@@ -24,7 +24,7 @@ SLOWDOWN_WEIGHT = 0.05
 
 
 class AdaptiveLimit:
-    """A limit on the total cost of running calls, which is adapted after each call.
+    """A limit on the total cost of running calls, in units of a small call, which is adapted after each call.
 
     It stays between a minimum and a maximum, and starts at `FIRST_LIMIT`, clipped to this range.
     """
@@ -38,11 +38,11 @@ class AdaptiveLimit:
 
     @property
     def value(self) -> int:
-        """Maximum total cost of the calls that run at once."""
+        """Maximum total cost of the calls that run at once, in units of a small call."""
         return int(self._limit)
 
     def ended(self, method: str, seconds: float, in_flight: int) -> None:
-        """Adapt the limit after a call.
+        """Adapt the limit after a call, by how much slower it was than such calls are alone.
 
         Args:
             method: Path of the method.

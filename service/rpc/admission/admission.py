@@ -27,10 +27,10 @@ Faster calls have a larger weight, so that a short slow period is soon forgotten
 
 @dataclass(eq=False)
 class Turn:
-    """One call's turn to run, used in an `async with` block.
+    """One call's permission to run, used in an `async with` block that holds the work.
 
-    Entering the block waits for the turn. Raises Overloaded if the call is refused, and DeadlinePassed if the caller's
-    deadline passes during the wait.
+    Entering the block waits until the call may run. Raises Overloaded if the call is refused, and DeadlinePassed if the
+    caller's deadline passes during the wait.
     """
 
     admission: "Admission"
@@ -43,7 +43,7 @@ class Turn:
     arrived: float = 0.0
     """Time of arrival, in seconds on the clock of Admission."""
     began: float = 0.0
-    """Time at which the turn began, in seconds on the clock of Admission."""
+    """Time at which the call began to run, in seconds on the clock of Admission."""
 
     async def __aenter__(self) -> Self:
         await self.admission.enter(self)
@@ -54,7 +54,10 @@ class Turn:
 
 
 class Admission:
-    """Lets calls run while their total cost is within an adaptive limit. Must be used from a single event loop."""
+    """Decides which calls run, wait or are refused, by an adaptive limit on the total cost of those that run.
+
+    Must be used from a single event loop.
+    """
 
     def __init__(
         self,
@@ -82,7 +85,7 @@ class Admission:
         self._random = random
         self.shed = shed
         self.in_flight = 0.0
-        """Total cost of the running calls."""
+        """Total cost of the running calls, in units of a small call."""
         self._turns = 0
         self._queues: dict[CallClass, deque[tuple[Turn, asyncio.Future[None]]]] = {
             call_class: deque() for call_class in CallClass
@@ -94,11 +97,11 @@ class Admission:
 
     @property
     def limit(self) -> int:
-        """Maximum total cost of the running calls."""
+        """Maximum total cost of the running calls, in units of a small call."""
         return self._limit.value
 
     def queued(self, call_class: CallClass) -> int:
-        """Return the number of waiting calls of a class."""
+        """Return the number of waiting calls of a class (interactive or bulk)."""
         return len(self._queues[call_class])
 
     def check(self, call_class: CallClass) -> None:
@@ -113,7 +116,7 @@ class Admission:
             raise self._refusal(call_class, "full")
 
     async def enter(self, turn: Turn) -> None:
-        """Wait until the call may run, and start its turn.
+        """Wait until the call may run, and count it as running.
 
         Raises Overloaded if the call is refused, and DeadlinePassed if the caller's deadline passes during the wait.
         """
@@ -127,7 +130,7 @@ class Admission:
         self._refused_in_a_row = 0
 
     def leave(self, turn: Turn) -> None:
-        """End a turn, and start the turns of waiting calls that now fit."""
+        """Count the call as ended, and let waiting calls run that now fit."""
         now = self._clock()
         took = now - turn.arrived
         mean = self._mean_seconds.get(turn.method, took)
@@ -164,7 +167,7 @@ class Admission:
         return len(self._queues[call_class]) * self._spacing_seconds
 
     async def _queue(self, turn: Turn) -> None:
-        """Wait for a turn in the queue.
+        """Let the call wait in the queue of its class until it may run.
 
         Raises Overloaded if the wait is or is expected to be too long, and DeadlinePassed if the caller's deadline
         passes during the wait.
@@ -194,7 +197,7 @@ class Admission:
             raise
 
     def _gave_up(self, turn: Turn, future: "asyncio.Future[None]") -> bool:
-        """Remove a call from its queue and return True. Return False if its turn has already begun."""
+        """Remove a call from its queue and return True. Return False if it has already begun to run."""
         if future.done() and not future.cancelled():
             return False
         queue = self._queues[turn.call_class]
@@ -204,7 +207,7 @@ class Admission:
         return True
 
     def _wake(self) -> None:
-        """Start the turns of waiting calls that fit: interactive calls first, and in each class the oldest first."""
+        """Let waiting calls run that fit: interactive calls first, and in each class the oldest first."""
         for queue in self._queues.values():
             while queue:
                 turn, future = queue[0]

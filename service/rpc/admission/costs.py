@@ -1,4 +1,4 @@
-"""Estimates the cost of a request from its size."""
+"""Estimates how much work a request is, from its kind and size, for admission control."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ EXPLANATION = 2.0
 
 
 def cost_of(request: Any) -> float:
-    """Return the cost of a request, in units of a small call; at least 1."""
+    """Return the amount of work of a request, in units of a small call; at least 1."""
     match request:
         case pb.PredictEnjoymentRequest():
             movies = len(request.movie_ids) + len(request.new_movies)

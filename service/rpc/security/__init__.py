@@ -1,1 +1,1 @@
-"""TLS certificates and bearer tokens."""
+"""TLS certificates, and bearer tokens that say who may call which methods."""

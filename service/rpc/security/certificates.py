@@ -10,7 +10,7 @@ from service.settings import Settings, flag
 
 @dataclass(frozen=True)
 class Certificates:
-    """Contents of the certificate files."""
+    """Contents of the files for TLS: the server's certificate, its key and the clients' authorities."""
 
     chain: bytes
     """Certificate chain of the server, from its own certificate up to its authority, PEM."""
@@ -22,7 +22,7 @@ class Certificates:
 
 @dataclass(frozen=True)
 class CertificateFiles:
-    """Paths of the certificate files."""
+    """Paths of the files for TLS: the server's certificate, its key and the clients' authorities."""
 
     chain: Path
     """Certificate chain of the server."""
@@ -33,13 +33,13 @@ class CertificateFiles:
 
     @classmethod
     def of(cls, settings: Settings) -> "CertificateFiles | None":
-        """Return the paths in the settings; None if TLS is off."""
+        """Return the paths of the files for TLS in the settings; None if TLS is off."""
         if settings.tls_cert is None or settings.tls_key is None:
             return None
         return cls(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
 
     def read(self) -> Certificates:
-        """Read the files without checking them. Raises CertificateError if a file can't be read."""
+        """Read the files without checking their content. Raises CertificateError if a file can't be read."""
         chain, key = _read("tls_cert", self.chain), _read("tls_key", self.key)
         return Certificates(chain, key, _read("tls_client_ca", self.client_ca) if self.client_ca else None)
 

@@ -40,7 +40,7 @@ class LastGood(Generic[Content, Parsed]):
         """The last good content, parsed."""
 
     def look(self) -> Parsed:
-        """Read the files again. Return the last good content, parsed."""
+        """Read the files again, and return their content, parsed, or the last good one if it can't be used."""
         with self._lock:
             content = None
             try:

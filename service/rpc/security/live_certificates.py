@@ -1,4 +1,4 @@
-"""Certificates that are reloaded for new connections after their files have changed. Invalid changes are ignored."""
+"""Certificates that are read again for new connections after their files have changed, unless they can't be used."""
 
 import logging
 from collections.abc import Callable
@@ -48,7 +48,7 @@ class LiveCertificates:
         log_event(logging.ERROR, "certificates_not_loaded", reason=str(error))
 
     def _changed_configuration(self) -> grpc.ServerCertificateConfiguration | None:
-        """Return the configuration; None if gRPC already has it. gRPC calls this for each new connection."""
+        """Return the changed certificates for gRPC, which asks at each new connection; None if it already has them."""
         content = self._files.look()
         if content is self._configured:
             return None

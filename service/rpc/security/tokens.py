@@ -46,22 +46,25 @@ class Entry:
     """Names of the permitted methods, without their service; `*` permits all methods."""
 
     def may_call(self, method: str) -> bool:
-        """Return whether the token permits the method."""
+        """Return whether the token permits to call the method."""
         return ALL_METHODS in self.methods or method in self.methods
 
 
 def new_token() -> str:
-    """Return a random token."""
+    """Return a new random bearer token."""
     return secrets.token_urlsafe(SECRET_BYTES)
 
 
 def hashed(token: str, salt: bytes) -> bytes:
-    """Return the salted digest of a token, as stored in the token file."""
+    """Return the salted hash of a token, which the token file holds instead of the token."""
     return hashlib.blake2b(token.encode(), salt=salt, digest_size=32).digest()
 
 
 def entry_text(name: str, token: str, methods: Sequence[str], salt: bytes) -> str:
-    """Return the TOML of a token's entry. Raises TokensError if the name is too long or would have to be escaped."""
+    """Return the TOML of a new entry of the token file: owner, salted hash and methods of a token.
+
+    Raises TokensError if the name is too long or would have to be escaped.
+    """
     if not name.isprintable() or not 1 <= len(name) <= 100 or set(name) & set('"\\'):
         raise TokensError("a token's name must have 1 to 100 printable characters, without quotes and backslashes")
     listed = ", ".join(f'"{method}"' for method in methods)
@@ -70,7 +73,7 @@ def entry_text(name: str, token: str, methods: Sequence[str], salt: bytes) -> st
 
 
 def read_entries(content: bytes) -> list[Entry]:
-    """Parse the content of a token file. Raises TokensError if it is invalid."""
+    """Parse a token file into entries (owner, hash and methods). Raises TokensError if it is invalid."""
     try:
         listed = tomllib.loads(content.decode()).get("tokens")
     except (UnicodeDecodeError, tomllib.TOMLDecodeError):
@@ -105,7 +108,7 @@ def read(file: Path) -> bytes:
 
 
 class TokenTable:
-    """The parsed content of a token file."""
+    """The entries of a token file, in which the owner and the methods of a token are looked up."""
 
     def __init__(self, content: bytes) -> None:
         """Parse the content of a token file. Raises TokensError if it is invalid."""
@@ -114,7 +117,7 @@ class TokenTable:
         self._verified: dict[bytes, Entry] = {}
 
     def entry(self, token: str) -> Entry:
-        """Return the entry of a token. Raises Unauthenticated if the file has no such entry.
+        """Return the entry (owner and methods) of a token. Raises Unauthenticated if there is none.
 
         A token that is not cached is always compared with all entries, to prevent timing attacks.
         """
@@ -131,7 +134,7 @@ class TokenTable:
 
 
 class Tokens:
-    """The tokens of a file. If a changed file can't be used, the previous tokens remain valid."""
+    """The bearer tokens that the server accepts. If a changed file can't be used, the previous tokens remain valid."""
 
     def __init__(self, file: Path, reloaded: Callable[[str], None]) -> None:
         """Read the file. Raises TokensError if it can't be used.

@@ -1,1 +1,1 @@
-"""Detection of drift between requests and the population that the model was trained on."""
+"""Detection of drift: how far requests differ from the raters that the model was trained on."""

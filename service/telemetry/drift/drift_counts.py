@@ -1,4 +1,4 @@
-"""Histograms of a worker's requests and predictions, in the bins of the model's drift reference."""
+"""Counts a worker's requests and predictions in histograms, which are compared with those of raters to detect drift."""
 
 import threading
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ ATTRIBUTE, PLAYS, PREDICTION = "attribute", "plays", "prediction"
 
 
 class AnsweredRequest(NamedTuple):
-    """The data of a request that is kept until the request is counted."""
+    """What is kept of an answered request until it is counted: the member's data and the predictions."""
 
     model: Model
     attributes: NDArray[np.float32]
@@ -41,7 +41,10 @@ class AnsweredRequest(NamedTuple):
 
 
 class DriftCounter:
-    """Counts the requests answered by a worker's current model; may be used from any thread."""
+    """Counts the requests that a worker's current model answered, by bin of attributes, plays and predictions.
+
+    May be used from any thread.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests: Backlog[AnsweredRequest] = Backlog(self._add, BATCH_REQUESTS, registry)
@@ -49,19 +52,19 @@ class DriftCounter:
         self._lock = threading.Lock()
 
     def reset(self, model: Model) -> None:
-        """Reset all counts to 0 and use the drift reference of this model."""
+        """Set all counts to 0, and count in the bins of this model's histograms of raters from now on."""
         with self._lock:
             self._histograms = _Histograms(model)
 
     def count(
         self, model: Model, member: MemberFacts, unseen_positions: Sequence[int], predictions: Predictions | None
     ) -> None:
-        """Count a request. Pass None as `predictions` of a ranking, whose movies the model chose itself."""
+        """Count an answered request. Pass None as `predictions` of a ranking, whose movies the model chose itself."""
         request = AnsweredRequest(model, member.attributes, len(member.movies), unseen_positions, predictions)
         self._requests.add(request)
 
     def take(self) -> DriftCounts | None:
-        """Return the counts since the previous call and reset them. Returns None without a model."""
+        """Return what was counted since the previous call, and start again at 0. Returns None without a model."""
         self._requests.flush()
         with self._lock:
             histograms = self._histograms
@@ -78,7 +81,7 @@ class DriftCounter:
 
 
 class _Histograms:
-    """A histogram for each input in the drift reference of one model."""
+    """Histograms of requests in the bins of one model: of each attribute, of plays and of predictions."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -93,7 +96,7 @@ class _Histograms:
         }
 
     def add(self, requests: Sequence[AnsweredRequest]) -> None:
-        """Add requests to the histograms.
+        """Count requests in the histograms.
 
         Members without attributes are left out of the histograms of attributes, and members without plays are left out
         of the histogram of plays.
@@ -124,7 +127,7 @@ class _Histograms:
                     histograms[kind_name(evidence)] += in_bins(values[name], reference[name].edges)
 
     def drift_counts(self) -> DriftCounts:
-        """Return the histograms together with the expected histograms."""
+        """Return the histograms of requests together with those expected if members were like raters."""
         reference, attributes = self.model.reference, self.model.schema.member_attributes
         inputs = [
             _bin_counts(
@@ -145,7 +148,7 @@ class _Histograms:
 def _bin_counts(
     kind: str, name: str, histograms: Sequence[tuple[NDArray[np.int64], Sequence[float]]], flagged: int
 ) -> BinCounts:
-    """Return the sum of several histograms, and of the counts expected from their shares in the reference."""
+    """Return one input's counts by bin, summed over its histograms, with the counts expected from raters' shares."""
     counts: Any = sum(counts for counts, _ in histograms)
     expected: Any = sum(counts.sum() * np.array(shares) for counts, shares in histograms)
     return BinCounts(kind, name, counts.tolist(), expected.tolist(), flagged)

@@ -1,4 +1,4 @@
-"""Population stability indices (PSI) of the last hour's requests relative to the model's training population."""
+"""Drift of the last hour's requests from the raters that the model was trained on, as population stability indices."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -8,15 +8,15 @@ from service.telemetry import metric_definitions as definitions
 from service.telemetry.merging import Family, Merge
 
 SLOTS, SLOT_SECONDS = 6, 600.0
-"""Number and length of the window's slots, which cover one hour in total."""
+"""Number and length of the parts into which the last hour's counts are divided, so that old ones can be dropped."""
 FEWEST_REQUESTS = 300
-"""Minimum number of counts in the window. With fewer, an index would reflect chance rather than drift."""
+"""Minimum number of requests counted in the last hour. With fewer, an index would reflect chance rather than drift."""
 EMPTY_COUNT = 0.5
 """Count that is used for an empty bin, so that the index stays finite."""
 
 
 class BinCounts(NamedTuple):
-    """Histogram of one input, in the bins of the drift reference."""
+    """Counts of one input, such as an attribute, by bin: as observed, and as expected if members were like raters."""
 
     kind: str
     """Kind of input: `attribute`, `plays` or `prediction`."""
@@ -31,18 +31,18 @@ class BinCounts(NamedTuple):
 
 
 class DriftCounts(NamedTuple):
-    """Counts of one worker's requests since its previous report."""
+    """What one worker has counted since its previous report, to detect drift."""
 
     version: str
     """Model version that answered the requests."""
     requests: float
     """Number of requests."""
     inputs: list[BinCounts]
-    """Histograms of all inputs, in the model's order."""
+    """Counts by bin of every attribute, the plays and each predicted quantity, in the model's order."""
 
 
 def parse_drift_counts(content: Any) -> DriftCounts:
-    """Convert decoded JSON to a worker's counts. Raises ValueError if it is malformed."""
+    """Convert decoded JSON to what a worker has counted. Raises ValueError if it is malformed."""
     try:
         version, requests, inputs = content
         return DriftCounts(
@@ -74,7 +74,7 @@ def stability_index(counts: Sequence[float], expected: Sequence[float]) -> float
 
 
 class DriftWindow:
-    """Sliding window over the counts of all workers, cleared whenever a different model version is served."""
+    """The counts of all workers over the last hour, cleared whenever a different model version is served."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -83,7 +83,7 @@ class DriftWindow:
         self._slots: list[tuple[float, DriftCounts]] = []
 
     def add(self, worker: int, counts: DriftCounts) -> None:
-        """Add the counts of a worker.
+        """Add what a worker has counted since its previous report.
 
         If the worker has switched to a new version, the window switches too and is cleared. Counts of versions other
         than the window's are dropped.
@@ -102,7 +102,7 @@ class DriftWindow:
             self._slots = [*self._slots[1 - SLOTS :], (slot, counts)]
 
     def families(self) -> list[Family]:
-        """Return the drift metrics, with a series for each input once a model is being served."""
+        """Return the drift metrics of the last hour, with a series for each input once a model is being served."""
         since = self._clock() - SLOTS * SLOT_SECONDS
         recent = [counts for slot, counts in self._slots if slot > since]
         window = recent[0] if recent else DriftCounts("", 0.0, [])
@@ -124,7 +124,7 @@ class DriftWindow:
 
 
 def _family(definition: definitions.GaugeDefinition, series: Iterable[tuple[tuple[str, ...], float]]) -> Family:
-    """Return a gauge with a series for each pair of label values and value."""
+    """Return a gauge metric with a series for each pair of label values and value."""
     name, labels = definition.name, definition.labels
     samples = [(name, dict(zip(labels, label_values, strict=True)), value) for label_values, value in series]
     return Family(name, "gauge", definition.help_text, Merge.MAX, samples)
@@ -135,13 +135,13 @@ def _index(bins: BinCounts) -> float:
 
 
 def _ratio(part: float, bins: BinCounts) -> float:
-    """Return the count `part` as a share of all counts of an input; NaN if there are no counts."""
+    """Return the count `part` as a share of all counts of an input, such as an attribute; NaN if there are none."""
     total = sum(bins.counts)
     return part / total if total else math.nan
 
 
 def _sum(first: DriftCounts, second: DriftCounts) -> DriftCounts:
-    """Return the sum of two sets of counts of the same model version, whose inputs and bins therefore match."""
+    """Return the sum of two sets of counts by bin, of the same model version, whose bins therefore match."""
     inputs = [
         BinCounts(
             a.kind, a.name, [x + y for x, y in zip(a.counts, b.counts, strict=True)],

@@ -1,4 +1,4 @@
-"""Metrics of admission control: calls that are being computed, are waiting, or are shed under load."""
+"""Metrics of admission control: calls that are being computed, are waiting, or are refused under load."""
 
 from functools import partial
 from typing import Protocol
@@ -12,14 +12,14 @@ class Load(Protocol):
     """The current load, as measured by admission control."""
 
     in_flight: float
-    """Total cost of the calls that are being computed."""
+    """Total cost of the calls that are being computed, in units of a small call."""
 
     @property
     def limit(self) -> int:
-        """Maximum total cost of the calls that are computed at once."""
+        """Maximum total cost of the calls that are computed at once, in units of a small call."""
 
     def queued(self, call_class: CallClass) -> int:
-        """Return the number of waiting calls of a class."""
+        """Return the number of waiting calls of a class (interactive or bulk)."""
 
 
 class AdmissionMetrics:

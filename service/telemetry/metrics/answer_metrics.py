@@ -1,4 +1,4 @@
-"""Metrics of answers: predictions, stage durations, facts that the model couldn't use, and member lookups."""
+"""Metrics of answers: predictions, durations, what the model couldn't use of requests, and look-ups of members."""
 
 import numpy as np
 
@@ -39,15 +39,15 @@ class AnswerMetrics:
         self._stages = ArrayHistogram(definitions.STAGE_SECONDS, registry, [(stage,) for stage in ALL_STAGES])
 
     def count_predictions(self, predictions: Predictions, scale: Scale) -> None:
-        """Count the predictions of one response."""
+        """Count the predictions of one response, by evidence, rating and interval width."""
         self._answers.add((predictions, scale))
 
     def time_stage(self, stage: str, seconds: float, answers: int = 1) -> None:
-        """Record the duration of a stage, one of `ALL_STAGES`, once for each of `answers` answers."""
+        """Record the duration of a stage of answering, one of `ALL_STAGES`, once for each of `answers` answers."""
         self._stage_times.add((stage, seconds, answers))
 
     def count_unused(self, unused: UnusedFacts) -> None:
-        """Increment the counters of request inputs that the model can't use: unknown movies, members and attributes."""
+        """Count what the model can't use of a request: unknown movies, members and attributes."""
         for count, counter in (
             (unused.unknown_movies + unused.plays_of_unknown_movies, self._unknown_movies),
             (unused.unknown_member, self._unknown_members),
@@ -58,11 +58,11 @@ class AnswerMetrics:
                 counter.inc(count)
 
     def count_store_lookup(self, result: str) -> None:
-        """Count a lookup in the member store. `result` is one of `STORE_RESULTS`."""
+        """Count a look-up of a member in the external store. `result` is one of `STORE_RESULTS`."""
         self._store_lookups[result].inc()
 
     def count_damaged_lookup(self) -> None:
-        """Count a member lookup that failed because a file is damaged."""
+        """Count a look-up of a member that failed because a file of the model is damaged."""
         self._damaged_lookups.inc()
 
     def _count_predictions(self, answers: list[tuple[Predictions, Scale]]) -> None:

@@ -30,7 +30,7 @@ UNKNOWN_METHOD = Method("unknown", "unknown", "unknown")
 
 
 class MethodMetrics(NamedTuple):
-    """Callbacks that record the calls of one method."""
+    """Functions to call when calls of one gRPC method start, end, and receive or send messages."""
 
     started: Callable[[], None]
     received: Callable[[], None]
@@ -40,7 +40,7 @@ class MethodMetrics(NamedTuple):
 
 
 class CallMetrics:
-    """The standard gRPC metrics of all methods. Calls are recorded in backlogs, which costs each call very little."""
+    """The standard gRPC metrics of all methods. Calls are queued and counted in batches, at little cost for each."""
 
     def __init__(self, registry: MetricRegistry) -> None:
         self._increments: Backlog[Callable[[float], None]] = Backlog(_increment, 4096, registry)
@@ -52,7 +52,7 @@ class CallMetrics:
         self._seconds = ArrayHistogram(definitions.CALL_SECONDS, registry, series=())
 
     def for_method(self, method: Method) -> MethodMetrics:
-        """Return the callbacks for a method, and create its series with value 0."""
+        """Return the functions that record the calls of a method, and create its series with value 0."""
         self._seconds.add_series(*method)
         add = self._increments.add
         handled = {code: self._handled.labels(*method, code.name).inc for code in grpc.StatusCode}

@@ -8,7 +8,7 @@ deadline, or its caller cancelled it while it was waiting."""
 
 
 class CallClass(Enum):
-    """Priority classes of calls."""
+    """Priority classes of calls in admission control."""
 
     INTERACTIVE = "interactive"
     """Unary calls, whose callers wait for the answer. They take priority over bulk calls."""

@@ -23,11 +23,11 @@ class MetricRegistry(CollectorRegistry):
         self._merges: dict[str, Merge] = {}
 
     def counter(self, definition: CounterDefinition) -> Counter:
-        """Create a counter with value 0."""
+        """Create and register a counter with value 0 from its definition."""
         return Counter(definition.name, definition.help_text, definition.labels, registry=self)
 
     def gauge(self, definition: GaugeDefinition) -> Gauge:
-        """Create a gauge with value 0."""
+        """Create and register a gauge with value 0 from its definition."""
         if definition.merge is not None:
             self._merges[definition.name] = definition.merge
         return Gauge(definition.name, definition.help_text, definition.labels, registry=self)
@@ -38,7 +38,7 @@ class MetricRegistry(CollectorRegistry):
             collector(registry=self)
 
     def snapshot(self) -> list[Family]:
-        """Return the current values, to be merged with those of other processes."""
+        """Return the current values of all metrics, to be merged with those of other processes."""
         return snapshot(self, self._merges)
 
 

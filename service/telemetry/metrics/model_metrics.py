@@ -1,4 +1,4 @@
-"""Metrics of the served models: versions, loads and refusals, and the comparison with a candidate."""
+"""Metrics of the served versions: loads and refusals, and the comparison of the current one with the candidate."""
 
 import math
 from datetime import datetime
@@ -20,7 +20,7 @@ SHADOW_RESULTS = ("compared", "left_out", "failed")
 
 
 class ModelMetrics:
-    """Metrics of the current model and the candidate, by their label in the store."""
+    """Metrics of the version that serves (current) and of the one on trial (candidate)."""
 
     def __init__(self, registry: MetricRegistry) -> None:
         self._info = registry.gauge(definitions.MODEL_INFO)
@@ -53,26 +53,29 @@ class ModelMetrics:
         self._newest_version.set(written)
 
     def behind(self, label: str, behind: bool) -> None:
-        """Set whether the served version differs from the version that the label names in the store."""
+        """Set whether the label points to a version in the store that isn't the one served."""
         self._behind[label].set(behind)
 
     def answered_by(self, label: str, answers: int = 1) -> None:
-        """Add a number of answers to the count of the model with this label."""
+        """Add a number of answers to the count of the model with this label (current or candidate)."""
         self._answers[label].inc(answers)
 
     def shadowed(self, differences: NDArray[np.float64]) -> None:
-        """Record (N,) differences: ratings by the candidate minus those by the current model, in rating points."""
+        """Record by how much the candidate's ratings differ from those of the current model, in rating points.
+
+        `differences` (N,) are the candidate's minus the current model's, one for each movie of a request.
+        """
         self._differences.observe(np.abs(differences))
         self._compared_count += len(differences)
         self._difference_sum += float(differences.sum())
         self._mean_difference.set(self._difference_sum / self._compared_count)
 
     def shadow_ended(self, result: str) -> None:
-        """Count a request that was sampled for the candidate. `result` is one of `SHADOW_RESULTS`."""
+        """Count an answered request that the candidate was to predict too. `result` is one of `SHADOW_RESULTS`."""
         self._shadow_requests[result].inc()
 
     def serving(self, label: str, model: Model | None) -> None:
-        """Set the model that is served under a label, and remove the series of the previous version.
+        """Set the model that is served as current or candidate, and remove the series of the previous version.
 
         Pass None if no model is served under the label.
         """

@@ -1,4 +1,4 @@
-"""Metrics of recorded outcomes: sums for computing the quality of predictions over any time window."""
+"""Metrics of reported ratings and completions: sums for computing the quality of predictions over any time window."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from service.telemetry.metrics.metric_registry import MetricRegistry, by_label
 
 RESULTS = ("recorded", "duplicate", "refused", "failed")
 VERSIONS = (CURRENT, CANDIDATE, "other")
-"""Possible sources of a rated prediction: the current model, the candidate, or any other version."""
+"""Which version made a prediction that was rated later: the current model, the candidate, or any other."""
 PROBABILITY_BINS = 10
 """Number of equal-width bins of the predicted probability, for measuring calibration."""
 SUMS = (
@@ -26,16 +26,16 @@ SUMS = (
 
 
 class RatedPrediction(NamedTuple):
-    """A prediction and the rating that followed; errors are in rating points."""
+    """A prediction and the rating that was reported after it; errors are in rating points."""
 
     version: str
-    """The model that made the prediction, one of `VERSIONS`."""
+    """Which version made the prediction, one of `VERSIONS`."""
     evidence: MemberEvidence
-    """Kind of facts about the member that the prediction is based on."""
+    """What was known of the member: nothing, attributes, plays or both."""
     error: float
     """Predicted rating minus actual rating."""
     movie_mean_error: float
-    """Predicted rating for a member without any facts, minus actual rating."""
+    """Rating that would be predicted for a member of whom nothing is known, minus actual rating."""
     covered: bool
     """Whether the actual rating is within the 90 % prediction interval."""
     probability: float
@@ -44,14 +44,14 @@ class RatedPrediction(NamedTuple):
     """Whether the actual rating is at or above `enjoyed_from`."""
 
     def sums(self) -> tuple[float, ...]:
-        """Return the value to add to each metric in `SUMS`."""
+        """Return what the rating adds to each metric in `SUMS`, such as its squared error."""
         return (
             1.0, self.error**2, self.movie_mean_error**2, float(self.covered), float(self.enjoyed), self.probability,
         )  # fmt: skip
 
 
 class OutcomeMetrics:
-    """Metrics of outcomes, of writing them to disk, and of the errors of the predictions that preceded them."""
+    """Metrics of reported ratings and completions, of writing them to disk, and of the predictions' errors."""
 
     def __init__(self, registry: MetricRegistry) -> None:
         self._results = by_label(registry.counter(definitions.OUTCOMES), RESULTS)
@@ -67,15 +67,15 @@ class OutcomeMetrics:
         self._expected = list(by_label(registry.counter(definitions.PROBABILITY_EXPECTED), bin_ends).values())
 
     def ended(self, result: str) -> None:
-        """Count an outcome. `result` is one of `RESULTS`."""
+        """Count a report of a rating or completion. `result` is one of `RESULTS`."""
         self._results[result].inc()
 
     def commit(self, seconds: float) -> None:
-        """Record the duration of writing outcomes to disk."""
+        """Record how long it took to write reported ratings and completions to disk."""
         self._commits.observe(np.array([seconds]))
 
     def add_rating(self, rated: RatedPrediction) -> None:
-        """Add a prediction and its rating to the sums."""
+        """Add a prediction and the rating reported after it to the sums from which live quality is computed."""
         for counter, value in zip(self._sums[rated.version, rated.evidence], rated.sums(), strict=True):
             counter.inc(value)
         bin_number = min(int(rated.probability * PROBABILITY_BINS), PROBABILITY_BINS - 1)

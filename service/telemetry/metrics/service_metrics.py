@@ -42,5 +42,5 @@ class Metrics:
         self._ready.set(ready)
 
     def snapshot(self) -> list[Family]:
-        """Return the current values, to be merged with those of other workers."""
+        """Return the current values of all metrics, to be merged with those of other workers."""
         return self.registry.snapshot()

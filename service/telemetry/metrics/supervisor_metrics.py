@@ -22,5 +22,5 @@ class SupervisorMetrics:
             self._workers[state].set(count)
 
     def snapshot(self) -> list[Family]:
-        """Return the current values, to be merged with those of the workers."""
+        """Return the current values of all metrics, to be merged with those of the workers."""
         return self._registry.snapshot()
