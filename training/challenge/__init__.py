@@ -1,1 +1,1 @@
-"""Challenges: anyone may predict the ratings of held-out members, and a leaderboard shows the scores."""
+"""Challenges: contests in which anyone may predict held-out members' ratings; a leaderboard shows the scores."""

@@ -1,4 +1,4 @@
-"""Answers the questions of a challenge with a model's predictions."""
+"""Answers the questions of a challenge (ratings to predict in a contest) with a model's predictions."""
 
 import polars as pl
 
@@ -11,7 +11,7 @@ from training.versions.offline import predictions_of
 
 
 def answers_of(model: Model, tables: Tables, questions: pl.DataFrame) -> pl.DataFrame:
-    """Return a table of a challenge's questions with the model's predictions.
+    """Return the questions of a challenge (pairs of member and movie) with the model's predictions as answers.
 
     Its columns are question, member_id, movie_id and rating, the prediction. `tables` is the public data of the
     challenge, and `questions` has the first three columns.

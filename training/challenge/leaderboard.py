@@ -1,4 +1,4 @@
-"""The leaderboard of a challenge: a JSON file with all entries, and a Markdown table of each name's best entry."""
+"""The leaderboard of a challenge: a JSON file of all entries, and a Markdown table of each participant's best one."""
 
 import fcntl
 import json
@@ -23,9 +23,9 @@ Entry = dict[str, Any]
 
 
 def clean(name: str) -> str:
-    """Return the name on one line, without markup and unprintable characters, at most LONGEST_NAME characters long.
+    """Return a participant's name on one line, without markup, of at most LONGEST_NAME characters.
 
-    Raises DataError if no characters are left.
+    Unprintable characters are left out too. Raises DataError if no characters are left.
     """
     plain = "".join(
         " " if character.isspace() else character
@@ -39,7 +39,7 @@ def clean(name: str) -> str:
 
 
 def enter(folder: Path, entry: Entry) -> list[Entry]:
-    """Add an entry to the leaderboard in a challenge's folder, and return all entries.
+    """Add an entry (a participant's scores) to the leaderboard in a challenge's folder, and return all entries.
 
     Concurrent calls wait for each other, and files are replaced atomically. Raises DataError if the leaderboard can't
     be read.
@@ -52,7 +52,7 @@ def enter(folder: Path, entry: Entry) -> list[Entry]:
 
 
 def read(folder: Path) -> list[Entry]:
-    """Return all entries of a leaderboard, oldest first; an empty list if there is none yet.
+    """Return all entries of a leaderboard (participants' scores), oldest first; an empty list if there is none yet.
 
     Raises DataError if the file can't be read.
     """
@@ -67,7 +67,7 @@ def read(folder: Path) -> list[Entry]:
 
 
 def standing(entries: Sequence[Entry]) -> list[Entry]:
-    """Return, for each name, the entry with the lowest quiz error, sorted by that error.
+    """Return each participant's entry with the lowest quiz error, sorted by that error.
 
     The latest test scores of the name are added to the entry, and the number of the name's entries as `tries`.
     """
@@ -82,7 +82,7 @@ def standing(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def board(entries: Sequence[Entry]) -> Table:
-    """Return the leaderboard as a table for a report: the best entry of each name, best first."""
+    """Return the leaderboard as a table for a report: the best entry of each participant, best first."""
     rows = []
     for place, entry in enumerate(standing(entries), 1):
         quiz = [f"{entry['quiz_rmse']:.4f}", f"{entry['quiz_improvement_percent']:+.2f} %"]
@@ -96,7 +96,7 @@ def board(entries: Sequence[Entry]) -> Table:
 def entry_of(
     name: str, at: str, quiz: Mapping[str, Mapping[str, float]], test: Mapping[str, Mapping[str, float]] | None
 ) -> Entry:
-    """Return a leaderboard entry for `name`, made from the results of `score` on the quiz and the test.
+    """Return a leaderboard entry for `name`, made from the scores of the answers on the quiz and the test.
 
     `at` is the time of the entry in ISO 8601. `test` is None if the test isn't scored.
     """

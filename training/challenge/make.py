@@ -1,4 +1,4 @@
-"""Makes a challenge from a data directory: public training data, questions, and the answers to the questions.
+"""Makes a challenge, a contest to predict held-out ratings, from a data directory: public data, questions, answers.
 
 Some raters are held out and treated as if they had never rated (the never-rater protocol). About half of each held-out
 rater's ratings become questions. The other rated movies are shown as plays or hidden, depending on the kind of evidence
@@ -47,7 +47,7 @@ Which are which is not told.
 
 @dataclass(frozen=True)
 class Challenge:
-    """The tables of a challenge."""
+    """The tables of a challenge: public data, questions with their answers, and the members' new ids."""
 
     public: Mapping[str, pl.DataFrame]
     """Tables of the public data directory, by name. Members have new ids."""
@@ -58,7 +58,7 @@ class Challenge:
 
 
 def make_challenge(tables: Tables, share: float, random: np.random.Generator) -> Challenge:
-    """Return a challenge in which a share of the raters is held out.
+    """Return a challenge in which the ratings of a share of the raters are held out, to be predicted.
 
     The held-out raters are assigned to the kinds of evidence and the parts (quiz and test) in turn. All members get new
     ids in random order.
@@ -86,7 +86,7 @@ def make_challenge(tables: Tables, share: float, random: np.random.Generator) ->
 
 
 def write_challenge(out: Path, challenge: Challenge, scale: Scale, options: Mapping[str, float]) -> None:
-    """Write the folder of a challenge atomically.
+    """Write the folder of a challenge atomically: the public data and questions, and the answers.
 
     `out` is an absolute path that is new or an empty folder. `options` are written to `challenge.json`.
     """
@@ -113,9 +113,10 @@ def _write_public(public: Path, challenge: Challenge, scale: Scale) -> None:
 
 
 def _assigned(tables: Tables, held_out: pl.Series) -> pl.DataFrame:
-    """Return a table with member_id, evidence and part of the held-out members.
+    """Return what is to be known of each held-out member (evidence), and whether they are in the quiz or the test.
 
-    The evidence of members without attributes excludes attributes.
+    The table has the columns member_id, evidence and part. The evidence of members without attributes excludes
+    attributes.
     """
     attributes = [pl.col(name).is_not_null() for name in tables.members.columns if name != MEMBER_ID]
     described = tables.members.filter(pl.any_horizontal(attributes) if attributes else pl.lit(False))[MEMBER_ID]
@@ -132,7 +133,7 @@ def _assigned(tables: Tables, held_out: pl.Series) -> pl.DataFrame:
 
 
 def _with_visible_evidence(targets: pl.DataFrame, plays: pl.DataFrame) -> pl.DataFrame:
-    """Return the targets, with plays removed from the evidence of members who have no visible plays."""
+    """Return the ratings to predict, in which members without visible plays don't count as having plays."""
     visible = pl.col(MEMBER_ID).is_in(plays[MEMBER_ID].unique().implode())
     without = {EVIDENCE[2]: EVIDENCE[0], EVIDENCE[3]: EVIDENCE[1]}
     return targets.with_columns(pl.when(visible).then(KIND).otherwise(pl.col(KIND).replace(without)).alias(KIND))
@@ -153,5 +154,8 @@ def _renamed(rows: pl.DataFrame, new_ids: pl.DataFrame) -> pl.DataFrame:
 
 
 def _day(column: str) -> pl.Expr:
-    """Return a column of times rounded down to the day. An exact time known from elsewhere could identify a member."""
+    """Return an expression that rounds a column of times down to the day.
+
+    An exact time known from elsewhere could identify a member.
+    """
     return (pl.col(column) / DAY_SECONDS).floor() * DAY_SECONDS

@@ -1,4 +1,4 @@
-"""Scores the answers to a challenge."""
+"""Scores the answers to a challenge by comparing them with the true ratings."""
 
 import json
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ from training.evaluation.baselines import movie_means
 from training.evaluation.scores import gain_percent, rmse
 
 ALL = "all"
-"""Key of the scores over all kinds of evidence."""
+"""Key of the scores over all members, whatever is known of them."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """The true ratings of a challenge, and how it was made."""
+    """The true ratings of a challenge (a contest to predict ratings), and how it was made."""
 
     answers: pl.DataFrame
     """Columns question, member_id, movie_id, rating, evidence, part and movie_mean, in the order of the questions."""
@@ -40,7 +40,10 @@ class Key:
 
 
 def read_key(folder: Path) -> Key:
-    """Return the true ratings in the folder of a challenge. Raises DataError if the folder isn't a whole challenge."""
+    """Return the true ratings in the folder of a challenge, to score answers by.
+
+    Raises DataError if the folder isn't a whole challenge.
+    """
     try:
         about = json.loads((folder / ANSWERS / ABOUT).read_text(encoding="utf-8"))
         answers = pl.read_parquet(folder / ANSWERS / ANSWERS_FILE)
@@ -54,12 +57,15 @@ def read_key(folder: Path) -> Key:
 
 
 def read_answers(file: Path, key: Key) -> pl.Series:
-    """Return the ratings in an answers file, in the order of the questions. Raises DataError listing all problems."""
+    """Return the predicted ratings in a file of answers, in the order of the challenge's questions.
+
+    Raises DataError listing all problems.
+    """
     return check_answers(_read(file), file.name, key)
 
 
 def check_answers(rows: pl.DataFrame, name: str, key: Key) -> pl.Series:
-    """Return the ratings in a table of answers, in the order of the questions.
+    """Return the predicted ratings in a table of answers, in the order of the challenge's questions.
 
     Raises DataError listing all problems; its messages refer to the table by `name`.
     """
@@ -91,7 +97,7 @@ def check_answers(rows: pl.DataFrame, name: str, key: Key) -> pl.Series:
 
 
 def score(key: Key, ratings: pl.Series, part: str) -> dict[str, dict[str, float]]:
-    """Return the scores of one part (quiz or test) over all questions, with the key `all`, and by kind of evidence.
+    """Return the scores of the answers to the quiz or the test, by what is known of the members, and over `all`.
 
     `ratings` are the answers in the order of the questions. Scores are the number of questions, the RMSE, the RMSE of
     the movie means, and the improvement over the movie means in percent.
@@ -107,7 +113,10 @@ def score(key: Key, ratings: pl.Series, part: str) -> dict[str, dict[str, float]
 
 
 def read_questions(folder: Path) -> pl.DataFrame:
-    """Return question, member_id and movie_id of each question, as text. Raises DataError if the file can't be read."""
+    """Return question, member_id and movie_id of each question of a challenge, as text.
+
+    Raises DataError if the file can't be read.
+    """
     try:
         return pl.read_csv(folder / PUBLIC / QUESTIONS, infer_schema=False)
     except (OSError, pl.exceptions.PolarsError) as error:

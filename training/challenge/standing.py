@@ -16,7 +16,7 @@ NAME = "coldstart"
 
 @dataclass(frozen=True)
 class Standing:
-    """A challenge in which versions can take part."""
+    """A challenge in which newly trained versions can take part."""
 
     folder: Path
     """Folder of the challenge."""
@@ -25,11 +25,11 @@ class Standing:
 
     @staticmethod
     def of(folder: Path) -> "Standing":
-        """Read the challenge in a folder. Raises DataError if the folder isn't a complete challenge."""
+        """Read the challenge in a folder, so that versions can take part. Raises DataError if it isn't complete."""
         return Standing(folder, read_key(folder))
 
     def take_part(self, model: Model, tables: Tables, fingerprint: str, now: str) -> Section:
-        """Enter the model in the quiz if it was trained on the public data, and return a report section on the result.
+        """Enter a model in the quiz if it was trained on the challenge's public data; return a report section on it.
 
         `fingerprint` is the fingerprint of the model's training data, `tables` are these data, and `now` is the time in
         ISO 8601. The section contains the leaderboard.

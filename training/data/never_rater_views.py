@@ -1,4 +1,4 @@
-"""Views of raters as never-raters: some plays are visible, and ratings of other movies are the targets."""
+"""Views: raters shown as if they never rated, with some plays visible and ratings of other movies to predict."""
 
 from dataclasses import dataclass
 
@@ -13,21 +13,24 @@ from training.data.dataset import Dataset
 
 HALF = "half"
 SHORT = 2
-"""Value of `Views.half` for short views."""
+"""Value of `Views.half` for short views, which show only a few plays."""
 HIDING_SHARE, HIDDEN_SHARE = 0.5, 0.6
 """Share of short views that hide attributes, and probability that such a view hides a given attribute."""
 
 
 @dataclass(frozen=True)
 class Views:
-    """V views, three per rater: one for each half of the plays, and a short one with part of the first half."""
+    """V views (raters shown with only some of their plays), three per rater, to train and test predictions on.
+
+    There is one for each half of the plays, and a short one with part of the first half.
+    """
 
     member: NDArray[np.int64]
     """(V,) row number of the view's member in the dataset."""
     half: NDArray[np.int64]
     """(V,) which half of the member's plays is visible, 0 or 1; SHORT for a short view."""
     attributes: NDArray[np.float32]
-    """(V, A) visible attributes, NaN if unknown or hidden."""
+    """(V, A) encoded attributes that are visible, NaN if unknown or hidden."""
     plays: pl.DataFrame
     """Visible plays with columns view, movie, completion and age_days, sorted by view and movie."""
     targets: pl.DataFrame
@@ -36,7 +39,7 @@ class Views:
     """(V,) number of visible plays."""
 
     def only(self, chosen: NDArray[np.bool_]) -> "Views":
-        """Return the views selected by a (V,) mask, renumbered and without targets."""
+        """Return the views selected by a (V,) mask, renumbered and without ratings to predict."""
         number = pl.Series(np.cumsum(chosen) - 1)
         plays = self.plays.filter(pl.Series(chosen).gather(self.plays[VIEW]))
         return Views(
@@ -55,7 +58,10 @@ class Views:
 
 
 def make_views(data: Dataset, random: np.random.Generator) -> Views:
-    """Return three views of each rater. A view may have no plays or no targets."""
+    """Return three views of each rater: two with half of the plays visible, one with only a few.
+
+    A view may have no plays or no ratings to predict.
+    """
     raters = data.raters
     place = np.full(len(data.member_ids), -1)
     place[raters] = np.arange(len(raters))

@@ -1,4 +1,4 @@
-"""Summarises tables before a retrain: their columns, the ids in common and the ratings."""
+"""Summarises the tables of a data directory before a retrain: their columns, the ids in common and the ratings."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ INTERVALS = 10
 
 @dataclass(frozen=True)
 class Example:
-    """A frequent value of a column."""
+    """A frequent value of a column, to show what the column holds."""
 
     value: str
     rows: int
@@ -48,7 +48,7 @@ class Example:
 
 @dataclass(frozen=True)
 class ColumnOverview:
-    """A column and its values."""
+    """A column of a table, what it is taken for, and its values."""
 
     name: str
     kind: str
@@ -73,7 +73,7 @@ class ColumnOverview:
 
 @dataclass(frozen=True)
 class TableOverview:
-    """A table and its columns."""
+    """A table of a data directory: how many rows it has, and its columns."""
 
     rows: int
     """Number of rows; for ratings and plays, the number of distinct pairs of member and movie."""
@@ -82,7 +82,7 @@ class TableOverview:
 
 @dataclass(frozen=True)
 class MembersInCommon:
-    """Numbers of members by the tables that have their id."""
+    """Numbers of members by the tables (members, ratings, plays) that have their id."""
 
     raters: int
     raters_in_members: int
@@ -94,7 +94,7 @@ class MembersInCommon:
 
 @dataclass(frozen=True)
 class MoviesInCommon:
-    """Numbers of movies by the tables that have their id."""
+    """Numbers of movies by the tables (movies, ratings, plays) that have their id."""
 
     rated: int
     only_played: int
@@ -103,7 +103,7 @@ class MoviesInCommon:
 
 @dataclass(frozen=True)
 class RatingCount:
-    """Number of ratings in a closed interval, or of a single rating if both ends are equal."""
+    """How many ratings are in a closed interval, or equal one value if both ends are equal."""
 
     lowest: float
     highest: float
@@ -132,9 +132,10 @@ class Overview:
 
 
 def make_overview(tables: Tables, settings: RatingSettings, min_holders: int) -> Overview:
-    """Summarise tables that were read with the settings of schema.toml.
+    """Summarise the tables of a data directory: columns, ids in common and ratings.
 
-    Attribute values that fewer than `min_holders` raters have count as merged, as in a retrain.
+    The tables were read with the settings of schema.toml. Attribute values that fewer than `min_holders` raters have
+    count as merged, as in a retrain.
     """
     _, merged = infer_schema(tables, min_holders)
     by_column = {(column.table, column.column): column for column in merged}
@@ -198,7 +199,7 @@ def _span(values: pl.Series, kind: str) -> tuple[float | str | None, float | Non
 
 
 def _iso(seconds: float) -> str:
-    """Return a time in seconds since 1970 UTC as ISO 8601 text."""
+    """Return a time, in seconds since 1970 UTC, as ISO 8601 text."""
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
     return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 

@@ -1,1 +1,1 @@
-"""Scores out-of-fold predictions of raters, treated as if they had never rated, and compares them with baselines."""
+"""Measures how good predictions are for raters shown as if they never rated, and compares them with simpler ones."""

@@ -1,4 +1,7 @@
-"""Baselines of out-of-fold predictions: global mean, movie mean, group mean, and LightGBM without the prior."""
+"""Simpler predictions to compare a model with: mean of all ratings, movie mean, group mean, and LightGBM alone.
+
+They predict the same raters as the model, and learn only from other raters.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,19 +25,20 @@ from training.settings import TreeSettings
 Array = NDArray[np.float64]
 
 PRIOR_RATINGS = 30.0
-"""The mean of a cell is shrunk towards the movie mean as if by this many additional ratings."""
+"""Number of made-up ratings at the movie mean that are added to those of a group of members, to shrink its mean."""
 CROSSED = 2
-"""Number of attributes to cross, for example gender and age."""
+"""Number of attributes whose combinations form the groups of members, for example gender and age."""
 MOST_ROWS = 200_000
-"""Maximum number of rows, drawn at random for each kind of evidence, to train LightGBM alone on."""
+"""Maximum number of ratings, drawn at random for each kind of evidence, to train LightGBM alone on."""
 PRIOR_PLACE = 2
-"""Position of the first feature from the prior among the features of pairs."""
+"""Position of the first input of the trees that comes from the factorization."""
 
 
 def mean_baselines(table: PairTable, rows: Rows) -> tuple[Array, Array]:
-    """Return two predictions for each of N rows: the mean of all ratings (N,), and the movie's shrunk mean (N,).
+    """Return two simple predictions of each of N ratings, (N,) each: the mean of all ratings, and the movie's mean.
 
-    Both are computed from the ratings of the folds that the row's member isn't in.
+    The movie's mean is shrunk towards the mean of all ratings. Both are computed without the ratings of the fold (fifth
+    of the raters) that the rating's member is in.
     """
     fold = table.out_of_fold.fold[rows.view]
     means = np.array([fitted.prior.mean for fitted in table.out_of_fold.fitted])
@@ -43,7 +47,7 @@ def mean_baselines(table: PairTable, rows: Rows) -> tuple[Array, Array]:
 
 
 def movie_means(ratings: pl.DataFrame, movie_ids: Sequence[str] | pl.Series) -> tuple[Array, float]:
-    """Return the (N,) shrunk mean ratings of N movies, and the mean of all ratings, used for movies without ratings.
+    """Return the (N,) mean ratings of N movies, shrunk to the mean of all ratings, and that mean.
 
     `ratings` has the columns movie_id and rating. Movie means are shrunk towards the mean of all ratings as if by
     MOVIE_PRIOR_RATINGS more ratings. Differences from that mean are summed in ascending order, so that the result
@@ -58,21 +62,24 @@ def movie_means(ratings: pl.DataFrame, movie_ids: Sequence[str] | pl.Series) -> 
 
 @dataclass(frozen=True)
 class GroupMeans:
-    """Mean ratings of movies by cell; a cell has the members with the same groups in all crossed attributes."""
+    """Mean ratings of each movie by groups of members alike in the crossed attributes, such as gender and age."""
 
     attributes: tuple[str, ...]
     """Names of the crossed attributes."""
     cell: NDArray[np.int64]
-    """(M,) index of each member's cell."""
+    """(M,) index of the group that each member is in."""
     keys: NDArray[np.int64]
-    """(C,) `movie * cells + cell` of each pair of movie and cell with ratings, ascending."""
+    """(C,) `movie * groups + group` of each pair of movie and group with ratings, ascending."""
     total: Array
-    """(folds, C) sum of each pair's ratings by members of other folds."""
+    """(folds, C) sum of each pair's ratings by members of other folds; folds are fifths of the raters."""
     count: Array
     """(folds, C) number of each pair's ratings by members of other folds."""
 
     def predict(self, table: PairTable, rows: Rows) -> Array:
-        """Return (N,) cell means shrunk towards the movie means, both from the ratings of other folds."""
+        """Return the mean of each of N ratings' movie in the member's group, shrunk to the movie mean.
+
+        Both means are computed from the ratings of members in other folds (fifths of the raters).
+        """
         fold, movie_mean = table.out_of_fold.fold[rows.view], mean_baselines(table, rows)[1]
         key = rows.movie * (self.cell.max(initial=0) + 1) + self.cell[table.views.member[rows.view]]
         place = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
@@ -82,7 +89,10 @@ class GroupMeans:
 
 
 def group_means(table: PairTable) -> GroupMeans | None:
-    """Return the mean ratings by movie and cell for each fold; None if the data have no member attributes to cross."""
+    """Return mean ratings by movie and group of members, to compare a model with; None if there are no attributes.
+
+    Groups are the combinations of values of the two strongest member attributes.
+    """
     data = table.data
     crossed = strongest_attributes(data, CROSSED)
     if not crossed:
@@ -107,10 +117,10 @@ def group_means(table: PairTable) -> GroupMeans | None:
 
 
 def lightgbm_alone(fit: Fit, seed: int) -> dict[MemberEvidence, Array]:
-    """Return predictions (N,) by LightGBM without the prior, by kind of evidence.
+    """Return predictions (N,) by a LightGBM model without the factorization, by what is known of the members.
 
-    The N rows are those of the fit's out-of-fold predictions of rated movies. A forest is trained on each half of the
-    members and predicts the other half.
+    The N ratings are those of rated movies that the fit predicts for raters it wasn't fitted on. A LightGBM model is
+    trained on each half of the members and predicts the other half.
     """
     random = np.random.default_rng([seed, 7])
     all_rows = {
@@ -142,7 +152,10 @@ def lightgbm_alone(fit: Fit, seed: int) -> dict[MemberEvidence, Array]:
 
 
 def _features(fit: Fit, rows: Rows) -> NDArray[np.float32]:
-    """Return (N, F) features: those of pairs except those from the prior, and member attributes and play features."""
+    """Return the (N, F) inputs of LightGBM alone: those of the trees, but for the factorization's, and more.
+
+    Attributes and features of plays are added.
+    """
     pairs = fit.table.all_features(rows, np.zeros(len(rows)))
     pairs = np.delete(pairs, np.arange(PRIOR_PLACE, PRIOR_PLACE + len(PRIOR_NUMBERS)), axis=1)
     plays = np.isin(rows.evidence, [MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS])

@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 
 TIME = "time"
 FEWEST_ROWS = 50
-"""Minimum number of ratings to score a kind of evidence or a kind of movies."""
+"""Minimum number of ratings to give scores for a kind of evidence or a kind of movies."""
 MOVIES = {
     MovieEvidence.RATED: "rated before",
     MovieEvidence.DESCRIBED: "first rated after, described",
@@ -41,12 +41,12 @@ MOVIES = {
 
 @dataclass(frozen=True)
 class TimeSplit:
-    """A dataset split at a point in time."""
+    """A data set split at a time: what a model is trained on, and later ratings to predict."""
 
     before: Dataset
     """Ratings and plays before the split, with all members and movies. The ages of plays are counted from the split."""
     after: Views
-    """One view of each member who rates after the split. A view's targets are later than the plays that it shows."""
+    """One view of each member who rates after the split. The ratings to predict are later than the plays shown."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,12 @@ def evaluate_by_time(
 
 
 def split_by_time(tables: Tables, data: Dataset, moment: float, random: np.random.Generator) -> TimeSplit:
-    """Split the data at a time in seconds since 1970 UTC, and make views of the members who rate after it.
+    """Split the data at a time (seconds since 1970 UTC) into data to train on and later ratings to predict.
 
-    A view shows the plays before the split, or the earlier half of all plays if that is more, since a model is also
-    served long after its training. Plays with equal times are in random order; rows without a time are left out.
-    Raises DataError if fewer than FEWEST_RATERS members rate before or after the split.
+    A view is made of each member who rates after the time: the member as if they had never rated. It shows the plays
+    before the split, or the earlier half of all plays if that is more, since a model is also served long after its
+    training. Plays with equal times are in random order; rows without a time are left out. Raises DataError if fewer
+    than FEWEST_RATERS members rate before or after the split.
     """
     rated = numbered(tables.ratings, data.member_ids, data.movie_ids).select(MEMBER, MOVIE, RATING, RATED_AT)
     pair = [MEMBER, MOVIE]
@@ -155,7 +156,7 @@ def _views(data: Dataset, members: NDArray[np.int64], parts: pl.DataFrame, asked
 
 
 def _folds(fit: Fit, after: Views, random: np.random.Generator) -> NDArray[np.int64]:
-    """Return a fold for each of V views. The prior of the fold was fitted without the ratings of the view's member.
+    """Return, for each of V members to predict, the fold whose model was fitted without the member's ratings.
 
     Members without ratings get a random fold.
     """
@@ -167,7 +168,10 @@ def _folds(fit: Fit, after: Views, random: np.random.Generator) -> NDArray[np.in
 
 
 def _rows(table: PairTable) -> Rows:
-    """Return a row for each target, with its movie evidence. The caller must replace the member evidence (NOTHING)."""
+    """Return a row for each rating to predict, with what was known of its movie at the split.
+
+    The caller must replace the member evidence (NOTHING).
+    """
     data, targets = table.data, table.views.targets
     rated = np.bincount(data.ratings[MOVIE].to_numpy(), minlength=len(data.movie_ids)) > 0
     described = np.isfinite(data.release_year) | np.isfinite(data.genres).any(axis=1)
@@ -195,7 +199,7 @@ def _scores(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) -> d
 
 
 def _by_movie(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) -> dict[str, dict[str, float]]:
-    """Return the scores of predictions from one kind of evidence, by what was known about the movie at the split."""
+    """Return the scores of predictions by what was known of the movie at the split: rated, described or unknown."""
     known = rows.take(np.isfinite(table.out_of_fold.factors[member][rows.view, 0]))
     scores = {}
     for kind, name in MOVIES.items():
@@ -227,7 +231,7 @@ def split_point(text: str) -> SplitPoint:
 
 
 def split_time(ratings: pl.DataFrame, where: SplitPoint) -> float:
-    """Return the time of the split in seconds since 1970 UTC.
+    """Return the time at which to split the ratings into earlier and later ones, in seconds since 1970 UTC.
 
     Raises DataError if no rating has a time, or if all ratings are on one side of the split.
     """

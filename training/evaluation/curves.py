@@ -1,4 +1,4 @@
-"""Calibration curves, distributions of predictions and feature importance for the charts of a report."""
+"""Numbers for a report's charts: calibration curves, distributions of predictions, and importance of inputs."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ HISTOGRAM_BINS = 20
 
 
 def curves(fit: Fit) -> dict[str, Any]:
-    """Return the data of a report's charts, which can be written as JSON.
+    """Return the numbers for a report's charts of a fitted model, which can be written as JSON.
 
     These are the rating scale, a calibration curve and a histogram of predictions for each kind of evidence, a
     histogram of the ratings, and the importance of features.
@@ -44,9 +44,10 @@ def curves(fit: Fit) -> dict[str, Any]:
 
 
 def calibration_points(enjoyed: NDArray[np.bool_], probability: Array) -> list[dict[str, float]]:
-    """Return the points of a reliability diagram for outcomes `enjoyed` (N,) and predicted `probability` (N,).
+    """Return the points of a calibration curve: predicted probability against observed share of movies enjoyed.
 
-    A point has the mean predicted probability and the observed share in one of CURVE_BINS bins of equal count.
+    `enjoyed` (N,) is whether each movie was enjoyed, and `probability` (N,) the predicted probability of that. A point
+    has the mean predicted probability and the observed share in one of CURVE_BINS bins of equal count.
     """
     order = np.argsort(probability, kind="stable")
     return [
@@ -60,9 +61,9 @@ def calibration_points(enjoyed: NDArray[np.bool_], probability: Array) -> list[d
 
 
 def importance(fit: Fit) -> dict[str, float]:
-    """Return each feature's share of the trees' total gain, by readable name, in descending order.
+    """Return how much each input of the trees contributes, as a share of their total gain, in descending order.
 
-    Features that the trees don't use are left out. The result is empty without trees.
+    Keys are readable names. Features that the trees don't use are left out. The result is empty without trees.
     """
     booster = fit.core.trees.booster
     if booster is None:
@@ -75,7 +76,7 @@ def importance(fit: Fit) -> dict[str, float]:
 
 
 def feature_titles(schema: Schema, grouped: tuple[int, ...]) -> list[str]:
-    """Return readable names of the F tree features, with the names of genres and attributes in the data."""
+    """Return readable names of the F inputs of the trees, with the names of genres and attributes in the data."""
     genres, attributes = schema.genres, [attribute.name for attribute in schema.movie_attributes]
     titles = []
     for name in pair_names([schema.member_attributes[place].name for place in grouped], genres, attributes):

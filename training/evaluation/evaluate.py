@@ -1,4 +1,4 @@
-"""Evaluates the out-of-fold predictions of a fit, with raters treated as never-raters, and of baselines."""
+"""Evaluates a fitted model on raters it was not fitted on, shown as if they never rated, beside simpler predictions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -40,7 +40,7 @@ Array = NDArray[np.float64]
 
 
 def evaluate(fit: Fit, seed: int, report: Callable[[str], None]) -> dict[str, Any]:
-    """Return all scores of a fit and the data of its report's charts, which can be written as JSON.
+    """Return all scores of a fitted model and the numbers for its report's charts, which can be written as JSON.
 
     docs/training.md describes the method. `seed` is used for the baselines and the bootstraps, and `report` is called
     with the name of each step.
@@ -81,7 +81,10 @@ def evaluate(fit: Fit, seed: int, report: Callable[[str], None]) -> dict[str, An
 def _scores(
     fit: Fit, predictions: OutOfFoldPredictions, member: MemberEvidence, simpler: dict[str, Array], seed: int
 ) -> dict[str, float]:
-    """Return the scores for one kind of evidence; `simpler` maps the names of baselines to their predictions (N,)."""
+    """Return the scores of predictions for one kind of evidence (such as plays known), beside simpler predictions.
+
+    `simpler` maps the names of the simpler models to their predictions (N,).
+    """
     scale, view = fit.table.data.schema.scale, predictions.rows.view
     predicted, probability = predicted_ratings(fit, fit.table, predictions, member)
     truth, rating, movie_mean = predicted.truth, predicted.rating, predicted.movie_mean
@@ -113,7 +116,7 @@ def _scores(
 
 
 def _reweighted(fit: Fit) -> dict[str, Any]:
-    """Return scores with raters weighted to resemble never-raters; empty if the fit wasn't reweighted."""
+    """Return scores with raters weighted by their similarity to never-raters; empty if the fit used no such weights."""
     if fit.reweighting is None:
         return {}
     by_evidence = {}

@@ -1,4 +1,4 @@
-"""Coverage and width of the 90 % intervals by number of known plays, by extrapolation, and on common ratings."""
+"""How good the 90 % intervals are, by number of known plays, by extrapolation, and with more or less known."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,19 +20,19 @@ from training.fit.trees.pair_rows import PairTable
 Array = NDArray[np.float64]
 
 EXTRAPOLATION_BINS = (0.0, 0.5, 0.75, 0.9, *FAR)
-"""Lower bounds of the bins of extrapolation."""
+"""Lower bounds of the bins by extrapolation (share of raters less unusual than the member)."""
 FEWEST_ROWS = 50
-"""Minimum number of ratings to score a bin."""
+"""Minimum number of ratings to give scores for a bin."""
 RATED = MovieEvidence.RATED
 
 
 def intervals_and_probabilities(
     fit: Fit, predictions: OutOfFoldPredictions, member: MemberEvidence
 ) -> tuple[Array, Array, Array]:
-    """Return the lower ends and upper ends of intervals, and the probabilities that movies are enjoyed, (N,) each.
+    """Return the ends of the intervals of N predictions, and the probabilities that the movies are enjoyed.
 
-    A movie is enjoyed if its rating is at least `enjoyed_from`. As in a served model, the calibration depends on each
-    row's number of plays and extrapolation.
+    There are three arrays (N,): lower ends, upper ends and probabilities. A movie is enjoyed if its rating is at least
+    `enjoyed_from`. As in a served model, the calibration depends on each row's number of plays and extrapolation.
     """
     scale, movie = fit.table.data.schema.scale, predictions.rows.movie_evidence
     rating = np.clip(predictions.rating, scale.low, scale.high)
@@ -45,7 +45,10 @@ def intervals_and_probabilities(
 def predicted_ratings(
     fit: Fit, table: PairTable, predictions: OutOfFoldPredictions, member: MemberEvidence
 ) -> tuple[PredictedRatings, Array]:
-    """Return N predictions, clipped to the scale, with the true ratings; and (N,) probabilities of enjoyment."""
+    """Return N predictions with intervals beside the true ratings, and the (N,) probabilities of enjoyment.
+
+    Predictions are clipped to the scale.
+    """
     scale = fit.table.data.schema.scale
     lower, upper, probability = intervals_and_probabilities(fit, predictions, member)
     movie_mean = mean_baselines(table, predictions.rows)[1]
@@ -55,12 +58,12 @@ def predicted_ratings(
 
 
 def most_evidence(fit: Fit) -> MemberEvidence:
-    """Return the kind of member evidence with the most facts for which the fit has predictions of rated movies."""
+    """Return the kind of evidence in which most is known of the member, among those with rated movies predicted."""
     return max(member for member, movie in fit.predictions if movie is RATED)
 
 
 def interval_scores(fit: Fit) -> dict[str, Any]:
-    """Return coverage, mean width and RMSE by number of plays, by extrapolation, and on common ratings.
+    """Return coverage, width and error of intervals by number of plays, by extrapolation, and on common ratings.
 
     Common ratings are those that are predicted from several kinds of evidence, or from both few and all plays.
     """
@@ -72,7 +75,7 @@ def interval_scores(fit: Fit) -> dict[str, Any]:
 
 
 def _by_plays(fit: Fit, member: MemberEvidence) -> dict[str, dict[str, float]]:
-    """Return scores by number of visible plays.
+    """Return coverage, width and error of intervals by the number of plays that are known.
 
     Predictions are from half of the member's plays. Bins with too few of them use predictions from short views, which
     show few plays.
@@ -97,7 +100,10 @@ def _by_extrapolation(fit: Fit, member: MemberEvidence) -> dict[str, dict[str, f
 
 
 def _same_ratings(fit: Fit) -> dict[str, dict[str, float]]:
-    """Return scores on ratings that are predicted from every kind of evidence, or from both few and all plays."""
+    """Return coverage, width and error on the same ratings with more or less known of the member.
+
+    They are ratings predicted from every kind of evidence, or from both few and all plays.
+    """
     movies = len(fit.table.data.movie_ids)
 
     def keys(predictions: OutOfFoldPredictions, first_view: bool = False) -> NDArray[np.int64]:

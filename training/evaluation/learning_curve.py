@@ -17,23 +17,24 @@ from training.fit.fit_model import Fit
 from training.fit.trees.pair_rows import Rows
 
 LEVELS = (0, 1, 3, 10, 30)
-"""Numbers of known plays at all points of the curve except the last, which has all plays."""
+"""Numbers of plays that are shown at all points of the curve except the last, at which all are."""
 FEWEST_MEMBERS = 20
 """Minimum number of members for a curve, since a curve of fewer could reveal individuals."""
 SHARE_OF_MEMBERS = 0.2
-"""Minimum share of members who must have a level's number of plays, since all levels have the same members."""
+"""Minimum share of members who must have as many plays as a point shows, since all points have the same members."""
 MOST_MEMBERS = 1000
-"""Maximum number of members, drawn at random to limit the time for predicting every level."""
+"""Maximum number of members, drawn at random to limit the time for predicting every point."""
 MOST_ROWS = 30_000
-"""Maximum number of ratings, drawn at random."""
+"""Maximum number of ratings to predict, drawn at random."""
 
 
 @dataclass(frozen=True)
 class NestedViews:
-    """Views of the same U members at L levels; each level shows all plays of the level before, and more."""
+    """The same U members shown with more and more of their plays, at L levels, each with those of the level before."""
 
     views: Views
-    """Views of all levels; `level * U` to `level * U + U - 1` are the views of a level, with equal order of members."""
+    """The members as shown at all levels; `level * U` to `level * U + U - 1` are the views of a level, with equal order
+    of members."""
     shown: tuple[int | None, ...]
     """(L,) number of plays shown at each level; None if all plays are shown."""
     owner: NDArray[np.int64]
@@ -41,10 +42,10 @@ class NestedViews:
 
 
 def learning_curve(fit: Fit, member: MemberEvidence, seed: int) -> list[dict[str, Any]]:
-    """Return scores for each number of known plays, from none to all; empty if too few members have enough plays.
+    """Return the points of a learning curve: scores for each number of known plays, from none to all.
 
-    The kind of evidence `member` is plays, or attributes and plays. The point without plays uses attributes if `member`
-    includes them.
+    The result is empty if too few members have enough plays. The kind of evidence `member` is plays, or attributes and
+    plays. The point without plays uses attributes if `member` includes them.
     """
     if (member, MovieEvidence.RATED) not in fit.predictions:
         return []
@@ -71,9 +72,9 @@ def learning_curve(fit: Fit, member: MemberEvidence, seed: int) -> list[dict[str
 
 
 def usable_views(fit: Fit, member: MemberEvidence) -> NDArray[np.bool_]:
-    """Return a (V,) mask of the views that show a rater's first half of plays and are usable for a learning curve.
+    """Return a (V,) mask of the views (raters shown with half of their plays) that can be used for a learning curve.
 
-    A usable view has the kind of evidence `member` and ratings to predict.
+    These are views of the first half of a rater's plays that have the kind of evidence `member` and ratings to predict.
     """
     views = fit.table.views
     asked = np.bincount(views.targets[VIEW].to_numpy(), minlength=len(views.member)) > 0
@@ -86,9 +87,9 @@ def usable_views(fit: Fit, member: MemberEvidence) -> NDArray[np.bool_]:
 
 
 def nested_views(views: Views, usable: NDArray[np.bool_], random: np.random.Generator) -> NestedViews | None:
-    """Return nested views made of the views in the (V,) mask `usable` that have enough plays for all levels.
+    """Return members shown with more and more of their plays, made of the views in the (V,) mask `usable`.
 
-    Returns None if there are too few.
+    Only views with enough plays for all levels are used. Returns None if there are too few.
     """
     count = views.play_count[usable]
     enough = max(FEWEST_MEMBERS, SHARE_OF_MEMBERS * len(count))
@@ -122,7 +123,7 @@ def nested_views(views: Views, usable: NDArray[np.bool_], random: np.random.Gene
 
 
 def _targets(views: Views, owner: NDArray[np.int64], random: np.random.Generator) -> pl.DataFrame:
-    """Return the ratings to predict, at most MOST_ROWS, with the numbers of the first level's views."""
+    """Return the ratings to predict at every level, at most MOST_ROWS, with the numbers of the first level's views."""
     place = np.full(len(views.member), -1)
     place[owner] = np.arange(len(owner))
     table = views.targets.with_columns(pl.Series(VIEW, place[views.targets[VIEW].to_numpy()])).filter(pl.col(VIEW) >= 0)

@@ -1,4 +1,4 @@
-"""Differences between members who never rate and raters, in attributes and plays."""
+"""How members who never rate differ from raters in attributes and plays, for the report."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from training.fit.never_raters import (
 
 
 def never_rater_differences(data: Dataset, columns: MovieColumns, seed: int) -> dict[str, Any]:
-    """Return how well, and by which facts, a classifier separates never-raters from raters.
+    """Return how well a classifier can tell never-raters from raters, and by which attributes and plays.
 
     The result has `auc`, the area under the ROC curve on held-out members: 0.5 if the groups don't differ, 1 if they
     can be separated. For `auc_by_known`, never-raters who have only the named facts are compared with raters of whom

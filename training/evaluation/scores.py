@@ -27,7 +27,7 @@ def rmse(predicted: Array, truth: Array) -> float:
 
 
 def weighted_rmse(predicted: Array, truth: Array, weight: Array) -> float:
-    """Return the root of the weighted mean squared error; all arrays are (N,)."""
+    """Return the root mean squared error with a weight for each rating; all arrays are (N,)."""
     return float(np.sqrt(np.average((predicted - truth) ** 2, weights=weight)))
 
 
@@ -89,7 +89,7 @@ def paired_bootstrap(
     random: np.random.Generator,
     resamples: int,
 ) -> tuple[float, float]:
-    """Return the 95 % percentile interval of a statistic of two predictions (N,) of the same ratings.
+    """Return the 95 % bootstrap interval of a statistic that compares two predictions (N,) of the same ratings.
 
     Members are drawn with replacement, each with all their ratings, since errors within a member are correlated (Efron
     and Tibshirani, An Introduction to the Bootstrap, 1993). `statistic` maps the number of ratings and the two sums of
@@ -160,7 +160,7 @@ def _discounted(place: NDArray[np.int64], score: Array, gain: Array, people: int
 
 
 def area_under_curve(label: NDArray[np.bool_], score: Array) -> float:
-    """Return the area under the ROC curve of scores (N,) for labels (N,); 0.5 if all labels are equal."""
+    """Return how well scores (N,) separate labels (N,): the area under the ROC curve; 0.5 if all labels are equal."""
     positives = int(label.sum())
     negatives = len(label) - positives
     if not positives or not negatives:
@@ -170,9 +170,10 @@ def area_under_curve(label: NDArray[np.bool_], score: Array) -> float:
 
 
 def calibration_error(label: NDArray[np.bool_], probability: Array) -> float:
-    """Return the expected calibration error of probabilities (N,) for labels (N,) (Naeini et al., AAAI 2015).
+    """Return how far predicted probabilities (N,) are from the observed shares of labels (N,), on average.
 
-    The CALIBRATION_BINS bins of the probability have equal numbers of rows.
+    This is the expected calibration error (Naeini et al., AAAI 2015). The CALIBRATION_BINS bins of the probability have
+    equal numbers of rows.
     """
     order = np.argsort(probability, kind="stable")
     bins = np.array_split(order, min(CALIBRATION_BINS, max(len(order), 1)))

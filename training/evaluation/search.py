@@ -1,4 +1,4 @@
-"""Searches for settings with a low out-of-fold error, using Optuna."""
+"""Searches for settings of the fit with a low error on raters not used for fitting, using Optuna."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,19 +29,19 @@ SEARCHED: dict[str, tuple[float, float]] = {
     "trees.ridge": (1, 1000),
 }
 """Ranges of the settings to search, all on a logarithmic scale. Settings that only trade time for accuracy, such as the
-numbers of landmarks and folds, are left out. The ranges keep forests small enough to serve."""
+number of folds, are left out. The ranges keep the trees small enough to serve."""
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The best settings that a search found, and their error."""
+    """The best settings of the fit that a search found, and their error."""
 
     settings: FitSettings
     """Settings of the best trial, which may be the initial settings."""
     error: float
-    """Out-of-fold error of the best trial."""
+    """Error (RMSE) of the best trial on raters that its models were not fitted on."""
     first_error: float
-    """Out-of-fold error of the initial settings."""
+    """The same error of the initial settings."""
     trials: int
     """Number of finished trials."""
 
@@ -55,7 +55,7 @@ def tune(
     workers: int,
     report: Callable[[str], None],
 ) -> SearchResult:
-    """Search for the settings with the lowest out-of-fold error, and return the best that were found.
+    """Search for the settings of the fit with the lowest error, and return the best that were found.
 
     The search ends after `trials` trials or `seconds` seconds, whichever comes first; None means no limit. The first
     trial, with the settings `begin`, is always finished. The same seed gives the same trials. `report` is
@@ -88,7 +88,7 @@ def tune(
 
 
 def suggested_settings(trial: optuna.Trial, begin: FitSettings) -> FitSettings:
-    """Return the settings that Optuna suggests for a trial; settings that aren't searched are taken from `begin`."""
+    """Return the settings of the fit that Optuna suggests for a trial; others are taken from `begin`."""
     settings = begin
     for place, (low, high) in SEARCHED.items():
         if isinstance(value_at(begin, place), int):
@@ -100,7 +100,10 @@ def suggested_settings(trial: optuna.Trial, begin: FitSettings) -> FitSettings:
 
 
 def out_of_fold_error(data: Dataset, settings: FitSettings, seed: int, workers: int) -> float:
-    """Return the RMSE of out-of-fold predictions of rated movies, averaged over the kinds of evidence but NOTHING."""
+    """Fit a model and return its error (RMSE) on raters it was not fitted on, a mean over kinds of evidence.
+
+    NOTHING doesn't count.
+    """
     fit = fit_model(data, seed, settings, workers, lambda _: None)
     scale = data.schema.scale
     errors = [

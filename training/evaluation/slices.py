@@ -1,4 +1,4 @@
-"""Scores by popularity of movies and by group of members."""
+"""Scores of predictions by popularity of the movie and by group of members, such as an age group."""
 
 from dataclasses import dataclass
 
@@ -14,14 +14,14 @@ Array = NDArray[np.float64]
 POPULARITY_BINS = (1, 20, 100, 300, 1000)
 """Lower bounds of the popularity bins, as numbers of ratings of a movie."""
 FEWEST_ROWS = 50
-"""Minimum number of ratings to score a slice."""
+"""Minimum number of ratings to give scores for a bin of popularity."""
 FEWEST_MEMBERS = 20
 """Minimum size of a group of members to score, since scores of smaller groups could reveal individuals."""
 
 
 @dataclass(frozen=True)
 class PredictedRatings:
-    """N predictions and their intervals, with the true ratings."""
+    """N predictions with intervals beside the true ratings, from which scores are computed."""
 
     truth: Array
     """(N,) true rating."""
@@ -52,9 +52,9 @@ class PredictedRatings:
 
 
 def by_popularity(ratings: NDArray[np.int64], predicted: PredictedRatings) -> list[dict[str, float]]:
-    """Return scores for each bin of movies' popularity, ascending; bins with too few ratings are left out.
+    """Return scores by how many ratings the movie has, ascending; bins with too few ratings to predict are left out.
 
-    `ratings` (N,) is the number of ratings of each row's movie.
+    `ratings` (N,) is the number of ratings of each predicted rating's movie.
     """
     bins = []
     for low, high in zip(POPULARITY_BINS, (*POPULARITY_BINS[1:], np.inf), strict=True):
@@ -67,7 +67,7 @@ def by_popularity(ratings: NDArray[np.int64], predicted: PredictedRatings) -> li
 def by_group(
     attribute: Attribute, values: NDArray[np.float32], member: NDArray[np.int64], predicted: PredictedRatings
 ) -> dict[str, dict[str, float]]:
-    """Return scores for each group of an attribute that has at least FEWEST_MEMBERS members.
+    """Return scores by group of members alike in an attribute; groups of fewer than FEWEST_MEMBERS are left out.
 
     `values` (N,) is the encoded attribute of each row's member, and `member` (N,) the index of the member.
     """

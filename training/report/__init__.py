@@ -1,1 +1,1 @@
-"""Human-readable reports of an evaluation: Markdown, an HTML page with charts, and the model card."""
+"""Reports of an evaluation for people: Markdown, an HTML page with charts, and the model card."""

@@ -16,14 +16,14 @@ ROW, TOP, BOTTOM = 22, 24, 34
 PLOT_HEIGHT = 190
 LONGEST_LABEL = 22
 CHARACTER = 6.6
-"""Average width of a character."""
+"""Average width of a character in a chart."""
 TICKS = 5
 SHAPES = ("circle", "square", "diamond", "triangle", "bar")
 
 
 @dataclass(frozen=True)
 class Series:
-    """Values drawn with the same colour and shape."""
+    """Values of a chart that are drawn with the same colour and shape."""
 
     title: str
     """Entry in the legend."""
@@ -39,7 +39,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart as an SVG element, with its title and description."""
+    """A chart of a report as an SVG element, with its title and description."""
 
     title: str
     """Title of the chart."""
@@ -156,7 +156,7 @@ def number(value: float) -> str:
 
 
 class _Scale:
-    """A linear map from values to coordinates."""
+    """A linear map from values to coordinates in a chart."""
 
     def __init__(self, low: float, high: float, start: float, end: float) -> None:
         self.low, self.high, self._start, self._end = low, high, start, end
@@ -175,7 +175,7 @@ class _Scale:
         return self._start + share * (self._end - self._start)
 
     def ticks(self) -> list[float]:
-        """Return about TICKS round numbers between the ends of the scale, in ascending order."""
+        """Return about TICKS round numbers between the ends of the axis, in ascending order."""
         step = _round_step(self.high - self.low)
         first = -floor(-self.low / step + 1e-9)
         count = floor((self.high - self.low) / step + 1e-6) + 2
@@ -211,7 +211,7 @@ def _grid_x(scale: _Scale, top: float, bottom: float, ticks: Mapping[float, str]
 
 
 def _stride(scale: _Scale, ticks: Sequence[tuple[float, str]]) -> int:
-    """Return n such that labels don't overlap if every n-th tick is labelled."""
+    """Return n such that the labels of an axis don't overlap if every n-th tick is labelled."""
     if len(ticks) < 2:
         return 1
     gap = abs(scale(ticks[1][0]) - scale(ticks[0][0]))
@@ -261,7 +261,7 @@ def _mark(style: int, x: float, y: float, tooltip: str) -> str:
 
 
 def _chart(title: str, description: str, height: float, body: Sequence[str], series: Sequence[Series]) -> Chart:
-    """Build a chart from its body and add a legend of the series below."""
+    """Build a chart from the SVG elements in its body, and add a legend of the series below."""
     legend, drop, x = [], 0.0, 0.0
     for line in series:
         width = 22 + CHARACTER * len(line.title)

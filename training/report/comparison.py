@@ -1,4 +1,4 @@
-"""Compares an evaluation with that of the previous version."""
+"""Compares an evaluation with that of the previous version, for the report."""
 
 import json
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ def read_report(path: Path) -> dict[str, Any]:
 
 
 def against(evaluation: Mapping[str, Any], before: Mapping[str, Any], name: str) -> list[Section]:
-    """Return a list of one section, which compares an evaluation with an earlier one, `before`.
+    """Return a report section that compares an evaluation with an earlier one, `before`, as a list.
 
     The section calls the earlier evaluation `name`. Returns an empty list if the evaluations have no kind of evidence
     in common.

@@ -1,4 +1,4 @@
-"""Renders sections as Markdown, for report.md and the terminal."""
+"""Renders the sections of a report as Markdown, for report.md and the terminal."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ def markdown(evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequenc
 
 
 def section_markdown(section: Section) -> str:
-    """Return a section as Markdown, without its charts; an empty string if only the HTML page shows the section."""
+    """Return a section of a report as Markdown, without charts; empty if only the HTML page shows the section."""
     tables = [table_markdown(table) for table in section.tables if not table.page_only]
     if section.tables and not tables and not section.lines and section.passed is None:
         return ""
@@ -30,7 +30,7 @@ def section_markdown(section: Section) -> str:
 
 
 def table_markdown(table: Table) -> str:
-    """Return a table as Markdown, with cells padded to the width of their column."""
+    """Return a table of a report as Markdown, with cells padded to the width of their column."""
     cells = [[escaped(cell) for cell in row] for row in (table.titles, *table.rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     head, *rows = (

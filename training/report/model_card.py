@@ -43,7 +43,7 @@ def model_card(
     notes: Sequence[str],
     libraries: Mapping[str, str],
 ) -> str:
-    """Return the model card as Markdown.
+    """Return the model card, which says what a model is for and how good it is, as Markdown.
 
     `counts` and `libraries` are the numbers of rows and the library versions in the model's manifest, and `notes` are
     sentences about the treatment of the data.

@@ -1,4 +1,7 @@
-"""Renders sections as report.html, a page without scripts and external resources, and creates all report files."""
+"""Renders the sections of a report as report.html, a page without scripts and external resources.
+
+It also creates the contents of all report files.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,7 +37,10 @@ def html(evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[Se
 
 
 def page(title: str, lead: str, figures: Mapping[str, str], shown: Sequence[Section]) -> str:
-    """Return sections as an HTML page. `figures` maps names to formatted numbers, which are shown in large type."""
+    """Return the sections of a report as an HTML page.
+
+    `figures` maps names to formatted numbers, which are shown in large type.
+    """
     template = TEMPLATES.get_template("report.html")
     return template.render(title=title, lead=lead, figures=figures, sections=shown, footer=FOOTER)
 
@@ -42,7 +48,7 @@ def page(title: str, lead: str, figures: Mapping[str, str], shown: Sequence[Sect
 def report_files(
     evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[Section] = ()
 ) -> dict[str, bytes]:
-    """Return the contents of the report files by name; equal arguments give the same bytes.
+    """Return the contents of report.json, report.md and report.html, by name; equal arguments give the same bytes.
 
     `notes` are sentences about the treatment of the data, and `first` are sections to put before the evaluation's own.
     """

@@ -7,15 +7,15 @@ from typing import Any
 from training.report.charts import Chart, Series
 
 OURS, BASE, PRIOR, ALONE, MEAN = 0, 1, 2, 3, 4
-"""Styles of series; a model has the same colour and shape in every chart."""
+"""Styles of series in charts; a model has the same colour and shape in every chart."""
 EVIDENCE = ("nothing", "attributes", "plays", "attributes_and_plays")
-"""Names of the kinds of evidence, from least to most."""
+"""What is known of members: names of the kinds of evidence, from least to most."""
 FORMATS = {
     "targets": ",.0f", "members": ",.0f", "difference": "+.2f", "share": ".1%",
     "gain_percent": ".2f", "gain_percent_low": ".2f", "gain_percent_high": ".2f",
     "gain_before": ".2f", "gain_now": ".2f",
 }  # fmt: skip
-"""Number formats by column; other columns have four decimals."""
+"""Number formats of tables by column; other columns have four decimals."""
 
 Numbers = Mapping[str, float]
 Rows = Mapping[str, Numbers]
@@ -25,7 +25,7 @@ Columns = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Table:
-    """Table of text cells; the first column has the names of the rows."""
+    """A table of a report, with cells as text; the first column has the names of the rows."""
 
     titles: Sequence[str]
     """Column titles."""
@@ -52,11 +52,11 @@ class Section:
     lines: Sequence[str] = ()
     """Items of a bulleted list."""
     passed: bool | None = None
-    """Outcome of the check that the section reports; None if it doesn't report a check."""
+    """Whether the check that the section reports was passed; None if it doesn't report a check."""
 
 
 def table(first: str, rows: Rows, columns: Columns, summary: str = "The numbers", page_only: bool = False) -> Table:
-    """Return a table of the columns that occur in any row. A cell is empty if its row doesn't have the number.
+    """Return a report's table of the columns that occur in any row. A cell is empty if its row lacks the number.
 
     `first` is the title of the column with the names of the rows.
     """
@@ -75,7 +75,7 @@ def series(rows: Rows, columns: Sequence[tuple[str, str, int]]) -> list[Series]:
 
 
 def by_evidence(rows: Mapping[str, Any]) -> dict[str, Any]:
-    """Return rows sorted by kind of evidence, from least to most, with readable names as keys.
+    """Return rows sorted by kind of evidence (what is known of the member), from least to most, under readable names.
 
     A key may continue after a comma, as in "plays, movie described". Keys that don't begin with a kind come first.
     """
@@ -88,7 +88,7 @@ def by_evidence(rows: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def words(name: str) -> str:
-    """Return a key of the evaluation with spaces instead of underscores."""
+    """Return a key of the evaluation in words, with spaces instead of underscores."""
     return name.replace("_", " ")
 
 

@@ -1,4 +1,4 @@
-"""The sections of an evaluation's report, in order."""
+"""The sections of an evaluation's report: text, tables and charts, in order."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -64,11 +64,11 @@ WIDTHS = (("mean_width", "mean width", OURS),)
 COVERAGE_SHOWN = (0.8, 1.0)
 """Minimum range of the axis in coverage charts."""
 MOST_FEATURES = 15
-"""Maximum number of features with their own bar; the others share one bar."""
+"""Maximum number of the trees' inputs with their own bar; the others share one bar."""
 
 
 def sections(evaluation: Mapping[str, Any], notes: Sequence[str]) -> Iterator[Section]:
-    """Yield all sections of the report for which the evaluation has numbers, then a section of notes."""
+    """Yield a section for each part of the evaluation that has numbers, then a section of notes."""
     evidence = by_evidence(evaluation["evidence"])
     yield _errors(evidence, evaluation["grouped_by"])
     yield _ranking(evidence)
@@ -206,7 +206,7 @@ def _importance(shares: Numbers) -> Section:
 
 
 def _slices(evaluation: Mapping[str, Any]) -> Iterator[Section]:
-    """Yield sections on the error by popularity of the movie and by group of members."""
+    """Yield report sections on the error by popularity of the movie and by group of members."""
     popularity = {f"{point['ratings_from']:,.0f} or more": point for point in evaluation["popularity"]}
     titled = [
         ("number of ratings of the movie", "ratings of the movie", popularity, "Predicted with the most evidence.")
@@ -232,7 +232,7 @@ def _unrated(rows: Rows) -> Section:
 
 
 def _by_what_is_known(uncertainty: Mapping[str, Any]) -> Iterator[Section]:
-    """Yield sections on intervals by number of plays, by extrapolation, and for ratings predicted from fewer facts."""
+    """Yield report sections on intervals by number of plays, by extrapolation, and with more or less known."""
     for title, key, first, text in (
         ("number of plays", "by_plays", "plays", "With more plays, intervals get narrower with the same coverage."),
         ("extrapolation", "by_extrapolation", "extrapolation",
@@ -338,5 +338,5 @@ def _interval_charts(rows: Rows, widths: Sequence[tuple[str, str, int]]) -> tupl
 
 
 def _ascending(bins: Rows) -> dict[str, Numbers]:
-    """Return the bins sorted by the number at the start of their names; report.json has them in alphabetical order."""
+    """Return table rows sorted by the number at the start of their names; report.json sorts them alphabetically."""
     return dict(sorted(bins.items(), key=lambda bin_: float(bin_[0].split()[0])))

@@ -1,1 +1,1 @@
-"""Publishes versions of the model, loads them, compares them and uses them offline."""
+"""Versions (published models): publishes, loads and compares them, and predicts with them without a server."""

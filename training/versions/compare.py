@@ -1,4 +1,4 @@
-"""Compares two published versions: data, settings, columns, scores, feature importance and predictions."""
+"""Compares two versions (published models): data, settings, columns, scores, importance of inputs, predictions."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from model.store.store import Store
 from training.versions.compare_predictions import compare
 
 SCORES = ("rmse", "gain_percent", "mae", "rank_correlation", "coverage", "mean_width", "enjoyed_calibration_error")
-"""Scores that `text` shows. `diff` compares all scores."""
+"""Scores that the printed comparison shows. `diff` compares all scores."""
 NEGLIGIBLE = 0.0005
 """Minimum change of a feature's importance (its share of the gain, 0 to 1) that `text` shows."""
 MOST_FEATURES = 10
@@ -21,7 +21,10 @@ LONGEST = 60
 
 
 def diff(store: Store, first: Model, second: Model) -> dict[str, Any]:
-    """Return the differences between two versions, which can be written as JSON; each change is second minus first."""
+    """Return the differences between two versions (published models), which can be written as JSON.
+
+    Each change is second minus first.
+    """
     reports = [_report(store, model.version) for model in (first, second)]
     shares = [dict(report.get("importance", {})) for report in reports]
     evidence = first.manifest.scores, second.manifest.scores
@@ -43,7 +46,7 @@ def diff(store: Store, first: Model, second: Model) -> dict[str, Any]:
 
 
 def text(differences: Mapping[str, Any]) -> str:
-    """Return the differences that `diff` found as text to print."""
+    """Return the differences between two versions, as found by `diff`, as text to print."""
     sections = [
         [f"from version {differences['first']} to version {differences['second']}"],
         ["Data, settings and libraries", *_changed_lines(differences["data"])],
@@ -99,7 +102,10 @@ def _prediction_lines(predictions: Mapping[str, Any]) -> list[str]:
 
 
 def _about(manifest: Manifest) -> dict[str, Any]:
-    """Return the fields of a manifest as a flat dictionary, with the total size of the files and without the scores."""
+    """Return what a version's manifest says as a flat dictionary, with the total size of the files.
+
+    Scores are left out.
+    """
     flat: dict[str, Any] = {}
     for name, value in manifest.to_dict().items():
         if name == "files":
@@ -110,7 +116,7 @@ def _about(manifest: Manifest) -> dict[str, Any]:
 
 
 def _columns(schema: Schema) -> dict[str, Any]:
-    """Return the rating scale, the number of genres, and a description of each attribute in a schema."""
+    """Return a description of the rating scale, the genres and each attribute of a version, by name."""
     flat: dict[str, Any] = {
         "rating scale": f"{schema.scale.low:g} to {schema.scale.high:g}, enjoyed from {schema.scale.enjoyed_from:g}",
         "genres": len(schema.genres),
@@ -137,7 +143,10 @@ def _pair(first: float, second: float) -> dict[str, float]:
 
 
 def _shown(value: Any) -> str:
-    """Format a value, truncated if it is long. A value that a version lacks (None) is formatted as `none`."""
+    """Format a value for the printed comparison, truncated if it is long.
+
+    A value that a version lacks (None) is formatted as `none`.
+    """
     if value is None:
         return "none"
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -150,7 +159,7 @@ def _moved(pair: Mapping[str, float]) -> str:
 
 
 def _report(store: Store, version: str) -> dict[str, Any]:
-    """Return a version's report, or an empty dictionary if the report can't be read."""
+    """Return the evaluation in a version's report.json, or an empty dictionary if it can't be read."""
     try:
         report = json.loads((store.fetch(version) / "report.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,7 @@
-"""Compares the predictions of two versions for the same members and movies. The results are aggregated over members."""
+"""Compares the predictions of two versions (published models) for the same members and movies.
+
+The results are aggregated over members.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,11 +23,11 @@ FEWEST_MEMBERS = 20
 """Minimum number of members for reporting a movie's mean difference. Fewer members could reveal a single person."""
 QUANTILES = (1, 5, 25, 50, 75, 95, 99)
 SIZES = (0.1, 0.25, 0.5)
-"""Absolute differences in rating points. For each size, the share of differences at least this large is reported."""
+"""Absolute differences in rating points, for each of which the share of differences at least this large is reported."""
 BEST = 10
 """Number of top-ranked movies of each version whose overlap is reported."""
 MOST_MOVED = 10
-"""Maximum number of movies reported with a higher prediction, and the same for a lower prediction."""
+"""Maximum number of movies reported whose predictions rose most, and the same of those whose fell most."""
 
 Array = NDArray[np.float64]
 
@@ -63,7 +66,10 @@ def compare(first: Model, second: Model) -> dict[str, Any]:
 
 
 def _distribution(differences: Array) -> dict[str, dict[str, Any]]:
-    """Return moments and quantiles of the differences, and for each of SIZES the share that are at least that large."""
+    """Return mean, spread and quantiles of the differences between predictions, and how many are large.
+
+    For each of SIZES, this is the share of differences at least that large.
+    """
     return {
         "difference": {
             "mean": float(differences.mean()),
@@ -76,7 +82,7 @@ def _distribution(differences: Array) -> dict[str, dict[str, Any]]:
 
 
 def _moved(differences: Array, movies: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """Return the movies with the largest mean differences, up and down.
+    """Return the movies whose predictions differ most on average between the versions, up and down.
 
     `differences` is (members, movies), NaN for movies that the member played.
     """
@@ -95,13 +101,13 @@ def _spread(movies: list[str]) -> list[str]:
 
 
 def _evenly(count: int, most: int) -> list[int]:
-    """Return at most `most` evenly spaced indices below `count`."""
+    """Return at most `most` evenly spaced indices below `count`, as a sample."""
     indices: list[int] = np.unique(np.linspace(0, max(count - 1, 0), min(most, count)).astype(int)).tolist()
     return indices
 
 
 def _members(table: MemberTable) -> list[MemberFacts]:
-    """Return the facts of evenly spaced members of the table, which is sorted by hashed id."""
+    """Return attributes and plays of a sample of published members: evenly spaced in the table, sorted by hashed id."""
     members = []
     for row in _evenly(len(table), MEMBERS):
         plays = slice(int(table.starts[row]), int(table.starts[row + 1]))
@@ -115,7 +121,7 @@ def _members(table: MemberTable) -> list[MemberFacts]:
 
 
 def _translated(member: MemberFacts, source: Model, target: Model) -> MemberFacts:
-    """Return a member's facts with the attributes and movie rows of another version; facts it can't use are dropped."""
+    """Return what is known of a member, encoded for another version; what that version can't use is dropped."""
     columns = source.schema.member_attributes
     values = {column.name: (column, value) for column, value in zip(columns, member.attributes, strict=True)}
     attributes = np.full(len(target.schema.member_attributes), np.nan, np.float32)
@@ -131,7 +137,10 @@ def _translated(member: MemberFacts, source: Model, target: Model) -> MemberFact
 
 
 def _reencoded(target: Attribute, source: Attribute, value: np.float32) -> float:
-    """Return a value encoded for `source` in the encoding of `target`; NaN if it is unknown or the kinds differ."""
+    """Return an attribute value that is encoded for one version in the encoding of another.
+
+    Returns NaN if the value is unknown or the kinds of the attributes differ.
+    """
     if not np.isfinite(value):
         return float("nan")
     try:
@@ -144,13 +153,13 @@ def _reencoded(target: Attribute, source: Attribute, value: np.float32) -> float
 
 
 def _rank_correlation(first: Array, second: Array) -> float:
-    """Return Spearman's rank correlation, or 1 if either version predicts the same rating for all movies."""
+    """Return Spearman's rank correlation of two versions' ratings, or 1 if either rates all movies the same."""
     if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return 1.0
     return float(pl.DataFrame({"first": first, "second": second}).select(spearman("first", "second")).item())
 
 
 def _best(rating: Array) -> list[int]:
-    """Return the indices of the BEST highest ratings, highest first."""
+    """Return the indices of the BEST highest of a member's predicted ratings, highest first."""
     indices: list[int] = np.argsort(-rating, kind="stable")[:BEST].tolist()
     return indices

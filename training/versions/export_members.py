@@ -1,4 +1,4 @@
-"""Exports members as records for a member store, from the tables of a data directory or from a published model."""
+"""Exports members for an external store, as records of attributes and plays, from tables or a published model."""
 
 import math
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ from model.prediction.model import Model
 from training.data.reading.tables import Tables
 
 OTHER = "other value"
-"""Category of members whose own category was merged with others in training."""
+"""Category that is exported for members whose own category was merged with others in training."""
 
 
 def records_of_data(tables: Tables) -> Iterator[tuple[str, MemberRecord]]:
-    """Yield the key and record of every member in the tables, in the order of member ids."""
+    """Yield the key and record (attributes and plays) of every member in the tables, in the order of ids."""
     attributes = {row.pop(MEMBER_ID): row for row in tables.members.iter_rows(named=True)}
     plays = {key: rows for (key,), rows in tables.plays.group_by(MEMBER_ID)}
     for member_id in sorted(attributes.keys() | plays.keys()):
@@ -34,7 +34,7 @@ def _recorded(plays: pl.DataFrame | None) -> list[RecordedPlay]:
 
 
 def records_of_model(model: Model) -> Iterator[tuple[str, MemberRecord]]:
-    """Yield the key and record of every member published with a model.
+    """Yield the key and record (attributes and plays) of every member published with a model.
 
     The model makes the same predictions from the records as from the facts published with it.
     """

@@ -1,4 +1,4 @@
-"""Predicts ratings offline, with the same code as the service."""
+"""Predicts ratings for tables of members and movies without a server, with the same code as the service."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,11 +18,11 @@ from training.data.dataset import Dataset
 COLUMNS = {MEMBER_ID: pl.String, MOVIE_ID: pl.String} | {
     name: pl.Int8 if name == "movie_evidence" else pl.Float64 for name in ARRAYS
 }
-"""Columns and types of a table of predictions; an empty table has them too."""
+"""Columns and types of a table of predictions; a table without rows has them too."""
 
 
 def write_table(rows: pl.DataFrame, out: Path) -> None:
-    """Write a table atomically, as CSV if the file's suffix is .csv and otherwise as Parquet."""
+    """Write a table of predictions atomically, as CSV if the file's suffix is .csv and otherwise as Parquet."""
     with atomic_path(out) as beside:
         if out.suffix == ".csv":
             rows.write_csv(beside)
@@ -31,7 +31,7 @@ def write_table(rows: pl.DataFrame, out: Path) -> None:
 
 
 def predictions_of(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> Iterator[pl.DataFrame]:
-    """Yield a table of predictions with COLUMNS for each member, from the facts in a data directory.
+    """Yield a table of predictions for each member, from the attributes and plays in a data directory.
 
     `pairs` has the columns member_id and movie_id of the pairs to predict. If it is None, every movie is predicted for
     every never-rater.
@@ -50,7 +50,7 @@ def predictions_of(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> I
 
 
 def member_facts(model: Model, data: Dataset) -> Callable[[int], MemberFacts]:
-    """Return a function that maps a member's row in the dataset to facts that the model can use."""
+    """Return a function that maps a member's row in the data to the attributes and plays that the model can use."""
     catalogue_row = [model.catalogue.row(movie_id) for movie_id in data.movie_ids]
     nothing = MemberFacts.nothing(model.schema)
     plays = {int(member): rows for (member,), rows in data.plays.group_by(MEMBER)}
@@ -63,7 +63,7 @@ def member_facts(model: Model, data: Dataset) -> Callable[[int], MemberFacts]:
 
 
 def descriptions(data: Dataset) -> dict[str, MovieFacts]:
-    """Return the description of each movie in a dataset, by movie id."""
+    """Return the year, genres and attributes of each movie in the data, by movie id."""
     return {
         movie_id: MovieFacts(float(data.release_year[row]), data.genres[row], data.movie_attributes[row])
         for row, movie_id in enumerate(data.movie_ids)
@@ -83,7 +83,7 @@ def _wanted(data: Dataset, pairs: pl.DataFrame | None) -> Iterator[tuple[str, li
 
 
 def _with_plays(member: MemberFacts, plays: pl.DataFrame, catalogue_row: list[int | None]) -> MemberFacts:
-    """Return the member's facts with the given plays, except plays of movies that aren't in the model's catalogue."""
+    """Return the member with the given plays, except plays of movies that aren't in the model's catalogue."""
     known = sorted(
         (row, place) for place, movie in enumerate(plays[MOVIE]) if (row := catalogue_row[movie]) is not None
     )

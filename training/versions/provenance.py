@@ -1,4 +1,4 @@
-"""Provenance of a model: the commit of its code and the fingerprint of its data."""
+"""Where a model comes from: the commit of its code and the fingerprint (hash) of its data."""
 
 import hashlib
 import subprocess
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def commit() -> str:
-    """Return the git commit of this checkout, with a `+` if tracked files were changed, or "" if this isn't a checkout.
+    """Return the git commit of the training code, with a `+` if tracked files were changed; "" if it isn't a checkout.
 
     An installed package may lie inside the repository of another project, whose commit would be wrong.
     """
@@ -31,7 +31,7 @@ def _git(*arguments: str) -> str:
 
 
 def fingerprint(tables: Tables) -> str:
-    """Return the SHA-256 of the canonical tables. It doesn't depend on the file format or the order of rows."""
+    """Return the SHA-256 of the tables of a data directory, whatever their file format and order of rows."""
     digest = hashlib.sha256()
     for name in TABLES:
         table: pl.DataFrame = getattr(tables, name)

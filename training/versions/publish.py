@@ -27,12 +27,12 @@ LIBRARIES = ("lightgbm", "numpy", "polars", "scipy")
 
 @dataclass(frozen=True)
 class Origin:
-    """Provenance of a model, for its manifest."""
+    """Where a model comes from, for its manifest: seed, hash of the data, and settings."""
 
     seed: int
     """Seed of all random numbers."""
     fingerprint: str
-    """SHA-256 of the canonical tables."""
+    """SHA-256 of the tables of the data directory."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Settings of the fit, by dotted path."""
 
@@ -47,7 +47,7 @@ def publish(
     notes: list[str],
     run: dict[str, Any],
 ) -> str:
-    """Write a version, check that it can be loaded, publish it without a label, and return its name.
+    """Write a fitted model as a version, check that it can be loaded, publish it without a label, and return its name.
 
     If a step fails, nothing is left in the store. `data` is the training data, `everyone` contains the members to
     publish, encoded with the same schema, and `run` is written to run.json.
@@ -83,7 +83,7 @@ def _manifest(
 
 
 def _counts(data: Dataset, everyone: Dataset, evaluation: dict[str, Any]) -> dict[str, int]:
-    """Return the numbers of members to publish, and of raters, movies, ratings and plays in the training data."""
+    """Return how many members are published, and how many raters, movies, ratings and plays were trained on."""
     reweighted = evaluation["reweighted"]
     effective = {"effective_raters": round(reweighted["effective_raters"])} if reweighted else {}
     return effective | {
@@ -106,7 +106,7 @@ def _catalogue(data: Dataset) -> Catalogue:
 
 
 def _members(data: Dataset) -> MemberTable:
-    """Return all members as a table by hashed id, with their attributes and plays."""
+    """Return the attributes and plays of all members to publish, as a table by hashed id."""
     count = len(data.member_ids)
     keys = np.array([key_of(member_id) for member_id in data.member_ids], np.uint64).reshape(count, 2)
     order = np.lexsort((keys[:, 1], keys[:, 0]))

@@ -1,4 +1,4 @@
-"""Loads the current model of a store."""
+"""Loads the version that serves: the one that the store's label `current` points to."""
 
 from pathlib import Path
 
@@ -11,7 +11,10 @@ from training.errors import NothingPublished, ServingModelError
 
 
 def open_serving(models: str | Path) -> Model:
-    """Load the current model of the store in a folder or at an address. Raises ServingModelError if this fails."""
+    """Load the version that serves, from the store in a folder or at an address.
+
+    Raises ServingModelError if this fails.
+    """
     try:
         return load_serving(open_store(models))
     except StoreError as error:
@@ -19,7 +22,7 @@ def open_serving(models: str | Path) -> Model:
 
 
 def load_serving(store: Store) -> Model:
-    """Load the current model of a store.
+    """Load the version that serves, which has the label `current` in the store.
 
     Raises NothingPublished if there is no current version, and ServingModelError if it can't be loaded.
     """
@@ -33,7 +36,7 @@ def load_serving(store: Store) -> Model:
 
 
 def serving_version(store: Store) -> str | None:
-    """Return the current version, or None if there is none or its label can't be read."""
+    """Return the name of the version that serves, or None if there is none or its label can't be read."""
     try:
         return store.current()
     except StoreError:
