@@ -21,7 +21,7 @@ Make models, as `python -m training` does:
 
 
 def main() -> int:
-    """Run the command that the command line names, and return its exit code, or ExitCode.REFUSED if it is unknown.
+    """Run the command that the command line names, and return its exit code; ExitCode.REFUSED if it is unknown.
 
     A command ends without a traceback if the user interrupts it, or if its output goes to a closed pipe (`| head`).
     """

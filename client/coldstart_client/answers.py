@@ -22,7 +22,7 @@ class Prediction:
     probability_enjoyed: float
     """Probability that the rating is at or above the model's `enjoyed_from`."""
     prior_rating: float
-    """Rating predicted by the factorization prior alone, without the LightGBM correction."""
+    """Rating predicted by the factorization alone, without the correction by trees."""
     movie_evidence: str
     """What the model knows about the movie: "rated", "described" or "unknown"."""
     extrapolation: float
@@ -45,7 +45,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Unused:
-    """Facts in a request that the model could not use: counts, and whether the member was unknown."""
+    """What the model could not use of a request: counts, and whether the member was unknown."""
 
     unknown_attributes: int
     unseen_categories: int
@@ -60,7 +60,7 @@ class Predictions:
 
     predictions: tuple[Prediction, ...]
     member_evidence: str
-    """Facts about the member that the model used: "nothing", "attributes", "plays" or "attributes and plays"."""
+    """What the model knew of the member: "nothing", "attributes", "plays" or "attributes and plays"."""
     model_version: str
     unused: Unused
 
@@ -91,24 +91,24 @@ class Ranking(Predictions):
 
 @dataclass(frozen=True)
 class Part:
-    """The contribution of one group of facts to a prediction."""
+    """The rating points that one group of facts, such as plays, adds to a prediction."""
 
     group: str
     description: str
     rating: float
-    """Contribution in rating points, positive or negative."""
+    """Rating points that the group adds; negative if it lowers the rating."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A prediction, broken down into the contributions of groups of facts."""
+    """A prediction, and the rating points that each group of facts, such as plays, adds to it."""
 
     prediction: Prediction
     member_evidence: str
     model_version: str
     unused: Unused
     parts: tuple[Part, ...]
-    """Contributions, whose ratings sum to `rating_before_cut`."""
+    """What each group adds; the ratings sum to `rating_before_cut`."""
     rating_before_cut: float
     """Predicted rating before it is clipped to the rating scale."""
 
@@ -139,7 +139,7 @@ class Attribute:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """Description of the current model of the service."""
+    """Description of the model that the service serves: its data, rating scale, attributes and scores."""
 
     model_version: str
     trained_at: datetime
@@ -152,7 +152,7 @@ class ServedModel:
     movie_attributes: tuple[Attribute, ...]
     genres: tuple[str, ...]
     scores: dict[str, dict[str, float]]
-    """Evaluation scores by member evidence, as in `Predictions.member_evidence`, and then by score name."""
+    """Evaluation scores by what is known of members, as in `Predictions.member_evidence`, then by score name."""
 
     @classmethod
     def of(cls, message: pb.GetModelResponse) -> Self:
@@ -172,12 +172,12 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class Recorded:
-    """Confirmation that the service has written an outcome to disk."""
+    """Confirmation that the service has written a reported rating or completion to disk."""
 
     request_id: str
-    """Idempotency key of the outcome."""
+    """Idempotency key of the report."""
     duplicate: bool
-    """Whether an outcome with this key had already been recorded, so that this call changed nothing."""
+    """Whether a report with this key had already been recorded, so that this call changed nothing."""
 
 
 def evidence_name(words: str) -> str:

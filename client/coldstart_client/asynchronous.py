@@ -17,7 +17,10 @@ from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 
 
 class AsyncClient:
-    """A client for one event loop, best used in an `async with` block. All calls raise CallFailed if they fail."""
+    """An asyncio client of the service, best used in an `async with` block. All calls raise CallFailed if they fail.
+
+    It belongs to one event loop.
+    """
 
     def __init__(
         self,
@@ -90,7 +93,7 @@ class AsyncClient:
         attributes: Mapping[str, Attribute] | None = None,
         plays: Plays | None = (),
     ) -> Explanation:
-        """Predict a member's rating of a movie and break it down into contributions of groups of facts."""
+        """Predict a member's rating of a movie, and return what each group of facts, such as plays, adds to it."""
         whom = requests.member(member_id, attributes, plays)
         request = requests.explanation(whom, movie)
         return Explanation.of(await self._call(self._stub.ExplainEnjoyment, request))
@@ -122,13 +125,13 @@ class AsyncClient:
         return Recorded(request.request_id, (await self._call(self._stub.RecordOutcome, request)).duplicate)
 
     async def model(self) -> ServedModel:
-        """Return a description of the service's current model."""
+        """Return a description of the model that the service serves."""
         return ServedModel.of(await self._call(self._stub.GetModel, pb.GetModelRequest()))
 
     async def stream(
         self, asks: Iterable[Ask], *, timeout_seconds: float = STREAM_TIMEOUT_SECONDS
     ) -> AsyncIterator[Predictions]:
-        """Yield the predictions for many requests, in order, over one stream. `asks` is read lazily.
+        """Yield the predictions for many members, in the order of `asks`, which is read lazily, over one stream.
 
         An error in `asks`, or a value that can't be sent, is raised after the responses to the requests before it.
         """

@@ -1,4 +1,4 @@
-"""The blocking client."""
+"""The blocking client: a method for each call of the service."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
@@ -19,7 +19,10 @@ STREAM_TIMEOUT_SECONDS = 3600.0
 
 
 class Client:
-    """A blocking client for use from any thread, best in a `with` block. All calls raise CallFailed if they fail."""
+    """A blocking client of the service for use from any thread, best in a `with` block.
+
+    All calls raise CallFailed if they fail.
+    """
 
     def __init__(
         self,
@@ -100,7 +103,7 @@ class Client:
         attributes: Mapping[str, Attribute] | None = None,
         plays: Plays | None = (),
     ) -> Explanation:
-        """Predict a member's rating of a movie and break it down into contributions of groups of facts."""
+        """Predict a member's rating of a movie, and return what each group of facts, such as plays, adds to it."""
         whom = requests.member(member_id, attributes, plays)
         request = requests.explanation(whom, movie)
         return Explanation.of(self._call(self._stub.ExplainEnjoyment, request))
@@ -132,11 +135,11 @@ class Client:
         return Recorded(request.request_id, self._call(self._stub.RecordOutcome, request).duplicate)
 
     def model(self) -> ServedModel:
-        """Return a description of the service's current model."""
+        """Return a description of the model that the service serves."""
         return ServedModel.of(self._call(self._stub.GetModel, pb.GetModelRequest()))
 
     def stream(self, asks: Iterable[Ask], *, timeout_seconds: float = STREAM_TIMEOUT_SECONDS) -> Iterator[Predictions]:
-        """Yield the predictions for many requests, in order, over one stream. `asks` is read lazily.
+        """Yield the predictions for many members, in the order of `asks`, which is read lazily, over one stream.
 
         An error in `asks`, or a value that can't be sent, is raised after the responses to the requests before it.
         """

@@ -47,7 +47,7 @@ class Tls:
 
 
 def channel_options(tls: Tls | None) -> list[tuple[str, Any]]:
-    """Return the options of a gRPC channel."""
+    """Return the options of the gRPC channel to the service: retries, limits and, with `tls`, the server's name."""
     options = [*OPTIONS, ("grpc.service_config", SERVICE_CONFIG.read_text(encoding="utf-8"))]
     if tls is not None and tls.server_name is not None:
         options.append(("grpc.ssl_target_name_override", tls.server_name))

@@ -86,7 +86,10 @@ def failed(error: Any) -> CallFailed:
 
 
 def _details(error: Any) -> list[Any]:
-    """Return the `google.rpc.Status` details of an error; empty if there are none or if they contradict its code."""
+    """Return the details of the status that an error carries (`google.rpc.Status`); empty if there are none.
+
+    It is also empty if they contradict the error's code.
+    """
     try:
         status = rpc_status.from_call(error)
     except ValueError:

@@ -47,7 +47,7 @@ Plays: TypeAlias = Iterable[Id | Play] | Mapping[Any, SupportsFloat | None]
 
 @dataclass(frozen=True)
 class Ask:
-    """A request for `Client.stream`; the fields are the arguments of `Client.predict`."""
+    """The movies and the member of one prediction in `Client.stream`; fields are arguments of `Client.predict`."""
 
     movies: Iterable[Id]
     member_id: Id | None = ""
@@ -56,7 +56,7 @@ class Ask:
 
 
 class Requests(Iterator[pb.PredictEnjoymentRequest]):
-    """The messages of a stream, built one by one as gRPC reads them."""
+    """The messages of a stream of prediction requests, built one by one as gRPC reads them."""
 
     def __init__(self, asks: Iterable[Ask]) -> None:
         self.error: Exception | None = None
@@ -73,13 +73,13 @@ class Requests(Iterator[pb.PredictEnjoymentRequest]):
             raise StopIteration from None
 
     def finish(self) -> None:
-        """Raise the error that ended the requests early, if any."""
+        """Raise the error that ended the stream's requests early, if any."""
         if self.error is not None:
             raise self.error
 
 
 def member(member_id: Id | None, attributes: Mapping[str, Attribute] | None, plays: Plays | None) -> pb.Member:
-    """Build a message from a member's id, attributes and plays.
+    """Build the message that says of whom ratings are predicted: id, attributes and plays.
 
     Raises TypeError or ValueError, with the name of the argument, if a value can't be sent. All functions below do.
     """
@@ -138,7 +138,10 @@ def outcome(
     happened_at: Moment | None,
     shown: tuple[Predictions, Prediction] | None,
 ) -> pb.RecordOutcomeRequest:
-    """Build a request for RecordOutcome. `shown` is a response and one of its predictions."""
+    """Build a request for RecordOutcome, which reports a rating or a completion.
+
+    `shown` is a response and one of its predictions.
+    """
     key = _plain(request_id)
     request = pb.RecordOutcomeRequest(
         request_id=_id(uuid.uuid4() if key in (None, "") else key, "request_id"), member_id=_id(member_id, "member_id"),
@@ -152,7 +155,7 @@ def outcome(
 
 
 def sendable(request: Request) -> Request:
-    """Return the request. Raises InvalidCall if it is too large for the service, since gRPC would retry the call."""
+    """Return the request unchanged. Raises InvalidCall if it is too large for the service, since gRPC would retry."""
     if request.ByteSize() > MESSAGE_BYTES:
         message = f"the request is larger than {MESSAGE_BYTES // 1024**2} MiB: ask for less at once"
         raise InvalidCall(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
@@ -214,7 +217,7 @@ def _whole_number(value: Any, name: str) -> int:
 
 
 def _listed(values: Any, name: str) -> list[Any]:
-    """Return the values of any iterable of single values; None counts as empty."""
+    """Return the values of any iterable of single values as a list; None counts as empty."""
     values = _plain(values)
     if values is None:
         return []
@@ -235,7 +238,7 @@ def _plays(plays: Any) -> list[Play]:
 
 
 def _set_attribute(message: pb.Member, name: str, value: Any) -> None:
-    """Set an attribute, unless the value is missing."""
+    """Set an attribute of a member in a message, unless the value is missing."""
     if isinstance(value, str):
         message.attributes[name].text = value
     elif isinstance(value, bool):
@@ -267,7 +270,7 @@ def _set_shown(message: pb.ShownPrediction, shown: tuple[Predictions, Prediction
 
 
 def _set_time(field: Timestamp, value: Any, name: str) -> None:
-    """Set a time, unless it is missing."""
+    """Set a time in a message, unless it is missing."""
     moment = _plain(value)
     if moment is None:
         return

@@ -9,7 +9,7 @@ NUMBERS = frozenset("0123456789.,+-%")
 
 
 def shown(answer: object) -> str:
-    """Format a response as text. Raises TypeError for an unknown type of response."""
+    """Format a response of the service as text for the terminal. Raises TypeError for an unknown type."""
     match answer:
         case Predictions():
             return _predictions(answer)
@@ -90,7 +90,7 @@ def _attribute(attribute: Attribute) -> str:
 
 
 def _foot(member_evidence: str, version: str, unused: Unused) -> str:
-    """Format a line with member evidence and model version, and a second line with unused facts if there are any."""
+    """Format what was known of the member and the model version, and, on a second line, what couldn't be used."""
     ignored = [f"{name.replace('_', ' ')}: {'yes' if count is True else count}"
                for name, count in asdict(unused).items() if count]  # fmt: skip
     text = f"rests on {member_evidence}; model {version}"
