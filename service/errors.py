@@ -121,7 +121,7 @@ class Overloaded(Retryable):
 
 
 class NoModel(Retryable):
-    """No model has been loaded yet."""
+    """A call arrived before any model was loaded."""
 
     code = "UNAVAILABLE"
     reason = "NO_MODEL"

@@ -99,7 +99,7 @@ class LiveModel:
         self._metrics.models.behind(self.label, behind=False)
 
     def _retire(self) -> None:
-        """Stop serving the candidate, the version on trial, after its label was removed.
+        """Stop serving the candidate, the version under test, after its label was removed.
 
         The current model is never retired.
         """

@@ -1,4 +1,4 @@
-"""The models being served: the current version, and the candidate, a new version on trial, if the store has one."""
+"""The models being served: the current version, and the candidate, a new version under test, if the store has one."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Shadow: the candidate, a new version on trial, also predicts some answered requests, for the metrics only."""
+"""Shadow: the candidate, a new version under test, also predicts some answered requests, for the metrics only."""
 
 import threading
 from collections.abc import Callable

@@ -23,7 +23,7 @@ class Load(Protocol):
 
 
 class AdmissionMetrics:
-    """Metrics of the load, and of the calls that were refused because of the load."""
+    """Metrics of the load (calls that run or wait), and of the calls that were refused because of it."""
 
     def __init__(self, registry: MetricRegistry) -> None:
         self._in_flight = registry.gauge(definitions.IN_FLIGHT)

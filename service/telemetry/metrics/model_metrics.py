@@ -20,7 +20,7 @@ SHADOW_RESULTS = ("compared", "left_out", "failed")
 
 
 class ModelMetrics:
-    """Metrics of the version that serves (current) and of the one on trial (candidate)."""
+    """Metrics of the version that serves (current) and of the one under test (candidate)."""
 
     def __init__(self, registry: MetricRegistry) -> None:
         self._info = registry.gauge(definitions.MODEL_INFO)
