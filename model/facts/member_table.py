@@ -90,7 +90,7 @@ class MemberTable:
                 yield self._at(place * len(self) // min(count, len(self)))
 
     def check(self, catalogue: int) -> None:
-        """Check the plays of all members against `catalogue`, the number of movies.
+        """Check that the plays of all members are of movies in the catalogue, which has `catalogue` movies.
 
         Raises ArtifactError if `starts` doesn't divide the plays between the members, or if a play's movie isn't in the
         catalogue.

@@ -128,7 +128,7 @@ class Prior:
     def taste_of(
         self, members: Sequence[MemberFacts], evidence: MemberEvidence, code: Coder
     ) -> tuple[Taste, NDArray[np.float64] | None]:
-        """Return the predicted taste of N members with the same evidence, and their (N, I) inputs from plays.
+        """Return the predicted taste of N members of one kind of evidence, and their (N, I) inputs from plays.
 
         The inputs are those of the regression; they are None if the evidence has no plays. A member's results don't
         depend on the other members, not even in the last bit. `code` encodes member attributes.
