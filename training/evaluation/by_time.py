@@ -199,7 +199,7 @@ def _scores(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) -> d
 
 
 def _by_movie(fit: Fit, table: PairTable, rows: Rows, member: MemberEvidence) -> dict[str, dict[str, float]]:
-    """Return the scores of predictions by what was known of the movie at the split: rated, described or unknown."""
+    """Return the scores of predictions of later ratings by what was known of the movie: rated, described or unknown."""
     known = rows.take(np.isfinite(table.out_of_fold.factors[member][rows.view, 0]))
     scores = {}
     for kind, name in MOVIES.items():

@@ -33,11 +33,11 @@ Array = NDArray[np.float64]
 
 
 def compare(first: Model, second: Model) -> dict[str, Any]:
-    """Compare the predictions of two versions for the same members and movies.
+    """Compare the predictions of two versions (published models) for the same members and movies.
 
     Returns the distribution of the differences (second minus first version), the rank correlation within members, and
     the movies with the largest differences. The members are a sample of those published with the second version, and
-    one member without any facts. The movies are in both catalogues; movies that a member played are left out.
+    one member of whom nothing is known. The movies are in both catalogues; movies that a member played are left out.
     """
     movies = _spread([movie_id for movie_id in second.catalogue.movie_ids if first.catalogue.row(movie_id) is not None])
     rows = [np.array([model.catalogue.row(movie_id) for movie_id in movies], np.int64) for model in (first, second)]
