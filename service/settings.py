@@ -83,9 +83,9 @@ class Settings(BaseModel):
     trial_memory_mib: Annotated[int, Field(ge=256, le=16_777_216)] = 4096
     """Address space limit of the trial process in MiB, in addition to its libraries and the published members."""
     shadow_share: Share = 0.0
-    """Share of prediction requests that the candidate (a version under test) also gets, for the metrics only, 0 to 1."""
+    """Share of prediction requests that the candidate (a version under test) gets too, for metrics only, 0 to 1."""
     canary_share: Share = 0.0
-    """Share of members, always the same ones, whose requests the candidate (a version under test) answers, 0 to 1."""
+    """Share of members, always the same ones, whose requests the candidate (under test) answers, 0 to 1."""
     canary_key: FilePath | None = None
     """File with a secret of up to 64 bytes, which determines the members whose requests the candidate answers."""
     outcomes: Path | None = None
