@@ -154,9 +154,10 @@ class Calibration:
         return Reading(self._readings[member], place * classes + beyond)
 
     def reach(self, member: MemberEvidence, plays: int, movie: MovieEvidence) -> float:
-        """Return the half width, in standard deviations, of a symmetric interval that contains 90 % of ratings.
+        """Return the half width, in standard deviations, of an interval around predictions with 90 % of ratings.
 
-        Unlike the tabulated intervals, the width of this interval varies continuously with the standard deviation.
+        The interval is symmetric. Unlike that of the tabulated intervals, its width varies continuously with the
+        standard deviation.
         """
         reach = self.tables[member].reach
         return float(reach[min(bin_of(plays), len(reach) - 1), movie - 1])

@@ -104,7 +104,7 @@ class KernelRegression:
         return outputs, distance
 
     def at_distances(self, scaled: NDArray[np.float64], squared: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the (N, K) outputs for inputs that are already scaled and compared with the landmarks.
+        """Return (N, K) taste and generosity for inputs already scaled and compared with the landmarks.
 
         `scaled` is (N, D), and `squared` (N, L) are squared distances from the landmarks.
         """
