@@ -3,7 +3,7 @@
     MODELS/current, previous, candidate     labels, one line each: the version that has the label
     MODELS/versions/<version>/              the files of a version, never changed after publication
     MODELS/records/<version>/<name>         records about a version, added after publication
-    MODELS/gate_key.json                    the key that selects the raters kept out of training
+    MODELS/gate_key.json                    the key that selects the raters held out of training
     MODELS/.lock, .tmp-*                    the lock for changes, and unfinished writes
 
 Everything is written to a temporary path, flushed and renamed, so that readers see either the old or the new content.
