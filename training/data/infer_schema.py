@@ -52,9 +52,9 @@ def infer_schema(tables: Tables, min_holders: int = 20) -> tuple[Schema, tuple[M
     raters = tables.members.join(
         tables.ratings.select(MEMBER_ID).unique(), on=MEMBER_ID, how="semi", maintain_order="left"
     )
-    members, merged_members = _attributes("members", raters.drop(MEMBER_ID), min_holders)
+    members, merged_members = _attributes(tables, "members", raters.drop(MEMBER_ID), min_holders)
     attributes = tables.movies.drop(MOVIE_ID, TITLE, RELEASE_YEAR, GENRES)
-    movies, merged_movies = _attributes("movies", attributes, FEWEST_MOVIES)
+    movies, merged_movies = _attributes(tables, "movies", attributes, FEWEST_MOVIES)
     genres = tables.movies[GENRES].explode().drop_nulls().unique().sort()
     end_of_data = tables.plays[PLAYED_AT].max()
     schema = Schema(
@@ -67,14 +67,19 @@ def infer_schema(tables: Tables, min_holders: int = 20) -> tuple[Schema, tuple[M
     return schema, merged_members + merged_movies
 
 
-def _attributes(table: str, rows: pl.DataFrame, floor: int) -> tuple[tuple[Attribute, ...], tuple[MergedColumn, ...]]:
+def _attributes(
+    tables: Tables, table: str, rows: pl.DataFrame, floor: int
+) -> tuple[tuple[Attribute, ...], tuple[MergedColumn, ...]]:
     """Return the attributes of a table, and the columns with values that fewer than `floor` rows have."""
     attributes, merged = [], []
+    marks = tuple(tables.marks.get(table, ()))
     for column in rows.iter_columns():
         values = column.drop_nulls()
         if column.dtype == pl.Float64:
             knots, rare = _knots(values), values.n_unique()
-            attribute = Attribute(column.name, "numeric", knots=knots, shares=_nearest_shares(values, knots))
+            attribute = Attribute(
+                column.name, "numeric", knots=knots, shares=_nearest_shares(values, knots), missing=marks
+            )
             kept = len(values) >= floor
             rare = 0 if kept else rare
         else:
@@ -86,7 +91,7 @@ def _attributes(table: str, rows: pl.DataFrame, floor: int) -> tuple[tuple[Attri
             holders += [len(values) - sum(holders)] * (rare > 0)
             attribute = Attribute(
                 column.name, "categorical", tuple(categories), has_other=rare > 0,
-                shares=tuple(count / len(values) for count in holders),
+                shares=tuple(count / len(values) for count in holders), missing=marks,
             )  # fmt: skip
         if kept:
             attributes.append(attribute)

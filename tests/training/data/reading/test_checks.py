@@ -66,7 +66,7 @@ MISTAKES = {
     ),
     "rating in words": (
         "ratings",
-        lambda ratings: changed(ratings, "rating", row1="four", row2="4,5", row3="nan", row9="inf"),
+        lambda ratings: changed(ratings, "rating", row1="four", row2="4,5", row3="1,234", row9="inf"),
         "ratings, column rating: 4 rows with a value that is no number, for example 'four'",
     ),
     "completion over 1": (
