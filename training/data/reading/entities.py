@@ -63,7 +63,7 @@ def read_entities(source: Source, layout: Layout, settings: ColumnSettings) -> t
             columns.append(_converted(name, dtype, kind).alias(name))
             checks += _checks(name, dtype, kind)
     canonical = source.rows.select(ids.id_text(layout.id).alias(layout.id), *columns)
-    rows, tallied = collect(source.table, canonical, tally(source.rows, checks))
+    rows, tallied = collect(source, canonical, tally(source.rows, checks))
     if rows.is_empty():
         return rows, [Problem(source.table, "the table has no rows")]
     problems = failed(source.table, checks, tallied) + repeated(source.table, layout.id, rows)
@@ -72,6 +72,8 @@ def read_entities(source: Source, layout: Layout, settings: ColumnSettings) -> t
 
 
 def _problems_of_columns(source: Source, layout: Layout, settings: ColumnSettings) -> list[Problem]:
+    read = [name for name in source.dtypes if name not in settings.ignore]
+    source.refuse_parts(read, [layout.id], f", or name it under ignore in {SCHEMA_FILE}")
     problems = missing_columns(source.table, source.dtypes, [layout.id])
     problems += odd_headers(source.table, source.dtypes, is_csv=source.is_csv)
     for key in ("categorical", "numeric", "ignore"):
@@ -133,7 +135,7 @@ def _kinds_by_values(source: Source, names: list[str]) -> dict[str, Kind]:
             (given.is_null() | is_number).all().alias(f"numeric {name}"),
             (given.is_null() | is_flag).all().alias(f"flag {name}"),
         ]
-    (results,) = collect(source.table, source.rows.select(tests))
+    (results,) = collect(source, source.rows.select(tests))
     holds = results.row(0, named=True)
     return {name: _kind_of(*(holds[f"{test} {name}"] for test in ("blank", "numeric", "flag"))) for name in names}
 

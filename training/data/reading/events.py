@@ -81,6 +81,7 @@ def _refuse_wrong_columns(source: Source, needed: dict[str, str], optional: dict
         column_types.NUMBER_TYPES: column_types.is_number,
         column_types.TIME_TYPES: column_types.is_time,
     }
+    source.refuse_parts([*PAIR, *needed, *optional], [*PAIR, *needed])
     problems = missing_columns(source.table, source.dtypes, [*PAIR, *needed])
     problems += odd_headers(source.table, source.dtypes, is_csv=source.is_csv)
     for column, wanted in (dict.fromkeys(PAIR, column_types.ID_TYPES) | needed | optional).items():
@@ -94,7 +95,7 @@ def _refuse_wrong_columns(source: Source, needed: dict[str, str], optional: dict
 def _read(source: Source, columns: list[pl.Expr], checks: list[Check]) -> tuple[pl.DataFrame, list[Problem]]:
     pair = [ids.id_text(column).alias(column) for column in PAIR]
     checks = [*map(needs_id, PAIR), *checks]
-    rows, tallied = collect(source.table, source.rows.select(*pair, *columns), tally(source.rows, checks))
+    rows, tallied = collect(source, source.rows.select(*pair, *columns), tally(source.rows, checks))
     return rows, failed(source.table, checks, tallied)
 
 
@@ -116,7 +117,7 @@ def _time(source: Source, column: str) -> tuple[pl.Expr, list[Check]]:
     given, seconds = missing.is_given(column, dtype), times.seconds(column, dtype)
     if column_types.is_text(dtype):
         counted = times.counted_seconds(column, dtype)
-        (all_counted,) = collect(source.table, source.rows.select((~given | counted.is_not_null()).all()))
+        (all_counted,) = collect(source, source.rows.select((~given | counted.is_not_null()).all()))
         if all_counted.item():  # then skip date patterns, which take several times as long as all other reading
             seconds = counted
     return seconds.alias(column), [Check(column, given & seconds.is_null(), NO_TIME)]
