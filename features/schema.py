@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Kind = Literal["categorical", "numeric"]
 
+OTHER_GENRE = "other"
+"""Name of the genre that stands for rare genres and for those unseen in training."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -49,6 +52,8 @@ class Attribute:
     shares: tuple[float, ...] = ()
     """Relative frequencies among known values: of each category, then "other", or of each knot as the nearest one.
     For member attributes, these are frequencies among raters."""
+    missing: tuple[str, ...] = ()
+    """Marks of missing values from schema.toml, in addition to the usual ones, as they are written there."""
 
     @property
     def width(self) -> int:
@@ -77,10 +82,23 @@ class Schema:
     """All genres, sorted."""
     end_of_data: float | None
     """Time of the latest play, from which recency counts, in seconds since 1970 UTC; None if no play has a time."""
+    has_other_genre: bool = False
+    """Whether the genre "other" stands for rare genres and for those unseen in training."""
+
+    @cached_property
+    def genre_numbers(self) -> Mapping[str, int]:
+        """Number of each genre, by its name."""
+        return {genre: number for number, genre in enumerate(self.genres)}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the schema as a dictionary that can be written as JSON."""
-        return asdict(self)
+        """Return the schema as a dictionary that can be written as JSON, without optional fields that aren't used."""
+        written = asdict(self)
+        for attribute in written["member_attributes"] + written["movie_attributes"]:
+            if not attribute["missing"]:
+                del attribute["missing"]
+        if not self.has_other_genre:
+            del written["has_other_genre"]
+        return written
 
     @staticmethod
     def from_dict(given: Mapping[str, Any]) -> "Schema":
@@ -91,9 +109,10 @@ class Schema:
             movie_attributes=_attributes(given["movie_attributes"]),
             genres=tuple(given["genres"]),
             end_of_data=given["end_of_data"],
+            has_other_genre=given.get("has_other_genre", False),
         )
 
 
 def _attributes(given: list[dict[str, Any]]) -> tuple[Attribute, ...]:
-    lists = ("categories", "knots", "shares")
+    lists = ("categories", "knots", "shares", "missing")
     return tuple(Attribute(**entry | {name: tuple(entry.get(name, ())) for name in lists}) for entry in given)

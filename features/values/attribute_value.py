@@ -3,6 +3,9 @@
 import math
 
 from features.schema import Attribute
+from features.values.categories import category_of
+from features.values.missing import is_mark
+from features.values.numbers import number_in, number_of
 
 Value = str | float | bool
 """Value of an attribute: text, a number or a boolean."""
@@ -19,13 +22,31 @@ def encode_attribute(attribute: Attribute, value: Value) -> float:
     WrongKind if the value is a number and the attribute is categorical, or the other way round.
     """
     if attribute.kind == "numeric":
-        if isinstance(value, (str, bool)):
-            raise WrongKind(f"attribute {attribute.name} takes a number")
-        return float(value) if math.isfinite(value) else math.nan
+        return _encode_number(attribute, value)
     if not isinstance(value, (str, bool)):
         raise WrongKind(f"attribute {attribute.name} takes text or a flag")
-    text = str(value).lower() if isinstance(value, bool) else value
-    number = attribute.category_numbers.get(text)
+    number = attribute.category_numbers.get(value) if isinstance(value, str) else None
+    if number is None:  # most requests name a category as it is in the schema
+        name = category_of(value, attribute.missing)
+        if name is None:
+            return math.nan
+        number = attribute.category_numbers.get(name)
     if number is None:
         return float(len(attribute.categories)) if attribute.has_other else math.nan
     return float(number)
+
+
+def is_missing(attribute: Attribute, value: Value) -> bool:
+    """Return whether the value means that the attribute is unknown, as blank text does."""
+    if attribute.kind == "categorical":
+        return isinstance(value, str) and category_of(value, attribute.missing) is None
+    return isinstance(value, str) and is_mark(value, attribute.missing)
+
+
+def _encode_number(attribute: Attribute, value: Value) -> float:
+    if isinstance(value, bool) or (isinstance(value, str) and not is_mark(value, attribute.missing)):
+        raise WrongKind(f"attribute {attribute.name} takes a number")
+    number = number_of(value)
+    if number is None or any(number == number_in(mark) for mark in attribute.missing):
+        return math.nan
+    return number

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.schema import Schema
+from features.values.genres import genre_numbers
 
 SECONDS_PER_DAY = 86_400.0
 
@@ -125,12 +126,12 @@ class MovieFacts:
     ) -> "MovieFacts":
         """Return the description of a movie from its year, names of genres and attributes; None if a value is unknown.
 
-        `attributes` maps positions in the schema to encoded values. Genres outside the schema are ignored. If no genre
-        is left, the genres are unknown.
+        `attributes` maps positions in the schema to encoded values. Genres outside the schema count as "other" if the
+        schema has that genre, and are ignored otherwise. If no genre is left, the genres are unknown.
         """
         values = np.full(len(schema.movie_attributes), np.nan, np.float32)
         values[list(attributes)] = list(attributes.values())
-        known = [schema.genres.index(genre) for genre in genres or () if genre in schema.genres]
+        known = [number for number in genre_numbers(schema, genres or ()) if number is not None]
         shares = np.full(len(schema.genres), np.nan, np.float32)
         if known:
             shares[:] = 0

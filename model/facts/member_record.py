@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from features.schema import Schema
 from features.values.attribute_value import Value, WrongKind, encode_attribute
+from features.values.numbers import LARGEST, number_of
+from features.values.times import EARLIEST_SECONDS, LATEST_SECONDS
 from model.errors import BadRecord
 from model.facts.catalogue import Catalogue
 from model.facts.facts import MemberFacts, Play
@@ -108,7 +110,7 @@ def from_json(content: bytes) -> MemberRecord:
 def _value(value: Any) -> Value:
     if isinstance(value, (str, bool)):
         return value
-    return _number(value, "an attribute", -3.4e38, 3.4e38)
+    return _number(value, "an attribute", -LARGEST, LARGEST)
 
 
 def _play(movie_id: str, play: Any) -> RecordedPlay:
@@ -118,11 +120,12 @@ def _play(movie_id: str, play: Any) -> RecordedPlay:
     return RecordedPlay(
         movie_id,
         math.nan if completion is None else _number(completion, "a completion", 0, 1),
-        math.nan if played_at is None else _number(played_at, "a played_at", -62_135_596_800, 253_402_300_800),
+        math.nan if played_at is None else _number(played_at, "a played_at", EARLIEST_SECONDS, LATEST_SECONDS + 1),
     )
 
 
 def _number(value: Any, what: str, least: float, most: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+    number = number_of(value)
+    if number is None or not least <= number <= most:
         raise BadRecord(f"{what} is no number from {least:g} to {most:g}")
-    return float(value)
+    return number

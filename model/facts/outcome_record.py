@@ -4,10 +4,11 @@ The service writes them, and the next training run reads them.
 """
 
 import json
-import math
 from dataclasses import dataclass
-from typing import Any
 
+from features.values.ids import is_id
+from features.values.numbers import number_of
+from features.values.times import is_time
 from model.errors import BadOutcome
 
 PATTERN = "*.jsonl"
@@ -53,17 +54,17 @@ def from_line(line: bytes) -> Outcome:
     if not isinstance(entry, dict) or not set(entry) <= set(Outcome.__dataclass_fields__):
         raise BadOutcome("it doesn't hold the fields of an outcome")
     texts = [entry.get(name) for name in ("request_id", "member_id", "movie_id")]
-    if not all(isinstance(text, str) and text for text in texts):
+    if not all(map(is_id, texts)):
         raise BadOutcome("an id is missing")
-    numbers = {name: entry.get(name) for name in ("rating", "completion", "happened_at", "received_at")}
-    if not all(value is None or _is_number(value) for value in numbers.values()):
+    written = {name: entry.get(name) for name in ("rating", "completion", "happened_at", "received_at")}
+    numbers = {name: number_of(value) for name, value in written.items()}
+    if any(numbers[name] is None and value is not None for name, value in written.items()):
         raise BadOutcome("a number isn't one")
-    if numbers["happened_at"] is None or numbers["received_at"] is None:
-        raise BadOutcome("a time is missing")
+    for moment in (numbers["happened_at"], numbers["received_at"]):
+        if moment is None:
+            raise BadOutcome("a time is missing")
+        if not is_time(moment):
+            raise BadOutcome("a time isn't in seconds since 1970")
     if numbers["completion"] is not None and not 0 <= numbers["completion"] <= 1:
         raise BadOutcome("the completion isn't 0 to 1")
     return Outcome(*texts, **numbers)  # type: ignore[arg-type] # types were checked above
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from features.schema import Attribute
-from features.values.attribute_value import WrongKind, encode_attribute
+from features.values.attribute_value import WrongKind, encode_attribute, is_missing
+from features.values.genres import genre_numbers
+from features.values.missing import trimmed
 from model.facts.facts import MemberFacts, MovieFacts, Plays
 from model.facts.member_record import MemberRecord
 from model.prediction.model import Model
@@ -110,11 +112,10 @@ class FactsDecoder:
         elif member.member_id:
             stored = self._members.find(member.member_id)
         unused.unknown_member = bool(member.member_id) and stored is None
-        attributes = self._attributes(
+        attributes, unseen = self._attributes(
             member.attributes, self._member_attributes, "member.attributes", violations, unused
         )
-        if unused.unseen_categories:
-            unused.unseen_positions = tuple(position for position, value in attributes.items() if math.isnan(value))
+        unused.unseen_positions = tuple(unseen)
         plays = self._plays(member.plays, violations, unused)
         facts = self._no_facts if stored is None else stored
         return facts.with_attributes(attributes).with_all_plays(plays, self._schema)
@@ -125,10 +126,10 @@ class FactsDecoder:
         if movie.HasField("release_year"):
             violations.check_year(movie.release_year, f"{path}.release_year")
         violations.check_genres(movie.genres, f"{path}.genres")
-        attributes = self._attributes(
+        attributes, _ = self._attributes(
             movie.attributes, self._movie_attributes, f"{path}.attributes", violations, unused
         )
-        unused.unknown_genres += sum(genre not in self._schema.genres for genre in movie.genres)
+        unused.unknown_genres += genre_numbers(self._schema, movie.genres).count(None)
         year = movie.release_year if movie.HasField("release_year") else None
         return MovieFacts.of(self._schema, year, movie.genres, attributes)
 
@@ -166,14 +167,16 @@ class FactsDecoder:
         path: str,
         violations: Violations,
         unused: UnusedFacts,
-    ) -> dict[int, float]:
-        """Return the encoded values of attributes, keyed by their position in the schema.
+    ) -> tuple[dict[int, float], list[int]]:
+        """Return the encoded values of attributes, and where their category was not seen in training.
 
-        Paths of malformed fields only contain names in the schema.
+        The values are keyed by position in the schema; the others are positions. Paths of malformed fields only contain
+        names in the schema.
         """
         encoded: dict[int, float] = {}
+        unseen: list[int] = []
         if not violations.check_count(len(values), ATTRIBUTES, path):
-            return encoded
+            return encoded, unseen
         for name in values:
             message = values[name]  # faster than items() of a protobuf map
             position, attribute = schema.get(name, UNKNOWN)
@@ -197,8 +200,10 @@ class FactsDecoder:
                 rule = "must be a number" if attribute.kind == "numeric" else "must be text or a flag"
                 violations.add(value_path, rule)
                 continue
-            unused.unseen_categories += math.isnan(encoded[position])
-        return encoded
+            if math.isnan(encoded[position]) and not is_missing(attribute, value):
+                unseen.append(position)
+        unused.unseen_categories += len(unseen)
+        return encoded, unseen
 
 
 class Decoder:
@@ -223,13 +228,11 @@ class Decoder:
         member = self._facts.member(request.member, violations, unused, record)
         new_movies = self._new_movies(request.new_movies, violations, unused)
         movie_ids = list(request.movie_ids)
-        lengths = set(map(len, movie_ids))
-        if lengths and not 0 < min(lengths) <= max(lengths) <= ID_LENGTH:
-            for number, movie_id in enumerate(movie_ids):
-                violations.check_id(movie_id, f"movie_ids[{number}]")
+        rows = self._catalogue.rows(movie_ids)
+        for number in [number for number, row in enumerate(rows) if row is None]:
+            violations.check_id(movie_ids[number], f"movie_ids[{number}]")
         violations.raise_if_any()
         if not new_movies:
-            rows = self._catalogue.rows(movie_ids)
             unused.unknown_movies += rows.count(None)
             known = None if unused.unknown_movies else np.array(rows, np.int64)
             return PredictionQuery(member, movie_ids, rows, unused, known)
@@ -289,8 +292,9 @@ class Decoder:
         """Return an (M,) mask of the movies of the catalogue that pass the filters; None if all movies pass."""
         allowed = np.ones(len(self._catalogue), bool)
         if request.genres:
-            wanted = [self._schema.genres.index(genre) for genre in request.genres if genre in self._schema.genres]
-            unused.unknown_genres += len(request.genres) - len(wanted)
+            numbers = [self._schema.genre_numbers.get(trimmed(genre)) for genre in request.genres]
+            wanted = [number for number in numbers if number is not None]
+            unused.unknown_genres += len(numbers) - len(wanted)
             allowed &= (self._catalogue.genres[:, wanted] == 1).any(axis=1)
         if request.HasField("min_release_year"):
             allowed &= self._catalogue.release_year >= request.min_release_year

@@ -4,8 +4,12 @@ from collections.abc import Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from features.values.ids import is_id
+from features.values.numbers import LARGEST, number_of
+from features.values.times import is_time
+from features.values.years import EARLIEST_YEAR, LATEST_YEAR, is_year
 from service.errors import InvalidRequest, Violation
-from service.requests.limits import GENRES, ID_LENGTH, LARGEST_NUMBER, TEXT_LENGTH, TIMESTAMP_SECONDS, YEARS
+from service.requests.limits import GENRES, ID_LENGTH, TEXT_LENGTH
 
 MAX_VIOLATIONS = 10
 """Maximum number of reported violations: they are sent in trailing metadata, which clients limit to 8 KiB."""
@@ -27,9 +31,9 @@ class Violations(list[Violation]):
             raise InvalidRequest(*self[:MAX_VIOLATIONS])
 
     def check_id(self, value: str, path: str) -> None:
-        """Check that a required id or name has 1 to `ID_LENGTH` characters."""
-        if not 0 < len(value) <= ID_LENGTH:
-            self.add(path, f"must have 1 to {ID_LENGTH} characters")
+        """Check that a required id or name has 1 to `ID_LENGTH` characters and isn't blank."""
+        if not (is_id(value) and len(value) <= ID_LENGTH):
+            self.add(path, f"must have 1 to {ID_LENGTH} characters, not only blanks")
 
     def check_name(self, value: str, path: str) -> None:
         """Check the length of an attribute name outside the model's schema. Such a name isn't included in the path."""
@@ -43,8 +47,8 @@ class Violations(list[Violation]):
 
     def check_number(self, value: float, path: str) -> None:
         """Check that a number is finite and within the range of float32."""
-        if not -LARGEST_NUMBER <= value <= LARGEST_NUMBER:
-            self.add(path, f"must be a number from {-LARGEST_NUMBER:.1e} to {LARGEST_NUMBER:.1e}")
+        if number_of(value) is None:
+            self.add(path, f"must be a number from {-LARGEST:.1e} to {LARGEST:.1e}")
 
     def check_share(self, value: float, path: str) -> None:
         """Check that a share or probability is between 0 and 1."""
@@ -52,13 +56,13 @@ class Violations(list[Violation]):
             self.add(path, "must be a number from 0 to 1")
 
     def check_year(self, value: int, path: str) -> None:
-        """Check that a release year is within `YEARS`."""
-        if not YEARS[0] <= value <= YEARS[1]:
-            self.add(path, f"must be a year from {YEARS[0]} to {YEARS[1]}")
+        """Check that a number is a release year."""
+        if not is_year(value):
+            self.add(path, f"must be a year from {EARLIEST_YEAR} to {LATEST_YEAR}")
 
     def check_time(self, value: Timestamp, path: str) -> None:
         """Check that a timestamp is valid."""
-        if not (TIMESTAMP_SECONDS[0] <= value.seconds <= TIMESTAMP_SECONDS[1] and 0 <= value.nanos < 1_000_000_000):
+        if not (is_time(value.seconds) and 0 <= value.nanos < 1_000_000_000):
             self.add(path, "must be a valid time of the years 1 to 9999")
 
     def check_genres(self, value: Sequence[str], path: str) -> None:

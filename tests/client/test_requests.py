@@ -69,7 +69,7 @@ def test_an_attribute_is_sent_as_its_kind(value, kind, sent):
 MISSING = [None, NAN, np.float32("nan"), np.array(NAN), Decimal("NaN"), NAType(), NOT_A_TIME, np.datetime64("NaT")]
 
 
-@pytest.mark.parametrize("missing", MISSING, ids=repr)
+@pytest.mark.parametrize("missing", MISSING, ids=lambda missing: type(missing).__name__)
 def test_missing_values_are_not_sent(missing):
     assert not requests.member("", {"age": missing}, ()).attributes
     assert requests.member(missing, None, None) == pb.Member()
@@ -95,7 +95,7 @@ def test_missing_values_are_not_sent(missing):
         {1: None, 2: None}.keys(),
         [UUID(int=1), UUID(int=2)],
     ],
-    ids=repr,
+    ids=lambda movies: type(movies).__name__,
 )
 def test_ids_are_text_or_whole_numbers_in_anything_that_lists_them(movies):
     sent = list(requests.prediction(Ask(movies)).movie_ids)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATING, RELEASE_YEAR
 from features.movies import MEMBER, MOVIE
 from features.plays import AGE_DAYS
-from features.schema import Attribute, Schema
+from features.schema import OTHER_GENRE, Attribute, Schema
 from model.facts.facts import SECONDS_PER_DAY
 from training.data.infer_schema import MergedColumn, infer_schema
 from training.data.reading.tables import Tables, read_tables
@@ -78,7 +78,7 @@ def make_dataset(tables: Tables, schema: Schema) -> Dataset:
         movie_ids,
         encode_columns(members, schema.member_attributes),
         movies[RELEASE_YEAR].cast(pl.Float32).fill_null(float("nan")).to_numpy(),
-        _genres(movies[GENRES], schema.genres),
+        _genres(movies[GENRES], schema),
         encode_columns(movies, schema.movie_attributes),
         ratings,
         plays,
@@ -124,12 +124,18 @@ def numbered(table: pl.DataFrame, member_ids: pl.Series, movie_ids: pl.Series) -
     )
 
 
-def _genres(lists: pl.Series, names: tuple[str, ...]) -> NDArray[np.float32]:
-    """Return (M, G) genre indicators, 0 or 1. A row is NaN if none of the movie's genres is in `names`."""
-    shares = np.zeros((len(lists), len(names)), np.float32)
-    number = {name: place for place, name in enumerate(names)}
+def _genres(lists: pl.Series, schema: Schema) -> NDArray[np.float32]:
+    """Return (M, G) genre indicators, 0 or 1. A row is NaN if the schema has none of the movie's genres."""
+    numbers = dict(schema.genre_numbers)
+    shares = np.zeros((len(lists), len(numbers)), np.float32)
+    other = numbers.get(OTHER_GENRE) if schema.has_other_genre else None
     frame = pl.DataFrame({"genre": lists}).with_row_index("row").explode("genre").drop_nulls()
-    known = frame.with_columns(pl.col("genre").replace_strict(number, default=None, return_dtype=pl.Int64)).drop_nulls()
+    number = (
+        pl.col("genre").replace_strict(numbers, default=other, return_dtype=pl.Int64)
+        if numbers
+        else pl.lit(None, pl.Int64)
+    )
+    known = frame.with_columns(number.alias("genre")).drop_nulls()
     shares[known["row"].to_numpy(), known["genre"].to_numpy()] = 1
     shares[shares.sum(axis=1) == 0] = np.nan
     return shares

@@ -6,11 +6,17 @@ import numpy as np
 import polars as pl
 
 from features.columns import GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RELEASE_YEAR, TITLE
-from features.schema import Attribute, Schema
+from features.schema import OTHER_GENRE, Attribute, Schema
 from training.data.reading.tables import Tables
 
 FEWEST_MOVIES = 5
-"""Minimum number of movies for a category, or for a numeric column, of movie attributes."""
+"""Minimum number of movies for a genre, for a category, and for a numeric column of movie attributes."""
+
+MOST_GENRES = 100
+"""Maximum number of genres beside "other". Free tags can be thousands, and each costs time in training and serving."""
+
+SMALL_CATALOGUE_SHARE = 0.25
+"""Share of the movies that suffices for a genre in a catalogue so small that this is less than FEWEST_MOVIES."""
 
 KNOTS = 8
 """Maximum number of knots in the piecewise linear encoding of a numeric attribute."""
@@ -33,10 +39,15 @@ class MergedColumn:
     """Number of categories; 0 if the column was left out."""
     floor: int
     """Minimum number of raters or movies for a category."""
+    most: int | None = None
+    """Maximum number of categories if more have enough raters or movies; None if all of these are kept."""
 
     def __str__(self) -> str:
         few = f"fewer than {self.floor} {'members who rate' if self.table == 'members' else 'movies'}"
         place = f"{self.table}, column {self.column}"
+        if self.kept and self.most:
+            text = f"{self.values:,} of its values, which aren't among the {self.most} most frequent"
+            return f'{place}: {text}, count as one "other" value'
         if self.kept:
             return f'{place}: {self.values:,} of its values, each held by {few}, count as one "other" value'
         return f"{place}: left out, since {few} hold it, or any one value of it"
@@ -52,29 +63,54 @@ def infer_schema(tables: Tables, min_holders: int = 20) -> tuple[Schema, tuple[M
     raters = tables.members.join(
         tables.ratings.select(MEMBER_ID).unique(), on=MEMBER_ID, how="semi", maintain_order="left"
     )
-    members, merged_members = _attributes("members", raters.drop(MEMBER_ID), min_holders)
+    members, merged_members = _attributes(tables, "members", raters.drop(MEMBER_ID), min_holders)
     attributes = tables.movies.drop(MOVIE_ID, TITLE, RELEASE_YEAR, GENRES)
-    movies, merged_movies = _attributes("movies", attributes, FEWEST_MOVIES)
-    genres = tables.movies[GENRES].explode().drop_nulls().unique().sort()
+    movies, merged_movies = _attributes(tables, "movies", attributes, FEWEST_MOVIES)
+    genres, merged_genres = _genres(tables.movies[GENRES])
     end_of_data = tables.plays[PLAYED_AT].max()
     schema = Schema(
         scale=tables.scale,
         member_attributes=members,
         movie_attributes=movies,
-        genres=tuple(genres),
+        genres=genres,
         end_of_data=None if end_of_data is None else float(end_of_data),  # type: ignore[arg-type]
+        has_other_genre=any(column.kept for column in merged_genres),
     )
-    return schema, merged_members + merged_movies
+    return schema, merged_members + merged_movies + merged_genres
 
 
-def _attributes(table: str, rows: pl.DataFrame, floor: int) -> tuple[tuple[Attribute, ...], tuple[MergedColumn, ...]]:
+def _genres(lists: pl.Series) -> tuple[tuple[str, ...], tuple[MergedColumn, ...]]:
+    """Return the genres with enough movies, at most MOST_GENRES, and "other" if further genres count as that."""
+    floor = max(min(FEWEST_MOVIES, int(SMALL_CATALOGUE_SHARE * len(lists))), 1)
+    counts = lists.explode().drop_nulls().value_counts(name="holders").sort("holders", GENRES, descending=[True, False])
+    frequent = counts.filter(pl.col("holders") >= floor)[GENRES].to_list()
+    kept = frequent[:MOST_GENRES]
+    if len(kept) == len(counts):
+        return tuple(sorted(kept)), ()
+    merged = MergedColumn(
+        "movies",
+        GENRES,
+        len(counts) - len(kept),
+        len(kept),
+        floor,
+        MOST_GENRES if len(frequent) > MOST_GENRES else None,
+    )
+    return tuple(sorted({*kept, OTHER_GENRE})) if kept else (), (merged,)
+
+
+def _attributes(
+    tables: Tables, table: str, rows: pl.DataFrame, floor: int
+) -> tuple[tuple[Attribute, ...], tuple[MergedColumn, ...]]:
     """Return the attributes of a table, and the columns with values that fewer than `floor` rows have."""
     attributes, merged = [], []
+    marks = tuple(tables.marks.get(table, ()))
     for column in rows.iter_columns():
         values = column.drop_nulls()
         if column.dtype == pl.Float64:
             knots, rare = _knots(values), values.n_unique()
-            attribute = Attribute(column.name, "numeric", knots=knots, shares=_nearest_shares(values, knots))
+            attribute = Attribute(
+                column.name, "numeric", knots=knots, shares=_nearest_shares(values, knots), missing=marks
+            )
             kept = len(values) >= floor
             rare = 0 if kept else rare
         else:
@@ -86,7 +122,7 @@ def _attributes(table: str, rows: pl.DataFrame, floor: int) -> tuple[tuple[Attri
             holders += [len(values) - sum(holders)] * (rare > 0)
             attribute = Attribute(
                 column.name, "categorical", tuple(categories), has_other=rare > 0,
-                shares=tuple(count / len(values) for count in holders),
+                shares=tuple(count / len(values) for count in holders), missing=marks,
             )  # fmt: skip
         if kept:
             attributes.append(attribute)

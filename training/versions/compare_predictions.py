@@ -16,6 +16,7 @@ from model.facts.facts import MemberFacts
 from model.facts.member_table import MemberTable
 from model.prediction.model import Model
 from training.evaluation.scores import spearman
+from training.versions.export_members import OTHER
 
 MEMBERS, MOVIES = 200, 1000
 """Maximum numbers of members and movies to compare, evenly spaced in their tables."""
@@ -147,7 +148,7 @@ def _reencoded(target: Attribute, source: Attribute, value: np.float32) -> float
         if source.kind == "numeric":
             return encode_attribute(target, float(value))
         number = int(value)
-        return encode_attribute(target, source.categories[number] if number < len(source.categories) else "")
+        return encode_attribute(target, source.categories[number] if number < len(source.categories) else OTHER)
     except WrongKind:
         return float("nan")
 

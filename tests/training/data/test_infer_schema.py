@@ -1,9 +1,14 @@
 """Values that enough members who rate hold are categories; all others are merged or left out."""
 
+from dataclasses import replace
+
+import numpy as np
 import polars as pl
 import pytest
 
 from features.schema import Attribute, Scale, Schema
+from model.facts.facts import MovieFacts
+from training.data.dataset import Dataset, make_dataset
 from training.data.infer_schema import MergedColumn, infer_schema
 from training.data.reading.tables import Tables, read_tables
 
@@ -131,3 +136,73 @@ def test_what_was_merged_is_reported_without_any_value():
     assert str(left_out) == (
         "members, column answer: left out, since fewer than 20 members who rate hold it, or any one value of it"
     )
+
+
+def schema_of_genres(*lists: list[str] | None) -> tuple[Schema, tuple[MergedColumn, ...], Dataset]:
+    """The schema and the data of movies with these genres."""
+    tables = tables_with(["a"] * 20)
+    movies = pl.DataFrame({"movie_id": [f"m{place:05}" for place in range(len(lists))]}).with_columns(
+        title=pl.lit(None, pl.String),
+        release_year=pl.lit(None, pl.Float64),
+        genres=pl.Series(lists, dtype=pl.List(pl.String)),
+    )
+    tables = replace(tables, movies=movies)
+    schema, merged = infer_schema(tables)
+    return schema, merged, make_dataset(tables, schema)
+
+
+def test_genres_of_few_movies_count_as_one_genre_other():
+    schema, (merged,), data = schema_of_genres(
+        *[["Drama", "War"]] * 4,
+        ["Drama"],
+        *[["Comedy", "Western"]] * 5,
+        ["Noir", "Western"],
+        ["Noir"],
+        None,
+        *[None] * 20,
+    )
+    assert schema.genres == ("Comedy", "Drama", "Western", "other")
+    assert schema.has_other_genre
+    assert data.genres[0].tolist() == [0, 1, 0, 1]
+    assert data.genres[4].tolist() == [0, 1, 0, 0]
+    assert data.genres[10:12].tolist() == [[0, 0, 1, 1], [0, 0, 0, 1]]
+    assert np.isnan(data.genres[12]).all()
+    assert str(merged) == (
+        'movies, column genres: 2 of its values, each held by fewer than 5 movies, count as one "other" value'
+    )
+    described = MovieFacts.of(schema, None, [" Drama", "Opera", ""], {})
+    assert described.genres.tolist() == [0, 1, 0, 1]
+    assert Schema.from_dict(schema.to_dict()) == schema
+
+
+def test_a_genre_called_other_takes_in_the_rare_ones():
+    schema, _, data = schema_of_genres(*[["other"]] * 6, *[["Drama"]] * 20, ["Noir"])
+    assert schema.genres == ("Drama", "other")
+    assert data.genres[-1].tolist() == [0, 1]
+
+
+def test_frequent_genres_stay_as_they_are_and_nothing_is_added_to_the_schema():
+    schema, merged, _ = schema_of_genres(*[["Drama", "other"]] * 20, *[["War"]] * 5)
+    assert (schema.genres, schema.has_other_genre, merged) == (("Drama", "War", "other"), False, ())
+    assert "has_other_genre" not in schema.to_dict()
+    assert np.isnan(MovieFacts.of(schema, None, ["Opera"], {}).genres).all()
+
+
+def test_a_catalogue_of_few_movies_keeps_genres_of_a_quarter_of_them():
+    schema, _, _ = schema_of_genres(["Drama"], ["Drama"], ["War"], *[None] * 5)
+    assert schema.genres == ("Drama", "other")
+    assert schema_of_genres(["Drama"], ["War"], None)[0].genres == ("Drama", "War")
+
+
+def test_there_are_never_more_than_a_hundred_genres_and_the_most_frequent_stay():
+    lists = [[f"tag {tag:03}" for tag in range(300) if (movie + tag) % 20 < 5 + tag % 2] for movie in range(100)]
+    schema, (merged,), data = schema_of_genres(*lists)
+    assert schema.genres == ("other", *(f"tag {tag:03}" for tag in range(1, 200, 2)))
+    text = "200 of its values, which aren't among the 100 most frequent"
+    assert str(merged) == f'movies, column genres: {text}, count as one "other" value'
+    assert data.genres.shape == (100, 101)
+
+
+def test_genres_are_left_out_where_each_is_rare():
+    schema, (merged,), data = schema_of_genres(*[[f"mood {movie}"] for movie in range(40)])
+    assert (schema.genres, merged.kept, data.genres.shape) == ((), 0, (40, 0))

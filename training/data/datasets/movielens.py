@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from features.columns import GENRES, MEMBER_ID, MOVIE_ID, RATED_AT, RATING, RELEASE_YEAR, TITLE
-from training.data.reading.sources import readable
+from training.data.files.table_files import readable
 from training.errors import DataError, Problem
 
 ReleaseTables = dict[str, pl.DataFrame]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from features.values import conversion
+from features.values import ids
 from training.errors import Problem
 
 
@@ -29,7 +29,7 @@ class Check:
 
 def needs_id(column: str) -> Check:
     """Return a check that every row has an id in the column."""
-    return Check(column, conversion.id_text(column).is_null(), "without an id", show=False)
+    return Check(column, ids.id_text(column).is_null(), "without an id", show=False)
 
 
 def needs_number(column: str, unreadable: pl.Expr) -> Check:

@@ -7,13 +7,26 @@ from typing import Literal
 import polars as pl
 
 from features.columns import GENRES, MEMBER_ID, MOVIE_ID, RELEASE_YEAR, TITLE
-from features.values import conversion
-from training.data.reading.checks import failed, missing_columns, needs_id, needs_number, odd_headers, repeated, tally
+from features.values import categories, column_types, flags, genres, ids, missing, numbers, years
+from training.data.reading.checks import (
+    Check,
+    failed,
+    missing_columns,
+    needs_id,
+    needs_number,
+    odd_headers,
+    repeated,
+    tally,
+)
 from training.data.reading.schema_file import SCHEMA_FILE, ColumnSettings
 from training.data.reading.sources import Source, collect
 from training.errors import DataError, Problem
 
 Kind = Literal["categorical", "flag", "numeric"]
+
+NO_GENRES = (
+    'with a list of other things than genres, which are text, as ["Drama"], or have a name, as [{"name": "Drama"}]'
+)
 
 
 @dataclass(frozen=True)
@@ -48,11 +61,9 @@ def read_entities(source: Source, layout: Layout, settings: ColumnSettings) -> t
         elif name != layout.id and name not in settings.ignore:
             kind = kinds.get(name)
             columns.append(_converted(name, dtype, kind).alias(name))
-            if _is_number(name, kind) and conversion.is_text(dtype):
-                no_number = conversion.text(name).cast(pl.Float64, strict=False).is_null()
-                checks.append(needs_number(name, conversion.is_given(name, dtype) & no_number))
-    canonical = source.rows.select(conversion.id_text(layout.id).alias(layout.id), *columns)
-    rows, tallied = collect(source.table, canonical, tally(source.rows, checks))
+            checks += _checks(name, dtype, kind)
+    canonical = source.rows.select(ids.id_text(layout.id).alias(layout.id), *columns)
+    rows, tallied = collect(source, canonical, tally(source.rows, checks))
     if rows.is_empty():
         return rows, [Problem(source.table, "the table has no rows")]
     problems = failed(source.table, checks, tallied) + repeated(source.table, layout.id, rows)
@@ -61,6 +72,8 @@ def read_entities(source: Source, layout: Layout, settings: ColumnSettings) -> t
 
 
 def _problems_of_columns(source: Source, layout: Layout, settings: ColumnSettings) -> list[Problem]:
+    read = [name for name in source.dtypes if name not in settings.ignore]
+    source.refuse_parts(read, [layout.id], f", or name it under ignore in {SCHEMA_FILE}")
     problems = missing_columns(source.table, source.dtypes, [layout.id])
     problems += odd_headers(source.table, source.dtypes, is_csv=source.is_csv)
     for key in ("categorical", "numeric", "ignore"):
@@ -81,12 +94,12 @@ def _problems_of_columns(source: Source, layout: Layout, settings: ColumnSetting
 def _required_types(name: str, dtype: pl.DataType, layout: Layout) -> str | None:
     """Return a description of the allowed types of a column, or None if its type is allowed."""
     if name == layout.id:
-        return None if conversion.is_id(dtype) else conversion.ID_TYPES
+        return None if column_types.is_id(dtype) else column_types.ID_TYPES
     if name == GENRES and name in layout.known:
-        return None if conversion.is_genres(dtype) else conversion.GENRES_TYPES
+        return None if column_types.is_genres(dtype) else column_types.GENRES_TYPES
     if name == RELEASE_YEAR and name in layout.known:
-        return None if conversion.is_number(dtype) else conversion.NUMBER_TYPES
-    is_attribute = conversion.is_number(dtype) or dtype == pl.Boolean
+        return None if column_types.is_number(dtype) else column_types.NUMBER_TYPES
+    is_attribute = column_types.is_number(dtype) or dtype == pl.Boolean
     return None if is_attribute else "text, numbers or flags"
 
 
@@ -114,15 +127,15 @@ def _kinds_by_values(source: Source, names: list[str]) -> dict[str, Kind]:
         return {}
     tests = []
     for name in names:
-        given = conversion.text(name)
-        is_number = given.cast(pl.Float64, strict=False).is_not_null() & ~given.str.contains(r"^[+-]?0\d")
-        is_flag = given.str.to_lowercase().is_in(["false", "true"])
+        given = missing.unmarked_text(name)
+        is_number = ~numbers.no_number(name, source.dtypes[name]) & ~given.str.contains(numbers.CODE)
+        is_flag = flags.flag(name).is_not_null()
         tests += [
             given.is_null().all().alias(f"blank {name}"),
             (given.is_null() | is_number).all().alias(f"numeric {name}"),
             (given.is_null() | is_flag).all().alias(f"flag {name}"),
         ]
-    (results,) = collect(source.table, source.rows.select(tests))
+    (results,) = collect(source, source.rows.select(tests))
     holds = results.row(0, named=True)
     return {name: _kind_of(*(holds[f"{test} {name}"] for test in ("blank", "numeric", "flag"))) for name in names}
 
@@ -137,12 +150,26 @@ def _is_number(name: str, kind: Kind | None) -> bool:
     return kind == "numeric" or (kind is None and name == RELEASE_YEAR)
 
 
+def _checks(name: str, dtype: pl.DataType, kind: Kind | None) -> list[Check]:
+    """Return the checks of an attribute or a predefined column."""
+    checks = [needs_number(name, numbers.no_number(name, dtype))] if _is_number(name, kind) else []
+    if kind is None and name == RELEASE_YEAR:
+        text = (
+            f"that is no whole number from {years.EARLIEST_YEAR} to {years.LATEST_YEAR}; leave the year empty if it "
+            "isn't known"
+        )
+        checks.append(Check(name, ~years.is_year_column(numbers.number(name, dtype)), text))
+    if kind is None and name == GENRES:
+        checks.append(Check(name, genres.no_genres(name, dtype), NO_GENRES))
+    return checks
+
+
 def _converted(name: str, dtype: pl.DataType, kind: Kind | None) -> pl.Expr:
     """Return the column converted to its kind or, for a predefined column, to its type."""
     if _is_number(name, kind):
-        return conversion.number(name, dtype)
+        return numbers.number(name, dtype)
     if kind == "flag":
-        return conversion.text(name).str.to_lowercase()
+        return flags.flag(name)
     if kind == "categorical":
-        return conversion.category(name, dtype)
-    return conversion.genres(name, dtype) if name == GENRES else conversion.text(name)
+        return categories.category(name, dtype)
+    return genres.genres(name, dtype) if name == GENRES else missing.text(name)

@@ -3,7 +3,7 @@
 import polars as pl
 
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING
-from features.values import conversion
+from features.values import column_types, ids, missing, numbers, times
 from training.data.reading.checks import Check, failed, missing_columns, needs_id, needs_number, odd_headers, tally
 from training.data.reading.sources import Source, collect
 from training.errors import DataError, Problem
@@ -22,9 +22,9 @@ def read_ratings(source: Source, scale: tuple[float, float] | None) -> tuple[pl.
     `rated_at` is in seconds since 1970 UTC, null if unknown. `scale` is the scale set in schema.toml, None if not set.
     Raises DataError if columns are missing, unnamed or of the wrong type, because their values can't be checked then.
     """
-    _refuse_wrong_columns(source, {RATING: conversion.NUMBER_TYPES}, {RATED_AT: conversion.TIME_TYPES})
+    _refuse_wrong_columns(source, {RATING: column_types.NUMBER_TYPES}, {RATED_AT: column_types.TIME_TYPES})
     dtype = source.dtypes[RATING]
-    rating, given = conversion.number(RATING, dtype), conversion.is_given(RATING, dtype)
+    rating, given = numbers.number(RATING, dtype), missing.is_given(RATING, dtype)
     checks = [
         Check(RATING, ~given, "without a rating", show=False),
         needs_number(RATING, given & rating.is_null()),
@@ -51,14 +51,14 @@ def read_plays(source: Source) -> tuple[pl.DataFrame, list[Problem]]:
     `played_at` is in seconds since 1970 UTC and `completion` from 0 to 1; both are null if unknown. Raises DataError if
     columns are missing, unnamed or of the wrong type, because their values can't be checked then.
     """
-    _refuse_wrong_columns(source, {}, {PLAYED_AT: conversion.TIME_TYPES, COMPLETION: conversion.NUMBER_TYPES})
+    _refuse_wrong_columns(source, {}, {PLAYED_AT: column_types.TIME_TYPES, COMPLETION: column_types.NUMBER_TYPES})
     played_at, checks = _time(source, PLAYED_AT)
     completion = pl.lit(None, pl.Float64)
     if COMPLETION in source.dtypes:
         dtype = source.dtypes[COMPLETION]
-        completion = conversion.number(COMPLETION, dtype)
+        completion = numbers.number(COMPLETION, dtype)
         checks += [
-            needs_number(COMPLETION, conversion.is_given(COMPLETION, dtype) & completion.is_null()),
+            needs_number(COMPLETION, missing.is_given(COMPLETION, dtype) & completion.is_null()),
             Check(COMPLETION, ~completion.is_between(0, 1), "outside 0 to 1"),
         ]
     return _read(source, [played_at, completion.alias(COMPLETION)], checks)
@@ -77,13 +77,14 @@ def all_plays(plays: pl.DataFrame | None, ratings: pl.DataFrame) -> pl.DataFrame
 def _refuse_wrong_columns(source: Source, needed: dict[str, str], optional: dict[str, str]) -> None:
     """Raise DataError if columns are missing, unnamed or of the wrong type."""
     fits = {
-        conversion.ID_TYPES: conversion.is_id,
-        conversion.NUMBER_TYPES: conversion.is_number,
-        conversion.TIME_TYPES: conversion.is_time,
+        column_types.ID_TYPES: column_types.is_id,
+        column_types.NUMBER_TYPES: column_types.is_number,
+        column_types.TIME_TYPES: column_types.is_time,
     }
+    source.refuse_parts([*PAIR, *needed, *optional], [*PAIR, *needed])
     problems = missing_columns(source.table, source.dtypes, [*PAIR, *needed])
     problems += odd_headers(source.table, source.dtypes, is_csv=source.is_csv)
-    for column, wanted in (dict.fromkeys(PAIR, conversion.ID_TYPES) | needed | optional).items():
+    for column, wanted in (dict.fromkeys(PAIR, column_types.ID_TYPES) | needed | optional).items():
         dtype = source.dtypes.get(column)
         if dtype is not None and not fits[wanted](dtype):
             problems.append(Problem(source.table, f"holds {dtype}, but must hold {wanted}", column))
@@ -92,9 +93,9 @@ def _refuse_wrong_columns(source: Source, needed: dict[str, str], optional: dict
 
 
 def _read(source: Source, columns: list[pl.Expr], checks: list[Check]) -> tuple[pl.DataFrame, list[Problem]]:
-    ids = [conversion.id_text(column).alias(column) for column in PAIR]
+    pair = [ids.id_text(column).alias(column) for column in PAIR]
     checks = [*map(needs_id, PAIR), *checks]
-    rows, tallied = collect(source.table, source.rows.select(*ids, *columns), tally(source.rows, checks))
+    rows, tallied = collect(source, source.rows.select(*pair, *columns), tally(source.rows, checks))
     return rows, failed(source.table, checks, tallied)
 
 
@@ -113,10 +114,10 @@ def _time(source: Source, column: str) -> tuple[pl.Expr, list[Check]]:
     dtype = source.dtypes.get(column)
     if dtype is None:
         return pl.lit(None, pl.Float64).alias(column), []
-    given, seconds = conversion.is_given(column, dtype), conversion.seconds(column, dtype)
-    if conversion.is_text(dtype):
-        counted = conversion.counted_seconds(column, dtype)
-        (all_counted,) = collect(source.table, source.rows.select((~given | counted.is_not_null()).all()))
+    given, seconds = missing.is_given(column, dtype), times.seconds(column, dtype)
+    if column_types.is_text(dtype):
+        counted = times.counted_seconds(column, dtype)
+        (all_counted,) = collect(source, source.rows.select((~given | counted.is_not_null()).all()))
         if all_counted.item():  # then skip date patterns, which take several times as long as all other reading
             seconds = counted
     return seconds.alias(column), [Check(column, given & seconds.is_null(), NO_TIME)]

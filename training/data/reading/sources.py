@@ -1,12 +1,14 @@
 """Opens tables of a data directory: Parquet files, CSV files or folders of Parquet files."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
+from training.data.files.csv_text import fault_of_head, fault_of_lines
+from training.data.files.part_types import join_parts
+from training.data.files.table_files import TableFile, find_parts, readable, reason, refuse_empty
 from training.errors import DataError, Problem
 
 
@@ -22,47 +24,94 @@ class Source:
     """Types of the columns, by name."""
     is_csv: bool
     """Whether the table is a CSV file, in which text may represent numbers and flags."""
+    files: tuple[TableFile, ...] = ()
+    """The files that hold the rows."""
+    conflicts: Mapping[str, str] = field(default_factory=dict)
+    """Columns that can't be read, each with what the parts hold, because their types don't go together."""
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Columns that some parts lack, each with the names of these parts. Values are null there."""
+
+    def refuse_parts(self, read: Collection[str], needed: Collection[str], remedy: str = "") -> None:
+        """Raise DataError if types of a column to be read don't go together, or if parts lack a needed column.
+
+        `remedy` is added to messages about types.
+        """
+        problems = [
+            Problem(self.table, f"holds {held}: write all parts with the same type{remedy}", name)
+            for name, held in self.conflicts.items()
+            if name in read
+        ]
+        problems += [
+            Problem(self.table, f"the column is missing in {self.absent[name]}", name)
+            for name in needed
+            if name in self.absent and name not in self.conflicts
+        ]
+        if problems:
+            raise DataError(problems)
 
 
 def open_table(folder: Path, table: str) -> Source | None:
     """Open a table, or return None if the folder lacks it. Raises DataError if it is ambiguous or can't be read."""
-    places = [folder / f"{table}.parquet", folder / f"{table}.csv", folder / table]
-    existing = [place for place in places if place.exists()]
-    if not existing:
-        return None
-    if len(existing) > 1:
-        raise DataError([Problem(table, f"there are {' and '.join(map(_named, existing))}; keep one of them")])
-    (place,) = existing
     with readable(table):
+        names = sorted(entry.name for entry in folder.iterdir())
+        existing = [folder / name for name in (f"{table}.parquet", f"{table}.csv", table) if name in names]
+        if not existing:
+            _refuse_similar(table, names)
+            return None
+        if len(existing) > 1:
+            raise DataError([Problem(table, f"there are {' and '.join(map(_named, existing))}; keep one of them")])
+        (place,) = existing
         if place.is_dir():
-            parts = sorted(place.glob("*.parquet"))
-            if not parts:
-                raise DataError([Problem(table, f"the folder {_named(place)} holds no Parquet parts")])
-            return _opened(table, pl.scan_parquet(parts, glob=False, hive_partitioning=False), is_csv=False)
-        if place.suffix == ".csv":
-            return _opened(table, pl.scan_csv(place, infer_schema=False, glob=False), is_csv=True)
-        return _opened(table, pl.scan_parquet(place, glob=False, hive_partitioning=False), is_csv=False)
+            return _open_parquet(table, find_parts(table, place))
+        file = TableFile(place, place.name)
+        return _open_csv(table, file) if place.suffix == ".csv" else _open_parquet(table, [file])
 
 
-def _opened(table: str, rows: pl.LazyFrame, *, is_csv: bool) -> Source:
-    return Source(table, rows, dict(rows.collect_schema()), is_csv)
+def collect(source: Source, *frames: pl.LazyFrame) -> list[pl.DataFrame]:
+    """Compute the frames in one pass over the table. Raises DataError, which names the file, if one is broken."""
+    try:
+        return pl.collect_all(frames, engine="streaming")
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        cause = next(filter(None, map(_fault, source.files)), reason(error))
+        raise DataError([Problem(source.table, f"can't be read: {cause}")]) from error
+
+
+def _open_parquet(table: str, files: list[TableFile]) -> Source:
+    refuse_empty(table, files)
+    joined = join_parts(table, files)
+    dtypes = joined.dtypes | dict.fromkeys(joined.conflicts, pl.Null())
+    return Source(table, joined.rows, dtypes, False, tuple(files), joined.conflicts, joined.absent)
+
+
+def _open_csv(table: str, file: TableFile) -> Source:
+    refuse_empty(table, [file])
+    with readable(table, file.name):
+        if fault := fault_of_head(file.path):
+            raise DataError([Problem(table, f"can't be read: {file.name}: {fault}")])
+        rows = pl.scan_csv(file.path, infer_schema=False, glob=False)
+        return Source(table, rows, dict(rows.collect_schema()), True, (file,))
+
+
+def _fault(file: TableFile) -> str | None:
+    """Return the name of a file and why it can't be read, or None if it can."""
+    try:
+        if file.path.suffix == ".csv":
+            fault = fault_of_lines(file.path)
+        else:
+            pl.scan_parquet(file.path, glob=False, hive_partitioning=False).select(pl.all().count()).collect()
+            fault = None
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        fault = reason(error)
+    return f"{file.name}: {fault}" if fault else None
+
+
+def _refuse_similar(table: str, names: list[str]) -> None:
+    """Raise DataError if a file is named like the table, but isn't read because of its ending or capital letters."""
+    for name in names:
+        if name.lower().partition(".")[0] == table:
+            text = f"{name} isn't read: write {table}.parquet, {table}.csv or a folder {table} of Parquet files"
+            raise DataError([Problem(table, text)])
 
 
 def _named(place: Path) -> str:
     return f"{place.name}/" if place.is_dir() else place.name
-
-
-@contextmanager
-def readable(table: str) -> Iterator[None]:
-    """Convert errors while reading a broken file, including panics in Polars, to a DataError about the table."""
-    try:
-        yield
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise DataError([Problem(table, f"can't be read: {lines[0]}")]) from error
-
-
-def collect(table: str, *frames: pl.LazyFrame) -> list[pl.DataFrame]:
-    """Compute the frames in one pass over the table. Raises DataError if the file is broken."""
-    with readable(table):
-        return pl.collect_all(frames, engine="streaming")

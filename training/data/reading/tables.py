@@ -47,6 +47,8 @@ class Tables:
     """Columns of the files that aren't read, by table."""
     warnings: tuple[Problem, ...] = ()
     """Unusual values that are possible, so that the data can be used."""
+    marks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Marks of missing values that schema.toml adds to the usual ones, by table."""
 
 
 def read_tables(folder: Path) -> Tables:

@@ -5,7 +5,7 @@ import os
 import polars as pl
 import pytest
 
-from training.data.reading.sources import readable
+from training.data.files.table_files import readable
 from training.data.reading.tables import read_tables
 from training.errors import DataError, Problem
 
@@ -66,7 +66,7 @@ MISTAKES = {
     ),
     "rating in words": (
         "ratings",
-        lambda ratings: changed(ratings, "rating", row1="four", row2="4,5", row3="nan", row9="inf"),
+        lambda ratings: changed(ratings, "rating", row1="four", row2="4,5", row3="1,234", row9="inf"),
         "ratings, column rating: 4 rows with a value that is no number, for example 'four'",
     ),
     "completion over 1": (
@@ -255,17 +255,6 @@ def test_a_folder_without_parts_is_reported(write_data):
     folder = write_data("csv", ratings=None)
     (folder / "ratings").mkdir()
     assert messages_of(folder) == ["ratings: the folder ratings/ holds no Parquet parts"]
-
-
-def test_parts_that_do_not_fit_together_are_reported(write_data, tables):
-    folder = write_data("csv", ratings=None)
-    (folder / "ratings").mkdir()
-    tables["ratings"].write_parquet(folder / "ratings" / "a.parquet")
-    tables["ratings"].with_columns(pl.lit(1).alias("rating")).drop("movie_id").write_parquet(
-        folder / "ratings" / "b.parquet"
-    )
-    (message,) = messages_of(folder)
-    assert message.startswith("ratings: can't be read: ")
 
 
 @pytest.mark.parametrize("share", [0, 0.3, 0.9])
