@@ -116,3 +116,4 @@ def test_an_interrupt_ends_a_command_quietly(tmp_path):
     sampling.send_signal(signal.SIGINT)
     _, errors = sampling.communicate(timeout=60)
     assert (sampling.returncode, errors) == (130, "")
+    assert list(tmp_path.iterdir()) == []

@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     refuse_foreign(arguments.out)
     name, tables, lowest = read_release(arguments.source)
     schema = f"[ratings]\nscale = [{lowest}, 5.0]\nenjoyed_from = 4.0\n"
-    write_data_directory(arguments.out, tables, f"import movielens, {name}", schema)
+    write_data_directory(arguments.out, [tables], f"import movielens, {name}", schema)
     counts = ", ".join(f"{table} {len(rows):,}" for table, rows in tables.items())
     print(f"{arguments.out} holds {counts} rows of {name}; zip codes were left out")
     return ExitCode.DONE

@@ -1,11 +1,12 @@
 """`training sample`: write a synthetic data directory, including the true enjoyment of its never-raters."""
 
 import argparse
+import time
 from pathlib import Path
 
 from model.exit_codes import ExitCode
-from training.commands.terminal import at_least
-from training.data.datasets.sample import FEWEST_MEMBERS, FEWEST_MOVIES, SCHEMA, sample_tables
+from training.commands.terminal import Progress, at_least
+from training.data.datasets.sample import FEWEST_MEMBERS, FEWEST_MOVIES, SCHEMA, TABLES, draw_sample
 from training.data.writer import refuse_foreign, write_data_directory
 
 
@@ -22,8 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Write the sample. Raises DataError if the folder contains other files."""
     refuse_foreign(arguments.out)
-    tables = sample_tables(arguments.members, arguments.movies, arguments.seed)
-    write_data_directory(arguments.out, tables, f"sample, seed {arguments.seed}", SCHEMA)
-    counts = ", ".join(f"{name} {len(rows):,}" for name, rows in tables.items())
-    print(f"{arguments.out} holds {counts} rows")
+    progress = Progress(time.monotonic)
+    parts = draw_sample(arguments.members, arguments.movies, arguments.seed, progress)
+    counts = write_data_directory(arguments.out, parts, f"sample, seed {arguments.seed}", SCHEMA)
+    listed = ", ".join(f"{name} {counts[name]:,}" for name in TABLES)
+    print(f"{arguments.out} holds {listed} rows")
     return ExitCode.DONE

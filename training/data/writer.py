@@ -1,8 +1,11 @@
 """Writes data directories by renaming complete folders, and rejects locations that can't be written to."""
 
 import os
+import re
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -14,20 +17,22 @@ MARK = "# Written by coldstart:"
 """Start of schema.toml in a data directory that `write_data_directory` may replace."""
 
 
-def write_data_directory(out: Path, tables: Mapping[str, pl.DataFrame], origin: str, schema: str) -> None:
-    """Write tables and schema.toml to a temporary folder beside `out`, then rename it to `out`.
+def write_data_directory(
+    out: Path, parts: Iterable[Mapping[str, pl.DataFrame]], origin: str, schema: str
+) -> dict[str, int]:
+    """Write tables and schema.toml to a temporary folder beside `out`, rename it to `out`, and return numbers of rows.
 
-    The first line of schema.toml states where the data come from (`origin`). Raises DataError if `out` contains files
-    that this function didn't write.
+    Each part has the next rows of some tables. A table is one file, however many parts it comes in; parts are joined
+    without holding all rows in memory. The first line of schema.toml states where the data come from (`origin`).
+    Raises DataError if `out` contains files that this function didn't write, and OSError if the disk is full.
     """
     refuse_foreign(out)
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
-        fresh, stale = Path(temporary) / "new", Path(temporary) / "old"
+        fresh, stale, beside = (Path(temporary) / name for name in ("new", "old", "parts"))
         fresh.mkdir()
-        for name, rows in tables.items():
-            rows.write_parquet(fresh / f"{name}.parquet")
+        counts = _write_tables(fresh, beside, parts)
         (fresh / SCHEMA_FILE).write_text(f"{MARK} {origin}.\n{schema}", encoding="utf-8")
         if out.exists():
             out.rename(stale)
@@ -37,6 +42,37 @@ def write_data_directory(out: Path, tables: Mapping[str, pl.DataFrame], origin: 
             if stale.exists():
                 stale.rename(out)
             raise
+    return counts
+
+
+def _write_tables(folder: Path, beside: Path, parts: Iterable[Mapping[str, pl.DataFrame]]) -> dict[str, int]:
+    """Write one file per table and return the numbers of rows. The parts are written to `beside` first."""
+    counts: dict[str, int] = {}
+    with _os_errors():
+        for number, tables in enumerate(parts):
+            for name, rows in tables.items():
+                (beside / name).mkdir(parents=True, exist_ok=True)
+                rows.write_parquet(beside / name / f"{number:08}.parquet")
+                counts[name] = counts.get(name, 0) + len(rows)
+        for name in counts:
+            written, file = sorted((beside / name).iterdir()), folder / f"{name}.parquet"
+            if len(written) == 1:
+                written[0].rename(file)
+            else:
+                pl.scan_parquet(written, glob=False).sink_parquet(file)
+            shutil.rmtree(beside / name)
+    return counts
+
+
+@contextmanager
+def _os_errors() -> Iterator[None]:
+    """Convert errors of the operating system that Polars reports while writing, such as a full disk, to OSError."""
+    try:
+        yield
+    except pl.exceptions.ComputeError as error:
+        if number := re.search(r"\(os error (\d+)\)", str(error)):
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+        raise
 
 
 def refuse_foreign(out: Path) -> None:

@@ -65,8 +65,9 @@ ANSWERS = ("likes_surprises", "prefers_happy_endings", "watches_with_others")
 """Psychographic attributes: levels of agreement from 1 to 5."""
 
 LAST_YEAR = 2023
-BLOCK = 1024
-"""Number of members per block. Blocks limit the size of arrays with one entry per member and movie."""
+BLOCK, BLOCK_PAIRS = 1024, 2**22
+"""Maximum number of members per block, and of pairs of a member and a movie. Memory doesn't grow with the movies beyond
+4096, from which on blocks have fewer members."""
 
 
 @dataclass(frozen=True)
@@ -178,23 +179,34 @@ def draw_members(count: int, random: np.random.Generator) -> Members:
 
 
 def draw_blocks(members: Members, movies: Movies, random: np.random.Generator) -> Iterator[Block]:
-    """Draw the enjoyment, plays and ratings of all members, in blocks of BLOCK members."""
+    """Draw the enjoyment, plays and ratings of all members, in blocks of at most BLOCK members."""
     count = len(movies.year)
     newest = np.argsort(-movies.year, kind="stable")[: max(2, round(count * NEVER_RATED_SHARE))]
     never_rated, never_played = np.zeros(count, bool), np.zeros(count, bool)
     never_rated[newest], never_played[newest[::2]] = True, True
     usual = min(PLAYS, PLAYED_AT_MOST * count / 2)
-    for first in range(0, len(members.age), BLOCK):
-        some = slice(first, first + BLOCK)
+    size = max(1, min(BLOCK, BLOCK_PAIRS // count))
+    for first in range(0, len(members.age), size):
+        some = slice(first, first + size)
         by_taste = members.taste[some] @ movies.taste.T
         enjoyment = MEAN + movies.quality + members.generosity[some, None] + TASTE_SPREAD * by_taste
         drawn = movies.appeal + TASTE_IN_CHOICE * by_taste + random.gumbel(size=by_taste.shape)
-        rank = np.argsort(np.argsort(-drawn, axis=1), axis=1)
         plays = np.clip(usual * random.lognormal(-0.125, 0.5, len(enjoyment)), 3, PLAYED_AT_MOST * count)
-        played = (rank < plays[:, None]) & ~never_played & members.has_plays[some, None]
+        ranked = lowest_positions(-drawn, int(np.ceil(plays.max())))
+        played = np.zeros(drawn.shape, bool)
+        np.put_along_axis(played, ranked, np.arange(ranked.shape[1]) < plays[:, None], axis=1)
+        played &= ~never_played & members.has_plays[some, None]
         rates = random.random(enjoyment.shape) < RATED_SHARE
         rated = played & rates & ~never_rated & ~members.never_rates[some, None]
         yield Block(first, np.clip(enjoyment, LOW, HIGH), played, rated)
+
+
+def lowest_positions(values: Floats, count: int) -> Rows:
+    """Return the positions of the `count` lowest values of each row, lowest first."""
+    positions = np.argpartition(values, count - 1, axis=1)[:, :count]
+    order = np.argsort(np.take_along_axis(values, positions, axis=1), axis=1)
+    lowest: Rows = np.take_along_axis(positions, order, axis=1)
+    return lowest
 
 
 def _standardised(columns: Floats) -> Floats:

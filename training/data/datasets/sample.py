@@ -5,7 +5,7 @@ no plays, and a few have neither. `truth.parquet` contains the enjoyment of neve
 Training doesn't read it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -32,8 +32,14 @@ END_OF_DATA = 1_700_000_000
 DAYS, DAY_SECONDS = 1000, 86_400
 """Number of days from the first plays to the end of the data, and number of seconds in a day."""
 
+REPORTS = 10
+"""Number of times that progress is reported while plays and ratings are drawn."""
+
 ADJECTIVES = ("Broken", "Crimson", "Distant", "Gentle", "Hidden", "Last", "Quiet", "Second", "Silver", "Winter")
 NOUNS = ("Bridge", "Garden", "Harbour", "Letter", "Promise", "River", "Shadow", "Summer", "Voyage", "Witness")
+
+TABLES = ("members", "movies", "ratings", "plays", "truth")
+"""Names of the tables."""
 
 SCHEMA = """[ratings]
 scale = [1.0, 5.0]
@@ -41,27 +47,28 @@ enjoyed_from = 4.0
 """
 
 
-def sample_tables(members: int, movies: int, seed: int) -> dict[str, pl.DataFrame]:
-    """Return the tables `members`, `movies`, `ratings` and `plays` as they are stored in files, and `truth`.
+def draw_sample(
+    members: int, movies: int, seed: int, progress: Callable[[str], None]
+) -> Iterator[dict[str, pl.DataFrame]]:
+    """Yield the tables of a sample as they are stored in files, in parts that have some of the tables each.
 
-    `truth` has the columns `member_id`, `movie_id`, `enjoyment` (1 to 5, without noise) and `played`, and rows for
-    never-raters only.
+    The parts of a table are in the order of members. `ratings`, `plays` and `truth` have one part per block of members;
+    `members` and `movies` have one part. `truth` has the columns `member_id`, `movie_id`, `enjoyment` (1 to 5, without
+    noise) and `played`, and rows for never-raters only. `progress` is called about ten times.
     """
     random = np.random.default_rng(seed)
     catalogue, people = hidden_world.draw_movies(movies, random), hidden_world.draw_members(members, random)
     member_ids, movie_ids = _ids("member", members), _ids("movie", movies)
-    events: dict[str, list[pl.DataFrame]] = {"ratings": [], "plays": [], "truth": []}
+    next_report = 0
     for block in hidden_world.draw_blocks(people, catalogue, random):
+        if block.first >= next_report:
+            progress(f"plays and ratings, {block.first:,} of {members:,} members")
+            next_report += members // REPORTS
         ids = member_ids[block.first : block.first + len(block.enjoyment)]
         plays, ratings = _events(block, ids, movie_ids, random)
-        events["plays"].append(plays)
-        events["ratings"].append(ratings)
-        events["truth"].append(_truth(block, people, ids, movie_ids, random))
-    described = {
-        "members": _members_table(people, member_ids, random),
-        "movies": _movies_table(catalogue, movie_ids, random),
-    }
-    return described | {name: pl.concat(parts) for name, parts in events.items()}
+        yield {"ratings": ratings, "plays": plays, "truth": _truth(block, people, ids, movie_ids, random)}
+    progress("members and movies")
+    yield {"members": _members_table(people, member_ids, random), "movies": _movies_table(catalogue, movie_ids, random)}
 
 
 def _events(
@@ -94,9 +101,9 @@ def _truth(
 ) -> pl.DataFrame:
     """Return the enjoyment of a block's never-raters for randomly drawn movies."""
     count = min(TRUTH_MOVIES, len(movie_ids))
-    drawn = np.argsort(random.random(block.enjoyment.shape), axis=1)[:, :count]
     never_rates = np.flatnonzero(people.never_rates[block.first : block.first + len(block.enjoyment)])
-    member, movie = np.repeat(never_rates, count), drawn[never_rates].ravel()
+    drawn = hidden_world.lowest_positions(random.random(block.enjoyment.shape)[never_rates], count)
+    member, movie = np.repeat(never_rates, count), drawn.ravel()
     columns = {"enjoyment": block.enjoyment[member, movie], "played": block.played[member, movie]}
     return pl.DataFrame({MEMBER_ID: member_ids[member], MOVIE_ID: movie_ids[movie], **columns})
 

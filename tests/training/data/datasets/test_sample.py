@@ -1,18 +1,26 @@
 """The sample data passes the checks, holds all kinds of members and movies, and its truth can be learned."""
 
+from datetime import UTC, datetime
+
 import numpy as np
 import polars as pl
 import pytest
 
 from training.__main__ import main
-from training.data.datasets.sample import sample_tables
+from training.data.datasets import hidden_world
+from training.data.datasets.sample import TABLES, draw_sample
 from training.data.infer_schema import infer_schema
 from training.data.reading.tables import read_tables
 
 
 @pytest.fixture(scope="module")
 def world() -> dict[str, pl.DataFrame]:
-    return sample_tables(1200, 300, 0)
+    return sampled(0)
+
+
+def sampled(seed: int) -> dict[str, pl.DataFrame]:
+    parts = list(draw_sample(1200, 300, seed, [].append))
+    return {name: pl.concat([part[name] for part in parts if name in part]) for name in TABLES}
 
 
 def ids(frame: pl.DataFrame) -> set[str]:
@@ -59,6 +67,52 @@ def test_the_same_seed_makes_the_same_bytes(tmp_path):
         }
     )
     assert all(first[name] != other[name] for name in first)
+
+
+def test_the_usual_sample_stays_as_it_is(tmp_path, capsys):
+    assert main(["sample", "--out", str(tmp_path)]) == 0
+    rows = "members 1,126, movies 300, ratings 39,987, plays 67,142, truth 12,000 rows"
+    assert capsys.readouterr().out == f"{tmp_path} holds {rows}\n"
+    ratings = pl.read_parquet(tmp_path / "ratings.parquet")
+    assert ratings["rating"].sum() == 156_302
+    assert ratings.row(0) == ("member-0002", "movie-021", 4.0, datetime(2022, 4, 30, 21, 37, 1, tzinfo=UTC))
+    assert ratings.row(-1) == ("member-1200", "movie-297", 4.0, datetime(2022, 10, 27, 10, 13, 53, tzinfo=UTC))
+
+
+def test_a_sample_in_several_blocks_is_one_file_a_table_in_the_order_of_members(tmp_path):
+    assert main(["sample", "--out", str(tmp_path), "--members", "2100", "--movies", "30"]) == 0
+    parts = list(draw_sample(2100, 30, 0, [].append))
+    assert len(parts) == 4
+    assert {path.stem for path in tmp_path.glob("*.parquet")} == set(TABLES)
+    for name in TABLES:
+        rows = pl.read_parquet(tmp_path / f"{name}.parquet")
+        assert rows.equals(pl.concat([part[name] for part in parts if name in part]))
+        if name != "movies":
+            assert rows["member_id"].is_sorted()
+
+
+def test_blocks_have_fewer_members_when_there_are_many_movies():
+    random = np.random.default_rng(0)
+    movies, members = hidden_world.draw_movies(6000, random), hidden_world.draw_members(900, random)
+    sizes = [len(block.played) for block in hidden_world.draw_blocks(members, movies, random)]
+    assert sizes == [699, 201]
+
+
+def test_the_lowest_values_are_those_that_sorting_puts_first():
+    values = np.random.default_rng(0).random((30, 50))
+    for count in (1, 7, 50):
+        lowest = hidden_world.lowest_positions(values, count)
+        assert np.array_equal(lowest, np.argsort(values, axis=1)[:, :count])
+    assert hidden_world.lowest_positions(values[:0], 7).shape == (0, 7)
+
+
+@pytest.mark.parametrize(("members", "reports"), [(40, 2), (2100, 4), (13000, 11)])
+def test_progress_is_reported_about_ten_times(members, reports):
+    steps = []
+    for _ in draw_sample(members, 20, 0, steps.append):
+        assert steps
+    assert len(steps) == reports
+    assert steps[0] == f"plays and ratings, 0 of {members:,} members"
 
 
 def test_never_raters_of_every_kind_are_there(world):
@@ -119,7 +173,7 @@ def one_hot(column: pl.Series) -> np.ndarray:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_attributes_and_plays_tell_the_truth_better_than_movie_means(seed):
     """A plain ridge from attributes and plays to each rater's residuals, with no access to the hidden world."""
-    world = sample_tables(1200, 300, seed)
+    world = sampled(seed)
     members, movies, ratings, plays = (world[name] for name in ("members", "movies", "ratings", "plays"))
     mean = ratings["rating"].mean()
     movie = ratings.group_by("movie_id").agg(movie_mean=(pl.col("rating").sum() + 5 * mean) / (pl.len() + 5))
