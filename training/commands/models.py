@@ -81,6 +81,9 @@ def _promote(store: Store, version: str) -> None:
     _load(store, version)
     store.promote(version)
     print(f"version {version} serves")
+    if (record := store.read_record(version, RECORD)) is not None:
+        for reason in gate_report.reasons(json.loads(record)):
+            print(f"overruled: {reason}")
 
 
 def _offer(store: Store, version: str) -> None:
@@ -128,7 +131,7 @@ def _show(store: Store, version: str) -> None:
     print(f"records {', '.join(store.records(version)) or 'none'}")
     print((folder / "report.md").read_text(encoding="utf-8"))
     if (record := store.read_record(version, RECORD)) is not None:
-        print(section_markdown(gate_report.section(json.loads(record))))
+        print(*map(section_markdown, gate_report.sections(json.loads(record))), sep="\n\n")
 
 
 def signer(path: Path) -> Callable[[Store, str], None]:
