@@ -81,15 +81,21 @@ def _promote(store: Store, version: str) -> None:
     _load(store, version)
     store.promote(version)
     print(f"version {version} serves")
-    if (record := store.read_record(version, RECORD)) is not None:
-        for reason in gate_report.reasons(json.loads(record)):
-            print(f"overruled: {reason}")
+    _print_overruled(store, version)
 
 
 def _offer(store: Store, version: str) -> None:
     _load(store, version)
     store.set_label(CANDIDATE, version)
     print(f"version {version} is the candidate")
+    _print_overruled(store, version)
+
+
+def _print_overruled(store: Store, version: str) -> None:
+    """Print the reasons, if any, for which the gate held a version back."""
+    if (record := store.read_record(version, RECORD)) is not None:
+        for reason in gate_report.reasons(json.loads(record)):
+            print(f"overruled: {reason}")
 
 
 def _roll_back(store: Store, version: str | None) -> None:

@@ -62,7 +62,7 @@ def id_changes(candidate: Model, current: Model, least_kept: float) -> Iterator[
     movies = sum(row is not None for row in candidate.catalogue.rows(current.catalogue.movie_ids))
     for name, left, all_ in (("members", members, len(hashes)), ("movies", movies, len(current.catalogue))):
         of = f" (of {all_:,} looked at)" if name == "members" and all_ == SAMPLE else ""
-        subject = f"{name} of the current version that still occur{of}"
+        subject = f"{name} in both versions{of}"
         yield _counted(subject, all_, left, "least_ids_kept", least_kept)
 
 

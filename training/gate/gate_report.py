@@ -27,7 +27,7 @@ def _decision_section(record: Mapping[str, Any]) -> Section:
         lines=reasons(record),
         tables=[
             *([Table(COLUMNS, rows)] if (rows := _rows(record)) else []),
-            Table(("check", "outcome"), checks, summary="All checks", page_only=True),
+            Table(("check", "outcome"), checks, summary="All checks", page_only=True, of_text=True),
         ],
         charts=[_chart(record["differences"])] if "differences" in record else [],
         passed=record["passed"],
@@ -37,7 +37,7 @@ def _decision_section(record: Mapping[str, Any]) -> Section:
 def _data_section(current: str, changes: Sequence[Mapping[str, Any]]) -> Section:
     """Return a section with the counts of both versions and the changes of the schema."""
     rows = [
-        (change["subject"], count_or_text(change["before"]), count_or_text(change["now"]), _kept(change))
+        (change["subject"], _kept(change), count_or_text(change["before"]), count_or_text(change["now"]))
         for change in changes
     ]
     held_back = sum(change["outcome"] == Outcome.HELD_BACK for change in changes)
@@ -46,16 +46,16 @@ def _data_section(current: str, changes: Sequence[Mapping[str, Any]]) -> Section
         if held_back
         else "None of the differences holds this version back."
     )
-    tables = [Table(("data", "current version", "this version", "outcome"), rows)]
+    tables = [Table(("data", "outcome", "current version", "this version"), rows, of_text=True)]
     return Section("The data against the current version", text, tables, passed=not held_back)
 
 
 def _kept(change: Mapping[str, Any]) -> str:
-    """Return the outcome of a change or, for a count that may serve, the count as a share of the earlier one."""
+    """Return the outcome of a change and, for a count, its share of the current version's."""
     before, now = change["before"], change["now"]
     if isinstance(before, str) or not before:
         return str(change["outcome"])
-    return f"{now / before:.0%} {change['outcome']}".strip()
+    return f"{change['outcome']} {now / before:.0%}".strip()
 
 
 def _summary(record: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from training.data.reading.tables import Tables, default_enjoyed_from
 from training.errors import shortened
 from training.gate.gate_checks import Check
 
-MOST_NAMES = 5
+MOST_NAMES = 3
 """Maximum number of categories or genres that a change lists."""
 STATE_SCALE = "If this is meant, write {} in the section ratings of schema.toml, or use --force"
 STATE_KIND = "If this is meant, name the column as {} in the section {} of schema.toml, or use --force"
@@ -138,7 +138,7 @@ def _genre_changes(schema: Schema, tables: Tables, current: Model, least_kept: f
     fewer_movies = max(len(current.catalogue) / max(len(tables.movies), 1), 1.0)
     before = dict(zip(current.schema.genres, np.nansum(current.catalogue.genres, axis=0).tolist(), strict=True))
     left = {genre: min(count, movies.get(genre, 0) * fewer_movies) for genre, count in before.items()}
-    yield from _lost("movies, column genres", before, left, movies, least_kept)
+    yield from _lost("movies, column genres", before, left, (), least_kept)
 
 
 def _lost(
@@ -146,8 +146,8 @@ def _lost(
 ) -> Iterator[Change]:
     """Yield a change if too little is left of the categories or genres of the current version.
 
-    `before` and `left` have the weight of each, in the current version and what is left of it; `now` has the names in
-    the new version.
+    `before` and `left` have the weight of each, in the current version and what is left of it; `now` has the names to
+    show beside those that are lost.
     """
     if sum(left.values()) < least_kept * sum(before.values()):
         lost = sorted(

@@ -108,7 +108,7 @@ def renamed_members(model, share: float):
 @pytest.mark.parametrize(("share", "holds"), [(0.0, False), (0.3, False), (0.7, True), (1.0, True)])
 def test_members_of_other_ids_hold_back(small, share, holds):
     seen = list(id_changes(renamed_members(small.model, share), small.model, LIMITS.least_ids_kept))
-    assert held_back(seen) == ({"members of the current version that still occur"} if holds else set())
+    assert held_back(seen) == ({"members in both versions"} if holds else set())
     assert seen[0].now == pytest.approx((1 - share) * len(small.model.members), abs=1)
 
 
@@ -122,4 +122,4 @@ def test_movies_of_other_ids_hold_back(small, share, holds):
         other, *(getattr(small.model.catalogue, name) for name in ("rated", "release_year", "genres", "attributes"))
     )
     seen = id_changes(replace(small.model, catalogue=catalogue), small.model, LIMITS.least_ids_kept)
-    assert held_back(seen) == ({"movies of the current version that still occur"} if holds else set())
+    assert held_back(seen) == ({"movies in both versions"} if holds else set())

@@ -154,7 +154,7 @@ def test_a_column_of_another_kind_holds_back_until_schema_toml_states_it(store, 
     assert store.current() == before
     assert "Members, column age: categorical (old, young); in the current version: numeric (mostly " in shown
     assert "name the column as categorical in the section members of schema.toml" in shown
-    assert re.search(r"\| members, column age +\| numeric \(.* \| categorical \(old, young\) \| HELD BACK", shown)
+    assert re.search(r"\| members, column age +\| HELD BACK +\| numeric \(.* \| categorical \(old, young\) ", shown)
     (tmp_path / "outcomes").mkdir()
     with (data / "schema.toml").open("a") as schema:
         schema.write('[members]\ncategorical = ["age"]\n')

@@ -234,9 +234,9 @@ def test_the_data_of_both_versions_are_a_table_after_the_decision():
     assert decision.endswith("- Members, column age: a, in b. Mend the values.")
     assert data.startswith("## The data against the current version\n\nThe data of this version and of version 0123")
     assert [[cell.strip() for cell in line.split("|")[1:-1]] for line in data.splitlines()[-3:]] == [
-        ["ratings", "1,000", "500", "50% HELD BACK"],
-        ["plays", "0", "10", ""],
-        ["movies", "3", "4", "133%"],
+        ["ratings", "HELD BACK 50%", "1,000", "500"],
+        ["plays", "", "0", "10"],
+        ["movies", "133%", "3", "4"],
     ]
 
 
