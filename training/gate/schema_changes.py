@@ -67,7 +67,7 @@ def schema_changes(schema: Schema, tables: Tables, current: Model, least_kept: f
     """
     yield from _scale_changes(current.schema.scale, schema.scale, tables.stated.ratings)
     for table in ("members", "movies"):
-        before, now = (_by_name(getattr(one, f"{table[:-1]}_attributes")) for one in (current.schema, schema))
+        before, now = (_by_name(getattr(each, f"{table[:-1]}_attributes")) for each in (current.schema, schema))
         columns = _Columns(table, getattr(tables, table), getattr(tables.stated, table), least_kept)
         for name, attribute in before.items():
             yield from columns.changes(attribute, now.get(name))
