@@ -81,12 +81,21 @@ def _promote(store: Store, version: str) -> None:
     _load(store, version)
     store.promote(version)
     print(f"version {version} serves")
+    _print_overruled(store, version)
 
 
 def _offer(store: Store, version: str) -> None:
     _load(store, version)
     store.set_label(CANDIDATE, version)
     print(f"version {version} is the candidate")
+    _print_overruled(store, version)
+
+
+def _print_overruled(store: Store, version: str) -> None:
+    """Print the reasons, if any, for which the gate held a version back."""
+    if (record := store.read_record(version, RECORD)) is not None:
+        for reason in gate_report.reasons(json.loads(record)):
+            print(f"overruled: {reason}")
 
 
 def _roll_back(store: Store, version: str | None) -> None:
@@ -128,7 +137,7 @@ def _show(store: Store, version: str) -> None:
     print(f"records {', '.join(store.records(version)) or 'none'}")
     print((folder / "report.md").read_text(encoding="utf-8"))
     if (record := store.read_record(version, RECORD)) is not None:
-        print(section_markdown(gate_report.section(json.loads(record))))
+        print(*map(section_markdown, gate_report.sections(json.loads(record))), sep="\n\n")
 
 
 def signer(path: Path) -> Callable[[Store, str], None]:

@@ -118,7 +118,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     )  # fmt: skip
     plan.store.prune(arguments.keep, arguments.keep_days, time.time())
     print(markdown(evaluation, notes))
-    for section in (gate_report.section(record), *challenge):
+    for section in (*gate_report.sections(record), *challenge):
         print(section_markdown(section), end="\n\n")
     print(f"{last_line(record, serving_version(plan.store))}; {progress.seconds:.0f} s")
     return ExitCode.DONE if serves else ExitCode.HELD_BACK

@@ -62,8 +62,8 @@ def _page(
     notes: Sequence[str],
     sections: Sequence[Section],
 ) -> str:
-    """Render the report page with the gate's section, further sections, and a comparison with the previous version."""
-    first = [gate_report.section(record), *sections]
+    """Render the report page with the gate's sections, further sections, and a comparison with the previous version."""
+    first = [*gate_report.sections(record), *sections]
     if before := _report_of(store, record["compared_with"]):
         name = f"version {record['compared_with']}, the previous version"
         first += comparison.against(evaluation, before, name)

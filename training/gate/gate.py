@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 
 from model.artifact.artifact import load_model
+from model.errors import DamagedPiece
 from model.facts.evidence import MemberEvidence
 from model.prediction.model import Model
 from model.store.store import Store
 from training.errors import DataError, NothingPublished, ServingModelError
 from training.gate.cost import MEMBERS, megabytes, milliseconds
-from training.gate.gate_checks import Check, absolute, compared, cost, gain_kept
+from training.gate.count_changes import id_changes, known_changes, row_changes
+from training.gate.gate_checks import Check, absolute, compared, cost, gain_kept, unreadable
 from training.gate.gate_scores import differences, scores
 from training.gate.gate_settings import GateSettings
 from training.gate.kept_out import Split, key_digest, rows_of
 from training.gate.questions import Answers, Questions, answer, make_questions
+from training.gate.schema_changes import Change, schema_changes
 from training.versions.serving import load_serving
 
 RECORD = "gate.json"
@@ -44,9 +47,10 @@ class Gate:
     """Seed of the bootstrap."""
 
     def kept_out(self) -> dict[str, Any]:
-        """Return the number and share of the kept-out raters, and the digest of the key, for a version's report."""
+        """Return counts and share of the kept-out raters, and the digest of the key, for a version's report."""
         share = self.settings.share if len(self.split.members) else 0.0
-        return {"members": len(self.split.members), "share": share, "key": key_digest(self.key)}
+        counts = {"members": len(self.split.members), "ratings": len(self.split.kept_out.ratings)}
+        return counts | {"share": share, "key": key_digest(self.key)}
 
     def decide(self, version: str, evaluation: Mapping[str, Any]) -> dict[str, Any]:
         """Check a version and return a record of the decision for JSON, with all checks and the numbers behind them.
@@ -56,7 +60,7 @@ class Gate:
         """
         started = self.clock()
         candidate = load_model(self.store.fetch(version))
-        current, obstacle = self._current(version)
+        current, obstacle, checks = self._current(version)
         share, obstacle = self._common_share(current, obstacle)
         questions = make_questions(self.split, candidate, self.key, share, self.settings.most_members)
         enough = questions.members >= self.settings.fewest_members
@@ -72,11 +76,29 @@ class Gate:
             "cost": self._cost(candidate, current),
             "settings": self.settings.model_dump() | {"key": key_digest(self.key)},
         }
-        checks = self._checks(record, candidate, current, questions if enough else None, evaluation["evidence"])
+        if current is not None:
+            checks += self._data_checks(record, candidate, current)
+        checks += self._checks(record, candidate, current, questions if enough else None, evaluation["evidence"])
         record["checks"] = [check.to_dict() for check in checks]
         record["passed"] = all(check.passed for check in checks)
         record["seconds"] = round(self.clock() - started, 3)
         return record
+
+    def _data_checks(self, record: dict[str, Any], candidate: Model, current: Model) -> list[Check]:
+        """Check the changes of the data since the current version, and enter them in the record."""
+        least = self.settings.least_data_kept
+        kept_out = self.kept_out(), _kept_out_of(self.store, current.version)
+        try:
+            changes: list[Change] = [
+                *row_changes(candidate, current, kept_out, least),
+                *id_changes(candidate, current, self.settings.least_ids_kept),
+                *schema_changes(candidate.schema, self.split.training, current, least),
+                *known_changes(self.split, candidate, current, least),
+            ]
+        except DamagedPiece as error:
+            return [unreadable(error)]
+        record["data"] = [change.to_dict() for change in changes]
+        return [change.check() for change in changes]
 
     def _checks(
         self,
@@ -119,17 +141,20 @@ class Gate:
         random = np.random.default_rng([self.seed, 20])
         return scores(questions, answers, self.split.training, model.schema.scale, random)
 
-    def _current(self, version: str) -> tuple[Model | None, str | None]:
-        """Return the current version, or None, and the reason if there is nothing to compare with."""
+    def _current(self, version: str) -> tuple[Model | None, str | None, list[Check]]:
+        """Return the current version or None, the reason if there is nothing to compare with, and a check that fails.
+
+        There is a check only if the current version can't be read.
+        """
         try:
             current = load_serving(self.store)
         except NothingPublished:
-            return None, "there is no current version yet"
+            return None, "there is no current version yet", []
         except ServingModelError as error:
-            return None, f"the current version can't be loaded: {error}"
+            return None, f"the current version can't be loaded: {error}", [unreadable(error)]
         if current.version == version:
-            return None, "this is already the current version"
-        return current, None
+            return None, "this is already the current version", []
+        return current, None, []
 
     def _common_share(self, current: Model | None, obstacle: str | None) -> tuple[float, str | None]:
         """Return the share of raters that neither version was trained on, and the reason if they can't be compared."""

@@ -16,15 +16,25 @@ class Check:
     """Outcome of the check of one limit."""
 
     limit: str
-    """Name of the setting with the limit."""
+    """Name of the setting with the limit; `schema` or `current` for a check without a number."""
     passed: bool
     """Whether the version is within the limit."""
     reason: str
     """Sentence on what was measured."""
+    remedy: str = ""
+    """What to do if the check fails; empty if it is only to change the setting."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the check in the form of the store's records."""
-        return {"limit": self.limit, "passed": self.passed, "told": self.reason}
+        return {"limit": self.limit, "passed": self.passed, "told": self.reason, "remedy": self.remedy}
+
+
+def unreadable(error: Exception) -> Check:
+    """Return the check that fails if the current version can't be read; `error` says why."""
+    reason = f"the current version can't be read, so changes of the data would go unnoticed: {error}"
+    return Check(
+        "current", False, reason, "Use `training models rollback` or `promote` if a sound version should serve"
+    )
 
 
 def absolute(scores: Scores, settings: GateSettings) -> Iterator[Check]:

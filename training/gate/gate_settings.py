@@ -37,6 +37,11 @@ class GateSettings(BaseModel):
     least_gain_kept: float = Field(0.5, ge=0)
     """Minimum share of the current version's gain over the movie mean that must be kept, unless the loss may be due to
     chance."""
+    least_data_kept: float = Field(0.8, ge=0, le=1)
+    """Minimum number of members, raters, movies, ratings, plays and known values of each column, as a share of those of
+    the current version. Also the minimum share of these values whose categories and genres still occur."""
+    least_ids_kept: float = Field(0.5, ge=0, le=1)
+    """Minimum share of the members and of the movies of the current version whose ids still occur."""
     least_coverage: float = Field(0.85, ge=0, le=1)
     """Minimum share of ratings within their 90 % interval."""
     most_coverage: float = Field(0.97, ge=0, le=1)

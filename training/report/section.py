@@ -35,6 +35,8 @@ class Table:
     """Title of the table if it is collapsed."""
     page_only: bool = False
     """Whether Markdown omits the table because it is too long for a terminal."""
+    of_text: bool = False
+    """Whether cells are text that the page wraps and aligns to the left."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from model.store.store import Store
 from training.__main__ import main
 from training.data.reading.tables import read_tables
 from training.gate.gate import Gate
+from training.gate.gate_report import reasons
 from training.gate.gate_settings import GateSettings
 from training.gate.kept_out import split
 
@@ -143,6 +144,48 @@ def test_a_worse_version_serves_by_force_only_and_then_a_better_one_serves(store
     assert found["low"] + found["high"] < 0, "the better one is ahead, as surely as few kept-out raters can tell"
 
 
+def test_a_column_of_another_kind_holds_back_until_schema_toml_states_it(store, small, light, tmp_path, capsys):
+    data, before = shutil.copytree(small.data, tmp_path / "data"), store.current()
+    members = pl.read_parquet(data / "members.parquet")
+    groups = pl.when(pl.col("age") < 35).then(pl.lit("young")).otherwise(pl.lit("old"))
+    members.with_columns(age=groups).write_parquet(data / "members.parquet")
+    assert retrain(data, store.root, *light) == 3
+    shown = capsys.readouterr().out
+    assert store.current() == before
+    assert "Members, column age: categorical (old, young); in the current version: numeric (mostly " in shown
+    assert "name the column as categorical in the section members of schema.toml" in shown
+    assert re.search(r"\| members, column age +\| HELD BACK +\| numeric \(.* \| categorical \(old, young\) ", shown)
+    (tmp_path / "outcomes").mkdir()
+    with (data / "schema.toml").open("a") as schema:
+        schema.write('[members]\ncategorical = ["age"]\n')
+    assert retrain(data, store.root, "--outcomes", str(tmp_path / "outcomes"), *light) == 0
+    version = store.current()
+    assert version != before
+    changes = {change["subject"]: change["outcome"] for change in record(store, version)["data"]}
+    assert changes["members, column age"] == "stated in schema.toml"
+    assert "<h2>The data against the current version</h2>" in store.read_record(version, "report.html").decode()
+
+
+def test_an_export_cut_short_holds_back_until_it_is_promoted(store, small, light, tmp_path, capsys):
+    data, before = shutil.copytree(small.data, tmp_path / "data"), store.current()
+    for name in ("members", "ratings", "plays"):
+        rows = pl.read_parquet(data / f"{name}.parquet")
+        rows.filter(pl.col("member_id").str.contains("[02468]$")).write_parquet(data / f"{name}.parquet")
+    alone = ("--gate-share", "0", "--candidate", *light)
+    assert retrain(data, store.root, *alone) == 3
+    assert store.labels() == {"current": before}
+    [version] = set(store.versions()) - {before}
+    assert failed(record(store, version)) >= {"least_data_kept"}
+    cut = [change["subject"] for change in record(store, version)["data"] if change["outcome"] == "HELD BACK"]
+    assert cut[:4] == ["members", "raters", "ratings", "plays"]
+    shown = capsys.readouterr().out
+    assert re.search(r"- Ratings: [\d,]+; in the current version: [\d,]+ \(--gate-least-data-kept is 0.8\)\.", shown)
+    assert main(["models", "promote", version, "--models", str(store.root)]) == 0
+    assert "overruled: Ratings: " in capsys.readouterr().out
+    assert retrain(data, store.root, "--gate-share", "0", "--seed", "1", *light) == 0
+    assert record(store, store.current())["compared_with"] == version
+
+
 def test_what_kept_out_raters_rated_is_in_no_file_of_a_version(first, small, light, tmp_path):
     parts = split(read_tables(small.data), "coldstart", SHARE)
     kept_out = parts.members["member_id"].implode()
@@ -227,23 +270,30 @@ def test_without_kept_out_raters_there_are_absolute_limits_only(two, small):
     assert found["passed"]
 
 
-@pytest.mark.parametrize("damage", ["pointer", "file", "format"])
-def test_a_version_that_serves_and_cannot_be_read_is_told_and_not_compared_with(damage, two, small):
+@pytest.mark.parametrize("damage", ["pointer", "file", "format", "members"])
+def test_a_version_is_held_back_if_the_one_that_serves_cannot_be_read(damage, two, small):
     folder = two.folder(two.current())
     if damage == "pointer":
         (two.root / "current").write_text("garbage")
     elif damage == "file":
         (folder / "prior.npz").write_bytes(b"")
+    elif damage == "members":
+        keys = folder / "members" / "keys.npy"
+        keys.write_bytes(keys.read_bytes()[:-1] + b"x")
     else:
         manifest = json.loads((folder / "manifest.json").read_text())
         (folder / "manifest.json").write_text(json.dumps(manifest | {"format": 0}))
-    found = judged(two, small.data)
-    assert found["compared_with"] is None
-    assert found["not_compared_because"].startswith("the current version can't be loaded: ")
-    assert {"pointer": "doesn't name a version", "file": "prior.npz", "format": "format 0"}[damage] in found[
-        "not_compared_because"
-    ]
-    assert found["passed"]
+    record = judged(two, small.data)
+    assert not record["passed"]
+    assert failed(record) == {"current"}
+    assert "data" not in record
+    [reason] = reasons(record)
+    assert reason.startswith("The current version can't be read")
+    named = {"pointer": "doesn't name a version", "file": "prior.npz", "format": "format 0", "members": "keys.npy"}
+    assert named[damage] in reason
+    if damage != "members":
+        assert record["compared_with"] is None
+        assert record["not_compared_because"].startswith("the current version can't be loaded: ")
 
 
 BROKEN = {

@@ -201,17 +201,43 @@ def test_every_option_with_a_wrong_value_is_told_with_what_it_may_be():
 
 
 def test_the_page_of_a_verdict_is_text_whatever_it_says():
-    found = {
-        "passed": False, "forced": False, "kept_out": {"members": 3}, "judged_on": "<b>", "compared_with": None,
+    record = {
+        "passed": False, "forced": False, "kept_out": {"members": 3}, "judged_on": "<b>", "compared_with": "0123",
         "not_compared_because": "<script>", "settings": {"least_coverage": 0.85},
         "checks": [{"limit": "least_coverage", "passed": False, "told": "x < y"}],
+        "data": [{"subject": "<script>|", "before": "<script>|", "now": "<script>|", "outcome": "HELD BACK"}],
     }  # fmt: skip
-    section = gate_report.section(found)
-    shown = page("title", "lead", {}, [section])
+    sections = gate_report.sections(record)
+    shown, text = page("title", "lead", {}, sections), "\n".join(map(section_markdown, sections))
     assert "<script" not in shown
     assert "X &lt; y" in shown
-    assert "X < y" in section_markdown(section)
-    assert "<script" not in section_markdown(section).replace("\\<", "")
+    assert "X < y" in text
+    assert "<script" not in text.replace("\\<", "")
+
+
+def test_the_data_of_both_versions_are_a_table_after_the_decision():
+    record = {
+        "passed": False, "forced": False, "kept_out": {"members": 0}, "judged_on": "raters held out in training",
+        "compared_with": "0123", "not_compared_because": None, "settings": {"least_data_kept": 0.8},
+        "checks": [
+            {"limit": "least_data_kept", "passed": False, "told": "ratings: 500; in the current version: 1,000"},
+            {"limit": "schema", "passed": False, "told": "members, column age: a, in b", "remedy": "Mend the values"},
+        ],
+        "data": [
+            {"subject": "ratings", "before": 1000, "now": 500, "outcome": "HELD BACK"},
+            {"subject": "plays", "before": 0, "now": 10, "outcome": ""},
+            {"subject": "movies", "before": 3, "now": 4, "outcome": ""},
+        ],
+    }  # fmt: skip
+    decision, data = map(section_markdown, gate_report.sections(record))
+    assert "- Ratings: 500; in the current version: 1,000 (--gate-least-data-kept is 0.8).\n" in decision
+    assert decision.endswith("- Members, column age: a, in b. Mend the values.")
+    assert data.startswith("## The data against the current version\n\nThe data of this version and of version 0123")
+    assert [[cell.strip() for cell in line.split("|")[1:-1]] for line in data.splitlines()[-3:]] == [
+        ["ratings", "HELD BACK 50%", "1,000", "500"],
+        ["plays", "", "0", "10"],
+        ["movies", "133%", "3", "4"],
+    ]
 
 
 def test_a_version_that_passes_every_check_without_a_comparison_is_told_in_the_terminal_too():
@@ -220,5 +246,6 @@ def test_a_version_that_passes_every_check_without_a_comparison_is_told_in_the_t
         "compared_with": None, "not_compared_because": "there is no current version yet", "settings": {},
         "checks": [{"limit": "most_megabytes", "passed": True, "told": "its files take 1.0 MB"}],
     }  # fmt: skip
-    shown = section_markdown(gate_report.section(found))
+    [section] = gate_report.sections(found)
+    shown = section_markdown(section)
     assert shown.startswith("## The gate\n\nThe gate lets this version serve.")

@@ -49,6 +49,8 @@ class Tables:
     """Unusual values that are possible, so that the data can be used."""
     marks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Marks of missing values that schema.toml adds to the usual ones, by table."""
+    stated: SchemaSettings = field(default_factory=SchemaSettings)
+    """What schema.toml states; everything else is inferred from the files."""
 
 
 def read_tables(folder: Path) -> Tables:
@@ -77,7 +79,8 @@ def read_tables(folder: Path) -> Tables:
     assert ratings is not None  # noqa: S101
     assert scale is not None  # noqa: S101
     ignored = {name: _ignored(source, settings) for name, source in sources.items()}
-    return Tables(members, movies, ratings, all_plays(plays, ratings), scale, ignored, tuple(findings.warnings))
+    warnings = tuple(findings.warnings)
+    return Tables(members, movies, ratings, all_plays(plays, ratings), scale, ignored, warnings, stated=settings)
 
 
 def _read(sources: Mapping[str, Source], name: str, read: Reader, findings: Findings) -> pl.DataFrame | None:
@@ -109,11 +112,16 @@ def _scale(settings: SchemaSettings, ratings: pl.DataFrame) -> Scale:
     low, high = settings.ratings.scale or (float(ratings[RATING].min()), float(ratings[RATING].max()))  # type: ignore[arg-type]
     enjoyed_from = settings.ratings.enjoyed_from
     if enjoyed_from is None:
-        enjoyed_from = low + ENJOYED_SHARE * (high - low)
+        enjoyed_from = default_enjoyed_from(low, high)
     elif not low <= enjoyed_from <= high:
         text = f"[ratings] enjoyed_from is {enjoyed_from:g}, outside the scale {low:g} to {high:g}"
         raise DataError([Problem(SCHEMA_FILE, text)])
     return Scale(low, high, enjoyed_from)
+
+
+def default_enjoyed_from(low: float, high: float) -> float:
+    """Return the lowest rating of a scale that counts as enjoyed unless schema.toml sets another."""
+    return low + ENJOYED_SHARE * (high - low)
 
 
 def _ignored(source: Source, settings: SchemaSettings) -> tuple[str, ...]:
