@@ -29,6 +29,9 @@ Attribute: TypeAlias = str | bool | SupportsFloat | None
 Moment: TypeAlias = datetime | date
 """A time, in UTC if it has no time zone. A date is its first moment in UTC."""
 
+PYTHON_UNITS = {"M": "datetime64[us]", "m": "timedelta64[us]"}
+"""NumPy types, by kind, that convert to times and durations of Python; nanoseconds would convert to integers."""
+
 
 @dataclass(frozen=True)
 class Play:
@@ -165,8 +168,8 @@ def sendable(request: Request) -> Request:
 def _plain(value: Any) -> Any:
     """Convert a scalar of NumPy or pandas to a Python value, and NaN, NaT and NA to None."""
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
-        is_time = getattr(value.dtype, "kind", "") == "M"
-        value = (value.astype("datetime64[us]") if is_time else value).item()
+        python_unit = PYTHON_UNITS.get(getattr(value.dtype, "kind", ""))
+        value = (value.astype(python_unit) if python_unit else value).item()
     can_be_missing = isinstance(value, float | Decimal | datetime)
     return None if type(value).__name__ == "NAType" or (can_be_missing and value != value) else value
 

@@ -190,6 +190,10 @@ FRAME = pl.DataFrame({"movie_id": ["a"]})
         (lambda: member(attributes={"age": [3]}), 'attributes["age"] must be text, a flag or a number, not list'),
         (lambda: member(attributes={"age": np.zeros(2)}), 'attributes["age"] must be text, a flag or a number, not'),
         (lambda: member(attributes={"at": NOON}), 'attributes["at"] must be text, a flag or a number, not datetime'),
+        (
+            lambda: member(attributes={"at": np.timedelta64(5, "ns")}),
+            'attributes["at"] must be text, a flag or a number',
+        ),
         (lambda: member(attributes={"age": 10**400}), 'attributes["age"] is too large a number'),
         (lambda: ranking(page_size=2.5), "page_size must be a whole number, not float"),
         (lambda: ranking(page_size=10**10), "page_size is too large a number"),

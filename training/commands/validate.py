@@ -11,8 +11,8 @@ from typing import Any
 
 from model.exit_codes import ExitCode
 from training.commands.terminal import at_least, print_warnings
-from training.data.overview import ColumnOverview, Overview, make_overview
-from training.data.reading.schema_file import SCHEMA_FILE, read_schema_file
+from training.data.overview import ColumnOverview, Overview, TableOverview, make_overview
+from training.data.reading.schema_file import SCHEMA_FILE
 from training.data.reading.tables import read_tables
 from training.errors import DataError, Problem, shortened
 
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             print(error, file=sys.stderr)
             print_warnings(error.warnings)
         return error.exit_code
-    overview = make_overview(tables, read_schema_file(arguments.data).ratings, arguments.min_holders)
+    overview = make_overview(arguments.data, tables, arguments.min_holders)
     print(_json((), tables.warnings, overview) if arguments.json else described(overview, tables.warnings))
     return ExitCode.DONE
 
@@ -77,8 +77,7 @@ def _tables(overview: Overview) -> Iterator[str]:
     for place, (name, table) in enumerate(overview.tables.items()):
         if place:
             yield ""
-        pairs = " of pairs, with those rated" if name == "plays" else " of pairs" if name == "ratings" else ""
-        yield f"{name}: {table.rows:,} rows{pairs}"
+        yield f"{name}: {table.rows:,} rows{_used(name, table)}"
         yield f"  {'column':{name_width}}  {'kind':11}  {'values':>{value_width}}  missing  examples or range"
         for column in table.columns:
             if column.kind == "ignored":
@@ -86,12 +85,19 @@ def _tables(overview: Overview) -> Iterator[str]:
                 continue
             start = (
                 f"  {shortened(column.name, name_width):{name_width}}  {column.kind:11}  "
-                f"{column.values:>{value_width},}  {_share(column.missing, table.rows):>7}  "
+                f"{column.values:>{value_width},}  {_share(column.missing, table.rows_used):>7}  "
             )
             if column.left_out:
                 yield f"{start}left out: too few {'movies' if name == 'movies' else 'raters'} per value"
             else:
-                yield start + _contents(column, table.rows - column.missing, WIDTH - len(start))
+                yield start + _contents(column, table.rows_used - column.missing, WIDTH - len(start))
+
+
+def _used(name: str, table: TableOverview) -> str:
+    """Return how many rows remain of ratings and plays, in which each pair of member and movie counts once."""
+    if name == "plays":
+        return f", {table.rows_used:,} pairs of member and movie played or rated"
+    return f", {table.rows_used:,} pairs of member and movie" if table.rows_used != table.rows else ""
 
 
 def _contents(column: ColumnOverview, known: int, width: int) -> str:

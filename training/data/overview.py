@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 
 from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING, RELEASE_YEAR, TITLE
 from training.data.infer_schema import MergedColumn, infer_schema
-from training.data.reading.schema_file import RatingSettings
+from training.data.reading.schema_file import read_schema_file
+from training.data.reading.sources import collect, open_table
 from training.data.reading.tables import TABLES, Tables
 
 ENTITIES = ("members", "movies")
@@ -76,7 +78,9 @@ class TableOverview:
     """A table of a data directory: how many rows it has, and its columns."""
 
     rows: int
-    """Number of rows; for ratings and plays, the number of distinct pairs of member and movie."""
+    """Number of rows in the files."""
+    rows_used: int
+    """Number of rows that count: of ratings, one for each rated pair; of plays, one for each played or rated pair."""
     columns: tuple[ColumnOverview, ...]
 
 
@@ -131,18 +135,21 @@ class Overview:
     """Numbers of ratings, from the lowest rating to the highest."""
 
 
-def make_overview(tables: Tables, settings: RatingSettings, min_holders: int) -> Overview:
-    """Summarise the tables of a data directory: columns, ids in common and ratings.
+def make_overview(folder: Path, tables: Tables, min_holders: int) -> Overview:
+    """Summarise the tables that were read from a folder: columns, ids in common and ratings.
 
     The tables were read with the settings of schema.toml. Attribute values that fewer than `min_holders` raters have
     count as merged, as in a retrain.
     """
+    settings = read_schema_file(folder).ratings
     _, merged = infer_schema(tables, min_holders)
     by_column = {(column.table, column.column): column for column in merged}
     ratings = tables.ratings[RATING]
     return Overview(
         {
-            name: TableOverview(len(getattr(tables, name)), tuple(_columns(tables, name, by_column)))
+            name: TableOverview(
+                _rows_in_files(folder, name), len(getattr(tables, name)), tuple(_columns(tables, name, by_column))
+            )
             for name in TABLES
         },
         _members(tables),
@@ -154,6 +161,14 @@ def make_overview(tables: Tables, settings: RatingSettings, min_holders: int) ->
         int((ratings >= tables.scale.enjoyed_from).sum()),
         tuple(_rating_counts(ratings)),
     )  # fmt: skip
+
+
+def _rows_in_files(folder: Path, table: str) -> int:
+    source = open_table(folder, table)
+    if source is None:
+        return 0
+    (count,) = collect(table, source.rows.select(pl.len()))
+    return int(count.item())
 
 
 def _columns(tables: Tables, table: str, merged: Mapping[tuple[str, str], MergedColumn]) -> Iterator[ColumnOverview]:

@@ -76,6 +76,15 @@ def test_ids_in_common_and_each_rating_are_counted(write_data, tables, capsys):
     ]
 
 
+def test_rows_of_the_files_are_counted_beside_the_pairs(write_data, tables, capsys):
+    again = tables["ratings"].head(3).with_columns(rated_at=pl.lit("2024-01-01"))
+    ratings = pl.concat([tables["ratings"].with_columns(rated_at=pl.lit("2023-01-01")), again])
+    assert main(["validate", "--data", str(write_data("csv", ratings=ratings))]) == 0
+    output = capsys.readouterr().out
+    assert "ratings: 103 rows, 100 pairs of member and movie\n" in output
+    assert "plays: 3 rows, 103 pairs of member and movie played or rated\n" in output
+
+
 def test_a_scale_of_schema_toml_is_shown_as_such(write_data, capsys):
     folder = write_data("csv", "[ratings]\nscale = [0, 5]\nenjoyed_from = 3")
     assert main(["validate", "--data", str(folder)]) == 0
@@ -99,7 +108,7 @@ def test_json_has_all_that_is_shown(write_data, capsys):
     assert main(["validate", "--data", str(write_data("csv")), "--json"]) == 0
     overview = json.loads(capsys.readouterr().out)
     assert (overview["problems"], overview["warnings"]) == ([], [])
-    assert overview["tables"]["members"]["rows"] == 26
+    assert overview["tables"]["members"]["rows_used"] == 26
     assert {column["name"]: column["kind"] for column in overview["tables"]["movies"]["columns"]} == {
         "movie_id": "id", "title": "title", "release_year": "year", "genres": "genres",
     }  # fmt: skip
