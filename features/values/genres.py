@@ -23,9 +23,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _OBJECT = re.compile(r"\{\s*['\"]\w+['\"]\s*:")
 
 
-def genres_of(names: Iterable[str | None]) -> list[str]:
+def genres_of(names: Iterable[str | None], marks: Collection[str] = NO_MARKS) -> list[str]:
     """Return the genres in a list: trimmed, sorted and unique, without blank names and marks of missing values."""
-    return sorted(set(_known(name for name in names if name is not None)))
+    return sorted(set(_known(name for name in names if name is not None)).difference(marks))
 
 
 def genre_numbers(schema: Schema, names: Iterable[str]) -> list[int | None]:
@@ -43,6 +43,8 @@ def genres(column: str, dtype: pl.DataType, separator: str = SEPARATOR, marks: C
     names = _names(column, dtype, separator, marks).cast(pl.List(pl.String))
     trimmed_names = names.list.eval(pl.element().str.strip_chars())
     blank = (pl.element() == "") | pl.element().str.to_lowercase().is_in(sorted(MARKS))
+    if marks:
+        blank |= pl.element().is_in(list(marks))
     named = trimmed_names.list.eval(pl.element().filter(~blank)).list.unique().list.sort()
     return pl.when(named.list.len() > 0).then(named)
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import polars as pl
 
 from features.columns import MEMBER_ID, MOVIE_ID
+from features.values import column_types, ids
 from model.exit_codes import ExitCode
 from training.data.dataset import make_dataset
+from training.data.reading.checks import failed, needs_id, tally
 from training.data.reading.tables import read_tables
 from training.data.writer import refuse_unwritable
 from training.errors import DataError, Problem, UsageError
@@ -50,8 +52,21 @@ def _obstacle(out: Path) -> str:
 
 
 def _pairs(path: Path) -> pl.DataFrame:
+    """Return the pairs of a table, with ids as text. Raises DataError if it can't be read, or an id is missing."""
     try:
         table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
-        return table.select(pl.col(MEMBER_ID, MOVIE_ID).cast(pl.String)).drop_nulls()
+        pairs = table.select(MEMBER_ID, MOVIE_ID)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError([Problem("pairs", f"can't be read: {type(error).__name__}")]) from error
+    problems = [
+        Problem("pairs", f"holds {dtype}, but must hold {column_types.ID_TYPES}", column)
+        for column, dtype in pairs.schema.items()
+        if len(pairs) and not column_types.is_id(dtype)
+    ]
+    if problems:
+        raise DataError(problems)
+    checks = [needs_id(MEMBER_ID), needs_id(MOVIE_ID)]
+    problems = failed("pairs", checks, tally(pairs.lazy(), checks).collect())
+    if problems:
+        raise DataError(problems)
+    return pairs.select(ids.id_text(column).alias(column) for column in pairs.columns)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,26 @@ def test_a_model_takes_from_a_record_what_it_can_use():
     for name in ("attributes", "movies", "completion", "age_days"):
         assert np.array_equal(getattr(facts, name), getattr(expected, name), equal_nan=name != "movies")
     assert facts.age_days[1] == 1
+
+
+@pytest.mark.parametrize(
+    ("attributes", "encoded"),
+    [
+        ({"colour": " red  ", "age": 30}, {0: 1.0, 1: 30.0}),
+        ({"colour": " ", "age": "", "town": "\t"}, {}),
+        ({"colour": "purple", "age": "NA"}, {}),
+        ({"age": "30"}, {}),
+        ({"happy": "TRUE"}, {3: 1.0}),
+        ({"happy": False}, {3: 0.0}),
+    ],
+)
+def test_values_of_a_record_mean_what_they_mean_in_the_tables(attributes, encoded):
+    schema = replace(
+        SCHEMA, member_attributes=(*SCHEMA.member_attributes, Attribute("happy", "categorical", ("false", "true")))
+    )
+    record = from_json(json.dumps({"version": 1, "attributes": attributes}).encode())
+    expected = MemberFacts.nothing(schema).with_attributes(encoded)
+    assert np.array_equal(record.facts(schema, CATALOGUE).attributes, expected.attributes, equal_nan=True)
 
 
 def test_fields_may_be_missing_or_null():

@@ -1,5 +1,7 @@
 """Offline scores are exactly those of the published model, for any pairs and in both formats."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
@@ -15,10 +17,12 @@ from training.data.reading.tables import TABLES
 def predict(small, tmp_path):
     """Predicts with the small world's model; returns the exit code and what was written."""
 
-    def run(kind: str = "parquet", pairs: pl.DataFrame | None = None, **changed):
+    def run(kind: str = "parquet", pairs: pl.DataFrame | Path | None = None, **changed):
         out = tmp_path / f"predictions.{kind}"
         arguments = {"data": small.data, "models": small.models, "out": out} | changed
-        if pairs is not None:
+        if isinstance(pairs, Path):
+            arguments["pairs"] = pairs
+        elif pairs is not None:
             arguments["pairs"] = tmp_path / "pairs.csv"
             pairs.write_csv(arguments["pairs"])
         code = main(["predict", *(part for name, value in arguments.items() for part in (f"--{name}", str(value)))])
@@ -167,6 +171,22 @@ def test_a_file_in_a_folder_that_is_not_there_is_refused(predict, tmp_path, caps
 def test_a_table_of_pairs_that_lacks_a_column_is_refused(predict, capsys):
     assert predict(pairs=pl.DataFrame({"member": ["a"], "movie_id": ["b"]}))[0] == 2
     assert "pairs: can't be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("blank", ["", "  ", None])
+def test_pairs_without_an_id_are_refused(predict, capsys, blank):
+    assert predict(pairs=pl.DataFrame({"member_id": ["a", blank], "movie_id": ["b", "c"]}))[0] == 2
+    assert capsys.readouterr().err == "pairs, column member_id: 1 row without an id\n"
+
+
+def test_ids_of_pairs_are_text_or_whole_numbers_as_in_the_tables(predict, tmp_path, capsys):
+    file = tmp_path / "pairs.parquet"
+    pl.DataFrame({"member_id": [1.0], "movie_id": ["b"]}).write_parquet(file)
+    assert predict(pairs=file)[0] == 2
+    assert "pairs, column member_id: holds Float64, but must hold text or whole numbers" in capsys.readouterr().err
+    pl.DataFrame({"member_id": [1], "movie_id": pl.Series(["b"], dtype=pl.Categorical)}).write_parquet(file)
+    code, predictions = predict(pairs=file)
+    assert (code, predictions.select("member_id", "movie_id").rows()) == (0, [("1", "b")])
 
 
 def test_a_table_of_pairs_that_is_not_there_is_refused(predict, tmp_path, capsys):

@@ -11,7 +11,9 @@ from pathlib import Path
 import polars as pl
 
 from features.columns import GENRES, MEMBER_ID, MOVIE_ID, RATED_AT, RATING, RELEASE_YEAR, TITLE
+from features.values import genres, missing, numbers, times, years
 from training.data.files.table_files import readable
+from training.data.reading.checks import Check, failed, needs_id, needs_number, tally
 from training.errors import DataError, Problem
 
 ReleaseTables = dict[str, pl.DataFrame]
@@ -81,14 +83,17 @@ def read_release(source: Path) -> tuple[str, ReleaseTables, float]:
 def _read_100k(source: Path) -> ReleaseTables:
     ratings = _fields(source / "u.data", "\t", [MEMBER_ID, MOVIE_ID, RATING, RATED_AT])
     members = _fields(source / "u.user", "|", [MEMBER_ID, "age", "gender", "occupation", "zip"])
-    genres = _fields(source / "u.genre", "|", ["genre", "place"])["genre"].drop_nulls().to_list()
-    movies = _fields(source / "u.item", "|", [MOVIE_ID, TITLE, "released", "released on video", "address", *genres])
-    named = pl.concat_list([pl.when(pl.col(genre) == "1").then(pl.lit(genre)) for genre in genres]).list.drop_nulls()
-    released = pl.col("released").str.extract(r"(\d{4})$").cast(pl.Int64)
+    names = _fields(source / "u.genre", "|", ["genre", "place"])["genre"].drop_nulls().to_list()
+    movies = _fields(source / "u.item", "|", [MOVIE_ID, TITLE, "released", "released on video", "address", *names])
+    flagged = pl.concat_list([pl.when(pl.col(name) == "1").then(pl.lit(name)) for name in names])
+    released = _year(pl.col("released").str.extract(r"(\d{4})$"))
+    _refuse("u.user", members, [needs_number("age", numbers.no_number("age", pl.String()))])
     return {
-        "members": members.select(MEMBER_ID, pl.col("age").cast(pl.Int64), "gender", "occupation"),
-        "movies": movies.select(MOVIE_ID, TITLE, pl.coalesce(_year(), released).alias(RELEASE_YEAR), _genres(named)),
-        "ratings": _ratings(ratings),
+        "members": members.select(MEMBER_ID, numbers.number("age", pl.String()).cast(pl.Int64), "gender", "occupation"),
+        "movies": movies.with_columns(flagged.alias(GENRES)).select(
+            MOVIE_ID, TITLE, pl.coalesce(_title_year(), released), _genres(pl.List(pl.String()))
+        ),
+        "ratings": _ratings("u.data", ratings),
     }
 
 
@@ -100,8 +105,8 @@ def _read_1m(source: Path) -> ReleaseTables:
     named = [pl.col("age").replace(AGES), pl.col("occupation").replace(occupations)]
     return {
         "members": members.select(MEMBER_ID, "gender", *named),
-        "movies": movies.select(MOVIE_ID, TITLE, _year(), _genres(pl.col(GENRES).str.split("|"))),
-        "ratings": _ratings(ratings),
+        "movies": movies.select(MOVIE_ID, TITLE, _title_year(), _genres(pl.String())),
+        "ratings": _ratings("ratings.dat", ratings),
     }
 
 
@@ -111,8 +116,8 @@ def _read_later(source: Path) -> ReleaseTables:
     movies = pl.read_csv(source / "movies.csv", infer_schema=False, glob=False).rename(names, strict=False)
     return {
         "members": ratings.select(pl.col(MEMBER_ID).unique(maintain_order=True)),
-        "movies": movies.select(MOVIE_ID, TITLE, _year(), _genres(pl.col(GENRES).str.split("|"))),
-        "ratings": _ratings(ratings),
+        "movies": movies.select(MOVIE_ID, TITLE, _title_year(), _genres(pl.String())),
+        "ratings": _ratings("ratings.csv", ratings),
     }
 
 
@@ -133,15 +138,35 @@ def _fields(path: Path, separator: str, names: list[str], optional: int = 0) -> 
     return rows.rename(dict(zip(rows.columns, names, strict=False)))
 
 
-def _ratings(rows: pl.DataFrame) -> pl.DataFrame:
-    times = [pl.col(RATED_AT).cast(pl.Int64).mul(1_000_000).cast(pl.Datetime("us", "UTC"))] if RATED_AT in rows else []
-    return rows.select(MEMBER_ID, MOVIE_ID, pl.col(RATING).cast(pl.Float64), *times)
+def _ratings(file: str, rows: pl.DataFrame) -> pl.DataFrame:
+    text = pl.String()
+    rating, columns = numbers.number(RATING, text), []
+    checks = [needs_id(MEMBER_ID), needs_id(MOVIE_ID), Check(RATING, rating.is_null(), "without a rating")]
+    if RATED_AT in rows.columns:
+        seconds = times.counted_seconds(RATED_AT, text)
+        checks.append(
+            Check(RATED_AT, missing.is_given(RATED_AT, text) & seconds.is_null(), "without a time in seconds")
+        )
+        columns.append((seconds * 1_000_000).cast(pl.Int64).cast(pl.Datetime("us", "UTC")).alias(RATED_AT))
+    _refuse(file, rows, checks)
+    return rows.select(MEMBER_ID, MOVIE_ID, rating, *columns)
 
 
-def _year() -> pl.Expr:
-    return pl.col(TITLE).str.extract(YEAR).cast(pl.Int64).alias(RELEASE_YEAR)
+def _refuse(file: str, rows: pl.DataFrame, checks: Sequence[Check]) -> None:
+    """Raise DataError if any row of a file fails a check."""
+    problems = failed(file, checks, tally(rows.lazy(), checks).collect())
+    if problems:
+        raise DataError([Problem(file, f"can't be read: {problem}") for problem in problems])
 
 
-def _genres(named: pl.Expr) -> pl.Expr:
-    known = named.list.eval(pl.element().filter(~pl.element().is_in(NO_GENRES)))
-    return pl.when(known.list.len() > 0).then(known).alias(GENRES)
+def _title_year() -> pl.Expr:
+    return _year(pl.col(TITLE).str.extract(YEAR))
+
+
+def _year(digits: pl.Expr) -> pl.Expr:
+    year = digits.cast(pl.Int64)
+    return pl.when(years.is_year_column(year)).then(year).alias(RELEASE_YEAR)
+
+
+def _genres(dtype: pl.DataType) -> pl.Expr:
+    return genres.genres(GENRES, dtype, marks=NO_GENRES)

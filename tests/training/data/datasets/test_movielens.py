@@ -71,6 +71,23 @@ def test_a_later_release_becomes_a_data_directory(tmp_path):
     assert read_schema_file(tmp_path / "data").ratings.scale == (0.5, 5.0)
 
 
+def test_missing_ages_times_and_years_of_a_release_are_unknown(tmp_path):
+    source = shutil.copytree(FIXTURES / "ml-100k", tmp_path / "source")
+    for file, old, new in [
+        ("u.user", "|31|", "|NA|"),
+        ("u.data", "880000000", ""),
+        ("u.item", "(1961)", "(9961)"),
+        ("u.item", "-1961", "-0000"),
+    ]:
+        content = (source / file).read_text(encoding="latin-1")
+        assert old in content
+        (source / file).write_text(content.replace(old, new), encoding="latin-1")
+    tables = imported(source, tmp_path / "data")
+    assert tables["members"]["age"].to_list() == [None, 47, 19]
+    assert tables["ratings"]["rated_at"][0] is None
+    assert tables["movies"]["release_year"].to_list() == [None, 1994, None]
+
+
 @pytest.mark.parametrize("release", ["ml-100k", "ml-1m"])
 def test_no_zip_code_is_written(tmp_path, release):
     assert "zip" not in imported(FIXTURES / release, tmp_path / "data")["members"]
@@ -115,7 +132,18 @@ def test_a_file_added_to_an_imported_folder_protects_it(tmp_path, capsys):
         (lambda source: (source / "users.dat").unlink(), "MovieLens 1M has a file users.dat, which is missing"),
         (lambda source: (source / "ratings.dat").unlink(), "holds no MovieLens release"),
         (lambda source: (source / "ratings.dat").write_text("1::2\n"), "ratings.dat: has 2 fields in its first row"),
-        (lambda source: (source / "ratings.dat").write_text("1::10::good\n"), "can't be read: "),
+        (
+            lambda source: (source / "ratings.dat").write_text("1::10::good\n"),
+            "can't be read: ratings.dat, column rating: 1 row without a rating, for example 'good'",
+        ),
+        (
+            lambda source: (source / "ratings.dat").write_text("1::10::4::1999-01-01\n"),
+            "can't be read: ratings.dat, column rated_at: 1 row without a time in seconds, for example '1999-01-01'",
+        ),
+        (
+            lambda source: (source / "ratings.dat").write_text(" ::10::4::978300760\n"),
+            "can't be read: ratings.dat, column member_id: 1 row without an id",
+        ),
         (lambda source: (source / "movies.dat").write_bytes(b""), "can't be read: "),
     ],
 )
