@@ -9,7 +9,6 @@ import polars as pl
 
 from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING, RELEASE_YEAR, TITLE
 from training.data.infer_schema import MergedColumn, infer_schema
-from training.data.reading.schema_file import read_schema_file
 from training.data.reading.sources import collect, open_table
 from training.data.reading.tables import TABLES, Tables
 
@@ -141,7 +140,7 @@ def make_overview(folder: Path, tables: Tables, min_holders: int) -> Overview:
     The tables were read with the settings of schema.toml. Attribute values that fewer than `min_holders` raters have
     count as merged, as in a retrain.
     """
-    settings = read_schema_file(folder).ratings
+    settings = tables.stated.ratings
     _, merged = infer_schema(tables, min_holders)
     by_column = {(column.table, column.column): column for column in merged}
     ratings = tables.ratings[RATING]
@@ -167,7 +166,7 @@ def _rows_in_files(folder: Path, table: str) -> int:
     source = open_table(folder, table)
     if source is None:
         return 0
-    (count,) = collect(table, source.rows.select(pl.len()))
+    (count,) = collect(source, source.rows.select(pl.len()))
     return int(count.item())
 
 
