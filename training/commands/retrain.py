@@ -1,6 +1,7 @@
 """`training retrain`: validate, train, evaluate and publish, and let the gate decide whether the version is used."""
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 from model.artifact.artifact import load_model
 from model.cores import usable_cores
+from model.errors import StoreError
 from model.exit_codes import ExitCode
 from model.store.open import is_address, open_store
 from model.store.store import CURRENT, VERSIONS, Store
@@ -116,11 +118,11 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     serves = settle(
         plan.store, record, evaluation, notes, challenge, force=arguments.force, offer=arguments.candidate
     )  # fmt: skip
-    plan.store.prune(arguments.keep, arguments.keep_days, time.time())
     print(markdown(evaluation, notes))
     for section in (*gate_report.sections(record), *challenge):
         print(section_markdown(section), end="\n\n")
     print(f"{last_line(record, serving_version(plan.store))}; {progress.seconds:.0f} s")
+    _prune(plan.store, arguments)
     return ExitCode.DONE if serves else ExitCode.HELD_BACK
 
 
@@ -183,6 +185,14 @@ def _publish(
         plan.sign(plan.store, version)
     keep_key(plan.store, inputs.key)
     return version
+
+
+def _prune(store: Store, arguments: argparse.Namespace) -> None:
+    """Remove old versions, or print why none can be removed, which doesn't change the decision on the new version."""
+    try:
+        store.prune(arguments.keep, arguments.keep_days, time.time())
+    except StoreError as error:
+        print(f"no old version is removed: {error}", file=sys.stderr)
 
 
 def _take_part(plan: Plan, inputs: Inputs, version: str, data_fingerprint: str, now: str) -> list[Section]:

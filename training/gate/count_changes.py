@@ -16,6 +16,9 @@ from training.gate.schema_changes import Change, Outcome
 SAMPLE = 5000
 """Maximum number of members that are looked at: those with the smallest hashes, which are a random sample."""
 
+OTHER_IDS = "Check whether ids are written as before"
+"""What to do if few ids still occur."""
+
 KeptOut = Mapping[str, Any]
 """Counts of the raters that were kept out of a version's training, from its report; empty if unknown."""
 
@@ -63,12 +66,12 @@ def id_changes(candidate: Model, current: Model, least_kept: float) -> Iterator[
     for name, left, all_ in (("members", members, len(hashes)), ("movies", movies, len(current.catalogue))):
         of = f" (of {all_:,} looked at)" if name == "members" and all_ == SAMPLE else ""
         subject = f"{name} in both versions{of}"
-        yield _counted(subject, all_, left, "least_ids_kept", least_kept)
+        yield _counted(subject, all_, left, "least_ids_kept", least_kept, OTHER_IDS)
 
 
-def _counted(subject: str, before: int, now: int, limit: str, least: float) -> Change:
+def _counted(subject: str, before: int, now: int, limit: str, least: float, remedy: str = "") -> Change:
     outcome = Outcome.UNCHANGED if now >= least * before else Outcome.HELD_BACK
-    return Change(subject, before, now, outcome, limit)
+    return Change(subject, before, now, outcome, limit, remedy)
 
 
 def _rows(model: Model, kept_out: KeptOut) -> dict[str, int]:

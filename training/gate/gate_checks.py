@@ -33,7 +33,7 @@ def unreadable(error: Exception) -> Check:
     """Return the check that fails if the current version can't be read; `error` says why."""
     reason = f"the current version can't be read, so changes of the data would go unnoticed: {error}"
     return Check(
-        "current", False, reason, "Use `training models rollback` or `promote` if a sound version should serve"
+        "current", False, reason, "Let another version serve by models rollback or models promote, or use --force"
     )
 
 

@@ -1,6 +1,6 @@
 """Changes of the schema since the current version: scale, attributes, categories and genres."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from features.columns import GENRES
-from features.schema import Attribute, Scale, Schema
+from features.schema import OTHER_GENRE, Attribute, Scale, Schema
 from model.prediction.model import Model
 from training.data.reading.schema_file import ColumnSettings, RatingSettings
 from training.data.reading.tables import Tables, default_enjoyed_from
@@ -108,8 +108,9 @@ class _Columns:
         if name in self.stated.ignore:
             yield Change(subject, _described(before), "ignored", Outcome.STATED)
             return
-        if name not in self.rows.columns:
-            yield Change(subject, _described(before), "not there", Outcome.HELD_BACK, remedy=BRING_BACK)
+        if name not in self.rows.columns or not self.rows[name].count():
+            now_empty = "without values" if name in self.rows.columns else "not there"
+            yield Change(subject, _described(before), now_empty, Outcome.HELD_BACK, remedy=BRING_BACK)
             return
         kind = "numeric" if self.rows.schema[name] == pl.Float64 else "categorical"
         shown = f"{kind}, left out" if now is None else _described(now)
@@ -122,13 +123,13 @@ class _Columns:
             yield Change(subject, _described(before), shown, Outcome.UNCHANGED)
         if kind == before.kind == "categorical":
             shares = dict(zip(before.categories, before.shares, strict=False))  # the last share may be that of "other"
-            values = self.rows[name].drop_nulls().unique()
+            values = set(self.rows[name].unique())
             left = {category: share if category in values else 0.0 for category, share in shares.items()}
-            yield from _lost(subject, shares, left, values, self.least_kept)
+            yield from _lost(subject, shares, left, now.categories if now else (), self.least_kept)
 
 
 def _genre_changes(schema: Schema, tables: Tables, current: Model, least_kept: float) -> Iterator[Change]:
-    new = [genre for genre in schema.genres if genre not in current.schema.genres]
+    new = [genre for genre in _named_genres(schema) if genre not in current.schema.genres]
     if new:
         yield Change("genres", f"{len(current.schema.genres):,} genres", f"also {_listed(new)}", Outcome.NEW)
     if GENRES in tables.stated.movies.ignore:
@@ -136,18 +137,24 @@ def _genre_changes(schema: Schema, tables: Tables, current: Model, least_kept: f
     counts = tables.movies[GENRES].explode().drop_nulls().value_counts(name="movies")
     movies: dict[str, int] = dict(counts.iter_rows())
     fewer_movies = max(len(current.catalogue) / max(len(tables.movies), 1), 1.0)
-    before = dict(zip(current.schema.genres, np.nansum(current.catalogue.genres, axis=0).tolist(), strict=True))
+    weights = dict(zip(current.schema.genres, np.nansum(current.catalogue.genres, axis=0).tolist(), strict=True))
+    before = {genre: weights[genre] for genre in _named_genres(current.schema)}
     left = {genre: min(count, movies.get(genre, 0) * fewer_movies) for genre, count in before.items()}
     yield from _lost("movies, column genres", before, left, (), least_kept)
 
 
+def _named_genres(schema: Schema) -> list[str]:
+    """Return the genres without the one that stands for others."""
+    return [genre for genre in schema.genres if not (schema.has_other_genre and genre == OTHER_GENRE)]
+
+
 def _lost(
-    subject: str, before: Mapping[str, float], left: Mapping[str, float], now: Iterable[str], least_kept: float
+    subject: str, before: Mapping[str, float], left: Mapping[str, float], now: Sequence[str], least_kept: float
 ) -> Iterator[Change]:
     """Yield a change if too little is left of the categories or genres of the current version.
 
-    `before` and `left` have the weight of each, in the current version and what is left of it; `now` has the names to
-    show beside those that are lost.
+    `before` and `left` have the weight of each, in the current version and what is left of it; `now` has the categories
+    of the new version, which enough members or movies have to be shown.
     """
     if sum(left.values()) < least_kept * sum(before.values()):
         lost = sorted(

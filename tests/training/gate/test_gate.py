@@ -296,6 +296,21 @@ def test_a_version_is_held_back_if_the_one_that_serves_cannot_be_read(damage, tw
         assert record["not_compared_because"].startswith("the current version can't be loaded: ")
 
 
+def test_a_retrain_beside_an_unreadable_label_is_held_back_and_a_promotion_mends_it(store, small, light, capsys):
+    (store.root / "current").write_text("garbage")
+    assert retrain(small.data, store.root, "--seed", "3", *light) == 3
+    printed = capsys.readouterr()
+    assert (
+        "- The current version can't be read, so changes of the data would go unnoticed: the file current"
+        in printed.out
+    )
+    assert "no old version is removed: the file current doesn't name a version" in printed.err
+    version = re.search(r"training models promote (\w+) overrules this", printed.out)[1]
+    assert main(["models", "promote", version, "--models", str(store.root)]) == 0
+    assert store.current() == version
+    assert "overruled: The current version can't be read" in capsys.readouterr().out
+
+
 BROKEN = {
     "most_latency_ratio": 0.0, "most_size_ratio": 0.0, "most_milliseconds": 0.0, "most_megabytes": 0.0,
     "most_fallbacks": -1.0, "least_coverage": 0.99, "least_gain_over_mean_percent": 99.0, "least_gain_kept": 9.0,

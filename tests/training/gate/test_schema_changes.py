@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from features.schema import Scale
+from training.data.dataset import make_dataset
 from training.data.infer_schema import infer_schema
 from training.data.reading.schema_file import SchemaSettings
 from training.data.reading.tables import Tables
@@ -103,6 +104,12 @@ def test_a_column_that_is_gone_holds_back_unless_it_is_ignored(small, learned, t
     assert outcomes(small, stating(other, **{table: {"ignore": [column]}})) == {subject: STATED}
 
 
+def test_a_column_without_values_is_as_good_as_gone(small, learned):
+    [change] = changes(small, with_members(learned, age=pl.lit(None, pl.String)))
+    assert (change.outcome, change.now) == (HELD_BACK, "without values")
+    assert change.remedy.startswith("Bring the column back")
+
+
 @pytest.mark.parametrize(
     "rename",
     [
@@ -128,6 +135,13 @@ def test_a_flag_that_is_written_otherwise_holds_back(small, learned):
 def test_categories_that_become_distinct_for_each_member_hold_back(small, learned):
     other = with_members(learned, gender=pl.concat_str("gender", pl.col("member_id")))
     assert HELD_BACK in [change.outcome for change in changes(small, other)]
+
+
+def test_a_value_of_few_members_is_not_shown(small, learned):
+    other = with_members(learned, gender=pl.concat_str(pl.lit("secret "), "member_id"))
+    text = " ".join(f"{change.before} {change.now}" for change in changes(small, other))
+    assert "F, M" in text
+    assert "secret" not in text
 
 
 def test_a_rare_category_may_vanish_and_come(small, learned):
@@ -193,6 +207,23 @@ def test_genres_may_be_fewer_with_fewer_movies_and_differ_a_little(small, learne
         renamed = pl.element().replace({name: f"new {name}" for name in names})
         other = with_movies(learned, genres=pl.col("genres").list.eval(renamed))
         assert (HELD_BACK in [change.outcome for change in changes(small, other)]) is holds
+
+
+def test_genres_that_become_rare_are_no_loss_beside_the_one_for_others(small, learned):
+    """Each movie has a tag of its own, for which the genre "other" of the current version stands."""
+    tags = pl.concat_list("genres", pl.concat_str(pl.lit("tag "), "movie_id"))
+    tagged = with_movies(learned, genres=pl.when(pl.col("genres").is_not_null()).then(tags))
+    before, _ = infer_schema(tagged)
+    assert before.has_other_genre
+    catalogue = type(small.model.catalogue)(
+        *(getattr(small.model.catalogue, name) for name in ("movie_ids", "rated", "release_year")),
+        make_dataset(tagged, before).genres,
+        small.model.catalogue.attributes,
+    )
+    current = replace(small.model, schema=before, catalogue=catalogue)
+    for tables in (tagged, learned):
+        schema, _ = infer_schema(tables)
+        assert list(schema_changes(schema, tables, current, LIMITS.least_data_kept)) == []
 
 
 def test_new_genres_are_mentioned(small, learned):
