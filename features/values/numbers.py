@@ -32,17 +32,17 @@ def number_in(written: str, marks: Collection[str] = NO_MARKS) -> float | None:
 
 def number(column: str, dtype: pl.DataType, marks: Collection[str] = NO_MARKS) -> pl.Expr:
     """Return an expression for a number; null if the value is missing or none."""
-    read = _read(column, dtype, marks)
+    read = read_number(column, dtype, marks)
     return pl.when(read.is_between(-LARGEST, LARGEST)).then(read)
 
 
 def no_number(column: str, dtype: pl.DataType, marks: Collection[str] = NO_MARKS) -> pl.Expr:
     """Return an expression for whether a value is given but is neither a number nor infinite."""
-    read = _read(column, dtype, marks)
+    read = read_number(column, dtype, marks)
     return is_given(column, dtype, marks) & ~(read.is_between(-LARGEST, LARGEST) | read.is_infinite()).fill_null(False)
 
 
-def _read(column: str, dtype: pl.DataType, marks: Collection[str]) -> pl.Expr:
+def read_number(column: str, dtype: pl.DataType, marks: Collection[str]) -> pl.Expr:
     """Return an expression for the number that a value stands for, NaN and infinite ones included."""
     if is_text(dtype):
         return text(column, marks).cast(pl.Float64, strict=False)

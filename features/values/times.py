@@ -6,7 +6,7 @@ import polars as pl
 
 from features.values.column_types import is_text
 from features.values.missing import NO_MARKS, text
-from features.values.numbers import number
+from features.values.numbers import read_number
 
 EARLIEST_SECONDS, LATEST_SECONDS = -62_135_596_800.0, 253_402_300_799.0
 """First and last second of the years 1 to 9999. Times in milliseconds exceed it, so they are rejected, not misread."""
@@ -35,8 +35,8 @@ def seconds(column: str, dtype: pl.DataType, marks: Collection[str] = NO_MARKS) 
 
 def counted_seconds(column: str, dtype: pl.DataType, marks: Collection[str] = NO_MARKS) -> pl.Expr:
     """Return an expression for a time that is given as a number of seconds since 1970 UTC; null if it isn't."""
-    counted = number(column, dtype, marks)
-    return pl.when((counted >= EARLIEST_SECONDS) & (counted < LATEST_SECONDS + 1)).then(counted)
+    counted = read_number(column, dtype, marks)
+    return pl.when(counted.is_between(EARLIEST_SECONDS, LATEST_SECONDS + 1, closed="left")).then(counted)
 
 
 def _iso_seconds(column: str, marks: Collection[str]) -> pl.Expr:
