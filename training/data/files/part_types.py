@@ -29,6 +29,16 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Conflict:
+    """What the files hold in a column whose types don't go together."""
+
+    text: str
+    """The types and the names of the files: a phrase that follows "holds"."""
+    example: str | None = None
+    """A text that stands among numbers, or None."""
+
+
+@dataclass(frozen=True)
 class Joined:
     """The parts of a table as one frame."""
 
@@ -36,8 +46,8 @@ class Joined:
     """Rows of all parts, without the columns in `conflicts`."""
     dtypes: dict[str, pl.DataType]
     """Types of the columns, by name."""
-    conflicts: Mapping[str, str] = field(default_factory=dict)
-    """Columns whose types don't go together, each with a description of what the files hold."""
+    conflicts: Mapping[str, Conflict] = field(default_factory=dict)
+    """Columns whose types don't go together."""
     absent: Mapping[str, str] = field(default_factory=dict)
     """Columns that some parts lack, each with the names of these parts."""
 
@@ -61,7 +71,7 @@ def join_parts(table: str, parts: Sequence[TableFile]) -> Joined:
     if len(groups) == 1:
         return Joined(groups[0].rows, dict(groups[0].dtypes))
     casts: dict[str, Cast] = {}
-    conflicts: dict[str, str] = {}
+    conflicts: dict[str, Conflict] = {}
     names = dict.fromkeys(name for group in groups for name in group.dtypes)
     for name in names:
         cast = _cast(table, name, groups)
@@ -130,8 +140,8 @@ def _converted(name: str, dtype: pl.DataType, target: pl.DataType) -> pl.Expr:
     return column.cast(target)
 
 
-def _cast(table: str, name: str, groups: Sequence[Group]) -> Cast | str:
-    """Return how a column is read, or a description of what the files hold if their types don't go together."""
+def _cast(table: str, name: str, groups: Sequence[Group]) -> Cast | Conflict:
+    """Return how a column is read, or what the files hold if their types don't go together."""
     holders = {place: group for place, group in enumerate(groups) if name in group.dtypes}
     common = common_type(name, [group.dtypes[name] for group in holders.values()])
     if common is not None:
@@ -150,7 +160,9 @@ def _cast(table: str, name: str, groups: Sequence[Group]) -> Cast | str:
     for kind, target in (("number", pl.Float64()), ("flag", pl.String())):
         if name not in IDS and kinds == {"text", kind} and all(values[place][f"no {kind}"] is None for place in filled):
             return Cast(target, blank)
-    return " and ".join(_holding(groups[place], name, values[place]) for place in filled)
+    held = [_holding(groups[place], name, values[place]) for place in filled]
+    examples = [values[place]["no number"] for place in filled if values[place]["no number"] is not None]
+    return Conflict(" and ".join(held), next(iter(examples), None))
 
 
 def _seen(name: str, dtype: pl.DataType) -> list[pl.Expr]:
@@ -164,8 +176,7 @@ def _seen(name: str, dtype: pl.DataType) -> list[pl.Expr]:
 
 
 def _holding(group: Group, name: str, values: Mapping[str, str | None]) -> str:
-    example = values["no number"]
-    held = f"text such as {example!r}" if example is not None else str(group.dtypes[name])
+    held = str(group.dtypes[name]) if values["no number"] is None else "text that is no number"
     return f"{held} in {listed([part.name for part in group.parts])}"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from training.data.files.csv_text import fault_of_head, fault_of_lines
-from training.data.files.part_types import join_parts
+from training.data.files.part_types import Conflict, join_parts
 from training.data.files.table_files import TableFile, find_parts, readable, reason, refuse_empty
 from training.errors import DataError, Problem
 
@@ -26,19 +26,20 @@ class Source:
     """Whether the table is a CSV file, in which text may represent numbers and flags."""
     files: tuple[TableFile, ...] = ()
     """The files that hold the rows."""
-    conflicts: Mapping[str, str] = field(default_factory=dict)
-    """Columns that can't be read, each with what the parts hold, because their types don't go together."""
+    conflicts: Mapping[str, Conflict] = field(default_factory=dict)
+    """Columns that can't be read, because their types in different parts don't go together."""
     absent: Mapping[str, str] = field(default_factory=dict)
     """Columns that some parts lack, each with the names of these parts. Values are null there."""
 
-    def refuse_parts(self, read: Collection[str], needed: Collection[str], remedy: str = "") -> None:
+    def refuse_parts(self, read: Collection[str], needed: Collection[str], or_else: str = "") -> None:
         """Raise DataError if types of a column to be read don't go together, or if parts lack a needed column.
 
-        `remedy` is added to messages about types.
+        `or_else` is another remedy for types, a phrase that follows the first one.
         """
+        remedy = f"write all parts with the same type{or_else}"
         problems = [
-            Problem(self.table, f"holds {held}: write all parts with the same type{remedy}", name)
-            for name, held in self.conflicts.items()
+            Problem(self.table, f"holds {conflict.text}", name, example=conflict.example, remedy=remedy)
+            for name, conflict in self.conflicts.items()
             if name in read
         ]
         problems += [
