@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from features.values.missing import NO_MARKS
 from training.data.files.csv_text import fault_of_head, fault_of_lines
 from training.data.files.part_types import Conflict, join_parts
 from training.data.files.table_files import TableFile, find_parts, readable, reason, refuse_empty
@@ -51,8 +52,11 @@ class Source:
             raise DataError(problems)
 
 
-def open_table(folder: Path, table: str) -> Source | None:
-    """Open a table, or return None if the folder lacks it. Raises DataError if it is ambiguous or can't be read."""
+def open_table(folder: Path, table: str, marks: Collection[str] = NO_MARKS) -> Source | None:
+    """Open a table, or return None if the folder lacks it. Raises DataError if it is ambiguous or can't be read.
+
+    `marks` stand for missing values where parts differ in types, in addition to the usual ones.
+    """
     with readable(table):
         names = sorted(entry.name for entry in folder.iterdir())
         existing = [folder / name for name in (f"{table}.parquet", f"{table}.csv", table) if name in names]
@@ -61,11 +65,18 @@ def open_table(folder: Path, table: str) -> Source | None:
             return None
         if len(existing) > 1:
             raise DataError([Problem(table, f"there are {' and '.join(map(_named, existing))}; keep one of them")])
-        (place,) = existing
-        if place.is_dir():
-            return _open_parquet(table, find_parts(table, place))
-        file = TableFile(place, place.name)
-        return _open_csv(table, file) if place.suffix == ".csv" else _open_parquet(table, [file])
+        return open_file(table, existing[0], marks)
+
+
+def open_file(table: str, place: Path, marks: Collection[str] = NO_MARKS) -> Source:
+    """Open a table in a folder of Parquet files, a file that ends with .parquet, or a CSV file.
+
+    Raises DataError if it can't be read.
+    """
+    if place.is_dir():
+        return _open_parquet(table, find_parts(table, place), marks)
+    file = TableFile(place, place.name)
+    return _open_parquet(table, [file], marks) if place.suffix == ".parquet" else _open_csv(table, file)
 
 
 def collect(source: Source, *frames: pl.LazyFrame) -> list[pl.DataFrame]:
@@ -77,9 +88,9 @@ def collect(source: Source, *frames: pl.LazyFrame) -> list[pl.DataFrame]:
         raise DataError([Problem(source.table, f"can't be read: {cause}")]) from error
 
 
-def _open_parquet(table: str, files: list[TableFile]) -> Source:
+def _open_parquet(table: str, files: list[TableFile], marks: Collection[str]) -> Source:
     refuse_empty(table, files)
-    joined = join_parts(table, files)
+    joined = join_parts(table, files, marks)
     dtypes = joined.dtypes | dict.fromkeys(joined.conflicts, pl.Null())
     return Source(table, joined.rows, dtypes, False, tuple(files), joined.conflicts, joined.absent)
 
@@ -96,11 +107,11 @@ def _open_csv(table: str, file: TableFile) -> Source:
 def _fault(file: TableFile) -> str | None:
     """Return the name of a file and why it can't be read, or None if it can."""
     try:
-        if file.path.suffix == ".csv":
-            fault = fault_of_lines(file.path)
-        else:
+        if file.path.suffix.lower() == ".parquet":
             pl.scan_parquet(file.path, glob=False, hive_partitioning=False).select(pl.all().count()).collect()
             fault = None
+        else:
+            fault = fault_of_lines(file.path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         fault = reason(error)
     return f"{file.name}: {fault}" if fault else None

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from training.data.files.part_types import common_type
+from training.data.reading.sources import open_table
 from training.data.reading.tables import read_tables
 from training.errors import DataError
 
@@ -163,6 +164,34 @@ def test_types_that_do_not_go_together_name_the_files_unless_the_column_is_ignor
     assert told.endswith("; write all parts with the same type, or name it under ignore in schema.toml")
     ignored = read_tables(write_parts("members", parts, '[members]\nignore = ["score"]'))
     assert ignored.ignored["members"] == ("score",)
+
+
+def test_marks_of_missing_values_among_numbers_and_flags_are_missing(write_parts, halves):
+    first, second = halves("members")
+    parts = {
+        "a.parquet": first.with_columns(score=pl.lit(1.5), happy=pl.lit(True)),
+        "b.parquet": second.with_columns(
+            score=pl.Series(["2.5", "NA", "", *[" 3 "] * (len(second) - 3)]),
+            happy=pl.Series(["True", "null", "\\N", *["FALSE"] * (len(second) - 3)]),
+        ),
+    }
+    read = read_tables(write_parts("members", parts)).members
+    assert set(read["score"].drop_nulls()) == {1.5, 2.5, 3.0}
+    assert read["score"].null_count() == 2
+    assert set(read["happy"].drop_nulls()) == {"true", "false"}
+    assert read["happy"].null_count() == 2
+
+
+def test_own_marks_of_missing_values_are_missing(write_parts, halves):
+    first, second = halves("members")
+    parts = {
+        "a.parquet": first.with_columns(score=pl.lit(1.5)),
+        "b.parquet": second.with_columns(score=pl.lit("?")),
+        "c.parquet": second.clear().with_columns(score=pl.lit(None, pl.Binary)),
+    }
+    folder = write_parts("members", parts)
+    assert open_table(folder, "members", ("?",)).dtypes["score"] == pl.Float64
+    assert list(open_table(folder, "members").conflicts) == ["score"]
 
 
 def test_columns_that_are_not_read_may_differ(write_data, write_parts, halves):
