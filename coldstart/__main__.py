@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 
 from coldstart import __version__
-from model.exit_codes import ExitCode
+from model.exit_codes import ExitCode, ending_quietly
 
 Command = Callable[[Sequence[str]], int]
 
@@ -21,20 +21,8 @@ Make models, as `python -m training` does:
 
 
 def main() -> int:
-    """Run the command that the command line names, and return its exit code; ExitCode.REFUSED if it is unknown.
-
-    A command ends without a traceback if the user interrupts it, or if its output goes to a closed pipe (`| head`).
-    """
-    try:
-        try:
-            return run(sys.argv[1:])
-        finally:
-            sys.stdout.flush()
-    except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or else a second flush at exit would fail
-        return ExitCode.FAILED
+    """Run the command that the command line names, and return its exit code; ExitCode.REFUSED if it is unknown."""
+    return ending_quietly(lambda: run(sys.argv[1:]))
 
 
 def run(arguments: Sequence[str]) -> int:

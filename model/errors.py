@@ -3,6 +3,7 @@
     ModelError
     ├── ArtifactError       a version's files are missing, damaged, unsafe or inconsistent
     │   ├── DamagedPiece    a piece of the member table is damaged or holds impossible values
+    │   ├── Unreadable      a file or folder exists but can't be read; it is a StoreError too
     │   └── WrongForest     the LightGBM model file isn't one that training writes
     ├── StoreError          the store can't be read, or a requested version isn't in it
     ├── WrongKey            a signing key can't be used
@@ -62,6 +63,13 @@ class StoreError(ModelError):
     """The store of published models can't be reached, a label is invalid, or a version isn't in the store."""
 
     reason: Reason = "store"
+
+
+class Unreadable(ArtifactError, StoreError):
+    """A file or folder of the store or of a version exists, but this user may not read it, or the disk fails."""
+
+    reason: Reason = "missing"
+    exit_code = ExitCode.REFUSED
 
 
 class WrongKey(ModelError):

@@ -1,5 +1,8 @@
-"""The exit codes of all commands."""
+"""The exit codes of all commands, and how a command ends that is interrupted or whose reader goes away."""
 
+import os
+import sys
+from collections.abc import Callable
 from enum import IntEnum
 
 
@@ -17,3 +20,20 @@ class ExitCode(IntEnum):
     serve."""
     INTERRUPTED = 130
     """The user interrupted the command; 128 plus the number of SIGINT, as in shells."""
+
+
+def ending_quietly(command: Callable[[], int]) -> int:
+    """Run a command and return its exit code, without a traceback if the user interrupts it or its reader goes away.
+
+    The exit code is FAILED if the output can't be written, because it goes to a closed pipe (`| head`).
+    """
+    try:
+        try:
+            return command()
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or else a second flush at exit would fail
+        return ExitCode.FAILED

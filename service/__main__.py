@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.exit_codes import ExitCode
+from model.exit_codes import ExitCode, ending_quietly
 from service.errors import SignatureKeyError, StartError
 from service.settings import Settings, read_settings
 from service.telemetry.logs import configure_logging
@@ -75,4 +75,4 @@ def _check_signature_key(file: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(ending_quietly(lambda: main(sys.argv[1:])))

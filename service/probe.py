@@ -16,7 +16,7 @@ from pathlib import Path
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from model.exit_codes import ExitCode
+from model.exit_codes import ExitCode, ending_quietly
 
 ENJOYMENT_SERVICE = "coldstart.v1.EnjoymentService"
 PORT, PORT_VARIABLE = "50051", "COLDSTART_PORT"
@@ -104,4 +104,4 @@ def _certificate_name(address: str, cert: Path, timeout_seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], os.environ))
+    sys.exit(ending_quietly(lambda: main(sys.argv[1:], os.environ)))

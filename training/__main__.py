@@ -3,12 +3,13 @@
 import argparse
 import errno
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from model.errors import ModelError
-from model.exit_codes import ExitCode
+from model.exit_codes import ExitCode, ending_quietly
 from training.errors import TrainingError
 
 COMMANDS = (
@@ -30,8 +31,12 @@ COMMANDS = (
 """Name, module and help text of each command; modules have `add_arguments(parser)` and `run(arguments) -> exit
 code`."""
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-"""Error numbers of a full disk, an exceeded quota, the file size limit and a read-only file system."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Error numbers of a full disk, an exceeded quota and the file size limit."""
+UNUSABLE = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO
+)  # fmt: skip
+"""Error numbers of a file or folder that this user can't read or write, or of a failing disk."""
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 """Defaults for environment variables of the numerical libraries. Fits run in parallel threads, so linear algebra within
 a fit uses one thread. The results are then byte-identical on any number of processors. OpenMP threads must not spin
@@ -57,13 +62,26 @@ def main(argv: Sequence[str], program: str = "python -m training") -> int:
     except (TrainingError, ModelError) as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        print(f"nothing more can be written: {error.strerror}; the store of models is as it was", file=sys.stderr)
-        return ExitCode.REFUSED
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
+    except Exception as error:
+        number = _system_error(error)
+        if number in NO_ROOM:
+            text = f"nothing more can be written: {os.strerror(number)}; the store of models is as it was"
+            print(text, file=sys.stderr)
+            return ExitCode.FAILED
+        if number in UNUSABLE and isinstance(error, OSError) and error.filename is not None:
+            print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+            return ExitCode.REFUSED
+        raise
+
+
+def _system_error(error: Exception) -> int:
+    """Return the number of the system error behind an exception, which Polars has in its message alone; 0 if none."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    return int(number[1]) if number else 0
 
 
 def run(argv: Sequence[str], program: str = "python -m training") -> int:
@@ -74,4 +92,4 @@ def run(argv: Sequence[str], program: str = "python -m training") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(ending_quietly(lambda: run(sys.argv[1:])))

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
 
 from model.exit_codes import ExitCode
 
@@ -14,7 +13,7 @@ EXAMPLE_LENGTH = 60
 class TrainingError(Exception):
     """A command can't do its work; the message names what is wrong, where, and how to fix it."""
 
-    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+    exit_code: ExitCode = ExitCode.FAILED
     """Exit code of the command."""
 
 
@@ -23,7 +22,11 @@ class WorkFailed(TrainingError):
 
 
 class ServingModelError(WorkFailed):
-    """The store or its current version can't be opened."""
+    """The store or its current version can't be opened: the command fails, or is refused if it can't even be read."""
+
+    def __init__(self, message: str, exit_code: ExitCode = ExitCode.FAILED) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class NothingPublished(ServingModelError):

@@ -185,14 +185,15 @@ def _play(given: str) -> Play:
 def command() -> int:
     """Run `main` with the process's arguments. An interrupt or a closed standard output causes no traceback."""
     try:
-        code = main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
-        sys.stdout.flush()
+        try:
+            return main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return 130  # 128 plus the number of SIGINT, as in shells
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the final flush would fail again
         return 1
-    return code
 
 
 if __name__ == "__main__":

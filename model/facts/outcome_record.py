@@ -13,6 +13,8 @@ from model.errors import BadOutcome
 
 PATTERN = "*.jsonl"
 """File name pattern of the logs of reported ratings and completions in a folder."""
+KNOWN_REQUESTS = "known-1.bin"
+"""Name of the file beside the logs in which the service keeps the ids of recent requests."""
 
 
 @dataclass(frozen=True)

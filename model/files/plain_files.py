@@ -8,7 +8,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from model.errors import ArtifactError, Reason
+from model.errors import ArtifactError, Unreadable
 
 MANIFEST, RUN = "manifest.json", "run.json"
 UNLISTED = (MANIFEST, RUN)
@@ -21,14 +21,17 @@ SMALL_BYTES = 1 << 20
 def open_plain(path: Path, name: str) -> BufferedReader:
     """Open a regular file for reading; error messages contain `name`.
 
-    Raises ArtifactError if the path doesn't exist or is a symlink, a pipe or a folder. Reading a pipe might never end,
-    and a symlink could point to any file that the service can read.
+    Raises ArtifactError if the path doesn't exist or is a symlink, a pipe or a folder, and Unreadable if it can't be
+    read. Reading a pipe might never end, and a symlink could point to any file that the service can read.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{name} can't be read: {type(error).__name__}", "missing") from error
     except OSError as error:
-        reason: Reason = "unsafe" if path.is_symlink() else "missing"
-        raise ArtifactError(f"{name} can't be read: {type(error).__name__}", reason) from error
+        if os.path.islink(path):  # noqa: PTH114 # unlike Path.is_symlink, it never raises
+            raise ArtifactError(f"{name} can't be read: it is a link", "unsafe") from error
+        raise Unreadable(f"{name} can't be read: {type(error).__name__}") from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise ArtifactError(f"{name} can't be read: it is no plain file", "unsafe")
@@ -47,7 +50,20 @@ def read_plain(path: Path, name: str, most: int) -> bytes:
         try:
             return file.read(size)
         except OSError as error:
-            raise ArtifactError(f"{name} can't be read: {type(error).__name__}", "missing") from error
+            raise Unreadable(f"{name} can't be read: {type(error).__name__}") from error
+
+
+def names_in(folder: Path, name: str) -> list[str]:
+    """Return the sorted names in a folder, which error messages call `name`; none if there is no such folder.
+
+    Raises Unreadable if the folder can't be read, since it may hold anything then.
+    """
+    try:
+        return sorted(entry.name for entry in folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise Unreadable(f"{name} can't be read: {error.strerror}", "store") from error
 
 
 def version_of(manifest: bytes) -> str:
@@ -90,7 +106,7 @@ def check_complete(folder: Path, listed: Mapping[str, Mapping[str, Any]]) -> Non
             try:
                 size, sha256 = os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()
             except OSError as error:
-                raise ArtifactError(f"{name} can't be read: {type(error).__name__}", "missing") from error
+                raise Unreadable(f"{name} can't be read: {type(error).__name__}") from error
         check_same(name, size, sha256, expected)
 
 
@@ -104,5 +120,7 @@ def _entries(folder: Path, folders: set[str]) -> Iterator[Path]:
             yield entry
             if entry.name in folders and entry.is_dir() and not entry.is_symlink():
                 yield from sorted(entry.iterdir())
+    except FileNotFoundError as error:
+        raise ArtifactError("the version's folder isn't there", "missing") from error
     except OSError as error:
-        raise ArtifactError(f"the version's folder can't be read: {type(error).__name__}", "missing") from error
+        raise Unreadable(f"the version's folder can't be read: {type(error).__name__}") from error

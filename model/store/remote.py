@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -148,11 +149,13 @@ class RemoteStore(Store):
             self._files.remove(self.folder(version))
 
     def _written(self, version: str) -> float:
-        try:
-            modified = self._reached(lambda: self._far.modified(self._at(version, MANIFEST)))
-        except NotImplementedError:
-            return super()._written(version)
-        return modified.timestamp() if isinstance(modified, datetime) else 0.0
+        def far() -> Any:
+            with suppress(NotImplementedError):
+                return self._far.modified(self._at(version, MANIFEST))
+            return None
+
+        modified = self._reached(far)
+        return modified.timestamp() if isinstance(modified, datetime) else super()._written(version)
 
     def _names(self, place: str) -> list[str]:
         paths: list[str] = self._reached(lambda: self._far.ls(f"{self._place}/{place}", detail=False)) or []
@@ -178,13 +181,11 @@ class RemoteStore(Store):
     def _reached(self, do: Callable[[], Any]) -> Any:
         """Call `do`, which asks the remote store, and return its result; None if the object doesn't exist.
 
-        Raises StoreError if the call fails. NotImplementedError is passed on.
+        Raises StoreError if the call fails.
         """
         try:
             return do()
         except FileNotFoundError:
             return None
-        except NotImplementedError:
-            raise
         except Exception as error:
             raise StoreError(f"the store can't be reached: {type(error).__name__}") from error

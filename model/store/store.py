@@ -11,13 +11,13 @@ Everything is written to a temporary path, flushed and renamed, so that readers 
 
 import re
 import shutil
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from model.errors import ArtifactError, StoreError
+from model.errors import ArtifactError, StoreError, Unreadable
 from model.files.atomic_write import sync
 from model.files.manifest import check_version
-from model.files.plain_files import MANIFEST, read_plain
+from model.files.plain_files import MANIFEST, names_in, read_plain
 from model.files.shared_folder import SharedFolder, sync_tree
 
 VERSION = re.compile(r"[0-9a-f]{12}")
@@ -63,14 +63,19 @@ class Store:
     def labels(self) -> dict[str, str]:
         """Return the version that each label (current, previous, candidate) points to, by label.
 
-        Labels that aren't set, or whose file can't be read, are left out.
+        Labels that aren't set, or whose file is damaged, are left out. Raises Unreadable if the file of a label exists,
+        but can't be read.
         """
         labels = {}
         for name in LABELS:
-            with suppress(StoreError):
+            try:
                 version = self.label(name)
-                if version is not None:
-                    labels[name] = version
+            except Unreadable:
+                raise
+            except StoreError:
+                continue
+            if version is not None:
+                labels[name] = version
         return labels
 
     def damaged_labels(self) -> list[str]:
@@ -143,11 +148,9 @@ class Store:
         return self.folder(version)
 
     def versions(self) -> list[str]:
-        """Return the names of all versions in the store, sorted."""
-        folder = self.root / VERSIONS
-        if not folder.is_dir():
-            return []
-        return sorted(entry.name for entry in folder.iterdir() if VERSION.fullmatch(entry.name))
+        """Return the names of all versions in the store, sorted. Raises Unreadable if the store can't be read."""
+        names = names_in(self.root / VERSIONS, "the folder of versions")
+        return [name for name in names if VERSION.fullmatch(name)]
 
     def newest_written(self) -> float:
         """Return the time when the newest version was written, in seconds since 1970; 0 if there are no versions."""
@@ -189,7 +192,7 @@ class Store:
         Versions with a label, the last `keep` versions written, and versions written less than `keep_days` days before
         `now` (seconds since 1970) are kept. Raises StoreError and removes nothing if a label can't be read.
         """
-        if not self.root.is_dir():
+        if not self.versions():
             return []
         with self._files.changing():
             self._files.clean()
@@ -217,10 +220,8 @@ class Store:
 
     def records(self, version: str) -> list[str]:
         """Return the names of the records about a version (small files added after publication), sorted."""
-        folder = self.root / RECORDS / version
-        return (
-            sorted(entry.name for entry in folder.iterdir() if RECORD.fullmatch(entry.name)) if folder.is_dir() else []
-        )
+        names = names_in(self.root / RECORDS / version, "the folder of records")
+        return [name for name in names if RECORD.fullmatch(name)]
 
     def gate_key(self) -> bytes | None:
         """Return the key that selects the raters held out of training to compare versions on; None if there is none.
@@ -245,6 +246,8 @@ class Store:
         except ArtifactError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 return None
+            if isinstance(error, Unreadable):
+                raise Unreadable(str(error), "store") from error
             raise StoreError(str(error)) from error
 
     def _erase(self, name: str) -> None:

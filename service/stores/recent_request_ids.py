@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-NAME = "known-1.bin"
+from model.facts.outcome_record import KNOWN_REQUESTS
+
 BUCKETS, WAYS = 1 << 17, 8
 """Size of the set-associative hash table: a million ids in 8 MiB. In a full bucket, a new id replaces an old one."""
 
@@ -26,7 +27,7 @@ class KnownRequests:
     def __init__(self, folder: Path) -> None:
         """Open the file of request ids in the folder, or create it. Raises OSError if that fails."""
         size = BUCKETS * WAYS * 8
-        file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = os.open(folder / KNOWN_REQUESTS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             if os.fstat(file).st_size != size:
                 os.ftruncate(file, size)

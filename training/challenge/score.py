@@ -20,6 +20,7 @@ from training.challenge.make import (
     QUESTION,
     QUESTIONS,
 )
+from training.data.reading.sources import collect, open_file
 from training.errors import DataError, Problem
 from training.evaluation.baselines import movie_means
 from training.evaluation.scores import gain_percent, rmse
@@ -61,7 +62,9 @@ def read_answers(file: Path, key: Key) -> pl.Series:
 
     Raises DataError listing all problems.
     """
-    return check_answers(_read(file), file.name, key)
+    source = open_file(file.name, file)
+    (rows,) = collect(source, source.rows)
+    return check_answers(rows, file.name, key)
 
 
 def check_answers(rows: pl.DataFrame, name: str, key: Key) -> pl.Series:
@@ -140,13 +143,3 @@ def _scores(rows: pl.DataFrame) -> dict[str, float]:
         "movie_mean_rmse": base,
         "improvement_percent": gain_percent(error, base),
     }
-
-
-def _read(file: Path) -> pl.DataFrame:
-    try:
-        if file.suffix == ".parquet":
-            return pl.read_parquet(file)
-        return pl.read_csv(file, infer_schema=False)
-    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        text = f"can't be read as {'Parquet' if file.suffix == '.parquet' else 'CSV'}: {type(error).__name__}"
-        raise DataError([Problem(file.name, text)]) from error

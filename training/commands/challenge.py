@@ -13,6 +13,7 @@ from training.challenge.answer import answers_of
 from training.challenge.make import DATA, PUBLIC, make_challenge, write_challenge
 from training.challenge.score import ALL, read_answers, read_key, read_questions, score
 from training.data.reading.tables import read_tables
+from training.data.writer import refuse_unwritable_table
 from training.errors import DataError, Problem
 from training.report.markdown import table_markdown
 from training.versions.offline import write_table
@@ -64,6 +65,7 @@ def _make(arguments: argparse.Namespace) -> None:
 
 
 def _answer(arguments: argparse.Namespace) -> None:
+    refuse_unwritable_table("--out", arguments.out)
     questions = read_questions(arguments.challenge)
     tables = read_tables(arguments.challenge / PUBLIC / DATA)
     model = open_serving(arguments.models)

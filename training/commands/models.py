@@ -7,15 +7,18 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from model.artifact.artifact import load_model
-from model.errors import ArtifactError
+from model.errors import ArtifactError, StoreError
 from model.exit_codes import ExitCode
 from model.files.manifest import read_manifest, read_run
+from model.files.plain_files import read_plain
 from model.prediction.model import Model
-from model.store.open import open_store
+from model.store.open import is_address, open_store
 from model.store.signature import private_key, sign
-from model.store.store import CANDIDATE, CURRENT, Store
+from model.store.store import CANDIDATE, CURRENT, RECORD_BYTES, Store
+from training.data.files.table_files import refuse_no_folder
 from training.errors import UsageError
 from training.gate import gate_report
 from training.gate.gate import RECORD
@@ -50,6 +53,8 @@ def add_keeping(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Run the action. Raises UsageError if a version doesn't exist, ArtifactError if a version can't be loaded."""
+    if not is_address(arguments.models):
+        refuse_no_folder("--models", Path(arguments.models))
     store, version = open_store(arguments.models), arguments.version
     match arguments.action:
         case "list":
@@ -135,9 +140,18 @@ def _show(store: Store, version: str) -> None:
         made = read_run(folder)
         print(f"code {made.commit or 'unknown'}, made while {made.parent or 'no version'} served")
     print(f"records {', '.join(store.records(version)) or 'none'}")
-    print((folder / "report.md").read_text(encoding="utf-8"))
-    if (record := store.read_record(version, RECORD)) is not None:
-        print(*map(section_markdown, gate_report.sections(json.loads(record))), sep="\n\n")
+    print(read_plain(folder / "report.md", "report.md", RECORD_BYTES).decode("utf-8", errors="replace"))
+    if (record := _gate_record(store, version)) is not None:
+        print(*map(section_markdown, gate_report.sections(record)), sep="\n\n")
+
+
+def _gate_record(store: Store, version: str) -> Any:
+    """Return the record of the gate's decision; None if there is none. Raises StoreError if it is damaged."""
+    record = store.read_record(version, RECORD)
+    try:
+        return None if record is None else json.loads(record)
+    except ValueError as error:
+        raise StoreError(f"the record {RECORD} is damaged: {error}") from error
 
 
 def signer(path: Path) -> Callable[[Store, str], None]:

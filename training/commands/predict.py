@@ -10,9 +10,10 @@ from features.values import column_types, ids
 from model.exit_codes import ExitCode
 from training.data.dataset import make_dataset
 from training.data.reading.checks import failed, needs_id, tally
+from training.data.reading.sources import collect, open_file
 from training.data.reading.tables import read_tables
-from training.data.writer import refuse_unwritable
-from training.errors import DataError, Problem, UsageError
+from training.data.writer import refuse_unwritable_table
+from training.errors import DataError, Problem
 from training.versions.offline import COLUMNS, predictions_of, write_table
 from training.versions.serving import open_serving
 
@@ -29,9 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Write a table with member_id, movie_id and all values of each prediction."""
-    if obstacle := _obstacle(arguments.out):
-        raise UsageError(f"--out {obstacle}")
-    refuse_unwritable("--out", arguments.out.parent)
+    refuse_unwritable_table("--out", arguments.out)
     tables = read_tables(arguments.data)
     model = open_serving(arguments.models)
     pairs = _pairs(arguments.pairs) if arguments.pairs else None
@@ -42,22 +41,14 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     return ExitCode.DONE
 
 
-def _obstacle(out: Path) -> str:
-    """Return the reason why a file can't be written, or "" if it can."""
-    if out.suffix not in (".parquet", ".csv"):
-        return "must end with .parquet or .csv"
-    if not out.parent.is_dir():
-        return "is in a folder that isn't there"
-    return "is a folder" if out.is_dir() else ""
-
-
 def _pairs(path: Path) -> pl.DataFrame:
     """Return the pairs of a table, with ids as text. Raises DataError if it can't be read, or an id is missing."""
-    try:
-        table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
-        pairs = table.select(MEMBER_ID, MOVIE_ID)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError([Problem("pairs", f"can't be read: {type(error).__name__}")]) from error
+    source = open_file("pairs", path)
+    lacking = [column for column in (MEMBER_ID, MOVIE_ID) if column not in source.dtypes]
+    if lacking:
+        raise DataError([Problem("pairs", f"can't be read: it lacks the column {' and '.join(lacking)}")])
+    source.refuse_parts([MEMBER_ID, MOVIE_ID], [MEMBER_ID, MOVIE_ID])
+    (pairs,) = collect(source, source.rows.select(MEMBER_ID, MOVIE_ID))
     problems = [
         Problem("pairs", f"holds {dtype}, but must hold {column_types.ID_TYPES}", column)
         for column, dtype in pairs.schema.items()

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from training.data.reading.schema_file import SCHEMA_FILE
-from training.errors import DataError, Problem
+from training.errors import DataError, Problem, UsageError
 
 MARK = "# Written by coldstart:"
 """Start of schema.toml in a data directory that `write_data_directory` may replace."""
@@ -97,3 +97,14 @@ def refuse_unwritable(option: str, folder: Path) -> None:
         raise DataError([Problem(option, f"{nearest} is no folder: name another place")])
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise DataError([Problem(option, f"{nearest} can't be written to: name another place, or change its rights")])
+
+
+def refuse_unwritable_table(option: str, out: Path) -> None:
+    """Raise UsageError or DataError, naming the option, unless a table can be written to this file."""
+    if out.suffix not in (".parquet", ".csv"):
+        raise UsageError(f"{option} must end with .parquet or .csv")
+    if not out.parent.is_dir():
+        raise UsageError(f"{option} is in a folder that isn't there")
+    if out.is_dir():
+        raise UsageError(f"{option} is a folder")
+    refuse_unwritable(option, out.parent)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from model.artifact.artifact import load_model
-from model.errors import ArtifactError, StoreError
+from model.errors import ArtifactError, StoreError, Unreadable
 from model.prediction.model import Model
 from model.store.open import open_store
 from model.store.store import Store
@@ -13,12 +13,9 @@ from training.errors import NothingPublished, ServingModelError
 def open_serving(models: str | Path) -> Model:
     """Load the version that serves, from the store in a folder or at an address.
 
-    Raises ServingModelError if this fails.
+    Raises StoreError if the address can't be opened, and ServingModelError as `load_serving` does.
     """
-    try:
-        return load_serving(open_store(models))
-    except StoreError as error:
-        raise ServingModelError(str(error)) from error
+    return load_serving(open_store(models))
 
 
 def load_serving(store: Store) -> Model:
@@ -31,6 +28,8 @@ def load_serving(store: Store) -> Model:
         if version is None:
             raise NothingPublished("no model is published there")
         return load_model(store.fetch(version))
+    except Unreadable as error:
+        raise ServingModelError(str(error), error.exit_code) from error
     except (StoreError, ArtifactError) as error:
         raise ServingModelError(str(error)) from error
 

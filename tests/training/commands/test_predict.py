@@ -189,6 +189,31 @@ def test_ids_of_pairs_are_text_or_whole_numbers_as_in_the_tables(predict, tmp_pa
     assert (code, predictions.select("member_id", "movie_id").rows()) == (0, [("1", "b")])
 
 
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    [
+        ("member_id;movie_id\na;b\n", "pairs: can't be read: odd.csv: its columns are separated by semicolons"),
+        ("", "pairs: can't be read: odd.csv is empty (0 bytes)"),
+        ("member_id,movie_id\na,b,c\n", "pairs: can't be read: odd.csv: line 2 has 3 fields, the header 2"),
+        (None, "pairs: can't be read: odd.csv: [Errno 2] No such file or directory"),
+    ],
+)
+def test_a_table_of_pairs_that_can_not_be_read_is_refused_in_words(predict, tmp_path, capsys, contents, message):
+    if contents is not None:
+        (tmp_path / "odd.csv").write_text(contents)
+    assert predict(pairs=tmp_path / "odd.csv")[0] == 2
+    assert capsys.readouterr().err.startswith(message)
+
+
+def test_pairs_may_be_a_folder_of_parts(small, predict, tmp_path):
+    movies = small.tables.movies["movie_id"]
+    for member in small.truth["member_id"][:2]:
+        (tmp_path / "pairs" / f"member_id={member}").mkdir(parents=True)
+        pl.DataFrame({"movie_id": movies[:3]}).write_parquet(tmp_path / "pairs" / f"member_id={member}" / "0.parquet")
+    code, predictions = predict(pairs=tmp_path / "pairs")
+    assert (code, len(predictions)) == (0, 6)
+
+
 def test_a_table_of_pairs_that_is_not_there_is_refused(predict, tmp_path, capsys):
     assert predict(pairs=None, data=tmp_path / "nothing")[0] == 2
     assert "there is no such folder" in capsys.readouterr().err

@@ -1,12 +1,14 @@
 """Reads Parquet parts as one frame: columns of different types get a common type, missing columns are null."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from features.columns import MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT
 from features.values import column_types, missing, numbers
+from features.values.flags import FLAGS, flag
+from features.values.missing import NO_MARKS
 from training.data.files.table_files import TableFile, listed, readable
 
 IDS, TIMES = (MEMBER_ID, MOVIE_ID), (RATED_AT, PLAYED_AT)
@@ -29,6 +31,16 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Conflict:
+    """What the files hold in a column whose types don't go together."""
+
+    text: str
+    """The types and the names of the files: a phrase that follows "holds"."""
+    example: str | None = None
+    """A text that stands among numbers, or None."""
+
+
+@dataclass(frozen=True)
 class Joined:
     """The parts of a table as one frame."""
 
@@ -36,8 +48,8 @@ class Joined:
     """Rows of all parts, without the columns in `conflicts`."""
     dtypes: dict[str, pl.DataType]
     """Types of the columns, by name."""
-    conflicts: Mapping[str, str] = field(default_factory=dict)
-    """Columns whose types don't go together, each with a description of what the files hold."""
+    conflicts: Mapping[str, Conflict] = field(default_factory=dict)
+    """Columns whose types don't go together."""
     absent: Mapping[str, str] = field(default_factory=dict)
     """Columns that some parts lack, each with the names of these parts."""
 
@@ -52,24 +64,24 @@ class Cast:
     """Groups in which no row has a value, whose type doesn't matter."""
 
 
-def join_parts(table: str, parts: Sequence[TableFile]) -> Joined:
+def join_parts(table: str, parts: Sequence[TableFile], marks: Collection[str] = NO_MARKS) -> Joined:
     """Return the parts as one frame. Only footers are read, and the values of columns whose types don't go together.
 
-    Raises DataError if a file isn't Parquet.
+    `marks` stand for missing values, in addition to the usual ones. Raises DataError if a file isn't Parquet.
     """
     groups = _groups(table, parts)
     if len(groups) == 1:
         return Joined(groups[0].rows, dict(groups[0].dtypes))
     casts: dict[str, Cast] = {}
-    conflicts: dict[str, str] = {}
+    conflicts: dict[str, Conflict] = {}
     names = dict.fromkeys(name for group in groups for name in group.dtypes)
     for name in names:
-        cast = _cast(table, name, groups)
+        cast = _cast(table, name, groups, marks)
         if isinstance(cast, Cast):
             casts[name] = cast
         else:
             conflicts[name] = cast
-    frames = [group.rows.select(_columns(place, group, casts)) for place, group in enumerate(groups)]
+    frames = [group.rows.select(_columns(place, group, casts, marks)) for place, group in enumerate(groups)]
     lacking = {
         name: listed([part.name for group in groups if name not in group.dtypes for part in group.parts])
         for name in names
@@ -107,22 +119,24 @@ def _scan(parts: Sequence[TableFile], names: Sequence[str]) -> pl.LazyFrame:
     return rows.with_columns(values).select(names)
 
 
-def _columns(place: int, group: Group, casts: Mapping[str, Cast]) -> list[pl.Expr]:
+def _columns(place: int, group: Group, casts: Mapping[str, Cast], marks: Collection[str]) -> list[pl.Expr]:
     """Return the expressions that read all columns from the group at this place."""
     return [
         pl.lit(None, cast.dtype).alias(name)
         if name not in group.dtypes or place in cast.blank
-        else _converted(name, group.dtypes[name], cast.dtype).alias(name)
+        else _converted(name, group.dtypes[name], cast.dtype, marks).alias(name)
         for name, cast in casts.items()
     ]
 
 
-def _converted(name: str, dtype: pl.DataType, target: pl.DataType) -> pl.Expr:
+def _converted(name: str, dtype: pl.DataType, target: pl.DataType, marks: Collection[str]) -> pl.Expr:
     column = pl.col(name)
     if dtype == target:
         return column
     if column_types.is_text(dtype) and target == pl.Float64:
-        return numbers.number(name, dtype)
+        return numbers.number(name, dtype, marks)
+    if column_types.is_text(dtype) and target == pl.Boolean:
+        return flag(name, marks) == "true"
     if dtype in (pl.Datetime, pl.Date):
         naive = dtype == pl.Date or dtype.time_zone is None  # type: ignore[attr-defined]
         moment = column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC") if naive else column.cast(MOMENT)
@@ -130,15 +144,16 @@ def _converted(name: str, dtype: pl.DataType, target: pl.DataType) -> pl.Expr:
     return column.cast(target)
 
 
-def _cast(table: str, name: str, groups: Sequence[Group]) -> Cast | str:
-    """Return how a column is read, or a description of what the files hold if their types don't go together."""
+def _cast(table: str, name: str, groups: Sequence[Group], marks: Collection[str]) -> Cast | Conflict:
+    """Return how a column is read, or what the files hold if their types don't go together."""
     holders = {place: group for place, group in enumerate(groups) if name in group.dtypes}
     common = common_type(name, [group.dtypes[name] for group in holders.values()])
     if common is not None:
         return Cast(common)
     with readable(table, name):
         seen = pl.collect_all(
-            [group.rows.select(_seen(name, group.dtypes[name])) for group in holders.values()], engine="streaming"
+            [group.rows.select(_seen(name, group.dtypes[name], marks)) for group in holders.values()],
+            engine="streaming",
         )
     values = {place: frame.row(0, named=True) for place, frame in zip(holders, seen, strict=True)}
     filled = [place for place in holders if values[place]["given"]]
@@ -147,25 +162,27 @@ def _cast(table: str, name: str, groups: Sequence[Group]) -> Cast | str:
     if common is not None:
         return Cast(common, blank)
     kinds = {_kind(groups[place].dtypes[name]) for place in filled}
-    for kind, target in (("number", pl.Float64()), ("flag", pl.String())):
+    for kind, target in (("number", pl.Float64()), ("flag", pl.Boolean())):
         if name not in IDS and kinds == {"text", kind} and all(values[place][f"no {kind}"] is None for place in filled):
             return Cast(target, blank)
-    return " and ".join(_holding(groups[place], name, values[place]) for place in filled)
+    held = [_holding(groups[place], name, values[place]) for place in filled]
+    examples = [values[place]["no number"] for place in filled if values[place]["no number"] is not None]
+    return Conflict(" and ".join(held), next(iter(examples), None))
 
 
-def _seen(name: str, dtype: pl.DataType) -> list[pl.Expr]:
+def _seen(name: str, dtype: pl.DataType, marks: Collection[str]) -> list[pl.Expr]:
     """Return expressions for whether any row has a value, and for a text that is no number and one that is no flag."""
-    given = missing.is_given(name, dtype)
-    nothing = pl.lit(None, pl.String)
-    text = missing.text(name) if column_types.is_text(dtype) else nothing
-    no_number = text.filter(given & numbers.number(name, dtype).is_null()) if column_types.is_text(dtype) else nothing
-    no_flag = text.filter(given & ~text.str.to_lowercase().is_in(["false", "true"]))
-    return [given.any().alias("given"), no_number.first().alias("no number"), no_flag.first().alias("no flag")]
+    given = missing.is_given(name, dtype, marks).any().alias("given")
+    if not column_types.is_text(dtype):
+        return [given, *(pl.lit(None, pl.String).alias(key) for key in ("no number", "no flag"))]
+    text = missing.unmarked_text(name, marks)
+    no_number = text.filter(numbers.no_number(name, dtype, marks))
+    no_flag = text.filter(~text.str.to_lowercase().is_in(FLAGS))
+    return [given, no_number.first().alias("no number"), no_flag.first().alias("no flag")]
 
 
 def _holding(group: Group, name: str, values: Mapping[str, str | None]) -> str:
-    example = values["no number"]
-    held = f"text such as {example!r}" if example is not None else str(group.dtypes[name])
+    held = str(group.dtypes[name]) if values["no number"] is None else "text that is no number"
     return f"{held} in {listed([part.name for part in group.parts])}"
 
 

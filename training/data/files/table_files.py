@@ -44,7 +44,7 @@ def find_parts(table: str, folder: Path) -> list[TableFile]:
             if (folder / name).is_dir():
                 text = f"the files beside {folder.name}/{name} may hold deleted rows: export the table as plain Parquet"
                 raise DataError([Problem(table, text)])
-        paths = sorted(_files(folder))
+        paths = sorted(files_in(folder))
     foreign = [path.relative_to(folder.parent).as_posix() for path in paths if path.suffix.lower() != ".parquet"]
     if foreign:
         text = f"the folder {folder.name}/ holds files that are no Parquet parts: {listed(foreign)}; move them away"
@@ -52,6 +52,39 @@ def find_parts(table: str, folder: Path) -> list[TableFile]:
     if not paths:
         raise DataError([Problem(table, f"the folder {folder.name}/ holds no Parquet parts")])
     return [TableFile(path, path.relative_to(folder.parent).as_posix(), _keys(path, folder)) for path in paths]
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """Yield the files at any depth of a folder, but for names that begin with `.` or `_`.
+
+    Raises OSError if a folder can't be read or contains itself.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        folders[:] = [name for name in folders if not _is_skipped(name)]
+        for name in folders:
+            target = Path(place, name)
+            if Path(place).resolve().is_relative_to(target.resolve()):
+                raise OSError(errno.ELOOP, "the folder is a link to a folder around it", str(target))
+        yield from (Path(place, name) for name in names if not _is_skipped(name))
+
+
+def refuse_no_folder(place: str, folder: Path) -> None:
+    """Raise DataError, which names the place, unless the folder is there and can be listed."""
+    try:
+        os.scandir(folder).close()
+    except FileNotFoundError:
+        problem = "there is no such folder"
+    except NotADirectoryError:
+        problem = "is a file, not a folder"
+    except OSError as error:
+        problem = f"can't be read: {error.strerror}"
+    else:
+        return
+    raise DataError([Problem(place, problem)])
 
 
 def refuse_empty(table: str, files: list[TableFile]) -> None:
@@ -87,21 +120,6 @@ def listed(names: list[str]) -> str:
     """Return the first names as a list, followed by the number of further names."""
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files of a folder that aren't skipped. Raises OSError if a folder can't be read or contains itself."""
-
-    def refuse(error: OSError) -> None:
-        raise error
-
-    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        folders[:] = [name for name in folders if not _is_skipped(name)]
-        for name in folders:
-            target = Path(place, name)
-            if Path(place).resolve().is_relative_to(target.resolve()):
-                raise OSError(errno.ELOOP, "the folder is a link to a folder around it", str(target))
-        yield from (Path(place, name) for name in names if not _is_skipped(name))
 
 
 def _is_skipped(name: str) -> bool:

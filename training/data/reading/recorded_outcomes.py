@@ -9,7 +9,8 @@ import polars as pl
 
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING
 from model.errors import BadOutcome
-from model.facts.outcome_record import PATTERN, Outcome, from_line
+from model.facts.outcome_record import KNOWN_REQUESTS, PATTERN, Outcome, from_line
+from training.data.files.table_files import files_in, listed, readable, refuse_no_folder
 from training.data.reading.events import PAIR, all_plays
 from training.data.reading.tables import Tables
 from training.errors import DataError, Problem
@@ -71,14 +72,10 @@ def with_outcomes(tables: Tables, folder: Path) -> MergedOutcomes:
 
 def _outcomes(folder: Path) -> Iterator[Outcome]:
     """Yield all outcomes, file by file. Skip an incomplete last line, because the service never acknowledged it."""
-    if not folder.is_dir():
-        raise DataError([Problem("outcomes", "there is no such folder")])
     problems: list[Problem] = []
-    for path in sorted(folder.glob(PATTERN)):
-        try:
+    for path in _logs(folder):
+        with readable("outcomes", path.name):
             content = path.read_bytes()
-        except OSError as error:
-            raise DataError([Problem("outcomes", f"{path.name} can't be read: {error.strerror}")]) from None
         for number, line in enumerate(content.splitlines(keepends=True), 1):
             if not line.endswith(b"\n"):
                 break
@@ -88,6 +85,21 @@ def _outcomes(folder: Path) -> Iterator[Outcome]:
                 problems.append(Problem("outcomes", f"{path.name}, line {number}: {error}"))
     if problems:
         raise DataError(problems[:MOST_PROBLEMS])
+
+
+def _logs(folder: Path) -> list[Path]:
+    """Return the log files at any depth of a folder, sorted.
+
+    Raises DataError if a folder can't be read, or if there are other files, which may be packed logs.
+    """
+    refuse_no_folder("outcomes", folder)
+    with readable("outcomes"):
+        paths = sorted(path for path in files_in(folder) if path.name != KNOWN_REQUESTS)
+    foreign = [path.name for path in paths if not path.match(PATTERN)]
+    if foreign:
+        text = f"the folder holds files that are no logs of the service, {PATTERN}: {listed(foreign)}"
+        raise DataError([Problem("outcomes", text, remedy="unpack them, or move them away")])
+    return paths
 
 
 def _without_repetitions(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:

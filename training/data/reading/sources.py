@@ -6,8 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
+from features.values.missing import NO_MARKS
 from training.data.files.csv_text import fault_of_head, fault_of_lines
-from training.data.files.part_types import join_parts
+from training.data.files.part_types import Conflict, join_parts
 from training.data.files.table_files import TableFile, find_parts, readable, reason, refuse_empty
 from training.errors import DataError, Problem
 
@@ -26,19 +27,20 @@ class Source:
     """Whether the table is a CSV file, in which text may represent numbers and flags."""
     files: tuple[TableFile, ...] = ()
     """The files that hold the rows."""
-    conflicts: Mapping[str, str] = field(default_factory=dict)
-    """Columns that can't be read, each with what the parts hold, because their types don't go together."""
+    conflicts: Mapping[str, Conflict] = field(default_factory=dict)
+    """Columns that can't be read, because their types in different parts don't go together."""
     absent: Mapping[str, str] = field(default_factory=dict)
     """Columns that some parts lack, each with the names of these parts. Values are null there."""
 
-    def refuse_parts(self, read: Collection[str], needed: Collection[str], remedy: str = "") -> None:
+    def refuse_parts(self, read: Collection[str], needed: Collection[str], or_else: str = "") -> None:
         """Raise DataError if types of a column to be read don't go together, or if parts lack a needed column.
 
-        `remedy` is added to messages about types.
+        `or_else` is another remedy for types, a phrase that follows the first one.
         """
+        remedy = f"write all parts with the same type{or_else}"
         problems = [
-            Problem(self.table, f"holds {held}: write all parts with the same type{remedy}", name)
-            for name, held in self.conflicts.items()
+            Problem(self.table, f"holds {conflict.text}", name, example=conflict.example, remedy=remedy)
+            for name, conflict in self.conflicts.items()
             if name in read
         ]
         problems += [
@@ -50,8 +52,11 @@ class Source:
             raise DataError(problems)
 
 
-def open_table(folder: Path, table: str) -> Source | None:
-    """Open a table, or return None if the folder lacks it. Raises DataError if it is ambiguous or can't be read."""
+def open_table(folder: Path, table: str, marks: Collection[str] = NO_MARKS) -> Source | None:
+    """Open a table, or return None if the folder lacks it. Raises DataError if it is ambiguous or can't be read.
+
+    `marks` stand for missing values where parts differ in types, in addition to the usual ones.
+    """
     with readable(table):
         names = sorted(entry.name for entry in folder.iterdir())
         existing = [folder / name for name in (f"{table}.parquet", f"{table}.csv", table) if name in names]
@@ -60,11 +65,18 @@ def open_table(folder: Path, table: str) -> Source | None:
             return None
         if len(existing) > 1:
             raise DataError([Problem(table, f"there are {' and '.join(map(_named, existing))}; keep one of them")])
-        (place,) = existing
-        if place.is_dir():
-            return _open_parquet(table, find_parts(table, place))
-        file = TableFile(place, place.name)
-        return _open_csv(table, file) if place.suffix == ".csv" else _open_parquet(table, [file])
+        return open_file(table, existing[0], marks)
+
+
+def open_file(table: str, place: Path, marks: Collection[str] = NO_MARKS) -> Source:
+    """Open a table in a folder of Parquet files, a file that ends with .parquet, or a CSV file.
+
+    Raises DataError if it can't be read.
+    """
+    if place.is_dir():
+        return _open_parquet(table, find_parts(table, place), marks)
+    file = TableFile(place, place.name)
+    return _open_parquet(table, [file], marks) if place.suffix == ".parquet" else _open_csv(table, file)
 
 
 def collect(source: Source, *frames: pl.LazyFrame) -> list[pl.DataFrame]:
@@ -76,9 +88,9 @@ def collect(source: Source, *frames: pl.LazyFrame) -> list[pl.DataFrame]:
         raise DataError([Problem(source.table, f"can't be read: {cause}")]) from error
 
 
-def _open_parquet(table: str, files: list[TableFile]) -> Source:
+def _open_parquet(table: str, files: list[TableFile], marks: Collection[str]) -> Source:
     refuse_empty(table, files)
-    joined = join_parts(table, files)
+    joined = join_parts(table, files, marks)
     dtypes = joined.dtypes | dict.fromkeys(joined.conflicts, pl.Null())
     return Source(table, joined.rows, dtypes, False, tuple(files), joined.conflicts, joined.absent)
 
@@ -95,11 +107,11 @@ def _open_csv(table: str, file: TableFile) -> Source:
 def _fault(file: TableFile) -> str | None:
     """Return the name of a file and why it can't be read, or None if it can."""
     try:
-        if file.path.suffix == ".csv":
-            fault = fault_of_lines(file.path)
-        else:
+        if file.path.suffix.lower() == ".parquet":
             pl.scan_parquet(file.path, glob=False, hive_partitioning=False).select(pl.all().count()).collect()
             fault = None
+        else:
+            fault = fault_of_lines(file.path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         fault = reason(error)
     return f"{file.name}: {fault}" if fault else None

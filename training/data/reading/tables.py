@@ -8,6 +8,7 @@ import polars as pl
 
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING
 from features.schema import Scale
+from training.data.files.table_files import refuse_no_folder
 from training.data.reading.checks import unknown_movies
 from training.data.reading.entities import MEMBERS, MOVIES, read_entities
 from training.data.reading.events import all_plays, read_plays, read_ratings
@@ -55,8 +56,7 @@ class Tables:
 
 def read_tables(folder: Path) -> Tables:
     """Read and check the tables of a data directory. Raises DataError listing all problems."""
-    if not folder.is_dir():
-        raise DataError([Problem(str(folder), "there is no such folder")])
+    refuse_no_folder(str(folder), folder)
     findings = Findings()
     settings = SchemaSettings()
     with findings.gathered():

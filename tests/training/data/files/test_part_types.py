@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from training.data.files.part_types import common_type
+from training.data.reading.sources import open_table
 from training.data.reading.tables import read_tables
 from training.errors import DataError
 
@@ -140,10 +141,12 @@ def test_genres_may_be_empty_lists_in_a_part(write_parts, tables):
 
 
 CONFLICTS = {
-    "lists": ([1.5], "holds Float64 in members/a.parquet and List(Float64) in members/b.parquet"),
-    "words": ("many", "holds Float64 in members/a.parquet and text such as 'many' in members/b.parquet"),
-    "timestamps": (MOMENTS[0], "holds Float64 in members/a.parquet and Datetime("),
-}
+    "lists": ([1.5], "Float64 in members/a.parquet and List(Float64) in members/b.parquet"),
+    "words": (
+        "many", "Float64 in members/a.parquet and text that is no number in members/b.parquet, for example 'many'"
+    ),
+    "timestamps": (MOMENTS[0], "Float64 in members/a.parquet and Datetime(time_unit='us', time_zone='UTC')"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("value", CONFLICTS)
@@ -157,10 +160,38 @@ def test_types_that_do_not_go_together_name_the_files_unless_the_column_is_ignor
     with pytest.raises(DataError) as raised:
         read_tables(write_parts("members", parts))
     told = str(raised.value)
-    assert told.startswith(f"members, column score: {message}")
-    assert told.endswith(": write all parts with the same type, or name it under ignore in schema.toml")
+    assert told.startswith(f"members, column score: holds {message}")
+    assert told.endswith("; write all parts with the same type, or name it under ignore in schema.toml")
     ignored = read_tables(write_parts("members", parts, '[members]\nignore = ["score"]'))
     assert ignored.ignored["members"] == ("score",)
+
+
+def test_marks_of_missing_values_among_numbers_and_flags_are_missing(write_parts, halves):
+    first, second = halves("members")
+    parts = {
+        "a.parquet": first.with_columns(score=pl.lit(1.5), happy=pl.lit(True)),
+        "b.parquet": second.with_columns(
+            score=pl.Series(["2.5", "NA", "", *[" 3 "] * (len(second) - 3)]),
+            happy=pl.Series(["True", "null", "\\N", *["FALSE"] * (len(second) - 3)]),
+        ),
+    }
+    read = read_tables(write_parts("members", parts)).members
+    assert set(read["score"].drop_nulls()) == {1.5, 2.5, 3.0}
+    assert read["score"].null_count() == 2
+    assert set(read["happy"].drop_nulls()) == {"true", "false"}
+    assert read["happy"].null_count() == 2
+
+
+def test_own_marks_of_missing_values_are_missing(write_parts, halves):
+    first, second = halves("members")
+    parts = {
+        "a.parquet": first.with_columns(score=pl.lit(1.5)),
+        "b.parquet": second.with_columns(score=pl.lit("?")),
+        "c.parquet": second.clear().with_columns(score=pl.lit(None, pl.Binary)),
+    }
+    folder = write_parts("members", parts)
+    assert open_table(folder, "members", ("?",)).dtypes["score"] == pl.Float64
+    assert list(open_table(folder, "members").conflicts) == ["score"]
 
 
 def test_columns_that_are_not_read_may_differ(write_data, write_parts, halves):
