@@ -77,7 +77,7 @@ def _tables(overview: Overview) -> Iterator[str]:
     for place, (name, table) in enumerate(overview.tables.items()):
         if place:
             yield ""
-        yield f"{name}: {table.rows:,} rows{_used(name, table)}"
+        yield f"{name}: {_rows(name, table)}"
         yield f"  {'column':{name_width}}  {'kind':11}  {'values':>{value_width}}  missing  examples or range"
         for column in table.columns:
             if column.kind == "ignored":
@@ -93,11 +93,14 @@ def _tables(overview: Overview) -> Iterator[str]:
                 yield start + _contents(column, table.rows_used - column.missing, WIDTH - len(start))
 
 
-def _used(name: str, table: TableOverview) -> str:
-    """Return how many rows remain of ratings and plays, in which each pair of member and movie counts once."""
+def _rows(name: str, table: TableOverview) -> str:
+    """Return the number of rows and files, and of pairs, since each pair of member and movie counts once."""
+    rows = f"{table.rows:,} rows in {f'{len(table.files):,} files' if len(table.files) > 1 else ''.join(table.files)}"
+    if not table.files:
+        rows = "no such table"
     if name == "plays":
-        return f", {table.rows_used:,} pairs of member and movie played or rated"
-    return f", {table.rows_used:,} pairs of member and movie" if table.rows_used != table.rows else ""
+        return f"{rows}; {table.rows_used:,} pairs of member and movie played or rated"
+    return f"{rows}; {table.rows_used:,} pairs of member and movie" if table.rows_used != table.rows else rows
 
 
 def _contents(column: ColumnOverview, known: int, width: int) -> str:

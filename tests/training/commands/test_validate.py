@@ -39,7 +39,7 @@ def test_each_column_is_shown_with_what_it_is_taken_for(write_data, tables, caps
     folder = write_data("csv", '[members]\nignore = ["zip"]', members=members)
     assert main(["validate", "--data", str(folder), "--min-holders", "5"]) == 0
     output = capsys.readouterr().out
-    assert output.startswith("no warnings\n\nmembers: 26 rows\n")
+    assert output.startswith("no warnings\n\nmembers: 26 rows in members.csv\n")
     of_members, of_movies, of_plays = (columns(output, table) for table in ("members", "movies", "plays"))
     assert of_members == {
         "member_id": ["id", "26", "0.0%", "quiet to r24"],
@@ -81,8 +81,16 @@ def test_rows_of_the_files_are_counted_beside_the_pairs(write_data, tables, caps
     ratings = pl.concat([tables["ratings"].with_columns(rated_at=pl.lit("2023-01-01")), again])
     assert main(["validate", "--data", str(write_data("csv", ratings=ratings))]) == 0
     output = capsys.readouterr().out
-    assert "ratings: 103 rows, 100 pairs of member and movie\n" in output
-    assert "plays: 3 rows, 103 pairs of member and movie played or rated\n" in output
+    assert "ratings: 103 rows in ratings.csv; 100 pairs of member and movie\n" in output
+    assert "plays: 3 rows in plays.csv; 103 pairs of member and movie played or rated\n" in output
+    folder = write_data("parquet", members=None, plays=None)
+    (folder / "members").mkdir()
+    for number, part in enumerate(tables["members"].iter_slices(10)):
+        part.write_parquet(folder / "members" / f"{number}.parquet")
+    assert main(["validate", "--data", str(folder)]) == 0
+    output = capsys.readouterr().out
+    assert "members: 26 rows in 3 files\n" in output
+    assert "plays: no such table; 100 pairs of member and movie played or rated\n" in output
 
 
 def test_a_scale_of_schema_toml_is_shown_as_such(write_data, capsys):
