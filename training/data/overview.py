@@ -12,9 +12,6 @@ from training.data.infer_schema import MergedColumn, infer_schema
 from training.data.reading.sources import collect, open_table
 from training.data.reading.tables import TABLES, Tables
 
-ENTITIES = ("members", "movies")
-"""Tables that have attributes."""
-
 KINDS = {
     MEMBER_ID: "id",
     MOVIE_ID: "id",
