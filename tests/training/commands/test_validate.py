@@ -10,6 +10,10 @@ import polars as pl
 import pytest
 
 from training.__main__ import COMMANDS, main
+from training.commands.validate import described
+from training.data.overview import make_overview
+from training.data.reading.tables import read_tables
+from training.errors import Problem
 
 ROOT = Path(__file__).parents[3]
 
@@ -110,6 +114,24 @@ def test_a_line_fits_a_terminal(write_data, tables, capsys):
     assert max(map(len, output.splitlines())) <= 100
     assert output.replace("\n", "").isprintable()
     assert len(output.split("\n\n")[-1].splitlines()) == 11
+
+
+def test_warnings_come_first_and_are_counted(write_data):
+    folder = write_data("csv")
+    overview = make_overview(folder, read_tables(folder), 20)
+    far = Problem("members", "far from the others", "age", 2, "999", "name them under missing", is_warning=True)
+    rare = Problem("plays", "of members who are not in members", "member_id", 1_900, is_warning=True)
+    title, *lines = described(overview, (far, rare)).split("\n\n")[0].splitlines()
+    assert title == "2 warnings"
+    assert lines == [
+        "- members, column age: 2 rows far from the others, for example '999'; name them under missing",
+        "- plays, column member_id: 1,900 rows of members who are not in members",
+    ]
+    assert described(overview, (rare,)).startswith("1 warning\n")
+    long = Problem("members", "with a text " * 20, is_warning=True)
+    first, second, *_ = described(overview, (long,)).splitlines()[1:]
+    assert (first[:2], second[:2]) == ("- ", "  ")
+    assert len(first) <= 100
 
 
 def test_json_has_all_that_is_shown(write_data, capsys):
