@@ -29,6 +29,12 @@ Attribute: TypeAlias = str | bool | SupportsFloat | None
 Moment: TypeAlias = datetime | date
 """A time, in UTC if it has no time zone. A date is its first moment in UTC."""
 
+NUMBERS = (float, int, Decimal, Real)
+"""Types of numbers; Real, which includes those of NumPy, takes longer to check."""
+
+PYTHON_TYPES = (str, int, bool)
+"""Types whose values are never missing, and that need no conversion."""
+
 PYTHON_UNITS = {"M": "datetime64[us]", "m": "timedelta64[us]"}
 """NumPy types, by kind, that convert to times and durations of Python; nanoseconds would convert to integers."""
 
@@ -167,10 +173,12 @@ def sendable(request: Request) -> Request:
 
 def _plain(value: Any) -> Any:
     """Convert a scalar of NumPy or pandas to a Python value, and NaN, NaT and NA to None."""
+    if value is None or type(value) in PYTHON_TYPES:  # most values, which saves the slower checks
+        return value
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         python_unit = PYTHON_UNITS.get(getattr(value.dtype, "kind", ""))
         value = (value.astype(python_unit) if python_unit else value).item()
-    can_be_missing = isinstance(value, float | Decimal | datetime)
+    can_be_missing = isinstance(value, (float, Decimal, datetime))
     return None if type(value).__name__ == "NAType" or (can_be_missing and value != value) else value
 
 
@@ -186,14 +194,12 @@ def _text(value: Any, name: str) -> str:
 
 
 def _id(value: Any, name: str) -> str:
-    if type(value) is str:  # the usual case, in a quarter of the time
-        return value
     plain = _plain(value)
     if plain is None:
         raise ValueError(f"{name} is missing")
     if isinstance(plain, int) and not isinstance(plain, bool):
         return str(int(plain))
-    if not isinstance(plain, str | uuid.UUID):
+    if not isinstance(plain, (str, uuid.UUID)):
         raise TypeError(f"{name} must be text or a whole number, not {_type(value)}")
     return str(plain)
 
@@ -202,7 +208,7 @@ def _number(value: Any, name: str) -> float | None:
     plain = _plain(value)
     if plain is None:
         return None
-    if isinstance(plain, bool) or not isinstance(plain, Real | Decimal):
+    if isinstance(plain, bool) or not isinstance(plain, NUMBERS):
         raise TypeError(f"{name} must be a number, not {_type(value)}")
     try:
         return float(plain)
@@ -224,14 +230,18 @@ def _listed(values: Any, name: str) -> list[Any]:
     values = _plain(values)
     if values is None:
         return []
-    is_list = isinstance(values, Iterable) and not isinstance(values, str | bytes | Mapping)
+    is_list = isinstance(values, Iterable) and not isinstance(values, (str, bytes, Mapping))
     if not is_list or hasattr(values, "columns"):  # a data frame would yield its columns
         raise TypeError(f"{name} must be a list, not {_type(values)}")
     return list(values)
 
 
 def _ids(values: Any, name: str) -> list[str]:
-    return [_id(value, f"{name}[{number}]") for number, value in enumerate(_listed(values, name))]
+    # text is the usual case; naming each value would take longer than all else
+    return [
+        value if type(value) is str else _id(value, f"{name}[{number}]")
+        for number, value in enumerate(_listed(values, name))
+    ]
 
 
 def _plays(plays: Any) -> list[Play]:
@@ -246,7 +256,7 @@ def _set_attribute(message: pb.Member, name: str, value: Any) -> None:
         message.attributes[name].text = value
     elif isinstance(value, bool):
         message.attributes[name].flag = value
-    elif isinstance(value, Real | Decimal):
+    elif isinstance(value, NUMBERS):
         message.attributes[name].number = _number(value, f'attributes["{name}"]')  # type: ignore[assignment] # not None
     elif value is not None:
         raise TypeError(f'attributes["{name}"] must be text, a flag or a number, not {_type(value)}')

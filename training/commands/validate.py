@@ -77,14 +77,14 @@ def _tables(overview: Overview) -> Iterator[str]:
     for place, (name, table) in enumerate(overview.tables.items()):
         if place:
             yield ""
-        yield f"{name}: {table.rows:,} rows{_used(name, table)}"
+        yield f"{name}: {_rows(name, table)}"
         yield f"  {'column':{name_width}}  {'kind':11}  {'values':>{value_width}}  missing  examples or range"
         for column in table.columns:
             if column.kind == "ignored":
-                yield f"  {shortened(column.name, name_width):{name_width}}  ignored"
+                yield f"  {shortened(_printable(column.name), name_width):{name_width}}  ignored"
                 continue
             start = (
-                f"  {shortened(column.name, name_width):{name_width}}  {column.kind:11}  "
+                f"  {shortened(_printable(column.name), name_width):{name_width}}  {column.kind:11}  "
                 f"{column.values:>{value_width},}  {_share(column.missing, table.rows_used):>7}  "
             )
             if column.left_out:
@@ -93,17 +93,20 @@ def _tables(overview: Overview) -> Iterator[str]:
                 yield start + _contents(column, table.rows_used - column.missing, WIDTH - len(start))
 
 
-def _used(name: str, table: TableOverview) -> str:
-    """Return how many rows remain of ratings and plays, in which each pair of member and movie counts once."""
+def _rows(name: str, table: TableOverview) -> str:
+    """Return the number of rows and files, and of pairs, since each pair of member and movie counts once."""
+    rows = f"{table.rows:,} rows in {f'{len(table.files):,} files' if len(table.files) > 1 else ''.join(table.files)}"
+    if not table.files:
+        rows = "no such table"
     if name == "plays":
-        return f", {table.rows_used:,} pairs of member and movie played or rated"
-    return f", {table.rows_used:,} pairs of member and movie" if table.rows_used != table.rows else ""
+        return f"{rows}; {table.rows_used:,} pairs of member and movie played or rated"
+    return f"{rows}; {table.rows_used:,} pairs of member and movie" if table.rows_used != table.rows else rows
 
 
 def _contents(column: ColumnOverview, known: int, width: int) -> str:
     """Return range or examples of a column in at most `width` characters; `known` is the number of its values."""
     if column.lowest is not None:
-        middle = "" if column.median is None else f", median {column.median:g}"
+        middle = "" if column.median is None else f", median {_number(column.median)}"
         return shortened(f"{_end(column, column.lowest)} to {_end(column, column.highest)}{middle}", width)
     note = f"; {column.merged:,} rare value{'' if column.merged == 1 else 's'} merged" if column.merged else ""
     shown = ""
@@ -120,7 +123,11 @@ def _end(column: ColumnOverview, value: float | str | None) -> str:
     """Return the lowest or highest value of a column; times without seconds."""
     if isinstance(value, str):
         return value.replace("T", " ")[:-4] if column.kind == "time" else _printable(value)
-    return f"{value:g}"
+    return _number(value)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f}" if value == round(value) else f"{value:.5g}"
 
 
 def _printable(value: str) -> str:

@@ -12,9 +12,6 @@ from training.data.infer_schema import MergedColumn, infer_schema
 from training.data.reading.sources import collect, open_table
 from training.data.reading.tables import TABLES, Tables
 
-ENTITIES = ("members", "movies")
-"""Tables that have attributes."""
-
 KINDS = {
     MEMBER_ID: "id",
     MOVIE_ID: "id",
@@ -76,6 +73,8 @@ class ColumnOverview:
 class TableOverview:
     """A table of a data directory: how many rows it has, and its columns."""
 
+    files: tuple[str, ...]
+    """Names of the files, relative to the data directory."""
     rows: int
     """Number of rows in the files."""
     rows_used: int
@@ -145,12 +144,7 @@ def make_overview(folder: Path, tables: Tables, min_holders: int) -> Overview:
     by_column = {(column.table, column.column): column for column in merged}
     ratings = tables.ratings[RATING]
     return Overview(
-        {
-            name: TableOverview(
-                _rows_in_files(folder, name), len(getattr(tables, name)), tuple(_columns(tables, name, by_column))
-            )
-            for name in TABLES
-        },
+        {name: _table(folder, tables, name, by_column) for name in TABLES},
         _members(tables),
         _movies(tables),
         (tables.scale.low, tables.scale.high),
@@ -162,12 +156,15 @@ def make_overview(folder: Path, tables: Tables, min_holders: int) -> Overview:
     )  # fmt: skip
 
 
-def _rows_in_files(folder: Path, table: str) -> int:
-    source = open_table(folder, table)
-    if source is None:
-        return 0
-    (count,) = collect(source, source.rows.select(pl.len()))
-    return int(count.item())
+def _table(folder: Path, tables: Tables, name: str, merged: Mapping[tuple[str, str], MergedColumn]) -> TableOverview:
+    files: tuple[str, ...] = ()
+    rows = 0
+    source = open_table(folder, name)
+    if source is not None:
+        files = tuple(file.name for file in source.files)
+        (count,) = collect(source, source.rows.select(pl.len()))
+        rows = int(count.item())
+    return TableOverview(files, rows, len(getattr(tables, name)), tuple(_columns(tables, name, merged)))
 
 
 def _columns(tables: Tables, table: str, merged: Mapping[tuple[str, str], MergedColumn]) -> Iterator[ColumnOverview]:

@@ -10,6 +10,10 @@ import polars as pl
 import pytest
 
 from training.__main__ import COMMANDS, main
+from training.commands.validate import described
+from training.data.overview import make_overview
+from training.data.reading.tables import read_tables
+from training.errors import Problem
 
 ROOT = Path(__file__).parents[3]
 
@@ -39,7 +43,7 @@ def test_each_column_is_shown_with_what_it_is_taken_for(write_data, tables, caps
     folder = write_data("csv", '[members]\nignore = ["zip"]', members=members)
     assert main(["validate", "--data", str(folder), "--min-holders", "5"]) == 0
     output = capsys.readouterr().out
-    assert output.startswith("no warnings\n\nmembers: 26 rows\n")
+    assert output.startswith("no warnings\n\nmembers: 26 rows in members.csv\n")
     of_members, of_movies, of_plays = (columns(output, table) for table in ("members", "movies", "plays"))
     assert of_members == {
         "member_id": ["id", "26", "0.0%", "quiet to r24"],
@@ -81,8 +85,16 @@ def test_rows_of_the_files_are_counted_beside_the_pairs(write_data, tables, caps
     ratings = pl.concat([tables["ratings"].with_columns(rated_at=pl.lit("2023-01-01")), again])
     assert main(["validate", "--data", str(write_data("csv", ratings=ratings))]) == 0
     output = capsys.readouterr().out
-    assert "ratings: 103 rows, 100 pairs of member and movie\n" in output
-    assert "plays: 3 rows, 103 pairs of member and movie played or rated\n" in output
+    assert "ratings: 103 rows in ratings.csv; 100 pairs of member and movie\n" in output
+    assert "plays: 3 rows in plays.csv; 103 pairs of member and movie played or rated\n" in output
+    folder = write_data("parquet", members=None, plays=None)
+    (folder / "members").mkdir()
+    for number, part in enumerate(tables["members"].iter_slices(10)):
+        part.write_parquet(folder / "members" / f"{number}.parquet")
+    assert main(["validate", "--data", str(folder)]) == 0
+    output = capsys.readouterr().out
+    assert "members: 26 rows in 3 files\n" in output
+    assert "plays: no such table; 100 pairs of member and movie played or rated\n" in output
 
 
 def test_a_scale_of_schema_toml_is_shown_as_such(write_data, capsys):
@@ -102,6 +114,24 @@ def test_a_line_fits_a_terminal(write_data, tables, capsys):
     assert max(map(len, output.splitlines())) <= 100
     assert output.replace("\n", "").isprintable()
     assert len(output.split("\n\n")[-1].splitlines()) == 11
+
+
+def test_warnings_come_first_and_are_counted(write_data):
+    folder = write_data("csv")
+    overview = make_overview(folder, read_tables(folder), 20)
+    far = Problem("members", "far from the others", "age", 2, "999", "name them under missing", is_warning=True)
+    rare = Problem("plays", "of members who are not in members", "member_id", 1_900, is_warning=True)
+    title, *lines = described(overview, (far, rare)).split("\n\n")[0].splitlines()
+    assert title == "2 warnings"
+    assert lines == [
+        "- members, column age: 2 rows far from the others, for example '999'; name them under missing",
+        "- plays, column member_id: 1,900 rows of members who are not in members",
+    ]
+    assert described(overview, (rare,)).startswith("1 warning\n")
+    long = Problem("members", "with a text " * 20, is_warning=True)
+    first, second, *_ = described(overview, (long,)).splitlines()[1:]
+    assert (first[:2], second[:2]) == ("- ", "  ")
+    assert len(first) <= 100
 
 
 def test_json_has_all_that_is_shown(write_data, capsys):

@@ -91,14 +91,18 @@ def join_parts(table: str, parts: Sequence[TableFile], marks: Collection[str] = 
 
 
 def _groups(table: str, parts: Sequence[TableFile]) -> list[Group]:
-    """Group the parts by columns and types. Groups without rows are left out, unless all groups are."""
-    alike: dict[tuple[tuple[str, pl.DataType], ...], list[TableFile]] = {}
+    """Group the parts by columns, types and the columns that their folders give. Groups without rows are left out,
+    unless all groups are.
+    """
+    alike: dict[tuple[tuple[tuple[str, pl.DataType], ...], frozenset[str]], list[TableFile]] = {}
     for part in parts:
         with readable(table, part.name):
             footer = pl.scan_parquet(part.path, glob=False, hive_partitioning=False).collect_schema()
         schema = dict(footer) | dict.fromkeys(part.keys, pl.String())
-        alike.setdefault(tuple(schema.items()), []).append(part)
-    groups = [Group(some, dict(schema), _scan(some, [name for name, _ in schema])) for schema, some in alike.items()]
+        alike.setdefault((tuple(schema.items()), frozenset(part.keys)), []).append(part)
+    groups = [
+        Group(some, dict(schema), _scan(some, [name for name, _ in schema])) for (schema, _), some in alike.items()
+    ]
     if len(groups) == 1:
         return groups
     counts = pl.collect_all([group.rows.select(pl.len()) for group in groups])

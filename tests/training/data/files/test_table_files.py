@@ -61,6 +61,16 @@ def test_an_id_may_be_given_by_the_folder(write_data, write_parts, tables):
     assert_frame_equal(read_tables(write_parts("ratings", parts)).ratings, whole.ratings)
 
 
+def test_some_parts_may_hold_a_column_that_folders_give_for_the_others(write_data, write_parts, tables):
+    whole = read_tables(write_data("parquet"))
+    ratings = tables["ratings"].select("member_id", "rating", "movie_id")
+    parts = {"0.parquet": ratings.filter(movie_id="m0")} | {
+        f"movie_id={movie}/0.parquet": rows.drop("movie_id")
+        for (movie,), rows in ratings.filter(pl.col("movie_id") != "m0").group_by("movie_id")
+    }
+    assert_frame_equal(read_tables(write_parts("ratings", parts)).ratings, whole.ratings)
+
+
 def test_a_value_in_the_name_of_a_folder_counts_before_that_in_the_file(write_parts, tables):
     parts = {f"country={name}/0.parquet": tables["members"][place::2].with_columns(country=pl.lit(7))
              for place, name in enumerate(("NL", "BE"))}  # fmt: skip
