@@ -1,10 +1,15 @@
 """Reads the ratings and plays tables, in which each row is about a member and a movie."""
 
+from dataclasses import dataclass, replace
+
 import polars as pl
 
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING
 from features.values import column_types, ids, missing, numbers, times
+from training.data.plausibility.moments import check_distances, check_notation
+from training.data.plausibility.rating_values import check_ratings
 from training.data.reading.checks import Check, failed, missing_columns, needs_id, needs_number, odd_headers, tally
+from training.data.reading.schema_file import EventSettings, RatingSettings
 from training.data.reading.sources import Source, collect
 from training.errors import DataError, Problem
 
@@ -16,25 +21,32 @@ FEWEST_RATERS = 20
 NO_TIME = "with a time that can't be read (ISO 8601, or seconds, not milliseconds, since 1970)"
 
 
-def read_ratings(source: Source, scale: tuple[float, float] | None) -> tuple[pl.DataFrame, list[Problem]]:
+@dataclass(frozen=True)
+class TimeColumn:
+    """An optional column of times."""
+
+    seconds: pl.Expr
+    """The times in seconds since 1970 UTC, null if unknown."""
+    checks: list[Check]
+    """The checks of single times."""
+    are_numbers: bool
+    """Whether all times are numbers rather than timestamps or ISO 8601 text."""
+
+
+def read_ratings(source: Source, settings: RatingSettings) -> tuple[pl.DataFrame, list[Problem]]:
     """Return the latest rating of each pair of member and movie, sorted by pair, and all problems with the values.
 
-    `rated_at` is in seconds since 1970 UTC, null if unknown. `scale` is the scale set in schema.toml, None if not set.
-    Raises DataError if columns are missing, unnamed or of the wrong type, because their values can't be checked then.
+    `rated_at` is in seconds since 1970 UTC, null if unknown. Raises DataError if columns are missing, unnamed or of the
+    wrong type, because their values can't be checked then.
     """
     _refuse_wrong_columns(source, {RATING: column_types.NUMBER_TYPES}, {RATED_AT: column_types.TIME_TYPES})
-    dtype = source.dtypes[RATING]
-    rating, given = numbers.number(RATING, dtype), missing.is_given(RATING, dtype)
-    checks = [
-        Check(RATING, ~given, "without a rating", show=False),
-        needs_number(RATING, given & rating.is_null()),
-    ]
-    if scale is not None:
-        outside = f"outside the scale {scale[0]:g} to {scale[1]:g} that schema.toml gives"
-        checks.append(Check(RATING, ~rating.is_between(*scale), outside))
-    rated_at, time_checks = _time(source, RATED_AT)
-    rows, problems = _read(source, [rating.alias(RATING), rated_at], checks + time_checks)
-    problems += _too_few(source.table, rows)
+    source, left_out = _without_missing(source, settings.missing)
+    rated_at = _time(source, RATED_AT, settings)
+    rating, checks = _rating(source.dtypes[RATING], settings)
+    rows, problems = _read(source, [rating, rated_at.seconds.alias(RATED_AT)], checks + rated_at.checks)
+    problems += (
+        left_out + _too_few(source.table, rows) + _time_problems(source.table, rows[RATED_AT], rated_at, settings)
+    )
     rows = rows.drop_nulls([*PAIR, RATING]).sort([*PAIR, RATED_AT], nulls_last=False)
     latest, ambiguous = _latest(rows)
     if not ambiguous.is_empty():
@@ -42,26 +54,28 @@ def read_ratings(source: Source, scale: tuple[float, float] | None) -> tuple[pl.
         text = f"with a second rating of one pair, and {why} the latest"
         pair = "member {}, movie {}".format(*ambiguous.select(PAIR).row(0))
         problems.append(Problem(source.table, text, rows=len(ambiguous), example=pair))
-    return latest, problems
+    return latest, problems if settings.scale or latest.is_empty() else problems + check_ratings(latest)
 
 
-def read_plays(source: Source) -> tuple[pl.DataFrame, list[Problem]]:
+def read_plays(source: Source, settings: EventSettings) -> tuple[pl.DataFrame, list[Problem]]:
     """Return the rows of the plays table, and all problems with their values.
 
     `played_at` is in seconds since 1970 UTC and `completion` from 0 to 1; both are null if unknown. Raises DataError if
     columns are missing, unnamed or of the wrong type, because their values can't be checked then.
     """
     _refuse_wrong_columns(source, {}, {PLAYED_AT: column_types.TIME_TYPES, COMPLETION: column_types.NUMBER_TYPES})
-    played_at, checks = _time(source, PLAYED_AT)
+    played_at = _time(source, PLAYED_AT, settings)
+    checks = played_at.checks
     completion = pl.lit(None, pl.Float64)
     if COMPLETION in source.dtypes:
         dtype = source.dtypes[COMPLETION]
-        completion = numbers.number(COMPLETION, dtype)
+        completion = numbers.number(COMPLETION, dtype, settings.missing)
         checks += [
-            needs_number(COMPLETION, missing.is_given(COMPLETION, dtype) & completion.is_null()),
+            needs_number(COMPLETION, missing.is_given(COMPLETION, dtype, settings.missing) & completion.is_null()),
             Check(COMPLETION, ~completion.is_between(0, 1), "outside 0 to 1"),
         ]
-    return _read(source, [played_at, completion.alias(COMPLETION)], checks)
+    rows, problems = _read(source, [played_at.seconds.alias(PLAYED_AT), completion.alias(COMPLETION)], checks)
+    return rows, problems + _time_problems(source.table, rows[PLAYED_AT], played_at, settings)
 
 
 def all_plays(plays: pl.DataFrame | None, ratings: pl.DataFrame) -> pl.DataFrame:
@@ -109,18 +123,68 @@ def _too_few(table: str, rows: pl.DataFrame) -> list[Problem]:
     return [Problem(table, f"only {count} rated anything; at least {FEWEST_RATERS} are needed to learn from")]
 
 
-def _time(source: Source, column: str) -> tuple[pl.Expr, list[Check]]:
-    """Return the expression that reads an optional column of times in seconds, and the checks of this column."""
+def _without_missing(source: Source, marks: tuple[str, ...]) -> tuple[Source, list[Problem]]:
+    """Return the table without the rows whose rating is one of the marks, and a warning that counts them."""
+    if not marks:
+        return source, []
+    dtype = source.dtypes[RATING]
+    is_missing = numbers.number(RATING, dtype).is_in(
+        [number for number in map(numbers.number_in, marks) if number is not None]
+    )
+    if column_types.is_text(dtype):
+        is_missing = is_missing.fill_null(False) | missing.text(RATING).is_in(list(marks))
+    is_missing = is_missing.fill_null(False)
+    (count,) = collect(source, source.rows.select(is_missing.sum()))
+    text = "left out, because schema.toml lists the rating as missing"
+    warnings = [Problem(source.table, text, RATING, count.item(), is_warning=True)] if count.item() else []
+    return replace(source, rows=source.rows.filter(~is_missing)), warnings
+
+
+def _rating(dtype: pl.DataType, settings: RatingSettings) -> tuple[pl.Expr, list[Check]]:
+    """Return the expression that reads the ratings, and the checks of single ratings."""
+    rating, given = numbers.number(RATING, dtype), missing.is_given(RATING, dtype)
+    checks = [
+        Check(RATING, ~given, "without a rating", show=False),
+        needs_number(RATING, given & rating.is_null()),
+    ]
+    if settings.scale is not None:
+        low, high = settings.scale
+        outside = f"outside the scale {low:g} to {high:g} that schema.toml gives"
+        checks.append(Check(RATING, ~rating.is_between(low, high), outside))
+    return rating.alias(RATING), checks
+
+
+def _time(source: Source, column: str, settings: EventSettings) -> TimeColumn:
+    """Return an optional column of times, without those that are listed as missing."""
     dtype = source.dtypes.get(column)
     if dtype is None:
-        return pl.lit(None, pl.Float64).alias(column), []
-    given, seconds = missing.is_given(column, dtype), times.seconds(column, dtype)
+        return TimeColumn(pl.lit(None, pl.Float64), [], are_numbers=False)
+    given, seconds = missing.is_given(column, dtype, settings.missing), times.seconds(column, dtype, settings.missing)
+    are_numbers = dtype.is_numeric()
     if column_types.is_text(dtype):
-        counted = times.counted_seconds(column, dtype)
+        counted = times.counted_seconds(column, dtype, settings.missing)
         (all_counted,) = collect(source, source.rows.select((~given | counted.is_not_null()).all()))
         if all_counted.item():  # then skip date patterns, which take several times as long as all other reading
-            seconds = counted
-    return seconds.alias(column), [Check(column, given & seconds.is_null(), NO_TIME)]
+            seconds, are_numbers = counted, True
+    checks = [Check(column, given & seconds.is_null(), NO_TIME)]
+    if settings.missing:
+        marks = pl.DataFrame({"mark": settings.missing}).select(times.seconds("mark", pl.String())).to_series()
+        seconds = pl.when(~seconds.is_in(marks.drop_nulls().implode())).then(seconds)
+    if (earliest := settings.earliest_seconds) is not None:
+        text = f"before {settings.earliest}, the earliest time that schema.toml gives"
+        checks.append(Check(column, seconds < earliest, text))
+    if (latest := settings.latest_seconds) is not None:
+        checks.append(
+            Check(column, seconds > latest, f"after {settings.latest}, the latest time that schema.toml gives")
+        )
+    return TimeColumn(seconds, checks, are_numbers)
+
+
+def _time_problems(table: str, seconds: pl.Series, column: TimeColumn, settings: EventSettings) -> list[Problem]:
+    """Return problems with times that can be read, but mean something else or are far from the others."""
+    is_open = settings.earliest is None, settings.latest is None
+    problems = check_notation(table, seconds, are_numbers=column.are_numbers) if any(is_open) else []
+    return problems or check_distances(table, seconds, before=is_open[0], after=is_open[1])
 
 
 def _latest(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

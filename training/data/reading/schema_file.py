@@ -1,9 +1,10 @@
 """Reads the optional `schema.toml` of a data directory, which overrides what is inferred from the tables."""
 
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from training.errors import DataError, Problem
@@ -18,17 +19,73 @@ def _ascending(scale: tuple[float, float]) -> tuple[float, float]:
     return scale
 
 
+def _written(marks: object) -> object:
+    """Return numbers and dates in a list as text."""
+    if not isinstance(marks, list):
+        return marks
+    return [
+        f"{mark:.15g}"
+        if isinstance(mark, (int, float)) and not isinstance(mark, bool)
+        else mark.isoformat()
+        if isinstance(mark, date)
+        else mark
+        for mark in marks
+    ]
+
+
 Scale = Annotated[tuple[float, float], Field(strict=False), AfterValidator(_ascending)]
 Columns = Annotated[tuple[str, ...], Field(strict=False)]
+Marks = Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_written)]
 
 
-class RatingSettings(TomlSettings):
+class EventSettings(TomlSettings):
+    """The settings of a table of events, `[ratings]` or `[plays]`."""
+
+    missing: Marks = ()
+    """Text, numbers and dates that stand for missing values, in addition to the usual marks. Rows without a rating are
+    left out if the rating is one of them."""
+    earliest: datetime | date | None = None
+    """Earliest possible time, or day in UTC. By default, times far before the others are refused."""
+    latest: datetime | date | None = None
+    """Latest possible time, or day in UTC. By default, times far after the others are refused."""
+
+    @property
+    def earliest_seconds(self) -> float | None:
+        """Earliest possible time in seconds since 1970 UTC, or None if it isn't set."""
+        return _seconds(self.earliest, time.min)
+
+    @property
+    def latest_seconds(self) -> float | None:
+        """Latest possible time in seconds since 1970 UTC, or None if it isn't set. A day lasts until its end."""
+        return _seconds(self.latest, time.max)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        earliest, latest = self.earliest_seconds, self.latest_seconds
+        if earliest is not None and latest is not None and earliest > latest:
+            raise PydanticCustomError("order", "earliest is after latest")
+        return self
+
+
+def _seconds(moment: date | None, time_of_day: time) -> float | None:
+    """Return a time in seconds since 1970 UTC; `time_of_day` is that of a day."""
+    if moment is None:
+        return None
+    given = moment if isinstance(moment, datetime) else datetime.combine(moment, time_of_day)
+    return (given if given.tzinfo else given.replace(tzinfo=UTC)).timestamp()
+
+
+class RatingSettings(EventSettings):
     """The section `[ratings]` of schema.toml."""
 
     scale: Scale | None = None
     """Lowest and highest possible rating. By default, these are the minimum and maximum in the data."""
     enjoyed_from: float | None = None
     """Lowest rating that counts as enjoyed. By default, it is 75 % of the way up the scale."""
+
+
+NAMING_COLUMNS = ("categorical", "numeric", "ignore")
+"""Keys whose values are lists of columns."""
 
 
 class ColumnSettings(TomlSettings):
@@ -40,17 +97,26 @@ class ColumnSettings(TomlSettings):
     """Numeric columns. Values that aren't numbers are reported as problems."""
     ignore: Columns = ()
     """Columns to ignore."""
+    missing: Marks = ()
+    """Text and numbers that stand for missing values, in all columns but the id, in addition to the usual marks."""
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:
         keys: dict[str, list[str]] = {}
-        for key in type(self).model_fields:
+        for key in NAMING_COLUMNS:
             for column in getattr(self, key):
                 keys.setdefault(column, []).append(key)
         repeated = {column: keys[column] for column in sorted(keys) if len(keys[column]) > 1}
         if repeated:
             raise PydanticCustomError("repeated", "columns are named more than once", {"repeated": repeated})
         return self
+
+
+class MovieSettings(ColumnSettings):
+    """The section `[movies]` of schema.toml."""
+
+    separator: str | None = Field(default=None, min_length=1)
+    """Text between genres, if they are text rather than lists. By default, it is `|`."""
 
 
 class SchemaSettings(TomlSettings):
@@ -60,15 +126,21 @@ class SchemaSettings(TomlSettings):
     """The rating scale, and the lowest rating that counts as enjoyed."""
     members: ColumnSettings = ColumnSettings()
     """Kinds of the columns in the members table."""
-    movies: ColumnSettings = ColumnSettings()
-    """Kinds of the columns in the movies table."""
+    movies: MovieSettings = MovieSettings()
+    """Kinds of the columns in the movies table, and the separator of genres."""
+    plays: EventSettings = EventSettings()
+    """Possible times of plays."""
 
 
 REQUIRED = {
     "scale": "the lowest and the highest rating, as [1.0, 5.0]",
     "enjoyed_from": "a number on the rating scale",
-}
-"""Descriptions of valid values by key, for error messages. The values of all other keys are lists of columns."""
+    "missing": 'a list of text and numbers, as ["unknown", -1]',
+    "earliest": "a date or a time, as 1990-01-01",
+    "latest": "a date or a time, as 2030-12-31",
+    "separator": 'the text between genres, as ","',
+} | dict.fromkeys(NAMING_COLUMNS, 'a list of column names, as ["age"]')
+"""Descriptions of valid values by key, for error messages."""
 
 
 def read_schema_file(folder: Path) -> SchemaSettings:
@@ -93,10 +165,11 @@ def _faults(details: ErrorDetails) -> list[str]:
             f"[{section}] column {column} is named more than once: in {', '.join(keys)}"
             for column, keys in repeated.items()
         ]
+    if details["type"] == "order":
+        return [f"[{section}] earliest must be before latest"]
     if details["type"] != "extra_forbidden":
-        required = REQUIRED.get(key, 'a list of column names, as ["age"]')
-        return [f"[{section}] {key} must be {required}" if key else f"{section} must be a section, [{section}]"]
+        return [f"[{section}] {key} must be {REQUIRED[key]}" if key else f"{section} must be a section, [{section}]"]
     if not key:
         return [f"[{section}] is not known; there are {', '.join(f'[{name}]' for name in SchemaSettings.model_fields)}"]
-    keys = (RatingSettings if section == "ratings" else ColumnSettings).model_fields
+    keys = type(getattr(SchemaSettings(), section)).model_fields
     return [f"[{section}] {key} is not known; there are {', '.join(keys)}"]

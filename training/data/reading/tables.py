@@ -64,8 +64,8 @@ def read_tables(folder: Path) -> Tables:
     sources = _opened(folder, findings)
     members = _read(sources, "members", lambda source: read_entities(source, MEMBERS, settings.members), findings)
     movies = _read(sources, "movies", lambda source: read_entities(source, MOVIES, settings.movies), findings)
-    ratings = _read(sources, "ratings", lambda source: read_ratings(source, settings.ratings.scale), findings)
-    plays = _read(sources, "plays", read_plays, findings)
+    ratings = _read(sources, "ratings", lambda source: read_ratings(source, settings.ratings), findings)
+    plays = _read(sources, "plays", lambda source: read_plays(source, settings.plays), findings)
     for name, rows in (("ratings", ratings), ("plays", plays)):
         if rows is not None and movies is not None and not movies.is_empty():
             findings.add(unknown_movies(name, MOVIE_ID, rows, movies))
@@ -79,8 +79,9 @@ def read_tables(folder: Path) -> Tables:
     assert ratings is not None  # noqa: S101
     assert scale is not None  # noqa: S101
     ignored = {name: _ignored(source, settings) for name, source in sources.items()}
+    marks = {name: getattr(settings, name).missing for name in TABLES}
     warnings = tuple(findings.warnings)
-    return Tables(members, movies, ratings, all_plays(plays, ratings), scale, ignored, warnings, stated=settings)
+    return Tables(members, movies, ratings, all_plays(plays, ratings), scale, ignored, warnings, marks, settings)
 
 
 def _read(sources: Mapping[str, Source], name: str, read: Reader, findings: Findings) -> pl.DataFrame | None:

@@ -1,8 +1,17 @@
 """schema.toml overrides what is inferred, and every wrong key or value of it is reported at once."""
 
+from datetime import UTC, date, datetime, timedelta, timezone
+
 import pytest
 
-from training.data.reading.schema_file import ColumnSettings, RatingSettings, SchemaSettings, read_schema_file
+from training.data.reading.schema_file import (
+    ColumnSettings,
+    EventSettings,
+    MovieSettings,
+    RatingSettings,
+    SchemaSettings,
+    read_schema_file,
+)
 from training.data.reading.tables import read_tables
 from training.errors import DataError
 
@@ -24,8 +33,43 @@ def test_all_keys_of_the_contract_are_read(tmp_path):
     assert read_schema_file(tmp_path) == SchemaSettings(
         ratings=RatingSettings(scale=(1.0, 5.0), enjoyed_from=4.0),
         members=ColumnSettings(categorical=("occupation",), numeric=("age",), ignore=("zip",)),
-        movies=ColumnSettings(ignore=("imdb_url",)),
+        movies=MovieSettings(ignore=("imdb_url",)),
     )
+
+
+FURTHER = """
+[ratings]
+missing = [0, "not rated"]
+earliest = 1995-01-01
+[plays]
+missing = [9999-12-31, -1.5]
+earliest = 1995-01-01T06:00:00+01:00
+latest = 2030-12-31
+[members]
+missing = ["unknown", -1]
+[movies]
+missing = ["?"]
+separator = ","
+"""
+
+
+def test_all_further_keys_are_read(tmp_path):
+    (tmp_path / "schema.toml").write_text(FURTHER)
+    read = read_schema_file(tmp_path)
+    assert read == SchemaSettings(
+        ratings=RatingSettings(missing=("0", "not rated"), earliest=date(1995, 1, 1)),
+        plays=EventSettings(
+            missing=("9999-12-31", "-1.5"),
+            earliest=datetime(1995, 1, 1, 6, tzinfo=timezone(timedelta(hours=1))),
+            latest=date(2030, 12, 31),
+        ),
+        members=ColumnSettings(missing=("unknown", "-1")),
+        movies=MovieSettings(missing=("?",), separator=","),
+    )
+    assert read.ratings.earliest_seconds == datetime(1995, 1, 1, tzinfo=UTC).timestamp()
+    assert read.plays.earliest_seconds == datetime(1995, 1, 1, 5, tzinfo=UTC).timestamp()
+    assert read.plays.latest_seconds == pytest.approx(datetime(2031, 1, 1, tzinfo=UTC).timestamp(), abs=1e-3)
+    assert read.ratings.latest_seconds is None
 
 
 def test_without_the_file_nothing_is_overridden(tmp_path):
@@ -35,8 +79,36 @@ def test_without_the_file_nothing_is_overridden(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[rating]\nscale = [1, 5]", "schema.toml: [rating] is not known; there are [ratings], [members], [movies]"),
-        ("[ratings]\nscales = [1, 5]", "schema.toml: [ratings] scales is not known; there are scale, enjoyed_from"),
+        (
+            "[rating]\nscale = [1, 5]",
+            "schema.toml: [rating] is not known; there are [ratings], [members], [movies], [plays]",
+        ),
+        (
+            "[ratings]\nscales = [1, 5]",
+            "schema.toml: [ratings] scales is not known; there are missing, earliest, latest, scale, enjoyed_from",
+        ),
+        ("[plays]\nscale = [1, 5]", "schema.toml: [plays] scale is not known; there are missing, earliest, latest"),
+        (
+            '[members]\nseparator = ","',
+            "schema.toml: [members] separator is not known; there are categorical, numeric, ignore, missing",
+        ),
+        *(
+            (
+                f"[{table}]\nmissing = {given}",
+                f'schema.toml: [{table}] missing must be a list of text and numbers, as ["unknown", -1]',
+            )
+            for table in ("ratings", "plays", "members", "movies")
+            for given in ("0", '"NA"', "[true]", "[[1]]")
+        ),
+        *(
+            (f"[plays]\nlatest = {given}", "schema.toml: [plays] latest must be a date or a time, as 2030-12-31")
+            for given in ('"2030-12-31"', "2030", "12:00:00")
+        ),
+        (
+            "[ratings]\nearliest = 2020-01-02\nlatest = 2020-01-01",
+            "schema.toml: [ratings] earliest must be before latest",
+        ),
+        ('[movies]\nseparator = ""', 'schema.toml: [movies] separator must be the text between genres, as ","'),
         ("members = 3", "schema.toml: members must be a section, [members]"),
         *(
             (
@@ -80,17 +152,17 @@ def test_a_wrong_key_or_type_is_reported(tmp_path, text, message):
 def test_every_wrong_value_is_reported_at_once(tmp_path):
     (tmp_path / "schema.toml").write_text(
         "[ratings]\nscale = [5, 1]\nenjoyed = 3\n"
-        '[members]\nnumeric = 3\n[movies]\nnumeric = ["a", "b"]\nignore = ["b", "a"]\n[plays]\n'
+        '[members]\nnumeric = 3\n[movies]\nnumeric = ["a", "b"]\nignore = ["b", "a"]\n[views]\n'
     )
     with pytest.raises(DataError) as raised:
         read_schema_file(tmp_path)
     assert [problem.text for problem in raised.value.problems] == [
         "[ratings] scale must be the lowest and the highest rating, as [1.0, 5.0]",
-        "[ratings] enjoyed is not known; there are scale, enjoyed_from",
+        "[ratings] enjoyed is not known; there are missing, earliest, latest, scale, enjoyed_from",
         '[members] numeric must be a list of column names, as ["age"]',
         "[movies] column a is named more than once: in numeric, ignore",
         "[movies] column b is named more than once: in numeric, ignore",
-        "[plays] is not known; there are [ratings], [members], [movies]",
+        "[views] is not known; there are [ratings], [members], [movies], [plays]",
     ]
 
 

@@ -1,0 +1,1 @@
+"""Checks whether values that can be read can also mean what they say."""

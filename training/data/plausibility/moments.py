@@ -1,0 +1,206 @@
+"""Checks whether times are near each other, and whether numbers are seconds since 1970 rather than another notation."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from training.errors import Problem
+
+SECONDS_PER_YEAR = 365.2425 * 86_400
+
+YEARS_APART = 10
+"""Minimum number of years without any time between times that are far from each other."""
+
+RANGES_APART = 5
+"""Minimum distance of a few times that are far outside the others, as a multiple of the range of the others."""
+
+MOST_FAR_SHARE, FEWEST_TIMES = 0.01, 100
+"""Maximum share of times that are a few, and minimum number of times of which they are a share."""
+
+FIRST_YEAR, LAST_YEAR = 1971, 2090
+"""Times before and from these years on are placeholders, such as 0, 1900-01-01 or 9999-12-31, if others are far."""
+
+FIRST_LIKELY_YEAR, LAST_LIKELY_YEAR = 1985, 2038
+"""Between these years, a few times that are far outside the others are possible."""
+
+YEARS, DAYS = (1900, 2100), (7_000, 60_000)
+"""Ranges of numbers that are years, and days since 1970 (from 1989) or of a spreadsheet (from 1919 to 2064)."""
+
+DIGITS = {"YYYYMM": (12,), "YYYYMMDD": (31, 12), "YYYYMMDDHHMM": (59, 23, 31, 12)}
+"""Notations of dates as whole numbers, and the highest value of each pair of digits after the year, last pair first."""
+
+LIKELY_SECONDS = (30_000_000.0, 100_000_000_000.0)
+"""Range of seconds since 1970 in which no number is in one of the other notations."""
+
+LEAST_SHARE = 0.95
+"""Minimum share of the numbers in another notation; the rest may be placeholders such as 0."""
+
+JANUARY_1970 = (1.0, 31 * 86_400.0)
+"""Range of times that result when seconds are read as milliseconds, milliseconds as microseconds, and so on."""
+
+REMEDY = (
+    "write times as ISO 8601 text, timestamps or seconds since 1970; if the times are right, write earliest and latest "
+    "under [{}] in schema.toml"
+)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Consecutive times without a long interval between them."""
+
+    first: float
+    """First time, in seconds since 1970 UTC."""
+    last: float
+    """Last time, in seconds since 1970 UTC."""
+    rows: int
+    """Number of times."""
+
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether the times are before or after all that a service can have recorded."""
+        return self.last < _start(FIRST_YEAR) or self.first >= _start(LAST_YEAR)
+
+    @property
+    def is_likely(self) -> bool:
+        """Whether a service can have recorded the times."""
+        return _start(FIRST_LIKELY_YEAR) <= self.first and self.last < _start(LAST_LIKELY_YEAR)
+
+
+def check_notation(table: str, seconds: pl.Series, *, are_numbers: bool) -> list[Problem]:
+    """Return a problem if the times, in seconds since 1970 UTC, result from another notation or unit.
+
+    `are_numbers` says whether the file contains numbers rather than timestamps or ISO 8601 text.
+    """
+    given = seconds.drop_nulls()
+    if given.is_empty():
+        return []
+    lowest, highest = _ends(given)
+    if are_numbers:
+        notation = _notation(given)
+        if notation is None:
+            return []
+        text = f"with numbers that look like {notation}, not like seconds since 1970"
+        return [Problem(table, text, given.name, len(given), f"{given[0]:.15g}", REMEDY.format(table))]
+    if lowest >= JANUARY_1970[0] and highest < JANUARY_1970[1] and lowest < highest:
+        text = (
+            "with a time in January 1970, as if seconds had been read as milliseconds, or milliseconds as microseconds"
+        )
+        return [Problem(table, text, given.name, len(given), _iso(float(given[0])), REMEDY.format(table))]
+    return []
+
+
+def check_distances(table: str, seconds: pl.Series, *, before: bool, after: bool) -> list[Problem]:
+    """Return a problem for times, in seconds since 1970 UTC, that are far before or after the others.
+
+    The times before or after the others are only checked if `before` or `after` is true.
+    """
+    years = _years(seconds.drop_nulls())
+    stretches = _stretches(years, YEARS_APART)
+    if not stretches:
+        return []
+    likely = [stretch for stretch in stretches if not stretch.is_placeholder] or stretches
+    main = max(likely, key=lambda stretch: stretch.rows)
+    place = stretches.index(main)
+    problems = []
+    for others, is_checked in ((stretches[:place], before), (stretches[place + 1 :], after)):
+        far = [stretch for stretch in others if _is_far(stretch, main, seconds)]
+        if far and is_checked:
+            problems.append(_problem(table, seconds.name, far, main))
+    return problems or _late_times(table, seconds.name, years)
+
+
+def _is_far(stretch: Stretch, main: Stretch, seconds: pl.Series) -> bool:
+    given = len(seconds) - seconds.null_count()
+    distance = max(main.first - stretch.last, stretch.first - main.last)
+    is_few = given >= FEWEST_TIMES and stretch.rows <= MOST_FAR_SHARE * given
+    return stretch.is_placeholder or (is_few and distance > RANGES_APART * (main.last - main.first))
+
+
+def _problem(table: str, column: str, far: list[Stretch], main: Stretch) -> Problem:
+    is_before = far[0].first < main.first
+    example = _iso(far[0].first if is_before else far[-1].last)
+    side, key = ("before", "earliest") if is_before else ("after", "latest")
+    text = f"far {side} the others, which are from {_iso(main.first)[:10]} to {_iso(main.last)[:10]}"
+    is_warning = all(stretch.is_likely for stretch in far)
+    remedy = (
+        f'correct them, or write under [{table}] in schema.toml missing = ["{example}"] if they stand for an unknown '
+        f"time, or {key} = {example[:10]} if they are right"
+    )
+    rows = sum(stretch.rows for stretch in far)
+    return Problem(table, text, column, rows, example, None if is_warning else remedy, is_warning)
+
+
+def _late_times(table: str, column: str, years: pl.DataFrame) -> list[Problem]:
+    """Return a warning if a few times are more than a year after all others."""
+    *others, last = _stretches(years, 1)
+    rows = sum(stretch.rows for stretch in (*others, last))
+    if rows < FEWEST_TIMES or not others or last.rows > MOST_FAR_SHARE * rows:
+        return []
+    text = "more than a year after all others; recency is measured from the latest play"
+    return [Problem(table, text, column, last.rows, _iso(last.last), is_warning=True)]
+
+
+def _years(seconds: pl.Series) -> pl.DataFrame:
+    """Return the first time, last time and number of times in each year with any, in chronological order."""
+    year = (pl.col("seconds") / SECONDS_PER_YEAR).floor().alias("year")
+    times = pl.LazyFrame({"seconds": seconds})
+    of_year = times.group_by(year).agg(
+        pl.col("seconds").min().alias("first"), pl.col("seconds").max().alias("last"), pl.len().alias("rows")
+    )
+    return of_year.sort("year").collect(engine="streaming")
+
+
+def _stretches(years: pl.DataFrame, apart: float) -> list[Stretch]:
+    """Return the stretches of times that are separated by more than the given number of years."""
+    stretches: list[Stretch] = []
+    for year in (Stretch(*row) for row in years.select("first", "last", "rows").iter_rows()):
+        if stretches and year.first - stretches[-1].last <= apart * SECONDS_PER_YEAR:
+            before = stretches.pop()
+            stretches.append(Stretch(before.first, year.last, before.rows + year.rows))
+        else:
+            stretches.append(year)
+    return stretches
+
+
+def _notation(numbers: pl.Series) -> str | None:
+    """Return the notation that nearly all numbers are in, if they can't be seconds since 1970."""
+    lowest, highest = _ends(numbers)
+    if LIKELY_SECONDS[0] <= lowest and highest <= LIKELY_SECONDS[1]:
+        return None
+    if _share(numbers.is_between(*YEARS)) >= LEAST_SHARE:
+        return "years"
+    if _share(numbers.is_between(*DAYS)) >= LEAST_SHARE:
+        return "days since 1970 or of a spreadsheet"
+    for notation, limits in DIGITS.items():
+        if _share(_are_dates(numbers, limits)) >= LEAST_SHARE:
+            return f"dates in the form {notation}"
+    return None
+
+
+def _share(flags: pl.Series) -> float:
+    return float(flags.mean())  # type: ignore[arg-type] # there is at least one
+
+
+def _are_dates(numbers: pl.Series, limits: tuple[int, ...]) -> pl.Series:
+    """Return which numbers are dates as whole numbers, with `limits` of the pairs of digits after the year."""
+    rest = numbers.cast(pl.Int64)
+    are_dates = numbers == rest
+    for high in limits:
+        are_dates &= (rest % 100).is_between(0 if high in (23, 59) else 1, high)
+        rest //= 100
+    return are_dates & rest.is_between(*YEARS)
+
+
+def _ends(seconds: pl.Series) -> tuple[float, float]:
+    return float(seconds.min()), float(seconds.max())  # type: ignore[arg-type] # numbers, and at least one
+
+
+def _start(year: int) -> float:
+    return datetime(year, 1, 1, tzinfo=UTC).timestamp()
+
+
+def _iso(seconds: float) -> str:
+    """Return a time as ISO 8601 text in UTC, without the time of day if it is midnight."""
+    moment = datetime(1970, 1, 1) + timedelta(seconds=seconds)  # noqa: DTZ001 # in UTC, and written without it
+    return moment.isoformat(timespec="seconds").removesuffix("T00:00:00")
