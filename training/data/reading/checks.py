@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from features.values import ids
+from training.data.plausibility.spelling import REMEDY, compare_spellings
 from training.errors import Problem
 
 
@@ -106,4 +107,9 @@ def unknown_movies(table: str, column: str, rows: pl.DataFrame, movies: pl.DataF
     unknown = rows.filter(pl.col(column).is_not_null()).join(movies, on=column, how="anti", maintain_order="left")
     if unknown.is_empty():
         return []
-    return [Problem(table, "with a movie that the movies table lacks", column, len(unknown), unknown.item(0, column))]
+    text = "with a movie that the movies table lacks"
+    spellings = compare_spellings(unknown[column].unique(), movies[column])
+    if spellings.example is None:
+        return [Problem(table, text, column, len(unknown), unknown.item(0, column))]
+    text += f", {len(spellings.pairs):,} of {spellings.ids:,} ids only because they are written differently there"
+    return [Problem(table, text, column, len(unknown), spellings.example, REMEDY)]

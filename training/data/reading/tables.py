@@ -9,6 +9,7 @@ import polars as pl
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING
 from features.schema import Scale
 from training.data.files.table_files import refuse_no_folder
+from training.data.plausibility.spelling import check_spelling
 from training.data.reading.checks import unknown_movies
 from training.data.reading.entities import MEMBERS, MOVIES, read_entities
 from training.data.reading.events import all_plays, read_plays, read_ratings
@@ -69,6 +70,7 @@ def read_tables(folder: Path) -> Tables:
     for name, rows in (("ratings", ratings), ("plays", plays)):
         if rows is not None and movies is not None and not movies.is_empty():
             findings.add(unknown_movies(name, MOVIE_ID, rows, movies))
+    findings.add(_spelling_problems(members, ratings, plays))
     scale = None
     if ratings is not None and not ratings.is_empty():
         with findings.gathered():
@@ -106,6 +108,21 @@ def _opened(folder: Path, findings: Findings) -> dict[str, Source]:
                 text = f"the table is missing: there is neither {name}.parquet nor {name}.csv nor a folder {name}"
                 findings.add([Problem(name, text)])
     return sources
+
+
+def _spelling_problems(
+    members: pl.DataFrame | None, ratings: pl.DataFrame | None, plays: pl.DataFrame | None
+) -> list[Problem]:
+    """Return problems with ids of members that are written differently in two tables."""
+    if members is None or ratings is None or members.is_empty():
+        return []
+    described, raters = members[MEMBER_ID].drop_nulls().unique(), ratings[MEMBER_ID].unique()
+    problems = check_spelling("ratings", "rate are in the members table", raters, described)
+    if plays is not None:
+        known = pl.concat([described, raters]).unique()
+        players = plays[MEMBER_ID].drop_nulls().unique()
+        problems += check_spelling("plays", "play are in the members or ratings table", players, known)
+    return problems
 
 
 def _scale(settings: SchemaSettings, ratings: pl.DataFrame) -> Scale:
