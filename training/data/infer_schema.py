@@ -103,7 +103,7 @@ def _attributes(
 ) -> tuple[tuple[Attribute, ...], tuple[MergedColumn, ...]]:
     """Return the attributes of a table, and the columns with values that fewer than `floor` rows have."""
     attributes, merged = [], []
-    marks = tuple(tables.marks.get(table, ()))
+    marks = getattr(tables.stated, table).missing
     for column in rows.iter_columns():
         values = column.drop_nulls()
         if column.dtype == pl.Float64:

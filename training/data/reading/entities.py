@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 import polars as pl
 
 from features.columns import GENRES, MEMBER_ID, MOVIE_ID, RELEASE_YEAR, TITLE
 from features.values import categories, column_types, flags, genres, ids, missing, numbers, years
+from training.data.plausibility.attribute_numbers import check_missing, check_numbers
+from training.data.plausibility.genre_names import check_genres
+from training.data.plausibility.text_columns import TextCounts, TextKind, check_text, count_text, text_kind
 from training.data.reading.checks import (
     Check,
     failed,
@@ -18,11 +20,9 @@ from training.data.reading.checks import (
     repeated,
     tally,
 )
-from training.data.reading.schema_file import SCHEMA_FILE, ColumnSettings
+from training.data.reading.schema_file import NAMING_COLUMNS, SCHEMA_FILE, ColumnSettings, MovieSettings
 from training.data.reading.sources import Source, collect
 from training.errors import DataError, Problem
-
-Kind = Literal["categorical", "flag", "numeric"]
 
 NO_GENRES = (
     'with a list of other things than genres, which are text, as ["Drama"], or have a name, as [{"name": "Drama"}]'
@@ -54,19 +54,20 @@ def read_entities(source: Source, layout: Layout, settings: ColumnSettings) -> t
         raise DataError(problems)
     columns = [pl.lit(None, dtype).alias(name) for name, dtype in layout.known.items() if name not in source.dtypes]
     checks = [needs_id(layout.id)]
-    kinds = _kinds(source, layout, settings)
+    kinds, mixtures = _kinds(source, layout, settings)
     for name, dtype in source.dtypes.items():
         if name in settings.ignore and name in layout.known:
             columns.append(pl.lit(None, layout.known[name]).alias(name))
         elif name != layout.id and name not in settings.ignore:
             kind = kinds.get(name)
-            columns.append(_converted(name, dtype, kind).alias(name))
-            checks += _checks(name, dtype, kind)
+            columns.append(_converted(name, dtype, kind, settings).alias(name))
+            checks += _checks(name, dtype, kind, settings.missing)
     canonical = source.rows.select(ids.id_text(layout.id).alias(layout.id), *columns)
     rows, tallied = collect(source, canonical, tally(source.rows, checks))
     if rows.is_empty():
         return rows, [Problem(source.table, "the table has no rows")]
-    problems = failed(source.table, checks, tallied) + repeated(source.table, layout.id, rows)
+    problems = failed(source.table, checks, tallied) + mixtures + repeated(source.table, layout.id, rows)
+    problems += _unlikely_values(source, rows, kinds, settings)
     attributes = [name for name in rows.columns if name != layout.id and name not in layout.known]
     return rows.select(layout.id, *layout.known, *attributes).sort(layout.id), problems
 
@@ -76,7 +77,7 @@ def _problems_of_columns(source: Source, layout: Layout, settings: ColumnSetting
     source.refuse_parts(read, [layout.id], f", or name it under ignore in {SCHEMA_FILE}")
     problems = missing_columns(source.table, source.dtypes, [layout.id])
     problems += odd_headers(source.table, source.dtypes, is_csv=source.is_csv)
-    for key in ("categorical", "numeric", "ignore"):
+    for key in NAMING_COLUMNS:
         for name in getattr(settings, key):
             if name not in source.dtypes and name not in layout.known:
                 text = f"[{source.table}] {key} names the column {name!r}, which the table lacks"
@@ -103,9 +104,9 @@ def _required_types(name: str, dtype: pl.DataType, layout: Layout) -> str | None
     return None if is_attribute else "text, numbers or flags"
 
 
-def _kinds(source: Source, layout: Layout, settings: ColumnSettings) -> dict[str, Kind]:
-    """Return the kind of each attribute column."""
-    kinds: dict[str, Kind] = {}
+def _kinds(source: Source, layout: Layout, settings: ColumnSettings) -> tuple[dict[str, TextKind], list[Problem]]:
+    """Return the kind of each attribute column, and the problems of text that is of several kinds."""
+    kinds: dict[str, TextKind] = {}
     undeclared: list[str] = []
     for name, dtype in source.dtypes.items():
         if name == layout.id or name in layout.known or name in settings.ignore:
@@ -114,62 +115,67 @@ def _kinds(source: Source, layout: Layout, settings: ColumnSettings) -> dict[str
             kinds[name] = "numeric"
         elif name in settings.categorical:
             kinds[name] = "categorical"
-        elif source.is_csv:
+        elif dtype == pl.String:
             undeclared.append(name)
         else:
             kinds[name] = "numeric" if dtype.is_numeric() else "categorical"
-    return kinds | _kinds_by_values(source, undeclared)
+    counts = _text_counts(source, undeclared, settings.missing)
+    problems = [problem for name in undeclared for problem in check_text(source.table, name, counts[name])]
+    return kinds | {name: text_kind(counts[name]) for name in undeclared}, problems
 
 
-def _kinds_by_values(source: Source, names: list[str]) -> dict[str, Kind]:
-    """Infer the kinds of CSV columns from their values. Numbers with a leading zero (02139) are codes: categorical."""
+def _text_counts(source: Source, names: list[str], marks: tuple[str, ...]) -> dict[str, TextCounts]:
+    """Count what the text in columns stands for, in one pass over the table."""
     if not names:
         return {}
-    tests = []
-    for name in names:
-        given = missing.unmarked_text(name)
-        is_number = ~numbers.no_number(name, source.dtypes[name]) & ~given.str.contains(numbers.CODE)
-        is_flag = flags.flag(name).is_not_null()
-        tests += [
-            given.is_null().all().alias(f"blank {name}"),
-            (given.is_null() | is_number).all().alias(f"numeric {name}"),
-            (given.is_null() | is_flag).all().alias(f"flag {name}"),
-        ]
-    (results,) = collect(source, source.rows.select(tests))
-    holds = results.row(0, named=True)
-    return {name: _kind_of(*(holds[f"{test} {name}"] for test in ("blank", "numeric", "flag"))) for name in names}
+    (counts,) = collect(source, source.rows.select(count_text(name, marks) for name in names))
+    return {name: TextCounts(**counts.item(0, name)) for name in names}
 
 
-def _kind_of(is_blank: bool, is_numeric: bool, is_flag: bool) -> Kind:
-    if is_blank:
-        return "categorical"
-    return "numeric" if is_numeric else "flag" if is_flag else "categorical"
+def _unlikely_values(
+    source: Source, rows: pl.DataFrame, kinds: Mapping[str, TextKind], settings: ColumnSettings
+) -> list[Problem]:
+    """Return the problems and warnings about values that can be read, but hardly mean what they say."""
+    problems = []
+    for name, kind in kinds.items():
+        problems += check_missing(source.table, rows[name])
+        if kind == "numeric":
+            problems += check_numbers(source.table, rows[name])
+    if isinstance(settings, MovieSettings) and settings.separator is None and GENRES in source.dtypes:
+        problems += check_genres(source.table, rows[GENRES], are_lists=not column_types.is_text(source.dtypes[GENRES]))
+    return problems
 
 
-def _is_number(name: str, kind: Kind | None) -> bool:
+def _is_number(name: str, kind: TextKind | None) -> bool:
     return kind == "numeric" or (kind is None and name == RELEASE_YEAR)
 
 
-def _checks(name: str, dtype: pl.DataType, kind: Kind | None) -> list[Check]:
+def _checks(name: str, dtype: pl.DataType, kind: TextKind | None, marks: tuple[str, ...]) -> list[Check]:
     """Return the checks of an attribute or a predefined column."""
-    checks = [needs_number(name, numbers.no_number(name, dtype))] if _is_number(name, kind) else []
+    checks = [needs_number(name, numbers.no_number(name, dtype, marks))] if _is_number(name, kind) else []
     if kind is None and name == RELEASE_YEAR:
         text = (
             f"that is no whole number from {years.EARLIEST_YEAR} to {years.LATEST_YEAR}; leave the year empty if it "
             "isn't known"
         )
-        checks.append(Check(name, ~years.is_year_column(numbers.number(name, dtype)), text))
+        checks.append(Check(name, ~years.is_year_column(numbers.number(name, dtype, marks)), text))
     if kind is None and name == GENRES:
-        checks.append(Check(name, genres.no_genres(name, dtype), NO_GENRES))
+        checks.append(Check(name, genres.no_genres(name, dtype, marks), NO_GENRES))
     return checks
 
 
-def _converted(name: str, dtype: pl.DataType, kind: Kind | None) -> pl.Expr:
+def _converted(name: str, dtype: pl.DataType, kind: TextKind | None, settings: ColumnSettings) -> pl.Expr:
     """Return the column converted to its kind or, for a predefined column, to its type."""
+    marks = settings.missing
     if _is_number(name, kind):
-        return numbers.number(name, dtype)
+        return numbers.number(name, dtype, marks)
     if kind == "flag":
-        return flags.flag(name)
+        return flags.flag(name, marks)
+    if kind == "code":
+        return missing.unmarked_text(name, marks)
     if kind == "categorical":
-        return categories.category(name, dtype)
-    return genres.genres(name, dtype) if name == GENRES else missing.text(name)
+        return categories.category(name, dtype, marks)
+    if name != GENRES:
+        return missing.text(name, marks)
+    separator = settings.separator if isinstance(settings, MovieSettings) else None
+    return genres.genres(name, dtype, separator or genres.SEPARATOR, marks)

@@ -49,8 +49,6 @@ class Tables:
     """Columns of the files that aren't read, by table."""
     warnings: tuple[Problem, ...] = ()
     """Unusual values that are possible, so that the data can be used."""
-    marks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Marks of missing values that schema.toml adds to the usual ones, by table."""
     stated: SchemaSettings = field(default_factory=SchemaSettings)
     """What schema.toml states; everything else is inferred from the files."""
 
@@ -81,9 +79,8 @@ def read_tables(folder: Path) -> Tables:
     assert ratings is not None  # noqa: S101
     assert scale is not None  # noqa: S101
     ignored = {name: _ignored(source, settings) for name, source in sources.items()}
-    marks = {name: getattr(settings, name).missing for name in TABLES}
     warnings = tuple(findings.warnings)
-    return Tables(members, movies, ratings, all_plays(plays, ratings), scale, ignored, warnings, marks, settings)
+    return Tables(members, movies, ratings, all_plays(plays, ratings), scale, ignored, warnings, settings)
 
 
 def _read(sources: Mapping[str, Source], name: str, read: Reader, findings: Findings) -> pl.DataFrame | None:

@@ -107,7 +107,7 @@ def test_csv_columns_are_taken_for_what_their_values_are(write_data, tables):
     assert by_id["zip"].str.starts_with("0").all()
 
 
-def test_parquet_columns_are_taken_for_what_their_types_are(write_data, tables):
+def test_parquet_columns_are_taken_for_what_their_types_are_and_text_for_what_its_values_are(write_data, tables):
     members = tables["members"].with_columns(
         flag=pl.Series([True, False, None, *[True] * 23]),
         share=pl.Series([0.5, float("nan"), float("inf"), *[1.0] * 23], dtype=pl.Float32),
@@ -121,7 +121,7 @@ def test_parquet_columns_are_taken_for_what_their_types_are(write_data, tables):
     assert set(read["flag"].drop_nulls()) == {"false", "true"}
     assert read["share"].drop_nulls().is_finite().all()
     assert read["share"].null_count() == 2
-    assert read["digits"].dtype == pl.String
+    assert read["digits"].dtype == pl.Float64
     assert read["price"].dtype == pl.Float64
     assert set(read["name"].drop_nulls()) == {"a", "b"}
     assert read["nothing"].null_count() == 26

@@ -1,0 +1,58 @@
+"""Genres that another character separates are refused until schema.toml states the separator."""
+
+import polars as pl
+import pytest
+
+from training.data.reading.tables import read_tables
+from training.errors import DataError
+
+
+def movies(tables, genres: list) -> pl.DataFrame:
+    return tables["movies"].with_columns(pl.Series("genres", (genres * 8)[:8]))
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    ("genres", "rows", "separator"),
+    [
+        (["Action, Comedy"], 8, ","),
+        (["Drama", "War", "Action,Comedy", None], 2, ","),
+        (["Drama; War", "War"], 4, ";"),
+        (["Drama", "War", "Drama|War", "Drama, War"], 2, ","),
+    ],
+)
+def test_other_separators_are_refused_until_they_are_stated(write_data, tables, kind, genres, rows, separator):
+    with pytest.raises(DataError) as raised:
+        read_tables(write_data(kind, movies=movies(tables, genres)))
+    message = str(raised.value)
+    assert message.startswith(
+        f"movies, column genres: {rows} rows with genres that are separated by commas or semicolons"
+    )
+    assert f'separator = "{separator}"' in message
+    stated = f'[movies]\nseparator = "{separator}"'
+    names = read_tables(write_data(kind, stated, movies=movies(tables, genres))).movies["genres"].explode()
+    if rows == 8:
+        assert set(names) == {"Action", "Comedy"}
+    whole = read_tables(write_data(kind, '[movies]\nseparator = "|"', movies=movies(tables, genres))).movies["genres"]
+    assert any(separator in name for name in whole.explode().drop_nulls())
+
+
+def test_lists_of_one_name_that_holds_several_are_refused(write_data, tables):
+    with pytest.raises(DataError, match="8 rows with several genres in one name, for example 'Action, Comedy'"):
+        read_tables(write_data("parquet", movies=movies(tables, [["Action, Comedy"]])))
+
+
+@pytest.mark.parametrize(
+    "genres",
+    [
+        ["Drama", "War"],
+        ["Drama|War", "Children's"],
+        ["Drama|War", "Documentary, short"],
+        ["Sci-Fi/Fantasy", "Action & Adventure"],
+        ['["Action","Comedy"]', "[]"],
+        ['[{"id": 1, "name": "Action"}, {"id": 2, "name": "War"}]'],
+        [["Action", "Comedy"], ["Documentary, short"]],
+    ],
+)
+def test_other_names_pass(write_data, tables, genres):
+    assert read_tables(write_data("parquet", movies=movies(tables, genres))).warnings == ()

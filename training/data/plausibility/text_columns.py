@@ -1,0 +1,162 @@
+"""Infers from the text in a column whether it stands for categories, numbers or flags, and refuses mixtures."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from features.values import flags, missing, numbers, times
+from training.errors import Problem
+
+TextKind = Literal["categorical", "code", "flag", "numeric"]
+"""Kind of a text column. Codes are categories in which marks of missing values are missing: digits and times."""
+
+MIXED_SHARE = 0.95
+"""Minimum share of numbers, flags or times in a column whose other text is an error; with fewer, all are categories."""
+
+HALF = 0.5
+"""Minimum share of numbers in a column of categories from which there is a warning."""
+
+CODES_SHARE, CODE_LENGTH = 0.05, 4
+"""Digits are codes if this share has leading zeros, or if all have the same length, which is at least this long."""
+
+ZEROS = r"^00+$"
+"""Pattern of repeated zeros, which may stand for an unknown number."""
+
+FOREIGN_NUMBER = r"^[+\-\u2212]?(?:\d+|\d{1,3}(?:[.,'\u2019\s]\d{3})+)(?:[.,]\d+)?-?$"
+"""Pattern of numbers with a decimal comma, separators of thousands, another minus sign or other digits than 0 to 9."""
+
+
+@dataclass(frozen=True)
+class TextCounts:
+    """Numbers of rows by what their text is, and examples of it. Missing values aren't counted as given."""
+
+    given: int
+    marks: int
+    """Number of rows with a usual mark of missing values."""
+    mark: str | None
+    numbers: int
+    codes: int
+    """Number of rows with digits that have leading zeros, but not only zeros."""
+    code: str | None
+    zeros: int
+    """Number of rows with repeated zeros, which are codes in a column of codes."""
+    foreign: int
+    """Number of rows with a number in a notation that isn't read."""
+    foreign_number: str | None
+    flags: int
+    times: int
+    no_number: str | None
+    """Text that is neither a number nor a code."""
+    no_flag: str | None
+    no_time: str | None
+    shortest: int | None
+    """Number of characters of the shortest text; None if all are missing."""
+    longest: int | None
+    """Number of characters of the longest text; None if all are missing."""
+
+
+def count_text(column: str, marks: Collection[str]) -> pl.Expr:
+    """Return an expression for a struct with the fields of TextCounts."""
+    given = missing.unmarked_text(column, marks)
+    any_text = missing.text(column, marks)
+    mark = any_text.is_not_null() & given.is_null()
+    has_zeros = given.str.contains(numbers.CODE)
+    zeros = given.str.contains(ZEROS)
+    code = has_zeros & ~zeros
+    number = given.is_not_null() & ~numbers.no_number(column, pl.String(), marks) & ~has_zeros
+    foreign = given.str.contains(FOREIGN_NUMBER) & ~number & ~has_zeros
+    flag = flags.flag(column, marks).is_not_null()
+    time = given.str.contains(times.ISO_8601)
+    is_given = given.is_not_null()
+    fields = {
+        "given": is_given.sum(),
+        "marks": mark.sum(),
+        "mark": any_text.filter(mark).first(),
+        "numbers": number.sum(),
+        "codes": code.sum(),
+        "code": given.filter(code).first(),
+        "zeros": zeros.sum(),
+        "foreign": foreign.sum(),
+        "foreign_number": given.filter(foreign).first(),
+        "flags": flag.sum(),
+        "times": time.sum(),
+        "no_number": given.filter(is_given & ~number & ~foreign & ~code).first(),
+        "no_flag": given.filter(is_given & ~flag).first(),
+        "no_time": given.filter(is_given & ~time).first(),
+        "shortest": given.str.len_chars().min(),
+        "longest": given.str.len_chars().max(),
+    }
+    return pl.struct(expression.alias(name) for name, expression in fields.items()).alias(column)
+
+
+def text_kind(counts: TextCounts) -> TextKind:
+    """Return the kind of a column. Text in a column of numbers, flags or times makes all of them categories."""
+    if counts.given in (0, counts.times) or _are_codes(counts):
+        return "code"
+    if counts.given == counts.numbers:
+        return "numeric"
+    return "flag" if counts.given == counts.flags else "categorical"
+
+
+def check_text(table: str, column: str, counts: TextCounts) -> list[Problem]:
+    """Return the problems of a column that schema.toml doesn't name, if its text is of several kinds."""
+    if text_kind(counts) != "categorical":
+        return []
+    least = MIXED_SHARE * counts.given
+    if counts.numbers + counts.foreign >= least:
+        return _number_problems(table, column, counts)
+    for noun, number, example in (("flag", counts.flags, counts.no_flag), ("time", counts.times, counts.no_time)):
+        if number >= least:
+            text = f"with a value that is no {noun}"
+            return [Problem(table, text, column, counts.given - number, example, _remedy(table, column))]
+    return _warnings(table, column, counts)
+
+
+def _are_codes(counts: TextCounts) -> bool:
+    if counts.codes == 0 or counts.numbers + counts.codes + counts.zeros < counts.given:
+        return False
+    has_one_length = counts.shortest == counts.longest and (counts.longest or 0) >= CODE_LENGTH
+    return has_one_length or _has_many_codes(counts)
+
+
+def _has_many_codes(counts: TextCounts) -> bool:
+    return counts.codes >= CODES_SHARE * counts.given
+
+
+def _number_problems(table: str, column: str, counts: TextCounts) -> list[Problem]:
+    """Return the problems of a column of numbers in which some values aren't."""
+    text = counts.given - counts.numbers - counts.foreign - counts.codes
+    foreign = "write numbers with a decimal point and without separators of thousands"
+    kinds = (
+        (counts.foreign, "with a number in a notation that isn't read", counts.foreign_number, foreign),
+        (counts.codes, "with leading zeros, as in codes, in a column of numbers", counts.code, "correct them"),
+        (text, "with a value that is no number", counts.no_number, "correct them"),
+    )
+    return [
+        Problem(table, text, column, rows, example, _remedy(table, column, first))
+        for rows, text, example, first in kinds
+        if rows
+    ]
+
+
+def _remedy(table: str, column: str, first: str = "correct them") -> str:
+    return (
+        f'{first}, or write under [{table}] in schema.toml missing = [...] with the text that means "not known", or '
+        f'categorical = ["{column}"] if the column holds categories'
+    )
+
+
+def _warnings(table: str, column: str, counts: TextCounts) -> list[Problem]:
+    """Return the warnings about a column of categories."""
+    warnings = []
+    if counts.marks:
+        text = "with text that often means that the value is missing, but counts as a category"
+        remedy = f"if it is missing, list the text under [{table}] in schema.toml as missing = [...]"
+        warnings.append(Problem(table, text, column, counts.marks, counts.mark, remedy, is_warning=True))
+    if counts.numbers >= HALF * counts.given and not _has_many_codes(counts):
+        text = "with text among numbers, all of which count as categories"
+        rows = counts.given - counts.numbers
+        warnings.append(Problem(table, text, column, rows, counts.no_number or counts.code, is_warning=True))
+    return warnings
