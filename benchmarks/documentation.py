@@ -5,12 +5,14 @@ from pathlib import Path
 
 from service.settings import settings_table
 from service.telemetry.metric_definitions import metrics_table
+from training.data.reading.schema_file import schema_table
 from training.gate.gate_settings import gate_table
 from training.settings import fit_settings_table
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "docs/settings.md": {"settings": settings_table},
+    "docs/data.md": {"schema.toml": schema_table},
     "docs/metrics.md": {"metrics": metrics_table},
     "docs/retrain.md": {"gate": gate_table},
     "docs/training.md": {"fit settings": fit_settings_table},

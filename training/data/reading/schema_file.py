@@ -42,8 +42,7 @@ class EventSettings(TomlSettings):
     """The settings of a table of events, `[ratings]` or `[plays]`."""
 
     missing: Marks = ()
-    """Text, numbers and dates that stand for missing values, in addition to the usual marks. Rows without a rating are
-    left out if the rating is one of them."""
+    """Text, numbers and dates that stand for missing values, in addition to the usual marks."""
     earliest: datetime | date | None = None
     """Earliest possible time, or day in UTC. By default, times far before the others are refused."""
     latest: datetime | date | None = None
@@ -78,6 +77,9 @@ def _seconds(moment: date | None, time_of_day: time) -> float | None:
 class RatingSettings(EventSettings):
     """The section `[ratings]` of schema.toml."""
 
+    missing: Marks = ()
+    """Text and numbers that stand for missing values, in addition to the usual marks. If the rating is one of them, the
+    row is left out."""
     scale: Scale | None = None
     """Lowest and highest possible rating. By default, these are the minimum and maximum in the data."""
     enjoyed_from: float | None = None
@@ -116,7 +118,7 @@ class MovieSettings(ColumnSettings):
     """The section `[movies]` of schema.toml."""
 
     separator: str | None = Field(default=None, min_length=1)
-    """Text between genres, if they are text rather than lists. By default, it is `|`."""
+    """Text between genres, if they are text rather than lists. By default, it is a vertical bar."""
 
 
 class SchemaSettings(TomlSettings):
@@ -154,6 +156,20 @@ def read_schema_file(folder: Path) -> SchemaSettings:
     except ValidationError as error:
         texts = [text for details in error.errors() for text in _faults(details)]
         raise DataError(Problem(SCHEMA_FILE, text) for text in dict.fromkeys(texts)) from error
+
+
+def schema_table() -> str:
+    """Return a Markdown table of all keys of schema.toml."""
+    settings = SchemaSettings()
+    sections: dict[tuple[str, str], list[str]] = {}
+    for section in SchemaSettings.model_fields:
+        for key, field in type(getattr(settings, section)).model_fields.items():
+            meaning = " ".join((field.description or "").split())
+            sections.setdefault((key, meaning), []).append(f"`[{section}]`")
+    rows = [
+        f"| {', '.join(names)} | `{key}` | {REQUIRED[key]} | {meaning} |" for (key, meaning), names in sections.items()
+    ]
+    return "\n".join(["| section | key | value | meaning |", "| --- | --- | --- | --- |", *rows])
 
 
 def _faults(details: ErrorDetails) -> list[str]:

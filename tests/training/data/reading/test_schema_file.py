@@ -1,6 +1,7 @@
 """schema.toml overrides what is inferred, and every wrong key or value of it is reported at once."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from training.data.reading.schema_file import (
     RatingSettings,
     SchemaSettings,
     read_schema_file,
+    schema_table,
 )
 from training.data.reading.tables import read_tables
 from training.errors import DataError
@@ -70,6 +72,11 @@ def test_all_further_keys_are_read(tmp_path):
     assert read.plays.earliest_seconds == datetime(1995, 1, 1, 5, tzinfo=UTC).timestamp()
     assert read.plays.latest_seconds == pytest.approx(datetime(2031, 1, 1, tzinfo=UTC).timestamp(), abs=1e-3)
     assert read.ratings.latest_seconds is None
+
+
+def test_the_documentation_has_the_current_table_of_keys():
+    text = (Path(__file__).parents[4] / "docs/data.md").read_text(encoding="utf-8")
+    assert f"\n{schema_table()}\n" in text, "run `make docs`"
 
 
 def test_without_the_file_nothing_is_overridden(tmp_path):
