@@ -134,6 +134,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     if not is_address(arguments.models):  # an address can only be tested by writing to it
         for folder in (store.root, store.root / VERSIONS):
             refuse_unwritable("--models", folder)
+    store.labels()  # raises before training if this user can't read the store
     fit = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
     challenge = Standing.of(arguments.challenge) if arguments.challenge else None
     return Plan(store, gate, fit.model_copy(update={"reweight": arguments.reweight}), sign, challenge)
