@@ -74,7 +74,8 @@ def join_parts(table: str, parts: Sequence[TableFile], marks: Collection[str] = 
         return Joined(groups[0].rows, dict(groups[0].dtypes))
     casts: dict[str, Cast] = {}
     conflicts: dict[str, Conflict] = {}
-    names = dict.fromkeys(name for group in groups for name in group.dtypes)
+    widest_first = sorted(groups, key=lambda group: -len(group.dtypes))  # a missing column leaves the order as it is
+    names = dict.fromkeys(name for group in widest_first for name in group.dtypes)
     for name in names:
         cast = _cast(table, name, groups, marks)
         if isinstance(cast, Cast):

@@ -114,6 +114,12 @@ def test_a_column_that_a_part_lacks_or_has_no_values_of_is_missing_there(write_d
     assert_frame_equal(read, expected)
 
 
+def test_a_column_that_the_first_part_lacks_keeps_its_place(write_parts, halves):
+    first, second = halves("members")
+    parts = {"a.parquet": first.drop("age"), "b.parquet": second}
+    assert read_tables(write_parts("members", parts)).members.columns == second.columns
+
+
 @pytest.mark.parametrize("empty", ["0.parquet", "z.parquet"])
 def test_the_types_of_a_part_without_rows_do_not_matter(write_data, write_parts, halves, empty):
     first, second = halves("ratings")
