@@ -60,7 +60,7 @@ def main(argv: Sequence[str], program: str = "python -m training") -> int:
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
-        print(f"nothing more can be written: {error.strerror}; the store of models is as it was", file=sys.stderr)
+        print(f"nothing more can be written: {error.strerror}; what was there before is as it was", file=sys.stderr)
         return ExitCode.REFUSED
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
