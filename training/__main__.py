@@ -67,7 +67,7 @@ def main(argv: Sequence[str], program: str = "python -m training") -> int:
     except Exception as error:
         number = _system_error(error)
         if number in NO_ROOM:
-            text = f"nothing more can be written: {os.strerror(number)}; the store of models is as it was"
+            text = f"nothing more can be written: {os.strerror(number)}; what was there before is as it was"
             print(text, file=sys.stderr)
             return ExitCode.FAILED
         if number in UNUSABLE and isinstance(error, OSError) and error.filename is not None:

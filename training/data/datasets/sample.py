@@ -67,7 +67,7 @@ def draw_sample(
         ids = member_ids[block.first : block.first + len(block.enjoyment)]
         plays, ratings = _events(block, ids, movie_ids, random)
         yield {"ratings": ratings, "plays": plays, "truth": _truth(block, people, ids, movie_ids, random)}
-    progress("members and movies")
+    progress("members, movies and one file for each table")
     yield {"members": _members_table(people, member_ids, random), "movies": _movies_table(catalogue, movie_ids, random)}
 
 
