@@ -1,6 +1,7 @@
-"""Categories: trimmed text, `true` and `false` in any case, and whole numbers without decimals."""
+"""Categories: trimmed text in composed Unicode, `true` and `false` in any case, and whole numbers without decimals."""
 
 import re
+import unicodedata
 from collections.abc import Collection
 
 import polars as pl
@@ -14,12 +15,22 @@ WHOLE = r"^(0|-?[1-9][0-9]*)\.0+$"
 _WHOLE = re.compile(WHOLE.replace("$", r"\Z"))
 
 
+def plain(written: str) -> str:
+    """Return text without white space at both ends, in the composed form of Unicode (NFC)."""
+    return unicodedata.normalize("NFC", trimmed(written))
+
+
+def plain_text(written: pl.Expr) -> pl.Expr:
+    """Return an expression for the same as `plain`."""
+    return written.str.strip_chars().str.normalize("NFC")
+
+
 def category_of(value: str | bool, marks: Collection[str] = NO_MARKS) -> str | None:
     """Return the name of the category that text or a boolean stands for; None if it is missing."""
     name = trimmed(str(value))
     if not name or name in marks:
         return None
-    return flag_of(name) or _WHOLE.sub(r"\1", name)
+    return flag_of(name) or _WHOLE.sub(r"\1", plain(name))
 
 
 def category(column: str, dtype: pl.DataType, marks: Collection[str] = NO_MARKS) -> pl.Expr:
@@ -34,4 +45,4 @@ def category(column: str, dtype: pl.DataType, marks: Collection[str] = NO_MARKS)
         )
     name = text(column, marks)
     lower = name.str.to_lowercase()
-    return pl.when(lower.is_in(FLAGS)).then(lower).otherwise(name.str.replace(WHOLE, "${1}"))
+    return pl.when(lower.is_in(FLAGS)).then(lower).otherwise(plain_text(name).str.replace(WHOLE, "${1}"))

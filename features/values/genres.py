@@ -8,8 +8,9 @@ from typing import Any
 import polars as pl
 
 from features.schema import OTHER_GENRE, Schema
+from features.values.categories import plain, plain_text
 from features.values.column_types import is_text, name_type
-from features.values.missing import MARKS, NO_MARKS, trimmed, unmarked_text
+from features.values.missing import MARKS, NO_MARKS, unmarked_text
 
 SEPARATOR = "|"
 
@@ -24,7 +25,7 @@ _OBJECT = re.compile(r"\{\s*['\"]\w+['\"]\s*:")
 
 
 def genres_of(names: Iterable[str | None], marks: Collection[str] = NO_MARKS) -> list[str]:
-    """Return the genres in a list: trimmed, sorted and unique, without blank names and marks of missing values."""
+    """Return the genres in a list: trimmed, composed, sorted and unique, without blank names and missing marks."""
     return sorted(set(_known(name for name in names if name is not None)).difference(marks))
 
 
@@ -35,13 +36,13 @@ def genre_numbers(schema: Schema, names: Iterable[str]) -> list[int | None]:
 
 
 def _known(names: Iterable[str]) -> Iterator[str]:
-    return (name for name in map(trimmed, names) if name and name.lower() not in MARKS)
+    return (name for name in map(plain, names) if name and name.lower() not in MARKS)
 
 
 def genres(column: str, dtype: pl.DataType, separator: str = SEPARATOR, marks: Collection[str] = NO_MARKS) -> pl.Expr:
     """Return an expression for genres, as by `genres_of`; null if there are none, since every movie has a genre."""
     names = _names(column, dtype, separator, marks).cast(pl.List(pl.String))
-    trimmed_names = names.list.eval(pl.element().str.strip_chars())
+    trimmed_names = names.list.eval(plain_text(pl.element()))
     blank = (pl.element() == "") | pl.element().str.to_lowercase().is_in(sorted(MARKS))
     if marks:
         blank |= pl.element().is_in(list(marks))

@@ -6,9 +6,8 @@ import polars as pl
 
 from features.values.column_types import is_text
 
-MARKS = frozenset(
-    ("na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "nat", "null", "(null)", "none", "nil", "\\n", "-", "--")
-)
+WORDS = ("na", "n.a.", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "nat", "null", "(null)", "none", "nil", "undefined")
+MARKS = frozenset((*WORDS, "\\n", ".", "-", "--", "\u2013", "\u2014"))
 """Marks that stand for a missing number, flag or time, in lower case. In other text, NA can be Namibia."""
 
 WHITESPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from features.schema import Attribute
 from features.values.attribute_value import WrongKind, encode_attribute, is_missing
+from features.values.categories import plain
 from features.values.genres import genre_numbers
-from features.values.missing import trimmed
 from model.facts.facts import MemberFacts, MovieFacts, Plays
 from model.facts.member_record import MemberRecord
 from model.prediction.model import Model
@@ -292,7 +292,7 @@ class Decoder:
         """Return an (M,) mask of the movies of the catalogue that pass the filters; None if all movies pass."""
         allowed = np.ones(len(self._catalogue), bool)
         if request.genres:
-            numbers = [self._schema.genre_numbers.get(trimmed(genre)) for genre in request.genres]
+            numbers = [self._schema.genre_numbers.get(plain(genre)) for genre in request.genres]
             wanted = [number for number in numbers if number is not None]
             unused.unknown_genres += len(numbers) - len(wanted)
             allowed &= (self._catalogue.genres[:, wanted] == 1).any(axis=1)

@@ -19,13 +19,14 @@ from features.values.years import is_year, is_year_column
 MARKED = ("unknown", "999")
 steady = settings(deadline=None)  # a busy machine makes single examples slow
 anything = st.text(st.characters(codec="utf-8"), max_size=12)
+accents = st.text("eo\u0301\u0308\u00e9\u1100\u1161\u212b", max_size=4)
 words = st.sampled_from(
     [*sorted(MARKS), *map(str.upper, MARKS), *MARKED, "true", "False", "TRUE", "F", "7", "7.0", "-0.0"]
 )
 digits = st.text("0123456789.,eE+-_xnaif '", max_size=8)
 numbers_as_text = st.floats(allow_nan=False).map(repr) | st.integers().map(str)
 spaces = st.text(" \t\n\v\f\r\x1c\x1f\x85\xa0\u2003\u200b\u3000\ufeff", max_size=2)
-written = st.tuples(spaces, anything | words | digits | numbers_as_text, spaces).map("".join)
+written = st.tuples(spaces, anything | words | accents | digits | numbers_as_text, spaces).map("".join)
 texts = st.lists(st.none() | written, max_size=30)
 
 

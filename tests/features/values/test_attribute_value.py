@@ -37,6 +37,11 @@ def test_blanks_around_a_category_do_not_matter_but_its_case_does(value):
     assert math.isnan(encode_attribute(COLOUR, value.upper()))
 
 
+def test_an_accent_may_be_written_apart():
+    town = Attribute("town", "categorical", categories=("M\u00fcnchen",))
+    assert encode_attribute(town, "Mu\u0308nchen") == encode_attribute(town, "M\u00fcnchen") == 0
+
+
 @pytest.mark.parametrize("value", [True, "true", "True", "TRUE", " true "])
 def test_a_flag_is_a_boolean_or_its_name_in_any_case(value):
     assert encode_attribute(FLAG, value) == 1

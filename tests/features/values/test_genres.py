@@ -1,6 +1,7 @@
 """Genres are read from whatever form other tools write lists in."""
 
 import json
+from unicodedata import normalize
 
 import polars as pl
 import pytest
@@ -13,7 +14,7 @@ from features.values.genres import genre_numbers, genres, no_genres
 
 BOTH = ["Action", "Science Fiction"]
 names = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=12)
-lists = st.lists(names.map(lambda name: name.strip() + "!"), min_size=1, max_size=4)
+lists = st.lists(names.map(lambda name: normalize("NFC", name).strip() + "!"), min_size=1, max_size=4)
 
 
 def read(value: object, dtype: pl.DataType | None = None, **options: object) -> object:
@@ -67,6 +68,8 @@ def test_a_movie_without_genres_has_unknown_genres(empty):
         (r"['Children\'s', 'War']", ["Children's", "War"]),
         ('["Com\\u00e9die", "\\ud83d\\ude00"]', ["Comédie", "😀"]),
         ('{"id": 1, "name": "War"}', ["War"]),
+        ("Come\u0301die", ["Com\u00e9die"]),
+        ('["Come\u0301die", "Com\u00e9die"]', ["Com\u00e9die"]),
         ("[Children's, War]", ["Children's", "War"]),
     ],
 )
