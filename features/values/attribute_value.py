@@ -4,6 +4,7 @@ import math
 
 from features.schema import Attribute
 from features.values.categories import category_of
+from features.values.flags import FLAGS
 from features.values.missing import is_mark
 from features.values.numbers import number_in, number_of
 
@@ -22,18 +23,21 @@ def encode_attribute(attribute: Attribute, value: Value) -> float:
     WrongKind if the value is a number and the attribute is categorical, or the other way round.
     """
     if attribute.kind == "numeric":
-        return _encode_number(attribute, value)
+        number = number_of(value)
+        if number is None or attribute.missing:
+            return _unusual_number(attribute, value)
+        return number
     if not isinstance(value, (str, bool)):
         raise WrongKind(f"attribute {attribute.name} takes text or a flag")
-    number = attribute.category_numbers.get(value) if isinstance(value, str) else None
-    if number is None:  # most requests name a category as it is in the schema
+    place = attribute.category_numbers.get(value if isinstance(value, str) else FLAGS[value])
+    if place is None:  # most requests name a category as it is in the schema
         name = category_of(value, attribute.missing)
         if name is None:
             return math.nan
-        number = attribute.category_numbers.get(name)
-    if number is None:
+        place = attribute.category_numbers.get(name)
+    if place is None:
         return float(len(attribute.categories)) if attribute.has_other else math.nan
-    return float(number)
+    return float(place)
 
 
 def is_missing(attribute: Attribute, value: Value) -> bool:
@@ -43,7 +47,7 @@ def is_missing(attribute: Attribute, value: Value) -> bool:
     return isinstance(value, str) and is_mark(value, attribute.missing)
 
 
-def _encode_number(attribute: Attribute, value: Value) -> float:
+def _unusual_number(attribute: Attribute, value: Value) -> float:
     if isinstance(value, bool) or (isinstance(value, str) and not is_mark(value, attribute.missing)):
         raise WrongKind(f"attribute {attribute.name} takes a number")
     number = number_of(value)
