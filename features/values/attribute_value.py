@@ -31,20 +31,21 @@ def encode_attribute(attribute: Attribute, value: Value) -> float:
         raise WrongKind(f"attribute {attribute.name} takes text or a flag")
     place = attribute.category_numbers.get(value if isinstance(value, str) else FLAGS[value])
     if place is None:  # most requests name a category as it is in the schema
-        name = category_of(value, attribute.missing)
-        if name is None:
+        if is_missing(attribute, value):
             return math.nan
-        place = attribute.category_numbers.get(name)
+        place = attribute.category_numbers.get(category_of(value) or "")
     if place is None:
         return float(len(attribute.categories)) if attribute.has_other else math.nan
     return float(place)
 
 
 def is_missing(attribute: Attribute, value: Value) -> bool:
-    """Return whether the value means that the attribute is unknown, as blank text does."""
-    if attribute.kind == "categorical":
-        return isinstance(value, str) and category_of(value, attribute.missing) is None
-    return isinstance(value, str) and is_mark(value, attribute.missing)
+    """Return whether the value means that the attribute is unknown: blank text, and marks among numbers and flags."""
+    if not isinstance(value, str):
+        return False
+    if attribute.kind == "numeric" or set(attribute.categories) <= set(FLAGS):
+        return is_mark(value, attribute.missing)
+    return category_of(value, attribute.missing) is None
 
 
 def _unusual_number(attribute: Attribute, value: Value) -> float:

@@ -56,6 +56,7 @@ def test_blank_text_is_a_missing_value(attribute, value):
 
 def test_marks_are_missing_numbers_and_other_text_is_not():
     assert math.isnan(encode_attribute(AGE, "n/a"))
+    assert math.isnan(encode_attribute(replace(FLAG, categories=("true",), has_other=True), "NA"))
     assert encode_attribute(MERGED, "n/a") == 1
     assert not is_missing(MERGED, "n/a")
 

@@ -28,7 +28,8 @@ def test_a_flag_may_be_text_in_any_case(world, written):
 
 
 @pytest.mark.parametrize(
-    ("name", "written"), [("region", ""), ("region", "  "), ("age", ""), ("age", " "), ("age", "NA")]
+    ("name", "written"),
+    [("region", ""), ("region", "  "), ("age", ""), ("age", " "), ("age", "NA"), ("has_children", "N/A")],
 )
 def test_a_missing_value_is_not_known_and_stands_in_place_of_the_stored_one(world, name, written):
     nothing = world.predict(None, *world.movie_ids)
@@ -41,9 +42,12 @@ def test_a_missing_value_is_not_known_and_stands_in_place_of_the_stored_one(worl
     assert list(answer.predictions) == list(world.predict(facts, *world.movie_ids).predictions)
 
 
-def test_a_mark_of_a_missing_number_is_a_category_that_the_model_has_not_seen(world):
-    answer = world.predict(member(has_children="NA"), *world.movie_ids)
-    assert answer.unused == pb.UnusedFacts(unseen_categories=1)
+def test_a_mark_of_a_missing_number_is_a_category_like_any_other_text(world):
+    for attribute in world.stub.GetModel(pb.GetModelRequest()).member_attributes:
+        if attribute.kind == pb.ATTRIBUTE_KIND_CATEGORICAL and attribute.name != "has_children":
+            answers = [world.predict(member(**{attribute.name: text}), *world.movie_ids) for text in ("NA", "unseen")]
+            assert answers[0] == answers[1]
+            assert answers[0].unused.unseen_categories == (not attribute.has_other)
 
 
 def test_other_text_for_a_number_is_malformed(world, malformed):
