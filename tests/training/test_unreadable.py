@@ -165,6 +165,13 @@ def test_a_data_directory_that_is_a_loop_or_a_file(refused, folder):
     assert refused("validate", "--data", folder / "file") == f"{folder / 'file'}: is a file, not a folder"
 
 
+def test_a_release_of_movielens(refused, folder):
+    (folder / "ml").mkdir()
+    lock(folder / "ml")
+    told = refused("import", "movielens", folder / "ml", "--out", folder / "out")
+    assert told == f"{folder / 'ml'}: can't be read: Permission denied"
+
+
 def test_the_folder_of_a_challenge(refused, folder):
     lock(folder)
     assert "PermissionError" in refused("challenge", "score", "--challenge", folder, "--answers", folder / "a.csv")

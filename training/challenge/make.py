@@ -106,7 +106,8 @@ def write_challenge(out: Path, challenge: Challenge, scale: Scale, options: Mapp
 def _write_public(public: Path, challenge: Challenge, scale: Scale) -> None:
     """Write the rules, the training data and the questions (member-movie pairs to predict)."""
     public.mkdir(parents=True)
-    schema = f"[ratings]\nscale = [{scale.low!r}, {scale.high!r}]\nenjoyed_from = {scale.enjoyed_from!r}\n"
+    limits = f"scale = [{scale.low!r}, {scale.high!r}]\n" if scale.low < scale.high else ""
+    schema = f"[ratings]\n{limits}enjoyed_from = {scale.enjoyed_from!r}\n"
     write_data_directory(public / DATA, [challenge.public], "the public part of a challenge", schema)
     challenge.answers.select(QUESTION, MEMBER_ID, MOVIE_ID).write_csv(public / QUESTIONS)
     (public / "README.md").write_text(RULES.format(low=scale.low, high=scale.high), encoding="utf-8")

@@ -10,7 +10,7 @@ from model.files.atomic_write import write_atomically
 from training.commands.terminal import Progress, at_least
 from training.data.dataset import read_dataset
 from training.data.writer import refuse_unwritable
-from training.errors import WorkFailed
+from training.errors import UsageError, WorkFailed
 from training.settings import FitSettings, read_fit_settings, to_toml
 
 EXTRA = "tune needs Optuna, which isn't installed: pip install 'optuna>=5', or install the project's extra `tune`"
@@ -44,6 +44,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
     begin = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
     refuse_unwritable("--out", arguments.out.absolute().parent)
+    if arguments.out.is_dir():
+        raise UsageError("--out is a folder")
     progress = Progress(time.monotonic)
     _, data, _ = read_dataset(arguments.data, arguments.min_holders)
     seconds = None if arguments.minutes is None else 60 * arguments.minutes

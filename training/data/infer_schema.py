@@ -139,8 +139,9 @@ def _nearest_shares(values: pl.Series, knots: tuple[float, ...]) -> tuple[float,
 
 
 def _knots(values: pl.Series) -> tuple[float, ...]:
-    """Return KNOTS quantiles of the values, without duplicates."""
+    """Return KNOTS quantiles of the values, without duplicates in float32, the type of the model's arrays."""
     if values.is_empty():
         return ()
     shares = [OUTER_SHARE + (1 - 2 * OUTER_SHARE) * step / (KNOTS - 1) for step in range(KNOTS)]
-    return tuple(sorted({float(values.quantile(share, "nearest")) for share in shares}))  # type: ignore[arg-type]
+    quantiles = [float(values.quantile(share, "nearest")) for share in shares]  # type: ignore[arg-type]
+    return tuple(sorted({np.float32(value): value for value in quantiles}.values()))

@@ -57,6 +57,13 @@ def test_the_public_part_holds_no_rating_of_a_held_out_member_and_no_play_that_i
     assert questions["member_id"].to_list() == key["member_id"].to_list()
 
 
+def test_a_challenge_can_be_made_of_ratings_that_are_all_the_same(small, tmp_path):
+    data = shutil.copytree(small.data, tmp_path / "data")
+    (data / "schema.toml").unlink()
+    small.tables.ratings.with_columns(rating=pl.lit(3.0)).write_parquet(data / "ratings.parquet")
+    assert challenge("make", "--data", data, "--out", tmp_path / "challenge") == 0
+
+
 def test_what_is_shown_of_a_held_out_member_is_what_its_kind_of_evidence_says(key, public):
     known = public.members.filter(pl.any_horizontal(pl.exclude("member_id").is_not_null()))
     for kind, attributes, plays in (

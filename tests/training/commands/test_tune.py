@@ -30,6 +30,11 @@ def data(folder):
     return read_dataset(folder, 20)[1]
 
 
+def test_a_folder_in_place_of_a_file_is_refused_before_the_search(folder, tmp_path, capsys):
+    assert main(["tune", "--data", str(folder), "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == "--out is a folder\n"
+
+
 def silent(_: str) -> None:
     pass
 

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from features.attributes import encode
 from features.schema import Attribute, Scale, Schema
 from model.facts.facts import MovieFacts
 from training.data.dataset import Dataset, make_dataset
@@ -93,6 +94,13 @@ def test_few_different_numbers_have_as_many_knots():
     assert attribute.shares == (1 / 3, 1 / 3, 1 / 3)
     ((constant,), _) = member_attributes(tables_with([7.0] * 30))
     assert constant.knots == (7,)
+
+
+@pytest.mark.parametrize("step", [1e-300, 1e-48])
+def test_numbers_that_are_one_number_for_the_model_have_one_knot(step):
+    ((attribute,), _) = member_attributes(tables_with([step * place for place in range(30)]))
+    assert len(attribute.knots) == 1
+    assert encode(np.array([[1e30]], np.float32), [attribute]).tolist() == [[np.float32(1e30)]]
 
 
 def test_attributes_of_movies_need_five_movies():

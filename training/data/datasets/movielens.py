@@ -12,7 +12,7 @@ import polars as pl
 
 from features.columns import GENRES, MEMBER_ID, MOVIE_ID, RATED_AT, RATING, RELEASE_YEAR, TITLE
 from features.values import genres, missing, numbers, times, years
-from training.data.files.table_files import readable
+from training.data.files.table_files import readable, refuse_no_folder
 from training.data.reading.checks import Check, failed, needs_id, needs_number, tally
 from training.errors import DataError, Problem
 
@@ -68,6 +68,7 @@ MovieLens file contains it."""
 
 def read_release(source: Path) -> tuple[str, ReleaseTables, float]:
     """Return the name, tables and lowest rating of the release in a folder. Raises DataError if there is none."""
+    refuse_no_folder(str(source), source)
     for name, files, read, lowest in RELEASES:
         if not (source / files[0]).is_file():
             continue

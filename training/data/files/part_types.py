@@ -112,9 +112,8 @@ def _groups(table: str, parts: Sequence[TableFile]) -> list[Group]:
 
 def _scan(parts: Sequence[TableFile], names: Sequence[str]) -> pl.LazyFrame:
     """Return the rows of parts with the same schema; values in names of folders override those in the files."""
-    paths = [part.path for part in parts]
-    rows = pl.scan_parquet(paths, glob=False, hive_partitioning=False, include_file_paths=FILE)
-    keys = dict.fromkeys(key for part in parts for key in part.keys)
+    paths, keys = [part.path for part in parts], parts[0].keys
+    rows = pl.scan_parquet(paths, glob=False, hive_partitioning=False, include_file_paths=FILE if keys else None)
     values = [
         pl.col(FILE)
         .replace_strict([str(path) for path in paths], [part.keys[key] for part in parts], return_dtype=pl.String)

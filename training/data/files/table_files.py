@@ -47,8 +47,8 @@ def find_parts(table: str, folder: Path) -> list[TableFile]:
         paths = sorted(files_in(folder))
     foreign = [path.relative_to(folder.parent).as_posix() for path in paths if path.suffix.lower() != ".parquet"]
     if foreign:
-        text = f"the folder {folder.name}/ holds files that are no Parquet parts: {listed(foreign)}; move them away"
-        raise DataError([Problem(table, text)])
+        text = f"the folder {folder.name}/ holds files that are no Parquet parts: {listed(foreign)}"
+        raise DataError([Problem(table, text, remedy="write them as Parquet, or move them away")])
     if not paths:
         raise DataError([Problem(table, f"the folder {folder.name}/ holds no Parquet parts")])
     return [TableFile(path, path.relative_to(folder.parent).as_posix(), _keys(path, folder)) for path in paths]

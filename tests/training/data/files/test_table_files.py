@@ -86,8 +86,12 @@ def test_folders_above_the_table_give_no_columns(write_parts, halves, tmp_path):
 @pytest.mark.parametrize(
     ("name", "contents", "message"),
     [
-        ("b.csv", b"x", "the folder ratings/ holds files that are no Parquet parts: ratings/b.csv; move them away"),
-        ("deep/README.md", b"x", "holds files that are no Parquet parts: ratings/deep/README.md; move them away"),
+        (
+            "b.csv",
+            b"x",
+            "the folder ratings/ holds files that are no Parquet parts: ratings/b.csv; write them as Parquet, or",
+        ),
+        ("deep/README.md", b"x", "holds files that are no Parquet parts: ratings/deep/README.md; write them"),
         ("y=1/b.parquet", b"", "can't be read: ratings/y=1/b.parquet is empty (0 bytes)"),
         ("y=1/b.parquet", b"member_id,movie_id", "can't be read: ratings/y=1/b.parquet: "),
         ("_delta_log/0.json", b"{}", "the files beside ratings/_delta_log may hold deleted rows"),
