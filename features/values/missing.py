@@ -44,11 +44,12 @@ def unmarked_text(column: str, marks: Collection[str] = NO_MARKS) -> pl.Expr:
 def is_given(column: str, dtype: pl.DataType, marks: Collection[str] = NO_MARKS) -> pl.Expr:
     """Return an expression for whether a number, flag or time is present: not blank, NaN or a mark."""
     if is_text(dtype):
-        return ~_is_marked(pl.col(column).cast(pl.String).str.strip_chars(), marks).fill_null(True)
-    given = pl.col(column).is_not_null()
+        given = ~_is_marked(pl.col(column).cast(pl.String).str.strip_chars(), marks).fill_null(True)
+    else:
+        given = pl.col(column).is_not_null()
     if dtype.is_float():
         given &= pl.col(column).is_not_nan()
-    return given & ~is_marked_number(column, dtype, marks)
+    return given & ~is_marked_number(column, dtype, marks) if marks else given
 
 
 def _is_marked(written: pl.Expr, marks: Collection[str]) -> pl.Expr:
@@ -58,9 +59,12 @@ def _is_marked(written: pl.Expr, marks: Collection[str]) -> pl.Expr:
 
 
 def is_marked_number(column: str, dtype: pl.DataType, marks: Collection[str]) -> pl.Expr:
-    """Return an expression for whether a number is one of the data set's own marks, such as 999."""
+    """Return an expression for whether a number, also in text, is one of the data set's own marks, such as 999."""
     numbers = _numbers(marks)
-    return pl.col(column).cast(pl.Float64).is_in(numbers) if numbers and dtype.is_numeric() else pl.lit(False)
+    if not numbers or not (is_text(dtype) or dtype.is_numeric()):
+        return pl.lit(False)
+    value = text(column) if is_text(dtype) else pl.col(column)
+    return value.cast(pl.Float64, strict=False).is_in(numbers).fill_null(False)
 
 
 def _numbers(marks: Collection[str]) -> list[float]:

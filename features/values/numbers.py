@@ -44,7 +44,5 @@ def no_number(column: str, dtype: pl.DataType, marks: Collection[str] = NO_MARKS
 
 def read_number(column: str, dtype: pl.DataType, marks: Collection[str]) -> pl.Expr:
     """Return an expression for the number that a value stands for, NaN and infinite ones included."""
-    if is_text(dtype):
-        return text(column, marks).cast(pl.Float64, strict=False)
-    read = pl.col(column).cast(pl.Float64)
+    read = (text(column, marks) if is_text(dtype) else pl.col(column)).cast(pl.Float64, strict=not is_text(dtype))
     return pl.when(~is_marked_number(column, dtype, marks)).then(read) if marks else read

@@ -58,32 +58,33 @@ class Levels:
         return Levels(-self.values[::-1], self.counts[::-1])
 
 
-def split_far(levels: Levels, spans: float) -> tuple[Levels, Levels] | None:
+def split_far(levels: Levels, spans: float, most_share: float = MOST_FAR_SHARE) -> tuple[Levels, Levels] | None:
     """Return the levels that are far outside at one end, and all others; None if none are.
 
-    A few rows are far outside if their distance from the others is at least `spans` times the range of the others.
+    Rows are far outside if their distance from the others is at least `spans` times the range of the others, and if at
+    most a share of `most_share` of all rows is.
     Codes such as 999 and -99 may be frequent, and so may -1 if the others are positive and not only 0 and 1. Positive
     numbers aren't far below the others, because small numbers may be rare.
     """
     if len(levels.values) < 2:
         return None
-    if (position := _first_far(levels, spans)) is not None:
+    if (position := _first_far(levels, spans, most_share)) is not None:
         others, far = levels.split(position)
         return far, others
-    position = _first_far(levels.mirrored(), spans)
+    position = _first_far(levels.mirrored(), spans, most_share)
     if position is not None and levels.values[-position - 1] < 0:
         return levels.split(len(levels.values) - position)
     far, others = levels.split(1)
     return (far, others) if far.values[0] == -1 and others.values[0] >= 0 and others.span > 1 else None
 
 
-def _first_far(levels: Levels, spans: float) -> int | None:
+def _first_far(levels: Levels, spans: float, most_share: float) -> int | None:
     """Return the position of a level that is far above all levels before it; None if there is none."""
     values, counts = levels.values, levels.counts
     steps = np.diff(values)
     gaps, earlier = steps[1:], values[1:-1] - values[0]  # of each position from 2 on
     narrowest, widest = np.minimum.accumulate(steps)[:-1], np.maximum.accumulate(steps)[:-1]
-    is_few = np.cumsum(counts[::-1])[::-1] <= MOST_FAR_SHARE * counts.sum()
+    is_few = np.cumsum(counts[::-1])[::-1] <= most_share * counts.sum()
     are_codes = np.logical_and.accumulate(np.isin(values, CODES)[::-1])[::-1]
     evidence = (np.rint(gaps / narrowest) - 1) * np.minimum(counts[2:], counts[1:-1])
     is_far = is_few[2:] & (gaps >= spans * earlier) & (evidence >= LEAST_EVIDENCE)

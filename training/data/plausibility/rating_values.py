@@ -12,6 +12,10 @@ from training.errors import Problem
 FAR_SPANS = 1.0
 """Minimum distance of a few ratings that are far outside the others, as a multiple of the range of the others."""
 
+SECOND_SCALE_SPANS, FEWEST_LEVELS = 1.2, 3
+"""Minimum distance of many ratings that may be on a second scale, as a multiple of the range of the others, and minimum
+number of distinct values of the others."""
+
 MOST_LEVELS = 21
 """Maximum number of distinct ratings on a scale with levels, such as -10 to 10; with more, it counts as continuous."""
 
@@ -42,7 +46,19 @@ def check_ratings(ratings: pl.DataFrame) -> list[Problem]:
             zero, scale = scale.split(1)
             problems.append((zero, 'that may mean "not rated"'))
         else:
-            return [_problem(apart, scale, text) for apart, text in problems]
+            return [_problem(apart, scale, text) for apart, text in problems] + _second_scale(scale)
+
+
+def _second_scale(levels: Levels) -> list[Problem]:
+    """Return a warning if many ratings are far outside the others, as if there were two scales."""
+    split = split_far(levels, SECOND_SCALE_SPANS, most_share=1)
+    if split is None or len(split[1].values) < FEWEST_LEVELS:
+        return []
+    far, others = split
+    text = (
+        f"far outside the others, which are {others.values[0]:g} to {others.values[-1]:g}, as if there were two scales"
+    )
+    return [Problem("ratings", text, RATING, int(far.counts.sum()), f"{far.values[0]:g}", is_warning=True)]
 
 
 def _problem(apart: Levels, scale: Levels, text: str) -> Problem:

@@ -128,12 +128,9 @@ def _without_missing(source: Source, marks: tuple[str, ...]) -> tuple[Source, li
     if not marks:
         return source, []
     dtype = source.dtypes[RATING]
-    is_missing = numbers.number(RATING, dtype).is_in(
-        [number for number in map(numbers.number_in, marks) if number is not None]
-    )
+    is_missing = missing.is_marked_number(RATING, dtype, marks)
     if column_types.is_text(dtype):
-        is_missing = is_missing.fill_null(False) | missing.text(RATING).is_in(list(marks))
-    is_missing = is_missing.fill_null(False)
+        is_missing |= missing.text(RATING).is_in(list(marks)).fill_null(False)
     (count,) = collect(source, source.rows.select(is_missing.sum()))
     text = "left out, because schema.toml lists the rating as missing"
     warnings = [Problem(source.table, text, RATING, count.item(), is_warning=True)] if count.item() else []

@@ -42,6 +42,14 @@ def test_lists_of_one_name_that_holds_several_are_refused(write_data, tables):
         read_tables(write_data("parquet", movies=movies(tables, [["Action, Comedy"]])))
 
 
+@pytest.mark.parametrize("joint", ["/", " / ", " & ", " - "])
+def test_a_name_that_consists_of_other_genres_is_a_warning(write_data, tables, joint):
+    (warning,) = read_tables(
+        write_data("csv", movies=movies(tables, ["Drama", "War", f"Drama{joint}War", "X"]))
+    ).warnings
+    assert (warning.rows, warning.example) == (2, f"Drama{joint}War")
+
+
 @pytest.mark.parametrize(
     "genres",
     [

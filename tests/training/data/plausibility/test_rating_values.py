@@ -61,6 +61,11 @@ def test_mistakes_at_both_ends_are_refused_one_by_one():
     assert {(problem.rows, problem.example) for problem in refused} == {(100, "-99"), (1, "0"), (1, "45")}
 
 
+def test_many_ratings_on_a_second_scale_are_a_warning():
+    (warning,) = problems(STARS | dict.fromkeys(range(20, 101, 20), 300))
+    assert (warning.is_warning, warning.rows, warning.example) == (True, 1500, "20")
+
+
 @pytest.mark.parametrize(
     "counts",
     [

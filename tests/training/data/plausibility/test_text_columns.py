@@ -149,6 +149,13 @@ def test_schema_toml_settles_what_a_mixture_is(write_data, tables, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("code", ["999", "999.0", " 999 ", "9.99e2"])
+def test_a_number_that_is_listed_as_missing_may_be_written_in_any_way(write_data, tables, kind, code):
+    ages = read(write_data, tables, kind, [code, *NUMBERS[1:]], "[members]\nmissing = [999]")
+    assert (ages.dtype, ages.null_count(), ages.max()) == (pl.Float64, 1, 45)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_column_in_which_half_are_numbers_is_a_warning(write_data, tables, kind):
     folder = write_data(kind, members=with_column(tables, [*NUMBERS[:20], *["many"] * 6]))
     (warning,) = read_tables(folder).warnings
