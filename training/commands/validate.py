@@ -143,21 +143,17 @@ def _in_common(overview: Overview) -> Iterator[str]:
     members, movies = overview.members, overview.movies
     catalogue = movies.rated + movies.only_played + movies.only_in_movies
     lines = (
-        ("members who rate", members.raters, f"{_share(members.raters_in_members, members.raters)} are in members"),
-        (
-            "members who only play",
-            members.players,
-            f"{_share(members.players_in_members, members.players)} are in members",
-        ),
-        ("members without a play", members.only_in_members, ""),
-        ("movies rated", movies.rated, f"{_share(movies.rated, catalogue)} of movies"),
-        ("movies only played", movies.only_played, f"{_share(movies.only_played, catalogue)} of movies"),
-        ("movies without a play", movies.only_in_movies, f"{_share(movies.only_in_movies, catalogue)} of movies"),
+        ("members who rate", members.raters, members.raters_in_members, members.raters, "are in members"),
+        ("members who only play", members.players, members.players_in_members, members.players, "are in members"),
+        ("members without a play", members.only_in_members, 0, 0, ""),
+        ("movies rated", movies.rated, movies.rated, catalogue, "of movies"),
+        ("movies only played", movies.only_played, movies.only_played, catalogue, "of movies"),
+        ("movies without a play", movies.only_in_movies, movies.only_in_movies, catalogue, "of movies"),
     )
-    width = max(len(f"{count:,}") for _, count, _ in lines)
+    width = max(len(f"{count:,}") for _, count, *_ in lines)
     yield "ids in common"
-    for label, count, text in lines:
-        yield f"  {label:22}  {count:>{width},}  {text}"
+    for label, count, part, whole, text in lines:
+        yield f"  {label:22}  {count:>{width},}" + (f"  {_share(part, whole)} {text}" if whole else "")
 
 
 def _ratings(overview: Overview) -> Iterator[str]:
