@@ -1,11 +1,9 @@
 """Writes data directories by renaming complete folders, and rejects locations that can't be written to."""
 
 import os
-import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -24,7 +22,7 @@ def write_data_directory(
 
     Each part has the next rows of some tables. A table is one file, however many parts it comes in; parts are joined
     without holding all rows in memory. The first line of schema.toml states where the data come from (`origin`).
-    Raises DataError if `out` contains files that this function didn't write, and OSError if the disk is full.
+    Raises DataError if `out` contains files that this function didn't write.
     """
     refuse_foreign(out)
     out = out.resolve()
@@ -48,31 +46,19 @@ def write_data_directory(
 def _write_tables(folder: Path, beside: Path, parts: Iterable[Mapping[str, pl.DataFrame]]) -> dict[str, int]:
     """Write one file per table and return the numbers of rows. The parts are written to `beside` first."""
     counts: dict[str, int] = {}
-    with _os_errors():
-        for number, tables in enumerate(parts):
-            for name, rows in tables.items():
-                (beside / name).mkdir(parents=True, exist_ok=True)
-                rows.write_parquet(beside / name / f"{number:08}.parquet")
-                counts[name] = counts.get(name, 0) + len(rows)
-        for name in counts:
-            written, file = sorted((beside / name).iterdir()), folder / f"{name}.parquet"
-            if len(written) == 1:
-                written[0].rename(file)
-            else:
-                pl.scan_parquet(written, glob=False).sink_parquet(file)
-            shutil.rmtree(beside / name)
+    for number, tables in enumerate(parts):
+        for name, rows in tables.items():
+            (beside / name).mkdir(parents=True, exist_ok=True)
+            rows.write_parquet(beside / name / f"{number:08}.parquet")
+            counts[name] = counts.get(name, 0) + len(rows)
+    for name in counts:
+        written, file = sorted((beside / name).iterdir()), folder / f"{name}.parquet"
+        if len(written) == 1:
+            written[0].rename(file)
+        else:
+            pl.scan_parquet(written, glob=False).sink_parquet(file)
+        shutil.rmtree(beside / name)
     return counts
-
-
-@contextmanager
-def _os_errors() -> Iterator[None]:
-    """Convert errors of the operating system that Polars reports while writing, such as a full disk, to OSError."""
-    try:
-        yield
-    except pl.exceptions.ComputeError as error:
-        if number := re.search(r"\(os error (\d+)\)", str(error)):
-            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
-        raise
 
 
 def refuse_foreign(out: Path) -> None:
