@@ -1,126 +1,80 @@
-"""Serves `/metrics` for the supervisor and all workers, even if some of them hang or are missing."""
+"""Serves `/metrics`, `/healthz` and `/readyz` over HTTP."""
 
-import asyncio
-import contextlib
-import logging
-from collections.abc import Callable, Iterable, Sequence
+import socket
+import threading
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any, cast
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from prometheus_client import CollectorRegistry, Metric, start_http_server
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from service.errors import PortTaken
-from service.processes.worker_process import Worker
+from service.processes.service_collector import ServiceCollector
 from service.settings import at_port
-from service.telemetry.drift.drift_index import DriftCounts, DriftWindow
-from service.telemetry.logs import log_event
-from service.telemetry.merging import Family, MergedMetrics
-from service.telemetry.metrics.supervisor_metrics import SupervisorMetrics
-
-RESPONSE_SECONDS = 0.5
-"""Maximum time to wait for the workers' metrics. If a worker is slower, its previous report is used."""
-ASK_SECONDS = 5.0
-"""Maximum interval between requests to the workers, so that few counts are lost if a worker is killed."""
-
-
-class ServiceCollector(Collector):
-    """Collects the metrics of the supervisor and of all workers, whether running or ended."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        """Create the collector. Must be called in the workers' event loop; `clock` returns monotonic seconds."""
-        self._workers: Sequence[Worker] = ()
-        self._own = SupervisorMetrics()
-        self._merged = MergedMetrics()
-        self._drift = DriftWindow(clock)
-        self._loop = asyncio.get_running_loop()
-        self._asked = 0
-        self._last: list[Metric] = []
-        self.changed: asyncio.Future[None] = self._loop.create_future()
-        """Future that completes at the next change of any worker."""
-
-    def observe(self, workers: Sequence[Worker]) -> None:
-        """Collect the metrics of these workers from now on, and be told when one changes."""
-        self._workers = workers
-        self.worker_changed()
-
-    def any_serves(self) -> bool:
-        """Return whether any worker accepts calls."""
-        return any(worker.serves for worker in self._workers)
-
-    def worker_changed(self) -> None:
-        """Update the worker counts after a worker has started, reported or ended, and complete `changed`."""
-        self.changed.set_result(None)
-        self.changed = self._loop.create_future()
-        self._own.set_workers(
-            wanted=len(self._workers),
-            running=sum(worker.running for worker in self._workers),
-            serving=sum(worker.serves for worker in self._workers),
-        )
-
-    def worker_ended(self, metrics: list[Family]) -> None:
-        """Keep the last reported metrics of a worker's process that has ended, so that counters don't decrease."""
-        self._merged.add_ended(metrics)
-
-    def worker_restarted(self) -> None:
-        """Count a restart: a process is about to replace one that has died."""
-        self._own.restarted()
-
-    def drift_reported(self, worker: int, counts: DriftCounts) -> None:
-        """Add what a worker has counted for drift detection since its previous report."""
-        self._drift.add(worker, counts)
-
-    async def ask_for_ever(self, hang_seconds: float) -> None:
-        """Request metrics from the workers periodically, and kill workers that hang for more than `hang_seconds`."""
-        while True:
-            await asyncio.sleep(min(ASK_SECONDS, hang_seconds / 2))
-            await self.ask()
-            for worker in self._workers:
-                worker.end_if_hung(hang_seconds)
-
-    async def ask(self) -> None:
-        """Request metrics from all workers, and wait up to RESPONSE_SECONDS for the responses."""
-        self._asked += 1
-        number = self._asked
-        asked = [worker for worker in self._workers if worker.ask(number)]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(RESPONSE_SECONDS):
-                while any(worker.running and worker.answered < number for worker in asked):
-                    await asyncio.shield(self.changed)
-
-    def collect(self) -> Iterable[Metric]:
-        """Collect and return all metrics. If that fails, return the metrics of the previous collection."""
-        collecting = self._collect()
-        try:
-            future = asyncio.run_coroutine_threadsafe(collecting, self._loop)
-        except RuntimeError:  # the event loop is closed, and this process is about to exit
-            collecting.close()
-            return self._last
-        try:
-            self._last = future.result(2 * RESPONSE_SECONDS)
-        except Exception as error:  # noqa: BLE001 # after any error, Prometheus gets the previous metrics
-            future.cancel()
-            log_event(logging.ERROR, "metrics_not_renewed", error)
-        return self._last
-
-    async def _collect(self) -> list[Metric]:
-        await self.ask()
-        snapshots = [
-            self._own.snapshot(),
-            self._drift.families(),
-            *(worker.metrics for worker in self._workers if worker.running),
-        ]
-        return self._merged.merge(snapshots, len(self._workers))
 
 
 def serve_metrics(collector: ServiceCollector, host: str, port: int) -> int:
-    """Serve the metrics in a thread until the process exits, and return the port.
+    """Serve the metrics and the health of the service in a thread until the process exits, and return the port.
 
     Raises PortTaken if the port can't be opened.
     """
     registry = CollectorRegistry()
     try:
         registry.register(collector)
-        server, _ = start_http_server(port, host, registry)
+        family, address = _first_address(host, port)
+        server = make_server(
+            address, port, _application(collector, registry), _server_class(family), handler_class=QuietHandler
+        )
     except OSError as error:
         where = at_port(host, port)
         raise PortTaken(f"can't serve metrics on {where}: is the port taken? Choose another --metrics-port") from error
-    return server.server_port
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return int(server.server_port)
+
+
+def _first_address(host: str, port: int) -> tuple[socket.AddressFamily, str]:
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    return family, str(address[0])
+
+
+def _server_class(family: socket.AddressFamily) -> type[ThreadingWSGIServer]:
+    class Server(ThreadingWSGIServer):
+        """A server with a thread for each request, on addresses of one family."""
+
+        address_family = family
+
+    return Server
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Handles HTTP requests without a line of log for each."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 # the name is given by the base class
+        """Log nothing."""
+
+
+def _application(collector: ServiceCollector, registry: CollectorRegistry) -> WSGIApplication:
+    """Return a WSGI application that answers the paths /metrics, /healthz and /readyz, and 404 for any other."""
+    metrics = make_wsgi_app(registry)
+    checks = {"/healthz": collector.healthy, "/readyz": collector.ready}
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/metrics":
+            return cast("Iterable[bytes]", metrics(environ, start_response))
+        if path not in checks:
+            return _answer(HTTPStatus.NOT_FOUND, start_response)
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return _answer(HTTPStatus.METHOD_NOT_ALLOWED, start_response, ("Allow", "GET, HEAD"))
+        return _answer(HTTPStatus.OK if checks[path]() else HTTPStatus.SERVICE_UNAVAILABLE, start_response)
+
+    return application
+
+
+def _answer(status: HTTPStatus, start_response: StartResponse, *headers: tuple[str, str]) -> Iterable[bytes]:
+    """Send a status with its phrase as the text of the response."""
+    start_response(f"{status.value} {status.phrase}", [("Content-Type", "text/plain; charset=utf-8"), *headers])
+    return [f"{status.phrase}\n".encode()]

@@ -13,8 +13,9 @@ from typing import Any, TextIO
 
 from model.cores import usable_cores
 from service.errors import NoWorker
-from service.processes.metrics_endpoint import ServiceCollector, serve_metrics
+from service.processes.metrics_endpoint import serve_metrics
 from service.processes.ports import EVERYWHERE, reserved_port
+from service.processes.service_collector import ServiceCollector
 from service.processes.worker_process import Worker
 from service.rpc.security.certificates import CertificateFiles
 from service.rpc.security.tokens import read, read_entries
@@ -66,6 +67,7 @@ async def _serve(settings: Settings, clock: Callable[[], float], announce: TextI
             ports = {"port": settings.port, "metrics_port": metrics_port}
             _announce({**ports, "model_version": workers[0].model_version}, settings.host, len(workers), announce)
         await stopped
+        collector.stop()
         log_event(logging.INFO, "stopping", drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)
     finally:
         await _end(workers, keeping, settings.drain_seconds + settings.grace_seconds + MARGIN_SECONDS)
