@@ -155,8 +155,8 @@ def _checks(name: str, dtype: pl.DataType, kind: TextKind | None, marks: tuple[s
     checks = [needs_number(name, numbers.no_number(name, dtype, marks))] if _is_number(name, kind) else []
     if kind is None and name == RELEASE_YEAR:
         text = (
-            f"that is no whole number from {years.EARLIEST_YEAR} to {years.LATEST_YEAR}; leave the year empty if it "
-            "isn't known"
+            f"that is no whole number from {years.EARLIEST_YEAR} to {years.LATEST_YEAR}; if the year is unknown, leave "
+            f"it empty, or list the value under [movies] in {SCHEMA_FILE} as missing = [...]"
         )
         checks.append(Check(name, ~years.is_year_column(numbers.number(name, dtype, marks)), text))
     if kind is None and name == GENRES:

@@ -86,6 +86,13 @@ def test_a_year_that_requests_may_not_have_is_refused_in_tables(write_data, tabl
     assert "1800 to 2200" in message or "no number" in message
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_year_that_schema_toml_lists_as_missing_is_unknown(write_data, tables, kind):
+    movies = tables["movies"].with_columns(release_year=pl.Series([0, 9999, *[1999] * 6]))
+    read = read_tables(write_data(kind, "[movies]\nmissing = [0, 9999]", movies=movies)).movies
+    assert read["release_year"].to_list() == [None, None, *[1999] * 6]
+
+
 @pytest.mark.parametrize("year", ["1800", "2200.0", " 1999 "])
 def test_other_years_are_read(write_data, tables, year):
     movies = read_tables(write_data("csv", movies=with_first(tables["movies"], "release_year", year))).movies
