@@ -103,6 +103,9 @@ def test_a_schema_file(refused, data):
     (data / "schema.toml").write_text("[ratings]\nscale = [1, 5]\n")
     lock(data / "schema.toml")
     assert refused("validate", "--data", data).startswith("schema.toml: can't be read: ")
+    (data / "schema.toml").unlink()
+    (data / "schema.toml").symlink_to("nowhere")
+    assert refused("validate", "--data", data).startswith("schema.toml: can't be read: ")
 
 
 @pytest.mark.parametrize("place", ["", "deep", "a.jsonl"])

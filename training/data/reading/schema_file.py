@@ -148,7 +148,7 @@ REQUIRED = {
 def read_schema_file(folder: Path) -> SchemaSettings:
     """Read the schema.toml of a data directory, if it exists. Raises DataError listing every invalid value."""
     path = folder / SCHEMA_FILE
-    if not path.exists():
+    if path.name not in {entry.name for entry in folder.iterdir()}:  # a link that leads nowhere is there
         return SchemaSettings()
     given = read_toml(path, SCHEMA_FILE)
     try:

@@ -60,7 +60,7 @@ def read_tables(folder: Path) -> Tables:
     settings = SchemaSettings()
     with findings.gathered():
         settings = read_schema_file(folder)
-    sources = _opened(folder, findings)
+    sources = _opened(folder, settings, findings)
     members = _read(sources, "members", lambda source: read_entities(source, MEMBERS, settings.members), findings)
     movies = _read(sources, "movies", lambda source: read_entities(source, MOVIES, settings.movies), findings)
     ratings = _read(sources, "ratings", lambda source: read_ratings(source, settings.ratings), findings)
@@ -93,12 +93,12 @@ def _read(sources: Mapping[str, Source], name: str, read: Reader, findings: Find
     return None
 
 
-def _opened(folder: Path, findings: Findings) -> dict[str, Source]:
+def _opened(folder: Path, settings: SchemaSettings, findings: Findings) -> dict[str, Source]:
     """Open the tables, and add a finding for each one that can't be opened or is required but missing."""
     sources = {}
     for name, required in TABLES.items():
         with findings.gathered():
-            source = open_table(folder, name)
+            source = open_table(folder, name, getattr(settings, name).missing)
             if source is not None:
                 sources[name] = source
             elif required:

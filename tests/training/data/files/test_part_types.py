@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from training.data.files.part_types import common_type
-from training.data.reading.sources import open_table
 from training.data.reading.tables import read_tables
 from training.errors import DataError
 
@@ -195,9 +194,10 @@ def test_own_marks_of_missing_values_are_missing(write_parts, halves):
         "b.parquet": second.with_columns(score=pl.lit("?")),
         "c.parquet": second.clear().with_columns(score=pl.lit(None, pl.Binary)),
     }
-    folder = write_parts("members", parts)
-    assert open_table(folder, "members", ("?",)).dtypes["score"] == pl.Float64
-    assert list(open_table(folder, "members").conflicts) == ["score"]
+    read = read_tables(write_parts("members", parts, '[members]\nmissing = ["?"]')).members
+    assert (read["score"].dtype, read["score"].null_count()) == (pl.Float64, len(second))
+    with pytest.raises(DataError, match=r"text that is no number in members/b\.parquet, for example '\?'"):
+        read_tables(write_parts("members", parts))
 
 
 def test_columns_that_are_not_read_may_differ(write_data, write_parts, halves):

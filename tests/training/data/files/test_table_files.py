@@ -52,6 +52,14 @@ def test_values_in_names_of_folders_are_columns(write_parts, tables):
     assert read["code"].drop_nulls().to_list() == ["a/b"] * 10
 
 
+def test_values_in_names_of_folders_are_what_their_values_are(write_parts, halves):
+    first, second = halves("members")
+    parts = {"joined=2019/active=true/0.parquet": first, "joined=2020/active=false/0.parquet": second}
+    read = read_tables(write_parts("members", parts)).members
+    assert set(read["joined"]) == {2019.0, 2020.0}
+    assert set(read["active"]) == {"false", "true"}
+
+
 def test_an_id_may_be_given_by_the_folder(write_data, write_parts, tables):
     whole = read_tables(write_data("parquet"))
     parts = {
