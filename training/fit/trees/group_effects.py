@@ -53,7 +53,8 @@ def group_residuals(data: Dataset, grouped: tuple[int, ...]) -> NDArray[np.float
         pairs = (movies[known], group[known])
         total = sparse.coo_array((residual[known], pairs), shape=(movie_count, size)).toarray()
         count = sparse.coo_array((np.ones(known.sum()), pairs), shape=(movie_count, size)).toarray()
-        columns.append(total / (count + _strength(total, count, float(np.mean(residual[known] ** 2)))))
+        variance = float((residual[known] ** 2).sum()) / max(int(known.sum()), 1)
+        columns.append(total / (count + _strength(total, count, variance)))
     return np.concatenate([np.empty((movie_count, 0)), *columns], axis=1).astype(np.float32)
 
 
