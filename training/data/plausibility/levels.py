@@ -14,7 +14,7 @@ LEAST_EVIDENCE = 4
 """Minimum number of rows that would lie in between if the unused numbers were as frequent as those on either side. With
 fewer, they may be unused by chance."""
 
-CODE_SPANS = 0.5
+CODE_SPANS = 0.75
 """Minimum distance of a code from the other numbers, as a multiple of their range."""
 
 TWO_LEVELS_SPANS = 5.0
@@ -63,8 +63,8 @@ def split_far(levels: Levels, spans: float, most_share: float = MOST_FAR_SHARE) 
 
     Rows are far outside if their distance from the others is at least `spans` times the range of the others, and if at
     most a share of `most_share` of all rows is.
-    Codes such as 999 and -99 may be frequent, and so may -1 if the others are positive and not only 0 and 1. Positive
-    numbers aren't far below the others, because small numbers may be rare.
+    Codes such as 999 and -99 may be frequent, and so may -1 if the others are positive and not only 0, 1 and 2.
+    Positive numbers aren't far below the others, because small numbers may be rare.
     """
     if len(levels.values) < 2:
         return None
@@ -75,7 +75,7 @@ def split_far(levels: Levels, spans: float, most_share: float = MOST_FAR_SHARE) 
     if position is not None and levels.values[-position - 1] < 0:
         return levels.split(len(levels.values) - position)
     far, others = levels.split(1)
-    return (far, others) if far.values[0] == -1 and others.values[0] >= 0 and others.span > 1 else None
+    return (far, others) if far.values[0] == -1 and others.values[0] >= 0 and others.span > 2 else None
 
 
 def _first_far(levels: Levels, spans: float, most_share: float) -> int | None:

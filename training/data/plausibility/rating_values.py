@@ -20,18 +20,24 @@ MOST_LEVELS = 21
 """Maximum number of distinct ratings on a scale with levels, such as -10 to 10; with more, it counts as continuous."""
 
 FEW_LEVELS = 7
-"""Maximum number of levels on a scale whose neighbouring levels are about equally frequent. With more levels, protest
-votes make the lowest one much more frequent than the next."""
+"""Maximum number of levels above 0 on a short scale. On longer scales, protest votes make 0 much more frequent than the
+next level, and extremes are rarer."""
 
-MOST_TIMES, MOST_TIMES_OF_MANY_LEVELS = 2.5, 5.0
-"""Maximum ratio of the number of ratings of 0 to that of the next level, with up to FEW_LEVELS and with more."""
+MOST_TIMES, MOST_TIMES_LONG = 2.5, 5.0
+"""Maximum ratio of the number of ratings of 0 to that of the next level, on short and on long scales, if the next level
+is as frequent as the one after it."""
 
-LEAST_TIMES = 0.1
-"""Minimum ratio of the number of ratings of 0 to that of the next level."""
+LEAST_TIMES, LEAST_SHARE = 0.1, 0.0005
+"""Ratio of the number of ratings of 0 to that of the next level from which 0 isn't rare, and share of all ratings below
+which a smaller ratio is too rare on a short scale."""
 
-FEWEST_ZEROS, FEWEST_NEXT, FEWEST_BESIDE_GAP = 20, 30, 4
-"""Minimum number of ratings of 0, or of the next level, whose ratio isn't due to chance, and of both if a level in
-between is unused."""
+FEWEST_ZEROS, FEWEST_BESIDE_GAP = 20, 4
+"""Minimum number of ratings of 0 that are frequent not just by chance, and minimum number on both sides of an unused
+level for it to be unused not just by chance."""
+
+DECLINE, DEVIATIONS = 3, 3
+"""If 0 is rare, its ratio to the next level is at least this power of the ratio of the two levels after it (on a
+bell-shaped scale, about the second power), less this number of standard deviations."""
 
 
 def check_ratings(ratings: pl.DataFrame) -> list[Problem]:
@@ -86,12 +92,22 @@ def _is_unrated_zero(levels: Levels) -> bool:
     values, counts = levels.values, levels.counts
     if values[0] != 0 or len(values) < 4:
         return False
-    zeros, beside = int(counts[0]), int(counts[1])
     if len(values) > MOST_LEVELS:
-        return bool(values[1] >= 0.1 * values[-1] and zeros > counts[1:].max())
-    most_times = MOST_TIMES if len(values) - 1 <= FEW_LEVELS else MOST_TIMES_OF_MANY_LEVELS
-    is_frequent = zeros >= FEWEST_ZEROS and zeros > most_times * beside
-    is_rare = beside >= FEWEST_NEXT and zeros < LEAST_TIMES * beside
+        return bool(values[1] >= 0.1 * values[-1] and counts[0] > counts[1:].max())
     step = float(np.diff(values[1:]).min())
-    skips_level = values[1] <= 1 and values[1] >= 2 * step and min(zeros, beside) >= FEWEST_BESIDE_GAP
-    return is_frequent or is_rare or bool(skips_level)
+    skips_level = values[1] <= 1 and values[1] >= 2 * step and counts[:2].min() >= FEWEST_BESIDE_GAP
+    zeros, beside, second = counts[:3].tolist()
+    return bool(skips_level) or _is_odd_count(zeros, beside, second, int(counts.sum()), len(values) - 1 <= FEW_LEVELS)
+
+
+def _is_odd_count(zeros: int, beside: int, second: int, ratings: int, is_short: bool) -> bool:
+    """Return whether 0 is too frequent or too rare to be the level below two others with `beside` and `second` ratings.
+
+    `ratings` is the number of all ratings, and `is_short` says whether the scale has few levels.
+    """
+    ratio = beside / second
+    most = (MOST_TIMES if is_short else MOST_TIMES_LONG) * beside * (max(ratio, 1.0) * min(2 * ratio, 1.0))
+    least = beside * min(ratio, 1.0) ** DECLINE
+    is_frequent = zeros >= FEWEST_ZEROS and zeros > max(most, beside)
+    is_too_few = zeros < least - DEVIATIONS * least**0.5 or (is_short and zeros < LEAST_SHARE * ratings)
+    return is_frequent or (zeros < LEAST_TIMES * beside and is_too_few)
