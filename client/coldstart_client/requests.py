@@ -101,7 +101,10 @@ def member(member_id: Id | None, attributes: Mapping[str, Attribute] | None, pla
             raise TypeError(f"attributes must have text as names, not {_type(name)}")
         _set_attribute(message, name, _plain(value))
     for number, play in enumerate(_plays(plays)):
-        _add_play(message, play, f"plays[{number}]")
+        if type(play) is str:  # the usual case, and there may be thousands
+            message.plays.add(movie_id=play)
+        else:
+            _add_play(message, play if isinstance(play, Play) else Play(play), f"plays[{number}]")
     return message
 
 
@@ -175,6 +178,8 @@ def _plain(value: Any) -> Any:
     """Convert a scalar of NumPy or pandas to a Python value, and NaN, NaT and NA to None."""
     if value is None or type(value) in PYTHON_TYPES:  # most values, which saves the slower checks
         return value
+    if type(value) is float:
+        return value if value == value else None
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
         python_unit = PYTHON_UNITS.get(getattr(value.dtype, "kind", ""))
         value = (value.astype(python_unit) if python_unit else value).item()
@@ -193,27 +198,29 @@ def _text(value: Any, name: str) -> str:
     return text
 
 
-def _id(value: Any, name: str) -> str:
+def _id(value: Any, name: str, field: str = "") -> str:
+    """Return an id as text; errors name the argument, and the field of it, if any."""
     plain = _plain(value)
     if plain is None:
-        raise ValueError(f"{name} is missing")
+        raise ValueError(f"{name}{field} is missing")
     if isinstance(plain, int) and not isinstance(plain, bool):
         return str(int(plain))
     if not isinstance(plain, (str, uuid.UUID)):
-        raise TypeError(f"{name} must be text or a whole number, not {_type(value)}")
+        raise TypeError(f"{name}{field} must be text or a whole number, not {_type(value)}")
     return str(plain)
 
 
-def _number(value: Any, name: str) -> float | None:
+def _number(value: Any, name: str, field: str = "") -> float | None:
+    """Return a number, or None if it is missing; errors name the argument, and the field of it, if any."""
     plain = _plain(value)
     if plain is None:
         return None
     if isinstance(plain, bool) or not isinstance(plain, NUMBERS):
-        raise TypeError(f"{name} must be a number, not {_type(value)}")
+        raise TypeError(f"{name}{field} must be a number, not {_type(value)}")
     try:
         return float(plain)
     except OverflowError:
-        raise ValueError(f"{name} is too large a number") from None
+        raise ValueError(f"{name}{field} is too large a number") from None
 
 
 def _whole_number(value: Any, name: str) -> int:
@@ -237,17 +244,17 @@ def _listed(values: Any, name: str) -> list[Any]:
 
 
 def _ids(values: Any, name: str) -> list[str]:
-    # text is the usual case; naming each value would take longer than all else
-    return [
-        value if type(value) is str else _id(value, f"{name}[{number}]")
-        for number, value in enumerate(_listed(values, name))
-    ]
+    ids = _listed(values, name)
+    if set(map(type, ids)) <= {str}:  # the usual case, and there may be thousands
+        return ids
+    return [_id(value, f"{name}[{number}]") for number, value in enumerate(ids)]
 
 
-def _plays(plays: Any) -> list[Play]:
+def _plays(plays: Any) -> list[Any]:
+    """Return ids and `Play` objects."""
     if isinstance(plays, Mapping):
         return [Play(movie_id, completion) for movie_id, completion in plays.items()]
-    return [play if isinstance(play, Play) else Play(play) for play in _listed(plays, "plays")]
+    return _listed(plays, "plays")
 
 
 def _set_attribute(message: pb.Member, name: str, value: Any) -> None:
@@ -264,9 +271,10 @@ def _set_attribute(message: pb.Member, name: str, value: Any) -> None:
 
 def _add_play(message: pb.Member, play: Play, name: str) -> None:
     added = message.plays.add(
-        movie_id=_id(play.movie_id, f"{name}.movie_id"), completion=_number(play.completion, f"{name}.completion")
+        movie_id=_id(play.movie_id, name, ".movie_id"), completion=_number(play.completion, name, ".completion")
     )
-    _set_time(added.played_at, play.played_at, f"{name}.played_at")
+    if play.played_at is not None:
+        _set_time(added.played_at, play.played_at, f"{name}.played_at")
 
 
 def _set_shown(message: pb.ShownPrediction, shown: tuple[Predictions, Prediction]) -> None:
