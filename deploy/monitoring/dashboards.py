@@ -4,22 +4,44 @@ import json
 from pathlib import Path
 from typing import Any
 
-from panels import DRIFT_PANELS, MODEL_PANELS, QUALITY_PANELS, SERVICE_PANELS  # beside this file, where Python looks
+from panels.drift_panels import DRIFT_PANELS  # beside this file, where Python looks
+from panels.model_panels import MODEL_PANELS
+from panels.panel import JOB, PODS, Panel
+from panels.pods_panels import PODS_PANELS
+from panels.quality_panels import QUALITY_PANELS
+from panels.service_panels import SERVICE_PANELS
 
 FOLDER = Path(__file__).parent / "dashboards"
 WIDTH, HEIGHT, ACROSS = 8, 8, 3
 DASHBOARDS = {
     "service": ("coldstart: service", SERVICE_PANELS),
+    "pods": ("coldstart: pods", PODS_PANELS),
     "model": ("coldstart: model", MODEL_PANELS),
     "quality": ("coldstart: quality", QUALITY_PANELS),
     "drift": ("coldstart: drift", DRIFT_PANELS),
 }
 
 
+RUNBOOKS = "https://docs.example.com/coldstart/operations.md"
+"""Address of docs/operations.md, as in alerts.yaml."""
+SOURCE = {"type": "prometheus", "uid": "${source}"}
+ALL_VALUES = {"includeAll": True, "allValue": ".*", "current": {"text": "All", "value": "$__all"}}
+"""Makes a variable begin with all values, and with those that have none, as without a cluster."""
+SERVED = f'coldstart_model_info{{{PODS},model="current"}}'
+EVENTS = {
+    "New versions": (
+        "blue",
+        "{{version}} serves",
+        f"group by (version) ({SERVED}) unless group by (version) ({SERVED} offset 5m)",
+    ),
+    "Alerts": ("red", "{{alertname}}", f'ALERTS{{alertname=~"Coldstart.*",alertstate="firing",{JOB}}}'),
+}
+"""Color, text and query of each kind of event that is marked in all graphs."""
+
+
 def dashboard(name: str) -> dict[str, Any]:
     """A dashboard as Grafana imports it."""
     title, panels = DASHBOARDS[name]
-    source = {"type": "prometheus", "uid": "${source}"}
     return {
         "uid": f"coldstart-{name}",
         "title": title,
@@ -28,38 +50,48 @@ def dashboard(name: str) -> dict[str, Any]:
         "timezone": "utc",
         "refresh": "30s",
         "time": {"from": "now-6h", "to": "now"},
+        "annotations": {"list": [annotation(event, *EVENTS[event]) for event in EVENTS]},
+        "links": [
+            {"type": "dashboards", "tags": ["coldstart"], "title": "coldstart", "includeVars": True, "keepTime": True},
+            {"type": "link", "title": "Runbooks", "url": RUNBOOKS, "targetBlank": True},
+        ],
         "templating": {
             "list": [
                 {"name": "source", "type": "datasource", "query": "prometheus", "label": "Prometheus"},
-                {
-                    "name": "job",
-                    "type": "query",
-                    "datasource": source,
-                    "query": "label_values(coldstart_ready, job)",
-                    "refresh": 2,
-                },
+                variable("job", "label_values(coldstart_ready, job)"),
+                variable("namespace", 'label_values(coldstart_ready{job="$job"}, namespace)') | ALL_VALUES,
+                variable("pod", f"label_values(coldstart_ready{{{JOB}}}, pod)") | ALL_VALUES | {"multi": True},
             ]
         },
-        "panels": [
-            {
-                "id": number + 1,
-                "type": panel.kind,
-                "title": panel.title,
-                "description": panel.meaning,
-                "datasource": source,
-                "gridPos": {
-                    "x": number % ACROSS * WIDTH,
-                    "y": number // ACROSS * HEIGHT,
-                    "w": WIDTH,
-                    "h": HEIGHT,
-                },
-                "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
-                "targets": [
-                    {"refId": chr(ord("A") + place), "datasource": source, "expr": query, "legendFormat": legend}
-                    for place, (legend, query) in enumerate(panel.queries.items())
-                ],
-            }
-            for number, panel in enumerate(panels)
+        "panels": [graph(panel, number) for number, panel in enumerate(panels)],
+    }
+
+
+def annotation(name: str, color: str, words: str, query: str) -> dict[str, Any]:
+    """Marks in all graphs when something happened."""
+    shown = {"name": name, "enable": True, "iconColor": color, "titleFormat": words}
+    return shown | {"datasource": SOURCE, "expr": query, "step": "60s"}
+
+
+def variable(name: str, query: str) -> dict[str, Any]:
+    """What can be chosen above a dashboard."""
+    return {"name": name, "type": "query", "datasource": SOURCE, "query": query, "refresh": 2}
+
+
+def graph(panel: Panel, number: int) -> dict[str, Any]:
+    """A graph in its place, the first at the top left."""
+    axis = {"unit": panel.unit} | ({} if panel.low is None else {"min": panel.low})
+    return {
+        "id": number + 1,
+        "type": panel.kind,
+        "title": panel.title,
+        "description": panel.meaning,
+        "datasource": SOURCE,
+        "gridPos": {"x": number % ACROSS * WIDTH, "y": number // ACROSS * HEIGHT, "w": WIDTH, "h": HEIGHT},
+        "fieldConfig": {"defaults": axis, "overrides": []},
+        "targets": [
+            {"refId": chr(ord("A") + place), "datasource": SOURCE, "expr": query, "legendFormat": legend}
+            for place, (legend, query) in enumerate(panel.queries.items())
         ],
     }
 

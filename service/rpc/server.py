@@ -164,7 +164,7 @@ def _open_port(server: grpc.aio.Server, parts: Parts) -> None:
     if files is None:
         server.add_insecure_port(address)
         return
-    certificates = LiveCertificates(files, parts.metrics.certificates_loaded)
+    certificates = LiveCertificates(files, parts.metrics.files)
     server.add_secure_port(address, certificates.credentials())
     _run_until_closed(parts.resources, certificates.follow(settings.reload_seconds))
 
@@ -179,7 +179,7 @@ def _call_pipeline(parts: Parts) -> CallPipeline:
     metrics.admission.follow(admission)
     tokens = None
     if settings.tokens:
-        tokens = Tokens(settings.tokens, metrics.tokens_loaded)
+        tokens = Tokens(settings.tokens, metrics.files.tokens_loaded)
         _run_until_closed(resources, tokens.follow(settings.reload_seconds))
     tracing = None
     if settings.traces:

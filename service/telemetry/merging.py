@@ -21,7 +21,7 @@ class Merge(StrEnum):
     MAX = "max"
     """Maximum, ignoring NaN; NaN if all values are NaN."""
     MIN = "min"
-    """Minimum of the values."""
+    """Minimum, ignoring NaN; NaN if all values are NaN."""
     EVERY = "every"
     """1 if the value is 1 in every worker and no worker is missing, else 0."""
 
@@ -118,10 +118,9 @@ def _merged(snapshots: Iterable[list[Family]], wanted: int) -> list[Metric]:
 
 def _merged_value(values: list[float], merge: str, wanted: int) -> float:
     """Merge the values of one series in all processes. If `merge` is empty, it is their sum."""
-    if merge == Merge.MAX:
-        return max((value for value in values if not math.isnan(value)), default=math.nan)
-    if merge == Merge.MIN:
-        return min(values)
+    if merge in (Merge.MAX, Merge.MIN):
+        choose = max if merge == Merge.MAX else min
+        return choose((value for value in values if not math.isnan(value)), default=math.nan)
     if merge == Merge.EVERY:
         return float(len(values) >= wanted and all(value == 1 for value in values))
     return math.fsum(values)

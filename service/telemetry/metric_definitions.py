@@ -209,19 +209,42 @@ PROBABILITY_EXPECTED = CounterDefinition(
     ("probability",),
 )
 
-# The server: certificates, readiness, tokens, and admission under load
+# Files that are read again after a change: certificates and tokens
 
 CERTIFICATE_LOADS = CounterDefinition(
     "coldstart_certificate_loads_total",
     "Attempts to load the TLS certificate files, by result: loaded, or refused because they can't be used.",
     ("result",),
 )
-READY = GaugeDefinition("coldstart_ready", "1 if health is SERVING in every worker, else 0.", merge=Merge.EVERY)
 TOKEN_LOADS = CounterDefinition(
     "coldstart_token_loads_total",
     "Changes of the token file, by result: loaded, or refused (the previous tokens remain valid).",
     ("result",),
 )
+FILE_BEHIND = GaugeDefinition(
+    "coldstart_file_behind",
+    "1 while the files on disk can't be used and the previous content stays in use, else 0.",
+    ("file",),
+    Merge.MAX,
+)
+CERTIFICATE_BEGIN = GaugeDefinition(
+    "coldstart_certificate_not_before_timestamp_seconds",
+    "Begin of the validity of the certificate in coldstart_certificate_not_after_timestamp_seconds, in seconds since "
+    "1970 UTC.",
+    ("file",),
+    Merge.MIN,
+)
+CERTIFICATE_END = GaugeDefinition(
+    "coldstart_certificate_not_after_timestamp_seconds",
+    "Time when a TLS certificate in use expires: the first of the server's chain or the last of the clients' "
+    "authorities, in seconds since 1970 UTC.",
+    ("file",),
+    Merge.MIN,
+)
+
+# The server: readiness, and admission under load
+
+READY = GaugeDefinition("coldstart_ready", "1 if health is SERVING in every worker, else 0.", merge=Merge.EVERY)
 IN_FLIGHT = GaugeDefinition(
     "coldstart_in_flight", "Total cost of the calls being computed, in units of a small call.", merge=Merge.SUM
 )

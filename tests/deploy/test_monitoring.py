@@ -1,9 +1,11 @@
 """What operations get: rules that fire when they should, and dashboards whose every query a real Prometheus answers."""
 
+import dataclasses
 import importlib.util
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -12,11 +14,14 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 import yaml
 
 from benchmarks.served import Served, serving
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
+from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
+from model.store.store import CANDIDATE
 from service.telemetry.metric_definitions import DEFINITIONS
 from tests.conftest import Published, installed_tool
 
@@ -36,9 +41,12 @@ NOT_OURS = {"up", "process_resident_memory_bytes", "process_cpu_seconds_total"}
 
 
 def queries(dashboard: dict) -> Iterator[tuple[str, str]]:
-    for panel in dashboard["panels"]:
-        for target in panel["targets"]:
-            yield panel["title"], target["expr"].replace("$job", "coldstart")
+    """Title and query of each graph and of each kind of marked event, as Grafana sends it at first."""
+    written = [(panel["title"], target["expr"]) for panel in dashboard["panels"] for target in panel["targets"]]
+    written += [(event["name"], event["expr"]) for event in dashboard["annotations"]["list"]]
+    variables = {each["name"]: each.get("allValue", "coldstart") for each in dashboard["templating"]["list"]}
+    for title, query in written:
+        yield title, re.sub(r"\$(\w+)", lambda name: variables[name[1]], query)
 
 
 MANY = 400
@@ -48,6 +56,7 @@ EVERY_QUERY = [
     pytest.param(query, id=f"{path.stem}-{title}-{number}")
     for path in DASHBOARDS
     for number, (title, query) in enumerate(queries(json.loads(path.read_text())))
+    if title != "Alerts"  # of which a healthy service has none
 ]
 
 
@@ -58,9 +67,24 @@ def promtool() -> str:
 
 @pytest.fixture(scope="module")
 def under_traffic(small: Published, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server that has answered calls of every kind."""
+    """A server with a certificate and a candidate that has answered calls of every kind."""
     folder = tmp_path_factory.mktemp("monitored")
-    with serving(small.models, folder / "log", "--workers", "1", "--outcomes", str(folder / "outcomes")) as server:
+    models = shutil.copytree(small.models, folder / "models")
+    (models / CANDIDATE).write_text(small.version + "\n")
+    cert, key = folder / "server.crt", folder / "server.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+         "90", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", cert],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    options = ["--workers", "1", "--outcomes", str(folder / "outcomes"), "--shadow-share", "1"]
+    options += ["--tls-cert", str(cert), "--tls-key", str(key)]
+    credentials = grpc.ssl_channel_credentials(cert.read_bytes())
+    with (
+        serving(models, folder / "log", *options) as plain,
+        grpc.secure_channel(f"localhost:{plain.port}", credentials) as channel,
+    ):
+        server = dataclasses.replace(plain, stub=pb_grpc.EnjoymentServiceStub(channel))
         assert sum(1 for _ in server.stub.StreamPredictEnjoyment(many())) == MANY
         traffic(server, 0)
         yield server
@@ -180,11 +204,47 @@ def test_rules_alerts_and_dashboards_name_only_metrics_that_exist():
         assert names <= known, (names - known, expression)
 
 
-def test_the_dashboards_are_those_that_their_script_writes(monkeypatch):
+def test_every_metric_is_on_a_dashboard_or_in_an_alert():
+    shown = [query for path in DASHBOARDS for _, query in queries(json.loads(path.read_text()))]
+    used = " ".join([*shown, *(alert["expr"] for alert in ALERTS)])
+    used += " ".join(expression for record, expression in RECORDED.items() if re.search(rf"{record}\b", used))
+    for metric in DEFINITIONS:
+        assert re.search(rf"\b{metric.name}(_bucket|_count|_sum)?\b", used), metric.name
+
+
+def test_every_recording_rule_is_used():
+    shown = [query for path in DASHBOARDS for _, query in queries(json.loads(path.read_text()))]
+    used = " ".join([*shown, *(alert["expr"] for alert in ALERTS)])
+    assert [record for record in RECORDED if not re.search(rf"{record}\b", used)] == []
+
+
+def test_every_graph_shows_the_installation_that_is_chosen():
+    for path in DASHBOARDS:
+        for panel in json.loads(path.read_text())["panels"]:
+            for target in panel["targets"]:
+                for selector in re.findall(r"[\w:]+\{([^}]*)\}", target["expr"]):
+                    assert selector.startswith('job="$job",namespace=~"$namespace"'), (panel["title"], target["expr"])
+
+
+@pytest.fixture
+def script(monkeypatch):
     monkeypatch.syspath_prepend(MONITORING)
     spec = importlib.util.spec_from_file_location("dashboards", MONITORING / "dashboards.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_dashboards_link_to_each_other_and_to_the_runbooks_of_the_alerts(script):
+    for path in DASHBOARDS:
+        dashboard = json.loads(path.read_text())
+        assert [link["type"] for link in dashboard["links"]] == ["dashboards", "link"]
+        assert dashboard["links"][0]["tags"] == dashboard["tags"]
+        assert dashboard["links"][1]["url"] == script.RUNBOOKS
+    assert {alert["annotations"]["runbook_url"].split("#")[0] for alert in ALERTS} == {script.RUNBOOKS}
+
+
+def test_the_dashboards_are_those_that_their_script_writes(script):
     assert {path.stem for path in DASHBOARDS} == set(script.DASHBOARDS)
     for path in DASHBOARDS:
         assert path.read_text() == script.text(path.stem), "run python deploy/monitoring/dashboards.py"

@@ -6,11 +6,10 @@ from service.telemetry.merging import Family
 from service.telemetry.metrics.admission_metrics import AdmissionMetrics
 from service.telemetry.metrics.answer_metrics import AnswerMetrics
 from service.telemetry.metrics.call_metrics import CallMetrics
-from service.telemetry.metrics.metric_registry import MetricRegistry, by_label
+from service.telemetry.metrics.file_metrics import FileMetrics
+from service.telemetry.metrics.metric_registry import MetricRegistry
 from service.telemetry.metrics.model_metrics import ModelMetrics
 from service.telemetry.metrics.outcome_metrics import OutcomeMetrics
-
-FILE_RESULTS = ("loaded", "refused")
 
 
 class Metrics:
@@ -23,19 +22,10 @@ class Metrics:
         self.models = ModelMetrics(self.registry)
         self.outcomes = OutcomeMetrics(self.registry)
         self.drift = DriftCounter(self.registry)
-        self._certificate_loads = by_label(self.registry.counter(definitions.CERTIFICATE_LOADS), FILE_RESULTS)
+        self.files = FileMetrics(self.registry)
         self._ready = self.registry.gauge(definitions.READY)
-        self._token_loads = by_label(self.registry.counter(definitions.TOKEN_LOADS), FILE_RESULTS)
         self.admission = AdmissionMetrics(self.registry)
         self.registry.add_process_metrics()
-
-    def certificates_loaded(self, result: str) -> None:
-        """Count an attempt to load the certificate files. `result` is one of `FILE_RESULTS`."""
-        self._certificate_loads[result].inc()
-
-    def tokens_loaded(self, result: str) -> None:
-        """Count an attempt to load a changed token file. `result` is one of `FILE_RESULTS`."""
-        self._token_loads[result].inc()
 
     def ready(self, ready: bool) -> None:
         """Set whether the health service reports SERVING."""

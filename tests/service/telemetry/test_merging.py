@@ -60,6 +60,7 @@ def test_counts_and_histograms_are_added_and_what_only_informs_stays():
         (Merge.MAX, (math.nan, 1), 1),
         (Merge.MAX, (math.nan, math.nan), math.nan),
         (Merge.MIN, (2, 1), 1),
+        (Merge.MIN, (math.nan, 1), 1),
         (Merge.EVERY, (1, 1), 1),
         (Merge.EVERY, (1, 0), 0),
     ],

@@ -137,6 +137,13 @@ def show(server, pair, folder):
         time.sleep(0.02)
 
 
+def wait_until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "not within time"
+        time.sleep(0.05)
+
+
 def test_with_a_certificate_only_clients_who_trust_its_authority_are_answered(encrypted, authority, stranger):
     server, _ = encrypted
     assert predict(server, authority) == 1
@@ -261,6 +268,33 @@ def test_a_service_does_not_begin_with_a_certificate_that_can_not_be_used(world,
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"error: {message}")
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_metrics_show_when_certificates_expire_and_that_files_are_not_used(world, start_server, authority, tmp_path):
+    long, short = authority.issue("long", days="200"), authority.issue("short", days="20")
+    chain, ca = tmp_path / "chain.crt", tmp_path / "clients.crt"
+    chain.write_bytes(long[0].read_bytes() + authority.cert.read_bytes())
+    ca.write_bytes(authority.cert.read_bytes() + long[0].read_bytes())
+    options = put((chain, long[1]), tmp_path)
+    server = start_server(world.models, *options, "--tls-client-ca", str(ca), "--reload-seconds", "0.1")
+
+    def days(file):
+        ends = server.metric("coldstart_certificate_not_after_timestamp_seconds", file=file)
+        begins = server.metric("coldstart_certificate_not_before_timestamp_seconds", file=file)
+        return round((ends - begins) / 86400), round((ends - time.time()) / 86400)
+
+    assert days("tls_cert") == (2, 2), "the authority's, which expires first"
+    assert days("tls_client_ca") == (200, 200), "as long as any client is accepted"
+    put(short, tmp_path)
+    wait_until(lambda: days("tls_cert") == (20, 20))
+    assert server.metric("coldstart_file_behind", file="certificates") == 0
+    put((long[0], short[1]), tmp_path)
+    wait_until(lambda: server.metric("coldstart_file_behind", file="certificates") == 1)
+    assert days("tls_cert") == (20, 20), "of what is in use"
+    put(long, tmp_path)
+    wait_until(lambda: server.metric("coldstart_file_behind", file="certificates") == 0)
+    assert days("tls_cert") == (200, 200)
+    assert server.metric("coldstart_file_behind", file="tokens") == 0
 
 
 def test_reflection_can_be_switched_off(open_to_all, refused):
