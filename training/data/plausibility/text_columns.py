@@ -57,38 +57,45 @@ class TextCounts:
     """Number of characters of the longest text; None if all are missing."""
 
 
-def count_text(column: str, marks: Collection[str]) -> pl.Expr:
-    """Return an expression for a struct with the fields of TextCounts."""
-    given = missing.unmarked_text(column, marks)
-    any_text = missing.text(column, marks)
-    mark = any_text.is_not_null() & given.is_null()
+def count_text(values: pl.DataFrame, marks: Collection[str]) -> TextCounts:
+    """Count the rows by what their text is. `values` has the distinct values of a column, `text`, and their `rows`.
+
+    The examples are the most frequent values.
+    """
+    given = missing.unmarked_text("text", marks)
+    any_text = missing.text("text", marks)
     has_zeros = given.str.contains(numbers.CODE)
-    zeros = given.str.contains(ZEROS)
-    code = has_zeros & ~zeros
-    number = given.is_not_null() & ~numbers.no_number(column, pl.String(), marks) & ~has_zeros
-    foreign = given.str.contains(FOREIGN_NUMBER) & ~number & ~has_zeros
-    flag = flags.flag(column, marks).is_not_null()
-    time = given.str.contains(times.ISO_8601)
-    is_given = given.is_not_null()
-    fields = {
-        "given": is_given.sum(),
-        "marks": mark.sum(),
-        "mark": any_text.filter(mark).first(),
-        "numbers": number.sum(),
-        "codes": code.sum(),
-        "code": given.filter(code).first(),
-        "zeros": zeros.sum(),
-        "foreign": foreign.sum(),
-        "foreign_number": given.filter(foreign).first(),
-        "flags": flag.sum(),
-        "times": time.sum(),
-        "no_number": given.filter(is_given & ~number & ~foreign & ~code).first(),
-        "no_flag": given.filter(is_given & ~flag).first(),
-        "no_time": given.filter(is_given & ~time).first(),
-        "shortest": given.str.len_chars().min(),
-        "longest": given.str.len_chars().max(),
+    is_number = given.is_not_null() & ~numbers.no_number("text", pl.String(), marks) & ~has_zeros
+    kinds = {
+        "given": given.is_not_null(),
+        "marks": any_text.is_not_null() & given.is_null(),
+        "numbers": is_number,
+        "codes": has_zeros & ~given.str.contains(ZEROS),
+        "zeros": given.str.contains(ZEROS),
+        "foreign": given.str.contains(FOREIGN_NUMBER) & ~is_number & ~has_zeros,
+        "flags": flags.flag("text", marks).is_not_null(),
+        "times": given.str.contains(times.ISO_8601),
     }
-    return pl.struct(expression.alias(name) for name, expression in fields.items()).alias(column)
+    length = given.str.len_chars().alias("length")
+    kind_of = values.sort("rows", "text", descending=[True, False]).select(
+        any_text.alias("text"), "rows", length, *(kind.fill_null(False).alias(name) for name, kind in kinds.items())
+    )
+    is_given, is_kind = pl.col("given"), {name: pl.col(name) for name in kinds}
+    examples = {
+        "mark": is_kind["marks"],
+        "code": is_kind["codes"],
+        "foreign_number": is_kind["foreign"],
+        "no_number": is_given & ~is_kind["numbers"] & ~is_kind["foreign"] & ~is_kind["codes"],
+        "no_flag": is_given & ~is_kind["flags"],
+        "no_time": is_given & ~is_kind["times"],
+    }
+    counts = kind_of.select(
+        *(pl.col("rows").filter(kind).sum().alias(name) for name, kind in is_kind.items()),
+        *(pl.col("text").filter(kind).first().alias(name) for name, kind in examples.items()),
+        pl.col("length").min().alias("shortest"),
+        pl.col("length").max().alias("longest"),
+    )
+    return TextCounts(**counts.row(0, named=True))
 
 
 def text_kind(counts: TextCounts) -> TextKind:

@@ -128,8 +128,13 @@ def _text_counts(source: Source, names: list[str], marks: tuple[str, ...]) -> di
     """Count what the text in columns stands for, in one pass over the table."""
     if not names:
         return {}
-    (counts,) = collect(source, source.rows.select(count_text(name, marks) for name in names))
-    return {name: TextCounts(**counts.item(0, name)) for name in names}
+    (counts,) = collect(source, source.rows.select(_distinct(name) for name in names))
+    return {name: count_text(counts[name].explode().struct.unnest(), marks) for name in names}
+
+
+def _distinct(name: str) -> pl.Expr:
+    """Return an expression for a list of the distinct values of a column, `text`, and their numbers of `rows`."""
+    return pl.col(name).alias("text").value_counts(name="rows").implode().alias(name)
 
 
 def _unlikely_values(

@@ -50,7 +50,7 @@ def test_in_other_text_a_mark_is_a_category_with_a_warning(write_data, tables, k
     tables_read = read_tables(folder)
     assert set(tables_read.members["extra"]) == {"NA", "DE", "FR", "None"}
     (warning,) = tables_read.warnings
-    assert (warning.column, warning.rows, warning.example) == ("extra", 9, "NA")
+    assert (warning.column, warning.rows, warning.example) == ("extra", 9, "None")
     stated = read_tables(write_data(kind, '[members]\nmissing = ["NA"]', members=with_column(tables, countries)))
     assert stated.members["extra"].null_count() == 1
 
@@ -69,8 +69,8 @@ def test_in_other_text_a_mark_is_a_category_with_a_warning(write_data, tables, k
         ([f"1.{place:03}.000,5" for place in range(MEMBERS)], MEMBERS, "notation that isn't read", "1.000.000,5"),
         ([f"{place + 1} 000" for place in range(MEMBERS)], MEMBERS, "notation that isn't read", "1 000"),
         ([f"{place + 1}'000" for place in range(MEMBERS)], MEMBERS, "notation that isn't read", "1'000"),
-        ([f"{place + 1}\xa0000" for place in range(MEMBERS)], MEMBERS, "notation that isn't read", "1\xa0000"),
-        (["5", "3", *[f"{place},25" for place in range(2, MEMBERS)]], MEMBERS - 2, "notation that isn't read", "2,25"),
+        ([f"{place + 1}\xa0000" for place in range(MEMBERS)], MEMBERS, "notation that isn't read", "10\xa0000"),
+        (["5", "3", *[f"{place},25" for place in range(2, MEMBERS)]], MEMBERS - 2, "notation that isn't read", "10,25"),
         (["maybe", *FLAGS[1:]], 1, "that is no flag", "maybe"),
         (["yesterday", *DAYS[1:]], 1, "that is no time", "yesterday"),
     ],
@@ -168,3 +168,9 @@ def test_validate_ends_with_the_problem_and_exit_code_2(write_data, tables, caps
     assert (
         "members, column extra: 1 row with a value that is no number, for example 'unknown'" in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize("name", ["count", "rows", "text", "given", ""])
+def test_a_column_may_have_any_name(write_data, tables, name):
+    members = with_column(tables, [None, *NUMBERS[1:]]).rename({"extra": name or "A column, with a comma"})
+    assert read_tables(write_data("csv", members=members)).members.to_series(3).null_count() == 1
