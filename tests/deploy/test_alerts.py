@@ -40,7 +40,8 @@ def labels_by_operator() -> dict[str, str]:
 
     As documented for PodMonitor: the job is NAMESPACE/NAME, or else the value of the pod's label `jobLabel`.
     """
-    monitor, pod = kubernetes("pod-monitor.yaml"), kubernetes("deployment.yaml")["spec"]["template"]
+    monitor = yaml.safe_load((MONITORING / "pod-monitor.yaml").read_text())
+    pod = kubernetes("deployment.yaml")["spec"]["template"]
     labels, name = pod["metadata"]["labels"], kubernetes("deployment.yaml")["metadata"]["name"]
     assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
     namespace = kubernetes("kustomization.yaml")["namespace"]

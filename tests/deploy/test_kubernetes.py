@@ -14,12 +14,13 @@ from service.telemetry.metric_definitions import DEFINITIONS
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 KUSTOMIZATION = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
 NEWEST, OLDEST = kubernetes_validate.latest_version(), "1.29.0"
+MONITORING = FOLDER.parent / "monitoring"
 FOREIGN = {"PodMonitor"}
 """Kinds that operators add to a cluster, which Kubernetes' own schemas don't have."""
 
 
 def documents() -> Iterator[dict]:
-    for path in sorted(FOLDER.glob("*.yaml")):
+    for path in (*sorted(FOLDER.glob("*.yaml")), MONITORING / "pod-monitor.yaml"):
         if path.name != "kustomization.yaml":
             yield from yaml.safe_load_all(path.read_text())
 
@@ -48,7 +49,8 @@ def test_every_resource_is_valid_by_the_schema_without_a_field_too_much(resource
 
 def test_every_file_is_part_of_the_kustomization():
     files = {path.name for path in FOLDER.glob("*.yaml")} - {"kustomization.yaml"}
-    assert set(KUSTOMIZATION["resources"]) == files
+    assert set(KUSTOMIZATION["resources"]) == files | {"../monitoring"}
+    assert yaml.safe_load((MONITORING / "kustomization.yaml").read_text())["namespace"] == KUSTOMIZATION["namespace"]
 
 
 @pytest.mark.parametrize("pod", PODS.values(), ids=PODS)

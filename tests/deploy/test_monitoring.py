@@ -229,7 +229,7 @@ def test_every_graph_shows_the_installation_that_is_chosen():
 @pytest.fixture
 def script(monkeypatch):
     monkeypatch.syspath_prepend(MONITORING)
-    spec = importlib.util.spec_from_file_location("dashboards", MONITORING / "dashboards.py")
+    spec = importlib.util.spec_from_file_location("generate", MONITORING / "generate.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -244,10 +244,11 @@ def test_dashboards_link_to_each_other_and_to_the_runbooks_of_the_alerts(script)
     assert {alert["annotations"]["runbook_url"].split("#")[0] for alert in ALERTS} == {script.RUNBOOKS}
 
 
-def test_the_dashboards_are_those_that_their_script_writes(script):
+def test_the_generated_files_are_those_that_the_script_writes(script):
+    assert (MONITORING / "prometheus-rule.yaml").read_text() == script.prometheus_rule()
     assert {path.stem for path in DASHBOARDS} == set(script.DASHBOARDS)
     for path in DASHBOARDS:
-        assert path.read_text() == script.text(path.stem), "run python deploy/monitoring/dashboards.py"
+        assert path.read_text() == script.text(path.stem), "run python deploy/monitoring/generate.py"
 
 
 def test_compose_mounts_what_exists_and_keeps_every_root_read_only():
@@ -264,3 +265,31 @@ def test_compose_mounts_what_exists_and_keeps_every_root_read_only():
     assert job["static_configs"] == [{"targets": ["coldstart:9464"]}]
     assert job["job_name"] == "coldstart"
     assert all((MONITORING / name).exists() for name in scraped["rule_files"])
+    (alertmanager,) = scraped["alerting"]["alertmanagers"]
+    assert alertmanager["static_configs"] == [{"targets": ["alertmanager:9093"]}]
+    assert "127.0.0.1:9093:9093" in compose["services"]["alertmanager"]["ports"]
+    assert {service["image"] for service in compose["services"].values()} == {
+        "coldstart",
+        "prom/prometheus:v3.13.3",
+        "prom/alertmanager:v0.34.2",
+        "grafana/grafana:13.2.4",
+    }, "releases of 2026"
+
+
+def test_pages_and_tickets_go_to_receivers_of_their_own():
+    settings = yaml.safe_load((MONITORING / "alertmanager.yaml").read_text())
+    route = settings["route"]
+    (page,) = route["routes"]
+    assert page["matchers"] == ["severity = page"]
+    assert (page["receiver"], route["receiver"]) == ("page", "ticket")
+    assert {each["name"] for each in settings["receivers"]} == {"page", "ticket"}
+    assert {alert["labels"]["severity"] for alert in ALERTS} == {"page", "ticket"}
+    (rule,) = settings["inhibit_rules"]
+    (source,) = rule["source_matchers"]
+    names = {alert["alert"]: alert for alert in ALERTS}
+    for name in re.findall(r"Coldstart\w+", source):
+        assert all(label in names[name]["expr"] for label in rule["equal"]), "an inhibition needs the labels"
+
+
+def test_the_shipped_prometheus_settings_are_valid(promtool):
+    subprocess.run([promtool, "check", "config", str(MONITORING / "prometheus.yaml")], check=True)

@@ -1,4 +1,7 @@
-"""Writes the Grafana dashboards beside it from the graphs in `panels`: `python deploy/monitoring/dashboards.py`."""
+"""Writes the generated files beside it: `python deploy/monitoring/generate.py`.
+
+Grafana's dashboards come from the graphs in `panels`, a cluster's PrometheusRule from rules.yaml and alerts.yaml.
+"""
 
 import json
 from pathlib import Path
@@ -11,7 +14,8 @@ from panels.pods_panels import PODS_PANELS
 from panels.quality_panels import QUALITY_PANELS
 from panels.service_panels import SERVICE_PANELS
 
-FOLDER = Path(__file__).parent / "dashboards"
+HERE = Path(__file__).parent
+FOLDER = HERE / "dashboards"
 WIDTH, HEIGHT, ACROSS = 8, 8, 3
 DASHBOARDS = {
     "service": ("coldstart: service", SERVICE_PANELS),
@@ -96,6 +100,26 @@ def graph(panel: Panel, number: int) -> dict[str, Any]:
     }
 
 
+PROMETHEUS_RULE = """\
+# Written by generate.py from rules.yaml and alerts.yaml. `release` is what kube-prometheus-stack selects by.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: coldstart
+  labels:
+    release: kube-prometheus-stack
+spec:
+  groups:
+"""
+
+
+def prometheus_rule() -> str:
+    """The content of prometheus-rule.yaml: the groups of both files of rules."""
+    texts = [(HERE / name).read_text() for name in ("rules.yaml", "alerts.yaml")]
+    lines = [line for text in texts for line in text.split("groups:\n", 1)[1].splitlines()]
+    return PROMETHEUS_RULE + "".join(f"  {line}\n" for line in lines)
+
+
 def text(name: str) -> str:
     """The content of a dashboard's file."""
     return json.dumps(dashboard(name), indent=1) + "\n"
@@ -105,3 +129,4 @@ if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     for each in DASHBOARDS:
         (FOLDER / f"{each}.json").write_text(text(each))
+    (HERE / "prometheus-rule.yaml").write_text(prometheus_rule())
