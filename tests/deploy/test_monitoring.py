@@ -3,14 +3,10 @@
 import dataclasses
 import importlib.util
 import json
-import os
 import re
 import shutil
-import socket
 import subprocess
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,8 +46,6 @@ def queries(dashboard: dict) -> Iterator[tuple[str, str]]:
 
 
 MANY = 400
-FRUGAL = os.environ | {"GOGC": "400"}
-"""Go collects its garbage less often."""
 EVERY_QUERY = [
     pytest.param(query, id=f"{path.stem}-{title}-{number}")
     for path in DASHBOARDS
@@ -125,65 +119,29 @@ def outcomes(server: Served) -> Iterator[pb.RecordOutcomeRequest]:
 
 
 @pytest.fixture(scope="module")
-def ask(under_traffic: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], list]]:
+def ask(under_traffic: Served, start_prometheus, eventually) -> Iterator[Callable[[str], list]]:
     """Asks a real Prometheus, with the shipped rules, that scrapes the server."""
-    prometheus = installed_tool("prometheus", "prometheus")
-    folder = tmp_path_factory.mktemp("prometheus")
-    target = f"127.0.0.1:{under_traffic.metrics_port}"
-    settings = {
-        "global": {"scrape_interval": "1s", "evaluation_interval": "2s"},
-        "rule_files": [str(MONITORING / name) for name in ("rules.yaml", "alerts.yaml")],
-        "scrape_configs": [{"job_name": "coldstart", "static_configs": [{"targets": [target]}]}],
-    }
-    (folder / "prometheus.yaml").write_text(yaml.safe_dump(settings))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [prometheus, f"--config.file={folder}/prometheus.yaml", f"--storage.tsdb.path={folder}/data",
-             f"--web.listen-address=127.0.0.1:{port}"],
-            stdout=log, stderr=log, env=FRUGAL,
-        )  # fmt: skip
-
-    def query(expression: str) -> list:
-        url = f"http://127.0.0.1:{port}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                return json.load(answer)["data"]["result"]
-        except OSError:  # not up yet
-            return []
-
-    try:
-        wait_for(lambda: len(query("up == 1")) == 1)
+    with start_prometheus(MONITORING / "rules.yaml", MONITORING / "alerts.yaml") as prometheus:
+        prometheus.scrape(under_traffic.metrics_port)
+        eventually(lambda: len(prometheus.ask("up == 1")) == 1)
         for turn in range(2):  # rates need calls between scrapes
             traffic(under_traffic, turn + 1)
             time.sleep(1)
-        yield query
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def wait_for(true: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it didn't come about in time"
-        time.sleep(0.2)
+        yield prometheus.ask
 
 
 @pytest.mark.parametrize("query", EVERY_QUERY)
-def test_every_query_of_every_dashboard_returns_data(ask, query):
-    wait_for(lambda: any(sample["value"][1] != "NaN" for sample in ask(query)), 20)
+def test_every_query_of_every_dashboard_returns_data(ask, eventually, query):
+    eventually(lambda: any(sample["value"][1] != "NaN" for sample in ask(query)), 20)
 
 
 @pytest.mark.parametrize("record", RECORDED)
-def test_every_recording_rule_returns_data(ask, record):
-    wait_for(lambda: bool(ask(record)), 20)
+def test_every_recording_rule_returns_data(ask, eventually, record):
+    eventually(lambda: bool(ask(record)), 20)
 
 
-def test_a_healthy_service_fires_no_alert(ask):
-    wait_for(lambda: bool(ask("job:coldstart_model_age_seconds:min")), 20)
+def test_a_healthy_service_fires_no_alert(ask, eventually):
+    eventually(lambda: bool(ask("job:coldstart_model_age_seconds:min")), 20)
     assert ask('ALERTS{alertstate="firing"}') == []
 
 
