@@ -1,6 +1,7 @@
 """Fits all parts of a model to a dataset and predicts its raters out of fold, as if they had never rated."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import lightgbm
@@ -16,6 +17,7 @@ from model.prediction.pair_columns import PairColumns
 from model.prediction.trees import Trees
 from training.data.dataset import Dataset
 from training.data.never_rater_views import SHORT, Views, make_views
+from training.data.passes.passes import Passes
 from training.fit.calibration.held_out import share_nearer
 from training.fit.calibration.intervals import calibrate
 from training.fit.calibration.isotonic import Steps
@@ -67,7 +69,7 @@ class Fit:
 
 
 def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, report: Report) -> Fit:
-    """Fit all parts of a model, with the priors in `workers` threads; `report` is called with the name of each step.
+    """Fit all parts of a model, with passes in `workers` threads; `report` is called with the name of each step.
 
     The same data, seed and settings give the same model for any number of threads.
     """
@@ -75,7 +77,9 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
     folds = min(settings.folds, len(data.raters))
     reweighting = reweight(data, seed) if settings.reweight else None
     weight = None if reweighting is None else reweighting.weight
-    whole, out_of_fold = fit_priors(data, views, folds, seed, settings.prior, workers, report, weight)
+    with ThreadPoolExecutor(workers) as executor:
+        passes = Passes(executor)
+        whole, out_of_fold = fit_priors(passes, data, views, folds, seed, settings.prior, report, weight)
     report("features of pairs")
     table = _pair_table(data, views, out_of_fold)
     targets = OutOfFoldTargets(table, whole, weight)
