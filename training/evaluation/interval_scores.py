@@ -1,6 +1,7 @@
 """How good the 90 % intervals are, by number of known plays, by extrapolation, and with more or less known."""
 
 from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -112,8 +113,7 @@ def _same_ratings(fit: Fit) -> dict[str, dict[str, float]]:
 
     kinds = [member for member in MemberEvidence if (member, RATED) in fit.predictions]
     by_kind = {member: fit.predictions[member, RATED] for member in kinds}
-    shared = set.intersection(*(set(keys(predictions).tolist()) for predictions in by_kind.values()))
-    shared_keys = np.array(sorted(shared), np.int64)
+    shared_keys = reduce(np.intersect1d, (keys(predictions) for predictions in by_kind.values()))
     scores = {}
     for member, predictions in by_kind.items():
         chosen = np.isin(keys(predictions), shared_keys)

@@ -27,7 +27,7 @@ from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 from training.fit.out_of_fold_targets import OutOfFoldTargets
 from training.fit.prior.movie_descriptions import fit_description
 from training.fit.reweighting import Reweighting, reweight
-from training.fit.trees.fit_trees import fit_trees, predict_chunks, without_member_mean
+from training.fit.trees.fit_trees import bin_rows, fit_trees, predict_chunks, without_member_mean
 from training.fit.trees.group_effects import grouped_attributes
 from training.fit.trees.pair_rows import PairTable, Rows, concatenate, movie_columns, target_rows
 from training.settings import FitSettings, TreeSettings
@@ -142,13 +142,11 @@ def _fit_forests(
             continue
         own = targets.rows[member]
         most = settings.most_rows // (4 if member is MemberEvidence.PLAYS else 2)
-        taken = np.sort(random.permutation(len(own))[:most])
-        parts.append(own.take(taken))
-        offsets.append(targets.movie_offsets(parts[-1], table))
-        for movie in (DESCRIBED, UNKNOWN):
-            few = np.sort(random.permutation(len(own))[: min(UNRATED_ROWS, len(own) // 8)])
-            parts.append(own.take(few).with_movie_evidence(movie))
-            offsets.append(targets.movie_offsets(parts[-1], table))
+        rows = own.take(np.sort(random.permutation(len(own))[:most]))
+        few = rows.take(np.sort(random.permutation(len(rows))[: min(UNRATED_ROWS, len(rows) // 8)]))
+        for part in (rows, few.with_movie_evidence(DESCRIBED), few.with_movie_evidence(UNKNOWN)):
+            parts.append(part)
+            offsets.append(targets.movie_offsets(part, table))
     if not parts:
         return None, []
     rows, offset = concatenate(parts), np.concatenate(offsets)
@@ -158,18 +156,15 @@ def _fit_forests(
         chosen = rows.evidence == member
         key = rows.view * 4 + rows.movie_evidence
         target[chosen] = without_member_mean(residual[chosen], key[chosen], share)
-    features = table.all_features(rows, offset)
     weight = targets.weight(rows) if targets.weighted else None
+    data = bin_rows(table.all_features(rows, offset), target, weight)
     side = half_of(table, rows)
-    forests = []
+    halves = []
     for half in (0, 1):
         report(f"trees, half {half + 1} of 2")
-        learned = side != half
-        forests.append(
-            fit_trees(features[learned], target[learned], seed, settings, None if weight is None else weight[learned])
-        )
+        halves.append(fit_trees(data, seed, settings, np.flatnonzero(side != half)))
     report("trees, all")
-    return fit_trees(features, target, seed, settings, weight), forests
+    return fit_trees(data, seed, settings), halves
 
 
 def half_of(table: PairTable, rows: Rows) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from features.columns import RATING
 from features.movies import MOVIE
-from features.pair_features import Movies, pair_features, ready
+from features.pair_features import Members, Movies, ReadyMovies, pair_features, ready
 from features.plays import VIEW
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.pair_columns import MemberColumns, as_unrated
@@ -22,7 +23,8 @@ from training.fit.prior.fit_prior import FittedPrior
 from training.fit.trees.group_effects import group_residuals
 
 Array = NDArray[np.float64]
-CHUNK = 200_000
+CHUNK = 20_000
+"""Number of rows whose features are computed at once, few enough for the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -133,26 +135,43 @@ class PairTable:
         return features
 
     def _features(self, rows: Rows, offset: Array) -> NDArray[np.float32]:
-        fold = self.out_of_fold.fold[rows.view]
         of_members, of_movies, deviation = self.factors(rows)
         prior = prior_numbers(of_members, of_movies, offset, deviation)
+        fold, members = self.out_of_fold.fold[rows.view], self._members_of(rows)
         features = np.empty((len(rows), 0), np.float32)
-        for number, fitted in enumerate(self.out_of_fold.fitted):
-            chosen = np.flatnonzero(fold == number)
-            if not len(chosen):
-                continue
-            view = rows.view[chosen]
-            plays = np.where(_has_plays(rows.evidence[chosen]), self.views.play_count[view], 0)
-            hidden = np.where(_has_attributes(rows.evidence[chosen]), 0.0, np.nan).astype(np.float32)[:, None]
-            columns = MemberColumns(self.data.schema, fitted.prior.columns, self.grouped)
-            attributes = self.views.attributes[view] + hidden
-            members = columns.of(rows.evidence[chosen], self.out_of_fold.inputs[view], plays, attributes)
-            movies = shown(self.movies[number], rows.movie[chosen], rows.movie_evidence[chosen])
-            of_fold = pair_features(members, ready(movies, len(self.grouped)), prior[chosen])
-            if not features.shape[1]:
-                features = np.empty((len(rows), of_fold.shape[1]), np.float32)
-            features[chosen] = of_fold
+        for (number, kind), movies in self._movies.items():
+            chosen = np.flatnonzero((fold == number) & (rows.movie_evidence == kind))
+            if len(chosen):
+                of_kind = pair_features(members.take(chosen), movies.take(rows.movie[chosen]), prior[chosen])
+                if not features.shape[1]:
+                    features = np.empty((len(rows), of_kind.shape[1]), np.float32)
+                features[chosen] = of_kind
         return features
+
+    def _members_of(self, rows: Rows) -> Members:
+        """Return the columns of each row's member; values that the evidence excludes are missing."""
+        members = replace(self._members.take(rows.view), evidence=rows.evidence)
+        without_plays, without_attributes = ~_has_plays(rows.evidence), ~_has_attributes(rows.evidence)
+        members.log_plays[without_plays] = 0
+        members.compared[without_plays] = members.genres[without_plays] = np.nan
+        members.groups[without_attributes] = -1
+        return members
+
+    @cached_property
+    def _members(self) -> Members:
+        """Columns of the members of all V views, with all visible facts."""
+        columns = MemberColumns(self.data.schema, self.out_of_fold.fitted[0].prior.columns, self.grouped)
+        nothing = np.zeros(len(self.views.member), np.int64)
+        return columns.of(nothing, self.out_of_fold.inputs, self.views.play_count, self.views.attributes)
+
+    @cached_property
+    def _movies(self) -> dict[tuple[int, MovieEvidence], ReadyMovies]:
+        """Columns of all M movies by fold and kind of evidence about them."""
+        return {
+            (number, kind): ready(shown(movies, kind), len(self.grouped))
+            for number, movies in enumerate(self.movies)
+            for kind in MovieEvidence
+        }
 
 
 def movie_factors(fitted: FittedPrior, movie: NDArray[np.int64], evidence: NDArray[np.int64]) -> Array:
@@ -176,23 +195,17 @@ def _deviation(prior: Prior, factors: Array, rows: Rows) -> Array:
     return deviation
 
 
-def shown(movies: Movies, movie: NDArray[np.int64], evidence: NDArray[np.int64]) -> Movies:
-    """Return the columns of N movies; values that the evidence excludes are missing."""
-    taken = Movies(*(getattr(movies, name)[movie] for name in Movies.__dataclass_fields__))
-    unrated = evidence != MovieEvidence.RATED
-    if not unrated.any():
-        return taken
-    without_ratings = as_unrated(taken)
-    unknown = (evidence == MovieEvidence.UNKNOWN)[:, None]
-    merged = {}
-    for name in Movies.__dataclass_fields__:
-        merged[name] = np.where(unrated[:, None], getattr(without_ratings, name), getattr(taken, name))
-        if name in ("numbers", "compared", "genres", "attributes"):
-            keep = merged[name][:, 1:2].copy() if name == "numbers" else None
-            merged[name] = np.where(unknown, np.nan, merged[name])
-            if keep is not None:
-                merged[name][:, 1:2] = keep
-    return Movies(**merged)
+def shown(movies: Movies, evidence: MovieEvidence) -> Movies:
+    """Return the columns of movies; values that the evidence excludes are missing."""
+    if evidence is MovieEvidence.RATED:
+        return movies
+    unrated = as_unrated(movies)
+    if evidence is MovieEvidence.DESCRIBED:
+        return unrated
+    numbers = np.full_like(unrated.numbers, np.nan)
+    numbers[:, 1] = unrated.numbers[:, 1]
+    missing = {name: np.full_like(getattr(unrated, name), np.nan) for name in ("compared", "genres", "attributes")}
+    return replace(unrated, numbers=numbers, **missing)
 
 
 def movie_columns(data: Dataset, fitted: FittedPrior, columns: MovieColumns, grouped: tuple[int, ...]) -> Movies:
