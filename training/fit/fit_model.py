@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import lightgbm
 import numpy as np
@@ -61,6 +62,11 @@ class Fit:
     """Function that predicts rows of a pair table out of fold; all rows must have the same kind of member evidence."""
     reweighting: Reweighting | None = None
     """Weights of the raters; None if reweighting wasn't requested or there are too few raters or never-raters."""
+
+    @cached_property
+    def steps(self) -> Array:
+        """(K,) distinct ratings in the data, ascending."""
+        return np.unique(self.table.data.ratings[RATING].to_numpy())
 
     def of_views(self, views: Views, fold: NDArray[np.int64]) -> PairTable:
         """Return a pair table of other views; `fold` (V,) is the fold of each view's member."""

@@ -242,8 +242,8 @@ def _parts(size: int) -> list[slice]:
 
 
 def _has_plays(evidence: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return np.isin(evidence, [MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS])
+    return (evidence == MemberEvidence.PLAYS) | (evidence == MemberEvidence.ATTRIBUTES_AND_PLAYS)
 
 
 def _has_attributes(evidence: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return np.isin(evidence, [MemberEvidence.ATTRIBUTES, MemberEvidence.ATTRIBUTES_AND_PLAYS])
+    return (evidence == MemberEvidence.ATTRIBUTES) | (evidence == MemberEvidence.ATTRIBUTES_AND_PLAYS)
