@@ -18,9 +18,9 @@ from features.pair_features import PRIOR_NUMBERS
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from training.fit.fit_model import DEMEANED, Fit, half_of
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
-from training.fit.trees.fit_trees import bin_rows, fit_trees
+from training.fit.trees.fit_trees import bin_rows, fit_trees, predict_halves
 from training.fit.trees.group_effects import strongest_attributes
-from training.fit.trees.pair_rows import CHUNK, PairTable, Rows, concatenate
+from training.fit.trees.pair_rows import PairTable, Rows, chunks, concatenate
 from training.settings import TreeSettings
 
 Array = NDArray[np.float64]
@@ -121,9 +121,9 @@ def lightgbm_alone_mse(fit: Fit, seed: int) -> dict[MemberEvidence, float]:
     """Return the mean squared error of a LightGBM model without the factorization, by what is known of the members.
 
     The ratings are those of rated movies that the fit predicts for raters it wasn't fitted on. A LightGBM model is
-    trained on each half of the members and predicts the other half, but only MOST_ROWS ratings of each kind at most. The
-    result is the error of the fit on all ratings, plus the mean difference of the two models' squared errors on these
-    ratings, which varies little since the errors are similar.
+    trained on each half of the members and predicts the other half, but only MOST_ROWS ratings of each kind at most.
+    The result is the error of the fit on all ratings, plus the mean difference of the two models' squared errors on
+    these ratings, which varies little since the errors are similar.
     """
     random = np.random.default_rng([seed, 7])
     sampled = {
@@ -137,11 +137,8 @@ def lightgbm_alone_mse(fit: Fit, seed: int) -> dict[MemberEvidence, float]:
     features, mean, side = _features(fit, rows), fit.core.prior.mean, half_of(fit.table, rows)
     data = bin_rows(features, rows.rating - mean)
     forests = [fit_trees(data, seed, TreeSettings(), np.flatnonzero(side != half)) for half in (0, 1)]
-    rating = np.full(len(rows), mean)
-    for half, forest in enumerate(forests):
-        asked = np.flatnonzero(side == half)
-        for part in np.array_split(asked, len(asked) // CHUNK + 1):
-            rating[part] += np.asarray(forest.predict(features[part]))
+    predictions = [predict_halves(forests, features[part], side[part]) for part in chunks(len(rows))]
+    rating = mean + np.concatenate(predictions)
     scale, errors = fit.table.data.schema.scale, {}
     squares = [(np.clip(values, scale.low, scale.high) - rows.rating) ** 2 for values in (rating, _ratings(sampled))]
     for member in sampled:

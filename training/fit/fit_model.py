@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import lightgbm
 import numpy as np
@@ -28,9 +28,9 @@ from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 from training.fit.out_of_fold_targets import OutOfFoldTargets
 from training.fit.prior.movie_descriptions import fit_description
 from training.fit.reweighting import Reweighting, reweight
-from training.fit.trees.fit_trees import bin_rows, fit_trees, predict_chunks, without_member_mean
+from training.fit.trees.fit_trees import bin_rows, fit_trees, predict_halves, without_member_mean
 from training.fit.trees.group_effects import grouped_attributes
-from training.fit.trees.pair_rows import PairTable, Rows, concatenate, movie_columns, target_rows
+from training.fit.trees.pair_rows import PairTable, Rows, chunks, concatenate, movie_columns, target_rows
 from training.settings import FitSettings, TreeSettings
 
 Array = NDArray[np.float64]
@@ -79,22 +79,24 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
 
     The same data, seed and settings give the same model for any number of threads.
     """
+    with ThreadPoolExecutor(workers) as executor:
+        return _fit(Passes(executor), data, seed, settings, report)
+
+
+def _fit(passes: Passes, data: Dataset, seed: int, settings: FitSettings, report: Report) -> Fit:
     views = make_views(data, np.random.default_rng([seed, 1]))
     folds = min(settings.folds, len(data.raters))
     reweighting = reweight(data, seed) if settings.reweight else None
     weight = None if reweighting is None else reweighting.weight
-    with ThreadPoolExecutor(workers) as executor:
-        passes = Passes(executor)
-        whole, out_of_fold = fit_priors(passes, data, views, folds, seed, settings.prior, report, weight)
+    whole, out_of_fold = fit_priors(passes, data, views, folds, seed, settings.prior, report, weight)
     report("features of pairs")
     table = _pair_table(data, views, out_of_fold)
     targets = OutOfFoldTargets(table, whole, weight)
     report("trees")
     forest, half_forests = _fit_forests(table, targets, seed, settings.trees, report)
-    predictions = {
-        (member, movie): _predict(table, targets, rows, half_forests)
-        for (member, movie), rows in _predicted_rows(targets, np.random.default_rng([seed, 4])).items()
-    }
+    rows_of_kind = _predicted_rows(targets, np.random.default_rng([seed, 4]))
+    of_kinds = passes.collect(partial(_predict, table, targets, half_forests), list(rows_of_kind.values()))
+    predictions = dict(zip(rows_of_kind, of_kinds, strict=True))
     weights = {
         member: _weight(predictions[member, RATED], targets.weight(predictions[member, RATED].rows))
         for member in DEMEANED
@@ -104,7 +106,7 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
 
     def predict(table: PairTable, rows: Rows) -> OutOfFoldPredictions:
         weight = weights.get(MemberEvidence(int(rows.evidence[0])), 0.0) if len(rows) else 0.0
-        return _predict(table, targets, rows, half_forests if weight else []).with_tree_weight(weight)
+        return _predict(table, targets, half_forests if weight else [], rows).with_tree_weight(weight)
 
     short = {
         member: predict(table, rows) for member, rows in _short_rows(table, np.random.default_rng([seed, 8])).items()
@@ -156,7 +158,7 @@ def _fit_forests(
     if not parts:
         return None, []
     rows, offset = concatenate(parts), np.concatenate(offsets)
-    residual = rows.rating - table.base(rows)[0] - offset
+    residual = rows.rating - table.base(rows) - offset
     target = np.empty(len(rows))
     for member, share in DEMEANED.items():
         chosen = rows.evidence == member
@@ -205,25 +207,25 @@ def _short_rows(table: PairTable, random: np.random.Generator) -> dict[MemberEvi
 
 
 def _predict(
-    table: PairTable, targets: OutOfFoldTargets, rows: Rows, forests: Sequence[lightgbm.Booster]
+    table: PairTable, targets: OutOfFoldTargets, forests: Sequence[lightgbm.Booster], rows: Rows
 ) -> OutOfFoldPredictions:
     """Predict rows out of fold with the trees at full weight; all rows have the same kind of member evidence."""
-    offset = targets.movie_offsets(rows, table)
-    base, deviation = table.base(rows)
-    prior = base + offset
-    rating = prior.copy()
-    if len(rows) and MemberEvidence(int(rows.evidence[0])) in DEMEANED:
-        side = half_of(table, rows)
-        for half, forest in enumerate(forests):
-            chosen = np.flatnonzero(side == half)
-            part = rows.take(chosen)
-            rating[chosen] += predict_chunks(forest, table.features(part, offset[chosen]), len(part))
+    learned = forests if len(rows) and MemberEvidence(int(rows.evidence[0])) in DEMEANED else []
+    offset, side = targets.movie_offsets(rows, table), half_of(table, rows)
+    prior, deviation, correction = np.empty(len(rows)), np.empty(len(rows)), np.zeros(len(rows))
+    for part in chunks(len(rows)):
+        of_part = rows.take(part)
+        outputs = table.prior_of(of_part)
+        prior[part], deviation[part] = outputs.rating + offset[part], table.deviation(of_part, outputs)
+        if learned:
+            features = table.features_of(of_part, outputs, deviation[part], offset[part])
+            correction[part] = predict_halves(learned, features, side[part])
     member = MemberEvidence(int(rows.evidence[0])) if len(rows) else MemberEvidence.NOTHING
     plays = table.views.play_count[rows.view] if member.has_plays else np.zeros(len(rows), np.int64)
     extrapolation = np.zeros(len(rows))
     if member in targets.distances:
         extrapolation = share_nearer(table.out_of_fold.distance[member][rows.view], targets.distances[member])
-    return OutOfFoldPredictions(rows, prior, rating, deviation, plays, extrapolation)
+    return OutOfFoldPredictions(rows, prior, prior + correction, deviation, plays, extrapolation)
 
 
 def _weight(predictions: OutOfFoldPredictions, weight: Array) -> float:

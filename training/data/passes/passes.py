@@ -29,15 +29,19 @@ class Passes:
 
         The function takes one element of each of the sequences, which are of equal length.
         """
-        return list(self._executor.map(function, *_of_equal_length(partitions)))
+        _check_lengths(partitions)
+        return list(self._executor.map(function, *partitions))
 
     def sum(self, function: Callable[..., Sums], *partitions: Sequence[Any]) -> Sums:
         """Return the sum of the function's results, which are named tuples of numbers and arrays.
 
         Partitions are added in order within groups, and groups by a tree; both depend only on the number of partitions.
+        Raises ValueError without partitions.
         """
-        columns = _of_equal_length(partitions)
-        tasks = [list(zip(*(column[group] for column in columns), strict=True)) for group in groups(len(columns[0]))]
+        count = _check_lengths(partitions)
+        if not count:
+            raise ValueError("a sum needs at least one partition")
+        tasks = [list(zip(*(column[group] for column in partitions), strict=True)) for group in groups(count)]
         return _by_tree(self._executor.map(partial(_sum_of_group, function), tasks))
 
 
@@ -70,9 +74,9 @@ def _add(total: Sums, more: Sums) -> Sums:
     return type(total)(*map(iadd, total, more))
 
 
-def _of_equal_length(partitions: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
-    """Return the sequences. Raises ValueError if they are empty or differ in length."""
+def _check_lengths(partitions: Sequence[Sequence[Any]]) -> int:
+    """Return the length of the sequences. Raises ValueError if they differ in length."""
     lengths = {len(column) for column in partitions}
-    if len(lengths) != 1 or lengths == {0}:
-        raise ValueError(f"a pass needs one element for each partition, and at least one partition, not {lengths}")
-    return partitions
+    if len(lengths) != 1:
+        raise ValueError(f"a pass needs one element of each sequence for each partition, not {sorted(lengths)}")
+    return lengths.pop()

@@ -1,6 +1,6 @@
 """Fits gradient-boosted trees to the residuals of the out-of-fold prior."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import lightgbm
 import numpy as np
@@ -63,9 +63,13 @@ def without_member_mean(residual: Array, key: NDArray[np.int64], share: float) -
     return residual - share * mean[place]
 
 
-def predict_chunks(booster: lightgbm.Booster, chunks: Iterator[tuple[slice, NDArray[np.float32]]], rows: int) -> Array:
-    """Return (N,) predictions from features that are given in chunks of rows."""
-    predictions = np.zeros(rows)
-    for part, features in chunks:
-        predictions[part] = np.asarray(booster.predict(features), dtype=np.float64)
+def predict_halves(
+    forests: Sequence[lightgbm.Booster], features: NDArray[np.float32], side: NDArray[np.int64]
+) -> Array:
+    """Return (N,) predictions from features (N, F), of each row by the forest that `side` (N,) names."""
+    predictions = np.empty(len(features))
+    for half, forest in enumerate(forests):
+        chosen = np.flatnonzero(side == half)
+        if len(chosen):
+            predictions[chosen] = np.asarray(forest.predict(features[chosen], num_threads=1), dtype=np.float64)
     return predictions

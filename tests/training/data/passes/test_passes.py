@@ -69,10 +69,12 @@ def test_an_error_in_a_partition_is_the_error_of_the_pass(threads):
         Passes(threads).collect(lambda number: 1 // number, [1, 0, 2])
 
 
-@pytest.mark.parametrize("partitions", [([],), ([1], [1, 2])])
-def test_a_pass_needs_partitions_of_equal_number(threads, partitions):
-    with pytest.raises(ValueError, match="one element for each partition"):
-        Passes(threads).collect(print, *partitions)
+def test_a_pass_needs_sequences_of_equal_length_and_a_sum_at_least_one_partition(threads):
+    with pytest.raises(ValueError, match="one element of each sequence"):
+        Passes(threads).collect(print, [1], [1, 2])
+    with pytest.raises(ValueError, match="at least one partition"):
+        Passes(threads).sum(sums_of, [])
+    assert Passes(threads).collect(print, []) == []
 
 
 @pytest.mark.parametrize("count", [1, 23, 24, 25, 400])
