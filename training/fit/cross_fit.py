@@ -1,6 +1,7 @@
 """Cross-fits the prior: each fold of raters is predicted by a prior that was fitted without their ratings."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,6 +21,9 @@ from training.fit.prior.visible_facts import VisibleFacts, facts_of_views, play_
 from training.settings import PriorSettings
 
 Array = NDArray[np.float64]
+
+FITS_AT_ONCE = 2
+"""Number of priors that are fitted at the same time, so that one solves its equations while the other runs a pass."""
 
 
 @dataclass(frozen=True)
@@ -70,22 +74,22 @@ def fit_priors(
     fold_of[raters] = np.random.default_rng([seed, 2]).permutation(len(raters)) % folds
     fold = fold_of[views.member]
     partitions = member_partitions(data, views, weight)
-    fitted: list[FittedPrior] = []
-    outputs: list[PriorOutputs] = []
-    for number in range(folds + 1):
+
+    def fit(number: int) -> tuple[FittedPrior, PriorOutputs | None]:
         name = "prior of all" if number == folds else f"prior {number + 1} of {folds} out of fold"
         random = np.random.default_rng([seed, 3, number])
         learned = data.hiding_ratings_of(fold_of == number)
         parts = [part.keeping(fold_of != number) for part in partitions]
-        fitted.append(fit_prior(passes, parts, learned, random, settings, _named(report, name)))
-        if number < folds:
-            held_out = [part.keeping(fold_of == number).facts for part in partitions]
-            outputs.append(_joined(passes.collect(partial(apply_prior, fitted[-1].prior, data.schema), held_out)))
-    return fitted[folds], _in_order_of_views(fitted[:folds], fold, outputs)
+        fitted = fit_prior(passes, parts, learned, random, settings, lambda step: report(f"{name}: {step}"))
+        if number == folds:
+            return fitted, None
+        held_out = [part.keeping(fold_of == number).facts for part in partitions]
+        return fitted, _joined(passes.collect(partial(apply_prior, fitted.prior, data.schema), held_out))
 
-
-def _named(report: Callable[[str], None], name: str) -> Callable[[str], None]:
-    return lambda step: report(f"{name}: {step}")
+    with ThreadPoolExecutor(FITS_AT_ONCE) as pool:  # not the executor of the passes, for which a fit waits
+        fits = list(pool.map(fit, range(folds + 1)))
+    fitted = [fitted for fitted, _ in fits]
+    return fitted[folds], _in_order_of_views(fitted[:folds], fold, [outputs for _, outputs in fits if outputs])
 
 
 def apply_out_of_fold(fitted: Sequence[FittedPrior], data: Dataset, views: Views, fold: NDArray[np.int64]) -> OutOfFold:
