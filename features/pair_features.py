@@ -97,6 +97,10 @@ class Members:
         """Return a copy with the row of member n repeated `counts[n]` times, once for each movie to predict."""
         return Members(*(getattr(self, name).repeat(counts, axis=0) for name in Members.__dataclass_fields__))
 
+    def take(self, rows: NDArray[np.int64]) -> "Members":
+        """Return a copy of these rows."""
+        return Members(*(getattr(self, name).take(rows, axis=0) for name in Members.__dataclass_fields__))
+
 
 EVIDENCE, LOG_PLAYS, PRIOR, NUMBERS, BEYOND, AFFINITY, SIMILARITY = 0, 1, 2, 6, 11, 14, 15
 """Column numbers of the inputs of the trees, or of the first of several of one kind."""

@@ -1,19 +1,15 @@
-"""Features of a member's plays, such as their number and mean year, by the same formulas for tables and requests.
+"""Features of a member's plays, such as their number and mean year, by the same formulas for training and requests.
 
 Every feature is a formula over sums. Each play adds its own columns and those of its movie to the sums of its member.
-The formulas use only operations that polars expressions (for tables) and NumPy arrays (for requests) have in common.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from features.columns import COMPLETION
 from features.exact_sums import on_grid
-from features.movies import MOVIE
 
 VIEW = "view"
 """Column of a table of plays that tells whose they are: a member, or a rater with only some of the plays visible."""
@@ -26,7 +22,7 @@ RECENT_DAYS = 30.0
 """Age in days of a play whose recency, which falls from 1 to 0 with age, is 1/2."""
 
 Sums = Mapping[str, Any]
-"""Sums over a member's plays, such as of completions, by name: polars expressions, or NumPy arrays of one shape."""
+"""Sums over a member's plays, such as of completions, by name; arrays of one shape."""
 
 
 OWN = ("plays", "completion", "completion_known", "recency", "age_known")
@@ -67,32 +63,28 @@ def mean_of_movies(total: Any, plays: Any) -> Any:
     return total / (plays + PRIOR_PLAYS)
 
 
-def of_table(plays: pl.LazyFrame, movies: pl.LazyFrame, movie_columns: Sequence[str]) -> pl.LazyFrame:
-    """Return the features of the plays of each view (a member, or a rater with some plays visible), sorted by view.
+def own_sums(
+    completion: NDArray[np.floating], age_days: NDArray[np.floating], owner: NDArray[np.int64], members: int
+) -> NDArray[np.float64]:
+    """Return the (N, 5) sums in OWN of N members, which don't depend on the order of the plays.
 
-    The result has one row for each view. `plays` must have the columns view, movie (a row number), completion and
-    age_days (null if unknown). `movies` must have the column movie and all movie columns.
+    `completion`, `age_days` (NaN if unknown) and `owner`, 0 to N - 1, are (P,) columns of plays.
     """
+    watched, aged = np.isfinite(completion), np.isfinite(age_days)
     columns = (
-        pl.lit(1.0),
-        share_watched(pl.col(COMPLETION)).fill_null(0.0),
-        pl.col(COMPLETION).is_not_null().cast(pl.Float64),
-        recency(pl.col(AGE_DAYS)).fill_null(0.0),
-        pl.col(AGE_DAYS).is_not_null().cast(pl.Float64),
+        None,
+        np.where(watched, share_watched(completion.astype(np.float64)), 0.0),
+        watched,
+        np.where(aged, recency(age_days.astype(np.float64)), 0.0),
+        aged,
     )
-    own = dict(zip(OWN, columns, strict=True))
-    sums = (
-        plays.join(movies, on=MOVIE, how="left")
-        .with_columns(**{f"own:{name}": column for name, column in own.items()})
-        .group_by(VIEW)
-        .agg(
-            *(pl.col(f"own:{name}").sum().alias(f"sum:{name}") for name in own),
-            *(pl.col(name).cast(pl.Float64).sum().alias(f"sum:{name}") for name in movie_columns),
-        )
-    )
-    features = own_formulas({name: pl.col(f"sum:{name}") for name in own}, lambda sum_: sum_.log1p())
-    features |= {f"movies:{name}": mean_of_movies(pl.col(f"sum:{name}"), pl.col("sum:plays")) for name in movie_columns}
-    return sums.select(VIEW, **features).sort(VIEW)
+    return np.array([np.bincount(owner, column, members) for column in columns], np.float64).T
+
+
+def of_sums(own: NDArray[np.float64], movie_sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the (N, F) features of N members, from sums in OWN (N, 5) and of each movie column (N, C)."""
+    features = np.array([*own_formulas(dict(zip(OWN, own.T, strict=True)), np.log1p).values()])
+    return np.concatenate([features.T, mean_of_movies(movie_sums, own[:, :1])], axis=1)
 
 
 def of_members(
@@ -101,23 +93,13 @@ def of_members(
     plays: NDArray[np.int64],
     movie_sums: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return the (N, F) features of the plays of N members, computed by the same formulas as in `of_table`.
+    """Return the (N, F) features of the plays of N members.
 
     `plays` (N,) is the number of plays of each member. `completion` and `age_days` (P,) hold the plays of all members,
     one member after the other; NaN if unknown. `movie_sums` (N, C) is the sum of each movie column over the plays.
     """
-    owner, members = np.arange(len(plays)).repeat(plays), len(plays)
-    watched, aged = np.isfinite(completion), np.isfinite(age_days)
-    columns = (
-        np.where(watched, share_watched(completion.astype(np.float64)), 0.0),
-        watched,
-        np.where(aged, recency(age_days.astype(np.float64)), 0.0),
-        aged,
-    )
-    added = (np.bincount(owner, column, members) for column in columns)  # exact, so independent of the other members
-    sums = dict(zip(OWN, (plays.astype(np.float64), *added), strict=True))
-    own = np.array([*own_formulas(sums, np.log1p).values()])
-    return np.concatenate([own.T, mean_of_movies(movie_sums, plays[:, None])], axis=1)
+    owner = np.arange(len(plays)).repeat(plays)
+    return of_sums(own_sums(completion, age_days, owner, len(plays)), movie_sums)
 
 
 def names(movie_columns: Sequence[str]) -> list[str]:

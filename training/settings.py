@@ -78,7 +78,7 @@ class TreeSettings(TomlSettings):
     """Minimum number of rows per leaf. It is lowered to 1/200 of all rows if that is less, but never below 20."""
     ridge: float = Field(default=100.0, ge=0, le=1_000_000)
     """L2 penalty on leaf values. With fewer than 200,000 rows, it is reduced in proportion."""
-    most_rows: int = Field(default=2_000_000, ge=1000, le=1_000_000_000)
+    most_rows: int = Field(default=600_000, ge=1000, le=1_000_000_000)
     """Approximate maximum number of rows to fit on. If there are more, random samples are used."""
 
 

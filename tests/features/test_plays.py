@@ -1,15 +1,14 @@
-"""What plays say of a member has one definition, whether it is worked out over tables or for one request."""
+"""What plays say of a member has one definition, whether it is worked out for all members or for one request."""
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.movies import MOVIE
-from features.plays import names, of_members, of_table
+from features.plays import names, of_members, of_sums, own_sums
 from model.facts.facts import MemberFacts
-from training.fit.prior.inputs import play_features, play_inputs
+from training.fit.prior.visible_facts import facts_of_views, play_inputs, played
 
 MOVIES, COLUMNS = 12, ("quality", "popularity", "genre:Drama")
 MOVIE_COLUMNS = np.random.default_rng(5).normal(size=(MOVIES, len(COLUMNS))).astype(np.float32)
@@ -21,20 +20,6 @@ plays_of_members = st.lists(
 )
 
 
-def table_of(members: list[dict]) -> pl.LazyFrame:
-    rows = [(view, movie, *facts) for view, plays in enumerate(members) for movie, facts in plays.items()]
-    schema = {"view": pl.Int64, MOVIE: pl.Int32, "completion": pl.Float64, "age_days": pl.Float64}
-    return pl.LazyFrame(rows, schema=schema, orient="row")
-
-
-def movies_table() -> pl.LazyFrame:
-    return (
-        pl.LazyFrame(MOVIE_COLUMNS, schema=list(COLUMNS))
-        .with_row_index(MOVIE)
-        .with_columns(pl.col(MOVIE).cast(pl.Int32))
-    )
-
-
 def movie_sums(movies) -> np.ndarray:
     return MOVIE_COLUMNS[list(movies)].sum(axis=0, dtype=np.float64)
 
@@ -44,14 +29,17 @@ def numbers(values: list) -> np.ndarray:
 
 
 @settings(deadline=None, max_examples=60)
-@given(plays_of_members)
-def test_tables_and_requests_give_the_same_row(members):
-    table = of_table(table_of(members), movies_table(), COLUMNS).collect()
-    assert table.columns == ["view", *names(COLUMNS)]
-    assert table["view"].to_list() == list(range(len(members)))
-    for row, plays in zip(table.drop("view").to_numpy(), members, strict=True):
+@given(plays_of_members, st.randoms(use_true_random=False))
+def test_sums_over_plays_in_any_order_give_the_row_of_a_request(members, random):
+    rows = [(member, movie, *facts) for member, plays in enumerate(members) for movie, facts in plays.items()]
+    random.shuffle(rows)
+    owner, movies, completion, age = zip(*rows, strict=True)
+    own = own_sums(numbers(completion), numbers(age), np.array(owner), len(members))
+    sums = played(np.array(owner), np.array(movies), (len(members), MOVIES)) @ MOVIE_COLUMNS.astype(np.float64)
+    for row, plays in zip(of_sums(own, sums), members, strict=True):
         completion, age = zip(*plays.values(), strict=True)
         [features] = of_members(numbers(completion), numbers(age), np.array([len(plays)]), movie_sums(plays)[None])
+        assert len(row) == len(names(COLUMNS))
         assert features == pytest.approx(row, rel=1e-9, abs=1e-9)
 
 
@@ -72,7 +60,7 @@ def test_a_play_of_30_days_ago_is_half_as_recent_as_one_on_the_last_day():
 
 def test_the_training_rows_of_plays_are_those_of_a_request(small_fit):
     views, columns = small_fit.table.views, small_fit.core.prior.columns
-    inputs = play_inputs(views, play_features(views, columns.columns, list(columns.names)), columns)
+    inputs = play_inputs(facts_of_views(views, len(columns.columns), slice(0, len(views.member))), columns)
     shown = views.plays.partition_by("view", as_dict=True)
     assert len(shown) > 100
     for (view,), plays in shown.items():

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from features.movies import MOVIE
 from model.facts.evidence import MemberEvidence, MovieEvidence
-from training.evaluation.baselines import group_means, lightgbm_alone, mean_baselines
+from training.evaluation.baselines import group_means, lightgbm_alone_mse, mean_baselines
 from training.evaluation.curves import curves
 from training.evaluation.interval_scores import (
     interval_scores,
@@ -46,17 +46,18 @@ def evaluate(fit: Fit, seed: int, report: Callable[[str], None]) -> dict[str, An
     with the name of each step.
     """
     report("LightGBM alone, to compare with")
-    alone = lightgbm_alone(fit, seed)
+    alone = lightgbm_alone_mse(fit, seed)
     report("scores")
     grouped = group_means(fit.table)
     by_evidence = {}
     for member in MemberEvidence:
         if (member, MovieEvidence.RATED) in fit.predictions:
             predictions = fit.predictions[member, MovieEvidence.RATED]
-            simpler = {"lightgbm_alone": alone[member]} if member in alone else {}
+            simpler = {"lightgbm_alone_rmse": float(np.sqrt(alone[member]))} if member in alone else {}
             if grouped is not None and member.has_attributes:
-                simpler["group_mean"] = grouped.predict(fit.table, predictions.rows)
-            by_evidence[member.name.lower()] = _scores(fit, predictions, member, simpler, seed)
+                mean = _cut(grouped.predict(fit.table, predictions.rows), fit)
+                simpler["group_mean_rmse"] = rmse(mean, predictions.rows.rating)
+            by_evidence[member.name.lower()] = _scores(fit, predictions, member, seed) | simpler
     described = {
         f"{member.name.lower()}, movie {movie.name.lower()}": _movie_scores(fit, predictions)
         for (member, movie), predictions in fit.predictions.items()
@@ -78,13 +79,8 @@ def evaluate(fit: Fit, seed: int, report: Callable[[str], None]) -> dict[str, An
     }
 
 
-def _scores(
-    fit: Fit, predictions: OutOfFoldPredictions, member: MemberEvidence, simpler: dict[str, Array], seed: int
-) -> dict[str, float]:
-    """Return the scores of predictions for one kind of evidence (such as plays known), beside simpler predictions.
-
-    `simpler` maps the names of the simpler models to their predictions (N,).
-    """
+def _scores(fit: Fit, predictions: OutOfFoldPredictions, member: MemberEvidence, seed: int) -> dict[str, float]:
+    """Return the scores of predictions for one kind of evidence (such as plays known), beside those of means."""
     scale, view = fit.table.data.schema.scale, predictions.rows.view
     predicted, probability = predicted_ratings(fit, fit.table, predictions, member)
     truth, rating, movie_mean = predicted.truth, predicted.rating, predicted.movie_mean
@@ -106,7 +102,6 @@ def _scores(
         "movie_mean_enjoyed_auc": area_under_curve(enjoyed, movie_mean),
         "enjoyed_calibration_error": calibration_error(enjoyed, probability),
     }
-    scores |= {f"{name}_rmse": rmse(_cut(values, fit), truth) for name, values in simpler.items()}
     low, high = gain_interval(
         fit.table.views.member[view], rating, movie_mean, truth, np.random.default_rng([seed, 9])
     )  # fmt: skip

@@ -1,12 +1,12 @@
 """How good the 90 % intervals are, by number of known plays, by extrapolation, and with more or less known."""
 
 from collections.abc import Iterator
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.columns import RATING
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import FAR, PLAY_BINS
 from training.evaluation.baselines import mean_baselines
@@ -53,8 +53,7 @@ def predicted_ratings(
     lower, upper, probability = intervals_and_probabilities(fit, predictions, member)
     movie_mean = mean_baselines(table, predictions.rows)[1]
     rating, movie_mean = (np.clip(values, scale.low, scale.high) for values in (predictions.rating, movie_mean))
-    steps = np.unique(fit.table.data.ratings[RATING].to_numpy())
-    return PredictedRatings(predictions.rows.rating, rating, movie_mean, lower, upper, steps), probability
+    return PredictedRatings(predictions.rows.rating, rating, movie_mean, lower, upper, fit.steps), probability
 
 
 def most_evidence(fit: Fit) -> MemberEvidence:
@@ -112,11 +111,11 @@ def _same_ratings(fit: Fit) -> dict[str, dict[str, float]]:
 
     kinds = [member for member in MemberEvidence if (member, RATED) in fit.predictions]
     by_kind = {member: fit.predictions[member, RATED] for member in kinds}
-    shared = set.intersection(*(set(keys(predictions).tolist()) for predictions in by_kind.values()))
-    shared_keys = np.array(sorted(shared), np.int64)
+    of_kinds = (keys(predictions) for predictions in by_kind.values())
+    shared = reduce(partial(np.intersect1d, assume_unique=True), of_kinds)
     scores = {}
     for member, predictions in by_kind.items():
-        chosen = np.isin(keys(predictions), shared_keys)
+        chosen = np.isin(keys(predictions), shared, assume_unique=True)
         if chosen.sum() >= FEWEST_ROWS:
             scores[member.name.lower()] = _scores(fit, predictions.take(chosen), member)
     for name, member in _with_plays(fit):
@@ -127,7 +126,7 @@ def _same_ratings(fit: Fit) -> dict[str, dict[str, float]]:
         for low, high in zip(PLAY_BINS, (*PLAY_BINS[1:], np.inf), strict=True):
             few = short.take((short.plays >= low) & (short.plays < high))
             if len(few.rows) >= FEWEST_ROWS:
-                most = halves.take(np.isin(at, keys(few, first_view=True)))
+                most = halves.take(np.isin(at, keys(few, first_view=True), assume_unique=True))
                 range_ = f"{low} to {high - 1:.0f}" if np.isfinite(high) else f"{low} or more"
                 from_all = _scores(fit, most, member)
                 scores[f"{name}, {range_} plays"] = _scores(fit, few, member) | {
@@ -139,12 +138,11 @@ def _same_ratings(fit: Fit) -> dict[str, dict[str, float]]:
 def _scores(fit: Fit, predictions: OutOfFoldPredictions, member: MemberEvidence) -> dict[str, float]:
     scale, truth = fit.table.data.schema.scale, predictions.rows.rating
     lower, upper, _ = intervals_and_probabilities(fit, predictions, member)
-    steps = np.unique(fit.table.data.ratings[RATING].to_numpy())
     return {
         "targets": float(len(truth)),
         "rmse": rmse(np.clip(predictions.rating, scale.low, scale.high), truth),
         "coverage": coverage(lower, upper, truth),
-        "mean_width": mean_width(lower, upper, steps),
+        "mean_width": mean_width(lower, upper, fit.steps),
     }
 
 

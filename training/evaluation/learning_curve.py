@@ -136,8 +136,8 @@ def _rows(targets: pl.DataFrame, first: int, member: MemberEvidence) -> Rows:
         targets[VIEW].to_numpy() + first,
         targets[MOVIE].to_numpy().astype(np.int64),
         targets[RATING].to_numpy(),
-        np.full(size, int(member)),
-        np.full(size, int(MovieEvidence.RATED)),
+        np.full(size, int(member), np.int8),
+        np.full(size, int(MovieEvidence.RATED), np.int8),
     )
 
 

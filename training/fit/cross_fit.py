@@ -3,20 +3,27 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.schema import Schema
 from model.facts.evidence import MemberEvidence
 from model.prediction.prior.member_inputs import of_attributes
 from model.prediction.prior.prior import Prior
 from training.data.dataset import Dataset
 from training.data.never_rater_views import Views
+from training.data.passes.passes import Passes
 from training.fit.prior.fit_prior import FittedPrior, fit_prior
-from training.fit.prior.inputs import play_features, play_inputs
+from training.fit.prior.member_partition import member_partitions
+from training.fit.prior.visible_facts import VisibleFacts, facts_of_views, play_inputs
 from training.settings import PriorSettings
 
 Array = NDArray[np.float64]
+
+FITS_AT_ONCE = 2
+"""Number of priors that are fitted at the same time, so that one solves its equations while the other runs a pass."""
 
 
 @dataclass(frozen=True)
@@ -49,42 +56,62 @@ class PriorOutputs:
 
 
 def fit_priors(
+    passes: Passes,
     data: Dataset,
     views: Views,
     folds: int,
     seed: int,
     settings: PriorSettings,
-    workers: int,
     report: Callable[[str], None],
     weight: Array | None = None,
 ) -> tuple[FittedPrior, OutOfFold]:
     """Fit one prior to all raters, and one without each fold, and apply the latter to the views of their fold.
 
-    `weight` (N,) weights the members in the regressions; without it, all members have equal weight. The fits run in
-    `workers` threads, since they spend their time in linear algebra, which releases the global interpreter lock.
+    `weight` (N,) weights the members in the regressions; without it, all members have equal weight.
     """
     raters = data.raters
     fold_of = np.full(len(data.member_ids), -1)
     fold_of[raters] = np.random.default_rng([seed, 2]).permutation(len(raters)) % folds
     fold = fold_of[views.member]
+    partitions = member_partitions(data, views, weight)
 
-    def fit(number: int) -> tuple[FittedPrior, PriorOutputs]:
+    def fit(number: int) -> tuple[FittedPrior, PriorOutputs | None]:
         name = "prior of all" if number == folds else f"prior {number + 1} of {folds} out of fold"
         random = np.random.default_rng([seed, 3, number])
-        learned = data if number == folds else data.hiding_ratings_of(fold_of == number)
-        fitted = fit_prior(learned, views, random, settings, lambda step: report(f"{name}: {step}"), weight)
-        return fitted, apply_prior(fitted.prior, data, views.only(fold == number))
+        learned = data.hiding_ratings_of(fold_of == number)
+        parts = [part.keeping(fold_of != number) for part in partitions]
+        fitted = fit_prior(passes, parts, learned, random, settings, lambda step: report(f"{name}: {step}"))
+        if number == folds:
+            return fitted, None
+        held_out = [part.keeping(fold_of == number).facts for part in partitions]
+        return fitted, _joined(passes.collect(partial(apply_prior, fitted.prior, data.schema), held_out))
 
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(FITS_AT_ONCE) as pool:  # not the executor of the passes, for which a fit waits
         fits = list(pool.map(fit, range(folds + 1)))
-    out_of_fold = tuple(fitted for fitted, _ in fits[:folds])
-    return fits[folds][0], _in_order_of_views(out_of_fold, fold, [outputs for _, outputs in fits[:folds]])
+    fitted = [fitted for fitted, _ in fits]
+    return fitted[folds], _in_order_of_views(fitted[:folds], fold, [outputs for _, outputs in fits if outputs])
 
 
 def apply_out_of_fold(fitted: Sequence[FittedPrior], data: Dataset, views: Views, fold: NDArray[np.int64]) -> OutOfFold:
     """Compute out-of-fold outputs for other views; `fold` (V,) is the fold of each view's member."""
-    outputs = [apply_prior(prior.prior, data, views.only(fold == number)) for number, prior in enumerate(fitted)]
+    facts = facts_of_views(views, len(data.movie_ids), slice(0, len(views.member)))
+    outputs = [
+        apply_prior(prior.prior, data.schema, facts.take(np.flatnonzero(fold == number)))
+        for number, prior in enumerate(fitted)
+    ]
     return _in_order_of_views(fitted, fold, outputs)
+
+
+def _joined(parts: Sequence[PriorOutputs]) -> PriorOutputs:
+    """Join the outputs for views of several partitions."""
+    factors, distance = (
+        {
+            evidence: np.concatenate([getattr(part, name)[evidence] for part in parts])
+            for evidence in getattr(parts[0], name)
+        }
+        for name in ("factors", "distance")
+    )
+    return PriorOutputs(factors, distance, np.concatenate([part.inputs for part in parts]))
 
 
 def _in_order_of_views(
@@ -105,16 +132,15 @@ def _in_order_of_views(
     return OutOfFold(tuple(fitted), fold, factors, inputs, distance)
 
 
-def apply_prior(prior: Prior, data: Dataset, views: Views) -> PriorOutputs:
+def apply_prior(prior: Prior, schema: Schema, facts: VisibleFacts) -> PriorOutputs:
     """Predict the factors of each view from each kind of evidence, with the distances from the landmarks."""
-    columns = prior.columns
-    inputs = play_inputs(views, play_features(views, columns.columns, list(columns.names)), columns)
-    attributes = of_attributes(views.attributes, data.schema)
-    plays, known = views.play_count > 0, views.shows_attributes
+    inputs = play_inputs(facts, prior.columns)
+    attributes = of_attributes(facts.attributes, schema)
+    plays, known = facts.play_count > 0, np.isfinite(facts.attributes).any(axis=1)
     factors, distance = {MemberEvidence.NOTHING: np.tile(prior.average_member, (len(inputs), 1))}, {}
     for evidence in prior.heads:
         usable = (plays | (not evidence.has_plays)) & (known | (not evidence.has_attributes))
-        predicted, nearest = prior.predict(evidence, inputs, attributes, views.play_count)
+        predicted, nearest = prior.predict(evidence, inputs, attributes, facts.play_count)
         factors[evidence] = np.where(usable[:, None], predicted, np.nan)
         distance[evidence] = np.where(usable, nearest, np.nan)
     return PriorOutputs(factors, distance, inputs)

@@ -74,7 +74,7 @@ def _prediction_shares(
     values_of: dict[str, dict[str, Array]] = {name: {} for name in PREDICTION_QUANTITIES}
     for (member, movie), rows in held_out.items():
         if movie is MovieEvidence.RATED and len(rows.rating):
-            evidence = np.full(len(rows.rating), int(movie))
+            evidence = np.full(len(rows.rating), int(movie), np.int8)
             lower, upper, _ = predict_intervals(
                 calibration, member, rows.rating, rows.deviation, evidence, rows.plays, rows.extrapolation, scale
             )

@@ -1,7 +1,9 @@
 """Fits all parts of a model to a dataset and predicts its raters out of fold, as if they had never rated."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import lightgbm
 import numpy as np
@@ -16,6 +18,7 @@ from model.prediction.pair_columns import PairColumns
 from model.prediction.trees import Trees
 from training.data.dataset import Dataset
 from training.data.never_rater_views import SHORT, Views, make_views
+from training.data.passes.passes import Passes
 from training.fit.calibration.held_out import share_nearer
 from training.fit.calibration.intervals import calibrate
 from training.fit.calibration.isotonic import Steps
@@ -25,9 +28,9 @@ from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 from training.fit.out_of_fold_targets import OutOfFoldTargets
 from training.fit.prior.movie_descriptions import fit_description
 from training.fit.reweighting import Reweighting, reweight
-from training.fit.trees.fit_trees import fit_trees, predict_chunks, without_member_mean
+from training.fit.trees.fit_trees import bin_rows, fit_trees, predict_halves, without_member_mean
 from training.fit.trees.group_effects import grouped_attributes
-from training.fit.trees.pair_rows import PairTable, Rows, concatenate, movie_columns, target_rows
+from training.fit.trees.pair_rows import PairTable, Rows, chunks, concatenate, movie_columns, target_rows
 from training.settings import FitSettings, TreeSettings
 
 Array = NDArray[np.float64]
@@ -60,6 +63,11 @@ class Fit:
     reweighting: Reweighting | None = None
     """Weights of the raters; None if reweighting wasn't requested or there are too few raters or never-raters."""
 
+    @cached_property
+    def steps(self) -> Array:
+        """(K,) distinct ratings in the data, ascending."""
+        return np.unique(self.table.data.ratings[RATING].to_numpy())
+
     def of_views(self, views: Views, fold: NDArray[np.int64]) -> PairTable:
         """Return a pair table of other views; `fold` (V,) is the fold of each view's member."""
         out_of_fold = apply_out_of_fold(self.table.out_of_fold.fitted, self.table.data, views, fold)
@@ -67,24 +75,28 @@ class Fit:
 
 
 def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, report: Report) -> Fit:
-    """Fit all parts of a model, with the priors in `workers` threads; `report` is called with the name of each step.
+    """Fit all parts of a model, with passes in `workers` threads; `report` is called with the name of each step.
 
     The same data, seed and settings give the same model for any number of threads.
     """
+    with ThreadPoolExecutor(workers) as executor:
+        return _fit(Passes(executor), data, seed, settings, report)
+
+
+def _fit(passes: Passes, data: Dataset, seed: int, settings: FitSettings, report: Report) -> Fit:
     views = make_views(data, np.random.default_rng([seed, 1]))
     folds = min(settings.folds, len(data.raters))
     reweighting = reweight(data, seed) if settings.reweight else None
     weight = None if reweighting is None else reweighting.weight
-    whole, out_of_fold = fit_priors(data, views, folds, seed, settings.prior, workers, report, weight)
+    whole, out_of_fold = fit_priors(passes, data, views, folds, seed, settings.prior, report, weight)
     report("features of pairs")
     table = _pair_table(data, views, out_of_fold)
     targets = OutOfFoldTargets(table, whole, weight)
     report("trees")
     forest, half_forests = _fit_forests(table, targets, seed, settings.trees, report)
-    predictions = {
-        (member, movie): _predict(table, targets, rows, half_forests)
-        for (member, movie), rows in _predicted_rows(targets, np.random.default_rng([seed, 4])).items()
-    }
+    rows_of_kind = _predicted_rows(targets, np.random.default_rng([seed, 4]))
+    of_kinds = passes.collect(partial(_predict, table, targets, half_forests), list(rows_of_kind.values()))
+    predictions = dict(zip(rows_of_kind, of_kinds, strict=True))
     weights = {
         member: _weight(predictions[member, RATED], targets.weight(predictions[member, RATED].rows))
         for member in DEMEANED
@@ -94,7 +106,7 @@ def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, rep
 
     def predict(table: PairTable, rows: Rows) -> OutOfFoldPredictions:
         weight = weights.get(MemberEvidence(int(rows.evidence[0])), 0.0) if len(rows) else 0.0
-        return _predict(table, targets, rows, half_forests if weight else []).with_tree_weight(weight)
+        return _predict(table, targets, half_forests if weight else [], rows).with_tree_weight(weight)
 
     short = {
         member: predict(table, rows) for member, rows in _short_rows(table, np.random.default_rng([seed, 8])).items()
@@ -138,34 +150,29 @@ def _fit_forests(
             continue
         own = targets.rows[member]
         most = settings.most_rows // (4 if member is MemberEvidence.PLAYS else 2)
-        taken = np.sort(random.permutation(len(own))[:most])
-        parts.append(own.take(taken))
-        offsets.append(targets.movie_offsets(parts[-1], table))
-        for movie in (DESCRIBED, UNKNOWN):
-            few = np.sort(random.permutation(len(own))[: min(UNRATED_ROWS, len(own) // 8)])
-            parts.append(own.take(few).with_movie_evidence(movie))
-            offsets.append(targets.movie_offsets(parts[-1], table))
+        rows = own.take(np.sort(random.permutation(len(own))[:most]))
+        few = rows.take(np.sort(random.permutation(len(rows))[: min(UNRATED_ROWS, len(rows) // 8)]))
+        for part in (rows, few.with_movie_evidence(DESCRIBED), few.with_movie_evidence(UNKNOWN)):
+            parts.append(part)
+            offsets.append(targets.movie_offsets(part, table))
     if not parts:
         return None, []
     rows, offset = concatenate(parts), np.concatenate(offsets)
-    residual = rows.rating - table.base(rows)[0] - offset
+    residual = rows.rating - table.base(rows) - offset
     target = np.empty(len(rows))
     for member, share in DEMEANED.items():
         chosen = rows.evidence == member
         key = rows.view * 4 + rows.movie_evidence
         target[chosen] = without_member_mean(residual[chosen], key[chosen], share)
-    features = table.all_features(rows, offset)
     weight = targets.weight(rows) if targets.weighted else None
+    data = bin_rows(table.all_features(rows, offset), target, weight)
     side = half_of(table, rows)
-    forests = []
+    halves = []
     for half in (0, 1):
         report(f"trees, half {half + 1} of 2")
-        learned = side != half
-        forests.append(
-            fit_trees(features[learned], target[learned], seed, settings, None if weight is None else weight[learned])
-        )
+        halves.append(fit_trees(data, seed, settings, np.flatnonzero(side != half)))
     report("trees, all")
-    return fit_trees(features, target, seed, settings, weight), forests
+    return fit_trees(data, seed, settings), halves
 
 
 def half_of(table: PairTable, rows: Rows) -> NDArray[np.int64]:
@@ -200,25 +207,25 @@ def _short_rows(table: PairTable, random: np.random.Generator) -> dict[MemberEvi
 
 
 def _predict(
-    table: PairTable, targets: OutOfFoldTargets, rows: Rows, forests: Sequence[lightgbm.Booster]
+    table: PairTable, targets: OutOfFoldTargets, forests: Sequence[lightgbm.Booster], rows: Rows
 ) -> OutOfFoldPredictions:
     """Predict rows out of fold with the trees at full weight; all rows have the same kind of member evidence."""
-    offset = targets.movie_offsets(rows, table)
-    base, deviation = table.base(rows)
-    prior = base + offset
-    rating = prior.copy()
-    if len(rows) and MemberEvidence(int(rows.evidence[0])) in DEMEANED:
-        side = half_of(table, rows)
-        for half, forest in enumerate(forests):
-            chosen = np.flatnonzero(side == half)
-            part = rows.take(chosen)
-            rating[chosen] += predict_chunks(forest, table.features(part, offset[chosen]), len(part))
+    learned = forests if len(rows) and MemberEvidence(int(rows.evidence[0])) in DEMEANED else []
+    offset, side = targets.movie_offsets(rows, table), half_of(table, rows)
+    prior, deviation, correction = np.empty(len(rows)), np.empty(len(rows)), np.zeros(len(rows))
+    for part in chunks(len(rows)):
+        of_part = rows.take(part)
+        outputs = table.prior_of(of_part)
+        prior[part], deviation[part] = outputs.rating + offset[part], table.deviation(of_part, outputs)
+        if learned:
+            features = table.features_of(of_part, outputs, deviation[part], offset[part])
+            correction[part] = predict_halves(learned, features, side[part])
     member = MemberEvidence(int(rows.evidence[0])) if len(rows) else MemberEvidence.NOTHING
     plays = table.views.play_count[rows.view] if member.has_plays else np.zeros(len(rows), np.int64)
     extrapolation = np.zeros(len(rows))
     if member in targets.distances:
         extrapolation = share_nearer(table.out_of_fold.distance[member][rows.view], targets.distances[member])
-    return OutOfFoldPredictions(rows, prior, rating, deviation, plays, extrapolation)
+    return OutOfFoldPredictions(rows, prior, prior + correction, deviation, plays, extrapolation)
 
 
 def _weight(predictions: OutOfFoldPredictions, weight: Array) -> float:

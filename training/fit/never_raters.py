@@ -9,10 +9,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from features.attributes import owners
+from features.columns import COMPLETION
 from features.movies import MEMBER, MOVIE
-from features.plays import VIEW, names, of_table
+from features.plays import AGE_DAYS, names, of_sums, own_sums
 from model.prediction.prior.member_inputs import of_attributes
 from training.data.dataset import Dataset
+from training.fit.prior.visible_facts import played
 
 Array = NDArray[np.float64]
 
@@ -65,15 +67,19 @@ def facts_of(
     data: Dataset, column_names: Sequence[str], columns: NDArray[np.float32], members: NDArray[np.int64]
 ) -> Facts:
     """Return the facts of the given members (N,); play features aggregate the movie statistics in `columns` (M, C)."""
-    movies = pl.LazyFrame(columns, schema=list(column_names)).with_row_index(MOVIE)
-    plays = data.plays.lazy().rename({MEMBER: VIEW})
-    table = of_table(plays, movies.with_columns(pl.col(MOVIE).cast(pl.Int32)), column_names).collect(engine="streaming")
-    features = np.full((len(data.member_ids), len(names(column_names))), np.nan)
-    features[table[VIEW].to_numpy()] = table.drop(VIEW).to_numpy()
+    place = np.full(len(data.member_ids), -1)
+    place[members] = np.arange(len(members))
+    owner = place[data.plays[MEMBER].to_numpy()]
+    plays, owner = data.plays.filter(pl.Series(owner >= 0)), owner[owner >= 0]
+    completion, age_days = (plays[name].fill_null(float("nan")).to_numpy() for name in (COMPLETION, AGE_DAYS))
+    own = own_sums(completion, age_days, owner, len(members))
+    matrix = played(owner, plays[MOVIE].to_numpy(), (len(members), len(columns)))
+    features = of_sums(own, matrix @ columns.astype(np.float64))
+    features[own[:, 0] == 0] = np.nan
     attributes = of_attributes(data.attributes[members], data.schema)
     encoded: list[str] = []
-    for place, attribute in enumerate(data.schema.member_attributes):
-        width = int((owners(data.schema.member_attributes) == place).sum())
+    for number, attribute in enumerate(data.schema.member_attributes):
+        width = int((owners(data.schema.member_attributes) == number).sum())
         parts = (
             [*attribute.categories, "other"]
             if attribute.kind == "categorical"
@@ -81,7 +87,7 @@ def facts_of(
         )
         encoded += [f"{attribute.name}: {part}" for part in parts[:width]]
     fact_names = encoded + [f"plays: {name.removeprefix('movies:')}" for name in names(column_names)]
-    return Facts(np.concatenate([attributes, features[members]], axis=1), fact_names, attributes.shape[1])
+    return Facts(np.concatenate([attributes, features], axis=1), fact_names, attributes.shape[1])
 
 
 def never_rater_chances(facts: Array, never: NDArray[np.bool_], random: np.random.Generator, seed: int) -> Array:

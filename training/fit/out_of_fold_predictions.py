@@ -27,12 +27,16 @@ class OutOfFoldPredictions:
     extrapolation: Array
     """(N,) share of raters, 0 to 1, who are closer to the training raters than the member is."""
 
-    def take(self, chosen: NDArray[np.bool_]) -> "OutOfFoldPredictions":
-        """Return the predictions selected by an (N,) mask."""
+    def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> "OutOfFoldPredictions":
+        """Return the predictions selected by an (N,) mask or by indices."""
         return OutOfFoldPredictions(
             self.rows.take(chosen), self.prior[chosen], self.rating[chosen], self.deviation[chosen],
             self.plays[chosen], self.extrapolation[chosen],
         )  # fmt: skip
+
+    def sample(self, most: int, random: np.random.Generator) -> "OutOfFoldPredictions":
+        """Return `most` predictions drawn at random, or all if there are no more."""
+        return self.take(np.sort(random.permutation(len(self.rows))[:most]))
 
     def with_tree_weight(self, weight: float) -> "OutOfFoldPredictions":
         """Return a copy with the trees' correction multiplied by a shrinkage weight, 0 to 1."""

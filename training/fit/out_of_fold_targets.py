@@ -44,7 +44,7 @@ class OutOfFoldTargets:
                 of_folds = np.stack([movie_mean_offsets(fitted) for fitted in out_of_fold.fitted])
                 offsets = FittedOffsets(movie_mean_offsets(whole), of_folds)
             else:
-                residual = rows.rating - table.base(rows)[0]
+                residual = rows.rating - table.base(rows)
                 offsets = fit_offsets(residual, rows.movie, out_of_fold.fold[rows.view], movies, self.weight(rows))
             self.rows[member], self._fitted[member] = rows, offsets
             self.shrinkage[member] = self._shrinkage(member)
@@ -101,7 +101,7 @@ class OutOfFoldTargets:
         rows = target_rows(table.views, few, member)
         rows = rows.take(np.sort(np.random.default_rng(int(member)).permutation(len(rows))[:SHARE_ROWS]))
         before = self._out_of_fold_offsets(without, rows, table)
-        residual = rows.rating - table.base(rows)[0] - before
+        residual = rows.rating - table.base(rows) - before
         step = self._out_of_fold_offsets(member, rows, table) - before
         bins = bins_of(table.views.play_count[rows.view])
         return shrinkage_by_plays(residual, step, bins, len(PLAY_BINS), self.weight(rows))

@@ -52,14 +52,14 @@ def predict_intervals(
     member: MemberEvidence,
     rating: Array,
     deviation: Array,
-    movie: NDArray[np.int64],
+    movie: NDArray[np.int8],
     plays: NDArray[np.int64],
     extrapolation: Array,
     scale: Scale,
 ) -> tuple[Array, Array, Array]:
     """Return interval ends (lower, upper) and probabilities to enjoy as the service computes them; arrays are (N,)."""
     reading = calibration.reading(member, plays, extrapolation)
-    return reading(rating, deviation, movie.astype(np.int8), scale)
+    return reading(rating, deviation, movie, scale)
 
 
 def thinned(distances: Array) -> Array:

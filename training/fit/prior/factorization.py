@@ -7,180 +7,284 @@ w = [q, b] of movies have a normal prior with one variance per dimension, centre
 descriptions. The variances are learned too, so that superfluous dimensions shrink to zero (Lim and Teh, KDD Cup 2007).
 Each side's posterior covariance enters the other side's update, which accounts for the uncertainty of members and
 movies with few ratings. The cost of a sweep is linear in the numbers of ratings, members and movies.
+
+A sweep is one pass over partitions of members. Each partition computes the posterior of its members from the factors
+of the movies, and returns only what the movies' update needs: sums over the raters of each movie. Sums within a
+partition are in single precision, totals and the update of the movies in double precision.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from training.data.passes.passes import Passes
+
 Array = NDArray[np.float64]
+Single = NDArray[np.float32]
 
 NOISE_FLOOR = 1e-4
 SMALLEST_VARIANCE = 1e-6
 
 
-@dataclass
+@dataclass(frozen=True)
 class Ratings:
-    """R ratings as sparse (members, movies) matrices with the same sparsity pattern."""
+    """Ratings of the U members of a partition, as sparse matrices of equal sparsity in both orders."""
 
-    values: sparse.csr_array
-    """Rating minus the mean of all ratings."""
-    ones: sparse.csr_array
-    """1 for every rating."""
+    by_member: sparse.csr_array
+    """(U, M) rating minus the mean of all ratings."""
+    by_movie: sparse.csr_array
+    """(M, U) the same, transposed."""
 
     @staticmethod
-    def of(members: NDArray[np.int64], movies: NDArray[np.int64], values: Array, shape: tuple[int, int]) -> "Ratings":
-        """Build the matrices from (R,) rows of members and movies, and ratings from which the mean was subtracted."""
-        return Ratings(
-            sparse.csr_array((values, (members, movies)), shape=shape),
-            sparse.csr_array((np.ones_like(values), (members, movies)), shape=shape),
+    def of(by_member: sparse.csr_array) -> "Ratings":
+        """Add the other order to a (U, M) matrix in single precision."""
+        return Ratings(by_member, by_member.T.tocsr())
+
+
+class RatingSums(NamedTuple):
+    """Sums over ratings, by movie."""
+
+    squares: float
+    """Sum of squared ratings."""
+    total: Array
+    """(M,) sum of each movie's ratings."""
+    ratings: Array
+    """(M,) number of each movie's ratings."""
+
+
+class SweepSums(NamedTuple):
+    """Sums over the members of a partition; K = k + 1 factors, extended by a constant 1 to K + 1."""
+
+    moments: Array
+    """(M, P) sums of the packed second moments of the extended factors of each movie's raters."""
+    products: Array
+    """(M, K + 1) sums of rating times extended factors over each movie's raters."""
+    deviations: Array
+    """(K, K) expected sum of the outer products of the members' deviations from their prior means."""
+    members: int
+    """Number of members with ratings."""
+
+
+class Posterior(NamedTuple):
+    """Posterior of the factors of N members, in single precision, or of N movies, in double precision."""
+
+    mean: Array
+    """(N, K) means."""
+    cov: Array
+    """(N, K, K) covariances."""
+
+
+@dataclass(frozen=True)
+class Factors:
+    """State of a factorization with M movies and K = k + 1 factors: k taste factors, and quality or generosity."""
+
+    movies: Posterior
+    """Posterior of the movies' factors."""
+    movie_prior: Array
+    """(M, K) prior means of the movies' factors."""
+    movie_prior_var: Array
+    """(K,) prior variances of the movies' factors."""
+    member_prior: tuple[Array, ...]
+    """(U, K) prior means of the members' factors, by partition."""
+    member_prior_cov: Array
+    """(K, K) prior covariance of the members' factors."""
+    noise: float
+    """Variance of the noise of ratings."""
+    sums: RatingSums
+    """Sums over all ratings, which stay the same."""
+
+    @property
+    def rank(self) -> int:
+        """Number k of taste factors."""
+        return len(self.movie_prior_var) - 1
+
+
+def start(passes: Passes, ratings: Sequence[Ratings], rank: int, random: np.random.Generator) -> Factors:
+    """Return factors to begin with, for ratings by partition: random tastes, and shrunk means as qualities."""
+    sums = passes.sum(_rating_sums, ratings)
+    variance, size, movies = max(sums.squares / max(sums.ratings.sum(), 1), NOISE_FLOOR), rank + 1, len(sums.ratings)
+    mean = np.zeros((movies, size))
+    mean[:, :rank] = random.normal(0, 0.1 * np.sqrt(variance), (movies, rank))
+    mean[:, rank] = sums.total / (np.maximum(sums.ratings, 1) + 5)
+    return Factors(
+        Posterior(mean, np.zeros((movies, size, size))),
+        np.zeros((movies, size)),
+        np.append(np.full(rank, 0.1 * variance), 0.3 * variance),
+        tuple(np.zeros((part.by_member.shape[0], size)) for part in ratings),
+        np.diag(np.append(np.ones(rank), 0.2 * variance)),
+        0.7 * variance,
+        sums,
+    )
+
+
+def sweep(passes: Passes, ratings: Sequence[Ratings], factors: Factors) -> Factors:
+    """Update the factors of members, the factors of movies and all variances once."""
+    sums = passes.sum(partial(_sweep_sums, MemberUpdate.of(factors)), ratings, factors.member_prior)
+    packing, k = _packing(factors.rank + 2), factors.rank
+    mass, cross = packing.design(sums.moments), packing.cross(sums.moments)
+    right = sums.products[:, packing.designed] - cross
+    movies = _posterior(np.diag(1 / factors.movie_prior_var), factors.movie_prior, mass, right, factors.noise)
+    # E(y - g - w.[p,1])^2 for independent w and [p,g], with the square expanded into sums over each movie
+    fit = np.sum(right * movies.mean)
+    second = np.einsum("ijk,ijk->", mass, movies.mean[:, :, None] * movies.mean[:, None, :] + movies.cov)
+    generosity = sums.moments[:, packing.place[k, k]].sum() - 2 * sums.products[:, k].sum()
+    noise = (factors.sums.squares + generosity - 2 * fit + second) / max(factors.sums.ratings.sum(), 1)
+    rated = factors.sums.ratings > 0
+    squares = (movies.mean - factors.movie_prior)[rated] ** 2 + np.diagonal(movies.cov[rated], axis1=1, axis2=2)
+    swept = replace(
+        factors,
+        movies=movies,
+        movie_prior_var=np.maximum(squares.mean(axis=0), SMALLEST_VARIANCE),
+        member_prior_cov=sums.deviations / max(sums.members, 1) + SMALLEST_VARIANCE * np.eye(k + 1),
+        noise=max(float(noise), NOISE_FLOOR),
+    )
+    return rotated(swept)
+
+
+def rotated(factors: Factors) -> Factors:
+    """Transform taste so that members' prior covariance is the identity and movies' dimensions are uncorrelated.
+
+    Predictions don't change. Without this step, a diagonal covariance would be an inadequate prior for movies.
+    """
+    k = factors.rank
+    root = np.linalg.cholesky(factors.member_prior_cov[:k, :k])
+    tastes = factors.movies.mean[:, :k] @ root
+    values, vectors = np.linalg.eigh(tastes.T @ tastes)
+    order = np.argsort(-values)
+    signs = np.where(vectors[np.abs(vectors).argmax(axis=0), np.arange(k)] < 0, -1.0, 1.0)
+    movie_turn, member_turn = np.eye(k + 1), np.eye(k + 1)
+    movie_turn[:k, :k] = (root @ (vectors * signs)[:, order]).T
+    member_turn[:k, :k] = np.linalg.inv(movie_turn[:k, :k]).T
+    return replace(
+        factors,
+        movies=Posterior(factors.movies.mean @ movie_turn.T, movie_turn @ factors.movies.cov @ movie_turn.T),
+        movie_prior=factors.movie_prior @ movie_turn.T,
+        movie_prior_var=np.maximum((movie_turn**2) @ factors.movie_prior_var, SMALLEST_VARIANCE),
+        member_prior=tuple(prior @ member_turn.T for prior in factors.member_prior),
+        member_prior_cov=member_turn @ factors.member_prior_cov @ member_turn.T,
+    )
+
+
+class MemberUpdate(NamedTuple):
+    """All that the posterior of a member depends on, besides the member's ratings and prior mean."""
+
+    design: Single
+    """(M, K) means of the movies' taste factors, then 1."""
+    moments: Single
+    """(M, P) packed second moments of the movies' extended factors."""
+    inverse: Array
+    """(K, K) inverse of the members' prior covariance."""
+    noise: float
+    """Variance of the noise of ratings."""
+
+    @staticmethod
+    def of(factors: Factors) -> "MemberUpdate":
+        """Return the update of members given the current factors of movies."""
+        packing = _packing(factors.rank + 2)
+        extended, moments = _extended(factors.movies)
+        return MemberUpdate(
+            np.ascontiguousarray(extended[:, packing.designed], np.float32),
+            moments.astype(np.float32),
+            np.asarray(np.linalg.inv(factors.member_prior_cov), np.float64),
+            factors.noise,
         )
 
-    def transposed(self) -> "Ratings":
-        """Return the transposed matrices, with movies as rows."""
-        return Ratings(self.values.T.tocsr(), self.ones.T.tocsr())
+    def posterior(self, ratings: Ratings, prior: Array) -> Posterior:
+        """Return the posterior of U members from their ratings and prior means (U, K), in single precision."""
+        packing = _packing(self.design.shape[1] + 1)
+        sums = _ones(ratings.by_member) @ self.moments
+        right = ratings.by_member @ self.design - packing.cross(sums)
+        mass = packing.design(sums)
+        return _posterior(self.inverse.astype(np.float32), prior.astype(np.float32), mass, right, self.noise)
 
 
-class Factorization:
-    """Posterior means (K,) and covariances (K, K) of the factors of U members and M movies; K = rank + 1."""
-
-    def __init__(self, ratings: Ratings, rank: int, random: np.random.Generator) -> None:
-        self.by_member, self.by_movie = ratings, ratings.transposed()
-        users, movies = ratings.values.shape
-        size = rank + 1
-        self.rank = rank
-        self.count = ratings.values.nnz
-        variance = max(float(np.mean(ratings.values.data**2)), NOISE_FLOOR)
-        self.noise = 0.7 * variance
-        self.member_mean, self.member_cov = np.zeros((users, size)), np.zeros((users, size, size))
-        self.movie_mean = np.zeros((movies, size))
-        self.movie_mean[:, :rank] = random.normal(0, 0.1 * np.sqrt(variance), (movies, rank))
-        per_movie = np.maximum(self.by_movie.ones.sum(axis=1), 1)
-        self.movie_mean[:, rank] = self.by_movie.values.sum(axis=1) / (per_movie + 5)
-        self.movie_cov = np.zeros((movies, size, size))
-        self.member_prior = np.zeros((users, size))
-        self.movie_prior = np.zeros((movies, size))
-        self.member_prior_cov = np.diag(np.append(np.ones(rank), 0.2 * variance))
-        self.movie_prior_var = np.append(np.full(rank, 0.1 * variance), 0.3 * variance)
-
-    def sweep(self) -> None:
-        """Update the factors of members, the factors of movies and all variances once."""
-        rank = self.rank
-        mass_members = self._update_members()
-        mass_movies = self._update_movies()
-        self._update_noise(mass_movies)
-        rated = mass_movies[:, rank, rank] > 0
-        deviation = self.movie_mean[rated] - self.movie_prior[rated]
-        self.movie_prior_var = np.maximum(
-            np.mean(deviation**2 + np.diagonal(self.movie_cov[rated], axis1=1, axis2=2), axis=0), SMALLEST_VARIANCE
-        )
-        active = mass_members[:, rank, rank] > 0
-        deviation = self.member_mean[active] - self.member_prior[active]
-        cov = (deviation.T @ deviation + self.member_cov[active].sum(axis=0)) / max(active.sum(), 1)
-        self.member_prior_cov = cov + SMALLEST_VARIANCE * np.eye(rank + 1)
-        self._rotate()
-
-    def spread_about(self, predicted: Array, members: NDArray[np.int64]) -> Array:
-        """Return (K, K) the expected mean outer product of the errors of (N, K) predictions for `members` (N,)."""
-        deviation = self.member_mean[members] - predicted
-        return np.asarray((deviation.T @ deviation + self.member_cov[members].sum(axis=0)) / max(len(members), 1))
-
-    def _update_members(self) -> Array:
-        """Update the posterior of members given movies; return (U, K, K) summed second moments of the rated movies."""
-        mean, cov, k = self.movie_mean, self.movie_cov, self.rank
-        design, design_cov = _with_intercept(mean, cov, k)
-        mass = _sum_of_squares(self.by_member.ones, design, design_cov)
-        quality = mean[:, k]
-        right = self.by_member.values @ design - self.by_member.ones @ (design * quality[:, None] + _pad(cov[:, :k, k]))
-        inverse = np.linalg.inv(self.member_prior_cov)
-        self.member_mean, self.member_cov = _posterior(inverse, self.member_prior, mass, right, self.noise)
-        return mass
-
-    def _update_movies(self) -> Array:
-        """Update the posterior of movies given members; return (M, K, K) summed second moments of their raters."""
-        mean, cov, k = self.member_mean, self.member_cov, self.rank
-        design, design_cov = _with_intercept(mean, cov, k)
-        mass = _sum_of_squares(self.by_movie.ones, design, design_cov)
-        generosity = mean[:, k]
-        right = self.by_movie.values @ design - self.by_movie.ones @ (
-            design * generosity[:, None] + _pad(cov[:, :k, k])
-        )
-        inverse = np.diag(1 / self.movie_prior_var)
-        self.movie_mean, self.movie_cov = _posterior(inverse, self.movie_prior, mass, right, self.noise)
-        return mass
-
-    def _update_noise(self, mass: Array) -> None:
-        """Set the noise variance to the mean squared error expected under both posteriors."""
-        k, member, movie = self.rank, self.member_mean, self.movie_mean
-        ones, values = self.by_movie.ones, self.by_movie.values
-        given, rated = self.by_member.values.sum(axis=1), self.by_member.ones.sum(axis=1)
-        # E(y - g - w.[p,1])^2 for independent w and [p,g], with the square expanded into sums over each movie
-        design, _ = _with_intercept(member, self.member_cov, k)
-        second = np.einsum("ijk,ijk->", mass, movie[:, :, None] * movie[:, None, :] + self.movie_cov)
-        generosity = member[:, k]
-        cross = values @ design - ones @ (design * generosity[:, None] + _pad(self.member_cov[:, :k, k]))
-        generosity_squares = (
-            np.sum(values.data**2)
-            - 2 * np.sum(given * generosity)
-            + np.sum(rated * (generosity**2 + self.member_cov[:, k, k]))
-        )
-        total = generosity_squares - 2 * np.sum(cross * movie) + second
-        self.noise = max(float(total) / max(self.count, 1), NOISE_FLOOR)
-
-    def _rotate(self) -> None:
-        """Transform taste so that members' prior covariance is the identity and movies' dimensions are uncorrelated.
-
-        Predictions don't change. Without this step, a diagonal covariance would be an inadequate prior for movies.
-        """
-        k = self.rank
-        root = np.linalg.cholesky(self.member_prior_cov[:k, :k])
-        tastes = self.movie_mean[:, :k] @ root
-        values, vectors = np.linalg.eigh(tastes.T @ tastes)
-        order = np.argsort(-values)
-        signs = np.where(vectors[np.abs(vectors).argmax(axis=0), np.arange(k)] < 0, -1.0, 1.0)
-        movie_turn, member_turn = np.eye(k + 1), np.eye(k + 1)
-        movie_turn[:k, :k] = (root @ (vectors * signs)[:, order]).T
-        member_turn[:k, :k] = np.linalg.inv(movie_turn[:k, :k]).T
-        self.movie_mean, self.movie_prior = self.movie_mean @ movie_turn.T, self.movie_prior @ movie_turn.T
-        self.movie_cov = movie_turn @ self.movie_cov @ movie_turn.T
-        self.movie_prior_var = np.maximum((movie_turn**2) @ self.movie_prior_var, SMALLEST_VARIANCE)
-        self.member_mean, self.member_prior = self.member_mean @ member_turn.T, self.member_prior @ member_turn.T
-        self.member_cov = member_turn @ self.member_cov @ member_turn.T
-        self.member_prior_cov = member_turn @ self.member_prior_cov @ member_turn.T
+def _rating_sums(ratings: Ratings) -> RatingSums:
+    values = ratings.by_member.data.astype(np.float64)
+    movies, size = ratings.by_member.indices, ratings.by_member.shape[1]
+    total, count = (np.bincount(movies, weights, size).astype(np.float64) for weights in (values, None))
+    return RatingSums(float(values @ values), total, count)
 
 
-def _with_intercept(mean: Array, cov: Array, k: int) -> tuple[Array, Array]:
-    """Return the means and covariances with the last factor, an additive effect, replaced by the constant 1."""
-    design = mean.copy()
-    design[:, k] = 1
-    design_cov = cov.copy()
-    design_cov[:, k, :] = 0
-    design_cov[:, :, k] = 0
-    return design, design_cov
+def _sweep_sums(update: MemberUpdate, ratings: Ratings, prior: Array) -> SweepSums:
+    """Update the members of a partition, and return the sums over them."""
+    members = update.posterior(ratings, prior)
+    extended, moments = _extended(members)
+    active = np.diff(ratings.by_member.indptr) > 0
+    deviation = members.mean[active] - prior[active]
+    return SweepSums(
+        (_ones(ratings.by_movie) @ moments).astype(np.float64),
+        (ratings.by_movie @ extended).astype(np.float64),
+        deviation.T @ deviation + members.cov[active].sum(axis=0, dtype=np.float64),
+        int(active.sum()),
+    )
 
 
-def _pad(columns: Array) -> Array:
-    """Append a column of zeros."""
-    return np.concatenate([columns, np.zeros((len(columns), 1))], axis=1)
+def _posterior(
+    inverse: NDArray[np.floating],
+    prior: NDArray[np.floating],
+    mass: NDArray[np.floating],
+    right: NDArray[np.floating],
+    noise: float,
+) -> Posterior:
+    """Return the posterior of N rows of factors, given the other side's factors.
 
-
-def _sum_of_squares(ones: sparse.csr_array, design: Array, design_cov: Array) -> Array:
-    """Return (rows, K, K) the sum of design design' + covariance over the nonzero columns of each row."""
-    size = design.shape[1]
-    upper = np.triu_indices(size)
-    packed = (design[:, :, None] * design[:, None, :] + design_cov)[:, upper[0], upper[1]]
-    sums = ones @ packed
-    full = np.empty((len(sums), size, size))
-    full[:, upper[0], upper[1]] = sums
-    full[:, upper[1], upper[0]] = sums
-    return full
-
-
-def _posterior(inverse: Array, prior: Array, mass: Array, right: Array, noise: float) -> tuple[Array, Array]:
-    """Return the posterior means (rows, K) and covariances (rows, K, K) of one side's factors given the other."""
+    `inverse` (K, K) is the inverse of the prior covariance and `prior` (N, K) has the prior means. `mass` (N, K, K) and
+    `right` (N, K) are the left and right side of the normal equations of each row.
+    """
     cov = np.linalg.inv(inverse + mass / noise)
     cov = (cov + cov.transpose(0, 2, 1)) / 2
-    mean = np.einsum("ijk,ik->ij", cov, prior @ inverse + right / noise)
-    return mean, cov
+    return Posterior(np.einsum("ijk,ik->ij", cov, prior @ inverse + right / noise), cov)
+
+
+def _ones(matrix: sparse.csr_array) -> sparse.csr_array:
+    """Return a matrix with a 1 in place of each stored value."""
+    return sparse.csr_array((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _extended(factors: Posterior) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Return means (N, K + 1), extended by a constant 1, and packed second moments (N, P) of the extended factors."""
+    mean, cov = factors
+    packing = _packing(mean.shape[1] + 1)
+    extended = np.concatenate([mean, np.ones((len(mean), 1), mean.dtype)], axis=1)
+    moments = extended[:, packing.rows] * extended[:, packing.columns]
+    varies = packing.columns < mean.shape[1]
+    moments[:, varies] += cov[:, packing.rows[varies], packing.columns[varies]]
+    return extended, moments
+
+
+class Packing(NamedTuple):
+    """Positions of the entries of symmetric matrices in their packed upper triangles, which have P entries.
+
+    The matrices are second moments of k taste factors, an additive factor (quality or generosity) and a constant 1.
+    """
+
+    rows: NDArray[np.int64]
+    """(P,) row of each entry."""
+    columns: NDArray[np.int64]
+    """(P,) column of each entry."""
+    place: NDArray[np.int64]
+    """(K + 1, K + 1) position of each matrix element."""
+    designed: NDArray[np.int64]
+    """(K,) positions of the taste factors and the constant, which multiply the factors of the other side."""
+
+    def design(self, packed: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return (N, K, K) second moments of the taste factors and the constant, from (N, P) packed ones."""
+        return packed[:, self.place[np.ix_(self.designed, self.designed)]]
+
+    def cross(self, packed: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return (N, K) second moments of the taste factors and the constant with the additive factor."""
+        return packed[:, self.place[self.designed, -2]]
+
+
+@lru_cache
+def _packing(size: int) -> Packing:
+    """Return the positions for matrices of `size` = K + 1 rows."""
+    rows, columns = np.triu_indices(size)
+    place = np.empty((size, size), np.int64)
+    place[rows, columns] = place[columns, rows] = np.arange(len(rows))
+    return Packing(rows, columns, place, np.delete(np.arange(size), size - 2))

@@ -1,44 +1,26 @@
-"""Inputs of the regressions from members' plays and attributes to their factors, and the scaling of these inputs."""
+"""Inputs of the regressions from plays and attributes: their number, their blocks, and the scaling of each block."""
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
-from scipy import sparse
 
-from features.movies import MOVIE
-from features.plays import VIEW, names, of_table
-from model.prediction.prior.member_inputs import MovieColumns, join_plays
-from training.data.never_rater_views import Views
+from features.plays import names
+from model.prediction.prior.member_inputs import MovieColumns
+from training.fit.prior.kernel_ridge import Scaling
 
 Array = NDArray[np.float64]
-
-
-def play_features(views: Views, columns: NDArray[np.float32], column_names: list[str]) -> Array:
-    """Return (V, F) features of the visible plays of each view; zeros for views without plays."""
-    movies = pl.LazyFrame(columns, schema=column_names).with_row_index(MOVIE).with_columns(pl.col(MOVIE).cast(pl.Int32))
-    table = of_table(views.plays.lazy(), movies, column_names).collect(engine="streaming")
-    features = np.zeros((len(views.member), len(names(column_names))))
-    features[table[VIEW].to_numpy()] = table.drop(VIEW).to_numpy()
-    return features
-
-
-def play_inputs(views: Views, features: Array, movies: MovieColumns) -> Array:
-    """Return (V, I) inputs of the regressions from the visible plays of each view."""
-    pairs = (views.plays[VIEW].to_numpy(), views.plays[MOVIE].to_numpy())
-    shape = (len(views.member), len(movies.columns))
-    shown = sparse.csr_array((np.ones(len(pairs[0])), pairs), shape=shape)
-    return join_plays(
-        features,
-        shown @ movies.taste.astype(np.float64),
-        shown @ movies.embedding.astype(np.float64),
-        shown @ movies.squared_weight.astype(np.float64),
-        views.play_count,
-    )
-
 
 BLOCK_WEIGHTS = {"counts": 0.2, "means": 0.2, "deciles": 0.3, "genres": 0.6, "watching": 0.2, "taste": 0.7,
                  "embedding": 1.0, "attributes": 0.2}  # fmt: skip
 """Weight of each block of inputs in the kernel: square root of the summed variances of its scaled columns."""
+
+
+def scaling_of(inputs: Array, movies: MovieColumns, sight: int) -> Scaling:
+    """Return the scaling of inputs from plays and attributes, computed from (N, I) of them.
+
+    `sight` is the number of dimensions of the play space that the RBF features use.
+    """
+    blocks = blocks_of(movies, inputs.shape[1] - input_count(movies))
+    return Scaling(*standardise(inputs, blocks), rbf_mask_of(inputs, blocks, sight))
 
 
 def standardise(inputs: Array, blocks: NDArray[np.str_]) -> tuple[Array, Array]:
@@ -76,6 +58,11 @@ def blocks_of(movies: MovieColumns, attributes: int) -> NDArray[np.str_]:
     tasted, embedded = movies.taste.shape[1], movies.embedding.shape[1]
     features = [_block(name) for name in names(movies.names)]
     return np.array([*features, *["taste"] * tasted, *["embedding"] * embedded, *["attributes"] * attributes])
+
+
+def input_count(movies: MovieColumns) -> int:
+    """Return the number of inputs from plays."""
+    return len(names(movies.names)) + int(movies.taste.shape[1] + movies.embedding.shape[1])
 
 
 def _block(name: str) -> str:

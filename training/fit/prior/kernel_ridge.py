@@ -1,91 +1,248 @@
-"""Fits kernel ridge regressions by the Nyström method, with out-of-fold predictions."""
+"""Fits kernel ridge regressions by the Nyström method, with out-of-fold predictions.
+
+The normal equations are sums over rows, added up in one pass over partitions for each fold of members. The equations
+without a fold are the total less its own, and a fold's own equations give the error on it, so the ridge penalty is
+chosen without another look at the rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from model.prediction.prior.kernel_regression import KernelRegression, squared_distances
+from model.prediction.prior.kernel_regression import KernelRegression
+from training.data.passes.passes import Passes
 from training.settings import KernelSettings
 
 Array = NDArray[np.float64]
+Single = NDArray[np.float32]
+Places = NDArray[np.int64]
 
 ROWS_PER_LANDMARK = 4
 JITTER = 1e-6
 CHUNK = 4096
+"""Maximum number of rows whose RBF features are in memory at once, in each thread."""
+
+
+class Rows(NamedTuple):
+    """N rows to fit a regression to."""
+
+    inputs: Array
+    """(N, D) inputs; NaN if unknown."""
+    targets: Array
+    """(N, K) targets."""
+    weights: Array
+    """(N,) weights."""
+    folds: NDArray[np.int64]
+    """(N,) fold of each row."""
+
+
+class Source(Protocol):
+    """Rows of one partition, which are computed when they are needed."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def rows(self, chosen: Places) -> Rows:
+        """Return the rows with these numbers."""
+
+
+class Scaling(NamedTuple):
+    """Standardisation of D inputs."""
+
+    centre: Array
+    """(D,) value that is subtracted from each input."""
+    scale: Array
+    """(D,) factor of each centred input."""
+    rbf_mask: Array
+    """(D,) factor of each scaled input in the RBF features."""
+
+    def part(self, columns: slice) -> "Scaling":
+        """Return the scaling of some of the inputs."""
+        return Scaling(self.centre[columns], self.scale[columns], self.rbf_mask[columns])
+
+    def scaled(self, inputs: Array) -> Array:
+        """Return (N, D) standardised inputs; 0 if unknown."""
+        return np.nan_to_num((inputs - self.centre) * self.scale)
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The W = D + L + 1 columns of the regression: scaled inputs, RBF features of L landmarks, and a constant 1."""
+
+    scaling: Scaling
+    """Standardisation of the inputs."""
+    landmarks: Array
+    """(L, D) landmarks, scaled and multiplied by the RBF mask."""
+    gamma: float
+    """Inverse squared width of the RBF features."""
+    amplitude: float
+    """Factor of the RBF features."""
+
+    def design(self, inputs: Array) -> Single:
+        """Return the (N, W) columns for (N, D) inputs, in single precision."""
+        scaled, size = self.scaling.scaled(inputs).astype(np.float32), inputs.shape[1]
+        design = np.empty((len(inputs), size + len(self.landmarks) + 1), np.float32)
+        design[:, :size] = scaled
+        self._rbf(scaled * self.scaling.rbf_mask.astype(np.float32), design[:, size:-1])
+        design[:, -1] = 1
+        return design
+
+    def _rbf(self, masked: Single, features: Single) -> None:
+        """Write the (N, L) RBF features of masked inputs (N, D)."""
+        landmarks = self.landmarks.astype(np.float32)
+        np.matmul(masked, -2 * landmarks.T, out=features)
+        features += (masked**2).sum(axis=1)[:, None]
+        features += (landmarks**2).sum(axis=1)
+        np.maximum(features, 0, out=features)
+        features *= np.float32(-self.gamma)
+        np.exp(features, out=features)
+        features *= np.float32(self.amplitude)
+
+    def penalty(self) -> Array:
+        """Return the (W, W) penalty of the weights at a ridge of 1; the constant isn't penalised."""
+        size, width = self.landmarks.shape[1], sum(self.landmarks.shape) + 1
+        lengths = (self.landmarks**2).sum(axis=1)
+        squared = np.maximum(lengths[:, None] + lengths - 2 * self.landmarks @ self.landmarks.T, 0)
+        penalty = np.zeros((width, width))
+        penalty[np.arange(size), np.arange(size)] = 1
+        penalty[size:-1, size:-1] = self.amplitude * np.exp(-self.gamma * squared)
+        return penalty
+
+    def regression(self, weights: Array) -> KernelRegression:
+        """Return the regression with these weights (W, K) of the columns."""
+        size, (centre, scale, rbf_mask) = self.landmarks.shape[1], self.scaling
+        return KernelRegression(
+            centre, scale, self.gamma, rbf_mask, self.landmarks, weights[-1], weights[:size],
+            self.amplitude * weights[size:-1],
+        )  # fmt: skip
+
+
+class Equations(NamedTuple):
+    """Normal equations of the rows in each of F folds, for W columns and K targets."""
+
+    gram: Array
+    """(F, W, W) weighted products of the columns."""
+    right: Array
+    """(F, W, K) weighted products of the columns and targets."""
+    squares: Array
+    """(F,) weighted sum of squared targets."""
+
+
+@dataclass(frozen=True)
+class FittedRegression:
+    """A regression fitted to all rows, and one without each of F folds."""
+
+    basis: Basis
+    """The columns that the weights belong to."""
+    weights: Array
+    """(W, K) weights fitted to all rows."""
+    weights_of_fold: Array
+    """(F, W, K) weights fitted to the rows of all other folds."""
+    error: float
+    """Weighted sum of squared errors of the out-of-fold predictions of the rows that were fitted to."""
+
+    def regression(self) -> KernelRegression:
+        """Return the regression that was fitted to all rows."""
+        return self.basis.regression(self.weights)
+
+    def out_of_fold(self, source: Source) -> Array:
+        """Return (N, K) predictions of all rows of a source, each by the weights without its fold."""
+        predictions = np.empty((len(source), self.weights.shape[1]))
+        for part in _chunks(np.arange(len(source))):
+            rows = source.rows(part)
+            design = self.basis.design(rows.inputs)
+            for fold, weights in enumerate(self.weights_of_fold.astype(np.float32)):
+                own = rows.folds == fold
+                predictions[part[own]] = design[own] @ weights
+        return predictions
 
 
 def fit(
-    inputs: Array,
-    targets: Array,
-    weights: Array,
-    centre: Array,
-    scale: Array,
+    passes: Passes,
+    sources: Sequence[Source],
+    scaling: Scaling,
     settings: KernelSettings,
-    folds: NDArray[np.int64],
+    folds: int,
     random: np.random.Generator,
-    rbf_mask: Array | None = None,
-) -> tuple[KernelRegression, Array]:
-    """Fit a regression to all rows, and return it with (N, K) out-of-fold predictions.
+) -> FittedRegression:
+    """Fit a regression to the rows of all partitions, with the ridge penalty of the smallest out-of-fold error.
 
-    `inputs` is (N, D), `targets` (N, K), `weights` (N,) and `folds` (N,) the fold of each row; `centre` and `scale`
-    (D,) standardise the inputs. `rbf_mask` (D,) multiplies the scaled inputs in the RBF features; ones by default. The
-    ridge penalty is the candidate with the smallest out-of-fold squared error. `random` draws the landmarks, and the
-    rows to fit to if there are more than `settings.most_rows`.
+    `random` draws the landmarks, and the rows to fit to if there are more than `settings.most_rows`.
     """
-    rbf_mask = np.ones(inputs.shape[1]) if rbf_mask is None else rbf_mask
-    scaled = np.nan_to_num((inputs - centre) * scale)
-    count = min(settings.landmarks, max(len(scaled) // ROWS_PER_LANDMARK, 1))
-    places = np.sort(random.choice(len(scaled), count, replace=False))
-    landmarks = scaled[places] * rbf_mask
-    size, width = scaled.shape[1], scaled.shape[1] + count + 1
-    penalty = np.zeros((width, width))
-    penalty[np.arange(size), np.arange(size)] = 1
-    between = np.exp(-settings.gamma * squared_distances(landmarks, landmarks))
-    penalty[size:-1, size:-1] = settings.amplitude * between
-    used = np.ones(len(scaled), bool)
-    if len(scaled) > settings.most_rows:
-        used[random.permutation(len(scaled))[settings.most_rows :]] = False
-    names = np.unique(folds)
-    grams = {name: np.zeros((width, width)) for name in names}
-    rights = {name: np.zeros((width, targets.shape[1])) for name in names}
-    for name in names:
-        rows = np.flatnonzero((folds == name) & used)
-        for start in range(0, len(rows), CHUNK):
-            part = rows[start : start + CHUNK]
-            design = _design(scaled[part], rbf_mask, landmarks, settings)
-            root = np.sqrt(weights[part])[:, None]
-            weighted = design * root
-            grams[name] += weighted.T @ weighted
-            rights[name] += weighted.T @ (targets[part] * root)
-    total_gram = np.sum(list(grams.values()), axis=0)
-    total_right = np.sum(list(rights.values()), axis=0)
-    out_of_fold = np.empty((len(settings.ridges), *targets.shape))
-    for name in names:
-        gram, right = total_gram - grams[name], total_right - rights[name]
-        solutions = np.concatenate([_solve(gram + ridge * penalty, right) for ridge in settings.ridges], axis=1)
-        rows = np.flatnonzero(folds == name)
-        for start in range(0, len(rows), CHUNK):
-            part = rows[start : start + CHUNK]
-            predictions = _design(scaled[part], rbf_mask, landmarks, settings) @ solutions
-            out_of_fold[:, part] = predictions.reshape(len(part), len(settings.ridges), -1).transpose(1, 0, 2)
-    errors = [float(np.sum(weights[:, None] * (predictions - targets) ** 2)) for predictions in out_of_fold]
-    best = int(np.argmin(errors))
-    solution = _solve(total_gram + settings.ridges[best] * penalty, total_right)
-    regression = KernelRegression(
-        centre, scale, settings.gamma, rbf_mask, landmarks, solution[-1], solution[:size],
-        settings.amplitude * solution[size:-1],
-    )  # fmt: skip
-    return regression, out_of_fold[best]
+    counts = [len(source) for source in sources]
+    landmarks = min(settings.landmarks, max(sum(counts) // ROWS_PER_LANDMARK, 1))
+    inputs = passes.collect(_inputs, sources, draw(counts, landmarks, random))
+    landmark_inputs = scaling.scaled(np.concatenate(inputs)) * scaling.rbf_mask
+    basis = Basis(scaling, landmark_inputs, settings.gamma, settings.amplitude)
+    learned = draw(counts, settings.most_rows, random)
+    equations = passes.sum(partial(_equations, basis, folds), sources, learned)
+    return _solved(basis, equations, settings.ridges)
 
 
-def _design(scaled: Array, rbf_mask: Array, landmarks: Array, settings: KernelSettings) -> Array:
-    """Return (N, D + L + 1) the scaled inputs, the RBF features of L landmarks, and a column of ones as intercept."""
-    rbf_features = settings.amplitude * np.exp(-settings.gamma * squared_distances(scaled * rbf_mask, landmarks))
-    return np.concatenate([scaled, rbf_features, np.ones((len(scaled), 1))], axis=1)
+def draw(counts: Sequence[int], most: int, random: np.random.Generator) -> list[Places]:
+    """Return, for partitions with these numbers of rows, the numbers of `most` rows drawn at random, or of all rows."""
+    total = sum(counts)
+    drawn = np.arange(total) if total <= most else np.sort(random.choice(total, most, replace=False))
+    starts = np.cumsum([0, *counts])
+    ends = np.searchsorted(drawn, starts)
+    return [drawn[ends[n] : ends[n + 1]] - starts[n] for n in range(len(counts))]
+
+
+def _inputs(source: Source, chosen: Places) -> Array:
+    return source.rows(chosen).inputs
+
+
+def _equations(basis: Basis, folds: int, source: Source, chosen: Places) -> Equations:
+    """Return the normal equations of the chosen rows of a partition."""
+    width, outputs = sum(basis.landmarks.shape) + 1, source.rows(chosen[:0]).targets.shape[1]
+    sums = Equations(np.zeros((folds, width, width)), np.zeros((folds, width, outputs)), np.zeros(folds))
+    for part in _chunks(chosen):
+        inputs, targets, weights, fold_of = source.rows(part)
+        root = np.sqrt(weights)[:, None]
+        design = basis.design(inputs) * root  # in double precision, so that the products are positive semidefinite
+        weighted = targets * root
+        for fold in range(folds):
+            own = fold_of == fold
+            columns, outcome = design[own], weighted[own]
+            sums.gram[fold] += columns.T @ columns
+            sums.right[fold] += columns.T @ outcome
+            sums.squares[fold] += np.sum(outcome**2)
+    return sums
+
+
+def _solved(basis: Basis, equations: Equations, ridges: Sequence[float]) -> FittedRegression:
+    """Solve the equations without each fold for each ridge, and those of all rows for the best ridge."""
+    penalty, used = basis.penalty(), np.flatnonzero(equations.gram[:, -1, -1])
+    gram, right = equations.gram.sum(axis=0), equations.right.sum(axis=0)
+    best, best_error = np.zeros_like(equations.right), np.inf
+    ridge = ridges[0]
+    for candidate in ridges:
+        weights, error = np.zeros_like(equations.right), 0.0
+        for fold in used:
+            own = equations.gram[fold], equations.right[fold], equations.squares[fold]
+            weights[fold] = _solve(gram - own[0] + candidate * penalty, right - own[1])
+            error += _squared_error(weights[fold], *own)
+        if error < best_error:
+            ridge, best, best_error = candidate, weights, error
+    return FittedRegression(basis, _solve(gram + ridge * penalty, right), best, best_error)
+
+
+def _squared_error(weights: Array, gram: Array, right: Array, squares: float) -> float:
+    """Return the weighted sum of squared errors of predictions by `weights` (W, K), from normal equations."""
+    return float(squares - 2 * np.sum(weights * right) + np.sum(weights * (gram @ weights)))
 
 
 def _solve(gram: Array, right: Array) -> Array:
-    """Solve gram x = right by Cholesky decomposition, with jitter added to the diagonal."""
-    gram = gram + JITTER * np.trace(gram) / len(gram) * np.eye(len(gram))
-    solution: Array = linalg.cho_solve(linalg.cho_factor(gram, lower=True, check_finite=False), right)
-    return solution
+    """Solve gram x = right by Cholesky decomposition, with jitter added to the diagonal of `gram`, in place."""
+    gram.flat[:: len(gram) + 1] += JITTER * np.trace(gram) / len(gram)
+    factor = linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+    return np.asarray(linalg.cho_solve(factor, right, check_finite=False))
+
+
+def _chunks(places: Places) -> list[Places]:
+    return [places[start : start + CHUNK] for start in range(0, len(places), CHUNK)]

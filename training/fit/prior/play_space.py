@@ -1,49 +1,88 @@
 """Play space: a truncated singular value decomposition of members' weighted plays."""
 
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
 
 from model.prediction.prior.member_inputs import PRIOR_EMBEDDING
+from training.data.passes.passes import Passes
+
+Array = NDArray[np.float64]
 
 OVERSAMPLING = 10
-POWER_STEPS = 4
+POWER_STEPS = 5
+
+
+class PlayCounts(NamedTuple):
+    """Numbers of plays and of members who play."""
+
+    plays: Array
+    """(M,) number of plays of each movie."""
+    members: int
+    """Number of members with plays."""
+
+
+class Product(NamedTuple):
+    """Product of a matrix with the plays' second moments."""
+
+    values: Array
+    """(M, D) A'A times a matrix (M, D), where A holds the normalised rows of the members."""
 
 
 def embed(
-    members: NDArray[np.int64], movies: NDArray[np.int64], movie_count: int, size: int, random: np.random.Generator
+    passes: Passes, plays: Sequence[sparse.csr_array], size: int, random: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return (M, size) weighted right singular vectors and (M,) squared weights of the movies, from P plays.
+    """Return (M, size) weighted right singular vectors and (M,) squared weights of the movies.
 
-    `members` (P,) and `movies` (P,) are the pairs that were played. Plays are weighted by the movie's inverse document
-    frequency, and each member's row is divided by its norm. The decomposition is randomized (Halko, Martinsson and
-    Tropp, SIAM Review 2011).
+    `plays` holds, by partition, a row for each member with a 1 for each movie played. Plays are weighted by the movie's
+    inverse document frequency, and each member's row is divided by its norm. The decomposition is randomized (Halko,
+    Martinsson and Tropp, SIAM Review 2011); each of its power steps is a pass.
     """
-    plays = np.bincount(movies, minlength=movie_count)
-    _, owner = np.unique(members, return_inverse=True)
-    people = int(owner.max(initial=-1)) + 1
-    weight = np.log((people + 1) / (plays + 1)) + 1 if people else np.ones(movie_count)
-    matrix = sparse.csr_array((weight[movies], (owner, movies)), shape=(people, movie_count))
-    length = np.sqrt((matrix.multiply(matrix)).sum(axis=1) + PRIOR_EMBEDDING)
-    matrix = sparse.csr_array((matrix.data / np.repeat(length, np.diff(matrix.indptr)), matrix.indices, matrix.indptr),
-                              shape=matrix.shape)  # fmt: skip
-    width = min(size, *matrix.shape)
-    vectors = np.zeros((movie_count, size))
+    counts = passes.sum(_counts, plays)
+    movies, members = len(counts.plays), counts.members
+    weight = np.log((members + 1) / (counts.plays + 1)) + 1 if members else np.ones(movies)
+    width = min(size, members, movies)
+    vectors = np.zeros((movies, size))
     if width:
-        vectors[:, :width] = _right_vectors(matrix, width, random)
+        vectors[:, :width] = _right_vectors(passes, plays, weight, width, min(width + OVERSAMPLING, movies), random)
     return (vectors * weight[:, None]).astype(np.float32), (weight**2).astype(np.float32)
 
 
-def _right_vectors(matrix: sparse.csr_array, width: int, random: np.random.Generator) -> NDArray[np.float64]:
+def _right_vectors(
+    passes: Passes,
+    plays: Sequence[sparse.csr_array],
+    weight: Array,
+    width: int,
+    sketch_width: int,
+    random: np.random.Generator,
+) -> Array:
     """Return (M, width) leading right singular vectors, each with a positive entry of largest magnitude."""
-    transposed = matrix.T.tocsr()
-    sketch_width = min(width + OVERSAMPLING, *matrix.shape)
-    basis = np.linalg.qr(transposed @ random.standard_normal((matrix.shape[0], sketch_width)))[0]
+
+    def multiplied(matrix: Array) -> Array:
+        weighted = (weight[:, None] * matrix).astype(np.float32)
+        squares = (weight**2).astype(np.float32)
+        return weight[:, None] * passes.sum(partial(_product, weighted, squares), plays).values
+
+    basis = random.standard_normal((len(weight), sketch_width))
     for _ in range(POWER_STEPS):
-        basis = np.linalg.qr(transposed @ (matrix @ basis))[0]
-    small = matrix @ basis
-    values, vectors = linalg.eigh(small.T @ small)
+        basis = np.linalg.qr(multiplied(basis))[0]
+    values, vectors = linalg.eigh(basis.T @ multiplied(basis))
     order = np.argsort(-values)[:width]
     singular_vectors = basis @ vectors[:, order]
     signs = np.sign(singular_vectors[np.abs(singular_vectors).argmax(axis=0), np.arange(width)])
     return np.asarray(singular_vectors * signs)
+
+
+def _counts(plays: sparse.csr_array) -> PlayCounts:
+    counts = np.bincount(plays.indices, minlength=plays.shape[1]).astype(np.float64)
+    return PlayCounts(counts, int((np.diff(plays.indptr) > 0).sum()))
+
+
+def _product(weighted: NDArray[np.float32], squares: NDArray[np.float32], plays: sparse.csr_array) -> Product:
+    """Multiply the weighted matrix (M, D) by the plays (P, M) of a partition, and the result by their transpose."""
+    squared_length = plays @ squares + np.float32(PRIOR_EMBEDDING)
+    return Product((plays.T @ ((plays @ weighted) / squared_length[:, None])).astype(np.float64))

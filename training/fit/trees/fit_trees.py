@@ -1,6 +1,6 @@
 """Fits gradient-boosted trees to the residuals of the out-of-fold prior."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import lightgbm
 import numpy as np
@@ -12,33 +12,47 @@ Array = NDArray[np.float64]
 
 SMALL = 300_000
 """Number of rows up to which one thread is faster than several."""
+BINNING = {
+    "max_bin": 63,
+    "feature_pre_filter": False,
+    "deterministic": True,
+    "force_col_wise": True,  # row-wise sums depend on the number of threads if values are missing
+    "verbosity": -1,
+}
+"""Parameters of LightGBM on which the bins depend, or which forests on the same bins must share."""
 MEMBER_STRENGTH = 6.0
 """Number of additional residuals of 0 by which a view's mean residual is shrunk towards 0."""
 
 
+def bin_rows(features: NDArray[np.float32], target: Array, weight: Array | None = None) -> lightgbm.Dataset:
+    """Return (N, F) features in bins, with (N,) targets and (N,) weights; the features aren't needed any more.
+
+    Forests on parts of the rows share the bins, which saves time and memory.
+    """
+    data = lightgbm.Dataset(features, target, weight=weight, params=BINNING, free_raw_data=True)
+    return data.construct()
+
+
 def fit_trees(
-    features: NDArray[np.float32], target: Array, seed: int, settings: TreeSettings, weight: Array | None = None
+    data: lightgbm.Dataset, seed: int, settings: TreeSettings, chosen: NDArray[np.int64] | None = None
 ) -> lightgbm.Booster:
-    """Fit a forest to (N, F) features, (N,) targets and (N,) weights; the number of threads doesn't affect it."""
-    parameters = {
+    """Fit a forest to binned rows, or to the chosen ones; the number of threads doesn't affect it."""
+    rows = data.num_data() if chosen is None else len(chosen)
+    parameters = BINNING | {
         "objective": "regression",
         "learning_rate": settings.learning_rate,
         "num_leaves": settings.leaves,
-        "min_data_in_leaf": max(min(settings.leaf_rows, len(target) // 200), 20),
-        "lambda_l2": settings.ridge * min(1.0, len(target) / 200_000),
+        "min_data_in_leaf": max(min(settings.leaf_rows, rows // 200), 20),
+        "lambda_l2": settings.ridge * min(1.0, rows / 200_000),
         "feature_fraction": 0.4,
         "bagging_fraction": 0.5,
         "bagging_freq": 1,
-        "max_bin": 63,
         "seed": seed,
-        "deterministic": True,
-        "force_col_wise": True,  # row-wise sums depend on the number of threads if values are missing
         "boost_from_average": False,
-        "num_threads": 0 if len(target) > SMALL else 1,
-        "verbosity": -1,
+        "num_threads": 0 if rows > SMALL else 1,
     }
-    data = lightgbm.Dataset(features, target, weight=weight, params=parameters)
-    return lightgbm.train(parameters, data, settings.trees)
+    learned = data if chosen is None else data.subset(chosen.tolist(), parameters)
+    return lightgbm.train(parameters, learned, settings.trees)
 
 
 def without_member_mean(residual: Array, key: NDArray[np.int64], share: float) -> Array:
@@ -49,9 +63,13 @@ def without_member_mean(residual: Array, key: NDArray[np.int64], share: float) -
     return residual - share * mean[place]
 
 
-def predict_chunks(booster: lightgbm.Booster, chunks: Iterator[tuple[slice, NDArray[np.float32]]], rows: int) -> Array:
-    """Return (N,) predictions from features that are given in chunks of rows."""
-    predictions = np.zeros(rows)
-    for part, features in chunks:
-        predictions[part] = np.asarray(booster.predict(features), dtype=np.float64)
+def predict_halves(
+    forests: Sequence[lightgbm.Booster], features: NDArray[np.float32], side: NDArray[np.int64]
+) -> Array:
+    """Return (N,) predictions from features (N, F), of each row by the forest that `side` (N,) names."""
+    predictions = np.empty(len(features))
+    for half, forest in enumerate(forests):
+        chosen = np.flatnonzero(side == half)
+        if len(chosen):
+            predictions[chosen] = np.asarray(forest.predict(features[chosen], num_threads=1), dtype=np.float64)
     return predictions

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 
 from features.columns import RATING
 from features.movies import MOVIE
-from features.pair_features import Movies, pair_features, ready
+from features.pair_features import Members, Movies, ReadyMovies, pair_features, ready
 from features.plays import VIEW
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.pair_columns import MemberColumns, as_unrated
@@ -22,7 +24,8 @@ from training.fit.prior.fit_prior import FittedPrior
 from training.fit.trees.group_effects import group_residuals
 
 Array = NDArray[np.float64]
-CHUNK = 200_000
+CHUNK = 20_000
+"""Number of rows whose features are computed at once, few enough for the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,9 @@ class Rows:
     """(N,) index of the movie."""
     rating: Array
     """(N,) rating to predict."""
-    evidence: NDArray[np.int64]
+    evidence: NDArray[np.int8]
     """(N,) MemberEvidence: the kinds of facts about the member that the model may use."""
-    movie_evidence: NDArray[np.int64]
+    movie_evidence: NDArray[np.int8]
     """(N,) MovieEvidence: the kind of facts about the movie that the model may use."""
 
     def take(self, chosen: NDArray[np.int64] | NDArray[np.bool_] | slice) -> "Rows":
@@ -52,7 +55,7 @@ class Rows:
 
     def with_movie_evidence(self, evidence: MovieEvidence) -> "Rows":
         """Return a copy with another kind of evidence about the movies."""
-        return replace(self, movie_evidence=np.full(len(self), int(evidence)))
+        return replace(self, movie_evidence=np.full(len(self), int(evidence), np.int8))
 
     def __len__(self) -> int:
         return len(self.view)
@@ -66,8 +69,8 @@ def target_rows(views: Views, chosen: NDArray[np.bool_], evidence: MemberEvidenc
         table[VIEW].to_numpy().astype(np.int64),
         table[MOVIE].to_numpy().astype(np.int64),
         table[RATING].to_numpy(),
-        np.full(size, int(evidence)),
-        np.full(size, int(MovieEvidence.RATED)),
+        np.full(size, int(evidence), np.int8),
+        np.full(size, int(MovieEvidence.RATED), np.int8),
     )
 
 
@@ -79,6 +82,17 @@ def concatenate(parts: list[Rows]) -> Rows:
             for name in ("view", "movie", "rating", "evidence", "movie_evidence")
         )
     )
+
+
+class PriorOfRows(NamedTuple):
+    """Out-of-fold outputs of the prior for N rows, with K factors."""
+
+    members: Array
+    """(N, K) factors of the members."""
+    movies: Array
+    """(N, K) factors of the movies."""
+    rating: Array
+    """(N,) predictions."""
 
 
 @dataclass(frozen=True)
@@ -94,34 +108,37 @@ class PairTable:
     grouped: tuple[int, ...]
     """Positions of the member attributes whose group effects are used as features."""
 
-    def factors(self, rows: Rows) -> tuple[Array, Array, Array]:
-        """Return out-of-fold factors of members (N, K) and movies (N, K), and standard deviations of ratings (N,)."""
-        fold = self.out_of_fold.fold[rows.view]
-        members = np.empty((len(rows), self.out_of_fold.fitted[0].prior.movies.shape[1]))
+    def prior_of(self, rows: Rows) -> PriorOfRows:
+        """Return the out-of-fold outputs of the prior for rows, all at once."""
+        fold, fitted = self.out_of_fold.fold[rows.view], self.out_of_fold.fitted
+        members = np.empty((len(rows), fitted[0].prior.movies.shape[1]))
         for evidence, values in self.out_of_fold.factors.items():
-            chosen = rows.evidence == evidence
+            chosen = np.flatnonzero(rows.evidence == evidence)
             members[chosen] = values[rows.view[chosen]]
-        movies = np.empty_like(members)
-        deviation = np.empty(len(rows))
+        movies, mean = np.empty_like(members), np.array([each.prior.mean for each in fitted])[fold]
+        for number, each in enumerate(fitted):
+            chosen = np.flatnonzero(fold == number)
+            movies[chosen] = movie_factors(each, rows.movie[chosen], rows.movie_evidence[chosen])
+        return PriorOfRows(members, movies, mean + rating_of(members, movies))
+
+    def base(self, rows: Rows) -> Array:
+        """Return (N,) out-of-fold predictions of the prior."""
+        return np.concatenate([np.empty(0), *(self.prior_of(rows.take(part)).rating for part in chunks(len(rows)))])
+
+    def deviation(self, rows: Rows, prior: PriorOfRows) -> Array:
+        """Return (N,) standard deviations of the ratings about the prior's predictions."""
+        fold, deviation = self.out_of_fold.fold[rows.view], np.empty(len(rows))
         for number, fitted in enumerate(self.out_of_fold.fitted):
             chosen = np.flatnonzero(fold == number)
-            movies[chosen] = movie_factors(fitted, rows.movie[chosen], rows.movie_evidence[chosen])
-            deviation[chosen] = _deviation(fitted.prior, movies[chosen], rows.take(chosen))
-        return members, movies, deviation
-
-    def base(self, rows: Rows) -> tuple[Array, Array]:
-        """Return out-of-fold predictions of the prior (N,) and standard deviations of the ratings about them (N,)."""
-        means = np.array([fitted.prior.mean for fitted in self.out_of_fold.fitted])
-        rating, deviation = means[self.out_of_fold.fold[rows.view]], np.empty(len(rows))
-        for part in _parts(len(rows)):
-            members, movies, deviation[part] = self.factors(rows.take(part))
-            rating[part] += rating_of(members, movies)
-        return rating, deviation
+            deviation[chosen] = _deviation(fitted.prior, prior.movies[chosen], rows.take(chosen))
+        return deviation
 
     def features(self, rows: Rows, offset: Array) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Yield features in chunks of rows; `offset` (N,) is added to the prior's prediction."""
-        for part in _parts(len(rows)):
-            yield part, self._features(rows.take(part), offset[part])
+        for part in chunks(len(rows)):
+            of_part = rows.take(part)
+            prior = self.prior_of(of_part)
+            yield part, self.features_of(of_part, prior, self.deviation(of_part, prior), offset[part])
 
     def all_features(self, rows: Rows, offset: Array) -> NDArray[np.float32]:
         """Return (N, F) features of all rows at once."""
@@ -132,30 +149,47 @@ class PairTable:
             features[part] = chunk
         return features
 
-    def _features(self, rows: Rows, offset: Array) -> NDArray[np.float32]:
-        fold = self.out_of_fold.fold[rows.view]
-        of_members, of_movies, deviation = self.factors(rows)
-        prior = prior_numbers(of_members, of_movies, offset, deviation)
+    def features_of(self, rows: Rows, prior: PriorOfRows, deviation: Array, offset: Array) -> NDArray[np.float32]:
+        """Return (N, F) features, given the prior's outputs and their standard deviations (N,)."""
+        numbers = prior_numbers(prior.members, prior.movies, offset, deviation)
+        fold, members = self.out_of_fold.fold[rows.view], self._members_of(rows)
         features = np.empty((len(rows), 0), np.float32)
-        for number, fitted in enumerate(self.out_of_fold.fitted):
-            chosen = np.flatnonzero(fold == number)
-            if not len(chosen):
-                continue
-            view = rows.view[chosen]
-            plays = np.where(_has_plays(rows.evidence[chosen]), self.views.play_count[view], 0)
-            hidden = np.where(_has_attributes(rows.evidence[chosen]), 0.0, np.nan).astype(np.float32)[:, None]
-            columns = MemberColumns(self.data.schema, fitted.prior.columns, self.grouped)
-            attributes = self.views.attributes[view] + hidden
-            members = columns.of(rows.evidence[chosen], self.out_of_fold.inputs[view], plays, attributes)
-            movies = shown(self.movies[number], rows.movie[chosen], rows.movie_evidence[chosen])
-            of_fold = pair_features(members, ready(movies, len(self.grouped)), prior[chosen])
-            if not features.shape[1]:
-                features = np.empty((len(rows), of_fold.shape[1]), np.float32)
-            features[chosen] = of_fold
+        for (number, kind), movies in self._movies.items():
+            chosen = np.flatnonzero((fold == number) & (rows.movie_evidence == kind))
+            if len(chosen):
+                of_kind = pair_features(members.take(chosen), movies.take(rows.movie[chosen]), numbers[chosen])
+                if not features.shape[1]:
+                    features = np.empty((len(rows), of_kind.shape[1]), np.float32)
+                features[chosen] = of_kind
         return features
 
+    def _members_of(self, rows: Rows) -> Members:
+        """Return the columns of each row's member; values that the evidence excludes are missing."""
+        members = replace(self._members.take(rows.view), evidence=rows.evidence.astype(np.int64))
+        without_plays, without_attributes = ~_has_plays(rows.evidence), ~_has_attributes(rows.evidence)
+        members.log_plays[without_plays] = 0
+        members.compared[without_plays] = members.genres[without_plays] = np.nan
+        members.groups[without_attributes] = -1
+        return members
 
-def movie_factors(fitted: FittedPrior, movie: NDArray[np.int64], evidence: NDArray[np.int64]) -> Array:
+    @cached_property
+    def _members(self) -> Members:
+        """Columns of the members of all V views, with all visible facts."""
+        columns = MemberColumns(self.data.schema, self.out_of_fold.fitted[0].prior.columns, self.grouped)
+        nothing = np.zeros(len(self.views.member), np.int64)
+        return columns.of(nothing, self.out_of_fold.inputs, self.views.play_count, self.views.attributes)
+
+    @cached_property
+    def _movies(self) -> dict[tuple[int, MovieEvidence], ReadyMovies]:
+        """Columns of all M movies by fold and kind of evidence about them."""
+        return {
+            (number, kind): ready(shown(movies, kind), len(self.grouped))
+            for number, movies in enumerate(self.movies)
+            for kind in MovieEvidence
+        }
+
+
+def movie_factors(fitted: FittedPrior, movie: NDArray[np.int64], evidence: NDArray[np.int8]) -> Array:
     """Return (N, K) movie factors: fitted, predicted from the description, or average, depending on the evidence."""
     factors = fitted.prior.movies[movie]
     described, unknown = evidence == MovieEvidence.DESCRIBED, evidence == MovieEvidence.UNKNOWN
@@ -176,23 +210,17 @@ def _deviation(prior: Prior, factors: Array, rows: Rows) -> Array:
     return deviation
 
 
-def shown(movies: Movies, movie: NDArray[np.int64], evidence: NDArray[np.int64]) -> Movies:
-    """Return the columns of N movies; values that the evidence excludes are missing."""
-    taken = Movies(*(getattr(movies, name)[movie] for name in Movies.__dataclass_fields__))
-    unrated = evidence != MovieEvidence.RATED
-    if not unrated.any():
-        return taken
-    without_ratings = as_unrated(taken)
-    unknown = (evidence == MovieEvidence.UNKNOWN)[:, None]
-    merged = {}
-    for name in Movies.__dataclass_fields__:
-        merged[name] = np.where(unrated[:, None], getattr(without_ratings, name), getattr(taken, name))
-        if name in ("numbers", "compared", "genres", "attributes"):
-            keep = merged[name][:, 1:2].copy() if name == "numbers" else None
-            merged[name] = np.where(unknown, np.nan, merged[name])
-            if keep is not None:
-                merged[name][:, 1:2] = keep
-    return Movies(**merged)
+def shown(movies: Movies, evidence: MovieEvidence) -> Movies:
+    """Return the columns of movies; values that the evidence excludes are missing."""
+    if evidence is MovieEvidence.RATED:
+        return movies
+    unrated = as_unrated(movies)
+    if evidence is MovieEvidence.DESCRIBED:
+        return unrated
+    numbers = np.full_like(unrated.numbers, np.nan)
+    numbers[:, 1] = unrated.numbers[:, 1]
+    missing = {name: np.full_like(getattr(unrated, name), np.nan) for name in ("compared", "genres", "attributes")}
+    return replace(unrated, numbers=numbers, **missing)
 
 
 def movie_columns(data: Dataset, fitted: FittedPrior, columns: MovieColumns, grouped: tuple[int, ...]) -> Movies:
@@ -224,13 +252,14 @@ def movie_columns(data: Dataset, fitted: FittedPrior, columns: MovieColumns, gro
     )
 
 
-def _parts(size: int) -> list[slice]:
+def chunks(size: int) -> list[slice]:
+    """Return ranges of CHUNK rows that together hold `size` rows."""
     return [slice(start, min(start + CHUNK, size)) for start in range(0, size, CHUNK)]
 
 
-def _has_plays(evidence: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return np.isin(evidence, [MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS])
+def _has_plays(evidence: NDArray[np.int8]) -> NDArray[np.bool_]:
+    return np.asarray((evidence == MemberEvidence.PLAYS) | (evidence == MemberEvidence.ATTRIBUTES_AND_PLAYS))
 
 
-def _has_attributes(evidence: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return np.isin(evidence, [MemberEvidence.ATTRIBUTES, MemberEvidence.ATTRIBUTES_AND_PLAYS])
+def _has_attributes(evidence: NDArray[np.int8]) -> NDArray[np.bool_]:
+    return np.asarray((evidence == MemberEvidence.ATTRIBUTES) | (evidence == MemberEvidence.ATTRIBUTES_AND_PLAYS))

@@ -1,51 +1,187 @@
-"""Planted factors are recovered, and dimensions that nothing needs die out."""
+"""Planted factors are recovered, as by a plain dense computation, and dimensions that nothing needs die out."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from scipy import sparse
 
-from training.fit.prior.factorization import Factorization, Ratings
+from training.data.passes.passes import Passes
+from training.fit.prior.factorization import (
+    NOISE_FLOOR,
+    SMALLEST_VARIANCE,
+    Factors,
+    MemberUpdate,
+    Posterior,
+    Ratings,
+    rotated,
+    start,
+    sweep,
+)
 
 MEMBERS, MOVIES, TRUE_RANK, NOISE = 500, 120, 2, 0.25
+PARTS = (slice(0, 130), slice(130, 140), slice(140, 500))
+
+
+@dataclass(frozen=True)
+class World:
+    truth: np.ndarray
+    """What is truly felt, less the mean rating."""
+    rated: np.ndarray
+    """Which pairs are rated."""
+    values: np.ndarray
+    """The ratings less their mean; 0 elsewhere."""
+
+    @property
+    def ratings(self) -> list[Ratings]:
+        """The ratings by partition."""
+        return [ratings_of(self.values[part], self.rated[part]) for part in PARTS]
+
+
+def ratings_of(values: np.ndarray, rated: np.ndarray) -> Ratings:
+    pairs = np.nonzero(rated)
+    return Ratings.of(sparse.csr_array((values[pairs].astype(np.float32), pairs), shape=values.shape))
 
 
 @pytest.fixture(scope="module")
-def world():
+def world() -> World:
     random = np.random.default_rng(7)
     taste = random.normal(size=(MEMBERS, TRUE_RANK)) @ (0.6 * random.normal(size=(MOVIES, TRUE_RANK))).T
     generosity, quality = 0.4 * random.normal(size=MEMBERS), 0.5 * random.normal(size=MOVIES)
     truth = taste + generosity[:, None] + quality
     rated = random.random(truth.shape) < 0.3
-    members, movies = np.nonzero(rated)
-    noisy = truth[rated] + np.sqrt(NOISE) * random.normal(size=rated.sum())
-    return truth - noisy.mean(), rated, Ratings.of(members, movies, noisy - noisy.mean(), truth.shape)
+    noisy = truth + np.sqrt(NOISE) * random.normal(size=truth.shape)
+    mean = noisy[rated].mean()
+    return World(truth - mean, rated, np.where(rated, noisy - mean, 0))
 
 
 @pytest.fixture(scope="module")
-def fitted(world) -> Factorization:
-    factors = Factorization(world[2], 6, np.random.default_rng(0))
-    for _ in range(40):
-        factors.sweep()
+def passes() -> Iterator[Passes]:
+    with ThreadPoolExecutor(2) as executor:
+        yield Passes(executor)
+
+
+def factors_of(passes: Passes, ratings: list[Ratings], rank: int, sweeps: int, seed: int = 0) -> Factors:
+    factors = start(passes, ratings, rank, np.random.default_rng(seed))
+    for _ in range(sweeps):
+        factors = sweep(passes, ratings, factors)
     return factors
 
 
-def predicted(factors: Factorization) -> np.ndarray:
-    design = factors.member_mean.copy()
-    movies = factors.movie_mean
-    return design[:, :-1] @ movies[:, :-1].T + design[:, -1:] + movies[:, -1]
+def members_of(ratings: list[Ratings], factors: Factors) -> Posterior:
+    """The posterior of all members."""
+    update = MemberUpdate.of(factors)
+    parts = [update.posterior(*part) for part in zip(ratings, factors.member_prior, strict=True)]
+    return Posterior(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+@pytest.fixture(scope="module")
+def fitted(world, passes) -> Factors:
+    return factors_of(passes, world.ratings, 6, 40)
+
+
+def predicted(members: np.ndarray, factors: Factors) -> np.ndarray:
+    movies = factors.movies.mean
+    return members[:, :-1] @ movies[:, :-1].T + members[:, -1:] + movies[:, -1]
 
 
 def error(values: np.ndarray, world) -> float:
     """Root mean squared error of the pairs that nobody rated, against what is truly felt."""
-    truth, rated, _ = world
-    return float(np.sqrt(np.mean((values - truth)[~rated] ** 2)))
+    return float(np.sqrt(np.mean((values - world.truth)[~world.rated] ** 2)))
 
 
 def test_unseen_pairs_are_predicted_far_better_than_by_member_and_movie_means(world, fitted):
-    values, ones = world[2].values.toarray(), world[2].ones.toarray()
+    values, ones = world.values, world.rated
     movie = values.sum(axis=0) / ones.sum(axis=0)
     member = ((values - movie) * ones).sum(axis=1, keepdims=True) / (ones.sum(axis=1, keepdims=True) + 2)
-    assert error(predicted(fitted), world) < 0.35 * error(movie + member, world)
-    assert error(predicted(fitted), world) < 0.25
+    ours = predicted(members_of(world.ratings, fitted).mean, fitted)
+    assert error(ours, world) < 0.35 * error(movie + member, world)
+    assert error(ours, world) < 0.25
+
+
+class Dense:
+    """The same updates row by row, in double precision and without partitions."""
+
+    def __init__(self, world: World, factors: Factors, prior: np.ndarray) -> None:
+        self.values, self.rated = world.values, world.rated
+        self.movies, self.movie_cov = factors.movies.mean.copy(), factors.movies.cov.copy()
+        self.movie_prior, self.movie_prior_var = factors.movie_prior, factors.movie_prior_var
+        self.member_prior, self.member_prior_cov, self.noise = prior, factors.member_prior_cov, factors.noise
+
+    def rows(self, values, rated, mean, cov, inverse, prior):
+        """The posterior of each row: of members given movies, or the other way round."""
+        means, covs = [], []
+        for row, which, centre in zip(values, rated, prior, strict=True):
+            left, right = inverse.copy(), inverse @ centre
+            for place in np.flatnonzero(which):
+                design = np.append(mean[place, :-1], 1)
+                other = np.zeros_like(cov[place])
+                other[:-1, :-1] = cov[place, :-1, :-1]
+                left += (np.outer(design, design) + other) / self.noise
+                right += design * (row[place] - mean[place, -1]) / self.noise
+                right[:-1] -= cov[place, :-1, -1] / self.noise
+            covs.append(np.linalg.inv(left))
+            means.append(covs[-1] @ right)
+        return np.array(means), np.array(covs)
+
+    def sweep(self) -> None:
+        inverse = np.linalg.inv(self.member_prior_cov)
+        members, cov = self.rows(self.values, self.rated, self.movies, self.movie_cov, inverse, self.member_prior)
+        inverse = np.diag(1 / self.movie_prior_var)
+        self.movies, self.movie_cov = self.rows(self.values.T, self.rated.T, members, cov, inverse, self.movie_prior)
+        self.noise = max(np.mean([self.squared_error(members, cov, *pair) for pair in np.argwhere(self.rated)]), 1e-4)
+        squares = (self.movies - self.movie_prior) ** 2 + np.diagonal(self.movie_cov, axis1=1, axis2=2)
+        self.movie_prior_var = np.maximum(squares.mean(axis=0), SMALLEST_VARIANCE)
+        away = members - self.member_prior
+        self.member_prior_cov = (away.T @ away + cov.sum(axis=0)) / len(away) + SMALLEST_VARIANCE * np.eye(len(inverse))
+
+    def squared_error(self, members, cov, member, movie) -> float:
+        """The expected squared error of one rating."""
+        p, q = members[member, :-1], self.movies[movie, :-1]
+        of_p, of_q = cov[member, :-1, :-1], self.movie_cov[movie, :-1, :-1]
+        crossed = 2 * p @ self.movie_cov[movie, :-1, -1] + 2 * q @ cov[member, :-1, -1]
+        varies = np.sum(of_p * of_q) + p @ of_q @ p + q @ of_p @ q + crossed
+        varies += cov[member, -1, -1] + self.movie_cov[movie, -1, -1]
+        return (self.values[member, movie] - p @ q - members[member, -1] - self.movies[movie, -1]) ** 2 + varies
+
+
+@pytest.mark.parametrize("sweeps", [0, 4])
+def test_a_sweep_is_that_of_a_plain_dense_computation(world, passes, sweeps):
+    few = World(world.truth[:60, :25], world.rated[:60, :25], world.values[:60, :25])
+    random = np.random.default_rng(3)
+    ratings = [ratings_of(few.values[part], few.rated[part]) for part in (slice(0, 21), slice(21, 60))]
+    begun = replace(
+        start(passes, ratings, 3, random),
+        member_prior=(0.3 * random.normal(size=(21, 4)), 0.3 * random.normal(size=(39, 4))),
+        movie_prior=0.3 * random.normal(size=(25, 4)),
+    )
+    for _ in range(sweeps):
+        begun = sweep(passes, ratings, begun)
+    dense = Dense(few, begun, np.concatenate(begun.member_prior))
+    dense.sweep()
+    names = ("movie_prior_var", "member_prior_cov", "noise")
+    plain = replace(
+        begun, movies=Posterior(dense.movies, dense.movie_cov), **{name: getattr(dense, name) for name in names}
+    )
+    ours, expected = sweep(passes, ratings, begun), rotated(plain)
+    for values, same in zip(arrays(ours), arrays(expected), strict=True):
+        assert values == pytest.approx(same, rel=1e-5, abs=2e-6)
+
+
+def arrays(factors: Factors) -> list[np.ndarray]:
+    return [
+        *factors.movies, factors.movie_prior, factors.movie_prior_var, *factors.member_prior, factors.member_prior_cov,
+        np.array(factors.noise),
+    ]  # fmt: skip
+
+
+def test_other_partitions_change_nothing_but_the_rounding(world, passes, fitted):
+    whole = [ratings_of(world.values, world.rated)]
+    again = factors_of(passes, whole, 6, 40)
+    ours, theirs = (predicted(members_of(*of).mean, of[1]) for of in ((world.ratings, fitted), (whole, again)))
+    assert ours == pytest.approx(theirs, abs=2e-5)
 
 
 def test_the_noise_is_estimated(fitted):
@@ -53,7 +189,7 @@ def test_the_noise_is_estimated(fitted):
 
 
 def test_superfluous_dimensions_die_out(fitted):
-    strength = np.sqrt((fitted.movie_mean[:, :-1] ** 2).mean(axis=0))
+    strength = np.sqrt((fitted.movies.mean[:, :-1] ** 2).mean(axis=0))
     assert (strength[:TRUE_RANK] > 0.4).all()
     assert (strength[TRUE_RANK:] < 0.05).all()
 
@@ -61,51 +197,50 @@ def test_superfluous_dimensions_die_out(fitted):
 def test_taste_is_turned_so_that_members_have_unit_variance_and_movies_are_uncorrelated(fitted):
     size = fitted.rank
     assert fitted.member_prior_cov[:size, :size] == pytest.approx(np.eye(size), abs=1e-3)
-    products = fitted.movie_mean[:, :size].T @ fitted.movie_mean[:, :size]
+    products = fitted.movies.mean[:, :size].T @ fitted.movies.mean[:, :size]
     assert products == pytest.approx(np.diag(np.diag(products)), abs=1e-6 * np.trace(products))
 
 
-def test_turning_changes_no_prediction(world):
-    factors = Factorization(world[2], 3, np.random.default_rng(1))
-    factors.sweep()
-    before = predicted(factors)
-    factors._rotate()
-    assert predicted(factors) == pytest.approx(before, abs=1e-9)
+def test_turning_changes_no_prediction_and_turns_prior_means_along(world, passes):
+    random = np.random.default_rng(1)
+    factors = factors_of(passes, world.ratings, 3, 1)
+    skewed = replace(
+        factors,
+        member_prior_cov=np.cov(random.normal(size=(4, 9))),
+        member_prior=tuple(random.normal(size=prior.shape) for prior in factors.member_prior),
+    )
+    turned = rotated(skewed)
+    before, after = (predicted(members_of(world.ratings, of).mean, of) for of in (skewed, turned))
+    assert after == pytest.approx(before, abs=1e-4)
+    before, after = (predicted(np.concatenate(of.member_prior), of) for of in (skewed, turned))
+    assert after == pytest.approx(before, abs=1e-9)
 
 
 def test_covariances_shrink_with_ratings_and_stay_proper(fitted, world):
-    spread = np.trace(fitted.member_cov, axis1=1, axis2=2)
-    ratings = world[2].ones.sum(axis=1)
-    assert np.corrcoef(spread, ratings)[0, 1] < -0.5
-    assert (np.linalg.eigvalsh(fitted.member_cov) > 0).all()
-    assert (np.linalg.eigvalsh(fitted.movie_cov) > 0).all()
+    covariances = members_of(world.ratings, fitted).cov
+    spread = np.trace(covariances, axis1=1, axis2=2)
+    assert np.corrcoef(spread, world.rated.sum(axis=1))[0, 1] < -0.5
+    assert (np.linalg.eigvalsh(covariances) > 0).all()
+    assert (np.linalg.eigvalsh(fitted.movies.cov) > 0).all()
 
 
-def test_members_without_a_rating_stay_at_what_is_expected_of_them(world):
-    truth, _, ratings = world
-    values, ones = ratings.values.toarray(), ratings.ones.toarray()
-    values[0], ones[0] = 0, 0
-    members, movies = np.nonzero(ones)
-    factors = Factorization(
-        Ratings.of(members, movies, values[members, movies], truth.shape), 2, np.random.default_rng(0)
-    )
-    factors.sweep()
-    assert factors.member_mean[0] == pytest.approx(factors.member_prior[0])
+def test_members_without_a_rating_stay_at_what_is_expected_of_them(world, passes):
+    values, rated = world.values.copy(), world.rated.copy()
+    values[0], rated[0] = 0, False
+    ratings = [ratings_of(values, rated)]
+    factors = factors_of(passes, ratings, 2, 1)
+    prior = np.random.default_rng(0).normal(size=factors.member_prior[0].shape)
+    members = members_of(ratings, replace(factors, member_prior=(prior,)))
+    assert members.mean[0] == pytest.approx(prior[0], abs=1e-5)
 
 
-def test_the_same_seed_gives_the_same_factors(world):
-    means = []
-    for seed in (3, 3, 4):
-        factors = Factorization(world[2], 3, np.random.default_rng(seed))
-        factors.sweep()
-        means.append(factors.movie_mean.tobytes())
+def test_the_same_seed_gives_the_same_factors(world, passes):
+    means = [factors_of(passes, world.ratings, 3, 1, seed).movies.mean.tobytes() for seed in (3, 3, 4)]
     assert means[0] == means[1] != means[2]
 
 
-def test_ratings_that_are_all_alike_leave_finite_factors():
-    members, movies = np.nonzero(np.ones((30, 10)))
-    factors = Factorization(Ratings.of(members, movies, np.zeros(300), (30, 10)), 4, np.random.default_rng(0))
-    for _ in range(10):
-        factors.sweep()
-    assert np.abs(predicted(factors)).max() < 1e-3
-    assert factors.noise > 0
+def test_ratings_that_are_all_alike_leave_finite_factors(passes):
+    ratings = [ratings_of(np.zeros((30, 10)), np.ones((30, 10), bool))]
+    factors = factors_of(passes, ratings, 4, 10)
+    assert np.abs(predicted(members_of(ratings, factors).mean, factors)).max() < 1e-3
+    assert factors.noise >= NOISE_FLOOR

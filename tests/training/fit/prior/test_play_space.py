@@ -1,23 +1,39 @@
 """Movies that the same members play lie near each other in the space of plays."""
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
+from training.data.passes.passes import Passes
 from training.fit.prior.play_space import embed
+from training.fit.prior.visible_facts import played
 
 
 @pytest.fixture(scope="module")
-def plays():
+def passes() -> Iterator[Passes]:
+    with ThreadPoolExecutor(2) as executor:
+        yield Passes(executor)
+
+
+@pytest.fixture(scope="module")
+def plays() -> np.ndarray:
     """Two camps of members, each with 20 movies of its own; the last movie is played by nobody."""
     random = np.random.default_rng(1)
     camp = np.repeat([0, 1], 100)
     chance = np.where(np.arange(41) // 20 == camp[:, None], 0.5, 0.02)
     chance[:, 40] = 0
-    return np.nonzero(random.random(chance.shape) < chance)
+    return random.random(chance.shape) < chance
 
 
-def test_movies_of_one_camp_point_the_same_way(plays):
-    embedding, _ = embed(*plays, 41, 2, np.random.default_rng(0))
+def embedded(passes, plays: np.ndarray, size: int, parts: int = 3):
+    matrices = [played(*np.nonzero(part), part.shape) for part in np.array_split(plays, parts)]
+    return embed(passes, matrices, size, np.random.default_rng(0))
+
+
+def test_movies_of_one_camp_point_the_same_way(passes, plays):
+    embedding, _ = embedded(passes, plays, 2)
     direction = embedding[:40] / np.linalg.norm(embedding[:40], axis=1, keepdims=True)
     cosine = direction @ direction.T
     same = (np.arange(40) // 20)[:, None] == np.arange(40) // 20
@@ -25,23 +41,28 @@ def test_movies_of_one_camp_point_the_same_way(plays):
     assert cosine[~same].mean() < 0.2
 
 
-def test_a_movie_that_nobody_plays_has_no_place_and_rare_ones_weigh_more(plays):
-    embedding, squared = embed(*plays, 41, 2, np.random.default_rng(0))
+def test_a_movie_that_nobody_plays_has_no_place_and_rare_ones_weigh_more(passes, plays):
+    embedding, squared = embedded(passes, plays, 2)
     assert np.abs(embedding[40]).max() < 1e-6
-    counts = np.bincount(plays[1], minlength=41)
-    assert (np.diff(squared[np.argsort(counts)]) <= 0).all()
+    assert (np.diff(squared[np.argsort(plays.sum(axis=0))]) <= 0).all()
 
 
-def test_the_same_plays_and_seed_give_the_same_space(plays):
-    first, other = (embed(*plays, 41, 5, np.random.default_rng(0))[0] for _ in range(2))
+def test_the_same_plays_and_seed_give_the_same_space(passes, plays):
+    first, other = (embedded(passes, plays, 5)[0] for _ in range(2))
     assert first.tobytes() == other.tobytes()
 
 
-def test_it_is_the_singular_value_decomposition_of_the_weighted_plays(plays):
-    embedding, squared = embed(*plays, 41, 10, np.random.default_rng(0))
+def test_partitions_and_members_without_plays_change_nothing_but_the_rounding(passes, plays):
+    whole = embedded(passes, plays, 5, parts=1)
+    parts = embedded(passes, np.concatenate([plays[:60], np.zeros((70, 41), bool), plays[60:]]), 5, parts=7)
+    assert parts[0] == pytest.approx(whole[0], abs=1e-4)
+    assert parts[1] == pytest.approx(whole[1])
+
+
+def test_it_is_the_singular_value_decomposition_of_the_weighted_plays(passes, plays):
+    embedding, squared = embedded(passes, plays, 10)
     weight = np.sqrt(squared)
-    matrix = np.zeros((200, 41))
-    matrix[plays] = weight[plays[1]]
+    matrix = plays * weight
     matrix /= np.sqrt((matrix**2).sum(axis=1, keepdims=True) + 20)
     vectors = np.linalg.svd(matrix, full_matrices=False)[2][:2]
     directions = (embedding / weight[:, None])[:, :2]
@@ -49,9 +70,11 @@ def test_it_is_the_singular_value_decomposition_of_the_weighted_plays(plays):
 
 
 @pytest.mark.parametrize("pairs", [[], [(0, 0)], [(0, 0), (0, 1), (0, 2)], [(0, 1), (1, 1)]])
-def test_hardly_any_plays_leave_numbers(pairs):
-    members, movies = (np.array([pair[place] for pair in pairs], np.int64) for place in (0, 1))
-    embedding, squared = embed(members, movies, 3, 4, np.random.default_rng(0))
+def test_hardly_any_plays_leave_numbers(passes, pairs):
+    plays = np.zeros((2, 3), bool)
+    for pair in pairs:
+        plays[pair] = True
+    embedding, squared = embedded(passes, plays, 4, parts=2)
     assert embedding.shape == (3, 4)
     assert np.isfinite(embedding).all()
     assert (squared > 0).all()

@@ -1,0 +1,85 @@
+"""A pass gives the same bits wherever and however fast its partitions are worked on."""
+
+import pickle
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from training.data.passes.passes import MOST_GROUPS, Passes, groups
+
+
+class Sums(NamedTuple):
+    total: np.ndarray
+    rows: int
+
+
+def sums_of(values: np.ndarray, factor: float = 1.0) -> Sums:
+    return Sums(factor * values.sum(axis=0), len(values))
+
+
+def sums_after_a_while(values: np.ndarray) -> Sums:
+    time.sleep(0.002 * (values[0, 0] % 3))
+    return sums_of(values)
+
+
+@pytest.fixture
+def threads() -> Iterator[Executor]:
+    with ThreadPoolExecutor(3) as executor:
+        yield executor
+
+
+@pytest.fixture(scope="module")
+def values() -> list[np.ndarray]:
+    random = np.random.default_rng(0)
+    return [np.exp(8 * random.normal(size=(random.integers(1, 9), 5))) for _ in range(61)]
+
+
+def test_results_are_collected_in_order(threads):
+    assert Passes(threads).collect(lambda left, right: left - right, range(30, 0, -1), range(30)) == [
+        30 - 2 * number for number in range(30)
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 20, 61])
+def test_one_thread_and_several_and_processes_give_the_same_bits(threads, values, count):
+    with ThreadPoolExecutor(1) as single:
+        expected = Passes(single).sum(sums_of, values[:count])
+    assert expected.rows == sum(map(len, values[:count]))
+    assert expected.total == pytest.approx(np.concatenate(values[:count]).sum(axis=0))
+    for _ in range(3):
+        assert pickle.dumps(Passes(threads).sum(sums_after_a_while, values[:count])) == pickle.dumps(expected)
+    if count == 20:
+        with ProcessPoolExecutor(2, get_context("spawn")) as processes:
+            assert pickle.dumps(Passes(processes).sum(sums_of, values[:count])) == pickle.dumps(expected)
+
+
+def test_sequences_beside_the_partitions_are_passed_along(threads, values):
+    assert Passes(threads).sum(sums_of, values[:2], [1.0, 2.0]).total == pytest.approx(
+        values[0].sum(axis=0) + 2 * values[1].sum(axis=0)
+    )
+
+
+def test_an_error_in_a_partition_is_the_error_of_the_pass(threads):
+    with pytest.raises(ZeroDivisionError):
+        Passes(threads).collect(lambda number: 1 // number, [1, 0, 2])
+
+
+def test_a_pass_needs_sequences_of_equal_length_and_a_sum_at_least_one_partition(threads):
+    with pytest.raises(ValueError, match="one element of each sequence"):
+        Passes(threads).collect(print, [1], [1, 2])
+    with pytest.raises(ValueError, match="at least one partition"):
+        Passes(threads).sum(sums_of, [])
+    assert Passes(threads).collect(print, []) == []
+
+
+@pytest.mark.parametrize("count", [1, 23, 24, 25, 400])
+def test_partitions_form_groups_of_about_equal_size(count):
+    parts = groups(count)
+    assert len(parts) == min(count, MOST_GROUPS)
+    assert [place for part in parts for place in range(count)[part]] == list(range(count))
+    assert {part.stop - part.start for part in parts} <= {count // len(parts), count // len(parts) + 1}

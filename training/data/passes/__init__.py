@@ -1,0 +1,1 @@
+"""Partitions of the members, and passes over partitions."""

@@ -1,0 +1,82 @@
+"""Passes: a function is applied to every partition, and the results are collected or added up in a fixed order."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from functools import partial, reduce
+from operator import iadd
+from typing import Any, NamedTuple, TypeVar
+
+MOST_GROUPS = 24
+"""Maximum number of groups of partitions. Each group is one task that returns one sum, so that sums of many partitions
+need little memory and little traffic."""
+
+Result = TypeVar("Result")
+Sums = TypeVar("Sums", bound=NamedTuple)
+
+
+class Passes:
+    """Runs passes over partitions in an executor, which determines where they run but never what they give.
+
+    Any executor with the interface of `concurrent.futures` will do. One that isn't in this process needs functions and
+    arguments that can be pickled. A function must not start a pass itself, since it would wait for its own thread.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def collect(self, function: Callable[..., Result], *partitions: Sequence[Any]) -> list[Result]:
+        """Return the function's result for each partition, in order.
+
+        The function takes one element of each of the sequences, which are of equal length.
+        """
+        _check_lengths(partitions)
+        return list(self._executor.map(function, *partitions))
+
+    def sum(self, function: Callable[..., Sums], *partitions: Sequence[Any]) -> Sums:
+        """Return the sum of the function's results, which are named tuples of numbers and arrays.
+
+        Partitions are added in order within groups, and groups by a tree; both depend only on the number of partitions.
+        Raises ValueError without partitions.
+        """
+        count = _check_lengths(partitions)
+        if not count:
+            raise ValueError("a sum needs at least one partition")
+        tasks = [list(zip(*(column[group] for column in partitions), strict=True)) for group in groups(count)]
+        return _by_tree(self._executor.map(partial(_sum_of_group, function), tasks))
+
+
+def groups(count: int) -> list[slice]:
+    """Return at most MOST_GROUPS consecutive ranges of `count` partitions, whose lengths differ by at most one."""
+    size = min(count, MOST_GROUPS)
+    return [slice(number * count // size, (number + 1) * count // size) for number in range(size)]
+
+
+def _sum_of_group(function: Callable[..., Sums], partitions: Sequence[tuple[Any, ...]]) -> Sums:
+    return reduce(_add, (function(*arguments) for arguments in partitions))
+
+
+def _by_tree(results: Iterable[Sums]) -> Sums:
+    """Add results that arrive in order: neighbours first, then sums of two, of four, and so on."""
+    waiting: list[tuple[int, Sums]] = []  # sums with the number of results in each, which falls from left to right
+    for result in results:
+        size, total = 1, result
+        while waiting and waiting[-1][0] == size:
+            size, total = 2 * size, _add(waiting.pop()[1], total)
+        waiting.append((size, total))
+    _, total = waiting.pop()
+    while waiting:
+        total = _add(waiting.pop()[1], total)
+    return total
+
+
+def _add(total: Sums, more: Sums) -> Sums:
+    """Add two results; the arrays of the first are overwritten."""
+    return type(total)(*map(iadd, total, more))
+
+
+def _check_lengths(partitions: Sequence[Sequence[Any]]) -> int:
+    """Return the length of the sequences. Raises ValueError if they differ in length."""
+    lengths = {len(column) for column in partitions}
+    if len(lengths) != 1:
+        raise ValueError(f"a pass needs one element of each sequence for each partition, not {sorted(lengths)}")
+    return lengths.pop()

@@ -1,0 +1,161 @@
+"""Raters as rows of regressions: facts that their views show, and their factors as targets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.schema import Schema
+from model.facts.evidence import MemberEvidence
+from model.prediction.calibration import bins_of
+from model.prediction.prior.member_inputs import MovieColumns, of_attributes
+from training.data.passes.passes import Passes
+from training.fit.prior.factorization import Factors, MemberUpdate, Ratings
+from training.fit.prior.inputs import scaling_of
+from training.fit.prior.kernel_ridge import FittedRegression, Places, Rows, Scaling, draw, fit
+from training.fit.prior.member_partition import MemberPartition
+from training.fit.prior.visible_facts import play_inputs
+from training.settings import KernelSettings, PriorSettings
+
+Array = NDArray[np.float64]
+
+SCALING_ROWS = 5000
+"""Maximum number of views, drawn at random, from which centre and scale of the inputs are computed."""
+
+
+@dataclass(frozen=True)
+class FactorTargets:
+    """Targets of the regressions for the U raters of a partition."""
+
+    factors: Array
+    """(U, K) posterior means of the raters' factors."""
+    weights: Array
+    """(U,) weights."""
+    folds: NDArray[np.int64]
+    """(U,) fold of each rater."""
+
+
+@dataclass(frozen=True)
+class FactorRows:
+    """Rows of one partition to fit a regression to: facts that views show, and the factors of their members."""
+
+    partition: MemberPartition
+    """The partition of the views."""
+    targets: FactorTargets
+    """Factors of its raters."""
+    views: Places
+    """(N,) numbers of the views."""
+    evidence: MemberEvidence
+    """Kinds of facts that are inputs."""
+    columns: MovieColumns
+    """Columns of the movies that are summed over plays."""
+    schema: Schema
+    """Encoding of the attributes."""
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    @property
+    def owner(self) -> Places:
+        """(N,) the rater of each row, 0 to U - 1."""
+        return self.partition.owner[self.views]
+
+    @property
+    def bins(self) -> NDArray[np.int64]:
+        """(N,) number of the bin in PLAY_BINS for each row's number of plays."""
+        return bins_of(self.partition.facts.play_count[self.views])
+
+    def rows(self, chosen: Places) -> Rows:
+        """Return the rows with these numbers."""
+        views = self.views[chosen]
+        facts, owner = self.partition.facts.take(views), self.owner[chosen]
+        known = []
+        if self.evidence.has_plays:
+            known.append(play_inputs(facts, self.columns))
+        if self.evidence.has_attributes:
+            known.append(of_attributes(facts.attributes, self.schema))
+        of_members = (self.targets.factors[owner], self.targets.weights[owner], self.targets.folds[owner])
+        return Rows(np.concatenate(known, axis=1), *of_members)
+
+
+@dataclass(frozen=True)
+class Raters:
+    """Raters of all partitions, and how much each counts in the regressions."""
+
+    passes: Passes
+    """Runs the passes."""
+    partitions: Sequence[MemberPartition]
+    """The partitions."""
+    ratings: Sequence[Ratings]
+    """Ratings by partition, less their mean."""
+    weights: Sequence[Array]
+    """(U,) weights of the raters by partition."""
+    folds: Sequence[NDArray[np.int64]]
+    """(U,) folds of the raters by partition, for out-of-fold predictions of the regressions."""
+    schema: Schema
+    """Encoding of the attributes."""
+    settings: PriorSettings
+    """Settings of the prior."""
+
+    @staticmethod
+    def of(
+        passes: Passes,
+        partitions: Sequence[MemberPartition],
+        ratings: Sequence[Ratings],
+        schema: Schema,
+        settings: PriorSettings,
+        random: np.random.Generator,
+    ) -> "Raters":
+        """Draw folds of raters and compute their weights, which grow with the number of ratings."""
+        ends = np.cumsum([len(part.raters) for part in partitions])
+        folds = np.split(random.permutation(int(ends[-1])) % settings.folds, ends[:-1])
+        counts = [np.diff(part.ratings.indptr) for part in partitions]
+        shares = [count / (count + settings.prior_ratings) for count in counts]
+        weights = [part.weight * share for part, share in zip(partitions, shares, strict=True)]
+        return Raters(passes, partitions, ratings, weights, folds, schema, settings)
+
+    def targets(self, factors: Factors) -> list[FactorTargets]:
+        """Return the targets of the regressions by partition: posterior means of the raters' factors."""
+        means = self.passes.collect(partial(_means, MemberUpdate.of(factors)), self.ratings, factors.member_prior)
+        return [FactorTargets(*of_part) for of_part in zip(means, self.weights, self.folds, strict=True)]
+
+    def sources(
+        self,
+        targets: Sequence[FactorTargets],
+        views: Sequence[Places],
+        evidence: MemberEvidence,
+        columns: MovieColumns,
+    ) -> list[FactorRows]:
+        """Return rows by partition: these views (N,), with one kind of evidence as inputs."""
+        return [
+            FactorRows(*of_part, evidence, columns, self.schema)
+            for of_part in zip(self.partitions, targets, views, strict=True)
+        ]
+
+    def scaling(self, sources: Sequence[FactorRows], random: np.random.Generator) -> Scaling:
+        """Return the scaling of the inputs of these rows."""
+        drawn = draw([len(source) for source in sources], SCALING_ROWS, random)
+        inputs = np.concatenate(self.passes.collect(_inputs, sources, drawn))
+        return scaling_of(inputs, sources[0].columns, self.settings.sight)
+
+    def fit(
+        self, sources: Sequence[FactorRows], scaling: Scaling, kernel: KernelSettings, random: np.random.Generator
+    ) -> FittedRegression:
+        """Fit a regression to these rows."""
+        return fit(self.passes, sources, scaling, kernel, self.settings.folds, random)
+
+
+def average_of(targets: Sequence[FactorTargets]) -> Array:
+    """Return (K,) the weighted mean of the raters' factors."""
+    factors, weights = (np.concatenate([getattr(part, name) for part in targets]) for name in ("factors", "weights"))
+    return np.asarray(weights @ factors / weights.sum())
+
+
+def _means(update: MemberUpdate, ratings: Ratings, prior: Array) -> Array:
+    return update.posterior(ratings, prior).mean.astype(np.float64)
+
+
+def _inputs(source: FactorRows, chosen: Places) -> Array:
+    return source.rows(chosen).inputs

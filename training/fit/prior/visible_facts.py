@@ -1,0 +1,69 @@
+"""Facts that views show, as arrays from which the inputs of the regressions and the features of pairs are computed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from features.columns import COMPLETION
+from features.movies import MOVIE
+from features.plays import AGE_DAYS, VIEW, of_sums, own_sums
+from model.prediction.prior.member_inputs import MovieColumns, join_plays
+from training.data.never_rater_views import Views
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class VisibleFacts:
+    """Facts that V views show of their members."""
+
+    plays: sparse.csr_array
+    """(V, M) 1 for each visible play of a movie, in single precision."""
+    own: Array
+    """(V, 5) sums over the plays that don't depend on movies, as in `features.plays.OWN`."""
+    attributes: NDArray[np.float32]
+    """(V, A) visible attributes, NaN if unknown or hidden."""
+
+    @property
+    def play_count(self) -> NDArray[np.int64]:
+        """(V,) number of visible plays."""
+        return np.diff(self.plays.indptr).astype(np.int64)
+
+    def take(self, chosen: NDArray[np.int64]) -> "VisibleFacts":
+        """Return the facts of the views with these numbers."""
+        return VisibleFacts(self.plays[chosen], self.own[chosen], self.attributes[chosen])
+
+
+def facts_of_views(views: Views, movies: int, chosen: slice) -> VisibleFacts:
+    """Return the facts of a range of views; `movies` is the number of movies."""
+    ends = views.plays[VIEW].search_sorted(np.array([chosen.start, chosen.stop]))
+    plays = views.plays[int(ends[0]) : int(ends[1])]
+    owner = plays[VIEW].to_numpy().astype(np.int64) - chosen.start
+    count = chosen.stop - chosen.start
+    completion, age_days = (plays[name].fill_null(float("nan")).to_numpy() for name in (COMPLETION, AGE_DAYS))
+    return VisibleFacts(
+        played(owner, plays[MOVIE].to_numpy(), (count, movies)),
+        own_sums(completion, age_days, owner, count),
+        views.attributes[chosen],
+    )
+
+
+def played(owner: NDArray[np.integer], movie: NDArray[np.integer], shape: tuple[int, int]) -> sparse.csr_array:
+    """Return a matrix with a 1 in single precision for each play, given its (P,) row and movie."""
+    ones = np.ones(len(owner), np.float32)
+    return sparse.csr_array((ones, (owner.astype(np.int32), movie.astype(np.int32))), shape=shape)
+
+
+def play_inputs(facts: VisibleFacts, movies: MovieColumns) -> Array:
+    """Return (V, I) inputs of the regressions from the visible plays of each view."""
+    summed = np.concatenate([movies.taste, movies.embedding, movies.squared_weight[:, None]], axis=1, dtype=np.float32)
+    sums, tastes = (facts.plays @ summed).astype(np.float64), movies.taste.shape[1]
+    return join_plays(
+        of_sums(facts.own, facts.plays @ movies.columns.astype(np.float64)),
+        sums[:, :tastes],
+        sums[:, tastes:-1],
+        sums[:, -1],
+        facts.play_count,
+    )
