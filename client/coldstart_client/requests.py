@@ -152,7 +152,8 @@ def outcome(
 ) -> pb.RecordOutcomeRequest:
     """Build a request for RecordOutcome, which reports a rating or a completion.
 
-    `shown` is a response and one of its predictions.
+    `request_id` is a random UUID if it is None or empty. `shown` is the response that the member saw, and the
+    prediction in it that this outcome follows.
     """
     key = _plain(request_id)
     request = pb.RecordOutcomeRequest(

@@ -232,7 +232,10 @@ class Model:
         return self._features(state.taste.factors, state.members, targets)[1]
 
     def explain(self, member: MemberFacts, movie: Movie) -> Explanation:
-        """Return the prediction of a movie and what each group of facts adds to it, up to the unclipped rating."""
+        """Return the prediction of a movie's rating and the contribution of each group of facts to it.
+
+        The contributions add up to the rating before it is clipped to the scale. A play of the movie itself is ignored.
+        """
         evidence = self.prior.usable_evidence(member)
         if isinstance(movie, int):
             member = member.without(movie)

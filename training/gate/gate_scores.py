@@ -96,7 +96,10 @@ def error_by_chance(probability: Array) -> float:
 
 
 def most_by_chance(targets: float) -> float:
-    """Return the upper bound of `error_by_chance` for a number of ratings, reached if all probabilities are 0.5."""
+    """Return an upper bound of the calibration error that is expected by chance for a number of rated predictions.
+
+    It is reached if every predicted probability is 0.5; `error_by_chance` computes the error for given probabilities.
+    """
     return float(np.sqrt(2 / np.pi * 0.25 * CALIBRATION_BINS / max(targets, 1.0)))
 
 

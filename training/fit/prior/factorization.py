@@ -277,7 +277,10 @@ class Packing(NamedTuple):
         return packed[:, self.place[np.ix_(self.designed, self.designed)]]
 
     def cross(self, packed: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Return (N, K) second moments of the taste factors and the constant with the additive factor."""
+        """Return (N, K) expected products of quality or generosity with each taste factor and with the constant 1.
+
+        `packed` (N, P) holds the second moments of N movies or members.
+        """
         return packed[:, self.place[self.designed, -2]]
 
 

@@ -47,9 +47,10 @@ def fit_prior(
     settings: PriorSettings,
     report: Callable[[str], None] = lambda _: None,
 ) -> FittedPrior:
-    """Fit the prior to a dataset and its partitions; `report` is called with the name of each step.
+    """Factorize the ratings, and regress the members' factors on what is known of them, in rounds that improve both.
 
-    The partitions' views show raters as if they never rated, with part of their plays, as inputs to the regressions.
+    `partitions` hold the dataset's raters, each seen as if they never rated, with part of their plays; `passes` applies
+    functions to all partitions. `report` is called with the name of each step.
     """
     report("factors")
     mean = float(data.ratings[RATING].mean())  # type: ignore[arg-type]  # ratings are numeric and never empty
