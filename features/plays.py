@@ -59,7 +59,7 @@ def own_formulas(sums: Sums, log1p: Callable[[Any], Any]) -> dict[str, Any]:
 
 
 def mean_of_movies(total: Any, plays: Any) -> Any:
-    """Return the mean, shrunk to 0, of a movie column over a member's plays, from its `total` and their number."""
+    """Return a movie column's mean over a member's plays, shrunk towards 0, from its `total` and the play count."""
     return total / (plays + PRIOR_PLAYS)
 
 

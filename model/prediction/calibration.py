@@ -64,7 +64,7 @@ class Readings(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """Finds the interval and probability of each predicted rating in the tables.
+    """Looks up, for each predicted rating, its interval and the probability that the movie is enjoyed.
 
     It is made for one member with N predictions, or for N members with one prediction each.
     """
@@ -72,7 +72,8 @@ class Reading(NamedTuple):
     readings: Readings
     """Tables for the members' kind of evidence."""
     number: NDArray[np.int64]
-    """(1,) or (N,) combined index of the bin of plays and the class of extrapolation of each member."""
+    """(1,) or (N,) combined index of each member's number of plays (in bins) and distance from the training data
+    (in classes)."""
 
     def repeat(self, counts: NDArray[np.int64]) -> "Reading":
         """Return a copy with member n repeated `counts[n]` times, once for each movie to predict."""

@@ -76,8 +76,7 @@ def interval_scores(fit: Fit) -> dict[str, Any]:
 def _by_plays(fit: Fit, member: MemberEvidence) -> dict[str, dict[str, float]]:
     """Return coverage, width and error of intervals by the number of plays that are known.
 
-    Predictions are from half of the member's plays. Bins with too few of them use predictions from short views, which
-    show few plays.
+    Predictions are from half of each member's plays. Bins with too few of them use predictions from only a few plays.
     """
     halves, short, bins = fit.predictions[member, RATED], fit.short.get(member), {}
     for low, high in zip(PLAY_BINS, (*PLAY_BINS[1:], np.inf), strict=True):
