@@ -77,9 +77,9 @@ def main(argv: Sequence[str], program: str = "python -m training") -> int:
 
 
 def _system_error(error: Exception) -> int:
-    """Return the number of the system error behind an exception, which Polars has in its message alone; 0 if none."""
-    if isinstance(error, OSError):
-        return error.errno or 0
+    """Return the number of the system error behind an exception, which Polars puts in its message only; 0 if none."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
     number = re.search(r"\(os error (\d+)\)", str(error))
     return int(number[1]) if number else 0
 

@@ -47,14 +47,14 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def refused(capsys) -> Callable[..., str]:
-    """Runs a command without rights; it must end with exit code 2 and one line, which is returned."""
+    """Runs a command without rights; it must end with exit code 2 and one line, which is returned, after its steps."""
 
     def run(*arguments: object) -> str:
         with without_rights():
             code = main([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         assert (code, captured.out) == (2, ""), captured
-        [line] = captured.err.splitlines()
+        [line] = [line for line in captured.err.splitlines() if not line.endswith("s  reading and checking")]
         return line
 
     return run
@@ -230,12 +230,15 @@ def test_a_reader_that_goes_away_is_no_crash(small, arguments):
     assert ended.returncode == 1 or "--help" in arguments  # argparse ignores errors of its output
 
 
-def test_a_full_disk_fails_the_work(small, tmp_path):
-    arguments = ["--data", str(small.data), "--models", str(small.models), "--out", str(tmp_path / "all.parquet")]
+@pytest.mark.parametrize(("kind", "largest_file"), [("parquet", 4_000), ("csv", 4_000), ("csv", 160_000)])
+def test_a_full_disk_fails_the_work(small, tmp_path, kind, largest_file):
+    """While a part is written, or the whole file, which is larger as CSV."""
+    arguments = ["--data", str(small.data), "--models", str(small.models), "--out", str(tmp_path / f"all.{kind}")]
     ended = subprocess.run(
         [sys.executable, "-m", "training", "predict", *arguments],
         cwd=ROOT, capture_output=True, text=True, check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file)),
     )  # fmt: skip
     assert (ended.returncode, "Traceback" in ended.stderr) == (1, False), ended.stderr
+    assert ended.stderr.startswith("nothing more can be written")
     assert list(tmp_path.iterdir()) == []

@@ -13,10 +13,9 @@ from training.challenge.answer import answers_of
 from training.challenge.make import DATA, PUBLIC, make_challenge, write_challenge
 from training.challenge.score import ALL, read_answers, read_key, read_questions, score
 from training.data.reading.tables import read_tables
-from training.data.writer import refuse_unwritable_table
+from training.data.writer import refuse_unwritable_table, write_table
 from training.errors import DataError, Problem
 from training.report.markdown import table_markdown
-from training.versions.offline import write_table
 from training.versions.serving import open_serving
 
 
@@ -69,7 +68,7 @@ def _answer(arguments: argparse.Namespace) -> None:
     questions = read_questions(arguments.challenge)
     tables = read_tables(arguments.challenge / PUBLIC / DATA)
     model = open_serving(arguments.models)
-    write_table(answers_of(model, tables, questions), arguments.out)
+    write_table(arguments.out, [answers_of(model, tables, questions)])
     print(f"{len(questions):,} answers by version {model.version}")
 
 

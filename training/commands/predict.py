@@ -8,14 +8,21 @@ import polars as pl
 from features.columns import MEMBER_ID, MOVIE_ID
 from features.values import column_types, ids
 from model.exit_codes import ExitCode
+from training.commands.terminal import print_warnings
 from training.data.dataset import make_dataset
 from training.data.reading.checks import failed, needs_id, tally
 from training.data.reading.sources import collect, open_file
 from training.data.reading.tables import read_tables
-from training.data.writer import refuse_unwritable_table
+from training.data.writer import refuse_unwritable_table, write_table
 from training.errors import DataError, Problem
-from training.versions.offline import COLUMNS, predictions_of, write_table
+from training.versions.offline import in_parts, predictions_of
 from training.versions.serving import open_serving
+
+NO_NEVER_RATER = Problem(
+    "members", "there is no never-rater to predict: everybody has ratings",
+    remedy="name the pairs to predict with --pairs", is_warning=True,
+)  # fmt: skip
+"""Warning about data in which every member rated."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,9 +42,10 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     model = open_serving(arguments.models)
     pairs = _pairs(arguments.pairs) if arguments.pairs else None
     data = make_dataset(tables, model.schema)
-    predictions = pl.concat([pl.DataFrame(schema=COLUMNS), *predictions_of(model, data, pairs)])
-    write_table(predictions, arguments.out)
-    print(f"{len(predictions):,} predictions by version {model.version}")
+    if pairs is None and len(data.raters) == len(data.member_ids):
+        print_warnings([NO_NEVER_RATER])
+    count = write_table(arguments.out, in_parts(predictions_of(model, data, pairs)))
+    print(f"{count:,} predictions by version {model.version}")
     return ExitCode.DONE
 
 

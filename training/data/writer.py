@@ -1,4 +1,4 @@
-"""Writes data directories by renaming complete folders, and rejects locations that can't be written to."""
+"""Writes data directories and tables whole or not at all, and rejects locations that can't be written to."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from model.files.atomic_write import atomic_path
 from training.data.reading.schema_file import SCHEMA_FILE
 from training.errors import DataError, Problem, UsageError
 
@@ -30,7 +31,10 @@ def write_data_directory(
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
         fresh, stale, beside = (Path(temporary) / name for name in ("new", "old", "parts"))
         fresh.mkdir()
-        counts = _write_tables(fresh, beside, parts)
+        counts = _write_parts(beside, parts)
+        for name in counts:
+            _join(beside / name, fresh / f"{name}.parquet")
+            shutil.rmtree(beside / name)
         (fresh / SCHEMA_FILE).write_text(f"{MARK} {origin}.\n{schema}", encoding="utf-8")
         if out.exists():
             out.rename(stale)
@@ -43,22 +47,41 @@ def write_data_directory(
     return counts
 
 
-def _write_tables(folder: Path, beside: Path, parts: Iterable[Mapping[str, pl.DataFrame]]) -> dict[str, int]:
-    """Write one file per table and return the numbers of rows. The parts are written to `beside` first."""
+def write_table(out: Path, parts: Iterable[pl.DataFrame]) -> int:
+    """Write a table to a file, as CSV if its suffix is .csv and otherwise as Parquet, and return the number of rows.
+
+    Each of the parts, at least one, has the next rows. They are joined without holding all rows in memory. The file
+    appears atomically; if anything fails, no file is left and `out` is as it was.
+    """
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
+        beside = Path(temporary) / "parts"
+        counts = _write_parts(beside, ({"rows": rows} for rows in parts))
+        with atomic_path(out, Path(temporary) / f"joined{out.suffix}") as joined:
+            _join(beside / "rows", joined)
+    return counts["rows"]
+
+
+def _write_parts(folder: Path, parts: Iterable[Mapping[str, pl.DataFrame]]) -> dict[str, int]:
+    """Write the parts of each table to a folder with the table's name, and return the numbers of rows."""
     counts: dict[str, int] = {}
     for number, tables in enumerate(parts):
         for name, rows in tables.items():
-            (beside / name).mkdir(parents=True, exist_ok=True)
-            rows.write_parquet(beside / name / f"{number:08}.parquet")
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            rows.write_parquet(folder / name / f"{number:08}.parquet")
             counts[name] = counts.get(name, 0) + len(rows)
-    for name in counts:
-        written, file = sorted((beside / name).iterdir()), folder / f"{name}.parquet"
-        if len(written) == 1:
-            written[0].rename(file)
-        else:
-            pl.scan_parquet(written, glob=False).sink_parquet(file)
-        shutil.rmtree(beside / name)
     return counts
+
+
+def _join(parts: Path, file: Path) -> None:
+    """Write the rows of all Parquet files in a folder, in the order of their names, to one file."""
+    written = sorted(parts.iterdir())
+    rows = pl.scan_parquet(written, glob=False, hive_partitioning=False)
+    if file.suffix == ".csv":
+        rows.sink_csv(file)
+    elif len(written) > 1:
+        rows.sink_parquet(file)
+    else:
+        written[0].rename(file)
 
 
 def refuse_foreign(out: Path) -> None:

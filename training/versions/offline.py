@@ -1,16 +1,15 @@
 """Predicts ratings for tables of members and movies without a server, with the same code as the service."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID
 from features.movies import MEMBER, MOVIE
 from features.plays import AGE_DAYS
 from model.facts.facts import MemberFacts, MovieFacts
-from model.files.atomic_write import atomic_path
 from model.prediction.model import Model
 from model.prediction.predictions import ARRAYS
 from training.data.dataset import Dataset
@@ -21,13 +20,20 @@ COLUMNS = {MEMBER_ID: pl.String, MOVIE_ID: pl.String} | {
 """Columns and types of a table of predictions; a table without rows has them too."""
 
 
-def write_table(rows: pl.DataFrame, out: Path) -> None:
-    """Write a table of predictions atomically, as CSV if the file's suffix is .csv and otherwise as Parquet."""
-    with atomic_path(out) as beside:
-        if out.suffix == ".csv":
-            rows.write_csv(beside)
-        else:
-            rows.write_parquet(beside)
+PART_ROWS = 250_000
+"""Least number of predictions in a part but the last, some 20 MB."""
+
+
+def in_parts(predictions: Iterable[pl.DataFrame], least_rows: int = PART_ROWS) -> Iterator[pl.DataFrame]:
+    """Yield the same predictions in parts of at least `least_rows` rows and a last one, which may have no rows."""
+    part, rows = [pl.DataFrame(schema=COLUMNS)], 0
+    for table in predictions:
+        part.append(table)
+        rows += len(table)
+        if rows >= least_rows:
+            yield pl.concat(part, rechunk=True)
+            part, rows = [pl.DataFrame(schema=COLUMNS)], 0
+    yield pl.concat(part, rechunk=True)
 
 
 def predictions_of(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> Iterator[pl.DataFrame]:
@@ -53,11 +59,12 @@ def member_facts(model: Model, data: Dataset) -> Callable[[int], MemberFacts]:
     """Return a function that maps a member's row in the data to the attributes and plays that the model can use."""
     catalogue_row = [model.catalogue.row(movie_id) for movie_id in data.movie_ids]
     nothing = MemberFacts.nothing(model.schema)
-    plays = {int(member): rows for (member,), rows in data.plays.group_by(MEMBER)}
+    starts = np.searchsorted(data.plays[MEMBER], np.arange(len(data.member_ids) + 1))  # plays are sorted by member
 
     def facts(row: int) -> MemberFacts:
         member = replace(nothing, attributes=data.attributes[row])
-        return _with_plays(member, plays[row], catalogue_row) if row in plays else member
+        start, end = starts[row], starts[row + 1]
+        return _with_plays(member, data.plays[start:end], catalogue_row) if start < end else member
 
     return facts
 

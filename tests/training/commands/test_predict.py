@@ -10,7 +10,10 @@ from model.facts.evidence import MovieEvidence
 from model.facts.facts import MemberFacts, MovieFacts
 from model.prediction.predictions import ARRAYS
 from training.__main__ import main
+from training.data.dataset import make_dataset
 from training.data.reading.tables import TABLES
+from training.data.writer import write_table
+from training.versions.offline import in_parts, predictions_of
 
 
 @pytest.fixture
@@ -121,14 +124,31 @@ def test_members_and_movies_that_the_model_has_not_seen_are_predicted(small, pre
     assert found["rating"].to_list() == served.rating.tolist()
 
 
-def test_nobody_to_predict_makes_an_empty_table(predict, directory):
+def test_predictions_are_written_in_their_order_however_many_parts_they_come_in(small, predict, tmp_path):
+    def predictions():
+        return predictions_of(small.model, make_dataset(small.tables, small.model.schema), None)
+
+    whole = pl.concat(list(predictions()))
+    assert predict()[1].equals(whole)
+    for rows in (1, 100, len(whole), len(whole) + 1):
+        parts = list(in_parts(predictions(), rows))
+        assert all(len(part) >= rows for part in parts[:-1])
+        for kind in ("parquet", "csv"):
+            assert write_table(tmp_path / f"parts.{kind}", parts) == len(whole)
+        assert pl.read_parquet(tmp_path / "parts.parquet").equals(whole)
+        assert (tmp_path / "parts.csv").read_bytes() == whole.write_csv().encode()
+
+
+def test_nobody_to_predict_makes_an_empty_table(predict, directory, capsys):
     """No pairs, or none but raters in the data."""
     code, found = predict(pairs=pl.DataFrame(schema={"member_id": pl.String, "movie_id": pl.String}))
     assert (code, len(found)) == (0, 0)
     assert found.columns == ["member_id", "movie_id", *ARRAYS]
+    assert capsys.readouterr().err == ""
     raters = directory(plays=None, members=lambda frames: frames["ratings"].select("member_id").unique())
     code, found = predict(data=raters)
     assert (code, len(found)) == (0, 0)
+    assert capsys.readouterr().err.startswith("warning: members: there is no never-rater to predict")
 
 
 def test_columns_that_the_data_lacks_are_not_known(small, predict, directory):

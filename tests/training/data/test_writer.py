@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from training.data.writer import MARK, write_data_directory
+from training.data.writer import MARK, write_data_directory, write_table
 
 ROOT = Path(__file__).parents[3]
 
@@ -59,6 +59,40 @@ def test_an_interrupt_between_parts_leaves_the_folder_as_it_was(tmp_path, error)
     assert contents(tmp_path) == before
 
 
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_a_table_of_many_parts_is_written_without_keeping_them(tmp_path, kind):
+    alive = []
+
+    def parts():
+        for number in range(10):
+            rows = pl.DataFrame({"n": [number]})
+            alive.append(weakref.ref(rows))
+            yield rows
+            del rows
+            assert sum(reference() is not None for reference in alive) <= 1
+
+    assert write_table(tmp_path / f"out.{kind}", parts()) == 10
+    assert [path.name for path in tmp_path.iterdir()] == [f"out.{kind}"]
+    written = tmp_path / f"out.{kind}"
+    assert (pl.read_csv(written) if kind == "csv" else pl.read_parquet(written))["n"].to_list() == [*range(10)]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_an_interrupt_between_parts_leaves_the_file_as_it_was(tmp_path, kind, error):
+    out = tmp_path / f"out.{kind}"
+    out.write_text("before")
+
+    def parts():
+        yield pl.DataFrame({"n": [2]})
+        raise error
+
+    with pytest.raises(error):
+        write_table(out, parts())
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    assert out.read_text() == "before"
+
+
 @pytest.mark.parametrize("largest_file", [20_000, 60_000], ids=["a part", "all parts of a table"])
 def test_a_disk_without_room_for_the_sample_leaves_the_folder_as_it_was(tmp_path, largest_file):
     out = tmp_path / "out"
@@ -70,6 +104,8 @@ def test_a_disk_without_room_for_the_sample_leaves_the_folder_as_it_was(tmp_path
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file)),
     )  # fmt: skip
     assert ended.returncode == 1
-    assert ended.stderr == "nothing more can be written: File too large; what was there before is as it was\n"
+    *steps, problem = ended.stderr.splitlines()
+    assert problem == "nothing more can be written: File too large; what was there before is as it was"
+    assert all(step.startswith("20") for step in steps)
     assert list(tmp_path.iterdir()) == [out]
     assert contents(out) == {"schema.toml": f"{MARK} before".encode()}
