@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     settings = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
     options = {"folds": arguments.folds or settings.folds, "reweight": arguments.reweight}
     settings = settings.model_copy(update=options)
-    progress = Progress(time.monotonic)
+    progress = Progress(time.monotonic, time.time)
     tables, data, merged = read_dataset(arguments.data, arguments.min_holders)
     print_warnings(tables.warnings)
     if arguments.by_time:

@@ -101,7 +101,7 @@ class Inputs:
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Train and publish a model, and print its evaluation. Raises before training if an option or table is invalid."""
     plan = _plan(arguments)
-    progress = Progress(time.monotonic)
+    progress = Progress(time.monotonic, time.time)
     progress("reading and checking")
     inputs = _read(arguments, plan)
     gate = Gate(plan.store, inputs.split, inputs.key, plan.gate, time.perf_counter, arguments.seed)

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Write the sample. Raises DataError if the folder contains other files."""
     refuse_foreign(arguments.out)
-    progress = Progress(time.monotonic)
+    progress = Progress(time.monotonic, time.time)
     parts = draw_sample(arguments.members, arguments.movies, arguments.seed, progress)
     counts = write_data_directory(arguments.out, parts, f"sample, seed {arguments.seed}", SCHEMA)
     listed = ", ".join(f"{name} {counts[name]:,}" for name in TABLES)

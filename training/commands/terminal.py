@@ -3,6 +3,8 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TextIO
 
 from training.errors import Problem
@@ -37,10 +39,14 @@ def print_warnings(warnings: Iterable[Problem]) -> None:
 
 
 class Progress:
-    """Prints the name of each step of a command and the seconds since its start, if the output is a terminal."""
+    """Prints a line with the seconds since the start and the name of each step of a command.
 
-    def __init__(self, clock: Callable[[], float], out: TextIO | None = None) -> None:
-        self._clock, self._out, self._start = clock, out or sys.stderr, clock()
+    Unless the output is a terminal, lines begin with the time in UTC, as in a log.
+    """
+
+    def __init__(self, clock: Callable[[], float], now: Callable[[], float], out: TextIO | None = None) -> None:
+        """`clock` returns monotonic seconds, `now` seconds since 1970; the output is stderr by default."""
+        self._clock, self._now, self._out, self._start = clock, now, out or sys.stderr, clock()
 
     @property
     def seconds(self) -> float:
@@ -48,6 +54,9 @@ class Progress:
         return self._clock() - self._start
 
     def __call__(self, step: str) -> None:
-        """Print the name of a step that is about to begin."""
-        if self._out.isatty():
-            print(f"{self.seconds:6.0f} s  {step}", file=self._out, flush=True)
+        """Print the name of a step that is about to begin. Output that can't be written doesn't end the work."""
+        line = f"{self.seconds:6.0f} s  {step}"
+        if not self._out.isatty():
+            line = f"{datetime.fromtimestamp(self._now(), UTC):%Y-%m-%dT%H:%M:%SZ} {line}"
+        with suppress(OSError):
+            print(line, file=self._out, flush=True)

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     refuse_unwritable("--out", arguments.out.absolute().parent)
     if arguments.out.is_dir():
         raise UsageError("--out is a folder")
-    progress = Progress(time.monotonic)
+    progress = Progress(time.monotonic, time.time)
     _, data, _ = read_dataset(arguments.data, arguments.min_holders)
     seconds = None if arguments.minutes is None else 60 * arguments.minutes
     trials = 30 if arguments.trials is None and seconds is None else arguments.trials
