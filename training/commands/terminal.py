@@ -59,4 +59,4 @@ class Progress:
         if not self._out.isatty():
             line = f"{datetime.fromtimestamp(self._now(), UTC):%Y-%m-%dT%H:%M:%SZ} {line}"
         with suppress(OSError):
-            print(line, file=self._out, flush=True)
+            print(f"{line}\n", end="", file=self._out, flush=True)  # one write, as fits run in threads
