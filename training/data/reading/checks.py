@@ -83,9 +83,12 @@ def missing_columns(table: str, dtypes: Iterable[str], needed: Iterable[str]) ->
 
 
 def odd_headers(table: str, dtypes: Iterable[str], *, is_csv: bool) -> list[Problem]:
-    """Return a problem for each column that has no name or, in CSV, the same name as an earlier column."""
+    """Return a problem for each column whose name is blank, has white space at an end or, in CSV, is an earlier one."""
     problems = []
     for column in dtypes:
+        if column.strip() and column != column.strip():
+            text = "the name has white space at its beginning or end: remove it"
+            problems.append(Problem(table, text, column))
         if not column.strip():
             problems.append(Problem(table, "a column has no name: name it, or leave it out if it only counts rows"))
         first, marker, copy = column.rpartition("_duplicated_")

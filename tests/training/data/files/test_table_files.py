@@ -154,3 +154,17 @@ def test_a_file_that_is_named_almost_like_a_table_is_not_passed_over(write_data,
     assert message_of(folder) == (
         f"plays: {name} isn't read: write plays.parquet, plays.csv or a folder plays of Parquet files"
     )
+
+
+def test_a_path_that_is_not_utf_8_is_refused(write_parts, tables):
+    folder = write_parts("ratings", {"a.parquet": tables["ratings"]})
+    (folder / "ratings" / "a.parquet").rename(folder / "ratings" / os.fsdecode(b"\xff.parquet"))
+    with pytest.raises(DataError, match=r"the path of ratings/.*parquet isn't UTF-8: rename the file"):
+        read_tables(folder)
+
+
+@pytest.mark.parametrize("place", ["_delta_log", "2024/_delta_log", "2024/.hoodie"])
+def test_folders_of_formats_with_deleted_rows_are_refused_at_any_depth(write_parts, tables, place):
+    folder = write_parts("ratings", {"2024/a.parquet": tables["ratings"], f"{place}/0.json": b"{}"})
+    with pytest.raises(DataError, match=f"the files beside ratings/{place} may hold deleted rows"):
+        read_tables(folder)

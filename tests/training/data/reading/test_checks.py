@@ -231,6 +231,13 @@ def test_a_column_of_a_type_that_can_not_be_used_is_reported(write_data, tables,
     assert messages_of(write_data("parquet", **{table: bent})) == [f"{table}, column {column}: {wanted}"]
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize(("table", "column"), [("members", "age"), ("ratings", "rating"), ("movies", "movie_id")])
+def test_a_padded_name_of_a_column_is_reported(write_data, tables, kind, table, column):
+    with pytest.raises(DataError, match=f"{table}, column  {column} : the name has white space at its beginning or"):
+        read_tables(write_data(kind, **{table: tables[table].rename({column: f" {column} "})}))
+
+
 def test_long_examples_are_cut_so_that_a_problem_is_one_line(write_data, tables):
     (message,) = messages_of(write_data("csv", ratings=changed(tables["ratings"], "rating", row1="ab\ncd" * 100)))
     assert len(message) < 200
