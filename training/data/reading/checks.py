@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from features.values import ids
+from features.values import ids, missing
 from training.data.plausibility.spelling import REMEDY, compare_spellings
 from training.errors import Problem
 
@@ -31,6 +31,14 @@ class Check:
 def needs_id(column: str) -> Check:
     """Return a check that every row has an id in the column."""
     return Check(column, ids.id_text(column).is_null(), "without an id", show=False)
+
+
+def marked_id(column: str) -> Check:
+    """Return a check, which is only a warning, that no id is a word that usually means a missing value."""
+    words = sorted(missing.MARKS - {"."})
+    text = "with an id that often means that the value is missing, but counts as one id"
+    is_marked = ids.id_text(column).str.strip_chars().str.to_lowercase().is_in(words)
+    return Check(column, is_marked, text, remedy="if it is missing, leave these rows out", is_warning=True)
 
 
 def needs_number(column: str, unreadable: pl.Expr) -> Check:

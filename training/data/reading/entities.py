@@ -13,6 +13,7 @@ from training.data.plausibility.text_columns import TextCounts, TextKind, check_
 from training.data.reading.checks import (
     Check,
     failed,
+    marked_id,
     missing_columns,
     needs_id,
     needs_number,
@@ -53,7 +54,7 @@ def read_entities(source: Source, layout: Layout, settings: ColumnSettings) -> t
     if problems:
         raise DataError(problems)
     columns = [pl.lit(None, dtype).alias(name) for name, dtype in layout.known.items() if name not in source.dtypes]
-    checks = [needs_id(layout.id)]
+    checks = [needs_id(layout.id), marked_id(layout.id)]
     kinds, mixtures = _kinds(source, layout, settings)
     for name, dtype in source.dtypes.items():
         if name in settings.ignore and name in layout.known:

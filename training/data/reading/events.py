@@ -8,7 +8,16 @@ from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_A
 from features.values import column_types, ids, missing, numbers, times
 from training.data.plausibility.moments import check_distances, check_notation
 from training.data.plausibility.rating_values import check_ratings
-from training.data.reading.checks import Check, failed, missing_columns, needs_id, needs_number, odd_headers, tally
+from training.data.reading.checks import (
+    Check,
+    failed,
+    marked_id,
+    missing_columns,
+    needs_id,
+    needs_number,
+    odd_headers,
+    tally,
+)
 from training.data.reading.schema_file import EventSettings, RatingSettings
 from training.data.reading.sources import Source, collect
 from training.errors import DataError, Problem
@@ -108,7 +117,7 @@ def _refuse_wrong_columns(source: Source, needed: dict[str, str], optional: dict
 
 def _read(source: Source, columns: list[pl.Expr], checks: list[Check]) -> tuple[pl.DataFrame, list[Problem]]:
     pair = [ids.id_text(column).alias(column) for column in PAIR]
-    checks = [*map(needs_id, PAIR), *checks]
+    checks = [*map(needs_id, PAIR), *map(marked_id, PAIR), *checks]
     rows, tallied = collect(source, source.rows.select(*pair, *columns), tally(source.rows, checks))
     return rows, failed(source.table, checks, tallied)
 

@@ -301,3 +301,11 @@ def test_a_panic_of_the_reader_is_a_problem_and_no_crash():
     assert not issubclass(pl.exceptions.PanicException, Exception)
     with pytest.raises(DataError, match=r"^members: can't be read: index out of bounds$"), readable("members"):
         raise pl.exceptions.PanicException("index out of bounds\nmore")
+
+
+@pytest.mark.parametrize("mark", ["None", "nan", "NULL", r"\N", "-"])
+@pytest.mark.parametrize("table", ["members", "ratings", "plays"])
+def test_a_mark_of_missing_values_in_place_of_an_id_is_a_warning(write_data, tables, table, mark):
+    ids = pl.when(pl.int_range(pl.len()) == 1).then(pl.lit(mark)).otherwise("member_id").alias("member_id")
+    (warning,) = read_tables(write_data("csv", **{table: tables[table].with_columns(ids)})).warnings
+    assert (warning.table, warning.column, warning.rows, warning.example) == (table, "member_id", 1, mark)
