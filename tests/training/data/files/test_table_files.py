@@ -147,7 +147,10 @@ def test_a_pipe_is_refused_in_place_of_waiting_for_it(write_parts, tables):
     assert message_of(folder) == "ratings: can't be read: ratings/b.parquet is no plain file"
 
 
-@pytest.mark.parametrize("name", ["plays.csv.gz", "Plays.parquet", "plays.tsv", "plays.PARQUET"])
+@pytest.mark.parametrize(
+    "name",
+    ["plays.csv.gz", "Plays.parquet", "plays.tsv", "plays.PARQUET", "play.csv", "plays_2024.csv", "Plays (1).csv"],
+)
 def test_a_file_that_is_named_almost_like_a_table_is_not_passed_over(write_data, name):
     folder = write_data(plays=None)
     (folder / name).write_bytes(b"x")
@@ -168,3 +171,10 @@ def test_folders_of_formats_with_deleted_rows_are_refused_at_any_depth(write_par
     folder = write_parts("ratings", {"2024/a.parquet": tables["ratings"], f"{place}/0.json": b"{}"})
     with pytest.raises(DataError, match=f"the files beside ratings/{place} may hold deleted rows"):
         read_tables(folder)
+
+
+@pytest.mark.parametrize("name", ["playlists.csv", "players.parquet", "display.csv", "my_plays.csv"])
+def test_files_with_other_names_are_passed_over(write_data, name):
+    folder = write_data(plays=None)
+    (folder / name).write_bytes(b"x")
+    assert read_tables(folder)
