@@ -24,6 +24,9 @@ FIRST_YEAR, LAST_YEAR = 1971, 2090
 FIRST_LIKELY_YEAR, LAST_LIKELY_YEAR = 1985, 2038
 """Between these years, a few times that are far outside the others are possible."""
 
+MANY_TIMES = 200
+"""Minimum number of times of which at least one is between these years; fewer may be relative to another beginning."""
+
 YEARS, DAYS = (1900, 2100), (7_000, 60_000)
 """Ranges of numbers that are years, and days since 1970 (from 1989) or of a spreadsheet (from 1919 to 2064)."""
 
@@ -84,7 +87,7 @@ def check_notation(table: str, seconds: pl.Series, *, are_numbers: bool) -> list
         text = (
             "with a time in January 1970, as if seconds had been read as milliseconds, or milliseconds as microseconds"
         )
-    elif len(given) >= FEWEST_TIMES and not _is_any_likely(lowest, highest):
+    elif len(given) >= MANY_TIMES and not _is_any_likely(lowest, highest):
         text = f"with a time before {FIRST_LIKELY_YEAR} or after {LAST_LIKELY_YEAR - 1}, which are all"
     else:
         return []

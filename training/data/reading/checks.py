@@ -41,9 +41,9 @@ def marked_id(column: str) -> Check:
     return Check(column, is_marked, text, remedy="if it is missing, leave these rows out", is_warning=True)
 
 
-def needs_number(column: str, unreadable: pl.Expr) -> Check:
+def needs_number(column: str, unreadable: pl.Expr, remedy: str | None = None) -> Check:
     """Return a check that every value is a number; `unreadable` is true for values that can't be read as a number."""
-    return Check(column, unreadable, "with a value that is no number")
+    return Check(column, unreadable, "with a value that is no number", remedy=remedy)
 
 
 def tally(rows: pl.LazyFrame, checks: Sequence[Check]) -> pl.LazyFrame:
