@@ -40,11 +40,13 @@ def find_parts(table: str, folder: Path) -> list[TableFile]:
     Raises DataError if a folder can't be read, or if there are other files or no Parquet files.
     """
     with readable(table):
-        for name in OTHER_FORMATS:
-            if (folder / name).is_dir():
-                text = f"the files beside {folder.name}/{name} may hold deleted rows: export the table as plain Parquet"
-                raise DataError([Problem(table, text)])
         paths = sorted(files_in(folder))
+        for place in dict.fromkeys([folder, *(path.parent for path in paths)]):
+            for name in OTHER_FORMATS:
+                if (place / name).is_dir():
+                    beside = (place / name).relative_to(folder.parent).as_posix()
+                    text = f"the files beside {beside} may hold deleted rows: export the table as plain Parquet"
+                    raise DataError([Problem(table, text)])
     foreign = [path.relative_to(folder.parent).as_posix() for path in paths if path.suffix.lower() != ".parquet"]
     if foreign:
         text = f"the folder {folder.name}/ holds files that are no Parquet parts: {listed(foreign)}"
@@ -88,9 +90,13 @@ def refuse_no_folder(place: str, folder: Path) -> None:
 
 
 def refuse_empty(table: str, files: list[TableFile]) -> None:
-    """Raise DataError unless all files are plain files with content. Reading a pipe might never end."""
+    """Raise DataError unless all are plain files with content, whose paths Polars can read. A pipe might never end."""
     problems = []
     for file in files:
+        if not _is_utf_8(file.path):
+            name = os.fsencode(file.name).decode(errors="replace")
+            problems.append(Problem(table, f"can't be read: the path of {name} isn't UTF-8: rename the file or folder"))
+            continue
         with readable(table, file.name):
             status = file.path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -120,6 +126,14 @@ def listed(names: list[str]) -> str:
     """Return the first names as a list, followed by the number of further names."""
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _is_utf_8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_skipped(name: str) -> bool:

@@ -24,6 +24,9 @@ FIRST_YEAR, LAST_YEAR = 1971, 2090
 FIRST_LIKELY_YEAR, LAST_LIKELY_YEAR = 1985, 2038
 """Between these years, a few times that are far outside the others are possible."""
 
+MANY_TIMES = 200
+"""Minimum number of times of which at least one is between these years; fewer may be relative to another beginning."""
+
 YEARS, DAYS = (1900, 2100), (7_000, 60_000)
 """Ranges of numbers that are years, and days since 1970 (from 1989) or of a spreadsheet (from 1919 to 2064)."""
 
@@ -76,18 +79,23 @@ def check_notation(table: str, seconds: pl.Series, *, are_numbers: bool) -> list
     if given.is_empty():
         return []
     lowest, highest = _ends(given)
-    if are_numbers:
-        notation = _notation(given)
-        if notation is None:
-            return []
+    if are_numbers and (notation := _notation(given)) is not None:
         text = f"with numbers that look like {notation}, not like seconds since 1970"
         return [Problem(table, text, given.name, len(given), f"{given[0]:.15g}", REMEDY.format(table))]
-    if lowest >= JANUARY_1970[0] and highest < JANUARY_1970[1] and lowest < highest:
+    is_unit_lost = not are_numbers and JANUARY_1970[0] <= lowest < highest < JANUARY_1970[1]
+    if is_unit_lost:
         text = (
             "with a time in January 1970, as if seconds had been read as milliseconds, or milliseconds as microseconds"
         )
-        return [Problem(table, text, given.name, len(given), _iso(float(given[0])), REMEDY.format(table))]
-    return []
+    elif len(given) >= MANY_TIMES and not _is_any_likely(lowest, highest):
+        text = f"with a time before {FIRST_LIKELY_YEAR} or after {LAST_LIKELY_YEAR - 1}, which are all"
+    else:
+        return []
+    return [Problem(table, text, given.name, len(given), _iso(float(given[0])), REMEDY.format(table))]
+
+
+def _is_any_likely(lowest: float, highest: float) -> bool:
+    return highest >= _start(FIRST_LIKELY_YEAR) and lowest < _start(LAST_LIKELY_YEAR)
 
 
 def check_distances(table: str, seconds: pl.Series, *, before: bool, after: bool) -> list[Problem]:

@@ -15,7 +15,11 @@ LEAST_OTHER_SHARE = 0.01
 FEWEST_IDS = 20
 """Number of ids from which a low share is unusual."""
 
-REMEDY = "write each id in the same way in all tables: white space, case, decimals, leading zeros and Unicode"
+UUID = r"^([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{4})-([0-9a-f]{12})$"
+THOUSANDS = r"^\d{1,3}(,\d{3})+$"
+"""Pattern of whole numbers with separators of thousands."""
+
+REMEDY = "write each id in the same way in all tables: white space, case, dashes, decimals, leading zeros and Unicode"
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,15 @@ def compare_spellings(ids: pl.Series, known: pl.Series) -> Spellings:
 def plain(column: str) -> pl.Expr:
     """Return an expression for ids without the differences that exports make.
 
-    These are white space at both ends, quotes, case, composed and decomposed characters, decimals of whole numbers and
-    leading zeros.
+    These are white space at both ends, quotes and braces, case, composed and decomposed characters, the kind of dashes,
+    hyphens of UUIDs, decimals of whole numbers, separators of thousands and leading zeros.
     """
-    trimmed = pl.col(column).str.normalize("NFKC").str.strip_chars("\ufeff\u200b\"'").str.strip_chars()
-    whole = trimmed.str.to_lowercase().str.replace(r"(\d)\.0+$", "${1}")
-    return whole.str.replace(r"^[+]?0+(\d+)$", "${1}")
+    trimmed = pl.col(column).str.normalize("NFKC").str.strip_chars("\ufeff\u200b\"'{}").str.strip_chars()
+    dashed = trimmed.str.to_lowercase().str.replace_all(r"[\p{Pd}_\s]+", "-")
+    uuid = dashed.str.replace(UUID, "${1}${2}${3}${4}${5}")
+    whole = uuid.str.replace(r"(\d)\.0+$", "${1}")
+    joined = pl.when(whole.str.contains(THOUSANDS)).then(whole.str.replace_all(",", "", literal=True)).otherwise(whole)
+    return joined.str.replace(r"^[+]?0+(\d+)$", "${1}")
 
 
 def check_spelling(table: str, people: str, ids: pl.Series, known: pl.Series) -> list[Problem]:

@@ -16,7 +16,7 @@ MIXED_SHARE = 0.95
 """Minimum share of numbers, flags or times in a column whose other text is an error; with fewer, all are categories."""
 
 HALF = 0.5
-"""Minimum share of numbers in a column of categories from which there is a warning."""
+"""Minimum share of numbers, flags or times in a column of categories from which there is a warning."""
 
 CODES_SHARE, CODE_LENGTH = 0.05, 4
 """Digits are codes if this share has leading zeros, or if all have the same length, which is at least this long."""
@@ -24,8 +24,9 @@ CODES_SHARE, CODE_LENGTH = 0.05, 4
 ZEROS = r"^00+$"
 """Pattern of repeated zeros, which may stand for an unknown number."""
 
-FOREIGN_NUMBER = r"^[+\-\u2212]?(?:\d+|\d{1,3}(?:[.,'\u2019\s]\d{3})+)(?:[.,]\d+)?-?$"
-"""Pattern of numbers with a decimal comma, separators of thousands, another minus sign or other digits than 0 to 9."""
+FOREIGN_NUMBER = r"^[+\-\u2212]?(?:\p{Sc}\s?)?(?:\d+|\d{1,3}(?:[.,'\u2019\s]\d{3})+)(?:[.,]\d+)?-?(?:\s?[\p{Sc}%])?$"
+"""Pattern of numbers with a decimal comma, separators of thousands, another minus sign, a sign of percent
+or of a currency, or other digits than 0 to 9."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _has_many_codes(counts: TextCounts) -> bool:
 def _number_problems(table: str, column: str, counts: TextCounts) -> list[Problem]:
     """Return the problems of a column of numbers in which some values aren't."""
     text = counts.given - counts.numbers - counts.foreign - counts.codes
-    foreign = "write numbers with a decimal point and without separators of thousands"
+    foreign = "write numbers with a decimal point and without separators of thousands and signs of units"
     kinds = (
         (counts.foreign, "with a number in a notation that isn't read", counts.foreign_number, foreign),
         (counts.codes, "with leading zeros, as in codes, in a column of numbers", counts.code, "correct them"),
@@ -166,4 +167,8 @@ def _warnings(table: str, column: str, counts: TextCounts) -> list[Problem]:
         text = "with text among numbers, all of which count as categories"
         rows = counts.given - counts.numbers
         warnings.append(Problem(table, text, column, rows, counts.no_number or counts.code, is_warning=True))
+    for noun, number, example in (("flags", counts.flags, counts.no_flag), ("times", counts.times, counts.no_time)):
+        if number >= HALF * counts.given:
+            text = f"with text among {noun}, all of which count as categories"
+            warnings.append(Problem(table, text, column, counts.given - number, example, is_warning=True))
     return warnings

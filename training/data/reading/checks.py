@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from features.values import ids
+from features.values import ids, missing
 from training.data.plausibility.spelling import REMEDY, compare_spellings
 from training.errors import Problem
 
@@ -33,9 +33,17 @@ def needs_id(column: str) -> Check:
     return Check(column, ids.id_text(column).is_null(), "without an id", show=False)
 
 
-def needs_number(column: str, unreadable: pl.Expr) -> Check:
+def marked_id(column: str) -> Check:
+    """Return a check, which is only a warning, that no id is a word that usually means a missing value."""
+    words = sorted(missing.MARKS - {"."})
+    text = "with an id that often means that the value is missing, but counts as one id"
+    is_marked = ids.id_text(column).str.strip_chars().str.to_lowercase().is_in(words)
+    return Check(column, is_marked, text, remedy="if it is missing, leave these rows out", is_warning=True)
+
+
+def needs_number(column: str, unreadable: pl.Expr, remedy: str | None = None) -> Check:
     """Return a check that every value is a number; `unreadable` is true for values that can't be read as a number."""
-    return Check(column, unreadable, "with a value that is no number")
+    return Check(column, unreadable, "with a value that is no number", remedy=remedy)
 
 
 def tally(rows: pl.LazyFrame, checks: Sequence[Check]) -> pl.LazyFrame:
@@ -83,9 +91,12 @@ def missing_columns(table: str, dtypes: Iterable[str], needed: Iterable[str]) ->
 
 
 def odd_headers(table: str, dtypes: Iterable[str], *, is_csv: bool) -> list[Problem]:
-    """Return a problem for each column that has no name or, in CSV, the same name as an earlier column."""
+    """Return a problem for each column whose name is blank, has white space at an end or, in CSV, is an earlier one."""
     problems = []
     for column in dtypes:
+        if column.strip() and column != column.strip():
+            text = "the name has white space at its beginning or end: remove it"
+            problems.append(Problem(table, text, column))
         if not column.strip():
             problems.append(Problem(table, "a column has no name: name it, or leave it out if it only counts rows"))
         first, marker, copy = column.rpartition("_duplicated_")

@@ -13,6 +13,7 @@ from training.data.plausibility.text_columns import TextCounts, TextKind, check_
 from training.data.reading.checks import (
     Check,
     failed,
+    marked_id,
     missing_columns,
     needs_id,
     needs_number,
@@ -23,6 +24,8 @@ from training.data.reading.checks import (
 from training.data.reading.schema_file import NAMING_COLUMNS, SCHEMA_FILE, ColumnSettings, MovieSettings
 from training.data.reading.sources import Source, collect
 from training.errors import DataError, Problem
+
+NO_NUMBER = f'correct them, or write in {SCHEMA_FILE} missing = [...] with the text that means "not known"'
 
 NO_GENRES = (
     'with a list of other things than genres, which are text, as ["Drama"], or have a name, as [{"name": "Drama"}]'
@@ -53,7 +56,7 @@ def read_entities(source: Source, layout: Layout, settings: ColumnSettings) -> t
     if problems:
         raise DataError(problems)
     columns = [pl.lit(None, dtype).alias(name) for name, dtype in layout.known.items() if name not in source.dtypes]
-    checks = [needs_id(layout.id)]
+    checks = [needs_id(layout.id), marked_id(layout.id)]
     kinds, mixtures = _kinds(source, layout, settings)
     for name, dtype in source.dtypes.items():
         if name in settings.ignore and name in layout.known:
@@ -157,11 +160,18 @@ def _is_number(name: str, kind: TextKind | None) -> bool:
 
 def _checks(name: str, dtype: pl.DataType, kind: TextKind | None, marks: tuple[str, ...]) -> list[Check]:
     """Return the checks of an attribute or a predefined column."""
-    checks = [needs_number(name, numbers.no_number(name, dtype, marks))] if _is_number(name, kind) else []
+    checks = []
+    if _is_number(name, kind):
+        is_infinite = numbers.read_number(name, dtype, marks).is_infinite()
+        infinite = "with an infinite number, which counts as missing"
+        checks = [
+            needs_number(name, numbers.no_number(name, dtype, marks), NO_NUMBER),
+            Check(name, is_infinite, infinite, is_warning=True),
+        ]
     if kind is None and name == RELEASE_YEAR:
         text = (
-            f"that is no whole number from {years.EARLIEST_YEAR} to {years.LATEST_YEAR}; if the year is unknown, leave "
-            f"it empty, or list the value under [movies] in {SCHEMA_FILE} as missing = [...]"
+            f"with a value that is no whole number from {years.EARLIEST_YEAR} to {years.LATEST_YEAR}; if the year is "
+            f"unknown, leave it empty, or list the value under [movies] in {SCHEMA_FILE} as missing = [...]"
         )
         checks.append(Check(name, ~years.is_year_column(numbers.number(name, dtype, marks)), text))
     if kind is None and name == GENRES:

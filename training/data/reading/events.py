@@ -8,7 +8,16 @@ from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_A
 from features.values import column_types, ids, missing, numbers, times
 from training.data.plausibility.moments import check_distances, check_notation
 from training.data.plausibility.rating_values import check_ratings
-from training.data.reading.checks import Check, failed, missing_columns, needs_id, needs_number, odd_headers, tally
+from training.data.reading.checks import (
+    Check,
+    failed,
+    marked_id,
+    missing_columns,
+    needs_id,
+    needs_number,
+    odd_headers,
+    tally,
+)
 from training.data.reading.schema_file import EventSettings, RatingSettings
 from training.data.reading.sources import Source, collect
 from training.errors import DataError, Problem
@@ -18,6 +27,8 @@ PAIR = [MEMBER_ID, MOVIE_ID]
 FEWEST_RATERS = 20
 """Minimum number of members who rate."""
 
+NO_RATING = 'leave these rows out, or list what means "not rated" under [ratings] in schema.toml as missing = [...]'
+NOT_KNOWN = 'correct them, or list what means "not known" under [plays] in schema.toml as missing = [...]'
 NO_TIME = "with a time that can't be read (ISO 8601, or seconds, not milliseconds, since 1970)"
 
 
@@ -70,9 +81,10 @@ def read_plays(source: Source, settings: EventSettings) -> tuple[pl.DataFrame, l
     if COMPLETION in source.dtypes:
         dtype = source.dtypes[COMPLETION]
         completion = numbers.number(COMPLETION, dtype, settings.missing)
+        given = missing.is_given(COMPLETION, dtype, settings.missing)
         checks += [
-            needs_number(COMPLETION, missing.is_given(COMPLETION, dtype, settings.missing) & completion.is_null()),
-            Check(COMPLETION, ~completion.is_between(0, 1), "outside 0 to 1"),
+            needs_number(COMPLETION, given & completion.is_null(), NOT_KNOWN),
+            Check(COMPLETION, ~completion.is_between(0, 1), "outside 0 to 1", remedy=NOT_KNOWN),
         ]
     rows, problems = _read(source, [played_at.seconds.alias(PLAYED_AT), completion.alias(COMPLETION)], checks)
     return rows, problems + _time_problems(source.table, rows[PLAYED_AT], played_at, settings)
@@ -108,7 +120,7 @@ def _refuse_wrong_columns(source: Source, needed: dict[str, str], optional: dict
 
 def _read(source: Source, columns: list[pl.Expr], checks: list[Check]) -> tuple[pl.DataFrame, list[Problem]]:
     pair = [ids.id_text(column).alias(column) for column in PAIR]
-    checks = [*map(needs_id, PAIR), *checks]
+    checks = [*map(needs_id, PAIR), *map(marked_id, PAIR), *checks]
     rows, tallied = collect(source, source.rows.select(*pair, *columns), tally(source.rows, checks))
     return rows, failed(source.table, checks, tallied)
 
@@ -141,8 +153,8 @@ def _rating(dtype: pl.DataType, settings: RatingSettings) -> tuple[pl.Expr, list
     """Return the expression that reads the ratings, and the checks of single ratings."""
     rating, given = numbers.number(RATING, dtype), missing.is_given(RATING, dtype)
     checks = [
-        Check(RATING, ~given, "without a rating", show=False),
-        needs_number(RATING, given & rating.is_null()),
+        Check(RATING, ~given, "without a rating", show=False, remedy=NO_RATING),
+        needs_number(RATING, given & rating.is_null(), NO_RATING),
     ]
     if settings.scale is not None:
         low, high = settings.scale
@@ -163,7 +175,8 @@ def _time(source: Source, column: str, settings: EventSettings) -> TimeColumn:
         (all_counted,) = collect(source, source.rows.select((~given | counted.is_not_null()).all()))
         if all_counted.item():  # then skip date patterns, which take several times as long as all other reading
             seconds, are_numbers = counted, True
-    checks = [Check(column, given & seconds.is_null(), NO_TIME)]
+    remedy = f'write them so, or list what means "not known" under [{source.table}] in schema.toml as missing = [...]'
+    checks = [Check(column, given & seconds.is_null(), NO_TIME, remedy=remedy)]
     if settings.missing:
         marks = pl.DataFrame({"mark": settings.missing}).select(times.seconds("mark", pl.String())).to_series()
         seconds = pl.when(~seconds.is_in(marks.drop_nulls().implode())).then(seconds)

@@ -1,5 +1,6 @@
 """Reads the optional `schema.toml` of a data directory, which overrides what is inferred from the tables."""
 
+import re
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Self
@@ -11,6 +12,10 @@ from training.errors import DataError, Problem
 from training.settings import TomlSettings, read_toml
 
 SCHEMA_FILE = "schema.toml"
+
+
+SIMILAR = re.compile(r"schema\.to?ml(?![a-z])", re.IGNORECASE)
+"""Pattern of the beginning of names that are almost that of the file, such as Schema.toml and schema.toml.txt."""
 
 
 def _ascending(scale: tuple[float, float]) -> tuple[float, float]:
@@ -148,7 +153,10 @@ REQUIRED = {
 def read_schema_file(folder: Path) -> SchemaSettings:
     """Read the schema.toml of a data directory, if it exists. Raises DataError listing every invalid value."""
     path = folder / SCHEMA_FILE
-    if path.name not in {entry.name for entry in folder.iterdir()}:  # a link that leads nowhere is there
+    names = sorted(entry.name for entry in folder.iterdir())
+    if SCHEMA_FILE not in names:  # it is, if it is a link that leads nowhere
+        for name in filter(SIMILAR.match, names):
+            raise DataError([Problem(SCHEMA_FILE, f"{name} isn't read: rename it to {SCHEMA_FILE}, or move it away")])
         return SchemaSettings()
     given = read_toml(path, SCHEMA_FILE)
     try:

@@ -1,5 +1,6 @@
 """Opens tables of a data directory: Parquet files, CSV files or folders of Parquet files."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,9 +119,12 @@ def _fault(file: TableFile) -> str | None:
 
 
 def _refuse_similar(table: str, names: list[str]) -> None:
-    """Raise DataError if a file is named like the table, but isn't read because of its ending or capital letters."""
+    """Raise DataError if a file is named like the table, but isn't read because of its ending, letters or a suffix."""
+    similar = re.compile(
+        rf"[\W_]*{table}?(?![a-z])", re.IGNORECASE
+    )  # also play.csv, plays_2024.parquet, "plays (1).csv"
     for name in names:
-        if name.lower().partition(".")[0] == table:
+        if similar.match(name):
             text = f"{name} isn't read: write {table}.parquet, {table}.csv or a folder {table} of Parquet files"
             raise DataError([Problem(table, text)])
 

@@ -22,6 +22,10 @@ ROW = 'r01,31,"Zoë"\n'
         ((HEADER + ROW).replace("\n", "\r").encode(), "its lines end with a carriage return alone"),
         ((HEADER + ROW + "x,1,F,2\n").encode(), "line 3 has 4 fields, the header 3: quote values that hold commas"),
         ((HEADER + ROW + 'x,1,"F\n' + ROW).encode(), "line 3 has a double quote that isn't closed"),
+        ((HEADER + ROW + 'x,1,7" single\n' + ROW).encode(), "line 3 has a single double quote"),
+        ((HEADER + ROW + "r02,3").encode(), "its last line has 2 of 3 fields: it may be cut short"),
+        ((HEADER + ROW + "(1 row)\n").encode(), "its last line has 1 of 3 fields"),
+        ((HEADER + ROW + "\x1a").encode(), "its last line has 1 of 3 fields"),
         (b"", "members.csv is empty (0 bytes)"),
     ],
 )
@@ -32,3 +36,10 @@ def test_a_file_in_another_form_of_csv_is_refused_with_the_remedy(write_data, co
     assert told.startswith("members: can't be read: members.csv")
     assert message in told
     assert "\n" not in told
+
+
+@pytest.mark.parametrize("end", ["r02,32", "r02,32,F", "r02,32,F\r\n", 'r02,32,"two\nlines"', "r02,32\n"])
+def test_other_ends_of_a_file_pass(write_data, end):
+    rows = HEADER + "".join(f"r{place:02},31,F\n" for place in range(25) if place != 2)
+    contents = rows + end if end != "r02,32" else rows + end + ",\n"
+    assert len(read_tables(write_data(members=contents.encode())).members) == 25

@@ -147,10 +147,34 @@ def test_a_pipe_is_refused_in_place_of_waiting_for_it(write_parts, tables):
     assert message_of(folder) == "ratings: can't be read: ratings/b.parquet is no plain file"
 
 
-@pytest.mark.parametrize("name", ["plays.csv.gz", "Plays.parquet", "plays.tsv", "plays.PARQUET"])
+@pytest.mark.parametrize(
+    "name",
+    ["plays.csv.gz", "Plays.parquet", "plays.tsv", "plays.PARQUET", "play.csv", "plays_2024.csv", "Plays (1).csv"],
+)
 def test_a_file_that_is_named_almost_like_a_table_is_not_passed_over(write_data, name):
     folder = write_data(plays=None)
     (folder / name).write_bytes(b"x")
     assert message_of(folder) == (
         f"plays: {name} isn't read: write plays.parquet, plays.csv or a folder plays of Parquet files"
     )
+
+
+def test_a_path_that_is_not_utf_8_is_refused(write_parts, tables):
+    folder = write_parts("ratings", {"a.parquet": tables["ratings"]})
+    (folder / "ratings" / "a.parquet").rename(folder / "ratings" / os.fsdecode(b"\xff.parquet"))
+    with pytest.raises(DataError, match=r"the path of ratings/.*parquet isn't UTF-8: rename the file"):
+        read_tables(folder)
+
+
+@pytest.mark.parametrize("place", ["_delta_log", "2024/_delta_log", "2024/.hoodie"])
+def test_folders_of_formats_with_deleted_rows_are_refused_at_any_depth(write_parts, tables, place):
+    folder = write_parts("ratings", {"2024/a.parquet": tables["ratings"], f"{place}/0.json": b"{}"})
+    with pytest.raises(DataError, match=f"the files beside ratings/{place} may hold deleted rows"):
+        read_tables(folder)
+
+
+@pytest.mark.parametrize("name", ["playlists.csv", "players.parquet", "display.csv", "my_plays.csv"])
+def test_files_with_other_names_are_passed_over(write_data, name):
+    folder = write_data(plays=None)
+    (folder / name).write_bytes(b"x")
+    assert read_tables(folder)

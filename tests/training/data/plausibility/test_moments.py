@@ -55,6 +55,28 @@ def test_numbers_in_another_notation_are_refused(write_data, kind, notation, for
     assert "write times as ISO 8601 text" in message
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda time: time.timestamp() / 60,
+        lambda time: time.timestamp() / 3600,
+        lambda time: time.timestamp() / 86_400 + 2_440_587.5,
+        lambda time: time.timestamp() + 2_082_844_800,
+        lambda time: int(f"{time:%y%m%d}"),
+        lambda _: 0,
+        TIMES.index,
+        lambda _: "1900-01-01",
+    ],
+    ids=["minutes", "hours", "Julian days", "seconds since 1904", "YYMMDD", "0", "numbers of rows", "1900"],
+)
+def test_many_times_when_no_service_recorded_any_are_refused_until_they_are_stated(write_data, kind, form):
+    times = plays(pl.Series([form(time) for time in TIMES]))
+    message = refusal(write_data(kind, plays=times))
+    assert message.startswith("plays, column played_at: 200 rows with a time before 1985 or after 2037, which are all")
+    assert read_tables(write_data(kind, "[plays]\nearliest = 1900-01-01\nlatest = 2100-01-01", plays=times))
+
+
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
 def test_timestamps_whose_unit_was_lost_are_refused(write_data, unit):
     seconds = written(TIMES, "seconds") * {"ms": 1, "us": 1000, "ns": 1_000_000}[unit]

@@ -17,6 +17,10 @@ SPELLINGS = {
     "leading zeros": (lambda name: name.zfill(6), str),
     "quotes": (lambda name: f'"{name}"', lambda number: f"r{number}"),
     "a byte order mark": (lambda name: "\ufeff" + name, lambda number: f"r{number}"),
+    "another dash": (lambda name: name.replace("-", "_"), lambda number: f"r-{number}"),
+    "no hyphens": (lambda name: name.replace("-", ""), lambda number: f"{number:08x}-0000-4000-8000-{number:012x}"),
+    "braces": (lambda name: f"{{{name.upper()}}}", lambda number: f"{number:08x}-0000-4000-8000-{number:012x}"),
+    "thousands": (lambda name: f"{int(name):,}", lambda number: f"{number + 1_000_000}"),
     "full-width digits": (lambda name: name.translate({48 + digit: 0xFF10 + digit for digit in range(10)}), str),
 }
 KINDS = ("csv", "parquet")

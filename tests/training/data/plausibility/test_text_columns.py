@@ -71,6 +71,10 @@ def test_in_other_text_a_mark_is_a_category_with_a_warning(write_data, tables, k
         ([f"{place + 1}'000" for place in range(MEMBERS)], MEMBERS, "notation that isn't read", "1'000"),
         ([f"{place + 1}\xa0000" for place in range(MEMBERS)], MEMBERS, "notation that isn't read", "10\xa0000"),
         (["5", "3", *[f"{place},25" for place in range(2, MEMBERS)]], MEMBERS - 2, "notation that isn't read", "10,25"),
+        ([f"{place}%" for place in range(MEMBERS)], MEMBERS, "notation that isn't read", "0%"),
+        ([f"{place}.5 %" for place in range(MEMBERS)], MEMBERS, "notation that isn't read", "0.5 %"),
+        ([f"${place},000" for place in range(MEMBERS)], MEMBERS, "notation that isn't read", "$0,000"),
+        ([f"{place},50 \u20ac" for place in range(MEMBERS)], MEMBERS, "notation that isn't read", "0,50 \u20ac"),
         (["maybe", *FLAGS[1:]], 1, "that is no flag", "maybe"),
         (["yesterday", *DAYS[1:]], 1, "that is no time", "yesterday"),
     ],
@@ -156,8 +160,9 @@ def test_a_number_that_is_listed_as_missing_may_be_written_in_any_way(write_data
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_column_in_which_half_are_numbers_is_a_warning(write_data, tables, kind):
-    folder = write_data(kind, members=with_column(tables, [*NUMBERS[:20], *["many"] * 6]))
+@pytest.mark.parametrize("values", [NUMBERS, FLAGS, DAYS])
+def test_a_column_in_which_half_are_numbers_flags_or_days_is_a_warning(write_data, tables, kind, values):
+    folder = write_data(kind, members=with_column(tables, [*values[:20], *["many"] * 6]))
     (warning,) = read_tables(folder).warnings
     assert (warning.column, warning.rows, warning.example) == ("extra", 6, "many")
 
