@@ -14,7 +14,7 @@ from training.commands.terminal import at_least, print_warnings
 from training.data.overview import ColumnOverview, Overview, TableOverview, make_overview
 from training.data.reading.schema_file import SCHEMA_FILE
 from training.data.reading.tables import read_tables
-from training.errors import DataError, Problem, shortened
+from training.errors import DataError, Problem, is_of_disk, shortened
 
 WIDTH = 100
 """Maximum length of a line, in characters."""
@@ -32,15 +32,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    """Print the warnings and an overview of the tables, or all problems if the data can't be used."""
+    """Print the warnings and an overview of the tables, or all problems if the data can't be used.
+
+    Examples are printed even if the output isn't a terminal, because whoever calls this command wants to see the data.
+    """
     try:
         tables = read_tables(arguments.data)
     except DataError as error:
+        if is_of_disk(error):
+            raise
         if arguments.json:
             print(_json(error.problems, error.warnings))
         else:
             print(error, file=sys.stderr)
-            print_warnings(error.warnings)
+            print_warnings(error.warnings, always_examples=True)
         return error.exit_code
     overview = make_overview(arguments.data, tables, arguments.min_holders)
     print(_json((), tables.warnings, overview) if arguments.json else described(overview, tables.warnings))

@@ -7,7 +7,8 @@ import polars as pl
 
 from training.errors import Problem
 
-SECONDS_PER_YEAR = 365.2425 * 86_400
+SECONDS_PER_DAY = 86_400
+SECONDS_PER_YEAR = 365.2425 * SECONDS_PER_DAY
 
 YEARS_APART = 10
 """Minimum number of years without any time between times that are far from each other."""
@@ -73,6 +74,7 @@ class Stretch:
 def check_notation(table: str, seconds: pl.Series, *, are_numbers: bool) -> list[Problem]:
     """Return a problem if the times, in seconds since 1970 UTC, result from another notation or unit.
 
+    It is a warning if all are within a day from 1970 on, as numbers that only state an order.
     `are_numbers` says whether the file contains numbers rather than timestamps or ISO 8601 text.
     """
     given = seconds.drop_nulls()
@@ -89,6 +91,8 @@ def check_notation(table: str, seconds: pl.Series, *, are_numbers: bool) -> list
         )
     elif len(given) >= MANY_TIMES and not _is_any_likely(lowest, highest):
         text = f"with a time before {FIRST_LIKELY_YEAR} or after {LAST_LIKELY_YEAR - 1}, which are all"
+        if 0 <= lowest and highest < SECONDS_PER_DAY:
+            return [Problem(table, text, given.name, len(given), _iso(float(given[0])), is_warning=True)]
     else:
         return []
     return [Problem(table, text, given.name, len(given), _iso(float(given[0])), REMEDY.format(table))]
@@ -129,7 +133,7 @@ def _problem(table: str, column: str, far: list[Stretch], main: Stretch) -> Prob
     is_before = far[0].first < main.first
     example = _iso(far[0].first if is_before else far[-1].last)
     side, key = ("before", "earliest") if is_before else ("after", "latest")
-    text = f"far {side} the others, which are from {_iso(main.first)[:10]} to {_iso(main.last)[:10]}"
+    text = f"far {side} the others"
     is_warning = all(stretch.is_likely for stretch in far)
     remedy = (
         f'correct them, or write under [{table}] in schema.toml missing = ["{example}"] if they stand for an unknown '
@@ -210,5 +214,10 @@ def _start(year: int) -> float:
 
 def _iso(seconds: float) -> str:
     """Return a time as ISO 8601 text in UTC, without the time of day if it is midnight."""
+    return iso_8601(seconds).removesuffix("T00:00:00")
+
+
+def iso_8601(seconds: float) -> str:
+    """Return a time, in seconds since 1970 UTC, as ISO 8601 text with whole seconds and without `Z`."""
     moment = datetime(1970, 1, 1) + timedelta(seconds=seconds)  # noqa: DTZ001 # in UTC, and written without it
-    return moment.isoformat(timespec="seconds").removesuffix("T00:00:00")
+    return moment.isoformat(timespec="seconds")
