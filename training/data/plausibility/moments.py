@@ -91,7 +91,7 @@ def check_notation(table: str, seconds: pl.Series, *, are_numbers: bool) -> list
         )
     elif len(given) >= MANY_TIMES and not _is_any_likely(lowest, highest):
         text = f"with a time before {FIRST_LIKELY_YEAR} or after {LAST_LIKELY_YEAR - 1}, which are all"
-        if 0 <= lowest and highest < SECONDS_PER_DAY:
+        if lowest >= 0 and highest < SECONDS_PER_DAY:
             return [Problem(table, text, given.name, len(given), _iso(float(given[0])), is_warning=True)]
     else:
         return []
