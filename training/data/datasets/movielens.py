@@ -157,7 +157,7 @@ def _refuse(file: str, rows: pl.DataFrame, checks: Sequence[Check]) -> None:
     """Raise DataError if any row of a file fails a check."""
     problems = failed(file, checks, tally(rows.lazy(), checks).collect())
     if problems:
-        raise DataError([Problem(file, f"can't be read: {problem}") for problem in problems])
+        raise DataError(problems)
 
 
 def _title_year() -> pl.Expr:

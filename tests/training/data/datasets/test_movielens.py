@@ -132,18 +132,6 @@ def test_a_file_added_to_an_imported_folder_protects_it(tmp_path, capsys):
         (lambda source: (source / "users.dat").unlink(), "MovieLens 1M has a file users.dat, which is missing"),
         (lambda source: (source / "ratings.dat").unlink(), "holds no MovieLens release"),
         (lambda source: (source / "ratings.dat").write_text("1::2\n"), "ratings.dat: has 2 fields in its first row"),
-        (
-            lambda source: (source / "ratings.dat").write_text("1::10::good\n"),
-            "can't be read: ratings.dat, column rating: 1 row without a rating, for example 'good'",
-        ),
-        (
-            lambda source: (source / "ratings.dat").write_text("1::10::4::1999-01-01\n"),
-            "can't be read: ratings.dat, column rated_at: 1 row without a time in seconds, for example '1999-01-01'",
-        ),
-        (
-            lambda source: (source / "ratings.dat").write_text(" ::10::4::978300760\n"),
-            "can't be read: ratings.dat, column member_id: 1 row without an id",
-        ),
         (lambda source: (source / "movies.dat").write_bytes(b""), "can't be read: "),
     ],
 )
@@ -153,3 +141,18 @@ def test_a_source_that_is_no_release_is_reported_and_nothing_is_written(tmp_path
     assert main(["import", "movielens", str(source), "--out", str(tmp_path / "data")]) == 2
     assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("1::10::good", "column rating: 1 row without a rating"),
+        ("1::10::4::1999-01-01", "column rated_at: 1 row without a time in seconds"),
+        (" ::10::4::978300760", "column member_id: 1 row without an id"),
+    ],
+)
+def test_a_source_with_wrong_values_is_refused_in_one_sentence(tmp_path, capsys, line, message):
+    source = shutil.copytree(FIXTURES / "ml-1m", tmp_path / "source")
+    (source / "ratings.dat").write_text(f"{line}\n")
+    assert main(["import", "movielens", str(source), "--out", str(tmp_path / "data")]) == 2
+    assert capsys.readouterr().err.startswith(f"ratings.dat, {message}")
