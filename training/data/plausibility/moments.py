@@ -129,7 +129,7 @@ def _problem(table: str, column: str, far: list[Stretch], main: Stretch) -> Prob
     is_before = far[0].first < main.first
     example = _iso(far[0].first if is_before else far[-1].last)
     side, key = ("before", "earliest") if is_before else ("after", "latest")
-    text = f"far {side} the others, which are from {_iso(main.first)[:10]} to {_iso(main.last)[:10]}"
+    text = f"far {side} the others"
     is_warning = all(stretch.is_likely for stretch in far)
     remedy = (
         f'correct them, or write under [{table}] in schema.toml missing = ["{example}"] if they stand for an unknown '
