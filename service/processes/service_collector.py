@@ -94,21 +94,22 @@ class ServiceCollector(Collector):
 
     def healthy(self) -> bool:
         """Return whether the supervisor's event loop responds. May be called from any thread."""
-        return self._in_loop(self._responds(), False)
+        return self._in_loop(self._responds(), False, "health_not_checked")
 
     def ready(self) -> bool:
         """Return whether health is SERVING in any worker, as gRPC would answer. May be called from any thread."""
-        return self._in_loop(self._any_ready(), False)
+        return self._in_loop(self._any_ready(), False, "readiness_not_checked")
 
     def collect(self) -> Iterable[Metric]:
         """Collect and return all metrics. If that fails, return the metrics of the previous collection."""
-        self._last = self._in_loop(self._collect(), self._last)
+        self._last = self._in_loop(self._collect(), self._last, "metrics_not_renewed")
         return self._last
 
-    def _in_loop(self, work: Coroutine[Any, Any, Result], otherwise: Result) -> Result:
+    def _in_loop(self, work: Coroutine[Any, Any, Result], otherwise: Result, event: str) -> Result:
         """Run a coroutine in the supervisor's event loop, from another thread, and return its result.
 
         Returns `otherwise` if it fails, takes too long, or if the loop is closed because the process is about to exit.
+        `event` is the name in the log of a failure.
         """
         try:
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -119,7 +120,7 @@ class ServiceCollector(Collector):
             return future.result(2 * RESPONSE_SECONDS)
         except Exception as error:  # noqa: BLE001 # after any error, there is the value to fall back on
             future.cancel()
-            log_event(logging.ERROR, "metrics_not_renewed", error)
+            log_event(logging.ERROR, event, error)
         return otherwise
 
     async def _responds(self) -> bool:
