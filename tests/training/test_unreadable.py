@@ -190,9 +190,12 @@ def test_outcomes_in_other_files_are_not_passed_over(refused, folder, data, name
 
 
 def test_a_damaged_record_or_report_is_no_crash(models, small, capsys):
-    (models / "records" / small.version / "gate.json").write_text("{")
-    assert main(["models", "show", "--models", str(models)]) == 2
-    assert "the record gate.json is damaged" in capsys.readouterr().err
+    for content in ("{", "[]", '{"checks": [{}]}'):
+        (models / "records" / small.version / "gate.json").write_text(content)
+        for action in ("show", "promote", "candidate"):
+            assert main(["models", action, small.version, "--models", str(models)]) == 2
+            assert "the record gate.json of version" in capsys.readouterr().err
+    assert not (models / "candidate").exists()
     (models / "versions" / small.version / "report.md").unlink()
     assert main(["models", "show", "--models", str(models)]) == 1
     assert "report.md can't be read" in capsys.readouterr().err

@@ -4,10 +4,10 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from model.artifact.artifact import load_model
 from model.errors import ArtifactError, StoreError
@@ -25,6 +25,7 @@ from training.gate.gate import RECORD
 from training.report.markdown import section_markdown
 from training.versions.compare import diff, text
 
+Part = TypeVar("Part")
 ACTIONS = ("list", "show", "diff", "promote", "candidate", "rollback", "prune", "sign")
 
 
@@ -84,23 +85,24 @@ def _diff(store: Store, first: str, second: str | None, *, as_json: bool) -> Non
 
 def _promote(store: Store, version: str) -> None:
     _load(store, version)
+    reasons = _of_gate(store, version, gate_report.reasons)
     store.promote(version)
     print(f"version {version} serves")
-    _print_overruled(store, version)
+    _print_overruled(reasons)
 
 
 def _offer(store: Store, version: str) -> None:
     _load(store, version)
+    reasons = _of_gate(store, version, gate_report.reasons)
     store.set_label(CANDIDATE, version)
     print(f"version {version} is the candidate")
-    _print_overruled(store, version)
+    _print_overruled(reasons)
 
 
-def _print_overruled(store: Store, version: str) -> None:
+def _print_overruled(reasons: Iterable[str]) -> None:
     """Print the reasons, if any, for which the gate held a version back."""
-    if (record := store.read_record(version, RECORD)) is not None:
-        for reason in gate_report.reasons(json.loads(record)):
-            print(f"overruled: {reason}")
+    for reason in reasons:
+        print(f"overruled: {reason}")
 
 
 def _roll_back(store: Store, version: str | None) -> None:
@@ -141,17 +143,21 @@ def _show(store: Store, version: str) -> None:
         print(f"code {made.commit or 'unknown'}, made while {made.parent or 'no version'} served")
     print(f"records {', '.join(store.records(version)) or 'none'}")
     print(read_plain(folder / "report.md", "report.md", RECORD_BYTES).decode("utf-8", errors="replace"))
-    if (record := _gate_record(store, version)) is not None:
-        print(*map(section_markdown, gate_report.sections(record)), sep="\n\n")
+    if sections := _of_gate(store, version, gate_report.sections):
+        print(*map(section_markdown, sections), sep="\n\n")
 
 
-def _gate_record(store: Store, version: str) -> Any:
-    """Return the record of the gate's decision; None if there is none. Raises StoreError if it is damaged."""
+def _of_gate(store: Store, version: str, describe: Callable[[Any], list[Part]]) -> list[Part]:
+    """Return the parts of a description of the gate's decision; none if there is no record of it.
+
+    Raises StoreError if the record is damaged.
+    """
     record = store.read_record(version, RECORD)
     try:
-        return None if record is None else json.loads(record)
-    except ValueError as error:
-        raise StoreError(f"the record {RECORD} is damaged: {error}") from error
+        return [] if record is None else describe(json.loads(record))
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        text = f"the record {RECORD} of version {version} is damaged ({type(error).__name__}): mend or remove it"
+        raise StoreError(text) from error
 
 
 def signer(path: Path) -> Callable[[Store, str], None]:
