@@ -13,7 +13,7 @@
 Messages name the file or the part that is wrong. They never contain data of a member.
 """
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from model.exit_codes import ExitCode
 
@@ -32,7 +32,7 @@ class ModelError(Exception):
 
     reason: Reason = "other"
     """Why a version is refused, if it is refused because of this error."""
-    exit_code: ClassVar[ExitCode] = ExitCode.REFUSED
+    exit_code: ExitCode = ExitCode.REFUSED
     """Exit code of a command that this error stops."""
 
 
@@ -66,7 +66,10 @@ class StoreError(ModelError):
 
 
 class Unreadable(ArtifactError, StoreError):
-    """A file or folder of the store or of a version exists, but this user may not read it, or the disk fails."""
+    """A file or folder of the store or of a version exists, but can't be read: this user may not, or the disk fails.
+
+    Commands of the training job end with ExitCode.FAILED if the disk fails.
+    """
 
     reason: Reason = "missing"
     exit_code = ExitCode.REFUSED

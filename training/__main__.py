@@ -1,16 +1,13 @@
 """Command line of the training job: `python -m training COMMAND`."""
 
 import argparse
-import errno
 import os
-import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from model.errors import ModelError
 from model.exit_codes import ExitCode, ending_quietly
-from training.errors import TrainingError
+from training.errors import expected_error
 
 COMMANDS = (
     ("import", "training.commands.import_movielens", "make a data directory of a published data set"),
@@ -31,12 +28,6 @@ COMMANDS = (
 """Name, module and help text of each command; modules have `add_arguments(parser)` and `run(arguments) -> exit
 code`."""
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Error numbers of a full disk, an exceeded quota and the file size limit."""
-UNUSABLE = (
-    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EIO
-)  # fmt: skip
-"""Error numbers of a file or folder that this user can't read or write, or of a failing disk."""
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 """Defaults for environment variables of the numerical libraries. Fits run in parallel threads, so linear algebra within
 a fit uses one thread. The results are then byte-identical on any number of processors. OpenMP threads must not spin
@@ -59,29 +50,14 @@ def main(argv: Sequence[str], program: str = "python -m training") -> int:
     arguments = parser.parse_args(argv)
     try:
         return int(arguments.run(arguments))
-    except (TrainingError, ModelError) as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except Exception as error:
-        number = _system_error(error)
-        if number in NO_ROOM:
-            text = f"nothing more can be written: {os.strerror(number)}; what was there before is as it was"
-            print(text, file=sys.stderr)
-            return ExitCode.FAILED
-        if number in UNUSABLE and isinstance(error, OSError) and error.filename is not None:
-            print(f"{error.filename}: {error.strerror}", file=sys.stderr)
-            return ExitCode.REFUSED
-        raise
-
-
-def _system_error(error: Exception) -> int:
-    """Return the number of the system error behind an exception, which Polars puts in its message only; 0 if none."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return error.errno
-    number = re.search(r"\(os error (\d+)\)", str(error))
-    return int(number[1]) if number else 0
+        expected = expected_error(error)
+        if expected is None:
+            raise
+        print(expected, file=sys.stderr)
+        return expected.exit_code
 
 
 def run(argv: Sequence[str], program: str = "python -m training") -> int:

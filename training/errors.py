@@ -1,13 +1,21 @@
 """Exceptions of the training job; each class sets the exit code of a command that fails with it."""
 
+import errno
+import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from model.errors import ModelError
 from model.exit_codes import ExitCode
 
 EXAMPLE_LENGTH = 60
 """Maximum length of an example. Longer ones are truncated so that each problem stays on one line."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Error numbers of a full disk, an exceeded quota and the file size limit."""
+UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
+"""Error numbers of a file or folder that this user can't read or write."""
 
 
 class TrainingError(Exception):
@@ -85,6 +93,61 @@ class DataError(TrainingError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+def expected_error(error: Exception) -> TrainingError | ModelError | None:
+    """Return the error whose message and exit code a command ends with; None if the error is unexpected.
+
+    An error of the system becomes an error that names the file. If the disk fails, the work has failed, whoever noticed
+    it.
+    """
+    number = _system_error(error)
+    expected: TrainingError | ModelError
+    if isinstance(error, TrainingError | ModelError):
+        expected = error
+    elif number in NO_ROOM:
+        expected = WorkFailed(f"nothing more can be written: {os.strerror(number)}; what was there before is as it was")
+    elif isinstance(error, OSError) and error.filename is not None and number in (*UNUSABLE, errno.EIO):
+        expected = UsageError(f"{error.filename}: {error.strerror}")
+    else:
+        return None
+    if is_of_disk(error):
+        expected.exit_code = ExitCode.FAILED
+    return expected
+
+
+def is_of_disk(error: BaseException | None) -> bool:
+    """Return whether the cause of an error is that a disk fails, which may go away, rather than the arguments."""
+    while error is not None:
+        if _system_error(error) == errno.EIO:
+            return True
+        error = error.__cause__
+    return False
+
+
+@contextmanager
+def failing_work() -> Iterator[None]:
+    """Let all expected errors in the `with` block end the command with ExitCode.FAILED, never with REFUSED.
+
+    This is for work after the arguments and the data have been checked.
+    """
+    try:
+        yield
+    except Exception as error:
+        expected = expected_error(error)
+        if expected is not None:
+            expected.exit_code = ExitCode.FAILED
+        if expected in (None, error):
+            raise
+        raise expected from error
+
+
+def _system_error(error: BaseException) -> int:
+    """Return the number of the system error that an exception is, which Polars puts in its message only; 0 if none."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    return int(number[1]) if number else 0
+
+
 class Findings:
     """Collects problems and warnings over several steps so that a single DataError reports all problems."""
 
@@ -99,10 +162,15 @@ class Findings:
 
     @contextmanager
     def gathered(self) -> Iterator[None]:
-        """Collect the problems if the `with` block raises DataError, and continue after the block."""
+        """Collect the problems if the `with` block raises DataError, and continue after the block.
+
+        Raises the DataError if a failing disk is the cause, since the data may be valid.
+        """
         try:
             yield
         except DataError as error:
+            if is_of_disk(error):
+                raise
             self.add((*error.problems, *error.warnings))
 
     def refuse(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from model.artifact.artifact import load_model
 from model.cores import usable_cores
-from model.errors import StoreError
+from model.errors import ModelError
 from model.exit_codes import ExitCode
 from model.store.open import is_address, open_store
 from model.store.store import CURRENT, VERSIONS, Store
@@ -23,6 +23,7 @@ from training.data.infer_schema import infer_schema
 from training.data.reading.recorded_outcomes import with_outcomes
 from training.data.reading.tables import Tables, read_tables
 from training.data.writer import refuse_unwritable
+from training.errors import failing_work
 from training.evaluation.evaluate import evaluate
 from training.fit.fit_model import Fit, fit_model
 from training.fit.reweighting import add_reweighting, reweighting_notes
@@ -104,6 +105,12 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     progress = Progress(time.monotonic, time.time)
     progress("reading and checking")
     inputs = _read(arguments, plan)
+    return _train(arguments, plan, inputs, progress)
+
+
+@failing_work()
+def _train(arguments: argparse.Namespace, plan: Plan, inputs: Inputs, progress: Progress) -> ExitCode:
+    """Train, evaluate and publish a model, let the gate decide whether it serves, and print the evaluation."""
     gate = Gate(plan.store, inputs.split, inputs.key, plan.gate, time.perf_counter, arguments.seed)
     fit = fit_model(inputs.training, arguments.seed, plan.fit, usable_cores(), progress)
     evaluation = evaluate(fit, arguments.seed, progress) | {"kept_out": gate.kept_out()}
@@ -189,11 +196,11 @@ def _publish(
 
 
 def _prune(store: Store, arguments: argparse.Namespace) -> None:
-    """Remove old versions, or print why none can be removed, which doesn't change the decision on the new version."""
+    """Remove old versions, or print why that fails, which doesn't change the decision on the new version."""
     try:
         store.prune(arguments.keep, arguments.keep_days, time.time())
-    except StoreError as error:
-        print(f"no old version is removed: {error}", file=sys.stderr)
+    except (ModelError, OSError) as error:
+        print(f"old versions aren't removed: {error}", file=sys.stderr)
 
 
 def _take_part(plan: Plan, inputs: Inputs, version: str, data_fingerprint: str, now: str) -> list[Section]:

@@ -14,7 +14,7 @@ from training.commands.terminal import at_least, print_warnings
 from training.data.overview import ColumnOverview, Overview, TableOverview, make_overview
 from training.data.reading.schema_file import SCHEMA_FILE
 from training.data.reading.tables import read_tables
-from training.errors import DataError, Problem, shortened
+from training.errors import DataError, Problem, is_of_disk, shortened
 
 WIDTH = 100
 """Maximum length of a line, in characters."""
@@ -36,6 +36,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     try:
         tables = read_tables(arguments.data)
     except DataError as error:
+        if is_of_disk(error):
+            raise
         if arguments.json:
             print(_json(error.problems, error.warnings))
         else:

@@ -304,7 +304,7 @@ def test_a_retrain_beside_an_unreadable_label_is_held_back_and_a_promotion_mends
         "- The current version can't be read, so changes of the data would go unnoticed: the file current"
         in printed.out
     )
-    assert "no old version is removed: the file current doesn't name a version" in printed.err
+    assert "old versions aren't removed: the file current doesn't name a version" in printed.err
     version = re.search(r"training models promote (\w+) overrules this", printed.out)[1]
     assert main(["models", "promote", version, "--models", str(store.root)]) == 0
     assert store.current() == version

@@ -78,15 +78,15 @@ def refuse_no_folder(place: str, folder: Path) -> None:
     """Raise DataError, which names the place, unless the folder is there and can be listed."""
     try:
         os.scandir(folder).close()
-    except FileNotFoundError:
-        problem = "there is no such folder"
-    except NotADirectoryError:
-        problem = "is a file, not a folder"
     except OSError as error:
-        problem = f"can't be read: {error.strerror}"
-    else:
-        return
-    raise DataError([Problem(place, problem)])
+        match error:
+            case FileNotFoundError():
+                problem = "there is no such folder"
+            case NotADirectoryError():
+                problem = "is a file, not a folder"
+            case _:
+                problem = f"can't be read: {error.strerror}"
+        raise DataError([Problem(place, problem)]) from error
 
 
 def refuse_empty(table: str, files: list[TableFile]) -> None:
