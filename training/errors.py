@@ -3,7 +3,7 @@
 import errno
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,6 +12,8 @@ from model.exit_codes import ExitCode
 
 EXAMPLE_LENGTH = 60
 """Maximum length of an example. Longer ones are truncated so that each problem stays on one line."""
+MOST_NAMES = 3
+"""Maximum number of names, such as files or categories, in one message."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Error numbers of a full disk, an exceeded quota and the file size limit."""
 UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
@@ -177,6 +179,12 @@ class Findings:
         """Raise DataError if there are any problems; warnings alone are no reason."""
         if self.problems:
             raise DataError(self.problems, self.warnings)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first MOST_NAMES names as a list, followed by the number of further names."""
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def shortened(text: str, length: int = EXAMPLE_LENGTH) -> str:

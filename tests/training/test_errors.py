@@ -7,7 +7,7 @@ import pytest
 
 from model.errors import Unreadable
 from training.data.files.table_files import readable
-from training.errors import DataError, Findings, Problem, expected_error, failing_work
+from training.errors import DataError, Findings, Problem, expected_error, failing_work, listed
 
 ERROR = Problem("ratings", "the table has no rows")
 WARNING = Problem("members", "far from the others", "age", 2, "999", "name it under ignore", is_warning=True)
@@ -74,3 +74,10 @@ def test_after_the_checks_every_expected_error_fails_the_work():
         assert expected_error(caught.value).exit_code == 1
     with pytest.raises(ValueError, match="a bug"), failing_work():
         raise ValueError("a bug")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(1, "0"), (3, "0, 1, 2"), (4, "0, 1, 2 and 1 more"), (1003, "0, 1, 2 and 1,000 more")]
+)
+def test_a_list_of_many_names_ends_with_the_number_of_further_ones(count, text):
+    assert listed([*map(str, range(count))]) == text

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
 from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING, RELEASE_YEAR, TITLE
 from training.data.infer_schema import MergedColumn, infer_schema
+from training.data.plausibility.moments import iso_8601
 from training.data.reading.sources import collect, open_table
 from training.data.reading.tables import TABLES, Tables
 
@@ -205,14 +205,8 @@ def _span(values: pl.Series, kind: str) -> tuple[float | str | None, float | Non
     if kind == "id":
         return str(lowest), None, str(highest)
     if kind == "time":
-        return _iso(float(lowest)), None, _iso(float(highest))  # type: ignore[arg-type]
+        return f"{iso_8601(float(lowest))}Z", None, f"{iso_8601(float(highest))}Z"  # type: ignore[arg-type]
     return float(lowest), float(values.median()), float(highest)  # type: ignore[arg-type]
-
-
-def _iso(seconds: float) -> str:
-    """Return a time, in seconds since 1970 UTC, as ISO 8601 text."""
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
-    return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def _examples(values: pl.Series) -> tuple[Example, ...]:

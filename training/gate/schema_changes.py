@@ -13,11 +13,9 @@ from features.schema import OTHER_GENRE, Attribute, Scale, Schema
 from model.prediction.model import Model
 from training.data.reading.schema_file import ColumnSettings, RatingSettings
 from training.data.reading.tables import Tables, default_enjoyed_from
-from training.errors import shortened
+from training.errors import listed, shortened
 from training.gate.gate_checks import Check
 
-MOST_NAMES = 3
-"""Maximum number of categories or genres that a change lists."""
 STATE_SCALE = "If this is meant, write {} in the section ratings of schema.toml, or use --force"
 STATE_KIND = "If this is meant, name the column as {} in the section {} of schema.toml, or use --force"
 BRING_BACK = "Bring the column back, or use --force if this is meant"
@@ -201,10 +199,8 @@ def _range(low: float, high: float) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Join the first MOST_NAMES names, in quotes if they have a comma, and say how many more there are."""
-    more = len(names) - MOST_NAMES
-    shown = ", ".join(f'"{shortened(name)}"' if "," in name else shortened(name) for name in names[:MOST_NAMES])
-    return f"{shown} and {more:,} more" if more > 0 else shown
+    """List categories or genres, in quotes if they have a comma."""
+    return listed([f'"{shortened(name)}"' if "," in name else shortened(name) for name in names])
 
 
 def count_or_text(value: str | int) -> str:

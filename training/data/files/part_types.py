@@ -9,7 +9,8 @@ from features.columns import MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT
 from features.values import column_types, missing, numbers
 from features.values.flags import FLAGS, flag
 from features.values.missing import NO_MARKS
-from training.data.files.table_files import TableFile, listed, readable
+from training.data.files.table_files import TableFile, readable
+from training.errors import listed
 
 IDS, TIMES = (MEMBER_ID, MOVIE_ID), (RATED_AT, PLAYED_AT)
 MOMENT = pl.Datetime("us", "UTC")

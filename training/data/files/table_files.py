@@ -11,14 +11,12 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from training.errors import DataError, Problem
+from training.errors import DataError, Problem, listed
 
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 """Folder name that Hive and Spark write for a missing value: `year=__HIVE_DEFAULT_PARTITION__`."""
 OTHER_FORMATS = ("_delta_log", ".hoodie")
 """Folders of table formats in which Parquet files may hold deleted rows."""
-MOST_NAMES = 3
-"""Maximum number of files named in one message."""
 
 
 @dataclass(frozen=True)
@@ -120,12 +118,6 @@ def readable(table: str, name: str = "") -> Iterator[None]:
 def reason(error: BaseException) -> str:
     """Return the first line of an error's message, without hints for programmers."""
     return str(error).strip().partition("\n")[0].partition(" Hint:")[0] or type(error).__name__
-
-
-def listed(names: list[str]) -> str:
-    """Return the first names as a list, followed by the number of further names."""
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _is_utf_8(path: Path) -> bool:

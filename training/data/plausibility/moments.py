@@ -210,5 +210,10 @@ def _start(year: int) -> float:
 
 def _iso(seconds: float) -> str:
     """Return a time as ISO 8601 text in UTC, without the time of day if it is midnight."""
+    return iso_8601(seconds).removesuffix("T00:00:00")
+
+
+def iso_8601(seconds: float) -> str:
+    """Return a time, in seconds since 1970 UTC, as ISO 8601 text with whole seconds and without `Z`."""
     moment = datetime(1970, 1, 1) + timedelta(seconds=seconds)  # noqa: DTZ001 # in UTC, and written without it
-    return moment.isoformat(timespec="seconds").removesuffix("T00:00:00")
+    return moment.isoformat(timespec="seconds")

@@ -10,10 +10,10 @@ import polars as pl
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING
 from model.errors import BadOutcome
 from model.facts.outcome_record import KNOWN_REQUESTS, PATTERN, Outcome, from_line
-from training.data.files.table_files import files_in, listed, readable, refuse_no_folder
+from training.data.files.table_files import files_in, readable, refuse_no_folder
 from training.data.reading.events import PAIR, all_plays
 from training.data.reading.tables import Tables
-from training.errors import DataError, Problem
+from training.errors import DataError, Problem, listed
 
 ORDER = ("happened_at", "received_at", "request_id")
 """Fields by which outcomes are sorted chronologically."""
