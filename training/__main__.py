@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from model.exit_codes import ExitCode, ending_quietly
-from training.errors import expected_error
+from training.errors import DataError, expected_error
 
 COMMANDS = (
     ("import", "training.commands.import_movielens", "make a data directory of a published data set"),
@@ -37,6 +37,7 @@ while they wait: on a busy machine, spinning can make a fit ten times slower."""
 def main(argv: Sequence[str], program: str = "python -m training") -> int:
     """Run one command and return its exit code; print the message of an expected error to stderr.
 
+    Values of the data are printed only if stderr is a terminal, since it may be a log otherwise.
     Unexpected errors propagate, so that Python prints a traceback and exits with ExitCode.FAILED.
     """
     parser = argparse.ArgumentParser(prog=program, description="Make and publish models of coldstart.")
@@ -56,7 +57,8 @@ def main(argv: Sequence[str], program: str = "python -m training") -> int:
         expected = expected_error(error)
         if expected is None:
             raise
-        print(expected, file=sys.stderr)
+        text = expected.note if isinstance(expected, DataError) and not sys.stderr.isatty() else str(expected)
+        print(text, file=sys.stderr)
         return expected.exit_code
 
 

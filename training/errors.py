@@ -62,9 +62,10 @@ class Problem:
     rows: int | None = None
     """Number of affected rows, or None if the problem doesn't concern rows."""
     example: str | None = None
-    """One of the wrong values, or None. Shown only in the terminal of the data scientist whose data it is."""
+    """One of the wrong values, or None. It may be of a member, so it is shown only in a terminal and by `validate`."""
     remedy: str | None = None
-    """What to change in the file or in schema.toml, or None if the text says it."""
+    """What to change in the file or in schema.toml, or None if the text says it. It may quote a rating or a time that
+    schema.toml has to state, but nothing else of a member."""
     is_warning: bool = False
     """Whether the data can be used as they are: the values are unusual, but possible."""
 
@@ -73,7 +74,7 @@ class Problem:
 
     @property
     def note(self) -> str:
-        """The problem without the example, for the files of a published version."""
+        """The problem without the example, for logs and for the files of a published version."""
         return self._sentence("")
 
     def _sentence(self, example: str) -> str:
@@ -93,6 +94,11 @@ class DataError(TrainingError):
         self.warnings = tuple(warnings)
         """Warnings about the same data, which the message leaves out."""
         super().__init__("\n".join(map(str, self.problems)))
+
+    @property
+    def note(self) -> str:
+        """The message without the examples, for logs."""
+        return "\n".join(problem.note for problem in self.problems)
 
 
 def expected_error(error: Exception) -> TrainingError | ModelError | None:

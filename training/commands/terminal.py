@@ -32,10 +32,14 @@ def at_least(lowest: int) -> Callable[[str], int]:
     return whole_number
 
 
-def print_warnings(warnings: Iterable[Problem]) -> None:
-    """Print each warning about the data as one line to stderr."""
+def print_warnings(warnings: Iterable[Problem], *, always_examples: bool = False) -> None:
+    """Print each warning about the data as one line to stderr.
+
+    Examples are values of the data, so they are printed only if stderr is a terminal or with `always_examples`.
+    """
+    with_examples = always_examples or sys.stderr.isatty()
     for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        print(f"warning: {warning if with_examples else warning.note}", file=sys.stderr)
 
 
 class Progress:

@@ -32,7 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    """Print the warnings and an overview of the tables, or all problems if the data can't be used."""
+    """Print the warnings and an overview of the tables, or all problems if the data can't be used.
+
+    Examples are printed even if the output isn't a terminal, because whoever calls this command wants to see the data.
+    """
     try:
         tables = read_tables(arguments.data)
     except DataError as error:
@@ -42,7 +45,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             print(_json(error.problems, error.warnings))
         else:
             print(error, file=sys.stderr)
-            print_warnings(error.warnings)
+            print_warnings(error.warnings, always_examples=True)
         return error.exit_code
     overview = make_overview(arguments.data, tables, arguments.min_holders)
     print(_json((), tables.warnings, overview) if arguments.json else described(overview, tables.warnings))

@@ -1,6 +1,7 @@
 """Warnings about the data are shown before a model is trained, and noted in the report without values."""
 
 import json
+import sys
 
 import polars as pl
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from training.__main__ import main
 
 WARNING = "members, column age: 1 row far outside the others"
+REMEDY = "; if they mean that the value isn't known, list them under [members] in schema.toml as missing = [...]"
 
 
 @pytest.fixture
@@ -35,12 +37,31 @@ def test_a_refusal_shows_the_warnings_after_the_problems(suspicious, capsys):
     assert warning.startswith(f"warning: {WARNING}, for example '999'")
 
 
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_evaluate_shows_values_of_warnings_on_a_terminal_only(suspicious, capsys, monkeypatch, is_terminal, tmp_path):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+    assert main(["evaluate", "--data", str(suspicious), "--out", str(tmp_path), "--by-time"]) == 2
+    example = ", for example '999'" if is_terminal else ""
+    assert f"warning: {WARNING}{example}{REMEDY}" in capsys.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+@pytest.mark.parametrize("command", ["retrain --models {}/models", "evaluate --out {}/out", "validate"])
+def test_only_validate_shows_values_of_a_refusal_in_a_log(
+    write_data, tables, capsys, monkeypatch, is_terminal, command, tmp_path
+):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+    data = write_data("csv", members=pl.concat([tables["members"], tables["members"].tail(1)]))
+    assert main([*command.format(tmp_path).split(), "--data", str(data)]) == 2
+    example = ", for example 'quiet'" if is_terminal or command == "validate" else ""
+    refusal = capsys.readouterr().err.splitlines()[-1]
+    assert refusal == f"members, column member_id: 1 row with the id of an earlier row{example}"
+
+
 def test_retrain_prints_warnings_and_notes_them_without_values(suspicious, retrained, light, capsys):
     store = retrained(suspicious, "--force", *light)
     lines = capsys.readouterr().err.splitlines()
-    assert [line.partition("; ")[0] for line in lines if line.startswith("warning: ")] == [
-        f"warning: {WARNING}, for example '999'"
-    ]
+    assert [line for line in lines if line.startswith("warning: ")] == [f"warning: {WARNING}{REMEDY}"]
     folder = store.folder(store.current())
     for name in ("report.md", "report.html", "MODEL_CARD.md"):
         text = (folder / name).read_text()
