@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from model.exit_codes import ExitCode, ending_quietly
-from training.errors import DataError, expected_error
+from training.errors import expected_error
 
 COMMANDS = (
     ("import", "training.commands.import_movielens", "make a data directory of a published data set"),
@@ -57,8 +57,7 @@ def main(argv: Sequence[str], program: str = "python -m training") -> int:
         expected = expected_error(error)
         if expected is None:
             raise
-        text = expected.note if isinstance(expected, DataError) and not sys.stderr.isatty() else str(expected)
-        print(text, file=sys.stderr)
+        print(expected, file=sys.stderr)
         return expected.exit_code
 
 

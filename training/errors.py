@@ -62,7 +62,8 @@ class Problem:
     rows: int | None = None
     """Number of affected rows, or None if the problem doesn't concern rows."""
     example: str | None = None
-    """One of the wrong values, or None. It may be of a member, so it is shown only in a terminal and by `validate`."""
+    """One of the wrong values, or None. It may be a member's: refusals and `validate` show it, warnings of a retrain
+    only in a terminal."""
     remedy: str | None = None
     """What to change in the file or in schema.toml, or None if the text says it. It may quote a rating or a time that
     schema.toml has to state, but nothing else of a member."""
@@ -94,11 +95,6 @@ class DataError(TrainingError):
         self.warnings = tuple(warnings)
         """Warnings about the same data, which the message leaves out."""
         super().__init__("\n".join(map(str, self.problems)))
-
-    @property
-    def note(self) -> str:
-        """The message without the examples, for logs."""
-        return "\n".join(problem.note for problem in self.problems)
 
 
 def expected_error(error: Exception) -> TrainingError | ModelError | None:
