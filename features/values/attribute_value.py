@@ -5,8 +5,8 @@ import math
 from features.schema import Attribute
 from features.values.categories import category_of
 from features.values.flags import FLAGS
-from features.values.missing import is_mark
-from features.values.numbers import number_in, number_of
+from features.values.missing import is_mark, marked_numbers
+from features.values.numbers import number_of
 
 Value = str | float | bool
 """Value of an attribute: text, a number or a boolean."""
@@ -52,6 +52,4 @@ def _unusual_number(attribute: Attribute, value: Value) -> float:
     if isinstance(value, bool) or (isinstance(value, str) and not is_mark(value, attribute.missing)):
         raise WrongKind(f"attribute {attribute.name} takes a number")
     number = number_of(value)
-    if number is None or any(number == number_in(mark) for mark in attribute.missing):
-        return math.nan
-    return number
+    return math.nan if number is None or number in marked_numbers(attribute.missing) else number

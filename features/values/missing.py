@@ -1,6 +1,7 @@
 """Missing values: blank text, the usual marks for them in numbers, flags and times, and marks of a data set's own."""
 
 from collections.abc import Collection
+from functools import lru_cache
 
 import polars as pl
 
@@ -60,18 +61,14 @@ def _is_marked(written: pl.Expr, marks: Collection[str]) -> pl.Expr:
 
 def is_marked_number(column: str, dtype: pl.DataType, marks: Collection[str]) -> pl.Expr:
     """Return an expression for whether a number, also in text, is one of the data set's own marks, such as 999."""
-    numbers = _numbers(marks)
+    numbers = marked_numbers(tuple(marks))
     if not numbers or not (is_text(dtype) or dtype.is_numeric()):
         return pl.lit(False)
     value = text(column) if is_text(dtype) else pl.col(column)
     return value.cast(pl.Float64, strict=False).is_in(numbers).fill_null(False)
 
 
-def _numbers(marks: Collection[str]) -> list[float]:
-    numbers = []
-    for mark in marks:
-        try:
-            numbers.append(float(mark))
-        except ValueError:
-            continue
-    return numbers
+@lru_cache(maxsize=100)
+def marked_numbers(marks: tuple[str, ...]) -> tuple[float, ...]:
+    """Return the numbers among the data set's own marks, which are read as text in a column of numbers is."""
+    return tuple(pl.Series(marks, dtype=pl.String).str.strip_chars().cast(pl.Float64, strict=False).drop_nulls())
