@@ -29,6 +29,12 @@ def is_mark(text: str, marks: Collection[str] = NO_MARKS) -> bool:
     return not written or written.lower() in MARKS or written in marks
 
 
+def is_marked(written: pl.Expr, marks: Collection[str]) -> pl.Expr:
+    """Return an expression for whether trimmed text is blank or a mark; null if it is null."""
+    marked = written.str.to_lowercase().is_in(["", *sorted(MARKS)])
+    return marked | written.is_in(list(marks)) if marks else marked
+
+
 def text(column: str, marks: Collection[str] = NO_MARKS) -> pl.Expr:
     """Return an expression for trimmed text; null if it is blank or one of the data set's own marks."""
     written = pl.col(column).cast(pl.String).str.strip_chars()
@@ -39,24 +45,18 @@ def text(column: str, marks: Collection[str] = NO_MARKS) -> pl.Expr:
 def unmarked_text(column: str, marks: Collection[str] = NO_MARKS) -> pl.Expr:
     """Return an expression for trimmed text in place of a number, flag or time; null if it is blank or a mark."""
     written = pl.col(column).cast(pl.String).str.strip_chars()
-    return pl.when(~_is_marked(written, marks)).then(written)
+    return pl.when(~is_marked(written, marks)).then(written)
 
 
 def is_given(column: str, dtype: pl.DataType, marks: Collection[str] = NO_MARKS) -> pl.Expr:
     """Return an expression for whether a number, flag or time is present: not blank, NaN or a mark."""
     if is_text(dtype):
-        given = ~_is_marked(pl.col(column).cast(pl.String).str.strip_chars(), marks).fill_null(True)
+        given = ~is_marked(pl.col(column).cast(pl.String).str.strip_chars(), marks).fill_null(True)
     else:
         given = pl.col(column).is_not_null()
     if dtype.is_float():
         given &= pl.col(column).is_not_nan()
     return given & ~is_marked_number(column, dtype, marks) if marks else given
-
-
-def _is_marked(written: pl.Expr, marks: Collection[str]) -> pl.Expr:
-    """Return an expression for whether trimmed text is blank or a mark; null if it is null."""
-    marked = written.str.to_lowercase().is_in(["", *sorted(MARKS)])
-    return marked | written.is_in(list(marks)) if marks else marked
 
 
 def is_marked_number(column: str, dtype: pl.DataType, marks: Collection[str]) -> pl.Expr:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from features.values.categories import category, category_of
+from features.schema import Scale, Schema
+from features.values.categories import category, category_of, plain
 from features.values.flags import flag, flag_of
-from features.values.genres import genres, genres_of
+from features.values.genres import genre_numbers, genres
 from features.values.ids import id_text, is_id
 from features.values.missing import MARKS, is_given, is_mark, text, trimmed
 from features.values.numbers import no_number, number, number_of
@@ -127,4 +128,7 @@ def test_the_same_numbers_are_years_everywhere(values):
 def test_the_same_lists_are_genres_everywhere(values):
     frame = pl.DataFrame({"value": pl.Series(values, dtype=pl.List(pl.String))})
     read = frame.lazy().select(genres("value", pl.List(pl.String()))).collect(engine="streaming").to_series()
-    assert read.to_list() == [None if value is None else genres_of(value) or None for value in values]
+    every = tuple(sorted({plain(name) for value in values for name in value or () if name is not None}))
+    schema = Schema(Scale(1, 5, 4), (), (), every, None)
+    numbers = [genre_numbers(schema, [name for name in value or () if name is not None]) for value in values]
+    assert read.to_list() == [[every[place] for place in sorted(set(wanted))] or None for wanted in numbers]
