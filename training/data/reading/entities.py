@@ -22,7 +22,7 @@ from training.data.reading.checks import (
     tally,
 )
 from training.data.reading.schema_file import NAMING_COLUMNS, SCHEMA_FILE, ColumnSettings, MovieSettings
-from training.data.reading.sources import Source, collect
+from training.data.reading.sources import ReadTable, Source, collect
 from training.errors import DataError, Problem
 
 NO_NUMBER = f'correct them, or write in {SCHEMA_FILE} missing = [...] with the text that means "not known"'
@@ -46,7 +46,7 @@ MEMBERS = Layout(MEMBER_ID)
 MOVIES = Layout(MOVIE_ID, {TITLE: pl.String(), RELEASE_YEAR: pl.Float64(), GENRES: pl.List(pl.String())})
 
 
-def read_entities(source: Source, layout: Layout, settings: ColumnSettings) -> tuple[pl.DataFrame, list[Problem]]:
+def read_entities(source: Source, layout: Layout, settings: ColumnSettings) -> ReadTable:
     """Return the rows sorted by id, and all problems with their values.
 
     Categorical attributes are converted to text and numeric ones to Float64. Raises DataError if columns are missing,
@@ -68,11 +68,11 @@ def read_entities(source: Source, layout: Layout, settings: ColumnSettings) -> t
     canonical = source.rows.select(ids.id_text(layout.id).alias(layout.id), *columns)
     rows, tallied = collect(source, canonical, tally(source.rows, checks))
     if rows.is_empty():
-        return rows, [Problem(source.table, "the table has no rows")]
+        return ReadTable(rows, [Problem(source.table, "the table has no rows")], 0)
     problems = failed(source.table, checks, tallied) + mixtures + repeated(source.table, layout.id, rows)
     problems += _unlikely_values(source, rows, kinds, settings)
     attributes = [name for name in rows.columns if name != layout.id and name not in layout.known]
-    return rows.select(layout.id, *layout.known, *attributes).sort(layout.id), problems
+    return ReadTable(rows.select(layout.id, *layout.known, *attributes).sort(layout.id), problems, len(rows))
 
 
 def _problems_of_columns(source: Source, layout: Layout, settings: ColumnSettings) -> list[Problem]:
