@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Kind = Literal["categorical", "numeric"]
 
+FLAGS = ("false", "true")
+"""Categories of booleans."""
+
 OTHER_GENRE = "other"
 """Name of the genre that stands for rare genres and for those unseen in training."""
 
@@ -54,6 +57,13 @@ class Attribute:
     For member attributes, these are frequencies among raters."""
     missing: tuple[str, ...] = ()
     """Marks of missing values from schema.toml, in addition to the usual ones, as they are written there."""
+    are_codes: bool = False
+    """Whether the categories are codes or times, in place of which the usual marks are missing values."""
+
+    @cached_property
+    def is_flag(self) -> bool:
+        """Whether the categories are `false` and `true`, or one of them if the other is rare."""
+        return bool(self.categories) and self.width <= len(FLAGS) and set(self.categories) <= set(FLAGS)
 
     @property
     def width(self) -> int:
@@ -94,8 +104,9 @@ class Schema:
         """Return the schema as a dictionary that can be written as JSON, without optional fields that aren't used."""
         written = asdict(self)
         for attribute in written["member_attributes"] + written["movie_attributes"]:
-            if not attribute["missing"]:
-                del attribute["missing"]
+            for optional in ("missing", "are_codes"):
+                if not attribute[optional]:
+                    del attribute[optional]
         if not self.has_other_genre:
             del written["has_other_genre"]
         return written

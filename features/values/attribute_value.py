@@ -2,9 +2,8 @@
 
 import math
 
-from features.schema import Attribute
+from features.schema import FLAGS, Attribute
 from features.values.categories import category_of
-from features.values.flags import FLAGS
 from features.values.missing import is_mark, marked_numbers
 from features.values.numbers import number_of
 
@@ -40,10 +39,13 @@ def encode_attribute(attribute: Attribute, value: Value) -> float:
 
 
 def is_missing(attribute: Attribute, value: Value) -> bool:
-    """Return whether the value means that the attribute is unknown: blank text, and marks among numbers and flags."""
+    """Return whether the value means that the attribute is unknown.
+
+    Blank text does, and so do marks in place of numbers, flags, codes and times.
+    """
     if not isinstance(value, str):
         return False
-    if attribute.kind == "numeric" or set(attribute.categories) <= set(FLAGS):
+    if attribute.kind == "numeric" or attribute.is_flag or attribute.are_codes:
         return is_mark(value, attribute.missing)
     return category_of(value, attribute.missing) is None
 

@@ -103,7 +103,7 @@ def _attributes(
 ) -> tuple[tuple[Attribute, ...], tuple[MergedColumn, ...]]:
     """Return the attributes of a table, and the columns with values that fewer than `floor` rows have."""
     attributes, merged = [], []
-    marks = getattr(tables.stated, table).missing
+    marks, codes = getattr(tables.stated, table).missing, tables.codes.get(table, ())
     for column in rows.iter_columns():
         values = column.drop_nulls()
         if column.dtype == pl.Float64:
@@ -122,7 +122,7 @@ def _attributes(
             holders += [len(values) - sum(holders)] * (rare > 0)
             attribute = Attribute(
                 column.name, "categorical", tuple(categories), has_other=rare > 0,
-                shares=tuple(count / len(values) for count in holders), missing=marks,
+                shares=tuple(count / len(values) for count in holders), missing=marks, are_codes=column.name in codes,
             )  # fmt: skip
         if kept:
             attributes.append(attribute)

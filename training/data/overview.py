@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING, RELEASE_YEAR, TITLE
+from features.schema import Attribute
 from training.data.infer_schema import MergedColumn, infer_schema
 from training.data.plausibility.levels import Levels
 from training.data.plausibility.moments import iso_8601
@@ -176,8 +177,8 @@ def _kind(table: str, column: pl.Series) -> str:
         return KINDS[column.name]
     if column.dtype == pl.Float64:
         return "numeric"
-    values = set(column.drop_nulls().unique().head(3))
-    return "flag" if values and values <= {"false", "true"} else "categorical"
+    attribute = Attribute(column.name, "categorical", tuple(column.drop_nulls().unique().head(3)))
+    return "flag" if attribute.is_flag else "categorical"
 
 
 def _column(column: pl.Series, kind: str, merged: MergedColumn | None) -> ColumnOverview:

@@ -1,5 +1,6 @@
 """Values that enough members who rate hold are categories; all others are merged or left out."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 
 from features.attributes import encode
 from features.schema import Attribute, Scale, Schema
+from features.values.attribute_value import encode_attribute, is_missing
 from model.facts.facts import MovieFacts
-from training.data.dataset import Dataset, make_dataset
+from training.data.dataset import Dataset, encode_columns, make_dataset
 from training.data.infer_schema import MergedColumn, infer_schema
 from training.data.reading.tables import Tables, read_tables
 
@@ -119,6 +121,26 @@ def test_attributes_of_movies_need_five_movies():
     )
     assert merged == (MergedColumn("movies", "language", values=2, kept=1, floor=5),)
     assert schema.genres == ()
+
+
+CODES = {
+    "zip codes": ["00990", *["02139", "10005"] * 12],
+    "days": ["2024-05-05", *["2024-03-01", "2024-03-02"] * 12],
+    "flags": ["true", *["True", "false"] * 12],
+    "names": ["Rome", *["Berlin", "Paris"] * 12],
+}
+
+
+@pytest.mark.parametrize("name", CODES)
+@pytest.mark.parametrize("mark", ["NA", " n/a ", "\\N", ""])
+def test_a_mark_is_missing_in_requests_if_it_is_in_the_table(write_data, tables, name, mark):
+    members = tables["members"].sort("member_id").with_columns(pl.Series("extra", [mark, *CODES[name]]))
+    read = read_tables(write_data("csv", members=members))
+    extra = infer_schema(read, min_holders=5)[0].member_attributes[-1]
+    in_table = encode_columns(read.members, (extra,))[0, 0]
+    assert math.isnan(in_table) == (name != "names" or not mark)
+    assert encode_attribute(extra, mark) == pytest.approx(in_table, nan_ok=True)
+    assert is_missing(extra, mark) == math.isnan(in_table)
 
 
 def test_the_end_of_the_data_is_the_latest_play(write_data):

@@ -72,7 +72,8 @@ def read_entities(source: Source, layout: Layout, settings: ColumnSettings) -> R
     problems = failed(source.table, checks, tallied) + mixtures + repeated(source.table, layout.id, rows)
     problems += _unlikely_values(source, rows, kinds, settings)
     attributes = [name for name in rows.columns if name != layout.id and name not in layout.known]
-    return ReadTable(rows.select(layout.id, *layout.known, *attributes).sort(layout.id), problems, len(rows))
+    codes = tuple(name for name in attributes if kinds[name] == "code")
+    return ReadTable(rows.select(layout.id, *layout.known, *attributes).sort(layout.id), problems, len(rows), codes)
 
 
 def _problems_of_columns(source: Source, layout: Layout, settings: ColumnSettings) -> list[Problem]:
@@ -182,7 +183,8 @@ def _converted(name: str, dtype: pl.DataType, kind: TextKind | None, settings: C
     if kind == "flag":
         return flags.flag(name, marks)
     if kind == "code":
-        return missing.unmarked_text(name, marks)
+        given = missing.unmarked_text(name, marks).is_not_null()
+        return pl.when(given).then(categories.category(name, dtype, marks))
     if kind == "categorical":
         return categories.category(name, dtype, marks)
     if name != GENRES:

@@ -24,6 +24,8 @@ class ReadTable:
     """All problems and warnings about the values."""
     rows_in_files: int
     """Number of rows in the files, of which `rows` may be a part."""
+    codes: tuple[str, ...] = ()
+    """Attributes that are codes or times."""
 
 
 @dataclass(frozen=True)

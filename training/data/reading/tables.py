@@ -57,6 +57,8 @@ class Tables:
     """The rating scale."""
     files: Mapping[str, TableFiles] = field(default_factory=dict)
     """The files that were read, by table; a table without files is missing."""
+    codes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Attributes that are codes or times, by table."""
     ignored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Columns of the files that aren't read, by table."""
     warnings: tuple[Problem, ...] = ()
@@ -102,9 +104,10 @@ def read_tables(folder: Path) -> Tables:
         name: TableFiles(tuple(file.name for file in source.files), read[name].rows_in_files)
         for name, source in sources.items()
     }
+    codes = {name: table.codes for name, table in read.items()}
     ignored = {name: _ignored(source, settings) for name, source in sources.items()}
     warnings = tuple(findings.warnings)
-    return Tables(members, movies, ratings, all_plays(plays, ratings), scale, files, ignored, warnings, settings)
+    return Tables(members, movies, ratings, all_plays(plays, ratings), scale, files, codes, ignored, warnings, settings)
 
 
 def _opened(folder: Path, settings: SchemaSettings, findings: Findings) -> dict[str, Source]:
