@@ -94,6 +94,8 @@ class Schema:
     """Time of the latest play, from which recency counts, in seconds since 1970 UTC; None if no play has a time."""
     has_other_genre: bool = False
     """Whether the genre "other" stands for rare genres and for those unseen in training."""
+    missing_in_movies: tuple[str, ...] = ()
+    """Marks of missing release years and genres from schema.toml, in addition to the usual ones."""
 
     @cached_property
     def genre_numbers(self) -> Mapping[str, int]:
@@ -107,8 +109,9 @@ class Schema:
             for optional in ("missing", "are_codes"):
                 if not attribute[optional]:
                     del attribute[optional]
-        if not self.has_other_genre:
-            del written["has_other_genre"]
+        for optional in ("has_other_genre", "missing_in_movies"):
+            if not written[optional]:
+                del written[optional]
         return written
 
     @staticmethod
@@ -121,6 +124,7 @@ class Schema:
             genres=tuple(given["genres"]),
             end_of_data=given["end_of_data"],
             has_other_genre=given.get("has_other_genre", False),
+            missing_in_movies=tuple(given.get("missing_in_movies", ())),
         )
 
 

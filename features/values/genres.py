@@ -30,7 +30,11 @@ def genre_numbers(schema: Schema, names: Iterable[str]) -> list[int | None]:
     Names that are blank or marks of missing values are left out.
     """
     other = schema.genre_numbers.get(OTHER_GENRE) if schema.has_other_genre else None
-    return [schema.genre_numbers.get(name, other) for name in map(plain, names) if not is_mark(name)]
+    return [
+        schema.genre_numbers.get(name, other)
+        for name in map(plain, names)
+        if not is_mark(name, schema.missing_in_movies)
+    ]
 
 
 def genres(column: str, dtype: pl.DataType, separator: str = SEPARATOR, marks: Collection[str] = NO_MARKS) -> pl.Expr:

@@ -75,6 +75,7 @@ def infer_schema(tables: Tables, min_holders: int = 20) -> tuple[Schema, tuple[M
         genres=genres,
         end_of_data=None if end_of_data is None else float(end_of_data),  # type: ignore[arg-type]
         has_other_genre=any(column.kept for column in merged_genres),
+        missing_in_movies=tables.stated.movies.missing,
     )
     return schema, merged_members + merged_movies + merged_genres
 

@@ -143,6 +143,22 @@ def test_a_mark_is_missing_in_requests_if_it_is_in_the_table(write_data, tables,
     assert is_missing(extra, mark) == math.isnan(in_table)
 
 
+def test_marks_among_years_and_genres_are_missing_in_requests_if_they_are_in_the_table(write_data, tables):
+    movies = tables["movies"].with_columns(
+        release_year=pl.Series([1900, *range(1991, 1998)]),
+        genres=pl.Series(["Drama|Unsorted", *["Drama", "War"] * 3, "Odd"]),
+    )
+    read = read_tables(write_data("csv", '[movies]\nmissing = [1900, "Unsorted"]', movies=movies))
+    schema, _ = infer_schema(read)
+    data, facts = make_dataset(read, schema), MovieFacts.of(schema, 1900, ["Drama", "Unsorted"], {})
+    assert schema.genres == ("Drama", "War", "other")
+    assert math.isnan(facts.release_year)
+    assert math.isnan(data.release_year[0])
+    assert facts.genres.tolist() == data.genres[0].tolist() == [1, 0, 0]
+    assert MovieFacts.of(schema, 1991, ["Unsorted"], {}).release_year == 1991
+    assert Schema.from_dict(schema.to_dict()) == schema
+
+
 def test_the_end_of_the_data_is_the_latest_play(write_data):
     schema, _ = infer_schema(read_tables(write_data("csv")))
     assert schema.end_of_data == 1709337600.0
