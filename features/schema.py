@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Kind = Literal["categorical", "numeric"]
 
+FLAGS = ("false", "true")
+"""Categories of booleans."""
+
 OTHER_GENRE = "other"
 """Name of the genre that stands for rare genres and for those unseen in training."""
 
@@ -54,6 +57,13 @@ class Attribute:
     For member attributes, these are frequencies among raters."""
     missing: tuple[str, ...] = ()
     """Marks of missing values from schema.toml, in addition to the usual ones, as they are written there."""
+    are_codes: bool = False
+    """Whether the categories are codes or times, in place of which the usual marks are missing values."""
+
+    @cached_property
+    def is_flag(self) -> bool:
+        """Whether the categories are `false` and `true`, or one of them if the other is rare."""
+        return bool(self.categories) and self.width <= len(FLAGS) and set(self.categories) <= set(FLAGS)
 
     @property
     def width(self) -> int:
@@ -84,6 +94,8 @@ class Schema:
     """Time of the latest play, from which recency counts, in seconds since 1970 UTC; None if no play has a time."""
     has_other_genre: bool = False
     """Whether the genre "other" stands for rare genres and for those unseen in training."""
+    missing_in_movies: tuple[str, ...] = ()
+    """Marks of missing release years and genres from schema.toml, in addition to the usual ones."""
 
     @cached_property
     def genre_numbers(self) -> Mapping[str, int]:
@@ -94,10 +106,12 @@ class Schema:
         """Return the schema as a dictionary that can be written as JSON, without optional fields that aren't used."""
         written = asdict(self)
         for attribute in written["member_attributes"] + written["movie_attributes"]:
-            if not attribute["missing"]:
-                del attribute["missing"]
-        if not self.has_other_genre:
-            del written["has_other_genre"]
+            for optional in ("missing", "are_codes"):
+                if not attribute[optional]:
+                    del attribute[optional]
+        for optional in ("has_other_genre", "missing_in_movies"):
+            if not written[optional]:
+                del written[optional]
         return written
 
     @staticmethod
@@ -110,6 +124,7 @@ class Schema:
             genres=tuple(given["genres"]),
             end_of_data=given["end_of_data"],
             has_other_genre=given.get("has_other_genre", False),
+            missing_in_movies=tuple(given.get("missing_in_movies", ())),
         )
 
 

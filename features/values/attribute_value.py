@@ -2,11 +2,10 @@
 
 import math
 
-from features.schema import Attribute
+from features.schema import FLAGS, Attribute
 from features.values.categories import category_of
-from features.values.flags import FLAGS
-from features.values.missing import is_mark
-from features.values.numbers import number_in, number_of
+from features.values.missing import is_mark, marked_numbers
+from features.values.numbers import number_of
 
 Value = str | float | bool
 """Value of an attribute: text, a number or a boolean."""
@@ -40,10 +39,13 @@ def encode_attribute(attribute: Attribute, value: Value) -> float:
 
 
 def is_missing(attribute: Attribute, value: Value) -> bool:
-    """Return whether the value means that the attribute is unknown: blank text, and marks among numbers and flags."""
+    """Return whether the value means that the attribute is unknown.
+
+    Blank text does, and so do marks in place of numbers, flags, codes and times.
+    """
     if not isinstance(value, str):
         return False
-    if attribute.kind == "numeric" or set(attribute.categories) <= set(FLAGS):
+    if attribute.kind == "numeric" or attribute.is_flag or attribute.are_codes:
         return is_mark(value, attribute.missing)
     return category_of(value, attribute.missing) is None
 
@@ -52,6 +54,4 @@ def _unusual_number(attribute: Attribute, value: Value) -> float:
     if isinstance(value, bool) or (isinstance(value, str) and not is_mark(value, attribute.missing)):
         raise WrongKind(f"attribute {attribute.name} takes a number")
     number = number_of(value)
-    if number is None or any(number == number_in(mark) for mark in attribute.missing):
-        return math.nan
-    return number
+    return math.nan if number is None or number in marked_numbers(attribute.missing) else number

@@ -6,7 +6,8 @@ from collections.abc import Collection
 
 import polars as pl
 
-from features.values.flags import FLAGS, flag_of
+from features.schema import FLAGS
+from features.values.flags import flag_of
 from features.values.missing import NO_MARKS, text, trimmed
 from features.values.numbers import number
 

@@ -4,9 +4,8 @@ from collections.abc import Collection
 
 import polars as pl
 
+from features.schema import FLAGS
 from features.values.missing import NO_MARKS, trimmed, unmarked_text
-
-FLAGS = ("false", "true")
 
 
 def flag_of(value: str | bool) -> str | None:

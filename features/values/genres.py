@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import polars as pl
@@ -10,7 +10,7 @@ import polars as pl
 from features.schema import OTHER_GENRE, Schema
 from features.values.categories import plain, plain_text
 from features.values.column_types import is_text, name_type
-from features.values.missing import MARKS, NO_MARKS, unmarked_text
+from features.values.missing import NO_MARKS, is_mark, is_marked, unmarked_text
 
 SEPARATOR = "|"
 
@@ -24,29 +24,27 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _OBJECT = re.compile(r"\{\s*['\"]\w+['\"]\s*:")
 
 
-def genres_of(names: Iterable[str | None], marks: Collection[str] = NO_MARKS) -> list[str]:
-    """Return the genres in a list: trimmed, composed, sorted and unique, without blank names and missing marks."""
-    return sorted(set(_known(name for name in names if name is not None)).difference(marks))
-
-
 def genre_numbers(schema: Schema, names: Iterable[str]) -> list[int | None]:
-    """Return the number of each genre in the schema; None if the schema has neither it nor the genre "other"."""
+    """Return the number of each genre in the schema; None if the schema has neither it nor the genre "other".
+
+    Names that are blank or marks of missing values are left out.
+    """
     other = schema.genre_numbers.get(OTHER_GENRE) if schema.has_other_genre else None
-    return [schema.genre_numbers.get(name, other) for name in _known(names)]
-
-
-def _known(names: Iterable[str]) -> Iterator[str]:
-    return (name for name in map(plain, names) if name and name.lower() not in MARKS)
+    return [
+        schema.genre_numbers.get(name, other)
+        for name in map(plain, names)
+        if not is_mark(name, schema.missing_in_movies)
+    ]
 
 
 def genres(column: str, dtype: pl.DataType, separator: str = SEPARATOR, marks: Collection[str] = NO_MARKS) -> pl.Expr:
-    """Return an expression for genres, as by `genres_of`; null if there are none, since every movie has a genre."""
+    """Return an expression for genres: trimmed, composed, sorted and unique, without blank names and marks.
+
+    It is null if there are none, since every movie has a genre.
+    """
+    name = plain_text(pl.element())
     names = _names(column, dtype, separator, marks).cast(pl.List(pl.String))
-    trimmed_names = names.list.eval(plain_text(pl.element()))
-    blank = (pl.element() == "") | pl.element().str.to_lowercase().is_in(sorted(MARKS))
-    if marks:
-        blank |= pl.element().is_in(list(marks))
-    named = trimmed_names.list.eval(pl.element().filter(~blank)).list.unique().list.sort()
+    named = names.list.eval(name.filter(~is_marked(name, marks))).list.unique().list.sort()
     return pl.when(named.list.len() > 0).then(named)
 
 

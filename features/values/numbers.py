@@ -1,17 +1,15 @@
 """Numbers: finite, in the range of float32, with a decimal point and without separators of thousands."""
 
-import re
 from collections.abc import Collection
 
 import polars as pl
 
 from features.values.column_types import is_text
-from features.values.missing import NO_MARKS, is_given, is_mark, is_marked_number, text, trimmed
+from features.values.missing import NO_MARKS, is_given, is_marked_number, text
 
 LARGEST = 3.4028234663852886e38
 """Largest finite value of float32, the type of the model's arrays."""
 
-WRITTEN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 CODE = r"^[+-]?0[0-9]"
 """Pattern of digits that are a code rather than a number, such as the zip code 02139."""
 
@@ -23,13 +21,6 @@ def number_of(value: object) -> float | None:
     return float(value)
 
 
-def number_in(written: str, marks: Collection[str] = NO_MARKS) -> float | None:
-    """Return the number that text stands for; None if it is missing or no number."""
-    if is_mark(written, marks) or not WRITTEN.fullmatch(trimmed(written)):
-        return None
-    return number_of(float(trimmed(written)))
-
-
 def number(column: str, dtype: pl.DataType, marks: Collection[str] = NO_MARKS) -> pl.Expr:
     """Return an expression for a number; null if the value is missing or none."""
     read = read_number(column, dtype, marks)
@@ -37,9 +28,8 @@ def number(column: str, dtype: pl.DataType, marks: Collection[str] = NO_MARKS) -
 
 
 def no_number(column: str, dtype: pl.DataType, marks: Collection[str] = NO_MARKS) -> pl.Expr:
-    """Return an expression for whether a value is given but is neither a number nor infinite."""
-    read = read_number(column, dtype, marks)
-    return is_given(column, dtype, marks) & ~(read.is_between(-LARGEST, LARGEST) | read.is_infinite()).fill_null(False)
+    """Return an expression for whether a value is given but is no number."""
+    return is_given(column, dtype, marks) & number(column, dtype, marks).is_null()
 
 
 def read_number(column: str, dtype: pl.DataType, marks: Collection[str]) -> pl.Expr:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from features.schema import Schema
 from features.values.genres import genre_numbers
+from features.values.missing import marked_numbers
 
 SECONDS_PER_DAY = 86_400.0
 
@@ -127,7 +128,8 @@ class MovieFacts:
         """Return the description of a movie from its year, names of genres and attributes; None if a value is unknown.
 
         `attributes` maps positions in the schema to encoded values. Genres outside the schema count as "other" if the
-        schema has that genre, and are ignored otherwise. If no genre is left, the genres are unknown.
+        schema has that genre, and are ignored otherwise. If no genre is left, the genres are unknown. Marks of the
+        schema stand for unknown years and genres too.
         """
         values = np.full(len(schema.movie_attributes), np.nan, np.float32)
         values[list(attributes)] = list(attributes.values())
@@ -136,7 +138,9 @@ class MovieFacts:
         if known:
             shares[:] = 0
             shares[known] = 1
-        return MovieFacts(float("nan") if release_year is None else float(release_year), shares, values)
+        if release_year is None or release_year in marked_numbers(schema.missing_in_movies):
+            release_year = float("nan")
+        return MovieFacts(float(release_year), shares, values)
 
     def over(self, known: "MovieFacts") -> "MovieFacts":
         """Return this description with its unknown year, genres and attributes filled in from `known`."""

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from features.columns import MEMBER_ID, MOVIE_ID, RATING
+from features.values import column_types, numbers
 from training.challenge.make import (
     ABOUT,
     ANSWERS,
@@ -77,14 +78,17 @@ def check_answers(rows: pl.DataFrame, name: str, key: Key) -> pl.Series:
     if lacking:
         text = f"needs the columns question and rating (or member_id, movie_id and rating); lacks {', '.join(lacking)}"
         raise DataError([Problem(name, text)])
-    rows = rows.select(*_as_text(joined_on), pl.col(RATING).cast(pl.Float64, strict=False))
+    dtype = rows.schema[RATING]
+    if not column_types.is_number(dtype):
+        raise DataError([Problem(name, f"holds {dtype}, but must hold {column_types.NUMBER_TYPES}", RATING)])
+    rows = rows.select(*_as_text(joined_on), numbers.number(RATING, dtype).alias(RATING))
     wanted = key.answers.select(pl.col(joined_on).cast(pl.String))
-    not_finite = rows.filter(pl.col(RATING).is_null() | ~pl.col(RATING).is_finite())
+    no_number = rows.filter(pl.col(RATING).is_null())
     unknown = rows.join(wanted, on=joined_on, how="anti", nulls_equal=True)
     repeated = rows.filter(pl.struct(joined_on).is_duplicated())
     missing = wanted.join(rows, on=joined_on, how="anti")
     checks = (
-        (not_finite, RATING, "whose rating is no finite number"),
+        (no_number, RATING, "whose rating is no finite number"),
         (unknown, joined_on[0], "of no question of the challenge"),
         (repeated, joined_on[0], "with a question that is answered more than once"),
         (missing, joined_on[0], "missing: every question needs an answer"),

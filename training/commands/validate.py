@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             print(error, file=sys.stderr)
             print_warnings(error.warnings, always_examples=True)
         return error.exit_code
-    overview = make_overview(arguments.data, tables, arguments.min_holders)
+    overview = make_overview(tables, arguments.min_holders)
     print(_json((), tables.warnings, overview) if arguments.json else described(overview, tables.warnings))
     return ExitCode.DONE
 

@@ -75,6 +75,7 @@ def infer_schema(tables: Tables, min_holders: int = 20) -> tuple[Schema, tuple[M
         genres=genres,
         end_of_data=None if end_of_data is None else float(end_of_data),  # type: ignore[arg-type]
         has_other_genre=any(column.kept for column in merged_genres),
+        missing_in_movies=tables.stated.movies.missing,
     )
     return schema, merged_members + merged_movies + merged_genres
 
@@ -103,7 +104,7 @@ def _attributes(
 ) -> tuple[tuple[Attribute, ...], tuple[MergedColumn, ...]]:
     """Return the attributes of a table, and the columns with values that fewer than `floor` rows have."""
     attributes, merged = [], []
-    marks = getattr(tables.stated, table).missing
+    marks, codes = getattr(tables.stated, table).missing, tables.codes.get(table, ())
     for column in rows.iter_columns():
         values = column.drop_nulls()
         if column.dtype == pl.Float64:
@@ -122,7 +123,7 @@ def _attributes(
             holders += [len(values) - sum(holders)] * (rare > 0)
             attribute = Attribute(
                 column.name, "categorical", tuple(categories), has_other=rare > 0,
-                shares=tuple(count / len(values) for count in holders), missing=marks,
+                shares=tuple(count / len(values) for count in holders), missing=marks, are_codes=column.name in codes,
             )  # fmt: skip
         if kept:
             attributes.append(attribute)

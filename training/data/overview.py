@@ -2,15 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING, RELEASE_YEAR, TITLE
+from features.schema import Attribute
 from training.data.infer_schema import MergedColumn, infer_schema
+from training.data.plausibility.levels import Levels
 from training.data.plausibility.moments import iso_8601
-from training.data.reading.sources import collect, open_table
-from training.data.reading.tables import TABLES, Tables
+from training.data.reading.tables import TABLES, TableFiles, Tables
 
 KINDS = {
     MEMBER_ID: "id",
@@ -133,8 +134,8 @@ class Overview:
     """Numbers of ratings, from the lowest rating to the highest."""
 
 
-def make_overview(folder: Path, tables: Tables, min_holders: int) -> Overview:
-    """Summarise the tables that were read from a folder: columns, ids in common and ratings.
+def make_overview(tables: Tables, min_holders: int) -> Overview:
+    """Summarise the tables of a data directory: columns, ids in common and ratings.
 
     The tables were read with the settings of schema.toml. Attribute values that fewer than `min_holders` raters have
     count as merged, as in a retrain.
@@ -144,7 +145,7 @@ def make_overview(folder: Path, tables: Tables, min_holders: int) -> Overview:
     by_column = {(column.table, column.column): column for column in merged}
     ratings = tables.ratings[RATING]
     return Overview(
-        {name: _table(folder, tables, name, by_column) for name in TABLES},
+        {name: _table(tables, name, by_column) for name in TABLES},
         _members(tables),
         _movies(tables),
         (tables.scale.low, tables.scale.high),
@@ -152,19 +153,13 @@ def make_overview(folder: Path, tables: Tables, min_holders: int) -> Overview:
         tables.scale.enjoyed_from,
         settings.enjoyed_from is not None,
         int((ratings >= tables.scale.enjoyed_from).sum()),
-        tuple(_rating_counts(ratings)),
+        tuple(_rating_counts(Levels.of(ratings))),
     )  # fmt: skip
 
 
-def _table(folder: Path, tables: Tables, name: str, merged: Mapping[tuple[str, str], MergedColumn]) -> TableOverview:
-    files: tuple[str, ...] = ()
-    rows = 0
-    source = open_table(folder, name)
-    if source is not None:
-        files = tuple(file.name for file in source.files)
-        (count,) = collect(source, source.rows.select(pl.len()))
-        rows = int(count.item())
-    return TableOverview(files, rows, len(getattr(tables, name)), tuple(_columns(tables, name, merged)))
+def _table(tables: Tables, name: str, merged: Mapping[tuple[str, str], MergedColumn]) -> TableOverview:
+    files = tables.files.get(name, TableFiles())
+    return TableOverview(files.names, files.rows, len(getattr(tables, name)), tuple(_columns(tables, name, merged)))
 
 
 def _columns(tables: Tables, table: str, merged: Mapping[tuple[str, str], MergedColumn]) -> Iterator[ColumnOverview]:
@@ -182,8 +177,8 @@ def _kind(table: str, column: pl.Series) -> str:
         return KINDS[column.name]
     if column.dtype == pl.Float64:
         return "numeric"
-    values = set(column.drop_nulls().unique().head(3))
-    return "flag" if values and values <= {"false", "true"} else "categorical"
+    attribute = Attribute(column.name, "categorical", tuple(column.drop_nulls().unique().head(3)))
+    return "flag" if attribute.is_flag else "categorical"
 
 
 def _column(column: pl.Series, kind: str, merged: MergedColumn | None) -> ColumnOverview:
@@ -230,15 +225,12 @@ def _movies(tables: Tables) -> MoviesInCommon:
     return MoviesInCommon(rated, played - rated, len(tables.movies) - played)
 
 
-def _rating_counts(ratings: pl.Series) -> Iterator[RatingCount]:
-    """Count each rating, or the ratings in INTERVALS intervals of equal width if there are many distinct ones."""
-    counts = ratings.value_counts(name="rows").sort(RATING)
-    if len(counts) <= MOST_RATINGS:
-        for rating, rows in counts.iter_rows():
-            yield RatingCount(rating, rating, rows)
-        return
-    lowest = float(counts[RATING][0])
-    width = (float(counts[RATING][-1]) - lowest) / INTERVALS
-    number = ((pl.col(RATING) - lowest) / width).floor().clip(0, INTERVALS - 1).alias("interval")
-    for interval, rows in counts.group_by(number).agg(pl.col("rows").sum()).sort("interval").iter_rows():
-        yield RatingCount(lowest + interval * width, lowest + (interval + 1) * width, rows)
+def _rating_counts(levels: Levels) -> Iterator[RatingCount]:
+    """Yield the count of each rating, or of INTERVALS intervals of equal width if there are many distinct ratings."""
+    lows, highs, counts = levels.values, levels.values, levels.counts
+    if len(counts) > MOST_RATINGS:
+        counts, edges = np.histogram(levels.values, INTERVALS, weights=levels.counts)
+        lows, highs = edges[:-1], edges[1:]
+    for low, high, rows in zip(lows.tolist(), highs.tolist(), counts.tolist(), strict=True):
+        if rows:
+            yield RatingCount(low, high, rows)

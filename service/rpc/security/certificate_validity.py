@@ -7,15 +7,12 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from service.rpc.security.certificates import Certificates
 
-CERTIFICATE_FILES = ("tls_cert", "tls_client_ca")
-"""Settings that name a file of certificates."""
-
 
 class Validity(NamedTuple):
     """When a certificate is valid, in seconds since 1970 UTC."""
 
     file: str
-    """Setting that names the file, one of `CERTIFICATE_FILES`."""
+    """Setting that names the file, `tls_cert` or `tls_client_ca`."""
     begin: float
     end: float
 

@@ -59,6 +59,16 @@ def test_marks_are_missing_numbers_and_other_text_is_not():
     assert math.isnan(encode_attribute(replace(FLAG, categories=("true",), has_other=True), "NA"))
     assert encode_attribute(MERGED, "n/a") == 1
     assert not is_missing(MERGED, "n/a")
+    assert math.isnan(encode_attribute(replace(MERGED, are_codes=True), "n/a"))
+
+
+def test_flags_have_no_third_category():
+    few = replace(FLAG, categories=("true",))
+    assert [attribute.is_flag for attribute in (FLAG, few, replace(few, has_other=True))] == [True, True, True]
+    assert not replace(FLAG, has_other=True).is_flag
+    assert not replace(FLAG, categories=("false", "maybe")).is_flag
+    assert not replace(MERGED, categories=()).is_flag
+    assert encode_attribute(replace(FLAG, has_other=True), "NA") == 2
 
 
 def test_marks_of_the_data_set_are_missing_in_requests_too():
@@ -71,9 +81,10 @@ def test_marks_of_the_data_set_are_missing_in_requests_too():
 
 
 def test_marks_of_the_data_set_are_written_with_the_schema():
-    schema = Schema(Scale(1, 5, 4), (replace(AGE, missing=("999",)), COLOUR), (), (), None)
+    schema = Schema(Scale(1, 5, 4), (replace(AGE, missing=("999",)), replace(COLOUR, are_codes=True)), (), (), None)
     written = schema.to_dict()
     assert [attribute.get("missing") for attribute in written["member_attributes"]] == [("999",), None]
+    assert [attribute.get("are_codes") for attribute in written["member_attributes"]] == [None, True]
     assert Schema.from_dict(written) == schema
 
 

@@ -45,6 +45,7 @@ def listed(value: object, dtype: pl.DataType | None = None, **options: object) -
         '{Action,"Science Fiction"}',
         "[Action, Science Fiction]",
         "['Action', 'Science Fiction', nan, None]",
+        "NA|Action|-|Science Fiction",
     ],
 )
 def test_text_is_read_however_a_list_was_written(written):

@@ -153,6 +153,7 @@ def test_the_truth_scores_nought_and_the_movie_mean_improves_nothing(own, key, p
         (lambda rows: rows.with_columns(rating=pl.lit("inf")), "whose rating is no finite number"),
         (lambda rows: rows.with_columns(rating=pl.lit("good")), "whose rating is no finite number"),
         (lambda rows: rows.with_columns(rating=None), "whose rating is no finite number"),
+        (lambda rows: rows.with_columns(rating=pl.lit(1e39)), "whose rating is no finite number"),
         (lambda rows: pl.concat([rows, pl.DataFrame({"question": [0], "rating": [1.0]}, schema=rows.schema)]),
          "1 row of no question of the challenge"),
         (lambda rows: rows.drop("rating"), "lacks rating"),
@@ -166,6 +167,12 @@ def test_answers_with_a_fault_are_told_and_not_scored(wrong, told, own, key, tmp
     assert told in captured.err
     assert "RMSE" not in captured.out
     assert not (own / "leaderboard.json").exists()
+
+
+def test_ratings_of_another_type_than_numbers_are_refused(own, key, tmp_path, capsys):
+    file = handed_in(tmp_path, key.select("question", rating=pl.col("rating") > 3), "answers.parquet")
+    assert challenge("score", "--challenge", own, "--answers", file) == 2
+    assert "column rating: holds Boolean, but must hold numbers" in capsys.readouterr().err
 
 
 def test_numbers_of_questions_may_have_become_fractions_on_the_way(own, key, tmp_path):

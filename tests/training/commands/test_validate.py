@@ -97,6 +97,21 @@ def test_rows_of_the_files_are_counted_beside_the_pairs(write_data, tables, caps
     assert "plays: no such table; 100 pairs of member and movie played or rated\n" in output
 
 
+def test_parts_that_the_marks_of_schema_toml_reconcile_are_counted_as_they_were_read(write_data, tables, capsys):
+    folder = write_data("parquet", "[members]\nmissing = ['not known']", members=None)
+    (folder / "members").mkdir()
+    members = tables["members"]
+    members.head(20).write_parquet(folder / "members" / "0.parquet")
+    members.tail(6).with_columns(age=pl.lit("not known")).write_parquet(folder / "members" / "1.parquet")
+    assert main(["validate", "--data", str(folder)]) == 0
+    assert "members: 26 rows in 2 files\n" in capsys.readouterr().out
+
+
+def test_rows_that_are_left_out_are_rows_of_the_files(write_data, capsys):
+    assert main(["validate", "--data", str(write_data("csv", "[ratings]\nmissing = [1]"))]) == 0
+    assert "ratings: 100 rows in ratings.csv; 80 pairs of member and movie\n" in capsys.readouterr().out
+
+
 def test_a_scale_of_schema_toml_is_shown_as_such(write_data, capsys):
     folder = write_data("csv", "[ratings]\nscale = [0, 5]\nenjoyed_from = 3")
     assert main(["validate", "--data", str(folder)]) == 0
@@ -118,7 +133,7 @@ def test_a_line_fits_a_terminal(write_data, tables, capsys):
 
 def test_warnings_come_first_and_are_counted(write_data):
     folder = write_data("csv")
-    overview = make_overview(folder, read_tables(folder), 20)
+    overview = make_overview(read_tables(folder), 20)
     far = Problem("members", "far from the others", "age", 2, "999", "name them under missing", is_warning=True)
     rare = Problem("plays", "of members who are not in members", "member_id", 1_900, is_warning=True)
     title, *lines = described(overview, (far, rare)).split("\n\n")[0].splitlines()

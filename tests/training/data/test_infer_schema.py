@@ -1,5 +1,6 @@
 """Values that enough members who rate hold are categories; all others are merged or left out."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 
 from features.attributes import encode
 from features.schema import Attribute, Scale, Schema
+from features.values.attribute_value import encode_attribute, is_missing
 from model.facts.facts import MovieFacts
-from training.data.dataset import Dataset, make_dataset
+from training.data.dataset import Dataset, encode_columns, make_dataset
 from training.data.infer_schema import MergedColumn, infer_schema
 from training.data.reading.tables import Tables, read_tables
 
@@ -119,6 +121,42 @@ def test_attributes_of_movies_need_five_movies():
     )
     assert merged == (MergedColumn("movies", "language", values=2, kept=1, floor=5),)
     assert schema.genres == ()
+
+
+CODES = {
+    "zip codes": ["00990", *["02139", "10005"] * 12],
+    "days": ["2024-05-05", *["2024-03-01", "2024-03-02"] * 12],
+    "flags": ["true", *["True", "false"] * 12],
+    "names": ["Rome", *["Berlin", "Paris"] * 12],
+}
+
+
+@pytest.mark.parametrize("name", CODES)
+@pytest.mark.parametrize("mark", ["NA", " n/a ", "\\N", ""])
+def test_a_mark_is_missing_in_requests_if_it_is_in_the_table(write_data, tables, name, mark):
+    members = tables["members"].sort("member_id").with_columns(pl.Series("extra", [mark, *CODES[name]]))
+    read = read_tables(write_data("csv", members=members))
+    extra = infer_schema(read, min_holders=5)[0].member_attributes[-1]
+    in_table = encode_columns(read.members, (extra,))[0, 0]
+    assert math.isnan(in_table) == (name != "names" or not mark)
+    assert encode_attribute(extra, mark) == pytest.approx(in_table, nan_ok=True)
+    assert is_missing(extra, mark) == math.isnan(in_table)
+
+
+def test_marks_among_years_and_genres_are_missing_in_requests_if_they_are_in_the_table(write_data, tables):
+    movies = tables["movies"].with_columns(
+        release_year=pl.Series([1900, *range(1991, 1998)]),
+        genres=pl.Series(["Drama|Unsorted", *["Drama", "War"] * 3, "Odd"]),
+    )
+    read = read_tables(write_data("csv", '[movies]\nmissing = [1900, "Unsorted"]', movies=movies))
+    schema, _ = infer_schema(read)
+    data, facts = make_dataset(read, schema), MovieFacts.of(schema, 1900, ["Drama", "Unsorted"], {})
+    assert schema.genres == ("Drama", "War", "other")
+    assert math.isnan(facts.release_year)
+    assert math.isnan(data.release_year[0])
+    assert facts.genres.tolist() == data.genres[0].tolist() == [1, 0, 0]
+    assert MovieFacts.of(schema, 1991, ["Unsorted"], {}).release_year == 1991
+    assert Schema.from_dict(schema.to_dict()) == schema
 
 
 def test_the_end_of_the_data_is_the_latest_play(write_data):

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from features.columns import MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT
+from features.schema import FLAGS
 from features.values import column_types, missing, numbers
-from features.values.flags import FLAGS, flag
+from features.values.flags import flag
 from features.values.missing import NO_MARKS
 from training.data.files.table_files import TableFile, readable
 from training.errors import listed

@@ -22,7 +22,7 @@ from training.data.reading.checks import (
     tally,
 )
 from training.data.reading.schema_file import NAMING_COLUMNS, SCHEMA_FILE, ColumnSettings, MovieSettings
-from training.data.reading.sources import Source, collect
+from training.data.reading.sources import ReadTable, Source, collect
 from training.errors import DataError, Problem
 
 NO_NUMBER = f'correct them, or write in {SCHEMA_FILE} missing = [...] with the text that means "not known"'
@@ -46,7 +46,7 @@ MEMBERS = Layout(MEMBER_ID)
 MOVIES = Layout(MOVIE_ID, {TITLE: pl.String(), RELEASE_YEAR: pl.Float64(), GENRES: pl.List(pl.String())})
 
 
-def read_entities(source: Source, layout: Layout, settings: ColumnSettings) -> tuple[pl.DataFrame, list[Problem]]:
+def read_entities(source: Source, layout: Layout, settings: ColumnSettings) -> ReadTable:
     """Return the rows sorted by id, and all problems with their values.
 
     Categorical attributes are converted to text and numeric ones to Float64. Raises DataError if columns are missing,
@@ -68,11 +68,12 @@ def read_entities(source: Source, layout: Layout, settings: ColumnSettings) -> t
     canonical = source.rows.select(ids.id_text(layout.id).alias(layout.id), *columns)
     rows, tallied = collect(source, canonical, tally(source.rows, checks))
     if rows.is_empty():
-        return rows, [Problem(source.table, "the table has no rows")]
+        return ReadTable(rows, [Problem(source.table, "the table has no rows")], 0)
     problems = failed(source.table, checks, tallied) + mixtures + repeated(source.table, layout.id, rows)
     problems += _unlikely_values(source, rows, kinds, settings)
     attributes = [name for name in rows.columns if name != layout.id and name not in layout.known]
-    return rows.select(layout.id, *layout.known, *attributes).sort(layout.id), problems
+    codes = tuple(name for name in attributes if kinds[name] == "code")
+    return ReadTable(rows.select(layout.id, *layout.known, *attributes).sort(layout.id), problems, len(rows), codes)
 
 
 def _problems_of_columns(source: Source, layout: Layout, settings: ColumnSettings) -> list[Problem]:
@@ -162,12 +163,7 @@ def _checks(name: str, dtype: pl.DataType, kind: TextKind | None, marks: tuple[s
     """Return the checks of an attribute or a predefined column."""
     checks = []
     if _is_number(name, kind):
-        is_infinite = numbers.read_number(name, dtype, marks).is_infinite()
-        infinite = "with an infinite number, which counts as missing"
-        checks = [
-            needs_number(name, numbers.no_number(name, dtype, marks), NO_NUMBER),
-            Check(name, is_infinite, infinite, is_warning=True),
-        ]
+        checks.append(needs_number(name, numbers.no_number(name, dtype, marks), NO_NUMBER))
     if kind is None and name == RELEASE_YEAR:
         text = (
             f"with a value that is no whole number from {years.EARLIEST_YEAR} to {years.LATEST_YEAR}; if the year is "
@@ -187,7 +183,8 @@ def _converted(name: str, dtype: pl.DataType, kind: TextKind | None, settings: C
     if kind == "flag":
         return flags.flag(name, marks)
     if kind == "code":
-        return missing.unmarked_text(name, marks)
+        given = missing.unmarked_text(name, marks).is_not_null()
+        return pl.when(given).then(categories.category(name, dtype, marks))
     if kind == "categorical":
         return categories.category(name, dtype, marks)
     if name != GENRES:

@@ -19,7 +19,7 @@ from training.data.reading.checks import (
     tally,
 )
 from training.data.reading.schema_file import EventSettings, RatingSettings
-from training.data.reading.sources import Source, collect
+from training.data.reading.sources import ReadTable, Source, collect
 from training.errors import DataError, Problem
 
 PAIR = [MEMBER_ID, MOVIE_ID]
@@ -44,7 +44,7 @@ class TimeColumn:
     """Whether all times are numbers rather than timestamps or ISO 8601 text."""
 
 
-def read_ratings(source: Source, settings: RatingSettings) -> tuple[pl.DataFrame, list[Problem]]:
+def read_ratings(source: Source, settings: RatingSettings) -> ReadTable:
     """Return the latest rating of each pair of member and movie, sorted by pair, and all problems with the values.
 
     `rated_at` is in seconds since 1970 UTC, null if unknown. Raises DataError if columns are missing, unnamed or of the
@@ -55,9 +55,11 @@ def read_ratings(source: Source, settings: RatingSettings) -> tuple[pl.DataFrame
     rated_at = _time(source, RATED_AT, settings)
     rating, checks = _rating(source.dtypes[RATING], settings)
     rows, problems = _read(source, [rating, rated_at.seconds.alias(RATED_AT)], checks + rated_at.checks)
-    problems += (
-        left_out + _too_few(source.table, rows) + _time_problems(source.table, rows[RATED_AT], rated_at, settings)
-    )
+    rows_in_files = len(rows) + left_out
+    if left_out:
+        text = "left out, because schema.toml lists the rating as missing"
+        problems.append(Problem(source.table, text, RATING, left_out, is_warning=True))
+    problems += _too_few(source.table, rows) + _time_problems(source.table, rows[RATED_AT], rated_at, settings)
     rows = rows.drop_nulls([*PAIR, RATING]).sort([*PAIR, RATED_AT], nulls_last=False)
     latest, ambiguous = _latest(rows)
     if not ambiguous.is_empty():
@@ -65,10 +67,12 @@ def read_ratings(source: Source, settings: RatingSettings) -> tuple[pl.DataFrame
         text = f"with a second rating of one pair, and {why} the latest"
         pair = "member {}, movie {}".format(*ambiguous.select(PAIR).row(0))
         problems.append(Problem(source.table, text, rows=len(ambiguous), example=pair))
-    return latest, problems if settings.scale or latest.is_empty() else problems + check_ratings(latest)
+    if settings.scale is None and not latest.is_empty():
+        problems += check_ratings(latest)
+    return ReadTable(latest, problems, rows_in_files)
 
 
-def read_plays(source: Source, settings: EventSettings) -> tuple[pl.DataFrame, list[Problem]]:
+def read_plays(source: Source, settings: EventSettings) -> ReadTable:
     """Return the rows of the plays table, and all problems with their values.
 
     `played_at` is in seconds since 1970 UTC and `completion` from 0 to 1; both are null if unknown. Raises DataError if
@@ -81,13 +85,13 @@ def read_plays(source: Source, settings: EventSettings) -> tuple[pl.DataFrame, l
     if COMPLETION in source.dtypes:
         dtype = source.dtypes[COMPLETION]
         completion = numbers.number(COMPLETION, dtype, settings.missing)
-        given = missing.is_given(COMPLETION, dtype, settings.missing)
         checks += [
-            needs_number(COMPLETION, given & completion.is_null(), NOT_KNOWN),
+            needs_number(COMPLETION, numbers.no_number(COMPLETION, dtype, settings.missing), NOT_KNOWN),
             Check(COMPLETION, ~completion.is_between(0, 1), "outside 0 to 1", remedy=NOT_KNOWN),
         ]
     rows, problems = _read(source, [played_at.seconds.alias(PLAYED_AT), completion.alias(COMPLETION)], checks)
-    return rows, problems + _time_problems(source.table, rows[PLAYED_AT], played_at, settings)
+    problems += _time_problems(source.table, rows[PLAYED_AT], played_at, settings)
+    return ReadTable(rows, problems, len(rows))
 
 
 def all_plays(plays: pl.DataFrame | None, ratings: pl.DataFrame) -> pl.DataFrame:
@@ -135,26 +139,24 @@ def _too_few(table: str, rows: pl.DataFrame) -> list[Problem]:
     return [Problem(table, f"only {count} rated anything; at least {FEWEST_RATERS} are needed to learn from")]
 
 
-def _without_missing(source: Source, marks: tuple[str, ...]) -> tuple[Source, list[Problem]]:
-    """Return the table without the rows whose rating is one of the marks, and a warning that counts them."""
+def _without_missing(source: Source, marks: tuple[str, ...]) -> tuple[Source, int]:
+    """Return the table without the rows whose rating is one of the marks, and the number of these rows."""
     if not marks:
-        return source, []
+        return source, 0
     dtype = source.dtypes[RATING]
     is_missing = missing.is_marked_number(RATING, dtype, marks)
     if column_types.is_text(dtype):
         is_missing |= missing.text(RATING).is_in(list(marks)).fill_null(False)
     (count,) = collect(source, source.rows.select(is_missing.sum()))
-    text = "left out, because schema.toml lists the rating as missing"
-    warnings = [Problem(source.table, text, RATING, count.item(), is_warning=True)] if count.item() else []
-    return replace(source, rows=source.rows.filter(~is_missing)), warnings
+    return replace(source, rows=source.rows.filter(~is_missing)), int(count.item())
 
 
 def _rating(dtype: pl.DataType, settings: RatingSettings) -> tuple[pl.Expr, list[Check]]:
     """Return the expression that reads the ratings, and the checks of single ratings."""
-    rating, given = numbers.number(RATING, dtype), missing.is_given(RATING, dtype)
+    rating = numbers.number(RATING, dtype)
     checks = [
-        Check(RATING, ~given, "without a rating", show=False, remedy=NO_RATING),
-        needs_number(RATING, given & rating.is_null(), NO_RATING),
+        Check(RATING, ~missing.is_given(RATING, dtype), "without a rating", show=False, remedy=NO_RATING),
+        needs_number(RATING, numbers.no_number(RATING, dtype), NO_RATING),
     ]
     if settings.scale is not None:
         low, high = settings.scale

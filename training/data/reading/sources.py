@@ -15,6 +15,20 @@ from training.errors import DataError, Problem
 
 
 @dataclass(frozen=True)
+class ReadTable:
+    """A table that has been read."""
+
+    rows: pl.DataFrame
+    """Rows in canonical form."""
+    problems: list[Problem]
+    """All problems and warnings about the values."""
+    rows_in_files: int
+    """Number of rows in the files, of which `rows` may be a part."""
+    codes: tuple[str, ...] = ()
+    """Attributes that are codes or times."""
+
+
+@dataclass(frozen=True)
 class Source:
     """A table that has been opened but not yet read."""
 

@@ -14,17 +14,27 @@ from training.data.reading.checks import unknown_movies
 from training.data.reading.entities import MEMBERS, MOVIES, read_entities
 from training.data.reading.events import all_plays, read_plays, read_ratings
 from training.data.reading.schema_file import SCHEMA_FILE, SchemaSettings, read_schema_file
-from training.data.reading.sources import Source, open_table
+from training.data.reading.sources import ReadTable, Source, open_table
 from training.errors import DataError, Findings, Problem
 
 TABLES = {"members": True, "movies": True, "ratings": True, "plays": False}
 """Names of the tables in a data directory, and whether each one is required."""
 
-Reader = Callable[[Source], tuple[pl.DataFrame, list[Problem]]]
-"""Function that reads a table and returns its rows in canonical form, and all problems and warnings about them."""
+Reader = Callable[[Source], ReadTable]
+"""Function that reads a table."""
 
 ENJOYED_SHARE = 0.75
 """Unless schema.toml sets `enjoyed_from`, ratings count as enjoyed from this fraction of the way up the scale."""
+
+
+@dataclass(frozen=True)
+class TableFiles:
+    """The files of a table."""
+
+    names: tuple[str, ...] = ()
+    """Names of the files, relative to the data directory; empty if there is no such table."""
+    rows: int = 0
+    """Number of rows in the files."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,10 @@ class Tables:
     unknown. One row per pair that was played or rated, sorted by pair."""
     scale: Scale
     """The rating scale."""
+    files: Mapping[str, TableFiles] = field(default_factory=dict)
+    """The files that were read, by table; a table without files is missing."""
+    codes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Attributes that are codes or times, by table."""
     ignored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Columns of the files that aren't read, by table."""
     warnings: tuple[Problem, ...] = ()
@@ -61,10 +75,18 @@ def read_tables(folder: Path) -> Tables:
     with findings.gathered():
         settings = read_schema_file(folder)
     sources = _opened(folder, settings, findings)
-    members = _read(sources, "members", lambda source: read_entities(source, MEMBERS, settings.members), findings)
-    movies = _read(sources, "movies", lambda source: read_entities(source, MOVIES, settings.movies), findings)
-    ratings = _read(sources, "ratings", lambda source: read_ratings(source, settings.ratings), findings)
-    plays = _read(sources, "plays", lambda source: read_plays(source, settings.plays), findings)
+    readers: dict[str, Reader] = {
+        "members": lambda source: read_entities(source, MEMBERS, settings.members),
+        "movies": lambda source: read_entities(source, MOVIES, settings.movies),
+        "ratings": lambda source: read_ratings(source, settings.ratings),
+        "plays": lambda source: read_plays(source, settings.plays),
+    }
+    read: dict[str, ReadTable] = {}
+    for name, source in sources.items():
+        with findings.gathered():
+            read[name] = readers[name](source)
+            findings.add(read[name].problems)
+    members, movies, ratings, plays = (read[name].rows if name in read else None for name in TABLES)
     for name, rows in (("ratings", ratings), ("plays", plays)):
         if rows is not None and movies is not None and not movies.is_empty():
             findings.add(unknown_movies(name, MOVIE_ID, rows, movies))
@@ -78,19 +100,14 @@ def read_tables(folder: Path) -> Tables:
     assert movies is not None  # noqa: S101
     assert ratings is not None  # noqa: S101
     assert scale is not None  # noqa: S101
+    files = {
+        name: TableFiles(tuple(file.name for file in source.files), read[name].rows_in_files)
+        for name, source in sources.items()
+    }
+    codes = {name: table.codes for name, table in read.items()}
     ignored = {name: _ignored(source, settings) for name, source in sources.items()}
     warnings = tuple(findings.warnings)
-    return Tables(members, movies, ratings, all_plays(plays, ratings), scale, ignored, warnings, settings)
-
-
-def _read(sources: Mapping[str, Source], name: str, read: Reader, findings: Findings) -> pl.DataFrame | None:
-    """Return the rows of a table, or None if the table is missing or its values can't be checked."""
-    if name in sources:
-        with findings.gathered():
-            rows, problems = read(sources[name])
-            findings.add(problems)
-            return rows
-    return None
+    return Tables(members, movies, ratings, all_plays(plays, ratings), scale, files, codes, ignored, warnings, settings)
 
 
 def _opened(folder: Path, settings: SchemaSettings, findings: Findings) -> dict[str, Source]:

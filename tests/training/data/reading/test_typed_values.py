@@ -1,9 +1,13 @@
 """Raw values of tables become typed ones: marks of missing values, flags, categories, years and genres."""
 
+import math
+
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from features.values.attribute_value import encode_attribute
+from training.data.infer_schema import infer_schema
 from training.data.reading.tables import read_tables
 from training.errors import DataError
 
@@ -124,4 +128,27 @@ def test_a_list_of_other_things_than_genres_is_refused(write_data, tables):
 def test_a_number_beyond_the_range_of_the_model_is_refused(write_data, tables):
     members = tables["members"].with_columns(age=pl.Series([1e39, float("inf"), float("nan"), *[30.0] * 23]))
     message = refusal(write_data("parquet", members=members))
-    assert message.startswith("members, column age: 1 row with a value that is no number, for example")
+    assert message.startswith("members, column age: 2 rows with a value that is no number, for example")
+    read = read_tables(write_data("parquet", "[members]\nmissing = [1e39, inf]", members=members)).members
+    assert read["age"].null_count() == 3
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize(("table", "column"), [("members", "age"), ("ratings", "rating"), ("plays", "completion")])
+def test_an_infinite_number_is_no_number_in_any_table(write_data, tables, kind, table, column):
+    values = tables[table][column].cast(pl.Float64).to_list()
+    endless = tables[table].with_columns(pl.Series(column, [float("inf"), *values[1:]]))
+    message = refusal(write_data(kind, **{table: endless}))
+    assert message.startswith(f"{table}, column {column}: 1 row with a value that is no number, for example 'inf'")
+
+
+def test_a_mark_is_read_as_the_numbers_of_the_column_are(write_data, tables):
+    ages = pl.Series("age", ["1000", "999", *["30"] * 24])
+    folder = write_data(
+        "csv", '[members]\nmissing = ["1_000", " 999.0 "]', members=tables["members"].with_columns(ages)
+    )
+    tables_read = read_tables(folder)
+    assert sorted(tables_read.members["age"].drop_nulls().unique()) == [30, 1000]
+    attribute = infer_schema(tables_read)[0].member_attributes[0]
+    assert encode_attribute(attribute, 1000) == 1000
+    assert math.isnan(encode_attribute(attribute, 999))
