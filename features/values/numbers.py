@@ -28,8 +28,9 @@ def number(column: str, dtype: pl.DataType, marks: Collection[str] = NO_MARKS) -
 
 
 def no_number(column: str, dtype: pl.DataType, marks: Collection[str] = NO_MARKS) -> pl.Expr:
-    """Return an expression for whether a value is given but is no number."""
-    return is_given(column, dtype, marks) & number(column, dtype, marks).is_null()
+    """Return an expression for whether a value is given but is neither a number nor infinite."""
+    read = read_number(column, dtype, marks)
+    return is_given(column, dtype, marks) & ~(read.is_between(-LARGEST, LARGEST) | read.is_infinite()).fill_null(False)
 
 
 def read_number(column: str, dtype: pl.DataType, marks: Collection[str]) -> pl.Expr:

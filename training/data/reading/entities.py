@@ -163,7 +163,12 @@ def _checks(name: str, dtype: pl.DataType, kind: TextKind | None, marks: tuple[s
     """Return the checks of an attribute or a predefined column."""
     checks = []
     if _is_number(name, kind):
-        checks.append(needs_number(name, numbers.no_number(name, dtype, marks), NO_NUMBER))
+        is_infinite = numbers.read_number(name, dtype, marks).is_infinite()
+        infinite = "with an infinite number, which counts as missing"
+        checks = [
+            needs_number(name, numbers.no_number(name, dtype, marks), NO_NUMBER),
+            Check(name, is_infinite, infinite, is_warning=True),
+        ]
     if kind is None and name == RELEASE_YEAR:
         text = (
             f"with a value that is no whole number from {years.EARLIEST_YEAR} to {years.LATEST_YEAR}; if the year is "

@@ -85,8 +85,9 @@ def read_plays(source: Source, settings: EventSettings) -> ReadTable:
     if COMPLETION in source.dtypes:
         dtype = source.dtypes[COMPLETION]
         completion = numbers.number(COMPLETION, dtype, settings.missing)
+        given = missing.is_given(COMPLETION, dtype, settings.missing)
         checks += [
-            needs_number(COMPLETION, numbers.no_number(COMPLETION, dtype, settings.missing), NOT_KNOWN),
+            needs_number(COMPLETION, given & completion.is_null(), NOT_KNOWN),
             Check(COMPLETION, ~completion.is_between(0, 1), "outside 0 to 1", remedy=NOT_KNOWN),
         ]
     rows, problems = _read(source, [played_at.seconds.alias(PLAYED_AT), completion.alias(COMPLETION)], checks)
@@ -153,10 +154,10 @@ def _without_missing(source: Source, marks: tuple[str, ...]) -> tuple[Source, in
 
 def _rating(dtype: pl.DataType, settings: RatingSettings) -> tuple[pl.Expr, list[Check]]:
     """Return the expression that reads the ratings, and the checks of single ratings."""
-    rating = numbers.number(RATING, dtype)
+    rating, given = numbers.number(RATING, dtype), missing.is_given(RATING, dtype)
     checks = [
-        Check(RATING, ~missing.is_given(RATING, dtype), "without a rating", show=False, remedy=NO_RATING),
-        needs_number(RATING, numbers.no_number(RATING, dtype), NO_RATING),
+        Check(RATING, ~given, "without a rating", show=False, remedy=NO_RATING),
+        needs_number(RATING, given & rating.is_null(), NO_RATING),
     ]
     if settings.scale is not None:
         low, high = settings.scale

@@ -110,7 +110,7 @@ def test_csv_columns_are_taken_for_what_their_values_are(write_data, tables):
 def test_parquet_columns_are_taken_for_what_their_types_are_and_text_for_what_its_values_are(write_data, tables):
     members = tables["members"].with_columns(
         flag=pl.Series([True, False, None, *[True] * 23]),
-        share=pl.Series([0.5, float("nan"), None, *[1.0] * 23], dtype=pl.Float32),
+        share=pl.Series([0.5, float("nan"), float("inf"), *[1.0] * 23], dtype=pl.Float32),
         digits=pl.Series(["1"] * 26),
         price=pl.Series([1] * 26).cast(pl.Decimal(10, 2)),
         name=pl.Series([" a ", "", *["b"] * 24]),

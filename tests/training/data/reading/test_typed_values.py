@@ -128,14 +128,14 @@ def test_a_list_of_other_things_than_genres_is_refused(write_data, tables):
 def test_a_number_beyond_the_range_of_the_model_is_refused(write_data, tables):
     members = tables["members"].with_columns(age=pl.Series([1e39, float("inf"), float("nan"), *[30.0] * 23]))
     message = refusal(write_data("parquet", members=members))
-    assert message.startswith("members, column age: 2 rows with a value that is no number, for example")
+    assert message.startswith("members, column age: 1 row with a value that is no number, for example")
     read = read_tables(write_data("parquet", "[members]\nmissing = [1e39, inf]", members=members)).members
     assert read["age"].null_count() == 3
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-@pytest.mark.parametrize(("table", "column"), [("members", "age"), ("ratings", "rating"), ("plays", "completion")])
-def test_an_infinite_number_is_no_number_in_any_table(write_data, tables, kind, table, column):
+@pytest.mark.parametrize(("table", "column"), [("ratings", "rating"), ("plays", "completion")])
+def test_an_infinite_number_is_no_number_of_a_rating_or_play(write_data, tables, kind, table, column):
     values = tables[table][column].cast(pl.Float64).to_list()
     endless = tables[table].with_columns(pl.Series(column, [float("inf"), *values[1:]]))
     message = refusal(write_data(kind, **{table: endless}))
