@@ -133,10 +133,8 @@ def _fault(file: TableFile) -> str | None:
 
 
 def _refuse_similar(table: str, names: list[str]) -> None:
-    """Raise DataError if a file is named like the table, but isn't read because of its ending, letters or a suffix."""
-    similar = re.compile(
-        rf"[\W_]*{table}?(?![a-z])", re.IGNORECASE
-    )  # also play.csv, plays_2024.parquet, "plays (1).csv"
+    """Raise DataError if a file is named almost like the table, as Plays.csv, play.csv and plays_2024.csv."""
+    similar = re.compile(rf"[\W_]*(?:{table}(?![a-z])|{table[:-1]}\.)", re.IGNORECASE)
     for name in names:
         if similar.match(name):
             text = f"{name} isn't read: write {table}.parquet, {table}.csv or a folder {table} of Parquet files"

@@ -173,7 +173,7 @@ def test_folders_of_formats_with_deleted_rows_are_refused_at_any_depth(write_par
         read_tables(folder)
 
 
-@pytest.mark.parametrize("name", ["playlists.csv", "players.parquet", "display.csv", "my_plays.csv"])
+@pytest.mark.parametrize("name", ["playlists.csv", "players.parquet", "display.csv", "my_plays.csv", "play_store.csv"])
 def test_files_with_other_names_are_passed_over(write_data, name):
     folder = write_data(plays=None)
     (folder / name).write_bytes(b"x")
