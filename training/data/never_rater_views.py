@@ -51,11 +51,6 @@ class Views:
             self.play_count[chosen],
         )
 
-    @property
-    def shows_attributes(self) -> NDArray[np.bool_]:
-        """(V,) True for views with at least one visible attribute."""
-        return np.asarray(np.isfinite(self.attributes).any(axis=1), dtype=np.bool_)
-
 
 def make_views(data: Dataset, random: np.random.Generator) -> Views:
     """Return three views of each rater: two with half of the plays visible, one with only a few.
