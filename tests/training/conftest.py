@@ -9,6 +9,8 @@ import pytest
 
 from model.store.store import Store
 from training.__main__ import main
+from training.data.reading.tables import read_tables
+from training.errors import DataError
 
 RATERS, MOVIES = 25, 8
 
@@ -73,6 +75,13 @@ def sound_tables() -> dict[str, pl.DataFrame]:
             }
         ),
     }
+
+
+def refusal(folder: Path) -> str:
+    """The message with which a data directory is refused."""
+    with pytest.raises(DataError) as raised:
+        read_tables(folder)
+    return str(raised.value)
 
 
 @pytest.fixture(scope="session")

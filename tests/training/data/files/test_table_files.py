@@ -6,14 +6,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from tests.training.conftest import refusal
 from training.data.reading.tables import read_tables
 from training.errors import DataError
-
-
-def message_of(folder) -> str:
-    with pytest.raises(DataError) as raised:
-        read_tables(folder)
-    return str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +101,7 @@ def test_folders_above_the_table_give_no_columns(write_parts, halves, tmp_path):
     ],
 )
 def test_a_file_that_is_no_part_is_named(write_parts, tables, name, contents, message):
-    told = message_of(write_parts("ratings", {"a.parquet": tables["ratings"], name: contents}))
+    told = refusal(write_parts("ratings", {"a.parquet": tables["ratings"], name: contents}))
     assert told.startswith("ratings: ")
     assert message in told
     assert "\n" not in told
@@ -114,7 +109,7 @@ def test_a_file_that_is_no_part_is_named(write_parts, tables, name, contents, me
 
 def test_many_foreign_files_are_counted(write_parts, tables):
     parts = {"a.parquet": tables["ratings"], **{f"{name}.json": b"{}" for name in "bcdef"}}
-    assert "ratings/b.json, ratings/c.json, ratings/d.json and 2 more" in message_of(write_parts("ratings", parts))
+    assert "ratings/b.json, ratings/c.json, ratings/d.json and 2 more" in refusal(write_parts("ratings", parts))
 
 
 def test_a_part_with_damaged_pages_is_named(write_parts, halves):
@@ -123,7 +118,7 @@ def test_a_part_with_damaged_pages_is_named(write_parts, halves):
     part = folder / "ratings" / "b.parquet"
     good = part.read_bytes()
     part.write_bytes(good[:4] + bytes(60) + good[64:])
-    assert message_of(folder).startswith("ratings: can't be read: ratings/b.parquet: ")
+    assert refusal(folder).startswith("ratings: can't be read: ratings/b.parquet: ")
 
 
 def test_links_are_followed_and_those_that_lead_nowhere_or_back_are_refused(write_data, write_parts, halves, tmp_path):
@@ -135,16 +130,16 @@ def test_links_are_followed_and_those_that_lead_nowhere_or_back_are_refused(writ
     (folder / "ratings" / "more").symlink_to(tmp_path / "elsewhere")
     assert_frame_equal(read_tables(folder).ratings, whole.ratings)
     (tmp_path / "elsewhere" / "c.parquet").symlink_to("nowhere")
-    assert "ratings/more/c.parquet: [Errno 2] No such file" in message_of(folder)
+    assert "ratings/more/c.parquet: [Errno 2] No such file" in refusal(folder)
     (tmp_path / "elsewhere" / "c.parquet").unlink()
     (folder / "ratings" / "back").symlink_to(folder)
-    assert "the folder is a link to a folder around it" in message_of(folder)
+    assert "the folder is a link to a folder around it" in refusal(folder)
 
 
 def test_a_pipe_is_refused_in_place_of_waiting_for_it(write_parts, tables):
     folder = write_parts("ratings", {"a.parquet": tables["ratings"]})
     os.mkfifo(folder / "ratings" / "b.parquet")
-    assert message_of(folder) == "ratings: can't be read: ratings/b.parquet is no plain file"
+    assert refusal(folder) == "ratings: can't be read: ratings/b.parquet is no plain file"
 
 
 @pytest.mark.parametrize(
@@ -154,7 +149,7 @@ def test_a_pipe_is_refused_in_place_of_waiting_for_it(write_parts, tables):
 def test_a_file_that_is_named_almost_like_a_table_is_not_passed_over(write_data, name):
     folder = write_data(plays=None)
     (folder / name).write_bytes(b"x")
-    assert message_of(folder) == (
+    assert refusal(folder) == (
         f"plays: {name} isn't read: write plays.parquet, plays.csv or a folder plays of Parquet files"
     )
 

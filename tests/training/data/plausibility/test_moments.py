@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
+from tests.training.conftest import refusal
 from training.data.reading.tables import read_tables
 from training.errors import DataError
 
@@ -25,12 +26,6 @@ def written(times: list, form: str) -> pl.Series:
     column = pl.Series(times, dtype=pl.Datetime("us", "UTC"))
     forms = {"seconds": column.dt.epoch("s"), "timestamps": column, "text": column.dt.strftime("%Y-%m-%dT%H:%M:%SZ")}
     return forms[form]
-
-
-def refusal(folder) -> str:
-    with pytest.raises(DataError) as raised:
-        read_tables(folder)
-    return str(raised.value)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
+from tests.training.conftest import refusal
 from training.__main__ import main
 from training.data.reading.tables import read_tables
 from training.errors import DataError
@@ -27,9 +28,7 @@ def read(write_data, tables, kind, values, schema=None) -> pl.Series:
 
 
 def messages(write_data, tables, kind, values) -> list[str]:
-    with pytest.raises(DataError) as raised:
-        read_tables(write_data(kind, members=with_column(tables, values)))
-    return str(raised.value).splitlines()
+    return refusal(write_data(kind, members=with_column(tables, values))).splitlines()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -5,6 +5,7 @@ import os
 import polars as pl
 import pytest
 
+from tests.training.conftest import refusal
 from training.data.files.table_files import readable
 from training.data.reading.tables import read_tables
 from training.errors import DataError, Problem
@@ -15,9 +16,7 @@ ISO = "(ISO 8601, or seconds, not milliseconds, since 1970)"
 
 def messages_of(folder) -> list[str]:
     """What a data scientist is told of the folder."""
-    with pytest.raises(DataError) as raised:
-        read_tables(folder)
-    return str(raised.value).splitlines()
+    return refusal(folder).splitlines()
 
 
 def changed(frame: pl.DataFrame, column: str, **values: object) -> pl.DataFrame:

@@ -7,9 +7,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from features.values.attribute_value import encode_attribute
+from tests.training.conftest import refusal
 from training.data.infer_schema import infer_schema
 from training.data.reading.tables import read_tables
-from training.errors import DataError
 
 MARKS = ["NA", "NULL", "None", "\\N", "n/a", "N/A", "-", "NaN", "nan", "null", "none", "<NA>", "", "  "]
 
@@ -18,12 +18,6 @@ def with_first(frame: pl.DataFrame, column: str, value: object) -> pl.DataFrame:
     """The frame with another value in the first row of a column; as text, as CSV would hold it."""
     values = [value, *frame[column].cast(pl.String).to_list()[1:]]
     return frame.with_columns(pl.Series(column, values, dtype=pl.String))
-
-
-def refusal(folder) -> str:
-    with pytest.raises(DataError) as raised:
-        read_tables(folder)
-    return str(raised.value)
 
 
 @pytest.mark.parametrize("mark", MARKS)
