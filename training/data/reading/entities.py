@@ -9,7 +9,6 @@ from features.columns import GENRES, MEMBER_ID, MOVIE_ID, RELEASE_YEAR, TITLE
 from features.values import categories, column_types, flags, genres, ids, missing, numbers, years
 from training.data.plausibility.attribute_numbers import check_missing, check_numbers
 from training.data.plausibility.genre_names import check_genres
-from training.data.plausibility.text_columns import TextCounts, TextKind, check_text, count_text, text_kind
 from training.data.reading.checks import (
     Check,
     failed,
@@ -23,6 +22,7 @@ from training.data.reading.checks import (
 )
 from training.data.reading.schema_file import NAMING_COLUMNS, SCHEMA_FILE, ColumnSettings, MovieSettings
 from training.data.reading.sources import ReadTable, Source, collect
+from training.data.reading.text_columns import TextCounts, TextKind, check_text, count_text, text_kind
 from training.errors import DataError, Problem
 
 NO_NUMBER = f'correct them, or write in {SCHEMA_FILE} missing = [...] with the text that means "not known"'
