@@ -14,8 +14,8 @@ def is_text(dtype: pl.DataType) -> bool:
 
 
 def is_id(dtype: pl.DataType) -> bool:
-    """Return whether a column of this type can hold ids; only text and integers can."""
-    return is_text(dtype) or dtype.is_integer()
+    """Return whether a column of this type can hold ids, which are text or integers, or only nulls."""
+    return is_text(dtype) or dtype.is_integer() or dtype == pl.Null
 
 
 def is_number(dtype: pl.DataType) -> bool:

@@ -5,16 +5,14 @@ from pathlib import Path
 
 import polars as pl
 
-from features.columns import MEMBER_ID, MOVIE_ID
-from features.values import column_types, ids
 from model.exit_codes import ExitCode
 from training.commands.terminal import print_warnings
 from training.data.dataset import make_dataset
-from training.data.reading.checks import failed, needs_id, tally
-from training.data.reading.sources import collect, open_file
+from training.data.reading.events import read_pairs
+from training.data.reading.sources import open_file
 from training.data.reading.tables import read_tables
 from training.data.writer import refuse_unwritable_table, write_table
-from training.errors import DataError, Problem
+from training.errors import Findings, Problem
 from training.versions.offline import in_parts, predictions_of
 from training.versions.serving import open_serving
 
@@ -51,21 +49,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 def _pairs(path: Path) -> pl.DataFrame:
     """Return the pairs of a table, with ids as text. Raises DataError if it can't be read, or an id is missing."""
-    source = open_file("pairs", path)
-    lacking = [column for column in (MEMBER_ID, MOVIE_ID) if column not in source.dtypes]
-    if lacking:
-        raise DataError([Problem("pairs", f"can't be read: it lacks the column {' and '.join(lacking)}")])
-    source.refuse_parts([MEMBER_ID, MOVIE_ID], [MEMBER_ID, MOVIE_ID])
-    (pairs,) = collect(source, source.rows.select(MEMBER_ID, MOVIE_ID))
-    problems = [
-        Problem("pairs", f"holds {dtype}, but must hold {column_types.ID_TYPES}", column)
-        for column, dtype in pairs.schema.items()
-        if len(pairs) and not column_types.is_id(dtype)
-    ]
-    if problems:
-        raise DataError(problems)
-    checks = [needs_id(MEMBER_ID), needs_id(MOVIE_ID)]
-    problems = failed("pairs", checks, tally(pairs.lazy(), checks).collect())
-    if problems:
-        raise DataError(problems)
-    return pairs.select(ids.id_text(column).alias(column) for column in pairs.columns)
+    pairs, problems = read_pairs(open_file("pairs", path))
+    findings = Findings()
+    findings.add(problems)
+    findings.refuse()
+    print_warnings(findings.warnings)
+    return pairs

@@ -190,7 +190,9 @@ def test_a_file_in_a_folder_that_is_not_there_is_refused(predict, tmp_path, caps
 
 def test_a_table_of_pairs_that_lacks_a_column_is_refused(predict, capsys):
     assert predict(pairs=pl.DataFrame({"member": ["a"], "movie_id": ["b"]}))[0] == 2
-    assert "pairs: can't be read" in capsys.readouterr().err
+    assert (
+        capsys.readouterr().err == "pairs, column member_id: the column is missing; there are: 'member', 'movie_id'\n"
+    )
 
 
 @pytest.mark.parametrize("blank", ["", "  ", None])
@@ -216,6 +218,7 @@ def test_ids_of_pairs_are_text_or_whole_numbers_as_in_the_tables(predict, tmp_pa
         ("", "pairs: can't be read: odd.csv is empty (0 bytes)"),
         ("member_id,movie_id\na,b,c\n", "pairs: can't be read: odd.csv: line 2 has 3 fields, the header 2"),
         (None, "pairs: can't be read: odd.csv: [Errno 2] No such file or directory"),
+        ("member_id,movie_id,movie_id\na,b,c\n", "pairs, column movie_id: two columns have this name"),
     ],
 )
 def test_a_table_of_pairs_that_can_not_be_read_is_refused_in_words(predict, tmp_path, capsys, contents, message):
@@ -223,6 +226,12 @@ def test_a_table_of_pairs_that_can_not_be_read_is_refused_in_words(predict, tmp_
         (tmp_path / "odd.csv").write_text(contents)
     assert predict(pairs=tmp_path / "odd.csv")[0] == 2
     assert capsys.readouterr().err.startswith(message)
+
+
+def test_a_table_of_no_pairs_may_have_columns_without_a_type(predict, tmp_path):
+    pl.DataFrame({"member_id": [], "movie_id": []}).write_parquet(tmp_path / "pairs.parquet")
+    code, predictions = predict(pairs=tmp_path / "pairs.parquet")
+    assert (code, len(predictions)) == (0, 0)
 
 
 def test_pairs_may_be_a_folder_of_parts(small, predict, tmp_path):

@@ -95,6 +95,15 @@ def read_plays(source: Source, settings: EventSettings) -> ReadTable:
     return ReadTable(rows, problems, len(rows))
 
 
+def read_pairs(source: Source) -> tuple[pl.DataFrame, list[Problem]]:
+    """Return the members and movies of a table's rows, with ids as text, and all problems with their values.
+
+    Raises DataError if columns are missing, unnamed or of the wrong type, because their values can't be checked then.
+    """
+    _refuse_wrong_columns(source, {}, {})
+    return _read(source, [], [])
+
+
 def all_plays(plays: pl.DataFrame | None, ratings: pl.DataFrame) -> pl.DataFrame:
     """Return each played or rated pair once, sorted, with the time of its latest play and its highest completion."""
     unknown = pl.lit(None, pl.Float64)
