@@ -18,6 +18,9 @@ NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 OTHER_FORMATS = ("_delta_log", ".hoodie")
 """Folders of table formats in which Parquet files may hold deleted rows."""
 
+UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+"""Errors while reading a broken file."""
+
 
 @dataclass(frozen=True)
 class TableFile:
@@ -110,7 +113,7 @@ def readable(table: str, name: str = "") -> Iterator[None]:
     """Convert errors while reading a broken file, including panics in Polars, to a DataError about the table."""
     try:
         yield
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except UNREADABLE as error:
         place = f"{name}: " if name else ""
         raise DataError([Problem(table, f"can't be read: {place}{reason(error)}")]) from error
 

@@ -10,7 +10,7 @@ import polars as pl
 from features.values.missing import NO_MARKS
 from training.data.files.csv_text import fault_of_head, fault_of_lines
 from training.data.files.part_types import Conflict, join_parts
-from training.data.files.table_files import TableFile, find_parts, readable, reason, refuse_empty
+from training.data.files.table_files import UNREADABLE, TableFile, find_parts, readable, reason, refuse_empty
 from training.errors import DataError, Problem
 
 
@@ -98,7 +98,7 @@ def collect(source: Source, *frames: pl.LazyFrame) -> list[pl.DataFrame]:
     """Compute the frames in one pass over the table. Raises DataError, which names the file, if one is broken."""
     try:
         return pl.collect_all(frames, engine="streaming")
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except UNREADABLE as error:
         cause = next(filter(None, map(_fault, source.files)), reason(error))
         raise DataError([Problem(source.table, f"can't be read: {cause}")]) from error
 
@@ -127,7 +127,7 @@ def _fault(file: TableFile) -> str | None:
             fault = None
         else:
             fault = fault_of_lines(file.path)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except UNREADABLE as error:
         fault = reason(error)
     return f"{file.name}: {fault}" if fault else None
 

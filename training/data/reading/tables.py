@@ -159,7 +159,6 @@ def default_enjoyed_from(low: float, high: float) -> float:
 def _ignored(source: Source, settings: SchemaSettings) -> tuple[str, ...]:
     """Return the columns of a table that aren't read."""
     if source.table in ("members", "movies"):
-        named = settings.members.ignore if source.table == "members" else settings.movies.ignore
-        return tuple(name for name in source.dtypes if name in named)
+        return tuple(name for name in source.dtypes if name in getattr(settings, source.table).ignore)
     read = {MEMBER_ID, MOVIE_ID, *((RATING, RATED_AT) if source.table == "ratings" else (PLAYED_AT, COMPLETION))}
     return tuple(name for name in source.dtypes if name not in read)
