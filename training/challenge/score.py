@@ -9,6 +9,7 @@ import polars as pl
 
 from features.columns import MEMBER_ID, MOVIE_ID, RATING
 from features.values import column_types, numbers
+from features.values.categories import category
 from training.challenge.make import (
     ABOUT,
     ANSWERS,
@@ -81,7 +82,9 @@ def check_answers(rows: pl.DataFrame, name: str, key: Key) -> pl.Series:
     dtype = rows.schema[RATING]
     if not column_types.is_number(dtype):
         raise DataError([Problem(name, f"holds {dtype}, but must hold {column_types.NUMBER_TYPES}", RATING)])
-    rows = rows.select(*_as_text(joined_on), numbers.number(RATING, dtype).alias(RATING))
+    rows = rows.select(
+        *(_id(column, rows.schema[column]) for column in joined_on), numbers.number(RATING, dtype).alias(RATING)
+    )
     wanted = key.answers.select(pl.col(joined_on).cast(pl.String))
     no_number = rows.filter(pl.col(RATING).is_null())
     unknown = rows.join(wanted, on=joined_on, how="anti", nulls_equal=True)
@@ -130,12 +133,10 @@ def read_questions(folder: Path) -> pl.DataFrame:
         raise DataError([Problem(QUESTIONS, f"can't be read: {type(error).__name__}")]) from error
 
 
-def _as_text(columns: list[str]) -> list[pl.Expr]:
-    """Return expressions that convert id columns to text. Question numbers written as floats (1.0) become integers."""
-    number = pl.col(QUESTION).cast(pl.Float64, strict=False)
-    whole = number.cast(pl.Int64, strict=False).cast(pl.String)
-    question = pl.when(number == number.floor()).then(whole).otherwise(pl.col(QUESTION).cast(pl.String))
-    return [question.alias(QUESTION) if name == QUESTION else pl.col(name).cast(pl.String) for name in columns]
+def _id(column: str, dtype: pl.DataType) -> pl.Expr:
+    """Return an expression for ids as text. Question numbers written as floats (1.0) become integers."""
+    written = category(QUESTION, dtype) if column == QUESTION else pl.col(column).cast(pl.String)
+    return written.alias(column)
 
 
 def _scores(rows: pl.DataFrame) -> dict[str, float]:
