@@ -53,6 +53,10 @@ class Rows:
             self.movie_evidence[chosen],
         )
 
+    def sample(self, most: int, random: np.random.Generator) -> "Rows":
+        """Return `most` rows drawn at random, or all if there are no more; they keep their order."""
+        return self.take(np.sort(random.permutation(len(self))[:most]))
+
     def with_movie_evidence(self, evidence: MovieEvidence) -> "Rows":
         """Return a copy with another kind of evidence about the movies."""
         return replace(self, movie_evidence=np.full(len(self), int(evidence), np.int8))
