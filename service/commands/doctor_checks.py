@@ -17,7 +17,7 @@ from model.cores import usable_cores
 from model.errors import ArtifactError, ModelError, Reason, StoreError
 from model.files.manifest import check_version
 from model.prediction.model import Model
-from model.store.open import open_store
+from model.store.open import is_address, open_store
 from model.store.store import CANDIDATE, CURRENT, Store
 from service.errors import CertificateError, FolderUnusable, TokensError
 from service.models.loading import Loader, signatures
@@ -92,7 +92,7 @@ def check_models(settings: Settings, now: float) -> Findings:
     except (StoreError, OSError, ValueError) as error:
         yield failed("store", f"it can't be read: {error}", f"look at {flag('models')} and at the rights of this user")
         return
-    if not settings.models.partition("://")[1] and not Path(settings.models).is_dir():
+    if not is_address(settings.models) and not Path(settings.models).is_dir():
         remedy = "give the folder that `python -m training retrain --models` fills; the service would wait for a model"
         yield failed("store", f"{flag('models')} names a folder that isn't there", remedy)
         return

@@ -3,7 +3,7 @@
 They predict the same raters as the model, and learn only from other raters.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from training.fit.fit_model import DEMEANED, Fit, half_of
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 from training.fit.trees.fit_trees import bin_rows, fit_trees, predict_halves
 from training.fit.trees.group_effects import strongest_attributes
-from training.fit.trees.pair_rows import PairTable, Rows, chunks, concatenate
+from training.fit.trees.pair_rows import PairTable, Rows, chunks, concatenate, filled, has_attributes, has_plays
 from training.settings import TreeSettings
 
 Array = NDArray[np.float64]
@@ -160,17 +160,15 @@ def _features(fit: Fit, rows: Rows) -> NDArray[np.float32]:
     own_width = fit.table.out_of_fold.inputs.shape[1] - fit.core.prior.columns.embedding.shape[1]
     inputs = fit.table.out_of_fold.inputs[:, :own_width].astype(np.float32)
     prior = np.arange(PRIOR_PLACE, PRIOR_PLACE + len(PRIOR_NUMBERS))
-    features = np.empty((len(rows), 0), np.float32)
-    for part, pairs in fit.table.features(rows, np.zeros(len(rows))):
-        evidence, view = rows.evidence[part], rows.view[part]
-        plays = np.isin(evidence, [MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS])
-        attributes = np.isin(evidence, [MemberEvidence.ATTRIBUTES, MemberEvidence.ATTRIBUTES_AND_PLAYS])
-        columns = [
-            np.delete(pairs, prior, axis=1),
-            np.where(plays[:, None], inputs[view], np.float32(np.nan)),
-            np.where(attributes[:, None], fit.table.views.attributes[view], np.float32(np.nan)),
-        ]
-        if not features.shape[1]:
-            features = np.empty((len(rows), sum(column.shape[1] for column in columns)), np.float32)
-        np.concatenate(columns, axis=1, out=features[part])
-    return features
+
+    def parts() -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        for part, pairs in fit.table.features(rows, np.zeros(len(rows))):
+            plays, attributes = (has(rows.evidence[part])[:, None] for has in (has_plays, has_attributes))
+            columns = [
+                np.delete(pairs, prior, axis=1),
+                np.where(plays, inputs[rows.view[part]], np.float32(np.nan)),
+                np.where(attributes, fit.table.views.attributes[rows.view[part]], np.float32(np.nan)),
+            ]
+            yield part, np.concatenate(columns, axis=1)
+
+    return filled(len(rows), parts())

@@ -136,10 +136,9 @@ def apply_prior(prior: Prior, schema: Schema, facts: VisibleFacts) -> PriorOutpu
     """Predict the factors of each view from each kind of evidence, with the distances from the landmarks."""
     inputs = play_inputs(facts, prior.columns)
     attributes = of_attributes(facts.attributes, schema)
-    plays, known = facts.play_count > 0, np.isfinite(facts.attributes).any(axis=1)
     factors, distance = {MemberEvidence.NOTHING: np.tile(prior.average_member, (len(inputs), 1))}, {}
     for evidence in prior.heads:
-        usable = (plays | (not evidence.has_plays)) & (known | (not evidence.has_attributes))
+        usable = facts.show(evidence)
         predicted, nearest = prior.predict(evidence, inputs, attributes, facts.play_count)
         factors[evidence] = np.where(usable[:, None], predicted, np.nan)
         distance[evidence] = np.where(usable, nearest, np.nan)

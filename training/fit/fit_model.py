@@ -150,8 +150,8 @@ def _fit_forests(
             continue
         own = targets.rows[member]
         most = settings.most_rows // (4 if member is MemberEvidence.PLAYS else 2)
-        rows = own.take(np.sort(random.permutation(len(own))[:most]))
-        few = rows.take(np.sort(random.permutation(len(rows))[: min(UNRATED_ROWS, len(rows) // 8)]))
+        rows = own.sample(most, random)
+        few = rows.sample(min(UNRATED_ROWS, len(rows) // 8), random)
         for part in (rows, few.with_movie_evidence(DESCRIBED), few.with_movie_evidence(UNKNOWN)):
             parts.append(part)
             offsets.append(targets.movie_offsets(part, table))
@@ -187,11 +187,11 @@ def _predicted_rows(
     predicted = {}
     for member, rows in targets.rows.items():
         if len(rows) > PREDICTED_ROWS:
-            rows = rows.take(np.sort(random.permutation(len(rows))[:PREDICTED_ROWS]))  # noqa: PLW2901
+            rows = rows.sample(PREDICTED_ROWS, random)  # noqa: PLW2901
         predicted[member, RATED] = rows
-        few = np.sort(random.permutation(len(rows))[:UNRATED_ROWS])
-        predicted[member, DESCRIBED] = rows.take(few).with_movie_evidence(DESCRIBED)
-        predicted[member, UNKNOWN] = rows.take(few).with_movie_evidence(UNKNOWN)
+        few = rows.sample(UNRATED_ROWS, random)
+        predicted[member, DESCRIBED] = few.with_movie_evidence(DESCRIBED)
+        predicted[member, UNKNOWN] = few.with_movie_evidence(UNKNOWN)
     return predicted
 
 
@@ -202,7 +202,7 @@ def _short_rows(table: PairTable, random: np.random.Generator) -> dict[MemberEvi
         if member in table.out_of_fold.factors:
             known = np.isfinite(table.out_of_fold.factors[member][:, 0])
             rows = target_rows(table.views, (table.views.half == SHORT) & known, member)
-            short[member] = rows.take(np.sort(random.permutation(len(rows))[:UNRATED_ROWS]))
+            short[member] = rows.sample(UNRATED_ROWS, random)
     return short
 
 

@@ -99,7 +99,7 @@ class OutOfFoldTargets:
         table = self.table
         few = (table.views.half == SHORT) & np.isfinite(table.out_of_fold.factors[member][:, 0])
         rows = target_rows(table.views, few, member)
-        rows = rows.take(np.sort(np.random.default_rng(int(member)).permutation(len(rows))[:SHARE_ROWS]))
+        rows = rows.sample(SHARE_ROWS, np.random.default_rng(int(member)))
         before = self._out_of_fold_offsets(without, rows, table)
         residual = rows.rating - table.base(rows) - before
         step = self._out_of_fold_offsets(member, rows, table) - before

@@ -87,7 +87,7 @@ class Gate:
     def _data_checks(self, record: dict[str, Any], candidate: Model, current: Model) -> list[Check]:
         """Check the changes of the data since the current version, and enter them in the record."""
         least = self.settings.least_data_kept
-        kept_out = self.kept_out(), _kept_out_of(self.store, current.version)
+        kept_out = record["kept_out"], _kept_out_of(self.store, current.version)
         try:
             changes: list[Change] = [
                 *row_changes(candidate, current, kept_out, least),

@@ -102,28 +102,40 @@ class _Columns:
 
     def changes(self, before: Attribute, now: Attribute | None) -> Iterator[Change]:
         """Yield the changes from an attribute of the current version to that of the new one, None if it has none."""
-        subject, name = f"{self.table}, column {before.name}", before.name
+        name = before.name
         if name in self.stated.ignore:
-            yield Change(subject, _described(before), "ignored", Outcome.STATED)
-            return
-        if name not in self.rows.columns or not self.rows[name].count():
-            now_empty = "without values" if name in self.rows.columns else "not there"
-            yield Change(subject, _described(before), now_empty, Outcome.HELD_BACK, remedy=BRING_BACK)
-            return
+            yield self._change(before, "ignored", Outcome.STATED)
+        elif name not in self.rows.columns:
+            yield self._change(before, "not there", Outcome.HELD_BACK, BRING_BACK)
+        elif not self.rows[name].count():
+            yield self._change(before, "without values", Outcome.HELD_BACK, BRING_BACK)
+        else:
+            yield from self._value_changes(before, now)
+
+    def _value_changes(self, before: Attribute, now: Attribute | None) -> Iterator[Change]:
+        """Yield the changes of a column that has values."""
+        name = before.name
         kind = "numeric" if self.rows.schema[name] == pl.Float64 else "categorical"
         shown = f"{kind}, left out" if now is None else _described(now)
         if kind != before.kind:
             outcome = Outcome.STATED if name in getattr(self.stated, kind) else Outcome.HELD_BACK
-            yield Change(subject, _described(before), shown, outcome, remedy=STATE_KIND.format(kind, self.table))
-        elif now is not None and _is_elsewhere(before, now):
-            yield Change(subject, _described(before), shown, Outcome.HELD_BACK, remedy=MEND)
-        elif now is None:  # a value more or less can have this effect
-            yield Change(subject, _described(before), shown, Outcome.UNCHANGED)
-        if kind == before.kind == "categorical":
+            yield self._change(before, shown, outcome, STATE_KIND.format(kind, self.table))
+            return
+        if now is None:  # a value more or less can have this effect
+            yield self._change(before, shown, Outcome.UNCHANGED)
+        elif _is_elsewhere(before, now):
+            yield self._change(before, shown, Outcome.HELD_BACK, MEND)
+        if kind == "categorical":
             shares = dict(zip(before.categories, before.shares, strict=False))  # the last share may be that of "other"
             values = set(self.rows[name].unique())
             left = {category: share if category in values else 0.0 for category, share in shares.items()}
-            yield from _lost(subject, shares, left, now.categories if now else (), self.least_kept)
+            yield from _lost(self._subject(name), shares, left, now.categories if now else (), self.least_kept)
+
+    def _change(self, before: Attribute, now: str, outcome: Outcome, remedy: str = "") -> Change:
+        return Change(self._subject(before.name), _described(before), now, outcome, remedy=remedy)
+
+    def _subject(self, name: str) -> str:
+        return f"{self.table}, column {name}"
 
 
 def _genre_changes(schema: Schema, tables: Tables, current: Model, least_kept: float) -> Iterator[Change]:

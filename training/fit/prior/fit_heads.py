@@ -114,7 +114,7 @@ def _regressions(
     random: np.random.Generator,
 ) -> dict[MemberEvidence, Fitted]:
     """Fit the regression of each kind of evidence that has rows."""
-    halves = [part.views_with(plays=True, short=False) for part in raters.partitions]
+    halves = [part.views_with(PLAYS, short=False) for part in raters.partitions]
     usual = raters.scaling(raters.sources(targets, halves, BOTH, columns), random)
     plays = input_count(columns)
     alone = usual.part(slice(plays, None))
@@ -135,7 +135,7 @@ def _regressions(
 
 def _views(partition: MemberPartition, evidence: MemberEvidence) -> Places:
     """Return the numbers of the views to fit to; both half views of a member show the same attributes."""
-    views = partition.views_with(evidence.has_plays, evidence.has_attributes)
+    views = partition.views_with(evidence)
     return views if evidence.has_plays else views[partition.half[views] != 1]
 
 

@@ -176,12 +176,17 @@ def fit(
     """
     counts = [len(source) for source in sources]
     landmarks = min(settings.landmarks, max(sum(counts) // ROWS_PER_LANDMARK, 1))
-    inputs = passes.collect(_inputs, sources, draw(counts, landmarks, random))
-    landmark_inputs = scaling.scaled(np.concatenate(inputs)) * scaling.rbf_mask
+    landmark_inputs = scaling.scaled(drawn_inputs(passes, sources, landmarks, random)) * scaling.rbf_mask
     basis = Basis(scaling, landmark_inputs, settings.gamma, settings.amplitude)
     learned = draw(counts, settings.most_rows, random)
     equations = passes.sum(partial(_equations, basis, folds), sources, learned)
     return _solved(basis, equations, settings.ridges)
+
+
+def drawn_inputs(passes: Passes, sources: Sequence[Source], most: int, random: np.random.Generator) -> Array:
+    """Return (N, D) inputs of at most `most` rows of all partitions, drawn at random."""
+    drawn = draw([len(source) for source in sources], most, random)
+    return np.concatenate(passes.collect(_inputs, sources, drawn))
 
 
 def draw(counts: Sequence[int], most: int, random: np.random.Generator) -> list[Places]:

@@ -8,6 +8,7 @@ from scipy import sparse
 
 from features.columns import RATING
 from features.movies import MEMBER, MOVIE
+from model.facts.evidence import MemberEvidence
 from training.data.dataset import Dataset
 from training.data.never_rater_views import SHORT, Views
 from training.data.passes.partitions import PARTITION_PLAYS, partition_members, rows_of_members
@@ -57,16 +58,12 @@ class MemberPartition:
             self.facts.take(views),
         )
 
-    def views_with(self, plays: bool = False, attributes: bool = False, short: bool = True) -> NDArray[np.int64]:
-        """Return the numbers of the views that show plays, or attributes, and that may be short ones."""
-        chosen = np.ones(len(self.half), bool)
-        if plays:
-            chosen &= self.facts.play_count > 0
-        if attributes:
-            chosen &= np.isfinite(self.facts.attributes).any(axis=1)
-        if not short:
-            chosen &= self.half != SHORT
-        return np.flatnonzero(chosen)
+    def views_with(self, evidence: MemberEvidence, short: bool = True) -> NDArray[np.int64]:
+        """Return the numbers of the views that show plays and attributes, as far as the evidence has them.
+
+        Views of few plays are among them if `short` is True.
+        """
+        return np.flatnonzero(self.facts.show(evidence) & (short | (self.half != SHORT)))
 
 
 def member_partitions(

@@ -14,7 +14,7 @@ from model.prediction.prior.member_inputs import MovieColumns, of_attributes
 from training.data.passes.passes import Passes
 from training.fit.prior.factorization import Factors, MemberUpdate, Ratings
 from training.fit.prior.inputs import scaling_of
-from training.fit.prior.kernel_ridge import FittedRegression, Places, Rows, Scaling, draw, fit
+from training.fit.prior.kernel_ridge import FittedRegression, Places, Rows, Scaling, drawn_inputs, fit
 from training.fit.prior.member_partition import MemberPartition
 from training.fit.prior.visible_facts import play_inputs
 from training.settings import KernelSettings, PriorSettings
@@ -136,8 +136,7 @@ class Raters:
 
     def scaling(self, sources: Sequence[FactorRows], random: np.random.Generator) -> Scaling:
         """Return the scaling of the inputs of these rows."""
-        drawn = draw([len(source) for source in sources], SCALING_ROWS, random)
-        inputs = np.concatenate(self.passes.collect(_inputs, sources, drawn))
+        inputs = drawn_inputs(self.passes, sources, SCALING_ROWS, random)
         return scaling_of(inputs, sources[0].columns, self.settings.sight)
 
     def fit(
@@ -155,7 +154,3 @@ def average_of(targets: Sequence[FactorTargets]) -> Array:
 
 def _means(update: MemberUpdate, ratings: Ratings, prior: Array) -> Array:
     return update.posterior(ratings, prior).mean.astype(np.float64)
-
-
-def _inputs(source: FactorRows, chosen: Places) -> Array:
-    return source.rows(chosen).inputs

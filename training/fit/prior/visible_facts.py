@@ -9,6 +9,7 @@ from scipy import sparse
 from features.columns import COMPLETION
 from features.movies import MOVIE
 from features.plays import AGE_DAYS, VIEW, of_sums, own_sums
+from model.facts.evidence import MemberEvidence
 from model.prediction.prior.member_inputs import MovieColumns, join_plays
 from training.data.never_rater_views import Views
 
@@ -30,6 +31,11 @@ class VisibleFacts:
     def play_count(self) -> NDArray[np.int64]:
         """(V,) number of visible plays."""
         return np.diff(self.plays.indptr).astype(np.int64)
+
+    def show(self, evidence: MemberEvidence) -> NDArray[np.bool_]:
+        """Return (V,) whether each view shows plays and attributes, as far as the evidence has them."""
+        plays, attributes = self.play_count > 0, np.isfinite(self.attributes).any(axis=1)
+        return np.asarray((plays | (not evidence.has_plays)) & (attributes | (not evidence.has_attributes)))
 
     def take(self, chosen: NDArray[np.int64]) -> "VisibleFacts":
         """Return the facts of the views with these numbers."""

@@ -1,6 +1,6 @@
 """Training rows of the trees: pairs of a view and a movie that the view doesn't show, and the features of pairs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -52,6 +52,10 @@ class Rows:
             self.evidence[chosen],
             self.movie_evidence[chosen],
         )
+
+    def sample(self, most: int, random: np.random.Generator) -> "Rows":
+        """Return `most` rows drawn at random, or all if there are no more; they keep their order."""
+        return self.take(np.sort(random.permutation(len(self))[:most]))
 
     def with_movie_evidence(self, evidence: MovieEvidence) -> "Rows":
         """Return a copy with another kind of evidence about the movies."""
@@ -142,31 +146,29 @@ class PairTable:
 
     def all_features(self, rows: Rows, offset: Array) -> NDArray[np.float32]:
         """Return (N, F) features of all rows at once."""
-        features = np.empty((len(rows), 0), np.float32)
-        for part, chunk in self.features(rows, offset):
-            if not features.shape[1]:
-                features = np.empty((len(rows), chunk.shape[1]), np.float32)
-            features[part] = chunk
-        return features
+        return filled(len(rows), self.features(rows, offset))
 
     def features_of(self, rows: Rows, prior: PriorOfRows, deviation: Array, offset: Array) -> NDArray[np.float32]:
         """Return (N, F) features, given the prior's outputs and their standard deviations (N,)."""
         numbers = prior_numbers(prior.members, prior.movies, offset, deviation)
         fold, members = self.out_of_fold.fold[rows.view], self._members_of(rows)
-        features = np.empty((len(rows), 0), np.float32)
-        for (number, kind), movies in self._movies.items():
-            chosen = np.flatnonzero((fold == number) & (rows.movie_evidence == kind))
-            if len(chosen):
-                of_kind = pair_features(members.take(chosen), movies.take(rows.movie[chosen]), numbers[chosen])
-                if not features.shape[1]:
-                    features = np.empty((len(rows), of_kind.shape[1]), np.float32)
-                features[chosen] = of_kind
-        return features
+        chosen_of = {key: np.flatnonzero((fold == key[0]) & (rows.movie_evidence == key[1])) for key in self._movies}
+        return filled(
+            len(rows),
+            (
+                (
+                    chosen,
+                    pair_features(members.take(chosen), self._movies[key].take(rows.movie[chosen]), numbers[chosen]),
+                )
+                for key, chosen in chosen_of.items()
+                if len(chosen)
+            ),
+        )
 
     def _members_of(self, rows: Rows) -> Members:
         """Return the columns of each row's member; values that the evidence excludes are missing."""
         members = replace(self._members.take(rows.view), evidence=rows.evidence.astype(np.int64))
-        without_plays, without_attributes = ~_has_plays(rows.evidence), ~_has_attributes(rows.evidence)
+        without_plays, without_attributes = ~has_plays(rows.evidence), ~has_attributes(rows.evidence)
         members.log_plays[without_plays] = 0
         members.compared[without_plays] = members.genres[without_plays] = np.nan
         members.groups[without_attributes] = -1
@@ -187,6 +189,16 @@ class PairTable:
             for number, movies in enumerate(self.movies)
             for kind in MovieEvidence
         }
+
+
+def filled(count: int, parts: Iterable[tuple[slice | NDArray[np.int64], NDArray[np.float32]]]) -> NDArray[np.float32]:
+    """Return (count, F) features of all rows from those of each part of the rows; without parts, F is 0."""
+    features = np.empty((count, 0), np.float32)
+    for part, values in parts:
+        if not features.shape[1]:
+            features = np.empty((count, values.shape[1]), np.float32)
+        features[part] = values
+    return features
 
 
 def movie_factors(fitted: FittedPrior, movie: NDArray[np.int64], evidence: NDArray[np.int8]) -> Array:
@@ -257,9 +269,11 @@ def chunks(size: int) -> list[slice]:
     return [slice(start, min(start + CHUNK, size)) for start in range(0, size, CHUNK)]
 
 
-def _has_plays(evidence: NDArray[np.int8]) -> NDArray[np.bool_]:
+def has_plays(evidence: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Return (N,) whether plays are among the facts about the member that the model may use."""
     return np.asarray((evidence == MemberEvidence.PLAYS) | (evidence == MemberEvidence.ATTRIBUTES_AND_PLAYS))
 
 
-def _has_attributes(evidence: NDArray[np.int8]) -> NDArray[np.bool_]:
+def has_attributes(evidence: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Return (N,) whether attributes are among the facts about the member that the model may use."""
     return np.asarray((evidence == MemberEvidence.ATTRIBUTES) | (evidence == MemberEvidence.ATTRIBUTES_AND_PLAYS))
