@@ -21,9 +21,10 @@ STREAM_REQUESTS = 10
 PLAYS, MOVIES = 30, 20
 
 
-def connect(served: Served, number: int) -> grpc.aio.Channel:
+def connect(served: Served, number: int, health_checks: bool = True) -> grpc.aio.Channel:
     """A channel as the shipped client has it, with a connection of its own, which may lead to any of the workers."""
     options = [*channel_options(None), ("grpc.use_local_subchannel_pool", 1), ("coldstart.number", number)]
+    options.append(("grpc.inhibit_health_checking", int(not health_checks)))
     return grpc.aio.insecure_channel(f"127.0.0.1:{served.port}", options=options)
 
 
@@ -38,10 +39,11 @@ def a_request(served: Served) -> pb.PredictEnjoymentRequest:
 class Load:
     """Calls under way, and how those before have ended."""
 
-    def __init__(self, served: Served, pause_seconds: float = 0.0) -> None:
-        """`pause_seconds` is how long each caller waits between two calls."""
+    def __init__(self, served: Served, pause_seconds: float = 0.0, health_checks: bool = True) -> None:
+        """`pause_seconds` is how long each caller waits between two calls; `health_checks` are those of its channels."""
         self._served = served
         self._pause_seconds = pause_seconds
+        self._health_checks = health_checks
         self._request = a_request(served)
         self.codes: Counter[str] = Counter()
         """Ended calls by status."""
@@ -51,7 +53,7 @@ class Load:
 
     def start(self, unary: int, streams: int, channels: int) -> None:
         """Start callers over `channels` connections."""
-        self._channels = [connect(self._served, number) for number in range(channels)]
+        self._channels = [connect(self._served, number, self._health_checks) for number in range(channels)]
         calls = [self._predict] * unary + [self._stream] * streams
         for number, call in enumerate(calls):
             stub = pb_grpc.EnjoymentServiceStub(self._channels[number % channels])

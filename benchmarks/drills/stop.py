@@ -54,7 +54,9 @@ def drill(
 
 async def _stop(served: Served, watches: int, seconds: float, pause_seconds: float) -> dict[str, float]:
     """One stop after some seconds of load."""
-    load = Load(served, pause_seconds)
+    # A channel that checks health refuses calls by itself once the server stops, a moment before the watches tell the
+    # callers; without the checks every call until then reaches the server, which must answer it.
+    load = Load(served, pause_seconds, health_checks=False)
     channels = [connect(served, 1000 + number) for number in range(WATCH_CONNECTIONS)]
     opened = asyncio.Semaphore(0)
     watching = [
