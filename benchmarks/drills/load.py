@@ -40,7 +40,7 @@ class Load:
     """Calls under way, and how those before have ended."""
 
     def __init__(self, served: Served, pause_seconds: float = 0.0, health_checks: bool = True) -> None:
-        """`pause_seconds` is how long each caller waits between two calls; `health_checks` are those of its channels."""
+        """`pause_seconds` is how long each caller waits between two calls; `health_checks` is for its channels."""
         self._served = served
         self._pause_seconds = pause_seconds
         self._health_checks = health_checks
