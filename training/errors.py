@@ -31,6 +31,15 @@ class WorkFailed(TrainingError):
     """The work failed, or something it needs, such as a published model or an optional library, is missing."""
 
 
+class DamagedPartition(WorkFailed):
+    """A file that holds a part of the data being worked on is missing or has changed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name}, which holds a part of the data being worked on, is missing or has changed: run again"
+        )
+
+
 class ServingModelError(WorkFailed):
     """The store or its current version can't be opened: the command fails, or is refused if it can't even be read."""
 

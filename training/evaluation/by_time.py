@@ -14,9 +14,9 @@ from features.columns import COMPLETION, PLAYED_AT, RATED_AT, RATING
 from features.movies import MEMBER, MOVIE
 from features.plays import AGE_DAYS, VIEW
 from model.facts.evidence import MemberEvidence, MovieEvidence
-from model.facts.facts import SECONDS_PER_DAY
-from training.data.dataset import Dataset, numbered
+from training.data.dataset import Dataset
 from training.data.never_rater_views import Views
+from training.data.passes.play_table import play_table
 from training.data.reading.events import FEWEST_RATERS
 from training.data.reading.tables import Tables
 from training.errors import DataError, Problem
@@ -108,25 +108,13 @@ def split_by_time(tables: Tables, data: Dataset, moment: float, random: np.rando
     training. Plays with equal times are in random order; rows without a time are left out. Raises DataError if fewer
     than FEWEST_RATERS members rate before or after the split.
     """
-    rated = numbered(tables.ratings, data.member_ids, data.movie_ids).select(MEMBER, MOVIE, RATING, RATED_AT)
-    pair = [MEMBER, MOVIE]
-    end = data.schema.end_of_data
-    later_days = 0.0 if end is None else (end - moment) / SECONDS_PER_DAY
-    plays = (
-        data.plays.with_columns(
-            numbered(tables.plays, data.member_ids, data.movie_ids)[PLAYED_AT],
-            (pl.col(AGE_DAYS) - later_days).clip(lower_bound=0.0).alias(AGE_DAYS),
-        )
-        .join(rated, on=pair, how="left", maintain_order="left")
-        .with_columns(pl.coalesce(PLAYED_AT, RATED_AT).alias(TIME))
-        .filter(pl.col(TIME).is_not_null())
-    )
+    data = replace(data, schema=replace(data.schema, end_of_data=moment))
+    timed = data.play_table.collect().with_columns(pl.coalesce(PLAYED_AT, RATED_AT).alias(TIME))
+    plays = data.with_ages(timed.filter(pl.col(TIME).is_not_null()))
     is_before = pl.col(TIME) < moment
-    before = replace(
-        data,
-        ratings=rated.filter(pl.col(RATED_AT) < moment).select(MEMBER, MOVIE, RATING),
-        plays=plays.filter(is_before).select(MEMBER, MOVIE, COMPLETION, AGE_DAYS),
-    )
+    rated_before = (pl.col(RATED_AT) < moment).fill_null(False)
+    rows = plays.filter(is_before | rated_before).with_columns(pl.when(rated_before).then(RATING).alias(RATING))
+    before = replace(data, play_table=play_table(rows, len(data.member_ids)))
     order = pl.Series("order", random.permutation(len(plays)))
     rank = pl.struct(TIME, "order").rank("ordinal").over(MEMBER)
     shown = is_before | (rank <= pl.len().over(MEMBER) // 2)

@@ -93,7 +93,7 @@ def _visible(split: Split, key: str, share: float, most_members: int) -> Tables:
     is_target = pl.Series([_is_target(member_id, movie_id, key) for member_id, movie_id in pairs], dtype=pl.Boolean)
     targets = tables.ratings.filter(is_target)
     plays = tables.plays.join(targets, on=[MEMBER_ID, MOVIE_ID], how="anti", maintain_order="left")
-    return replace(tables, ratings=targets, plays=plays)
+    return tables.with_rows(targets, plays)
 
 
 def _answer_with(

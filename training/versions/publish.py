@@ -90,8 +90,8 @@ def _counts(data: Dataset, everyone: Dataset, evaluation: dict[str, Any]) -> dic
         "members": len(everyone.member_ids),
         "raters": len(data.raters),
         "movies": len(data.movie_ids),
-        "ratings": len(data.ratings),
-        "plays": len(data.plays),
+        "ratings": int(data.play_table.ratings.sum()),
+        "plays": int(data.play_table.plays.sum()),
     }
 
 

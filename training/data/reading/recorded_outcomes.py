@@ -1,7 +1,7 @@
 """Adds the outcomes recorded by the service to the ratings and plays of a data directory."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def with_outcomes(tables: Tables, folder: Path) -> MergedOutcomes:
         "their rating is outside the scale": len(rated) - len(on_scale),
     }
     return MergedOutcomes(
-        replace(tables, ratings=latest.drop("recorded"), plays=all_plays(played, latest)),
+        tables.with_rows(latest.drop("recorded"), all_plays(played, latest)),
         int(latest["recorded"].sum()),
         plays.n_unique(PAIR),
         left_out,

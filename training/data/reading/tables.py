@@ -1,14 +1,19 @@
 """Reads a data directory into checked tables in canonical form, or reports every problem."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING
+from features.movies import MEMBER, MOVIE
 from features.schema import Scale
 from training.data.files.table_files import refuse_no_folder
+from training.data.passes.play_table import PlayTable, joined, play_table
 from training.data.plausibility.spelling import check_spelling
 from training.data.reading.checks import unknown_movies
 from training.data.reading.entities import MEMBERS, MOVIES, read_entities
@@ -47,12 +52,11 @@ class Tables:
     movies: pl.DataFrame
     """`movie_id`, `title`, `release_year` (Float64), `genres` (List(String): trimmed, sorted, without duplicates, null
     if unknown), then attributes with the same types as for members. One row per movie, sorted by id."""
-    ratings: pl.DataFrame
-    """`member_id`, `movie_id`, `rating` and `rated_at` (seconds since 1970 UTC, null if unknown). One row per pair,
-    which is its latest rating, sorted by pair. Members may be missing from the members table."""
-    plays: pl.DataFrame
-    """`member_id`, `movie_id`, `played_at` (seconds since 1970 UTC) and `completion` (0 to 1); the last two are null if
-    unknown. One row per pair that was played or rated, sorted by pair."""
+    member_ids: pl.Series
+    """Ids of the members in all tables, in lexicographic order."""
+    play_table: PlayTable
+    """One row per pair that was played or rated, with its latest rating, the time of its latest play and its highest
+    completion. Members and movies are numbered in the order of their ids."""
     scale: Scale
     """The rating scale."""
     files: Mapping[str, TableFiles] = field(default_factory=dict)
@@ -65,6 +69,52 @@ class Tables:
     """Unusual values that are possible, so that the data can be used."""
     stated: SchemaSettings = field(default_factory=SchemaSettings)
     """What schema.toml states; everything else is inferred from the files."""
+
+    @staticmethod
+    def of(
+        members: pl.DataFrame, movies: pl.DataFrame, ratings: pl.DataFrame, plays: pl.DataFrame, scale: Scale
+    ) -> "Tables":
+        """Return tables with the ratings and plays of these frames, whose columns are those of the properties."""
+        ids = [frame[MEMBER_ID].unique() for frame in (members, ratings, plays)]
+        member_ids, movies = pl.concat(ids).unique().sort(), movies.sort(MOVIE_ID)
+        rows = joined(ratings, plays, member_ids, movies[MOVIE_ID])
+        return Tables(members, movies, member_ids, play_table(rows, len(member_ids)), scale)
+
+    @cached_property
+    def ratings(self) -> pl.DataFrame:
+        """All ratings in memory: `member_id`, `movie_id`, `rating` and `rated_at` (seconds since 1970 UTC, null if
+        unknown), one row per pair, sorted by pair."""
+        rows = self.play_table.collect().filter(pl.col(RATING).is_not_null())
+        return self._with_ids(rows).select(MEMBER_ID, MOVIE_ID, RATING, RATED_AT)
+
+    @cached_property
+    def plays(self) -> pl.DataFrame:
+        """All plays in memory: `member_id`, `movie_id`, `played_at` (seconds since 1970 UTC) and `completion` (0 to 1),
+        both null if unknown, one row per pair that was played or rated, sorted by pair."""
+        return self._with_ids(self.play_table.collect()).select(MEMBER_ID, MOVIE_ID, PLAYED_AT, COMPLETION)
+
+    def with_rows(self, ratings: pl.DataFrame | None = None, plays: pl.DataFrame | None = None) -> "Tables":
+        """Return the tables with other ratings or plays."""
+        of_frames = Tables.of(
+            self.members,
+            self.movies,
+            self.ratings if ratings is None else ratings,
+            self.plays if plays is None else plays,
+            self.scale,
+        )
+        return replace(self, member_ids=of_frames.member_ids, play_table=of_frames.play_table)
+
+    def of_members(self, kept: NDArray[np.bool_]) -> "Tables":
+        """Return the tables with only the members selected by a mask of all members, and with all movies."""
+        member_ids = self.member_ids.filter(pl.Series(kept))
+        members = self.members.filter(pl.col(MEMBER_ID).is_in(member_ids.implode()))
+        return replace(self, members=members, member_ids=member_ids, play_table=self.play_table.of_members(kept))
+
+    def _with_ids(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.with_columns(
+            self.member_ids.gather(rows[MEMBER]).alias(MEMBER_ID),
+            self.movies[MOVIE_ID].gather(rows[MOVIE]).alias(MOVIE_ID),
+        )
 
 
 def read_tables(folder: Path) -> Tables:
@@ -107,7 +157,8 @@ def read_tables(folder: Path) -> Tables:
     codes = {name: table.codes for name, table in read.items()}
     ignored = {name: _ignored(source, settings) for name, source in sources.items()}
     warnings = tuple(findings.warnings)
-    return Tables(members, movies, ratings, all_plays(plays, ratings), scale, files, codes, ignored, warnings, settings)
+    tables = Tables.of(members, movies, ratings, all_plays(plays, ratings), scale)
+    return replace(tables, files=files, codes=codes, ignored=ignored, warnings=warnings, stated=settings)
 
 
 def _opened(folder: Path, settings: SchemaSettings, findings: Findings) -> dict[str, Source]:
