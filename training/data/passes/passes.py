@@ -1,10 +1,15 @@
 """Passes: a function is applied to every partition, and the results are collected or added up in a fixed order."""
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial, reduce
 from operator import iadd
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
+
+from training.data.passes.array_files import forget_arrays
 
 MOST_GROUPS = 24
 """Maximum number of groups of partitions. Each group is one task that returns one sum, so that sums of many partitions
@@ -21,8 +26,14 @@ class Passes:
     arguments that can be pickled. A function must not start a pass itself, since it would wait for its own thread.
     """
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, folder: Path) -> None:
+        """`folder` is for the results of passes over partitions, and must be the same for all processes."""
         self._executor = executor
+        self.folder = folder
+
+    def new_folder(self) -> Path:
+        """Return a new folder for results."""
+        return Path(tempfile.mkdtemp(dir=self.folder))
 
     def collect(self, function: Callable[..., Result], *partitions: Sequence[Any]) -> list[Result]:
         """Return the function's result for each partition, in order.
@@ -43,6 +54,19 @@ class Passes:
             raise ValueError("a sum needs at least one partition")
         tasks = [list(zip(*(column[group] for column in partitions), strict=True)) for group in groups(count)]
         return _by_tree(self._executor.map(partial(_sum_of_group, function), tasks))
+
+
+@contextmanager
+def passes_in_threads(threads: int, folder: Path | None = None) -> Iterator[Passes]:
+    """Run passes in threads of this process, with results in a temporary folder, which is removed afterwards.
+
+    The temporary folder is in `folder` if it is given, else where the system keeps temporary files.
+    """
+    with tempfile.TemporaryDirectory(prefix="coldstart-", dir=folder) as temporary, ThreadPoolExecutor(threads) as pool:
+        try:
+            yield Passes(pool, Path(temporary))
+        finally:
+            forget_arrays(Path(temporary))
 
 
 def groups(count: int) -> list[slice]:

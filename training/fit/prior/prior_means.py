@@ -35,7 +35,7 @@ def prior_means(
 
     `lead` is the number of the scaling in `scalings`; if it is None, the best one is chosen. It is returned, too.
     """
-    views = [part.views_with(MemberEvidence.PLAYS, short=False) for part in raters.partitions]
+    views = raters.views(MemberEvidence.PLAYS, short=False)
     sources = raters.sources(targets, views, MemberEvidence.ATTRIBUTES_AND_PLAYS, columns)
     candidates = scalings(raters.scaling(sources, random), input_count(columns))
     lead = _best(raters, sources, candidates, random) if lead is None else lead
