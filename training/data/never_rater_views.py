@@ -44,9 +44,7 @@ class Views:
     def only(self, chosen: NDArray[np.bool_]) -> "Views":
         """Return the views selected by a (V,) mask, renumbered."""
         number = pl.Series(np.cumsum(chosen) - 1)
-        shown = (
-            table.filter(pl.Series(chosen).gather(table[VIEW])) for table in (self.plays, self.targets)
-        )
+        shown = (table.filter(pl.Series(chosen).gather(table[VIEW])) for table in (self.plays, self.targets))
         plays, targets = (table.with_columns(number.gather(table[VIEW]).alias(VIEW)) for table in shown)
         return Views(
             self.member[chosen],

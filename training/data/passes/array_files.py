@@ -44,7 +44,7 @@ def read_arrays(path: Path, make: Callable[[Arrays], Made]) -> Made:
             arrays = {name: file[name] for name in file.files}
         made = make(arrays)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DamagedPartition(path.name) from error
+        raise DamagedPartition.of(path.name) from error
     size = sum(array.nbytes for array in arrays.values())
     with _lock:
         if sum(_bytes.values()) + size <= MOST_BYTES:

@@ -61,9 +61,9 @@ class InFile:
         try:
             content = self.path.read_bytes()
         except OSError as error:
-            raise DamagedPartition(self.path.name) from error
+            raise DamagedPartition.of(self.path.name) from error
         if hashlib.sha256(content).hexdigest() != self.digest:
-            raise DamagedPartition(self.path.name)
+            raise DamagedPartition.of(self.path.name)
         return pl.read_parquet(io.BytesIO(content))
 
 

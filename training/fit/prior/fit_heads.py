@@ -115,7 +115,7 @@ def _regressions(
 ) -> dict[MemberEvidence, Fitted]:
     """Fit the regression of each kind of evidence that has rows."""
     halves = raters.views(PLAYS, short=False)
-    usual = raters.scaling(raters.sources(targets, halves, BOTH, columns), random)
+    usual = raters.scaling(raters.inputs(BOTH, columns), raters.sources(targets, halves), random)
     plays = input_count(columns)
     alone = usual.part(slice(plays, None))
     with_plays, attributes_only = raters.settings.with_plays, raters.settings.attributes_only
@@ -128,10 +128,10 @@ def _regressions(
         views = raters.views(evidence)
         if not evidence.has_plays:  # both half views of a member show the same attributes
             views = [part[part % VIEWS != 1] for part in views]
-        sources = raters.sources(targets, views, evidence, columns)
+        sources, inputs = raters.sources(targets, views), raters.inputs(evidence, columns)
         if sum(map(len, sources)):
-            regression = raters.fit(sources, scaling, kernel, random)
-            predictions = raters.passes.collect(regression.out_of_fold, sources)
+            regression = raters.fit(inputs, sources, scaling, kernel, random)
+            predictions = raters.passes.collect(partial(regression.out_of_fold, inputs.rows), sources)
             fitted[evidence] = Fitted(regression.regression(), sources, predictions)
     return fitted
 

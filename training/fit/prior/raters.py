@@ -40,7 +40,7 @@ class FactorTargets:
 
 @dataclass(frozen=True)
 class FactorRows:
-    """Rows of one partition to fit a regression to: facts that views show, and the factors of their members."""
+    """Rows of one partition to fit a regression to: views, whose facts are inputs, and the factors of their members."""
 
     partition: MemberPartition
     """The partition of the views."""
@@ -48,12 +48,6 @@ class FactorRows:
     """Factors of its raters."""
     views: Places
     """(N,) numbers of the views."""
-    evidence: MemberEvidence
-    """Kinds of facts that are inputs."""
-    columns: MovieColumns
-    """Columns of the movies that are summed over plays."""
-    schema: Schema
-    """Encoding of the attributes."""
 
     def __len__(self) -> int:
         return len(self.views)
@@ -67,16 +61,28 @@ class FactorRows:
         """Return (N,) the number of the bin in PLAY_BINS for each row's number of plays."""
         return bins_of(self.partition.seen().facts.play_count[self.views])
 
-    def rows(self, chosen: Places) -> Rows:
-        """Return the rows with these numbers."""
-        views = self.views[chosen]
-        facts, owner = self.partition.seen().facts.take(views), self.owner[chosen]
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is an input of a regression."""
+
+    evidence: MemberEvidence
+    """Kinds of facts that are inputs."""
+    columns: MovieColumns
+    """Columns of the movies that are summed over plays."""
+    schema: Schema
+    """Encoding of the attributes."""
+
+    def rows(self, source: FactorRows, chosen: Places) -> Rows:
+        """Return the inputs and targets of the rows of a source with these numbers."""
+        facts, owner = source.partition.seen().facts.take(source.views[chosen]), source.owner[chosen]
         known = []
         if self.evidence.has_plays:
             known.append(play_inputs(facts, self.columns))
         if self.evidence.has_attributes:
             known.append(of_attributes(facts.attributes, self.schema))
-        of_members = (self.targets.factors[owner], self.targets.weights[owner], self.targets.folds[owner])
+        targets = source.targets
+        of_members = (targets.factors[owner], targets.weights[owner], targets.folds[owner])
         return Rows(np.concatenate(known, axis=1), *of_members)
 
 
@@ -124,29 +130,32 @@ class Raters:
         means = self.passes.collect(partial(_means, MemberUpdate.of(factors)), self.ratings, factors.member_prior)
         return [FactorTargets(*of_part) for of_part in zip(means, self.weights, self.folds, strict=True)]
 
-    def sources(
-        self,
-        targets: Sequence[FactorTargets],
-        views: Sequence[Places],
-        evidence: MemberEvidence,
-        columns: MovieColumns,
-    ) -> list[FactorRows]:
-        """Return rows by partition: these views (N,), with one kind of evidence as inputs."""
+    def sources(self, targets: Sequence[FactorTargets], views: Sequence[Places]) -> list[FactorRows]:
+        """Return rows by partition: these views (N,)."""
         return [
-            FactorRows(ratings.partition, of_raters, of_part, evidence, columns, self.schema)
+            FactorRows(ratings.partition, of_raters, of_part)
             for ratings, of_raters, of_part in zip(self.ratings, targets, views, strict=True)
         ]
 
-    def scaling(self, sources: Sequence[FactorRows], random: np.random.Generator) -> Scaling:
+    def inputs(self, evidence: MemberEvidence, columns: MovieColumns) -> Inputs:
+        """Return the inputs of regressions on one kind of evidence."""
+        return Inputs(evidence, columns, self.schema)
+
+    def scaling(self, inputs: Inputs, sources: Sequence[FactorRows], random: np.random.Generator) -> Scaling:
         """Return the scaling of the inputs of these rows."""
-        inputs = drawn_inputs(self.passes, sources, SCALING_ROWS, random)
-        return scaling_of(inputs, sources[0].columns, self.settings.sight)
+        drawn = drawn_inputs(self.passes, inputs.rows, sources, SCALING_ROWS, random)
+        return scaling_of(drawn, inputs.columns, self.settings.sight)
 
     def fit(
-        self, sources: Sequence[FactorRows], scaling: Scaling, kernel: KernelSettings, random: np.random.Generator
+        self,
+        inputs: Inputs,
+        sources: Sequence[FactorRows],
+        scaling: Scaling,
+        kernel: KernelSettings,
+        random: np.random.Generator,
     ) -> FittedRegression:
         """Fit a regression to these rows."""
-        return fit(self.passes, sources, scaling, kernel, self.settings.folds, random)
+        return fit(self.passes, inputs.rows, sources, scaling, kernel, self.settings.folds, random)
 
 
 def average_of(targets: Sequence[FactorTargets]) -> Array:
