@@ -51,7 +51,7 @@ class Fitted:
     """The regression, fitted to all rows."""
     sources: Sequence[FactorRows]
     """Rows by partition."""
-    predictions: Sequence[Array]
+    predictions: Sequence[NDArray[np.floating]]
     """(N, K) out-of-fold predictions by partition."""
 
 
