@@ -20,7 +20,8 @@ from training.commands.models import add_keeping, signer
 from training.commands.terminal import Progress, at_least, print_warnings
 from training.data.dataset import Dataset, make_dataset
 from training.data.infer_schema import infer_schema
-from training.data.passes.passes import Passes, passes_in_threads
+from training.data.passes.engines import add_engine, passes_of
+from training.data.passes.passes import Passes
 from training.data.reading.recorded_outcomes import with_outcomes
 from training.data.reading.tables import Tables, read_tables
 from training.data.writer import refuse_unwritable
@@ -59,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--candidate", action="store_true", help="offer a version that passes as candidate beside the one that serves"
     )
     parser.add_argument("--sign", type=Path, metavar="FILE", help="sign the version by this ed25519 private key in PEM")
+    add_engine(parser)
     add_keeping(parser)
     add_reweighting(parser)
     add_gate_arguments(parser)
@@ -104,9 +106,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     """Train and publish a model, and print its evaluation. Raises before training if an option or table is invalid."""
     plan = _plan(arguments)
     progress = Progress(time.monotonic, time.time)
-    progress("reading and checking")
-    inputs = _read(arguments, plan)
-    with passes_in_threads(usable_cores()) as passes:
+    with passes_of(arguments, usable_cores()) as passes:
+        progress("reading and checking")
+        inputs = _read(arguments, plan)
         return _train(passes, arguments, plan, inputs, progress)
 
 

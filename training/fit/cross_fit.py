@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from training.data.passes.visible_facts import VisibleFacts, facts_of_views, pla
 from training.fit.folds import FoldedData
 from training.fit.prior.fit_prior import FittedPrior, fit_prior
 from training.fit.prior.inputs import input_count
+from training.fit.prior.kept_priors import kept_prior
 from training.settings import PriorSettings
 
 Array = NDArray[np.float64]
@@ -64,17 +66,21 @@ def fit_priors(
     settings: PriorSettings,
     report: Callable[[str], None],
     weight: Array,
+    folder: Path,
 ) -> tuple[FittedPrior, OutOfFold]:
     """Fit one prior to all raters, and one without each fold, and apply the latter to the views of their fold.
 
-    `weight` (N,) weights the members in the regressions.
+    `weight` (N,) weights the members in the regressions. Fitted priors are kept in the folder.
     """
 
     def fit(number: int) -> FittedPrior:
         name = "prior of all" if number == folded.folds else f"prior {number + 1} of {folded.folds} out of fold"
         random = np.random.default_rng([seed, 3, number])
         learned = folded.learned(number, weight)
-        return fit_prior(passes, folded.data, learned, random, settings, lambda step: report(f"{name}: {step}"))
+        return kept_prior(
+            folder / f"prior-{number}.npz",
+            lambda: fit_prior(passes, folded.data, learned, random, settings, lambda step: report(f"{name}: {step}")),
+        )
 
     with ThreadPoolExecutor(FITS_AT_ONCE) as pool:  # not the executor of the passes, for which a fit waits
         *fitted, whole = pool.map(fit, range(folded.folds + 1))
