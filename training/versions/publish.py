@@ -102,7 +102,14 @@ def _libraries() -> dict[str, str]:
 def _catalogue(data: Dataset) -> Catalogue:
     rated = np.zeros(len(data.movie_ids), bool)
     rated[data.ratings[MOVIE].to_numpy()] = True
-    return Catalogue(data.movie_ids.to_list(), rated, data.release_year, data.genres, data.movie_attributes)
+    return Catalogue(
+        data.movie_ids.to_list(),
+        rated,
+        data.release_year,
+        data.genres,
+        data.movie_attributes,
+        data.titles.fill_null("").to_list(),
+    )
 
 
 def _members(data: Dataset) -> MemberTable:
