@@ -157,7 +157,7 @@ def _texts_to_array(texts: Sequence[str]) -> NDArray[np.uint8]:
 
 def _texts_from_array(array: NDArray[np.uint8]) -> list[str]:
     """Return the texts that `_texts_to_array` wrote. Raises ValueError if the array isn't one of texts."""
-    texts = json.loads(f"[{array.tobytes().decode().replace(chr(10), ',')}]")
+    texts: list[str] = json.loads(f"[{array.tobytes().decode().replace(chr(10), ',')}]")
     if not all(isinstance(text, str) for text in texts):
         raise ValueError("the catalogue holds an id or a title that is no text")
     return texts

@@ -33,7 +33,7 @@ class Catalogue:
         if titles and len(titles) != len(movie_ids):
             raise ValueError("the catalogue has another number of titles than of movies")
         self.titles = list(titles) or [""] * len(self.movie_ids)
-        """(M,) titles for people, which no prediction depends on; empty where unknown, as in versions without titles."""
+        """(M,) titles for people, on which no prediction depends; empty if unknown, as in versions without them."""
         self.described = np.isfinite(release_year) | np.isfinite(attributes).any(axis=1)
         """(M,) whether the year, the genres or an attribute is known."""
         if genres.shape[1]:

@@ -250,7 +250,7 @@ def test_every_array_is_refused_or_predicts_the_same(folder, small, file, harm):
             assert predictions(load_model(folder)) == sound, (file, name)
         except ArtifactError:
             continue
-        assert harm in ("row", "column"), (file, name)
+        assert harm in ("row", "column") or name == "titles", (file, name)  # older versions have no titles
 
 
 def predictions(model: Model) -> list[bytes]:
