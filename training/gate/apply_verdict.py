@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model.artifact.serialization import to_json
+from model.store.label_log import Reason
 from model.store.store import CANDIDATE, Store
 from training.errors import DataError
 from training.gate import gate_report
@@ -25,12 +26,13 @@ def settle(
     *,
     force: bool,
     offer: bool,
+    reason: Reason,
 ) -> bool:
     """Record the decision and the report page, and make the version current if it passed or `force` is set.
 
     With `offer`, the version becomes the candidate instead. A version that is held back gets no label, since services
-    may also answer some calls with the candidate. `sections` are added to the page. Returns whether the version got a
-    label.
+    may also answer some calls with the candidate. `sections` are added to the page, and
+    `reason` is logged with the labels. Returns whether the version got a label.
     """
     version = record["version"]
     record["forced"] = force and not record["passed"]
@@ -39,9 +41,9 @@ def settle(
     store.write_record(version, RECORD, to_json(record))
     store.write_record(version, PAGE, _page(store, record, evaluation, notes, sections).encode())
     if record["serves"] and offer:
-        store.set_label(CANDIDATE, version)
+        store.set_label(CANDIDATE, version, reason)
     elif record["serves"]:
-        store.promote(version)
+        store.promote(version, reason)
     return bool(record["serves"])
 
 
@@ -52,7 +54,8 @@ def last_line(record: Mapping[str, Any], serving: str | None) -> str:
         role = "is the candidate" if record["offered"] else "serves"
         return f"version {version} is published and {role}{', by force' if record['forced'] else ''}"
     others = f"version {serving} goes on serving" if serving else "no version serves"
-    return f"version {version} is published and held back; {others}; training models promote {version} overrules this"
+    overruling = f"training models promote {version} --force overrules this"
+    return f"version {version} is published and held back; {others}; {overruling}"
 
 
 def _page(
