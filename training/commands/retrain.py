@@ -127,11 +127,11 @@ def _train(arguments: argparse.Namespace, plan: Plan, inputs: Inputs, progress: 
     progress("the gate")
     record = gate.decide(version, evaluation)
     challenge = _take_part(plan, inputs, version, origin.fingerprint, now)
+    take_note(plan.store, version, arguments.note)
     serves = settle(
         plan.store, record, evaluation, notes, challenge,
         force=arguments.force, offer=arguments.candidate, reason=moved_by("retrain"),
     )  # fmt: skip
-    take_note(plan.store, version, arguments.note)
     sections = [*gate_report.sections(record), *challenge]
     if arguments.verbose:
         print(markdown(evaluation, notes))

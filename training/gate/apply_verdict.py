@@ -4,14 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model.artifact.serialization import to_json
+from model.files.manifest import read_manifest, read_run
 from model.store.label_log import Reason
 from model.store.store import CANDIDATE, Store
 from training.errors import DataError
 from training.gate import gate_report
 from training.gate.gate import RECORD
 from training.report import comparison
+from training.report.about import about_version, further
 from training.report.page import html
 from training.report.section import Section
+from training.versions.version_list import note_of
 
 PAGE = "report.html"
 """Name of the record with the version's report page."""
@@ -70,7 +73,9 @@ def _page(
     if before := _report_of(store, record["compared_with"]):
         name = f"version {record['compared_with']}, the previous version"
         first += comparison.against(evaluation, before, name)
-    return html(evaluation, notes, first)
+    folder = store.fetch(record["version"])
+    about = about_version(record["version"], read_manifest(folder), read_run(folder), note_of(store, record["version"]))
+    return html(evaluation, notes, first, about, [further(record["version"], record["compared_with"])])
 
 
 def _report_of(store: Store, version: str | None) -> dict[str, Any] | None:
