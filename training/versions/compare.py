@@ -8,7 +8,7 @@ from features.schema import Schema
 from model.files.manifest import Manifest
 from model.prediction.model import Model
 from model.store.store import Store
-from training.report.section import words
+from training.report.section import EVIDENCE, words
 from training.versions.compare_predictions import compare
 
 SCORES = ("rmse", "gain_percent", "mae", "rank_correlation", "coverage", "mean_width", "enjoyed_calibration_error")
@@ -59,7 +59,7 @@ def text_of_many(differences: Mapping[str, Any]) -> str:
     """Return the differences between several versions, as found by `diff_of_many`, as text to print."""
     versions, scores = differences["versions"], differences["scores"]
     lines = ["Scores on held-out raters (each version's own)", f"  {'':38}" + "".join(f"{v:>14}" for v in versions)]
-    for kind in scores[versions[0]]:
+    for kind in sorted(scores[versions[0]], key=EVIDENCE.index):
         for name in SCORES:
             cells = [scores[version].get(kind, {}).get(name) for version in versions]
             numbers = "".join(f"{'' if value is None else f'{value:.4f}':>14}" for value in cells)
@@ -88,7 +88,8 @@ def _changed_lines(changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def _score_lines(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
     lines = []
-    for kind, pairs in scores.items():
+    for kind in sorted(scores, key=EVIDENCE.index):
+        pairs = scores[kind]
         lines.append(f"  {kind.replace('_', ' ')} known")
         lines += [f"    {name.replace('_', ' ')}: {_moved(pairs[name])}" for name in SCORES if name in pairs]
     return lines
