@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -233,8 +233,8 @@ def _allowed(store: Store, arguments: argparse.Namespace) -> tuple[str, list[str
     _loaded(store, version, "can't serve")
     reasons = _of_gate(store, version, gate_report.reasons) or []
     if reasons and not arguments.force and _verdict(store, version) == "held back":
-        told = "\n".join(f"  {reason}" for reason in reasons)
-        raise HeldBack(f"version {version} was held back by the gate; --force overrules this:\n{told}")
+        lines = "\n".join(f"  {reason}" for reason in reasons)
+        raise HeldBack(f"version {version} was held back by the gate; --force overrules this:\n{lines}")
     return version, reasons
 
 
@@ -284,8 +284,7 @@ def _chosen(store: Store, version: str | None) -> str:
     Raises UsageError if there is no such version, or more than one.
     """
     if version is None:
-        with suppress(StoreError):
-            version = store.current()
+        version = store.current()
     if not version:
         raise UsageError("there is no such version" if version is None else "a version needs a name")
     matches = [name for name in store.versions() if name.startswith(version)]
