@@ -62,6 +62,11 @@ class Catalogue:
         merged = described.over(known)
         return row if merged.same_as(known) else merged
 
+    def title(self, movie_id: str) -> str:
+        """Return the title of the movie with this id; empty if it has none or isn't in the catalogue."""
+        row = self._row.get(movie_id)
+        return "" if row is None else self.titles[row]
+
     def row(self, movie_id: str) -> int | None:
         """Return the row of the movie with this id; None if it isn't in the catalogue."""
         return self._row.get(movie_id)
