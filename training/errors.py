@@ -58,6 +58,12 @@ class UsageError(TrainingError):
     exit_code = ExitCode.REFUSED
 
 
+class HeldBack(TrainingError):
+    """The gate holds a version back, so that it gets no label without --force; nothing has changed."""
+
+    exit_code = ExitCode.HELD_BACK
+
+
 @dataclass(frozen=True)
 class Problem:
     """One problem with a data directory, an option or a settings file: its location, an example and the remedy."""
@@ -125,6 +131,11 @@ def expected_error(error: Exception) -> TrainingError | ModelError | None:
     if is_of_disk(error):
         expected.exit_code = ExitCode.FAILED
     return expected
+
+
+def is_no_room(error: BaseException) -> bool:
+    """Return whether an error is that a disk is full."""
+    return _system_error(error) in NO_ROOM
 
 
 def is_of_disk(error: BaseException | None) -> bool:

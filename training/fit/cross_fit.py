@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +20,16 @@ from training.data.passes.visible_facts import VisibleFacts, facts_of_views, pla
 from training.fit.folds import FoldedData
 from training.fit.prior.fit_prior import FittedPrior, fit_prior
 from training.fit.prior.inputs import input_count
+from training.fit.prior.kept_priors import kept_prior
 from training.settings import PriorSettings
 
 Array = NDArray[np.float64]
 
 CHUNK = 4096
 """Maximum number of views to which a prior is applied at once."""
+WARM_RATINGS = 5_000_000
+"""Number of ratings from which priors without a fold begin with the movies of the prior of all. With fewer, they would
+keep a trace of the fold."""
 FITS_AT_ONCE = 2
 """Number of priors that are fitted at the same time, so that one solves its equations while the other runs a pass."""
 
@@ -64,21 +70,29 @@ def fit_priors(
     settings: PriorSettings,
     report: Callable[[str], None],
     weight: Array,
+    folder: Path,
 ) -> tuple[FittedPrior, OutOfFold]:
     """Fit one prior to all raters, and one without each fold, and apply the latter to the views of their fold.
 
-    `weight` (N,) weights the members in the regressions.
+    `weight` (N,) weights the members in the regressions. Fitted priors are kept in the folder.
     """
 
-    def fit(number: int) -> FittedPrior:
+    def fit(number: int, begin: FittedPrior | None) -> FittedPrior:
         name = "prior of all" if number == folded.folds else f"prior {number + 1} of {folded.folds} out of fold"
         random = np.random.default_rng([seed, 3, number])
         learned = folded.learned(number, weight)
-        return fit_prior(passes, folded.data, learned, random, settings, lambda step: report(f"{name}: {step}"))
+        return kept_prior(
+            folder / f"prior-{number}.npz",
+            lambda: fit_prior(
+                passes, folded.data, learned, random, settings, lambda step: report(f"{name}: {step}"), begin
+            ),
+        )
 
     with ThreadPoolExecutor(FITS_AT_ONCE) as pool:  # not the executor of the passes, for which a fit waits
-        *fitted, whole = pool.map(fit, range(folded.folds + 1))
-    return whole, apply_out_of_fold(fitted, folded.data, folded.views, folded.view_folds)
+        whole = pool.submit(fit, folded.folds, None)
+        begin = whole.result() if folded.statistics.whole.ratings.sum() >= WARM_RATINGS else None
+        fitted = list(pool.map(partial(fit, begin=begin), range(folded.folds)))
+    return whole.result(), apply_out_of_fold(fitted, folded.data, folded.views, folded.view_folds)
 
 
 def apply_out_of_fold(fitted: Sequence[FittedPrior], data: Dataset, views: Views, fold: NDArray[np.int64]) -> OutOfFold:

@@ -23,7 +23,7 @@ from training.fit.calibration.held_out import share_nearer
 from training.fit.calibration.intervals import calibrate
 from training.fit.calibration.isotonic import Steps
 from training.fit.cross_fit import OutOfFold, apply_out_of_fold, fit_priors
-from training.fit.folds import FoldedData, fold_data
+from training.fit.folds import FoldedData, fit_key, fold_data
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 from training.fit.out_of_fold_targets import OutOfFoldTargets
 from training.fit.prior.fit_prior import FittedPrior
@@ -81,14 +81,23 @@ class Fit:
 def fit_model(passes: Passes, data: Dataset, seed: int, settings: FitSettings, report: Report) -> Fit:
     """Fit all parts of a model; `report` is called with the name of each step.
 
-    The same data, seed and settings give the same model wherever the passes run.
+    The same data, seed and settings give the same model wherever the passes run. Priors that an interrupted fit left in
+    the passes' folder aren't fitted again.
     """
     report("partitions")
     reweighting = reweight(data, seed) if settings.reweight else None
     weight = None if reweighting is None else reweighting.weight
-    folded = fold_data(passes, data, settings.folds, seed, PREDICTED_RATINGS)
+    folder = passes.folder / fit_key(data, seed, settings)
+    folder.mkdir(exist_ok=True)
+    folded = fold_data(passes, data, settings.folds, seed, PREDICTED_RATINGS, folder)
     whole, out_of_fold = fit_priors(
-        passes, folded, seed, settings.prior, report, np.ones(len(data.member_ids)) if weight is None else weight
+        passes,
+        folded,
+        seed,
+        settings.prior,
+        report,
+        np.ones(len(data.member_ids)) if weight is None else weight,
+        folder,
     )
     report("features of pairs")
     table, movies = _pair_table(passes, folded, whole, out_of_fold)

@@ -1,7 +1,9 @@
 """Data divided into folds of raters, each of which is predicted by fits without it."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +14,13 @@ from training.data.passes.member_partition import MemberPartition, prepare_parti
 from training.data.passes.movie_statistics import StatisticsByFold, movie_statistics
 from training.data.passes.passes import Passes
 from training.fit.prior.fit_prior import Learned
+from training.settings import FitSettings
 
 Array = NDArray[np.float64]
+
+ROOT = Path(__file__).parents[2]
+CODE = ("features", "model", "training")
+"""Packages whose code determines a fit."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +53,8 @@ class FoldedData:
         return self.fold_of[self.views.member]
 
 
-def fold_data(passes: Passes, data: Dataset, folds: int, seed: int, most_ratings: int) -> FoldedData:
-    """Draw folds and views of the raters, and write partitions to files.
+def fold_data(passes: Passes, data: Dataset, folds: int, seed: int, most_ratings: int, folder: Path) -> FoldedData:
+    """Draw folds and views of the raters, and write partitions to files in a folder.
 
     The views that are returned are those of as many raters, drawn at random, as have `most_ratings` ratings together.
     """
@@ -59,7 +66,7 @@ def fold_data(passes: Passes, data: Dataset, folds: int, seed: int, most_ratings
     predicted = np.zeros(count, bool)
     predicted[drawn[np.cumsum(data.play_table.ratings[drawn]) <= most_ratings]] = True
     prepared = prepare_partitions(
-        passes, data.play_table, data.attributes, len(data.movie_ids), data.schema.end_of_data, seed, predicted
+        passes, folder, data.play_table, data.attributes, len(data.movie_ids), data.schema.end_of_data, seed, predicted
     )
     partitions = [part.partition for part in prepared]
     return FoldedData(
@@ -71,3 +78,15 @@ def fold_data(passes: Passes, data: Dataset, folds: int, seed: int, most_ratings
         Views.joined([part.views for part in prepared]),
         np.unique(np.concatenate([part.steps for part in prepared])),
     )
+
+
+def fit_key(data: Dataset, seed: int, settings: FitSettings) -> str:
+    """Return a hash of all that a fit depends on: data, seed, settings and code."""
+    key = hashlib.sha256(data.play_table.digest.encode())
+    arrays = (data.attributes, data.release_year, data.genres, data.movie_attributes)
+    for array in arrays:
+        key.update(f"{array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    key.update(f"{data.schema} {seed} {settings.model_dump_json()}".encode())
+    for path in sorted(path for package in CODE for path in (ROOT / package).rglob("*.py")):
+        key.update(path.read_bytes())
+    return key.hexdigest()[:16]

@@ -128,6 +128,7 @@ class PreparedPartition(NamedTuple):
 
 def prepare_partitions(
     passes: Passes,
+    folder: Path,
     plays: PlayTable,
     attributes: NDArray[np.float32],
     movies: int,
@@ -135,13 +136,13 @@ def prepare_partitions(
     seed: int,
     predicted: Flags,
 ) -> list[PreparedPartition]:
-    """Write the files of all partitions of N members, with views drawn by `seed`.
+    """Write the files of all partitions of N members to a folder, with views drawn by `seed`.
 
     `attributes` is (N, A), `movies` the number of movies, `end` the end of the data in seconds since 1970 UTC, and
     `predicted` (N,) selects the raters whose views are returned, too.
     """
     return passes.collect(
-        partial(_prepare, passes.new_folder(), seed, end, movies),
+        partial(_prepare, folder, seed, end, movies),
         range(len(plays.partitions)),
         plays.partitions,
         [attributes[part.members] for part in plays.partitions],

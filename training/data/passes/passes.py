@@ -38,10 +38,6 @@ class Passes:
         self._engine = engine
         self.folder = folder
 
-    def new_folder(self) -> Path:
-        """Return a new folder for results."""
-        return Path(tempfile.mkdtemp(dir=self.folder))
-
     def collect(self, function: Callable[..., Result], *partitions: Sequence[Any]) -> list[Result]:
         """Return the function's result for each partition, in order.
 
@@ -75,15 +71,13 @@ class Threads:
 
 @contextmanager
 def passes_in_threads(threads: int, folder: Path | None = None) -> Iterator[Passes]:
-    """Run passes in threads of this process, with results in a temporary folder, which is removed afterwards.
-
-    The temporary folder is in `folder` if it is given, else where the system keeps temporary files.
-    """
-    with tempfile.TemporaryDirectory(prefix="coldstart-", dir=folder) as temporary, ThreadPoolExecutor(threads) as pool:
+    """Run passes in threads of this process, with results in a folder; without one, in a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="coldstart-") as temporary, ThreadPoolExecutor(threads) as pool:
+        place = folder or Path(temporary)
         try:
-            yield Passes(Threads(pool), Path(temporary))
+            yield Passes(Threads(pool), place)
         finally:
-            forget_arrays(Path(temporary))
+            forget_arrays(place)
 
 
 def groups(count: int) -> list[slice]:

@@ -118,17 +118,24 @@ class Factors:
 
 
 def start(
-    ratings: Sequence[KeptRatings], statistics: MovieStatistics, rank: int, random: np.random.Generator
+    ratings: Sequence[KeptRatings],
+    statistics: MovieStatistics,
+    rank: int,
+    random: np.random.Generator,
+    movie_factors: Array | None = None,
 ) -> Factors:
-    """Return factors to begin with, for ratings by partition: random tastes, and shrunk means as qualities."""
+    """Return factors to begin with, for ratings by partition.
+
+    The movies have `movie_factors` (M, K) of another fit; without them, random tastes, and shrunk means as qualities.
+    """
     count = statistics.ratings.sum()
     variance = max(statistics.centred_squares / max(count, 1), NOISE_FLOOR)
     size, movies = rank + 1, len(statistics.ratings)
-    mean = np.zeros((movies, size))
-    mean[:, :rank] = random.normal(0, 0.1 * np.sqrt(variance), (movies, rank))
-    mean[:, rank] = statistics.shrunk()
+    if movie_factors is None:
+        tastes = random.normal(0, 0.1 * np.sqrt(variance), (movies, rank))
+        movie_factors = np.concatenate([tastes, statistics.shrunk()[:, None]], axis=1)
     return Factors(
-        Posterior(mean, np.zeros((movies, size, size))),
+        Posterior(movie_factors, np.zeros((movies, size, size))),
         np.zeros((movies, size)),
         np.append(np.full(rank, 0.1 * variance), 0.3 * variance),
         tuple(np.zeros((len(part), size)) for part in ratings),

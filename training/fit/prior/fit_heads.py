@@ -20,6 +20,7 @@ from training.fit.prior.prior_means import ALONE, scalings
 from training.fit.prior.raters import FactorRows, FactorTargets, Raters, average_of
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 PLAYS, ATTRIBUTES = MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES
 BOTH = MemberEvidence.ATTRIBUTES_AND_PLAYS
@@ -51,7 +52,7 @@ class Fitted:
     """The regression, fitted to all rows."""
     sources: Sequence[FactorRows]
     """Rows by partition."""
-    predictions: Sequence[Array]
+    predictions: Sequence[Floats]
     """(N, K) out-of-fold predictions by partition."""
 
 
@@ -148,7 +149,7 @@ def _without_plays(head: Fitted, attributes: Fitted | None, average: Array) -> l
     ]
 
 
-def _from_attributes(source: FactorRows, alone: FactorRows, predictions: Array, average: Array) -> Array:
+def _from_attributes(source: FactorRows, alone: FactorRows, predictions: Floats, average: Array) -> Array:
     of_views = np.tile(average, (len(source.partition), 1))
     of_views[alone.views] = predictions
     of_views[1::VIEWS] = of_views[0::VIEWS]  # both half views of a member show the same attributes
@@ -162,7 +163,7 @@ def _metric(factors: Factors, ratings_of_movie: Array) -> Array:
     return np.asarray((design * ratings_of_movie[:, None]).T @ design)
 
 
-def _shrinkage_sums(metric: Array, source: FactorRows, predictions: Array, base: Array) -> ShrinkageSums:
+def _shrinkage_sums(metric: Array, source: FactorRows, predictions: Floats, base: Array) -> ShrinkageSums:
     targets, owner = source.targets, source.owner
     step = (predictions - base) @ metric * targets.weights[owner][:, None]
     gain = (step * (targets.factors[owner] - base)).sum(axis=1)
@@ -183,13 +184,13 @@ def _shrinkage(sums: ShrinkageSums) -> Array:
     return share
 
 
-def _shrunk(shrinkage: Array, source: FactorRows, predictions: Array, base: Array) -> Array:
+def _shrunk(shrinkage: Array, source: FactorRows, predictions: Floats, base: Array) -> Array:
     """Return (N, K) predictions from plays, shrunk towards those without plays."""
     share = shrinkage[source.bins()][:, None]
     return np.asarray(share * predictions + (1 - share) * base)
 
 
-def _spread(raters: Raters, factors: Factors, owners: Sequence[Places], predictions: Sequence[Array]) -> Array:
+def _spread(raters: Raters, factors: Factors, owners: Sequence[Places], predictions: Sequence[Floats]) -> Array:
     """Return the (K, K) mean outer product of the errors of predictions (N, K) of the raters `owners` (N,)."""
     errors = partial(_spread_sums, MemberUpdate.of(factors))
     sums = raters.passes.sum(errors, raters.ratings, factors.member_prior, owners, predictions)
@@ -197,7 +198,7 @@ def _spread(raters: Raters, factors: Factors, owners: Sequence[Places], predicti
 
 
 def _spread_sums(
-    update: MemberUpdate, ratings: KeptRatings, prior: Array, owner: Places, predictions: Array
+    update: MemberUpdate, ratings: KeptRatings, prior: Array, owner: Places, predictions: Floats
 ) -> SpreadSums:
     members = update.posterior(ratings.by_member(), prior[ratings.kept])
     place = np.cumsum(ratings.kept) - 1

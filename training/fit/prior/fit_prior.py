@@ -25,6 +25,9 @@ from training.settings import PriorSettings
 
 Array = NDArray[np.float64]
 
+WARM_SWEEPS = 5
+"""Number of sweeps before the first regression of a prior that begins with the movies of another."""
+
 
 @dataclass(frozen=True)
 class FittedPrior:
@@ -59,17 +62,21 @@ def fit_prior(
     random: np.random.Generator,
     settings: PriorSettings,
     report: Callable[[str], None] = lambda _: None,
+    whole: FittedPrior | None = None,
 ) -> FittedPrior:
     """Factorize the ratings, and regress the members' factors on what is known of them, in rounds that improve both.
 
     The regressions see the raters as if they never rated, with part of their plays. `data` has schema and movies, and
-    `report` is called with the name of each step.
+    `report` is called with the name of each step. If the prior of `whole` data is given, this one begins with its
+    movies: with their factors, of which WARM_SWEEPS leave no trace of the members without whom this one is fitted, and
+    with their places in the play space, to which each of many members adds next to nothing.
     """
     report("factors")
     table, mean = learned.statistics.table(), learned.statistics.mean
-    columns = _movie_columns(passes, data, learned, table, settings, random)
+    columns = _movie_columns(passes, data, learned, table, settings, random, whole)
     ratings = [KeptRatings(part, learned.kept[part.raters], mean) for part in learned.partitions]
-    factors = _swept(passes, ratings, start(ratings, learned.statistics, settings.rank, random), settings.sweeps)
+    movies, sweeps = (None, settings.sweeps) if whole is None else (whole.prior.movies, WARM_SWEEPS)
+    factors = _swept(passes, ratings, start(ratings, learned.statistics, settings.rank, random, movies), sweeps)
     weights = [learned.weight[part.raters] for part in learned.partitions]
     raters = Raters.of(passes, ratings, weights, data.schema, settings, random)
     ratings_of_movie, lead = table["ratings"].to_numpy(), None
@@ -111,11 +118,15 @@ def _movie_columns(
     table: pl.DataFrame,
     settings: PriorSettings,
     random: np.random.Generator,
+    whole: FittedPrior | None,
 ) -> MovieColumns:
     """Return the columns of movies that are summed over plays, still without tastes."""
     names, columns, year = play_weighted_columns(table, data.release_year, data.genres, data.schema.genres)
-    plays = [KeptPlays(part, learned.kept[part.members]) for part in learned.partitions]
-    embedding, squared = embed(passes, plays, settings.embedding, random)
+    if whole is None:
+        plays = [KeptPlays(part, learned.kept[part.members]) for part in learned.partitions]
+        embedding, squared = embed(passes, plays, settings.embedding, random)
+    else:
+        embedding, squared = whole.prior.columns.embedding, whole.prior.columns.squared_weight
     taste = np.zeros((len(table), settings.rank), np.float32)
     return MovieColumns(tuple(names), year, columns, embedding, squared, taste)
 

@@ -1,5 +1,6 @@
 """A table of plays is the same in memory and in files, however its rows arrive, and a damaged file is named."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ def cut(rows: pl.DataFrame, before: list[int]) -> list[pl.DataFrame]:
     ends = [0, *sorted(before), MEMBERS]
     return [
         rows.filter(pl.col("member").is_between(first, last, closed="left"))
-        for first, last in zip(ends, ends[1:], strict=False)
+        for first, last in pairwise(ends)
     ]
 
 
