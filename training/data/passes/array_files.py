@@ -40,10 +40,10 @@ def read_arrays(path: Path, make: Callable[[Arrays], Made]) -> Made:
     if path in _kept:
         return _kept[path]  # type: ignore[no-any-return]  # the same path is always made into the same
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         made = make(arrays)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
         raise DamagedPartition.of(path.name) from error
     size = sum(array.nbytes for array in arrays.values())
     with _lock:
