@@ -127,6 +127,11 @@ def expected_error(error: Exception) -> TrainingError | ModelError | None:
     return expected
 
 
+def is_no_room(error: BaseException) -> bool:
+    """Return whether an error is that a disk is full."""
+    return _system_error(error) in NO_ROOM
+
+
 def is_of_disk(error: BaseException | None) -> bool:
     """Return whether the cause of an error is that a disk fails, which may go away, rather than the arguments."""
     while error is not None:

@@ -2,8 +2,10 @@
 
 import hashlib
 import io
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Protocol
 
@@ -105,6 +107,8 @@ class PlayTable:
     """(N,) number of ratings of each member."""
     last_played: NDArray[np.float64]
     """(N,) time of each member's last play in seconds since 1970 UTC, NaN if unknown."""
+    digest: str
+    """SHA-256 of all plays, however they are divided into partitions."""
 
     @property
     def raters(self) -> NDArray[np.int64]:
@@ -131,7 +135,8 @@ class PlayTable:
                 stored[partition.kept] = own
             partitions.append(Partition(slice(start, start + count), partition.stored, stored))
             start += count
-        return PlayTable(tuple(partitions), self.plays[kept], self.ratings[kept], self.last_played[kept])
+        digest = hashlib.sha256(self.digest.encode() + kept.tobytes()).hexdigest()
+        return PlayTable(tuple(partitions), self.plays[kept], self.ratings[kept], self.last_played[kept], digest)
 
     def read(self) -> Iterator[pl.DataFrame]:
         """Yield the plays of each partition, with members numbered from 0 to N - 1."""
@@ -149,10 +154,17 @@ def play_table(rows: pl.DataFrame, members: int, most_plays: int = PARTITION_PLA
 
 
 def write_play_table(
-    frames: Iterable[pl.DataFrame], members: int, folder: Path, most_plays: int = PARTITION_PLAYS
+    frames: Iterable[pl.DataFrame], members: int, folder: Path | None, most_plays: int = PARTITION_PLAYS
 ) -> PlayTable:
-    """Write partitions of the plays of N members to a folder. Each frame has all plays of the next members."""
-    numbers = iter(range(1_000_000))
+    """Write partitions of the plays of N members to a new folder, or keep them in memory if it is None.
+
+    Each frame has all plays of the next members. The folder is removed if that fails, such as on a full disk.
+    """
+    if folder is None:
+        return partitioned(frames, members, InMemory, most_plays)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    numbers = count()
 
     def stored(rows: pl.DataFrame) -> Stored:
         buffer = io.BytesIO()
@@ -162,7 +174,11 @@ def write_play_table(
         path.write_bytes(content)
         return InFile(path, hashlib.sha256(content).hexdigest())
 
-    return partitioned(frames, members, stored, most_plays)
+    try:
+        return partitioned(frames, members, stored, most_plays)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def partitioned(
@@ -172,12 +188,13 @@ def partitioned(
 
     The partitions depend on the plays alone, not on how they are divided into frames.
     """
-    counts = Counts(members)
+    counts, content = Counts(members), Content()
     partitions: list[Partition] = []
     waiting, start = pl.DataFrame(schema=COLUMNS), 0
     for frame in frames:
         rows = frame.select(pl.col(name).cast(dtype) for name, dtype in COLUMNS.items())
         counts.add(rows)
+        content.add(rows)
         waiting = pl.concat([waiting, rows])
         if len(waiting) < most_plays:
             continue
@@ -192,7 +209,7 @@ def partitioned(
         start = partitions[-1].members.stop
     if start < members:
         partitions.append(Partition(slice(start, members), store(_relative(waiting, slice(start, members)))))
-    return PlayTable(tuple(partitions), counts.plays, counts.ratings, counts.last_played)
+    return PlayTable(tuple(partitions), counts.plays, counts.ratings, counts.last_played, content.digest())
 
 
 def _relative(rows: pl.DataFrame, members: slice) -> pl.DataFrame:
@@ -218,6 +235,23 @@ class Counts:
         self.last_played[owner] = by_member["last"].fill_null(float("nan")).to_numpy()
 
 
+class Content:
+    """A hash of plays that depends on their values alone, not on their division, or on how a file stores them."""
+
+    def __init__(self) -> None:
+        self._columns = {name: hashlib.sha256() for name in COLUMNS}
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Add the next plays, with members numbered from 0 to N - 1."""
+        for name, column in self._columns.items():
+            values = rows[name].fill_null(float("nan")) if rows[name].null_count() else rows[name]
+            column.update(values.to_numpy().tobytes())
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all plays added so far."""
+        return hashlib.sha256(b"".join(column.digest() for column in self._columns.values())).hexdigest()
+
+
 def joined(ratings: pl.DataFrame, plays: pl.DataFrame, member_ids: pl.Series, movie_ids: pl.Series) -> pl.DataFrame:
     """Return the rows of a play table, sorted, from ratings and plays of pairs of ids.
 
@@ -228,3 +262,22 @@ def joined(ratings: pl.DataFrame, plays: pl.DataFrame, member_ids: pl.Series, mo
     rows = plays.lazy().join(ratings.lazy(), on=[MEMBER_ID, MOVIE_ID], how="left")
     numbered = rows.join(members, on=MEMBER_ID).join(movies, on=MOVIE_ID)
     return numbered.select(pl.col(name).cast(dtype) for name, dtype in COLUMNS.items()).sort(MEMBER, MOVIE).collect()
+
+
+PAIR_NUMBER = "pair"
+"""Column of a member and a movie as one number, by which rows are sorted several times faster than by two columns."""
+
+
+def with_pair_number(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add the numbers of the pairs of member and movie, which are in the order of members, then movies."""
+    return rows.with_columns((pl.col(MEMBER).cast(pl.Int64) * 2**32 + pl.col(MOVIE)).alias(PAIR_NUMBER))
+
+
+def merged(ratings: pl.DataFrame, plays: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of a play table, sorted, from ratings, each of another pair, and plays; both with pair numbers.
+
+    Of the plays of a pair, the latest time and the highest completion count.
+    """
+    rows = pl.concat([ratings, plays], how="diagonal").sort(PAIR_NUMBER)
+    by_pair = rows.group_by(PAIR_NUMBER, maintain_order=True).agg(pl.all().max())
+    return by_pair.select(pl.col(name).cast(dtype) for name, dtype in COLUMNS.items())
