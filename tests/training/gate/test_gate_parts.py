@@ -1,7 +1,6 @@
 """The pieces of the gate: who is kept out, how sure a difference is, and what each limit says."""
 
 import argparse
-from dataclasses import replace
 
 import numpy as np
 import polars as pl
