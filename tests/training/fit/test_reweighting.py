@@ -15,6 +15,7 @@ from model.store.store import Store
 from tests.conftest import Published
 from training.__main__ import main
 from training.data.dataset import Dataset, read_dataset
+from training.data.passes.play_table import play_table
 from training.fit.reweighting import reweight
 
 RATERS, QUIET, MOVIES, RATED = 500, 400, 40, 14
@@ -151,9 +152,9 @@ def test_nothing_is_weighted_unless_asked_for(made):
 def test_alike_members_count_about_the_same(small: Published):
     data = read_dataset(small.data, 20)[1]
     hidden = np.flatnonzero(np.random.default_rng(3).random(len(data.member_ids)) < 0.5)
-    reweighting = reweight(
-        replace(data, ratings=data.ratings.filter(~data.ratings["member"].is_in(hidden.tolist()))), 0
-    )
+    rating = pl.when(~pl.col("member").is_in(hidden.tolist())).then("rating")
+    rows = data.play_table.collect().with_columns(rating.alias("rating"))
+    reweighting = reweight(replace(data, play_table=play_table(rows, len(data.member_ids), 500)), 0)
     assert reweighting is not None
     assert reweighting.effective > 0.8 * reweighting.raters
 
