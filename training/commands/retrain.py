@@ -20,6 +20,7 @@ from training.commands.models import add_keeping, signer
 from training.commands.terminal import Progress, at_least, print_warnings
 from training.data.dataset import Dataset, make_dataset
 from training.data.infer_schema import infer_schema
+from training.data.passes.passes import Passes, passes_in_threads
 from training.data.reading.recorded_outcomes import with_outcomes
 from training.data.reading.tables import Tables, read_tables
 from training.data.writer import refuse_unwritable
@@ -105,15 +106,16 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     progress = Progress(time.monotonic, time.time)
     progress("reading and checking")
     inputs = _read(arguments, plan)
-    return _train(arguments, plan, inputs, progress)
+    with passes_in_threads(usable_cores()) as passes:
+        return _train(passes, arguments, plan, inputs, progress)
 
 
 @failing_work()
-def _train(arguments: argparse.Namespace, plan: Plan, inputs: Inputs, progress: Progress) -> ExitCode:
+def _train(passes: Passes, arguments: argparse.Namespace, plan: Plan, inputs: Inputs, progress: Progress) -> ExitCode:
     """Train, evaluate and publish a model, let the gate decide whether it serves, and print the evaluation."""
     gate = Gate(plan.store, inputs.split, inputs.key, plan.gate, time.perf_counter, arguments.seed)
-    fit = fit_model(inputs.training, arguments.seed, plan.fit, usable_cores(), progress)
-    evaluation = evaluate(fit, arguments.seed, progress) | {"kept_out": gate.kept_out()}
+    fit = fit_model(passes, inputs.training, arguments.seed, plan.fit, progress)
+    evaluation = evaluate(passes, fit, arguments.seed, progress) | {"kept_out": gate.kept_out()}
     progress("publishing")
     notes = _notes(arguments, inputs, fit)
     now = datetime.now(UTC).isoformat(timespec="seconds")

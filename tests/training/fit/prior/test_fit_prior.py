@@ -8,11 +8,11 @@ import pytest
 
 from training.data.dataset import Dataset, read_dataset
 from training.data.never_rater_views import Views, make_views
+from training.data.passes.member_partition import MemberPartition, member_partitions
 from training.data.passes.passes import Passes
+from training.data.passes.visible_facts import facts_of_views
 from training.fit.cross_fit import PriorOutputs, apply_prior
 from training.fit.prior.fit_prior import fit_prior
-from training.fit.prior.member_partition import MemberPartition, member_partitions
-from training.fit.prior.visible_facts import facts_of_views
 from training.settings import PriorSettings, read_fit_settings
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from training.data.passes.passes import Passes
+from training.data.passes.visible_facts import played
 from training.fit.prior.play_space import embed
-from training.fit.prior.visible_facts import played
 
 
 @pytest.fixture(scope="module")
