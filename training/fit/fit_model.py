@@ -84,9 +84,9 @@ def fit_model(passes: Passes, data: Dataset, seed: int, settings: FitSettings, r
     The same data, seed and settings give the same model wherever the passes run.
     """
     report("partitions")
-    reweighting = reweight(data, seed) if settings.reweight else None
-    weight = None if reweighting is None else reweighting.weight
     folded = fold_data(passes, data, settings.folds, seed, PREDICTED_RATINGS)
+    reweighting = reweight(data, folded.statistics.whole, seed) if settings.reweight else None
+    weight = None if reweighting is None else reweighting.weight
     whole, out_of_fold = fit_priors(
         passes, folded, seed, settings.prior, report, np.ones(len(data.member_ids)) if weight is None else weight
     )
