@@ -34,10 +34,10 @@ class WorkFailed(TrainingError):
 class DamagedPartition(WorkFailed):
     """A file that holds a part of the data being worked on is missing or has changed."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"{name}, which holds a part of the data being worked on, is missing or has changed: run again"
-        )
+    @staticmethod
+    def of(name: str) -> "DamagedPartition":
+        """Return the error of the file with this name."""
+        return DamagedPartition(f"{name} holds a part of the data being worked on, and is missing or has changed")
 
 
 class ServingModelError(WorkFailed):
@@ -56,6 +56,12 @@ class UsageError(TrainingError):
     """The options are contradictory, incomplete or refer to something that doesn't exist; nothing has been written."""
 
     exit_code = ExitCode.REFUSED
+
+
+class HeldBack(TrainingError):
+    """The gate holds a version back, so that it gets no label without --force; nothing has changed."""
+
+    exit_code = ExitCode.HELD_BACK
 
 
 @dataclass(frozen=True)

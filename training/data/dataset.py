@@ -8,13 +8,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATING, RELEASE_YEAR
+from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, RATING, RELEASE_YEAR, TITLE
 from features.movies import MEMBER, MOVIE
 from features.plays import AGE_DAYS
 from features.schema import OTHER_GENRE, Attribute, Schema
-from model.facts.facts import SECONDS_PER_DAY
 from training.data.infer_schema import MergedColumn, infer_schema
-from training.data.passes.play_table import PlayTable
+from training.data.passes.play_table import PlayTable, with_ages
 from training.data.reading.tables import Tables, read_tables
 from training.errors import DataError, Problem
 
@@ -29,6 +28,8 @@ class Dataset:
     """(N,) ids of the members in all tables, in lexicographic order."""
     movie_ids: pl.Series
     """(M,) ids of the movies in the movies table, in lexicographic order."""
+    titles: pl.Series
+    """(M,) titles of the movies, null if unknown."""
     attributes: NDArray[np.float32]
     """(N, A) encoded member attributes: category indices or numbers, NaN if unknown."""
     release_year: NDArray[np.float32]
@@ -57,8 +58,7 @@ class Dataset:
 
     def with_ages(self, plays: pl.DataFrame) -> pl.DataFrame:
         """Add the column age_days, days from a play to the end of the data, to rows of the play table."""
-        end = self.schema.end_of_data if self.schema.end_of_data is not None else 0.0
-        return plays.with_columns(((end - pl.col(PLAYED_AT)) / SECONDS_PER_DAY).clip(lower_bound=0.0).alias(AGE_DAYS))
+        return with_ages(plays, self.schema.end_of_data)
 
 
 def make_dataset(tables: Tables, schema: Schema) -> Dataset:
@@ -71,6 +71,7 @@ def make_dataset(tables: Tables, schema: Schema) -> Dataset:
         schema,
         tables.member_ids,
         movies[MOVIE_ID],
+        movies[TITLE],
         encode_columns(members, schema.member_attributes),
         movies[RELEASE_YEAR].cast(pl.Float32).fill_null(float("nan")).to_numpy(),
         _genres(movies[GENRES], schema),

@@ -16,6 +16,7 @@ from features.plays import AGE_DAYS, VIEW
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from training.data.dataset import Dataset
 from training.data.never_rater_views import Views
+from training.data.passes.passes import Passes
 from training.data.passes.play_table import play_table
 from training.data.reading.events import FEWEST_RATERS
 from training.data.reading.tables import Tables
@@ -60,7 +61,7 @@ class SplitPoint:
 
 
 def evaluate_by_time(
-    tables: Tables, data: Dataset, where: SplitPoint, seed: int, settings: FitSettings, workers: int,
+    passes: Passes, tables: Tables, data: Dataset, where: SplitPoint, seed: int, settings: FitSettings,
     report: Callable[[str], None],
 ) -> dict[str, Any]:  # fmt: skip
     """Train on the data before a split in time, and return scores of predictions of the ratings after it.
@@ -70,8 +71,8 @@ def evaluate_by_time(
     """
     moment = split_time(tables.ratings, where)
     random = np.random.default_rng([seed, 12])
-    split = split_by_time(tables, data, moment, random)
-    fit = fit_model(split.before, seed, settings, workers, lambda step: report(f"by time: {step}"))
+    split = split_by_time(data, moment, random)
+    fit = fit_model(passes, split.before, seed, settings, lambda step: report(f"by time: {step}"))
     report("by time: scores")
     table = fit.of_views(split.after, _folds(fit, split.after, random))
     rows = _rows(table)
@@ -100,7 +101,7 @@ def evaluate_by_time(
     }
 
 
-def split_by_time(tables: Tables, data: Dataset, moment: float, random: np.random.Generator) -> TimeSplit:
+def split_by_time(data: Dataset, moment: float, random: np.random.Generator) -> TimeSplit:
     """Split the data at a time (seconds since 1970 UTC) into data to train on and later ratings to predict.
 
     A view is made of each member who rates after the time: the member as if they had never rated. It shows the plays

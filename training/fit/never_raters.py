@@ -14,7 +14,7 @@ from features.movies import MEMBER, MOVIE
 from features.plays import AGE_DAYS, names, of_sums, own_sums
 from model.prediction.prior.member_inputs import of_attributes
 from training.data.dataset import Dataset
-from training.fit.prior.visible_facts import played
+from training.data.passes.visible_facts import played
 
 Array = NDArray[np.float64]
 

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING
 from features.movies import MEMBER, MOVIE
+from features.plays import AGE_DAYS
+from model.facts.facts import SECONDS_PER_DAY
 from training.data.passes.partitions import PARTITION_PLAYS, partition_members
 from training.errors import DamagedPartition
 
@@ -61,9 +63,9 @@ class InFile:
         try:
             content = self.path.read_bytes()
         except OSError as error:
-            raise DamagedPartition(self.path.name) from error
+            raise DamagedPartition.of(self.path.name) from error
         if hashlib.sha256(content).hexdigest() != self.digest:
-            raise DamagedPartition(self.path.name)
+            raise DamagedPartition.of(self.path.name)
         return pl.read_parquet(io.BytesIO(content))
 
 
@@ -262,6 +264,12 @@ def joined(ratings: pl.DataFrame, plays: pl.DataFrame, member_ids: pl.Series, mo
     rows = plays.lazy().join(ratings.lazy(), on=[MEMBER_ID, MOVIE_ID], how="left")
     numbered = rows.join(members, on=MEMBER_ID).join(movies, on=MOVIE_ID)
     return numbered.select(pl.col(name).cast(dtype) for name, dtype in COLUMNS.items()).sort(MEMBER, MOVIE).collect()
+
+
+def with_ages(plays: pl.DataFrame, end: float | None) -> pl.DataFrame:
+    """Add the column age_days to plays: days until the end of the data, in seconds since 1970 UTC; null if unknown."""
+    age = (pl.lit(end, pl.Float64) - pl.col(PLAYED_AT)) / SECONDS_PER_DAY
+    return plays.with_columns(age.clip(lower_bound=0.0).alias(AGE_DAYS))
 
 
 PAIR_NUMBER = "pair"
