@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from tests.training.conftest import new_folder
 from training.data.passes.member_partition import MemberPartition, prepare_partitions
 from training.data.passes.passes import Passes
 from training.data.passes.play_table import COLUMNS, play_table
@@ -26,7 +27,7 @@ def partitions_of(
     )
     table = play_table(rows, len(played), max(len(rows) // parts, 1))
     nobody, unknown = np.zeros(len(played), bool), np.zeros((len(played), 0), np.float32)
-    prepared = prepare_partitions(passes, table, unknown, played.shape[1], None, 0, nobody)
+    prepared = prepare_partitions(passes, new_folder(passes), table, unknown, played.shape[1], None, 0, nobody)
     return [part.partition for part in prepared]
 
 

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from model.facts.evidence import MemberEvidence
+from tests.training.conftest import new_folder
 from training.data.dataset import Dataset, read_dataset
 from training.data.never_rater_views import SHORT, VIEWS, Views
 from training.data.passes.array_files import forget_arrays
@@ -26,8 +27,8 @@ def data(small) -> Dataset:
 def prepare(passes: Passes, data: Dataset, seed: int = 0, predicted: np.ndarray | None = None):
     everybody = np.ones(len(data.member_ids), bool)
     return prepare_partitions(
-        passes, data.play_table, data.attributes, len(data.movie_ids), data.schema.end_of_data, seed,
-        everybody if predicted is None else predicted,
+        passes, new_folder(passes), data.play_table, data.attributes, len(data.movie_ids), data.schema.end_of_data,
+        seed, everybody if predicted is None else predicted,
     )  # fmt: skip
 
 
@@ -144,7 +145,7 @@ def test_a_damaged_file_is_named(passes, data, kind):
 
 
 def test_a_damaged_table_of_plays_is_named_by_the_pass(passes, data, tmp_path):
-    table = write_play_table(data.play_table.read(), len(data.member_ids), tmp_path, 200)
-    (tmp_path / "000004.parquet").unlink()
+    table = write_play_table(data.play_table.read(), len(data.member_ids), tmp_path / "plays", 200)
+    (tmp_path / "plays" / "000004.parquet").unlink()
     with pytest.raises(DamagedPartition, match=r"^000004\.parquet"):
         prepare(passes, replace(data, play_table=table))

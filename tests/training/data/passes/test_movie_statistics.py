@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tests.training.conftest import new_folder
 from training.data.dataset import Dataset, read_dataset
 from training.data.passes.member_partition import prepare_partitions
 from training.data.passes.movie_statistics import MovieStatistics, StatisticsByFold, movie_statistics
@@ -30,7 +31,9 @@ def fold_of(data) -> np.ndarray:
 @pytest.fixture(scope="module")
 def statistics(passes, data, fold_of) -> StatisticsByFold:
     nobody = np.zeros(len(data.member_ids), bool)
-    prepared = prepare_partitions(passes, data.play_table, data.attributes, len(data.movie_ids), None, 0, nobody)
+    prepared = prepare_partitions(
+        passes, new_folder(passes), data.play_table, data.attributes, len(data.movie_ids), None, 0, nobody
+    )
     assert len(prepared) > 5
     return movie_statistics(passes, [part.partition for part in prepared], fold_of, FOLDS)
 

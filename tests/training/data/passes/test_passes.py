@@ -69,12 +69,13 @@ def test_an_error_in_a_partition_is_the_error_of_the_pass(threads):
         threads.collect(lambda number: 1 // number, [1, 0, 2])
 
 
-def test_files_and_their_arrays_in_memory_are_gone_afterwards_whatever_happens(tmp_path):
+@pytest.mark.parametrize("given", [False, True])
+def test_files_stay_in_a_given_folder_only_and_none_in_memory(tmp_path, given):
+    folder = tmp_path if given else None
+
     def fail_with_files() -> None:
-        with passes_in_threads(1, tmp_path) as passes:
-            path = passes.new_folder() / "arrays.npz"
-            assert path.is_relative_to(tmp_path)
-            assert passes.new_folder() != path.parent
+        with passes_in_threads(1, folder) as passes:
+            path = passes.folder / "arrays.npz"
             write_arrays(path, {"numbers": np.arange(3)})
             paths.append(path)
             assert read_arrays(path, dict)["numbers"].tolist() == [0, 1, 2]
@@ -83,7 +84,9 @@ def test_files_and_their_arrays_in_memory_are_gone_afterwards_whatever_happens(t
     paths = []
     with pytest.raises(ZeroDivisionError):
         fail_with_files()
-    assert list(tmp_path.iterdir()) == []
+    assert paths[0].exists() is paths[0].parent.exists() is given
+    if given:
+        paths[0].unlink()
     with pytest.raises(DamagedPartition):
         read_arrays(paths[0], dict)
 

@@ -52,19 +52,19 @@ def rows() -> pl.DataFrame:
 def cut(rows: pl.DataFrame, before: list[int]) -> list[pl.DataFrame]:
     """Frames that end before these members."""
     ends = [0, *sorted(before), MEMBERS]
-    return [
-        rows.filter(pl.col("member").is_between(first, last, closed="left"))
-        for first, last in pairwise(ends)
-    ]
+    return [rows.filter(pl.col("member").is_between(first, last, closed="left")) for first, last in pairwise(ends)]
 
 
 def same(first: PlayTable, other: PlayTable) -> bool:
-    """Whether two tables have the same partitions and counts."""
-    return [(part.members, part.read().rows()) for part in first.partitions] == [
-        (part.members, part.read().rows()) for part in other.partitions
-    ] and all(
-        np.array_equal(getattr(first, name), getattr(other, name), equal_nan=True)
-        for name in ("plays", "ratings", "last_played")
+    """Whether two tables have the same partitions, counts and digest."""
+    partitions = ([(part.members, part.read().rows()) for part in table.partitions] for table in (first, other))
+    return (
+        next(partitions) == next(partitions)
+        and first.digest == other.digest
+        and all(
+            np.array_equal(getattr(first, name), getattr(other, name), equal_nan=True)
+            for name in ("plays", "ratings", "last_played")
+        )
     )
 
 
@@ -101,17 +101,52 @@ def test_how_the_rows_are_divided_into_frames_changes_nothing(before, most_plays
     assert same(partitioned(cut(rows, before), MEMBERS, InMemory, most_plays), whole)
 
 
+@pytest.mark.parametrize("column", list(COLUMNS))
+def test_one_changed_value_gives_another_digest_and_another_division_does_not(rows, column):
+    digest = play_table(rows, MEMBERS, 20).digest
+    assert play_table(rows, MEMBERS, 7).digest == digest
+    place = int(rows[column].is_not_null().arg_true()[11])
+    changed = rows.with_columns(pl.when(pl.int_range(pl.len()) == place).then(pl.col(column) + 1).otherwise(column))
+    unknown = rows.with_columns(pl.when(pl.int_range(pl.len()) != place).then(column))
+    assert play_table(changed, MEMBERS, 20).digest != digest
+    assert column in ("member", "movie") or play_table(unknown, MEMBERS, 20).digest != digest
+
+
+def test_tables_of_other_members_have_other_digests(rows):
+    table, every = play_table(rows, MEMBERS, 20), np.ones(MEMBERS, bool)
+    digests = {table.of_members(np.arange(MEMBERS) != left_out).digest for left_out in range(MEMBERS)}
+    assert len({table.digest, *digests}) == MEMBERS + 1
+    assert table.of_members(every).digest == table.of_members(every).digest
+
+
+def test_a_folder_is_written_anew_and_goes_if_that_fails(rows, tmp_path):
+    folder = tmp_path / "plays"
+    write_play_table([rows], MEMBERS, folder, 5)
+    (folder / "of an interrupted run").touch()
+    table = write_play_table([rows], MEMBERS, folder, 20)
+    assert len(list(folder.iterdir())) == len(table.partitions)
+
+    def failing():
+        yield from cut(rows, [20])
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        write_play_table(failing(), MEMBERS, folder, 20)
+    assert list(tmp_path.iterdir()) == []
+    assert write_play_table([rows], MEMBERS, None, 20).collect().equals(rows)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_files_and_memory_hold_the_same(rows, tmp_path):
-    table = write_play_table(cut(rows, [3, 20, 21]), MEMBERS, tmp_path, 20)
+    table = write_play_table(cut(rows, [3, 20, 21]), MEMBERS, tmp_path / "plays", 20)
     assert same(table, play_table(rows, MEMBERS, 20))
-    assert len(list(tmp_path.iterdir())) == len(table.partitions)
+    assert len(list((tmp_path / "plays").iterdir())) == len(table.partitions)
 
 
 def test_the_same_rows_make_the_same_files(rows, tmp_path):
     contents = []
     for name, before in (("first", []), ("other", [7, 30])):
         folder = tmp_path / name
-        folder.mkdir()
         write_play_table(cut(rows, before), MEMBERS, folder, 20)
         contents.append([path.read_bytes() for path in sorted(folder.iterdir())])
     assert contents[0] == contents[1]
@@ -119,7 +154,7 @@ def test_the_same_rows_make_the_same_files(rows, tmp_path):
 
 @pytest.mark.parametrize("in_files", [False, True])
 def test_a_table_of_some_members_is_as_if_the_others_had_no_rows(rows, tmp_path, in_files):
-    table = write_play_table([rows], MEMBERS, tmp_path, 20) if in_files else play_table(rows, MEMBERS, 20)
+    table = write_play_table([rows], MEMBERS, tmp_path / "plays", 20) if in_files else play_table(rows, MEMBERS, 20)
     kept = np.random.default_rng(1).random(MEMBERS) < 0.6
     kept[: table.partitions[0].members.stop] = False  # a partition of which nobody is left
     number = np.cumsum(kept) - 1
@@ -139,14 +174,14 @@ def test_a_table_of_some_members_is_as_if_the_others_had_no_rows(rows, tmp_path,
 
 @pytest.mark.parametrize("damage", ["missing", "changed", "cut"])
 def test_a_file_that_is_missing_or_changed_is_named(rows, tmp_path: Path, damage):
-    table = write_play_table([rows], MEMBERS, tmp_path, 20)
-    path = sorted(tmp_path.iterdir())[2]
+    table = write_play_table([rows], MEMBERS, tmp_path / "plays", 20)
+    path = sorted((tmp_path / "plays").iterdir())[2]
     content = path.read_bytes()
     match damage:
         case "missing":
             path.unlink()
         case "changed":
-            path.write_bytes(sorted(tmp_path.iterdir())[1].read_bytes())
+            path.write_bytes(sorted((tmp_path / "plays").iterdir())[1].read_bytes())
         case "cut":
             path.write_bytes(content[:-1])
     assert table.partitions[1].read().height

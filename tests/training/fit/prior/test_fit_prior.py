@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tests.training.conftest import new_folder
 from tests.training.fit.conftest import bits_of
 from training.data.dataset import Dataset, read_dataset
 from training.data.passes.passes import Passes, passes_in_threads
@@ -31,7 +32,7 @@ def settings(light) -> PriorSettings:
 def folded(passes: Passes, data: Dataset, most_plays: int, rows: pl.DataFrame | None = None) -> FoldedData:
     """The data, perhaps with other plays, in partitions of this size."""
     table = play_table(data.play_table.collect() if rows is None else rows, len(data.member_ids), most_plays)
-    return fold_data(passes, replace(data, play_table=table), FOLDS, 0, 10**9)
+    return fold_data(passes, replace(data, play_table=table), FOLDS, 0, 10**9, new_folder(passes))
 
 
 def fitted(

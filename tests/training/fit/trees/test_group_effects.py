@@ -8,6 +8,7 @@ import pytest
 
 from features.attributes import group_count, groups
 from features.schema import Attribute, Scale, Schema
+from tests.training.conftest import new_folder
 from tests.training.fit.conftest import partitions_of
 from training.data.dataset import Dataset, read_dataset
 from training.data.passes.movie_statistics import movie_statistics
@@ -35,7 +36,7 @@ def data(small) -> Dataset:
 def learned_of(passes: Passes, data: Dataset, fold: int = EVERYONE) -> Learned:
     """All raters, or all but those of a fold, in many partitions."""
     divided = replace(data, play_table=play_table(data.play_table.collect(), len(data.member_ids), 300))
-    return fold_data(passes, divided, FOLDS, 0, 10**9).learned(fold, np.ones(len(data.member_ids)))
+    return fold_data(passes, divided, FOLDS, 0, 10**9, new_folder(passes)).learned(fold, np.ones(len(data.member_ids)))
 
 
 def with_group_effect(data: Dataset, place: int, stars: float) -> Dataset:
