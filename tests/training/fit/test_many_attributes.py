@@ -9,6 +9,7 @@ import pytest
 
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from training.data.dataset import read_dataset
+from training.data.passes.passes import Passes
 from training.evaluation.baselines import mean_baselines
 from training.evaluation.scores import rmse
 from training.fit.fit_model import Fit, fit_model
@@ -29,7 +30,7 @@ class World:
     """By rows of member and movie."""
 
 
-def made(folder: Path, matters: bool) -> World:
+def made(folder: Path, matters: bool, passes: Passes) -> World:
     random = np.random.default_rng(1)
     answers = random.random((PEOPLE, ANSWERS)) < 0.5
     centred = (answers[:, :MATTER] - 0.5) * 2
@@ -64,18 +65,18 @@ def made(folder: Path, matters: bool) -> World:
         attributes_only=KernelSettings(ridges=RIDGES, gamma=0.4, amplitude=1.0, landmarks=150),
     )  # fmt: skip
     settings = FitSettings(folds=2, prior=prior, trees=TreeSettings(trees=20))
-    fit = fit_model(data, 0, settings, 1, lambda _: None)
+    fit = fit_model(passes, data, 0, settings, lambda _: None)
     return World(fit, {pair: float(felt[pair]) for pair in pairs})
 
 
 @pytest.fixture(scope="module")
-def mattering(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return made(tmp_path_factory.mktemp("mattering") / "data", True)
+def mattering(tmp_path_factory: pytest.TempPathFactory, passes: Passes) -> World:
+    return made(tmp_path_factory.mktemp("mattering") / "data", True, passes)
 
 
 @pytest.fixture(scope="module")
-def idle(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return made(tmp_path_factory.mktemp("idle") / "data", False)
+def idle(tmp_path_factory: pytest.TempPathFactory, passes: Passes) -> World:
+    return made(tmp_path_factory.mktemp("idle") / "data", False, passes)
 
 
 def errors(world: World, member: MemberEvidence) -> dict[str, float]:
