@@ -136,18 +136,23 @@ class Model:
         state = self.state_of(member)
         finished("features")
         rows = np.array([movie if isinstance(movie, int) else NO_ROW for movie in movies], np.int64)
-        played = member.has_played(rows)
-        if not played.any():
-            evidence = state.taste.evidence
-            all_known = rows.min() > NO_ROW
-            bins = state.taste.bins
-            targets = self.view.of_rows(rows, evidence, bins) if all_known else self.view.of(movies, evidence, bins)
-            return self._predict(state, targets, finished)
-        parts = []
-        for movie, was_played in zip(movies, played, strict=True):
-            own = self.state_of(member.without(movie)) if was_played and isinstance(movie, int) else state
-            parts.append(self._predict(own, self.view.of([movie], own.taste.evidence, own.taste.bins), finished))
-        return Predictions.join(parts, state.taste.evidence)
+        evidence, bins = state.taste.evidence, state.taste.bins
+        all_known = rows.min() > NO_ROW
+        targets = self.view.of_rows(rows, evidence, bins) if all_known else self.view.of(movies, evidence, bins)
+        predictions = self._predict(state, targets, finished)
+        played = np.flatnonzero(member.has_played(rows))
+        if not len(played):
+            return predictions
+        parts = [predictions, *(self._predict_played(member, int(row), finished) for row in rows[played])]
+        order = np.arange(len(rows))
+        order[played] = len(rows) + np.arange(len(played))
+        return Predictions.join(parts, evidence).take(order)
+
+    def _predict_played(self, member: MemberFacts, row: int, finished: Stage) -> Predictions:
+        """Return the prediction of a movie of the catalogue as if the member had not played it."""
+        state = self.state_of(member.without(row))
+        rows = np.array([row])
+        return self._predict(state, self.view.of_rows(rows, state.taste.evidence, state.taste.bins), finished)
 
     def predict_together(self, requests: Sequence[Rows], finished: Stage = ignore) -> list[Predictions]:
         """Return the predictions for each of several requests, bit for bit equal to those of `predict`.

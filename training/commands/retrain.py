@@ -113,7 +113,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     progress = Progress(time.monotonic, time.time, quiet=arguments.quiet)
     with passes_of(arguments, usable_cores()) as passes:
         progress("reading and checking")
-        inputs = _read(arguments, plan)
+        inputs = _read(passes, arguments, plan)
         return _train(passes, arguments, plan, inputs, progress)
 
 
@@ -163,11 +163,11 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     return Plan(store, gate, fit.model_copy(update={"reweight": arguments.reweight}), sign, challenge)
 
 
-def _read(arguments: argparse.Namespace, plan: Plan) -> Inputs:
+def _read(passes: Passes, arguments: argparse.Namespace, plan: Plan) -> Inputs:
     """Read and check the tables, and split off the kept-out raters. Raises DataError if the data are invalid."""
-    tables = read_tables(arguments.data)
+    tables = read_tables(arguments.data, passes.folder)
     print_warnings(tables.warnings)
-    recorded = with_outcomes(tables, arguments.outcomes) if arguments.outcomes else None
+    recorded = with_outcomes(tables, arguments.outcomes, passes.folder) if arguments.outcomes else None
     tables = recorded.tables if recorded else tables
     key = key_of_store(plan.store, plan.gate.key)
     parts = split(tables, key, plan.gate.share)

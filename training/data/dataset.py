@@ -122,8 +122,10 @@ def _genres(lists: pl.Series, schema: Schema) -> NDArray[np.float32]:
     return shares
 
 
-def read_dataset(folder: Path, min_holders: int) -> tuple[Tables, Dataset, tuple[MergedColumn, ...]]:
+def read_dataset(
+    folder: Path, min_holders: int, work: Path | None = None
+) -> tuple[Tables, Dataset, tuple[MergedColumn, ...]]:
     """Return the tables, dataset and merged columns of a data directory. Raises DataError if the data are invalid."""
-    tables = read_tables(folder)
+    tables = read_tables(folder, work)
     schema, merged = infer_schema(tables, min_holders)
     return tables, make_dataset(tables, schema), merged

@@ -1,6 +1,7 @@
 """The evaluation by time shows a change of taste that the plain one can't, and learns from nothing later."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -8,6 +9,7 @@ import pytest
 
 from training.__main__ import main
 from training.data.dataset import make_dataset, read_dataset
+from training.data.passes.play_table import play_table
 from training.errors import DataError
 from training.evaluation.by_time import SplitPoint, evaluate_by_time, split_by_time, split_point, split_time
 from training.evaluation.evaluate import evaluate
@@ -36,23 +38,19 @@ def silent(_: str) -> None:
     pass
 
 
-@pytest.fixture
-def by_time(passes):
-    def evaluate_it(tables, data, where=SHARE):
-        return evaluate_by_time(passes, tables, data, where, 0, QUICK, silent)
-
-    return evaluate_it
+def by_time(passes, data, where=SHARE):
+    return evaluate_by_time(passes, data, split_time(data.play_table, where), 0, QUICK, silent)
 
 
-def test_a_drift_is_seen_by_time_and_not_without(passes, by_time, tables, data):
-    moment = split_time(tables.ratings, SHARE)
+def test_a_drift_is_seen_by_time_and_not_without(passes, tables, data):
+    moment = split_time(data.play_table, SHARE)
     number = pl.col("movie_id").str.tail(2).cast(pl.Int64)
     turns = (number % 2 == 0) & (pl.col("rated_at") >= moment)
     turned = tables.with_rows(
         tables.ratings.with_columns(rating=pl.when(turns).then(6 - pl.col("rating")).otherwise("rating"))
     )
     drifted = make_dataset(turned, data.schema)
-    steady, shifted = by_time(tables, data)["evidence"], by_time(turned, drifted)["evidence"]
+    steady, shifted = by_time(passes, data)["evidence"], by_time(passes, drifted)["evidence"]
     plain = evaluate(passes, fit_model(passes, drifted, 0, QUICK, silent), 0, silent)["evidence"]
     for name in ("attributes_and_plays", "plays"):
         assert steady[name]["rmse"] < 0.97 * steady[name]["mean_rmse"], name
@@ -63,7 +61,7 @@ def test_a_drift_is_seen_by_time_and_not_without(passes, by_time, tables, data):
 
 
 def test_nothing_later_is_learned_from_and_nothing_later_is_shown(tables, data):
-    moment = split_time(tables.ratings, SHARE)
+    moment = split_time(data.play_table, SHARE)
     split = split_by_time(data, moment, np.random.default_rng(0))
     rated = tables.ratings.with_columns(
         member=pl.col("member_id").replace_strict(dict(zip(data.member_ids, range(len(data.member_ids)), strict=True))),
@@ -88,11 +86,27 @@ def test_nothing_later_is_learned_from_and_nothing_later_is_shown(tables, data):
     assert np.mean(known) > 0.9  # ratings follow plays by days, and plays are what is shown
 
 
-def test_movies_first_rated_after_the_moment_fall_back_to_their_description(by_time, tables, data):
-    moment = split_time(tables.ratings, SHARE)
+def test_the_split_does_not_depend_on_partitions_but_leaves_them_as_they_are(tables, data):
+    moment = split_time(data.play_table, SHARE)
+    times = tables.ratings["rated_at"].sort()
+    assert moment == times[int(len(times) * 0.6)]
+    whole = split_by_time(data, moment, np.random.default_rng(0))
+    divided = replace(data, play_table=play_table(data.play_table.collect(), len(data.member_ids), 300))
+    assert split_time(divided.play_table, SHARE) == moment
+    split = split_by_time(divided, moment, np.random.default_rng(0))
+    assert len(split.before.play_table.partitions) == len(divided.play_table.partitions) > 5
+    assert split.before.play_table.collect().equals(whole.before.play_table.collect())
+    assert split.before.play_table.plays.tolist() == whole.before.play_table.plays.tolist()
+    assert split.before.raters.tolist() == whole.before.raters.tolist()
+    assert split.after.plays.equals(whole.after.plays)
+    assert split.after.targets.equals(whole.after.targets)
+
+
+def test_movies_first_rated_after_the_moment_fall_back_to_their_description(passes, tables, data):
+    moment = split_time(data.play_table, SHARE)
     new = tables.movies["movie_id"][:25].implode()
     later = tables.with_rows(tables.ratings.filter(~pl.col("movie_id").is_in(new) | (pl.col("rated_at") >= moment)))
-    scores = by_time(later, make_dataset(later, data.schema), SplitPoint(seconds=moment))
+    scores = by_time(passes, make_dataset(later, data.schema), SplitPoint(seconds=moment))
     assert set(scores["movies"]) >= {"rated before", "first rated after, described"}
     assert scores["movies"]["first rated after, described"]["targets"] > 50
     assert scores["movies"]["first rated after, described"]["rmse"] > scores["movies"]["rated before"]["rmse"]
@@ -117,7 +131,7 @@ def test_data_without_times_is_refused_before_any_work(write_data, tmp_path, cap
 
 def test_a_moment_outside_the_ratings_or_with_too_few_people_is_refused(tables, data):
     with pytest.raises(DataError, match="name a moment between"):
-        split_time(tables.ratings, SplitPoint(seconds=1.0))
+        split_time(data.play_table, SplitPoint(seconds=1.0))
     late = float(tables.ratings["rated_at"].sort()[-3])
     with pytest.raises(DataError, match="members rate after the moment"):
         split_by_time(data, late, np.random.default_rng(0))

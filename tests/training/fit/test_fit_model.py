@@ -95,7 +95,7 @@ def test_ratings_of_a_member_do_not_change_the_predictions_of_the_member(passes,
         assert again.out_of_fold.factors[evidence][view].tobytes() == factors[view].tobytes()
 
 
-def test_each_step_is_reported(light_fit, light):
+def test_each_step_is_reported(light_fit, light, passes):
     steps: list[str] = []
     with passes_in_threads(1) as passes:
         fitted(passes, light_fit.table.data, light, steps.append)

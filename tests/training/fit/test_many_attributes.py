@@ -9,7 +9,7 @@ import pytest
 
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from training.data.dataset import read_dataset
-from training.data.passes.passes import Passes
+from training.data.passes.passes import passes_in_threads
 from training.evaluation.baselines import mean_baselines
 from training.evaluation.scores import rmse
 from training.fit.fit_model import Fit, fit_model
@@ -30,7 +30,7 @@ class World:
     """By rows of member and movie."""
 
 
-def made(folder: Path, matters: bool, passes: Passes) -> World:
+def made(folder: Path, matters: bool) -> World:
     random = np.random.default_rng(1)
     answers = random.random((PEOPLE, ANSWERS)) < 0.5
     centred = (answers[:, :MATTER] - 0.5) * 2
@@ -65,18 +65,19 @@ def made(folder: Path, matters: bool, passes: Passes) -> World:
         attributes_only=KernelSettings(ridges=RIDGES, gamma=0.4, amplitude=1.0, landmarks=150),
     )  # fmt: skip
     settings = FitSettings(folds=2, prior=prior, trees=TreeSettings(trees=20))
-    fit = fit_model(passes, data, 0, settings, lambda _: None)
+    with passes_in_threads(1) as passes:
+        fit = fit_model(passes, data, 0, settings, lambda _: None)
     return World(fit, {pair: float(felt[pair]) for pair in pairs})
 
 
 @pytest.fixture(scope="module")
-def mattering(tmp_path_factory: pytest.TempPathFactory, passes: Passes) -> World:
-    return made(tmp_path_factory.mktemp("mattering") / "data", True, passes)
+def mattering(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return made(tmp_path_factory.mktemp("mattering") / "data", True)
 
 
 @pytest.fixture(scope="module")
-def idle(tmp_path_factory: pytest.TempPathFactory, passes: Passes) -> World:
-    return made(tmp_path_factory.mktemp("idle") / "data", False, passes)
+def idle(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return made(tmp_path_factory.mktemp("idle") / "data", False)
 
 
 def errors(world: World, member: MemberEvidence) -> dict[str, float]:

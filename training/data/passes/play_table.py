@@ -247,7 +247,7 @@ class Content:
         """Add the next plays, with members numbered from 0 to N - 1."""
         for name, column in self._columns.items():
             values = rows[name].fill_null(float("nan")) if rows[name].null_count() else rows[name]
-            column.update(np.ascontiguousarray(values.to_numpy()))
+            column.update(values.to_numpy().tobytes())
 
     def digest(self) -> str:
         """Return the SHA-256 of all plays added so far."""

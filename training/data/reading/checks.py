@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from features.columns import MOVIE_ID
 from features.values import ids, missing
 from training.data.plausibility.spelling import REMEDY, compare_spellings
 from training.errors import Problem
@@ -46,15 +47,16 @@ def needs_number(column: str, unreadable: pl.Expr, remedy: str | None = None) ->
     return Check(column, unreadable, "with a value that is no number", remedy=remedy)
 
 
-def tally(rows: pl.LazyFrame, checks: Sequence[Check]) -> pl.LazyFrame:
-    """Return one row with the number of rows that fail each check, and an example from these rows."""
+def tally(rows: pl.LazyFrame, checks: Sequence[Check], weight: str | None = None) -> pl.LazyFrame:
+    """Return one row with the number of rows that fail each check, and an example from these rows.
+
+    `weight` is a column with the number of times that a row counts; None if once.
+    """
     expressions: list[pl.Expr] = []
     for position, check in enumerate(checks):
         wrong = check.wrong.fill_null(False)
-        expressions += [
-            wrong.sum().alias(f"count {position}"),
-            _example(check, wrong).alias(f"example {position}"),
-        ]
+        count = wrong.sum() if weight is None else pl.col(weight).filter(wrong).sum()
+        expressions += [count.alias(f"count {position}"), _example(check, wrong).alias(f"example {position}")]
     return rows.select(expressions)
 
 
@@ -64,7 +66,7 @@ def _example(check: Check, wrong: pl.Expr) -> pl.Expr:
 
 def failed(table: str, checks: Sequence[Check], tallied: pl.DataFrame) -> list[Problem]:
     """Return a problem for each check that fails, according to the result of `tally`."""
-    counts = tallied.row(0, named=True)
+    counts = tallied.row(0, named=True) if checks else {}
     return [
         Problem(
             table,
@@ -113,14 +115,14 @@ def repeated(table: str, column: str, rows: pl.DataFrame) -> list[Problem]:
     return [Problem(table, "with the id of an earlier row", column, len(repetitions), repetitions.item(0, column))]
 
 
-def unknown_movies(table: str, column: str, rows: pl.DataFrame, movies: pl.DataFrame) -> list[Problem]:
-    """Return a problem if any row refers to a movie that isn't in the movies table."""
-    unknown = rows.filter(pl.col(column).is_not_null()).join(movies, on=column, how="anti", maintain_order="left")
-    if unknown.is_empty():
-        return []
+def unknown_movies(table: str, rows: int, unknown: pl.Series, movies: pl.Series, example: str) -> Problem:
+    """Return the problem that rows refer to movies that the movies table lacks.
+
+    `unknown` are their distinct ids, `movies` those in the movies table, and `example` is an unknown id.
+    """
     text = "with a movie that the movies table lacks"
-    spellings = compare_spellings(unknown[column].unique(), movies[column])
+    spellings = compare_spellings(unknown, movies)
     if spellings.example is None:
-        return [Problem(table, text, column, len(unknown), unknown.item(0, column))]
+        return Problem(table, text, MOVIE_ID, rows, example)
     text += f", {len(spellings.pairs):,} of {spellings.ids:,} ids only because they are written differently there"
-    return [Problem(table, text, column, len(unknown), spellings.example, REMEDY)]
+    return Problem(table, text, MOVIE_ID, rows, spellings.example, REMEDY)
