@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -79,33 +79,46 @@ class Progress:
     def __init__(self, out: TextIO | None) -> None:
         """`out` is where to show them; None shows nothing."""
         self._out = out
-        self._in_place = out is not None and (out.isatty() or "ipykernel" in type(out).__module__)
+        self._place = None if out is None else _notebook_place(out)
         self._width = 0
 
     def step(self, line: str) -> None:
         """Show a step that begins, a line of time, seconds and its name."""
-        if self._out is None:
-            return
-        if self._in_place:
-            text = line.partition(" ")[2].strip()
+        text = line.partition(" ")[2].strip()
+        if self._place is not None:
+            self._place({"text/plain": text})
+        elif self._out is not None and self._out.isatty():
             self._out.write(f"\r{text.ljust(self._width)}")
+            self._out.flush()
             self._width = len(text)
         else:
-            self._out.write(f"{line}\n")
-        self._out.flush()
+            self._write(line)
 
     def warn(self, line: str) -> None:
         """Show a warning, on a line of its own."""
+        self.end()
+        self._write(line)
+
+    def end(self) -> None:
+        """End the line that is shown in place on a terminal."""
+        if self._width:
+            self._write("")
+            self._width = 0
+
+    def _write(self, line: str) -> None:
         if self._out is not None:
-            self.end()
             self._out.write(f"{line}\n")
             self._out.flush()
 
-    def end(self) -> None:
-        """End the line that is shown in place."""
-        if self._out is not None and self._in_place and self._width:
-            self._out.write("\n")
-            self._width = 0
+
+def _notebook_place(out: TextIO) -> Callable[[dict[str, str]], None] | None:
+    """Return a function that replaces what one output of the notebook's cell shows; None outside of notebooks."""
+    if "ipykernel" not in type(out).__module__:
+        return None
+    from IPython.display import display
+
+    handle: Any = display({"text/plain": ""}, raw=True, display_id=True)  # type: ignore[no-untyped-call,unused-ignore]
+    return lambda shown: handle.update(shown, raw=True)
 
 
 def _follow(lines: Iterable[str], progress: Progress) -> list[str]:
