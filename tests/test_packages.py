@@ -204,6 +204,10 @@ with Client({address!r}) as client:
 assert not {{"numpy", "polars", "service", "model"}} & set(sys.modules)
 """
         assert client_alone.run("python", "-c", call) == "2\n"
+    everything = str(ROOT / "tests" / "client" / "every_field.py")
+    assert client_alone.run("python", everything) == "{'blocking': set(), 'asyncio': set()}\n"
+    front = "import coldstart; print(coldstart.load('models').rank(size=3).shape)"
+    assert installed.run("python", "-c", front) == "(3, 12)\n"
     assert client_alone.run("coldstart-client", "--help").startswith("usage: coldstart-client")
 
 
