@@ -24,9 +24,11 @@ from training.gate import gate_report
 from training.gate.gate import RECORD
 from training.report.markdown import section_markdown
 from training.versions.compare import diff, text
+from training.versions.guard.guard_command import run_guard
+from training.versions.guard.guard_settings import add_guard_arguments
 
 Part = TypeVar("Part")
-ACTIONS = ("list", "show", "diff", "promote", "candidate", "rollback", "prune", "sign")
+ACTIONS = ("list", "show", "diff", "promote", "candidate", "rollback", "prune", "sign", "guard")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", type=Path, metavar="FILE", help="for sign: the ed25519 private key in PEM")
     parser.add_argument("--json", action="store_true", help="for diff: tell it for programs")
     add_keeping(parser)
+    add_guard_arguments(parser)
 
 
 def add_keeping(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +75,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             _roll_back(store, version)
         case "sign":
             _sign(store, _chosen(store, version), arguments.key)
+        case "guard":
+            return run_guard(store, arguments)
         case "prune":
             for removed in store.prune(arguments.keep, arguments.keep_days, time.time()):
                 print(f"version {removed} is removed")
