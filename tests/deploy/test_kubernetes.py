@@ -8,6 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from model.exit_codes import ExitCode
 from service.settings import Settings, variable
 from service.telemetry.metric_definitions import DEFINITIONS
 
@@ -149,10 +150,11 @@ def test_a_job_runs_the_command_line_as_it_is(name):
     assert ended.value.code == 0
 
 
-def test_what_can_not_get_better_is_not_tried_again():
+def test_what_can_not_get_better_is_not_tried_again_and_a_version_held_back_is_no_failed_job():
     container = PODS["retrain"]["spec"]["containers"][0]
+    assert "--exit-zero-if-held-back" in container["args"]
     (rule,) = JOBS["retrain"]["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
-    assert rule["onExitCodes"]["containerName"] == container["name"]
+    assert rule["onExitCodes"] == {"containerName": container["name"], "operator": "In", "values": [ExitCode.REFUSED]}
 
 
 def test_the_autoscaler_looks_at_a_gauge_that_the_service_has():

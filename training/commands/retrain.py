@@ -13,6 +13,7 @@ from model.artifact.artifact import load_model
 from model.cores import usable_cores
 from model.errors import ModelError
 from model.exit_codes import ExitCode
+from model.store.job_status import write_status
 from model.store.open import is_address, open_store
 from model.store.store import CURRENT, VERSIONS, Store
 from training.challenge.standing import Standing
@@ -28,7 +29,7 @@ from training.evaluation.evaluate import evaluate
 from training.fit.fit_model import Fit, fit_model
 from training.fit.reweighting import add_reweighting, reweighting_notes
 from training.gate import gate_report
-from training.gate.apply_verdict import last_line, settle
+from training.gate.apply_verdict import last_line, settle, status_of
 from training.gate.gate import Gate
 from training.gate.gate_settings import GateSettings, add_gate_arguments, gate_settings
 from training.gate.kept_out import Split, keep_key, key_of_store, split
@@ -57,6 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--candidate", action="store_true", help="offer a version that passes as candidate beside the one that serves"
     )
+    parser.add_argument(
+        "--exit-zero-if-held-back", action="store_true",
+        help="end with exit code 0, not 3, if the gate holds the version back: for schedulers that call 3 a failure",
+    )  # fmt: skip
     parser.add_argument("--sign", type=Path, metavar="FILE", help="sign the version by this ed25519 private key in PEM")
     add_keeping(parser)
     add_reweighting(parser)
@@ -125,12 +130,13 @@ def _train(arguments: argparse.Namespace, plan: Plan, inputs: Inputs, progress: 
     serves = settle(
         plan.store, record, evaluation, notes, challenge, force=arguments.force, offer=arguments.candidate
     )  # fmt: skip
+    write_status(plan.store, status_of(record, evaluation, progress.seconds, time.time()))
     print(markdown(evaluation, notes))
     for section in (*gate_report.sections(record), *challenge):
         print(section_markdown(section), end="\n\n")
     print(f"{last_line(record, serving_version(plan.store))}; {progress.seconds:.0f} s")
     _prune(plan.store, arguments)
-    return ExitCode.DONE if serves else ExitCode.HELD_BACK
+    return ExitCode.DONE if serves or arguments.exit_zero_if_held_back else ExitCode.HELD_BACK
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
