@@ -19,6 +19,7 @@ from benchmarks.drills.reload import LONGEST_SECONDS, asked
 from benchmarks.drills.server import Drilled, drilled, requests, wait_until
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.artifact.artifact import load_model
+from model.store.label_log import Reason
 from model.store.store import Store
 from training.versions.guard.guard import look
 from training.versions.guard.guard_settings import GuardSettings
@@ -51,7 +52,8 @@ def drill(data: Path, models: Path, members: int, callers: int) -> dict[str, Any
 
             def go_back() -> None:
                 _rate(server, ratings)
-                seen = look(store, outcomes, GuardSettings(), time.time() + SESSION_SECONDS)
+                later = time.time() + SESSION_SECONDS
+                seen = look(store, outcomes, GuardSettings(), later, lambda why: Reason("drill", why=why))
                 waited = wait_until(lambda: server.version() == good, LONGEST_SECONDS)
                 report.update(guard=seen.summary, outcomes_needed=seen.status.outcomes, seconds_until_served=waited)
                 time.sleep(1)

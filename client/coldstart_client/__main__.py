@@ -62,7 +62,13 @@ def _ask(client: Client, arguments: argparse.Namespace) -> object:
     if arguments.command == "predict":
         return client.predict(arguments.movies, member_id=arguments.member, attributes=attributes, plays=arguments.play)
     if arguments.command == "explain":
-        return client.explain(arguments.movie, member_id=arguments.member, attributes=attributes, plays=arguments.play)
+        return client.explain(
+            arguments.movie,
+            member_id=arguments.member,
+            attributes=attributes,
+            plays=arguments.play,
+            suggest_next_fact=arguments.suggest_next_fact,
+        )
     return client.rank(
         member_id=arguments.member,
         attributes=attributes,
@@ -97,6 +103,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     rank.add_argument("--to-year", type=int, help="only movies released in this year or earlier")
     explain = commands.add_parser("explain", help="what each group of facts adds to a prediction")
     explain.add_argument("movie", metavar="MOVIE", help="id of a movie")
+    explain.add_argument("--suggest-next-fact", action="store_true", help="which fact to ask the member for next")
     outcome = commands.add_parser("outcome", help="record what a member thought of a movie in the end")
     outcome.add_argument("movie", metavar="MOVIE", help="id of a movie")
     outcome.add_argument("--member", required=True, metavar="ID", help="the member's id")

@@ -17,6 +17,7 @@ from model.facts.facts import MemberFacts
 from model.facts.outcome_record import Outcome, to_line
 from model.files.manifest import read_run
 from model.store.job_status import GuardStatus, read_status
+from model.store.label_log import Reason
 from model.store.store import CURRENT, PREVIOUS, Store
 from tests.conftest import ROOT, made_once
 from training.__main__ import main
@@ -45,6 +46,10 @@ def store(two_versions, tmp_path) -> Store:
     return Store(shutil.copytree(two_versions, tmp_path / "models"))
 
 
+def by_drill(why) -> Reason:
+    return Reason("somebody", "today", why)
+
+
 def outcome(member_id, movie_id, rating, seconds=0.0, caller=None, **fields) -> Outcome:
     moment = LATER + seconds
     request_id = f"{member_id} {movie_id} {seconds}"
@@ -65,12 +70,12 @@ def write(folder, *outcomes) -> Path:
 
 
 def looked(store, folder, seconds=1e5, **settings) -> GuardStatus:
-    return look(store, folder, GuardSettings(**settings), LATER + seconds).status
+    return look(store, folder, GuardSettings(**settings), LATER + seconds, by_drill).status
 
 
 def test_a_worse_version_is_taken_back_and_it_is_recorded(store, rated, tmp_path):
     folder, (bad, good) = write(tmp_path / "outcomes", *rated), (store.label(CURRENT), store.label(PREVIOUS))
-    seen = look(store, folder, GuardSettings(), LATER + 1e5)
+    seen = look(store, folder, GuardSettings(), LATER + 1e5, by_drill)
     assert store.labels() == {CURRENT: good}
     assert seen.summary.startswith(f"version {bad} is worse and was taken back, version {good} serves; ")
     status = seen.status
@@ -80,6 +85,8 @@ def test_a_worse_version_is_taken_back_and_it_is_recorded(store, rated, tmp_path
     assert read_status(store, GuardStatus) == status
     record = json.loads(store.read_record(bad, "guard.json"))
     assert record == {"went_back_to": good, "settings": GuardSettings().model_dump(), "status": status.model_dump()}
+    assert [(move.label, move.after) for move in store.moves()[-2:]] == [(CURRENT, good), (PREVIOUS, None)]
+    assert store.moves()[-1].reason == by_drill("models guard: " + seen.summary.split("serves; ")[1])
     after = looked(store, folder, 2e5)
     assert (after.version, after.went_back_at) == (None, LATER + 1e5), "that it went back is told on"
     assert store.labels() == {CURRENT: good}, "and it goes back once"
@@ -89,7 +96,7 @@ def test_a_better_version_stays_and_the_guard_never_goes_forward(store, rated, t
     folder = write(tmp_path / "outcomes", *rated)
     good, bad = store.label(PREVIOUS), store.label(CURRENT)
     store.promote(good)
-    seen = look(store, folder, GuardSettings(), LATER + 1e5)
+    seen = look(store, folder, GuardSettings(), LATER + 1e5, by_drill)
     assert seen.summary == "there is no earlier version to go back to", "the one before was trained later"
     assert store.labels() == {CURRENT: good, PREVIOUS: bad}
     for version, moment in ((good, "2020-01-02T00:00:00+00:00"), (bad, "2020-01-01T00:00:00+00:00")):
@@ -97,7 +104,7 @@ def test_a_better_version_stays_and_the_guard_never_goes_forward(store, rated, t
         run.write_text(json.dumps(json.loads(run.read_text()) | {"trained_at": moment}))
     since = datetime.fromisoformat("2020-01-02T00:00:00+00:00").timestamp() + 1
     moved = [replace(each, happened_at=since + place, received_at=since + place) for place, each in enumerate(rated)]
-    status = look(store, write(folder, *moved), GuardSettings(), since + 1e5).status
+    status = look(store, write(folder, *moved), GuardSettings(), since + 1e5, by_drill).status
     assert status.members > 100
     assert status.squared_error < status.squared_error_before
     assert status.e_value < 2
@@ -105,7 +112,7 @@ def test_a_better_version_stays_and_the_guard_never_goes_forward(store, rated, t
 
 
 def test_without_outcomes_the_version_stays(store, tmp_path):
-    seen = look(store, write(tmp_path / "outcomes"), GuardSettings(), LATER)
+    seen = look(store, write(tmp_path / "outcomes"), GuardSettings(), LATER, by_drill)
     assert "no outcomes yet" in seen.summary
     assert (seen.status.members, seen.status.squared_error) == (0, None)
     assert len(store.labels()) == 2
@@ -115,7 +122,7 @@ def test_a_version_that_another_one_replaced_meanwhile_stays_where_it_is(store):
     bad, good = store.label(CURRENT), store.label(PREVIOUS)
     store.promote(good)
     with pytest.raises(StoreError, match=f"version {bad} isn't the current one any more"):
-        store.roll_back(bad)
+        store.roll_back(unwanted=bad)
     assert store.labels() == {CURRENT: good, PREVIOUS: bad}
 
 
