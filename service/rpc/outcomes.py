@@ -15,6 +15,7 @@ from service.models.live_models import LiveModels
 from service.models.loading import Served
 from service.requests.limits import ID_LENGTH
 from service.requests.violations import Violations
+from service.rpc.security.tokens import current_caller
 from service.stores.member_source import MemberSource
 from service.stores.outcome_log import OutcomeLog
 from service.telemetry.metrics.outcome_metrics import RatedPrediction
@@ -140,7 +141,9 @@ def _decoded(request: pb.RecordOutcomeRequest, scale: Scale, now: float) -> Outc
     if request.HasField("shown"):
         _check_shown(request.shown, scale, violations)
     violations.raise_if_any()
-    return Outcome(request.request_id, request.member_id, request.movie_id, rating, completion, happened_at, now)
+    return Outcome(
+        request.request_id, request.member_id, request.movie_id, rating, completion, happened_at, now, current_caller()
+    )
 
 
 def _check_shown(shown: pb.ShownPrediction, scale: Scale, violations: Violations) -> None:
