@@ -11,7 +11,7 @@ from coldstart_client.answers import Explanation, Prediction, Predictions, Ranki
 from coldstart_client.blocking import STREAM_TIMEOUT_SECONDS, TIMEOUT_SECONDS
 from coldstart_client.connection import Tls, channel_options, metadata
 from coldstart_client.errors import failed
-from coldstart_client.requests import Ask, Attribute, Id, Moment, Plays, Requests
+from coldstart_client.requests import Ask, Attribute, Id, Moment, Plays, Ratings, Requests
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 
@@ -60,9 +60,10 @@ class AsyncClient:
         member_id: Id | None = "",
         attributes: Mapping[str, Attribute] | None = None,
         plays: Plays | None = (),
+        ratings: Ratings | None = (),
     ) -> Predictions:
         """Predict a member's ratings of 1 to 1,000 movies, returned in the order of `movies`."""
-        request = requests.prediction(Ask(movies, member_id, attributes, plays))
+        request = requests.prediction(Ask(movies, member_id, attributes, plays, ratings))
         return Predictions.of(await self._call(self._stub.PredictEnjoyment, request))
 
     async def rank(
@@ -71,17 +72,18 @@ class AsyncClient:
         member_id: Id | None = "",
         attributes: Mapping[str, Attribute] | None = None,
         plays: Plays | None = (),
+        ratings: Ratings | None = (),
         page_size: SupportsIndex = 20,
         page_token: str = "",
         genres: Iterable[str] | None = (),
         years: tuple[SupportsIndex | None, SupportsIndex | None] = (None, None),
     ) -> Ranking:
-        """Rank the movies in the catalogue that the member hasn't played, and return one page of them.
+        """Rank the movies in the catalogue that the member hasn't played or rated, and return one page of them.
 
         If `genres` is given, only movies of any of these genres are ranked. `years` is the first and the last release
         year to include; None means no limit.
         """
-        whom = requests.member(member_id, attributes, plays)
+        whom = requests.member(member_id, attributes, plays, ratings)
         request = requests.ranking(whom, page_size, page_token, genres, years)
         return Ranking.of(await self._call(self._stub.RankMovies, request))
 
@@ -92,9 +94,10 @@ class AsyncClient:
         member_id: Id | None = "",
         attributes: Mapping[str, Attribute] | None = None,
         plays: Plays | None = (),
+        ratings: Ratings | None = (),
     ) -> Explanation:
         """Predict a member's rating of a movie, and return what each group of facts, such as plays, adds to it."""
-        whom = requests.member(member_id, attributes, plays)
+        whom = requests.member(member_id, attributes, plays, ratings)
         request = requests.explanation(whom, movie)
         return Explanation.of(await self._call(self._stub.ExplainEnjoyment, request))
 
