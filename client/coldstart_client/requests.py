@@ -106,7 +106,7 @@ def member(
     member_id: Id | None,
     attributes: Mapping[str, Attribute] | None,
     plays: Plays | None,
-    ratings: Ratings | None,
+    ratings: Ratings | None = (),
 ) -> pb.Member:
     """Build the message that says of whom ratings are predicted: id, attributes, plays and ratings.
 
