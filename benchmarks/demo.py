@@ -37,8 +37,7 @@ def main() -> int:
     run("sample", "--out", str(data))
     say("A model of it, evaluated on members held out; about a minute.")
     report = run("retrain", "--data", str(data), "--models", str(models))
-    print("\n".join(report.split("\n## ", 2)[1].splitlines()[1:]).strip())
-    print(f"(the whole report: report.md under {models / 'versions'})")
+    print(report.strip())
     say("A server of the model.")
     print(f"$ {shown(command(models))}")
     with serving(models, folder / "server.log") as server:

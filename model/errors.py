@@ -27,6 +27,15 @@ crashed, timed out or got different golden predictions; store: the store or a la
 """
 
 
+REMEDIES: dict[Reason, str] = {
+    "format": "make one with this release (`python -m training retrain`), or run the release that made it",
+    "unsigned": "sign it (`python -m training models sign`), or give the key that it was signed with",
+    "store": "look at the store's file system, then promote a version (`python -m training models promote`)",
+}
+"""What to do about a refused version, by reason; for other reasons, ANOTHER."""
+ANOTHER = "promote another version (`python -m training models list`, then `models promote`), or retrain"
+
+
 class ModelError(Exception):
     """Base class of the errors that this package raises: files or settings that a model can't be used with."""
 

@@ -49,6 +49,12 @@ class UsageError(TrainingError):
     exit_code = ExitCode.REFUSED
 
 
+class HeldBack(TrainingError):
+    """The gate holds a version back, so that it gets no label without --force; nothing has changed."""
+
+    exit_code = ExitCode.HELD_BACK
+
+
 @dataclass(frozen=True)
 class Problem:
     """One problem with a data directory, an option or a settings file: its location, an example and the remedy."""

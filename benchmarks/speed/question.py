@@ -47,7 +47,7 @@ def question_of(model: Model, seed: int) -> Question:
     request = pb.PredictEnjoymentRequest(member=member, movie_ids=others[:MOVIES])
     asked = Decoder(model).prediction(request)
     predicted = model.predict(asked.member, asked.movies)
-    [answer] = prediction_responses([asked.movie_ids], [predicted], [asked.unused], model.version)
+    [answer] = prediction_responses([asked.movie_ids], [predicted], [asked.unused], model)
     return Question(request, asked, pb.PredictEnjoymentResponse.FromString(answer))
 
 

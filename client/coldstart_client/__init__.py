@@ -1,11 +1,11 @@
 """A typed client for the coldstart service, blocking or asyncio, with deadlines, retries, TLS and bearer tokens."""
 
-from coldstart_client.answers import Explanation, Prediction, Predictions, Ranking, Recorded, ServedModel
+from coldstart_client.answers import Explanation, NextFact, Prediction, Predictions, Ranking, Recorded, ServedModel
 from coldstart_client.asynchronous import AsyncClient
 from coldstart_client.blocking import Client
 from coldstart_client.connection import Tls
 from coldstart_client.errors import CallFailed, InvalidCall, Overloaded, Refused, Unreachable
-from coldstart_client.requests import Ask, Play, Rating
+from coldstart_client.requests import Ask, Movie, Play, Rating
 
 __all__ = [
     "Ask",
@@ -14,6 +14,8 @@ __all__ = [
     "Client",
     "Explanation",
     "InvalidCall",
+    "Movie",
+    "NextFact",
     "Overloaded",
     "Play",
     "Prediction",

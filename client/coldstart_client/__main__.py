@@ -61,7 +61,7 @@ def _ask(client: Client, arguments: argparse.Namespace) -> object:
     if arguments.command == "predict":
         return client.predict(arguments.movies, **_member(arguments))
     if arguments.command == "explain":
-        return client.explain(arguments.movie, **_member(arguments))
+        return client.explain(arguments.movie, **_member(arguments), suggest_next_fact=arguments.suggest_next_fact)
     return client.rank(
         **_member(arguments),
         page_size=arguments.page_size,
@@ -104,6 +104,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     rank.add_argument("--to-year", type=int, help="only movies released in this year or earlier")
     explain = commands.add_parser("explain", help="what each group of facts adds to a prediction")
     explain.add_argument("movie", metavar="MOVIE", help="id of a movie")
+    explain.add_argument("--suggest-next-fact", action="store_true", help="which fact to ask the member for next")
     outcome = commands.add_parser("outcome", help="record what a member thought of a movie in the end")
     outcome.add_argument("movie", metavar="MOVIE", help="id of a movie")
     outcome.add_argument("--member", required=True, metavar="ID", help="the member's id")

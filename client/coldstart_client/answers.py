@@ -27,6 +27,8 @@ class Prediction:
     """What the model knows about the movie: "rated", "described" or "unknown"."""
     extrapolation: float
     """How far the member is from the training data, as the share of raters who are closer, 0 to 1."""
+    title: str = ""
+    """Title of the movie in the catalogue; empty if unknown."""
 
     @classmethod
     def of(cls, message: pb.Prediction) -> Self:
@@ -40,6 +42,7 @@ class Prediction:
             message.prior_rating,
             _word(pb.MovieEvidence, message.movie_evidence, "MOVIE_EVIDENCE_"),
             message.extrapolation,
+            message.title,
         )
 
 
@@ -102,6 +105,31 @@ class Part:
 
 
 @dataclass(frozen=True)
+class NextFact:
+    """The one fact, not known of the member yet, that is expected to narrow the prediction's interval most."""
+
+    attribute: str | None
+    """Name of the attribute to ask for; None if plays are suggested."""
+    plays: int | None
+    """Number of further plays, of whatever movies; None if an attribute is suggested."""
+    expected_width: float
+    """Expected width of the 90 % interval once the fact is known, in rating points."""
+    current_width: float
+    """Width of the interval as it is."""
+
+    @classmethod
+    def of(cls, message: pb.NextFact) -> Self:
+        """Create an instance from the protobuf message."""
+        is_attribute = message.WhichOneof("fact") == "attribute"
+        return cls(
+            message.attribute if is_attribute else None,
+            None if is_attribute else message.plays,
+            message.expected_width,
+            message.current_width,
+        )
+
+
+@dataclass(frozen=True)
 class Explanation:
     """A prediction, and the rating points that each group of facts, such as plays, adds to it."""
 
@@ -113,6 +141,8 @@ class Explanation:
     """What each group adds; the ratings sum to `rating_before_cut`."""
     rating_before_cut: float
     """Predicted rating before it is clipped to the rating scale."""
+    next_fact: NextFact | None = None
+    """The fact to ask for next; None if it wasn't requested, or no fact is expected to narrow the interval."""
 
     @classmethod
     def of(cls, message: pb.ExplainEnjoymentResponse) -> Self:
@@ -124,6 +154,7 @@ class Explanation:
             _unused(message.unused),
             tuple(Part(part.group, part.description, part.rating) for part in message.parts),
             message.rating_before_cut,
+            NextFact.of(message.next_fact) if message.HasField("next_fact") else None,
         )
 
 
@@ -155,6 +186,14 @@ class ServedModel:
     genres: tuple[str, ...]
     scores: dict[str, dict[str, float]]
     """Evaluation scores by what is known of members, as in `Predictions.member_evidence`, then by score name."""
+    data_fingerprint: str
+    """Fingerprint of the training data, the same for the same tables."""
+    seed: int
+    """Random seed of the training."""
+    format: int
+    """Format of the model's files."""
+    libraries: dict[str, str]
+    """Versions of the libraries that trained it, by name."""
 
     @classmethod
     def of(cls, message: pb.GetModelResponse) -> Self:
@@ -169,6 +208,10 @@ class ServedModel:
             tuple(map(_attribute, message.movie_attributes)),
             tuple(message.genres),
             {_evidence(scores.member_evidence): dict(scores.scores) for scores in message.scores},
+            message.data_fingerprint,
+            message.seed,
+            message.format,
+            dict(message.libraries),
         )
 
 

@@ -11,7 +11,7 @@ from coldstart_client.answers import Explanation, Prediction, Predictions, Ranki
 from coldstart_client.blocking import STREAM_TIMEOUT_SECONDS, TIMEOUT_SECONDS
 from coldstart_client.connection import Tls, channel_options, metadata
 from coldstart_client.errors import failed
-from coldstart_client.requests import Ask, Attribute, Id, Moment, Plays, Ratings, Requests
+from coldstart_client.requests import Ask, Attribute, Id, Moment, Movie, Plays, Ratings, Requests
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 
@@ -55,15 +55,19 @@ class AsyncClient:
 
     async def predict(
         self,
-        movies: Iterable[Id],
+        movies: Iterable[Id] = (),
         *,
         member_id: Id | None = "",
         attributes: Mapping[str, Attribute] | None = None,
         plays: Plays | None = (),
         ratings: Ratings | None = (),
+        new_movies: Iterable[Movie] | None = (),
     ) -> Predictions:
-        """Predict a member's ratings of 1 to 1,000 movies, returned in the order of `movies`."""
-        request = requests.prediction(Ask(movies, member_id, attributes, plays, ratings))
+        """Predict a member's ratings of 1 to 1,000 movies: `movies` in their order, then the other `new_movies`.
+
+        `new_movies` describes movies that the catalogue may lack, among them those that are also in `movies`.
+        """
+        request = requests.prediction(Ask(movies, member_id, attributes, plays, ratings, new_movies))
         return Predictions.of(await self._call(self._stub.PredictEnjoyment, request))
 
     async def rank(
@@ -89,16 +93,20 @@ class AsyncClient:
 
     async def explain(
         self,
-        movie: Id,
+        movie: Id | Movie,
         *,
         member_id: Id | None = "",
         attributes: Mapping[str, Attribute] | None = None,
         plays: Plays | None = (),
         ratings: Ratings | None = (),
+        suggest_next_fact: bool = False,
     ) -> Explanation:
-        """Predict a member's rating of a movie, and return what each group of facts, such as plays, adds to it."""
+        """Predict a member's rating of a movie, and return what each group of facts, such as plays, adds to it.
+
+        With `suggest_next_fact`, which takes longer, also the fact to ask the member for next.
+        """
         whom = requests.member(member_id, attributes, plays, ratings)
-        request = requests.explanation(whom, movie)
+        request = requests.explanation(whom, movie, suggest_next_fact)
         return Explanation.of(await self._call(self._stub.ExplainEnjoyment, request))
 
     async def record_outcome(

@@ -66,6 +66,10 @@ KINDS: dict[grpc.StatusCode, type[CallFailed]] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: Unreachable,
 }
 
+UNHEALTHY = "backend unhealthy"
+"""gRPC's own words for servers that can be reached, but whose health check doesn't say SERVING."""
+NOT_READY = "the server has no model yet, or is about to stop"
+
 
 def failed(error: Any) -> CallFailed:
     """Return the exception for a grpc.RpcError, which has a status although its class doesn't declare the methods."""
@@ -76,6 +80,8 @@ def failed(error: Any) -> CallFailed:
         detail.Unpack(info)
         detail.Unpack(bad)
         has_retry |= detail.Unpack(retry)
+    if UNHEALTHY in message:
+        message = NOT_READY
     return KINDS.get(code, CallFailed)(
         code,
         message or code.value[1],

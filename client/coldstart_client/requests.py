@@ -69,14 +69,29 @@ Ratings: TypeAlias = Iterable[Rating] | Mapping[Any, SupportsFloat]
 
 
 @dataclass(frozen=True)
+class Movie:
+    """What is known of a movie before anybody has rated it; what is left out is taken from the catalogue.
+
+    `Client.model` lists the genres and the attributes that the model can use.
+    """
+
+    movie_id: Id
+    release_year: SupportsIndex | float | None = None
+    """Year of the first release; None if unknown."""
+    genres: Iterable[str] | None = ()
+    attributes: Mapping[str, Attribute] | None = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Ask:
     """The movies and the member of one prediction in `Client.stream`; fields are arguments of `Client.predict`."""
 
-    movies: Iterable[Id]
+    movies: Iterable[Id] = ()
     member_id: Id | None = ""
     attributes: Mapping[str, Attribute] | None = field(default_factory=dict)
     plays: Plays | None = ()
     ratings: Ratings | None = ()
+    new_movies: Iterable[Movie] | None = ()
 
 
 class Requests(Iterator[pb.PredictEnjoymentRequest]):
@@ -114,12 +129,7 @@ def member(
     """
     known_id = _plain(member_id)
     message = pb.Member(member_id="" if known_id is None else _id(known_id, "member_id"))
-    if not (attributes is None or hasattr(attributes, "items")):
-        raise TypeError(f"attributes must be a mapping from names to values, not {_type(attributes)}")
-    for name, value in () if attributes is None else attributes.items():
-        if not isinstance(name, str):
-            raise TypeError(f"attributes must have text as names, not {_type(name)}")
-        _set_attribute(message, name, _plain(value))
+    _set_attributes(message, attributes, "attributes")
     for number, play in enumerate(_plays(plays)):
         if type(play) is str:  # the usual case, and there may be thousands
             message.plays.add(movie_id=play)
@@ -133,13 +143,23 @@ def member(
 def prediction(ask: Ask) -> pb.PredictEnjoymentRequest:
     """Build a request for PredictEnjoyment or StreamPredictEnjoyment."""
     return pb.PredictEnjoymentRequest(
-        member=member(ask.member_id, ask.attributes, ask.plays, ask.ratings), movie_ids=_ids(ask.movies, "movies")
+        member=member(ask.member_id, ask.attributes, ask.plays, ask.ratings),
+        movie_ids=_ids(ask.movies, "movies"),
+        new_movies=[
+            _description(movie, f"new_movies[{number}]")
+            for number, movie in enumerate(_listed(ask.new_movies, "new_movies"))
+        ],
     )
 
 
-def explanation(whom: pb.Member, movie: Id) -> pb.ExplainEnjoymentRequest:
-    """Build a request for ExplainEnjoyment."""
-    return pb.ExplainEnjoymentRequest(member=whom, movie_id=_id(movie, "movie"))
+def explanation(whom: pb.Member, movie: Id | Movie, suggest_next_fact: bool = False) -> pb.ExplainEnjoymentRequest:
+    """Build a request for ExplainEnjoyment, for a movie given by its id or by its description."""
+    request = pb.ExplainEnjoymentRequest(member=whom, suggest_next_fact=bool(suggest_next_fact))
+    if isinstance(movie, Movie):
+        request.new_movie.CopyFrom(_description(movie, "movie"))
+    else:
+        request.movie_id = _id(movie, "movie")
+    return request
 
 
 def ranking(
@@ -153,7 +173,7 @@ def ranking(
     request = pb.RankMoviesRequest(
         member=whom, page_size=_whole_number(page_size, "page_size"), page_token=_text(page_token, "page_token")
     )
-    request.genres.extend(_text(genre, f"genres[{number}]") for number, genre in enumerate(_listed(genres, "genres")))
+    request.genres.extend(_texts(genres, "genres"))
     limits = _listed(years, "years")
     if len(limits) != 2:
         raise ValueError("years must be the first and the last year, each may be None")
@@ -219,6 +239,10 @@ def _text(value: Any, name: str) -> str:
     if not isinstance(text, str):
         raise TypeError(f"{name} must be text, not {_type(value)}")
     return text
+
+
+def _texts(values: Any, name: str) -> list[str]:
+    return [_text(value, f"{name}[{number}]") for number, value in enumerate(_listed(values, name))]
 
 
 def _id(value: Any, name: str, field: str = "") -> str:
@@ -287,16 +311,38 @@ def _ratings(ratings: Any) -> list[Any]:
     return _listed(ratings, "ratings")
 
 
-def _set_attribute(message: pb.Member, name: str, value: Any) -> None:
-    """Set an attribute of a member in a message, unless the value is missing."""
-    if isinstance(value, str):
-        message.attributes[name].text = value
-    elif isinstance(value, bool):
-        message.attributes[name].flag = value
-    elif isinstance(value, NUMBERS):
-        message.attributes[name].number = _number(value, f'attributes["{name}"]')  # type: ignore[assignment] # not None
-    elif value is not None:
-        raise TypeError(f'attributes["{name}"] must be text, a flag or a number, not {_type(value)}')
+def _description(movie: Any, name: str) -> pb.Movie:
+    if not isinstance(movie, Movie):
+        raise TypeError(f"{name} must be a Movie, not {_type(movie)}")
+    year = _plain(movie.release_year)
+    if isinstance(year, float) and year.is_integer():  # as in a column of a data frame in which some are missing
+        year = int(year)
+    message = pb.Movie(
+        movie_id=_id(movie.movie_id, name, ".movie_id"),
+        release_year=None if year is None else _whole_number(year, f"{name}.release_year"),
+        genres=_texts(movie.genres, f"{name}.genres"),
+    )
+    _set_attributes(message, movie.attributes, f"{name}.attributes")
+    return message
+
+
+def _set_attributes(message: pb.Member | pb.Movie, attributes: Any, argument: str) -> None:
+    """Set the attributes of a member or a movie in a message, except missing values."""
+    if not (attributes is None or hasattr(attributes, "items")):
+        raise TypeError(f"{argument} must be a mapping from names to values, not {_type(attributes)}")
+    for name, given in () if attributes is None else attributes.items():
+        value = _plain(given)
+        if not isinstance(name, str):
+            raise TypeError(f"{argument} must have text as names, not {_type(name)}")
+        if isinstance(value, str):
+            message.attributes[name].text = value
+        elif isinstance(value, bool):
+            message.attributes[name].flag = value
+        elif isinstance(value, NUMBERS):
+            number = _number(value, f'{argument}["{name}"]')
+            message.attributes[name].number = number  # type: ignore[assignment] # not None
+        elif value is not None:
+            raise TypeError(f'{argument}["{name}"] must be text, a flag or a number, not {_type(value)}')
 
 
 def _add_play(message: pb.Member, play: Play, name: str) -> None:

@@ -3,7 +3,16 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from coldstart_client.answers import Attribute, Explanation, Predictions, Ranking, Recorded, ServedModel, Unused
+from coldstart_client.answers import (
+    Attribute,
+    Explanation,
+    NextFact,
+    Predictions,
+    Ranking,
+    Recorded,
+    ServedModel,
+    Unused,
+)
 
 NUMBERS = frozenset("0123456789.,+-%")
 
@@ -37,12 +46,20 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _predictions(answer: Predictions) -> str:
-    titles = ("movie", "rating", "lower", "upper", "enjoys", "the movie is")
-    rows = (
-        (prediction.movie_id, f"{prediction.rating:.2f}", f"{prediction.lower:.2f}", f"{prediction.upper:.2f}",
-         f"{prediction.probability_enjoyed:.0%}", prediction.movie_evidence)
+    titled = any(prediction.title for prediction in answer)
+    titles = ("movie", *(["title"] if titled else []), "rating", "lower", "upper", "enjoys", "the movie is")
+    rows = [
+        (
+            prediction.movie_id,
+            *([prediction.title] if titled else []),
+            f"{prediction.rating:.2f}",
+            f"{prediction.lower:.2f}",
+            f"{prediction.upper:.2f}",
+            f"{prediction.probability_enjoyed:.0%}",
+            prediction.movie_evidence,
+        )
         for prediction in answer
-    )  # fmt: skip
+    ]
     lines = [table(titles, rows), "", _foot(answer.member_evidence, answer.model_version, answer.unused)]
     if isinstance(answer, Ranking) and answer.next_page_token:
         lines.append(f"next page: --page-token {answer.next_page_token}")
@@ -55,22 +72,34 @@ def _explanation(answer: Explanation) -> str:
     cut = "" if answer.rating_before_cut == prediction.rating else f", cut to the scale {prediction.rating:.2f}"
     interval = f"from {prediction.lower:.2f} to {prediction.upper:.2f} in nine cases of ten"
     enjoys = f"enjoyed with a probability of {prediction.probability_enjoyed:.0%}"
+    name = f"{prediction.movie_id}, {prediction.title}" if prediction.title else prediction.movie_id
+    known = ["the model knows nothing of this movie: it is predicted like any movie"]
     return "\n".join(
         (
-            f"{prediction.movie_id}: {prediction.rating:.2f}, {interval}; {enjoys}",
+            f"{name}: {prediction.rating:.2f}, {interval}; {enjoys}",
+            *(known if prediction.movie_evidence == "unknown" else []),
             "",
             table(("adds", "group", "what it is"), rows),
             "",
             f"together {answer.rating_before_cut:.2f}{cut}",
+            *([] if answer.next_fact is None else [_next_fact(answer.next_fact)]),
             _foot(answer.member_evidence, answer.model_version, answer.unused),
         )
+    )
+
+
+def _next_fact(fact: NextFact) -> str:
+    what = f"the attribute {fact.attribute}" if fact.plays is None else f"{fact.plays} further plays"
+    return (
+        f"ask next for {what}: the interval is expected to be {fact.expected_width:.2f} wide, "
+        f"now it is {fact.current_width:.2f}"
     )
 
 
 def _model(answer: ServedModel) -> str:
     low, high = answer.scale
     lines = [
-        f"version {answer.model_version}, trained {answer.trained_at:%Y-%m-%d %H:%M} UTC",
+        f"version {answer.model_version}, trained {answer.trained_at:%Y-%m-%d %H:%M} UTC, seed {answer.seed}",
         "data: " + ", ".join(f"{count:,} {name}" for name, count in answer.data.items()),
         f"ratings from {low:g} to {high:g}, enjoyed from {answer.enjoyed_from:g}",
         "attributes of members: " + (", ".join(map(_attribute, answer.member_attributes)) or "none"),

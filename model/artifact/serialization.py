@@ -4,12 +4,13 @@ Nothing is pickled.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import lightgbm
 import numpy as np
+from numpy.typing import NDArray
 
 from features.pair_features import Movies
 from features.schema import Attribute, Schema
@@ -136,17 +137,30 @@ def core_from_files(files: Mapping[str, bytes], schema: Schema) -> Core:
 
 def catalogue_to_bytes(catalogue: Catalogue) -> bytes:
     """Return the catalogue of movies as an .npz file."""
-    ids = np.frombuffer("\n".join(json.dumps(movie_id) for movie_id in catalogue.movie_ids).encode(), np.uint8)
+    texts = {name: _texts_to_array(getattr(catalogue, name)) for name in ("movie_ids", "titles")}
     names = ("rated", "release_year", "genres", "attributes")
-    return arrays_to_bytes({"movie_ids": ids, **{name: getattr(catalogue, name) for name in names}})
+    return arrays_to_bytes({**texts, **{name: getattr(catalogue, name) for name in names}})
 
 
 def catalogue_from_bytes(content: bytes) -> Catalogue:
     """Return the catalogue of movies that `catalogue_to_bytes` wrote."""
     arrays = arrays_from_bytes(content)
-    text = arrays.pop("movie_ids").tobytes().decode()
-    movie_ids = json.loads(f"[{text.replace(chr(10), ',')}]")
-    return Catalogue(movie_ids, **arrays)
+    movie_ids = _texts_from_array(arrays.pop("movie_ids"))
+    titles = _texts_from_array(arrays.pop("titles")) if "titles" in arrays else []
+    return Catalogue(movie_ids, titles=titles, **arrays)
+
+
+def _texts_to_array(texts: Sequence[str]) -> NDArray[np.uint8]:
+    """Return texts as bytes in UTF-8, one JSON string on each line."""
+    return np.frombuffer("\n".join(map(json.dumps, texts)).encode(), np.uint8)
+
+
+def _texts_from_array(array: NDArray[np.uint8]) -> list[str]:
+    """Return the texts that `_texts_to_array` wrote. Raises ValueError if the array isn't one of texts."""
+    texts: list[str] = json.loads(f"[{array.tobytes().decode().replace(chr(10), ',')}]")
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("the catalogue holds an id or a title that is no text")
+    return texts
 
 
 def to_json(given: dict[str, Any]) -> bytes:

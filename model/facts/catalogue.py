@@ -1,4 +1,4 @@
-"""The catalogue: the movies that a model knows, by id, with year, genres and attributes."""
+"""The catalogue: the movies that a model knows, by id, with title, year, genres and attributes."""
 
 from collections.abc import Iterable, Sequence
 
@@ -18,6 +18,7 @@ class Catalogue:
         release_year: NDArray[np.float32],
         genres: NDArray[np.float32],
         attributes: NDArray[np.float32],
+        titles: Sequence[str] = (),
     ) -> None:
         self.movie_ids = list(movie_ids)
         """(M,) ids of the movies."""
@@ -29,6 +30,10 @@ class Catalogue:
         """(M, G) 1 for each genre of the movie, else 0; a row of NaN if its genres are unknown."""
         self.attributes = attributes
         """(M, B) category numbers or numeric values; NaN if unknown."""
+        if titles and len(titles) != len(movie_ids):
+            raise ValueError("the catalogue has another number of titles than of movies")
+        self.titles = list(titles) or [""] * len(self.movie_ids)
+        """(M,) titles for people, on which no prediction depends; empty if unknown, as in versions without them."""
         self.described = np.isfinite(release_year) | np.isfinite(attributes).any(axis=1)
         """(M,) whether the year, the genres or an attribute is known."""
         if genres.shape[1]:
@@ -56,6 +61,11 @@ class Catalogue:
         known = self.facts(row)
         merged = described.over(known)
         return row if merged.same_as(known) else merged
+
+    def title(self, movie_id: str) -> str:
+        """Return the title of the movie with this id; empty if it has none or isn't in the catalogue."""
+        row = self._row.get(movie_id)
+        return "" if row is None else self.titles[row]
 
     def row(self, movie_id: str) -> int | None:
         """Return the row of the movie with this id; None if it isn't in the catalogue."""

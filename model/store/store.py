@@ -1,6 +1,7 @@
 """The store of versions (published models): folders that never change, and labels that point to some of them.
 
     MODELS/current, previous, candidate     labels, one line each: the version that has the label
+    MODELS/labels.jsonl                     each move of a label: who, when, why, from which version to which
     MODELS/versions/<version>/              the files of a version, never changed after publication
     MODELS/records/<version>/<name>         records about a version, added after publication
     MODELS/gate_key.json                    the key that selects the raters held out of training
@@ -11,6 +12,7 @@ Everything is written to a temporary path, flushed and renamed, so that readers 
 
 import re
 import shutil
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -19,13 +21,14 @@ from model.files.atomic_write import sync
 from model.files.manifest import check_version
 from model.files.plain_files import MANIFEST, names_in, read_plain
 from model.files.shared_folder import SharedFolder, sync_tree
+from model.store.label_log import UNSTATED, LabelMove, Reason, moves_in, with_move
 
 VERSION = re.compile(r"[0-9a-f]{12}")
 RECORD = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 CURRENT, PREVIOUS, CANDIDATE = "current", "previous", "candidate"
 LABELS = (CURRENT, PREVIOUS, CANDIDATE)
 VERSIONS, RECORDS = "versions", "records"
-GATE_KEY = "gate_key.json"
+GATE_KEY, LABEL_LOG = "gate_key.json", "labels.jsonl"
 RECORD_BYTES = 64 << 20
 """Maximum size of labels, keys and records (small files about a version) in bytes; larger ones are refused."""
 SECONDS_PER_DAY = 86_400.0
@@ -88,7 +91,11 @@ class Store:
                 damages.append(str(error))
         return damages
 
-    def set_label(self, name: str, version: str) -> None:
+    def moves(self) -> Sequence[LabelMove]:
+        """Return the moves of labels, oldest first. Raises StoreError if the log can't be read."""
+        return moves_in(self._read(LABEL_LOG, f"the file {LABEL_LOG}"))
+
+    def set_label(self, name: str, version: str, reason: Reason = UNSTATED) -> None:
         """Give a label (current, previous or candidate) to a version.
 
         Raises StoreError if the version isn't in the store, ArtifactError if it is incomplete or damaged, and
@@ -96,9 +103,9 @@ class Store:
         """
         self.check(version)
         with self._files.changing():
-            self._point(name, version)
+            self._point(name, version, reason)
 
-    def remove_label(self, name: str) -> None:
+    def remove_label(self, name: str, reason: Reason = UNSTATED) -> None:
         """Remove a label, such as `candidate`, from the version that has it, if any.
 
         Raises ValueError if `name` isn't a label.
@@ -106,9 +113,9 @@ class Store:
         if name not in LABELS:
             raise ValueError(f"{name} is no label")
         with self._files.changing():
-            self._erase(name)
+            self._unpoint(name, reason)
 
-    def promote(self, version: str) -> None:
+    def promote(self, version: str, reason: Reason = UNSTATED) -> None:
         """Make a version the current one, which the service loads and serves.
 
         The version that was current becomes `previous`, and the promoted version loses the label `candidate`. Raises
@@ -119,12 +126,12 @@ class Store:
             labels = self.labels()
             before = labels.get(CURRENT)
             if before not in (None, version):
-                self._point(PREVIOUS, before)
-            self._point(CURRENT, version)
+                self._point(PREVIOUS, before, reason)
+            self._point(CURRENT, version, reason)
             if labels.get(CANDIDATE) == version:
-                self._erase(CANDIDATE)
+                self._unpoint(CANDIDATE, reason)
 
-    def roll_back(self) -> str:
+    def roll_back(self, reason: Reason = UNSTATED) -> str:
         """Let the version that served before serve again, and return its name.
 
         It loses the label `previous`. Raises StoreError if there is no previous version, or ArtifactError if it is
@@ -135,8 +142,8 @@ class Store:
             raise StoreError("there is no previous version to roll back to: promote names one")
         self.check(version)
         with self._files.changing():
-            self._point(CURRENT, version)
-            self._erase(PREVIOUS)
+            self._point(CURRENT, version, reason)
+            self._unpoint(PREVIOUS, reason)
         return version
 
     def folder(self, version: str) -> Path:
@@ -255,12 +262,25 @@ class Store:
         (self.root / name).unlink(missing_ok=True)
         sync(self.root)
 
-    def _point(self, name: str, version: str) -> None:
+    def _point(self, name: str, version: str, reason: Reason) -> None:
+        """Set a label and log the move first, so that none is ever missing. The caller must hold the lock."""
         if name not in LABELS:
             raise ValueError(f"{name} is no label")
         if not self._is_there(version):
             raise StoreError(f"there is no version {version}")
+        self._log_move(name, version, reason)
         self._replace(name, f"{version}\n".encode())
+
+    def _unpoint(self, name: str, reason: Reason) -> None:
+        """Remove a label, and log the move first. The caller must hold the lock."""
+        self._log_move(name, None, reason)
+        self._erase(name)
+
+    def _log_move(self, name: str, after: str | None, reason: Reason) -> None:
+        before = self.labels().get(name)
+        if before != after:
+            log = self._read(LABEL_LOG, f"the file {LABEL_LOG}")
+            self._replace(LABEL_LOG, with_move(log, LabelMove(name, before, after, reason)))
 
     def _is_there(self, version: str) -> bool:
         return (self.folder(version) / MANIFEST).is_file()

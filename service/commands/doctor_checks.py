@@ -14,7 +14,7 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from model.artifact.trial_process import Limits
 from model.cores import usable_cores
-from model.errors import ArtifactError, ModelError, Reason, StoreError
+from model.errors import ANOTHER, REMEDIES, ArtifactError, ModelError, StoreError
 from model.files.manifest import check_version
 from model.prediction.model import Model
 from model.store.open import is_address, open_store
@@ -40,13 +40,7 @@ FEWEST_FILES = 256
 TIGHT_SHARE = 0.8
 SPACE_BYTES = 1 << 30
 CGROUP = Path("/sys/fs/cgroup")
-REMEDIES: dict[Reason, str] = {
-    "format": "make one with this release (`python -m training retrain`), or run the release that made it",
-    "unsigned": "sign it (`python -m training models sign`), or give the key that it was signed with",
-    "trial": f"if it needs more, raise {flag('trial_memory_mib')} or {flag('trial_seconds')}; else promote another",
-    "store": "look at the store's file system, then promote a version (`python -m training models promote`)",
-}
-ANOTHER = "promote another version (`python -m training models list`, then `models promote`), or retrain"
+TRIAL = f"if it needs more, raise {flag('trial_memory_mib')} or {flag('trial_seconds')}; else promote another"
 
 
 @dataclass(frozen=True)
@@ -124,7 +118,7 @@ def _check_version(
             loader.close()
         check_version(store.fetch(version))
     except ArtifactError as error:
-        yield failed(check, f"{version} can't serve: {error}", REMEDIES.get(error.reason, ANOTHER))
+        yield failed(check, f"{version} can't serve: {error}", (REMEDIES | {"trial": TRIAL}).get(error.reason, ANOTHER))
         return None
     except (ModelError, OSError, ImportError, ValueError) as error:
         yield failed(check, f"{version} can't be loaded: {error}", ANOTHER)

@@ -16,21 +16,23 @@ from model.prediction.predictions import GROUPS, Explanation, NextFact, Predicti
 from service.requests.decode import UnusedFacts
 
 KINDS = {"categorical": pb.ATTRIBUTE_KIND_CATEGORICAL, "numeric": pb.ATTRIBUTE_KIND_NUMERIC}
+Title = Callable[[str], str]
+"""Returns the title of the movie with an id."""
 UNUSED_FIELDS = tuple(pb.UnusedFacts.DESCRIPTOR.fields_by_name)
 _unused_values: Callable[[UnusedFacts], tuple[int, ...]] = attrgetter(*UNUSED_FIELDS)
 
 
 def prediction_responses(
-    movie_ids: Sequence[Sequence[str]], predictions: Sequence[Predictions], unused: Sequence[UnusedFacts], version: str
+    movie_ids: Sequence[Sequence[str]], predictions: Sequence[Predictions], unused: Sequence[UnusedFacts], model: Model
 ) -> list[bytes]:
-    """Encode several responses of PredictEnjoyment.
+    """Encode several responses of PredictEnjoyment by a model.
 
     The predictions and the other fields are encoded separately: concatenating encoded messages merges their fields.
     """
     return [
-        encoded + _response_end(response.member_evidence, version, _unused_values(facts))
+        encoded + _response_end(response.member_evidence, model.version, _unused_values(facts))
         for encoded, response, facts in zip(
-            batch_predictions_bytes(movie_ids, predictions), predictions, unused, strict=True
+            batch_predictions_bytes(movie_ids, predictions, model.catalogue.title), predictions, unused, strict=True
         )
     ]
 
@@ -44,30 +46,30 @@ def _response_end(evidence: MemberEvidence, version: str, unused_values: tuple[i
 
 
 def ranking_response(
-    movie_ids: Sequence[str], predictions: Predictions, unused: UnusedFacts, version: str, next_page_token: str
+    movie_ids: Sequence[str], predictions: Predictions, unused: UnusedFacts, model: Model, next_page_token: str
 ) -> bytes:
     """Encode the response of RankMovies with the movies of one page, best first."""
     rest = pb.RankMoviesResponse(
         member_evidence=_evidence(predictions.member_evidence),
-        model_version=version,
+        model_version=model.version,
         next_page_token=next_page_token,
         unused=_unused(_unused_values(unused)),
     )
-    return predictions_bytes(movie_ids, predictions) + rest.SerializeToString()
+    return predictions_bytes(movie_ids, predictions, model.catalogue.title) + rest.SerializeToString()
 
 
 def explanation_response(
-    movie_ids: Sequence[str], explanation: Explanation, next_fact: NextFact | None, unused: UnusedFacts, version: str
+    movie_ids: Sequence[str], explanation: Explanation, next_fact: NextFact | None, unused: UnusedFacts, model: Model
 ) -> pb.ExplainEnjoymentResponse:
     """Return the response of ExplainEnjoyment: a prediction, what adds up to it, and the next fact to ask for.
 
     The last is left out if there is none.
     """
-    encoded = predictions_bytes(movie_ids, explanation.predictions)
+    encoded = predictions_bytes(movie_ids, explanation.predictions, model.catalogue.title)
     return pb.ExplainEnjoymentResponse(
         prediction=pb.PredictEnjoymentResponse.FromString(encoded).predictions[0],
         member_evidence=_evidence(explanation.predictions.member_evidence),
-        model_version=version,
+        model_version=model.version,
         unused=_unused(_unused_values(unused)),
         parts=[
             pb.Part(group=part.group, description=GROUPS[part.group], rating=part.rating) for part in explanation.parts
@@ -148,32 +150,38 @@ _TAIL = np.dtype(
     [part for name in DOUBLES for part in ((f"tag:{name}", "u1"), (name, "<f8"))]
     + [("tag:movie_evidence", "u1"), ("movie_evidence", "u1")]
 )
-"""Layout of an encoded prediction after movie_id, the only field of variable length. Evidence is a one-byte varint."""
+"""Layout of an encoded prediction after movie_id and title, the fields of variable length. Evidence is a one-byte
+varint."""
 _BLANK = np.zeros(1, _TAIL)
 for _name in DOUBLES:
     _BLANK[f"tag:{_name}"] = _tag(_name, FIXED_64)
 _BLANK["tag:movie_evidence"] = _tag("movie_evidence", VARINT)
-_MOVIE_ID = _tag("movie_id", LENGTH)
+_MOVIE_ID, _TITLE = _tag("movie_id", LENGTH), _tag("title", LENGTH)
 _PREDICTIONS = pb.PredictEnjoymentResponse.DESCRIPTOR.fields_by_name["predictions"].number << 3 | LENGTH
 """Tag of the field `predictions`, the same in the responses of PredictEnjoyment and RankMovies."""
 
 
-def predictions_bytes(movie_ids: Sequence[str], predictions: Predictions) -> bytes:
-    """Encode the field `predictions` of a response. Raises ValueError if the numbers of ids and predictions differ."""
-    return _joined(movie_ids, _tails([predictions]))
+def predictions_bytes(movie_ids: Sequence[str], predictions: Predictions, title: Title) -> bytes:
+    """Encode the field `predictions` of a response, with the titles that `title` returns for the ids.
+
+    Raises ValueError if the numbers of ids and predictions differ.
+    """
+    return _joined(movie_ids, title, _tails([predictions]))
 
 
-def batch_predictions_bytes(movie_ids: Sequence[Sequence[str]], predictions: Sequence[Predictions]) -> list[bytes]:
-    """Encode the field `predictions` of several responses."""
+def batch_predictions_bytes(
+    movie_ids: Sequence[Sequence[str]], predictions: Sequence[Predictions], title: Title
+) -> list[bytes]:
+    """Encode the field `predictions` of several responses, with the titles that `title` returns for the ids."""
     tails, end, fields = _tails(predictions), 0, []
     for response_ids, response in zip(movie_ids, predictions, strict=True):
         start, end = end, end + len(response.rating)
-        fields.append(_joined(response_ids, tails[start:end]))
+        fields.append(_joined(response_ids, title, tails[start:end]))
     return fields
 
 
 def _tails(predictions: Sequence[Predictions]) -> list[bytes]:
-    """Encode the part after movie_id of each prediction, for all responses in order."""
+    """Encode the part after movie_id and title of each prediction, for all responses in order."""
     columns = _BLANK.repeat(sum(len(response.rating) for response in predictions))
     for name in (*DOUBLES, "movie_evidence"):
         columns[name] = np.concatenate([getattr(response, name) for response in predictions])
@@ -181,20 +189,23 @@ def _tails(predictions: Sequence[Predictions]) -> list[bytes]:
     return tails
 
 
-def _joined(movie_ids: Sequence[str], tails: Sequence[bytes]) -> bytes:
+def _joined(movie_ids: Sequence[str], title: Title, tails: Sequence[bytes]) -> bytes:
     parts = [b""] * (2 * len(tails))
-    parts[::2] = map(_start, movie_ids)
+    parts[::2] = map(_start, movie_ids, map(title, movie_ids))
     parts[1::2] = tails
     return b"".join(parts)
 
 
 @lru_cache(maxsize=65536)
-def _start(movie_id: str) -> bytes:
-    """Encode the start of a prediction: its tag and length, then the tag, length and bytes of its movie_id."""
-    encoded = movie_id.encode()
-    id_length = _varint(len(encoded))
-    length = 1 + len(id_length) + len(encoded) + _TAIL.itemsize
-    return bytes((_PREDICTIONS, *_varint(length), _MOVIE_ID, *id_length)) + encoded
+def _start(movie_id: str, title: str) -> bytes:
+    """Encode the start of a prediction: its tag and length, then its movie_id and, if it isn't empty, its title."""
+    texts = _text(_MOVIE_ID, movie_id) + (_text(_TITLE, title) if title else b"")
+    return bytes((_PREDICTIONS, *_varint(len(texts) + _TAIL.itemsize))) + texts
+
+
+def _text(tag: int, text: str) -> bytes:
+    encoded = text.encode()
+    return bytes((tag, *_varint(len(encoded)))) + encoded
 
 
 def _varint(number: int) -> bytes:

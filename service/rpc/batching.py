@@ -192,7 +192,7 @@ class PredictionBatcher:
         rows = [Rows(query.member, query.catalogue_rows) for query in queries if query.catalogue_rows is not None]
         predictions = served.model.predict_together(rows, finished)
         movie_ids, unused = [query.movie_ids for query in queries], [query.unused for query in queries]
-        responses = prediction_responses(movie_ids, predictions, unused, served.model.version)
+        responses = prediction_responses(movie_ids, predictions, unused, served.model)
         finished("encode")
         for stage, seconds in stage_seconds.items():
             self._metrics.answers.time_stage(stage, seconds / len(queries), len(queries))

@@ -135,7 +135,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         page = await self._rank(served.model, query, timer)
         version, offset = served.model.version, page.next_offset
         token = "" if offset is None else page_token(request, version, offset)
-        response = encode.ranking_response(page.movie_ids, page.predictions, query.unused, version, token)
+        response = encode.ranking_response(page.movie_ids, page.predictions, query.unused, served.model, token)
         timer.finished("encode")
         self._count(served, query.member, query.unused, page.predictions, ranked=True)
         return response
@@ -150,9 +150,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         query = served.decode.explanation(request, record)
         timer.finished("decode")
         explanation, suggestion = await self._explain(served.model, query, request.suggest_next_fact, timer)
-        response = encode.explanation_response(
-            query.movie_ids, explanation, suggestion, query.unused, served.model.version
-        )
+        response = encode.explanation_response(query.movie_ids, explanation, suggestion, query.unused, served.model)
         timer.finished("encode")
         self._count(served, query.member, query.unused, explanation.predictions)
         return response
@@ -186,7 +184,7 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
             )
         else:
             predictions = model.predict(query.member, query.movies, timer.finished)
-        [response] = encode.prediction_responses([query.movie_ids], [predictions], [query.unused], model.version)
+        [response] = encode.prediction_responses([query.movie_ids], [predictions], [query.unused], model)
         timer.finished("encode")
         return Answer(predictions, response)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coldstart_client import Ask, AsyncClient, Client, InvalidCall, Play, Rating, Refused
+from coldstart_client import Ask, AsyncClient, Client, InvalidCall, Movie, Play, Rating, Refused
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
 ROOT = Path(__file__).parents[2]
@@ -167,3 +167,30 @@ def test_the_client_starts_without_the_libraries_of_the_model():
     code = f"import sys, coldstart_client, coldstart_client.__main__; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_movies_are_described_where_the_catalogue_lacks_them(world, coldstart):
+    row = world.tables.movies.filter(world.tables.movies["movie_id"] == world.movie_ids[0]).row(0, named=True)
+    new = Movie("new", release_year=row["release_year"], genres=row["genres"], attributes={"runtime_minutes": 90})
+    described = coldstart.predict(["nowhere"], **MEMBER, new_movies=[new])
+    assert [(movie.movie_id, movie.movie_evidence) for movie in described] == [
+        ("nowhere", "unknown"), ("new", "described"),
+    ]  # fmt: skip
+    assert coldstart.explain(new, **MEMBER).prediction == described.predictions[1]
+    [streamed] = coldstart.stream([Ask(**MEMBER, new_movies=[new])])
+    assert streamed.predictions == described.predictions[1:]
+    with pytest.raises(TypeError, match=r"new_movies\[0\] must be a Movie, not str"):
+        coldstart.predict(new_movies=["new"])
+    with pytest.raises(TypeError, match=r'new_movies\[0\]\.attributes\["a"\] must be text'):
+        coldstart.predict(new_movies=[Movie("new", attributes={"a": [1]})])
+
+
+def test_titles_and_the_next_fact_are_those_of_the_service(world, coldstart):
+    titles = dict(world.tables.movies.select("movie_id", "title").iter_rows())
+    assert all(movie.title == titles[movie.movie_id] for movie in coldstart.rank(page_size=5))
+    assert next(iter(coldstart.predict(["nowhere"]))).title == ""
+    raw = world.stub.ExplainEnjoyment(pb.ExplainEnjoymentRequest(movie_id=world.movie_ids[0], suggest_next_fact=True))
+    fact = coldstart.explain(world.movie_ids[0], suggest_next_fact=True).next_fact
+    assert fact.expected_width == raw.next_fact.expected_width < fact.current_width
+    assert (fact.attribute or fact.plays) == getattr(raw.next_fact, raw.next_fact.WhichOneof("fact"))
+    assert coldstart.explain(world.movie_ids[0]).next_fact is None

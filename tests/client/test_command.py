@@ -38,7 +38,7 @@ def test_predictions_are_an_aligned_table(world, ask):
     title, *rows, empty, foot = output.splitlines()
     assert title.split("  ")[0] == "movie"
     assert [row.split()[0] for row in rows] == [*world.movie_ids[:2], "nowhere"]
-    assert re.fullmatch(r"\S+ +\d\.\d\d +\d\.\d\d +\d\.\d\d +\d+% +(rated|described|unknown)", rows[0])
+    assert re.fullmatch(r"\S+ +\S.*\S +\d\.\d\d +\d\.\d\d +\d\.\d\d +\d+% +(rated|described|unknown)", rows[0])
     assert len({row.index("%") for row in rows}) == 1, "aligned"
     assert empty == ""
     assert foot == f"rests on attributes and plays; model {world.versions[0]}"
@@ -79,7 +79,7 @@ def test_a_ranking_shows_the_token_of_the_next_page(world, ask):
 def test_an_explanation_lists_its_parts(world, ask):
     code, output, _ = ask("explain", world.movie_ids[0], "--attribute", "age=34")
     assert code == 0
-    assert output.startswith(f"{world.movie_ids[0]}: ")
+    assert output.startswith(f"{world.movie_ids[0]}, ")
     assert re.search(r"^[+-]\d\.\d\d  \w+ +\w+", output, re.MULTILINE)
     assert re.search(r"^together \d\.\d\d", output, re.MULTILINE)
 
@@ -156,3 +156,36 @@ def test_a_reader_that_goes_away_ends_it_quietly(world):
 
 def test_numbers_stand_to_the_right_and_texts_to_the_left():
     assert table(("a", "number"), [("x", "1.50"), ("long", "10.25")]) == "a     number\nx       1.50\nlong   10.25"
+
+
+def test_movies_have_their_titles_in_tables_and_explanations(world, ask):
+    titles = dict(world.tables.movies.select("movie_id", "title").iter_rows())
+    for command in (("predict", *world.movie_ids[:3]), ("rank", "--page-size", "3")):
+        title, *rows = ask(*command)[1].split("\n\n")[0].splitlines()
+        assert title.split()[:2] == ["movie", "title"]
+        for row in rows:
+            assert f"  {titles[row.split()[0]]}  " in row
+    assert ask("explain", world.movie_ids[0])[1].startswith(f"{world.movie_ids[0]}, {titles[world.movie_ids[0]]}: ")
+
+
+def test_the_explanation_of_an_unknown_movie_says_so(world, ask):
+    code, output, _ = ask("explain", "nowhere")
+    assert code == 0
+    assert output.splitlines()[1] == "the model knows nothing of this movie: it is predicted like any movie"
+    assert "knows nothing" not in ask("explain", world.movie_ids[0])[1]
+
+
+def test_the_fact_to_ask_for_next_is_suggested(world, ask):
+    code, output, _ = ask("explain", world.movie_ids[0], "--suggest-next-fact")
+    assert code == 0
+    assert re.search(
+        r"^ask next for (the attribute \w+|\d+ further plays): the interval is expected to be", output, re.M
+    )
+    assert "ask next" not in ask("explain", world.movie_ids[0])[1]
+
+
+def test_a_server_without_a_model_is_called_that(start_server, ask, tmp_path):
+    server = start_server(tmp_path / "models")
+    code, _, errors = ask("model", "--timeout-seconds", "2", address=server.address)
+    assert code == 4
+    assert errors.startswith(f"error: no answer from {server.address}: the server has no model yet"), errors

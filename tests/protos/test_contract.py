@@ -27,6 +27,7 @@ NUMBERS = {
         "prior_rating": 6,
         "movie_evidence": 7,
         "extrapolation": 8,
+        "title": 9,
     },
 }
 """What others have built on; a number that changes breaks them."""

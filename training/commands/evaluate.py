@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from model.cores import usable_cores
@@ -14,10 +15,12 @@ from training.evaluation.by_time import SplitPoint, evaluate_by_time, split_poin
 from training.evaluation.evaluate import evaluate
 from training.fit.fit_model import fit_model
 from training.fit.reweighting import add_reweighting, reweighting_notes
+from training.report.about import about_data
 from training.report.comparison import against, read_report
 from training.report.markdown import markdown
 from training.report.page import report_files
 from training.settings import FitSettings, read_fit_settings
+from training.versions.provenance import fingerprint
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,8 +65,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         split_time(tables.ratings, arguments.at)  # raises before the fit if ratings have no times
     fit = fit_model(data, arguments.seed, settings, usable_cores(), progress)
     evaluation = evaluate(fit, arguments.seed, progress)
-    about_data = [*(warning.note for warning in tables.warnings), *map(str, merged)]
-    notes = [*about_data, *reweighting_notes(arguments.reweight, fit.reweighting)]
+    of_data = [*(warning.note for warning in tables.warnings), *map(str, merged)]
+    notes = [*of_data, *reweighting_notes(arguments.reweight, fit.reweighting)]
     del fit  # frees memory for the fit by time
     if arguments.by_time:
         evaluation["by_time"] = evaluate_by_time(
@@ -71,7 +74,10 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         )  # fmt: skip
     arguments.out.mkdir(parents=True, exist_ok=True)
     first = against(evaluation, before, "an earlier evaluation") if before else []
-    for name, content in report_files(evaluation, notes, first).items():
+    counts = {"ratings": len(data.ratings), "movies": len(data.movie_ids), "raters": len(data.raters)}
+    day = datetime.now(UTC).strftime("evaluated %Y-%m-%d %H:%M UTC")
+    about = [day, *about_data(counts, fingerprint(tables), arguments.seed)]
+    for name, content in report_files(evaluation, notes, first, about).items():
         write_atomically(arguments.out / name, content)
     print(markdown(evaluation, notes, first))
     print(f"written to {arguments.out / 'report.md'}, with the same results in report.html and report.json")

@@ -6,14 +6,14 @@ from pathlib import Path
 import polars as pl
 
 from model.exit_codes import ExitCode
-from training.commands.terminal import print_warnings
+from training.commands.terminal import at_least, print_warnings
 from training.data.dataset import make_dataset
 from training.data.reading.events import read_pairs
 from training.data.reading.sources import open_file
 from training.data.reading.tables import read_tables
 from training.data.writer import refuse_unwritable_table, write_table
 from training.errors import Findings, Problem
-from training.versions.offline import in_parts, predictions_of
+from training.versions.offline import RANKING_COLUMNS, in_parts, predictions_of, rankings_of
 from training.versions.serving import open_serving
 
 NO_NEVER_RATER = Problem(
@@ -28,13 +28,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="the data directory whose members are predicted")
     parser.add_argument("--models", required=True, help="the folder, or address, of published models")
     parser.add_argument("--out", type=Path, required=True, help="a file to write: .parquet or .csv")
-    parser.add_argument(
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument(
         "--pairs", type=Path, help="a table of member_id and movie_id to predict; else all never-raters by all movies"
+    )
+    chosen.add_argument(
+        "--top", type=at_least(1), metavar="N", help="the best N movies of the catalogue for each never-rater, ranked"
     )
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    """Write a table with member_id, movie_id and all values of each prediction."""
+    """Write a table with member_id, movie_id and all values of each prediction, or of each member's best movies."""
     refuse_unwritable_table("--out", arguments.out)
     tables = read_tables(arguments.data)
     model = open_serving(arguments.models)
@@ -42,7 +46,11 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     data = make_dataset(tables, model.schema)
     if pairs is None and len(data.raters) == len(data.member_ids):
         print_warnings([NO_NEVER_RATER])
-    count = write_table(arguments.out, in_parts(predictions_of(model, data, pairs)))
+    if arguments.top:
+        parts = in_parts(rankings_of(model, data, arguments.top), columns=RANKING_COLUMNS)
+    else:
+        parts = in_parts(predictions_of(model, data, pairs))
+    count = write_table(arguments.out, parts)
     print(f"{count:,} predictions by version {model.version}")
     return ExitCode.DONE
 

@@ -14,10 +14,10 @@ from model.cores import usable_cores
 from model.errors import ModelError
 from model.exit_codes import ExitCode
 from model.store.open import is_address, open_store
-from model.store.store import CURRENT, VERSIONS, Store
+from model.store.store import CURRENT, RECORDS, VERSIONS, Store
 from training.challenge.standing import Standing
-from training.commands.models import add_keeping, signer
-from training.commands.terminal import Progress, at_least, print_warnings
+from training.commands.models import add_keeping, signer, take_note
+from training.commands.terminal import Progress, at_least, moved_by, print_warnings
 from training.data.dataset import Dataset, make_dataset
 from training.data.infer_schema import infer_schema
 from training.data.reading.recorded_outcomes import with_outcomes
@@ -28,12 +28,13 @@ from training.evaluation.evaluate import evaluate
 from training.fit.fit_model import Fit, fit_model
 from training.fit.reweighting import add_reweighting, reweighting_notes
 from training.gate import gate_report
-from training.gate.apply_verdict import last_line, settle
+from training.gate.apply_verdict import PAGE, last_line, settle
 from training.gate.gate import Gate
 from training.gate.gate_settings import GateSettings, add_gate_arguments, gate_settings
 from training.gate.kept_out import Split, keep_key, key_of_store, split
 from training.report.markdown import markdown, section_markdown
 from training.report.section import Section
+from training.report.summary import summary
 from training.settings import FitSettings, read_fit_settings, to_dict
 from training.versions.provenance import commit, fingerprint
 from training.versions.publish import Origin, publish
@@ -58,6 +59,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--candidate", action="store_true", help="offer a version that passes as candidate beside the one that serves"
     )
     parser.add_argument("--sign", type=Path, metavar="FILE", help="sign the version by this ed25519 private key in PEM")
+    parser.add_argument("--note", default="", metavar="TEXT", help="a note on the version, for `models list`")
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--quiet", action="store_true", help="print the outcome and warnings only")
+    shown.add_argument("--verbose", action="store_true", help="print the whole report")
     add_keeping(parser)
     add_reweighting(parser)
     add_gate_arguments(parser)
@@ -102,7 +107,7 @@ class Inputs:
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Train and publish a model, and print its evaluation. Raises before training if an option or table is invalid."""
     plan = _plan(arguments)
-    progress = Progress(time.monotonic, time.time)
+    progress = Progress(time.monotonic, time.time, quiet=arguments.quiet)
     progress("reading and checking")
     inputs = _read(arguments, plan)
     return _train(arguments, plan, inputs, progress)
@@ -122,12 +127,19 @@ def _train(arguments: argparse.Namespace, plan: Plan, inputs: Inputs, progress: 
     progress("the gate")
     record = gate.decide(version, evaluation)
     challenge = _take_part(plan, inputs, version, origin.fingerprint, now)
+    take_note(plan.store, version, arguments.note)
     serves = settle(
-        plan.store, record, evaluation, notes, challenge, force=arguments.force, offer=arguments.candidate
+        plan.store, record, evaluation, notes, challenge,
+        force=arguments.force, offer=arguments.candidate, reason=moved_by("retrain"),
     )  # fmt: skip
-    print(markdown(evaluation, notes))
-    for section in (*gate_report.sections(record), *challenge):
-        print(section_markdown(section), end="\n\n")
+    sections = [*gate_report.sections(record), *challenge]
+    if arguments.verbose:
+        print(markdown(evaluation, notes))
+        print(*map(section_markdown, sections), sep="\n\n", end="\n\n")
+    elif not arguments.quiet:
+        further = [section_markdown(section) for section in sections[1:] if not section.passed]
+        print(summary(evaluation, sections[0], notes), *further, sep="\n\n", end="\n\n")
+        print(f"report {arguments.models}/{RECORDS}/{version}/{PAGE}")
     print(f"{last_line(record, serving_version(plan.store))}; {progress.seconds:.0f} s")
     _prune(plan.store, arguments)
     return ExitCode.DONE if serves else ExitCode.HELD_BACK

@@ -22,10 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Write the sample. Raises DataError if the folder contains other files."""
-    refuse_foreign(arguments.out)
+    origin = f"sample, seed {arguments.seed}"
+    refuse_foreign(arguments.out, origin)
     progress = Progress(time.monotonic, time.time)
     parts = draw_sample(arguments.members, arguments.movies, arguments.seed, progress)
-    counts = write_data_directory(arguments.out, parts, f"sample, seed {arguments.seed}", SCHEMA)
+    counts = write_data_directory(arguments.out, parts, origin, SCHEMA)
     listed = ", ".join(f"{name} {counts[name]:,}" for name in TABLES)
     print(f"{arguments.out} holds {listed} rows")
     return ExitCode.DONE

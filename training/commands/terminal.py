@@ -1,12 +1,16 @@
-"""Option types, progress output and warnings shared by the commands."""
+"""Option types, progress output, warnings and the mark in the log of labels, shared by the commands."""
 
 import argparse
+import getpass
+import os
+import socket
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TextIO
 
+from model.store.label_log import Reason
 from training.errors import Problem
 
 LARGEST = 2**63 - 1
@@ -42,15 +46,30 @@ def print_warnings(warnings: Iterable[Problem], *, always_examples: bool = False
         print(f"warning: {warning if with_examples else warning.note}", file=sys.stderr)
 
 
+def moved_by(why: str) -> Reason:
+    """Return the reason with which this process moves labels: its user and machine, the time, and why."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        user = f"user {os.getuid()}"
+    return Reason(f"{user}@{socket.gethostname()}", datetime.now(UTC).isoformat(timespec="seconds"), why)
+
+
 class Progress:
     """Prints a line with the seconds since the start and the name of each step of a command.
 
     Unless the output is a terminal, lines begin with the time in UTC, as in a log.
     """
 
-    def __init__(self, clock: Callable[[], float], now: Callable[[], float], out: TextIO | None = None) -> None:
-        """`clock` returns monotonic seconds, `now` seconds since 1970; the output is stderr by default."""
+    def __init__(
+        self, clock: Callable[[], float], now: Callable[[], float], out: TextIO | None = None, *, quiet: bool = False
+    ) -> None:
+        """`clock` returns monotonic seconds, `now` seconds since 1970; the output is stderr by default.
+
+        If `quiet` is set, nothing is printed.
+        """
         self._clock, self._now, self._out, self._start = clock, now, out or sys.stderr, clock()
+        self._quiet = quiet
 
     @property
     def seconds(self) -> float:
@@ -59,6 +78,8 @@ class Progress:
 
     def __call__(self, step: str) -> None:
         """Print the name of a step that is about to begin. Output that can't be written doesn't end the work."""
+        if self._quiet:
+            return
         line = f"{self.seconds:6.0f} s  {step}"
         if not self._out.isatty():
             line = f"{datetime.fromtimestamp(self._now(), UTC):%Y-%m-%dT%H:%M:%SZ} {line}"

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATING, RELEASE_YEAR
+from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATING, RELEASE_YEAR, TITLE
 from features.movies import MEMBER, MOVIE
 from features.plays import AGE_DAYS
 from features.schema import OTHER_GENRE, Attribute, Schema
@@ -27,6 +27,8 @@ class Dataset:
     """(N,) ids of the members in all tables, in lexicographic order."""
     movie_ids: pl.Series
     """(M,) ids of the movies in the movies table, in lexicographic order."""
+    titles: pl.Series
+    """(M,) titles of the movies, null if unknown."""
     attributes: NDArray[np.float32]
     """(N, A) encoded member attributes: category indices or numbers, NaN if unknown."""
     release_year: NDArray[np.float32]
@@ -76,6 +78,7 @@ def make_dataset(tables: Tables, schema: Schema) -> Dataset:
         schema,
         member_ids,
         movie_ids,
+        movies[TITLE],
         encode_columns(members, schema.member_attributes),
         movies[RELEASE_YEAR].cast(pl.Float32).fill_null(float("nan")).to_numpy(),
         _genres(movies[GENRES], schema),

@@ -13,7 +13,7 @@ from training.data.reading.schema_file import SCHEMA_FILE
 from training.errors import DataError, Problem, UsageError
 
 MARK = "# Written by coldstart:"
-"""Start of schema.toml in a data directory that `write_data_directory` may replace."""
+"""Start of schema.toml in a data directory that `write_data_directory` wrote; the origin of the data follows."""
 
 
 def write_data_directory(
@@ -23,9 +23,9 @@ def write_data_directory(
 
     Each part has the next rows of some tables. A table is one file, however many parts it comes in; parts are joined
     without holding all rows in memory. The first line of schema.toml states where the data come from (`origin`).
-    Raises DataError if `out` contains files that this function didn't write.
+    Raises DataError if `out` contains files that this function didn't write, or data of another origin.
     """
-    refuse_foreign(out)
+    refuse_foreign(out, origin)
     out = out.resolve()
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
@@ -84,8 +84,11 @@ def _join(parts: Path, file: Path) -> None:
         written[0].rename(file)
 
 
-def refuse_foreign(out: Path) -> None:
-    """Raise DataError unless `out` is new, empty or a data directory written by `write_data_directory`."""
+def refuse_foreign(out: Path, origin: str) -> None:
+    """Raise DataError unless `out` is new, empty or a data directory that `write_data_directory` wrote.
+
+    Its data must have the same origin, up to a comma: a sample replaces a sample, and never imported tables.
+    """
     refuse_unwritable("--out", out.absolute().parent)
     if not out.exists():
         return
@@ -93,7 +96,7 @@ def refuse_foreign(out: Path) -> None:
         raise DataError([Problem(str(out), "is a file, not a folder")])
     entries = {entry.name for entry in out.iterdir()}
     schema = out / SCHEMA_FILE
-    ours = schema.is_file() and schema.read_bytes().startswith(MARK.encode())
+    ours = schema.is_file() and schema.read_bytes().startswith(f"{MARK} {origin.split(',')[0]}".encode())
     if entries and not (ours and all(name == SCHEMA_FILE or name.endswith(".parquet") for name in entries)):
         text = "the folder holds files that this command has not written: name another, or empty it"
         raise DataError([Problem(str(out), text)])

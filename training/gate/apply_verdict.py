@@ -4,13 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model.artifact.serialization import to_json
+from model.files.manifest import read_manifest, read_run
+from model.store.label_log import Reason
 from model.store.store import CANDIDATE, Store
 from training.errors import DataError
 from training.gate import gate_report
 from training.gate.gate import RECORD
 from training.report import comparison
+from training.report.about import about_version, further
 from training.report.page import html
 from training.report.section import Section
+from training.versions.version_list import note_of
 
 PAGE = "report.html"
 """Name of the record with the version's report page."""
@@ -25,12 +29,13 @@ def settle(
     *,
     force: bool,
     offer: bool,
+    reason: Reason,
 ) -> bool:
     """Record the decision and the report page, and make the version current if it passed or `force` is set.
 
     With `offer`, the version becomes the candidate instead. A version that is held back gets no label, since services
-    may also answer some calls with the candidate. `sections` are added to the page. Returns whether the version got a
-    label.
+    may also answer some calls with the candidate. `sections` are added to the page, and
+    `reason` is logged with the labels. Returns whether the version got a label.
     """
     version = record["version"]
     record["forced"] = force and not record["passed"]
@@ -39,9 +44,9 @@ def settle(
     store.write_record(version, RECORD, to_json(record))
     store.write_record(version, PAGE, _page(store, record, evaluation, notes, sections).encode())
     if record["serves"] and offer:
-        store.set_label(CANDIDATE, version)
+        store.set_label(CANDIDATE, version, reason)
     elif record["serves"]:
-        store.promote(version)
+        store.promote(version, reason)
     return bool(record["serves"])
 
 
@@ -52,7 +57,8 @@ def last_line(record: Mapping[str, Any], serving: str | None) -> str:
         role = "is the candidate" if record["offered"] else "serves"
         return f"version {version} is published and {role}{', by force' if record['forced'] else ''}"
     others = f"version {serving} goes on serving" if serving else "no version serves"
-    return f"version {version} is published and held back; {others}; training models promote {version} overrules this"
+    overruling = f"training models promote {version} --force overrules this"
+    return f"version {version} is published and held back; {others}; {overruling}"
 
 
 def _page(
@@ -67,7 +73,9 @@ def _page(
     if before := _report_of(store, record["compared_with"]):
         name = f"version {record['compared_with']}, the previous version"
         first += comparison.against(evaluation, before, name)
-    return html(evaluation, notes, first)
+    folder = store.fetch(record["version"])
+    about = about_version(record["version"], read_manifest(folder), read_run(folder), note_of(store, record["version"]))
+    return html(evaluation, notes, first, about, [further(record["version"], record["compared_with"])])
 
 
 def _report_of(store: Store, version: str | None) -> dict[str, Any] | None:

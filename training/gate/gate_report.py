@@ -81,6 +81,11 @@ def _decision(record: Mapping[str, Any]) -> str:
     return "The gate holds this version back."
 
 
+def verdict(record: Mapping[str, Any]) -> str:
+    """Return the decision in a word or two: passed, forced (held back, but overruled by --force) or held back."""
+    return "passed" if record["passed"] else "forced" if record["forced"] else "held back"
+
+
 def reasons(record: Mapping[str, Any]) -> list[str]:
     """Return a sentence for each check that failed, with the limit or the remedy."""
     sentences = []

@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import ceil, floor, isfinite, log10
+from textwrap import wrap
 
 WIDTH, LABELS, VALUES = 390, 158, 48
 """Widths of a chart, of the labels on its left and of the numbers on its right. Text is 12 units high."""
-ROW, TOP, BOTTOM = 22, 24, 34
+ROW, LINE, TOP, BOTTOM = 22, 13, 24, 34
+"""Heights of a row with one line of label, of each further line, and of the space above and below a plot."""
 PLOT_HEIGHT = 190
-LONGEST_LABEL = 22
+LONGEST_LABEL, MOST_LINES = 22, 8
+"""Characters in a line of a label, which is wrapped, and lines of which a label has at most."""
 CHARACTER = 6.6
 """Average width of a character in a chart."""
 TICKS = 5
@@ -60,10 +63,10 @@ def dots(
     """
     values = [*within, *(value for line in series for value in _all(line))]
     scale = _Scale.around(values, LABELS, WIDTH - VALUES - 8)
-    height = ROW * len(labels) + BOTTOM
+    middles, end = _rows(labels)
+    height = end + BOTTOM
     body = [_grid_x(scale, 0, height - BOTTOM)]
-    for place, label in enumerate(labels):
-        y = ROW * (place + 0.5)
+    for place, (label, y) in enumerate(zip(labels, middles, strict=True)):
         body.append(_label(label, y))
         body.append(f'<line class="track" x1="{LABELS}" x2="{WIDTH - VALUES - 8}" y1="{y:g}" y2="{y:g}"/>')
         for line in series:
@@ -80,15 +83,15 @@ def bars(title: str, description: str, shares: Mapping[str, float], style: int =
     end = WIDTH - VALUES - 8
     most = max(shares.values(), default=1.0) or 1.0
     body = []
-    for place, (label, share) in enumerate(shares.items()):
-        y = ROW * (place + 0.5)
+    middles, height = _rows(list(shares))
+    for (label, share), y in zip(shares.items(), middles, strict=True):
         width = max((end - LABELS) * share / most, 0.5)
         body.append(_label(label, y))
         tooltip = f"<title>{escape(label)}: {share:.1%}</title>"
         at = f'x="{LABELS}" y="{y - 7:g}" width="{width:.1f}" height="14" rx="2"'
         body.append(f'<rect class="fill{style}" {at}>{tooltip}</rect>')
         body.append(f'<text class="value" x="{WIDTH}" y="{y + 4:g}">{100 * share:.1f} %</text>')
-    return _chart(title, description, ROW * (len(shares) + 0.5), body, ())
+    return _chart(title, description, height + ROW / 2, body, ())
 
 
 def lines(
@@ -231,10 +234,28 @@ def _below(name: str, x: float, bottom: float) -> str:
     return f'<text class="axis" x="{x:g}" y="{bottom + 34:g}" text-anchor="middle">{escape(name)}</text>'
 
 
+def _rows(labels: Sequence[str]) -> tuple[list[float], float]:
+    """Return the middle of each row of a chart, which is as high as its label's lines, and the end of the last row."""
+    middles, end = [], 0.0
+    for label in labels:
+        height = ROW + LINE * (len(_wrapped(label)) - 1)
+        middles.append(end + height / 2)
+        end += height
+    return middles, end
+
+
+def _wrapped(label: str) -> list[str]:
+    return wrap(label, LONGEST_LABEL, max_lines=MOST_LINES, placeholder="…") or [""]
+
+
 def _label(label: str, y: float) -> str:
-    half = LONGEST_LABEL // 2
-    short = label if len(label) <= LONGEST_LABEL else f"{label[:half]}…{label[1 - half :]}"
-    return f'<text class="label" x="0" y="{y + 4:g}">{escape(short)}<title>{escape(label)}</title></text>'
+    """Return the label of a row whose middle is at `y`; its lines are centred there."""
+    lines = _wrapped(label)
+    first = y + 4 - LINE * (len(lines) - 1) / 2
+    texts = "".join(
+        f'<tspan x="0" y="{first + LINE * place:g}">{escape(line)}</tspan>' for place, line in enumerate(lines)
+    )
+    return f'<text class="label">{texts}<title>{escape(label)}</title></text>'
 
 
 def _error_bar(series: Series, place: int, scale: _Scale, y: float) -> str:

@@ -16,11 +16,11 @@ from training.report.markdown import escaped, table_markdown
 from training.report.section import Table, by_evidence, table
 
 FIGURES = (
-    ("rmse", "RMSE"), ("movie_mean_rmse", "RMSE of the movie mean"), ("gain_percent", "gain %"), ("mae", "MAE"),
+    ("rmse", "RMSE"), ("movie_mean_rmse", "RMSE of the item mean"), ("gain_percent", "gain %"), ("mae", "MAE"),
     ("rank_correlation", "rank correlation"), ("coverage", "coverage"), ("mean_width", "interval width"),
     ("enjoyed_auc", "AUC enjoyed"), ("enjoyed_calibration_error", "calibration error"),
 )  # fmt: skip
-GROUP_FIGURES = (("rmse", "RMSE"), ("movie_mean_rmse", "RMSE of the movie mean"))
+GROUP_FIGURES = (("rmse", "RMSE"), ("movie_mean_rmse", "RMSE of the item mean"))
 """Columns for groups; numbers of ratings are left out, since they could reveal those of small groups."""
 
 

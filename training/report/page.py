@@ -20,10 +20,13 @@ TEMPLATES = Environment(
 )  # fmt: skip
 
 
-def html(evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[Section] = ()) -> str:
-    """Return the report of an evaluation as an HTML page, with the sections `first` before the evaluation's own.
+def html(
+    evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[Section] = (), about: Sequence[str] = (),
+    last: Sequence[Section] = (),
+) -> str:  # fmt: skip
+    """Return the report of an evaluation as an HTML page, with sections before and after the evaluation's own.
 
-    `notes` are sentences about the treatment of the data.
+    `notes` are sentences about the treatment of the data; `about` says of which version, data and day the report is.
     """
     best = next(evaluation["evidence"][name] for name in reversed(EVIDENCE) if name in evaluation["evidence"])
     figures = {
@@ -33,27 +36,29 @@ def html(evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[Se
         "of ratings within the 90 % interval": f"{100 * best['coverage']:.1f} %",
         "calibration error": f"{best['enjoyed_calibration_error']:.4f}",
     }
-    return page(TITLE, METHOD, figures, [*first, *sections(evaluation, notes)])
+    return page(TITLE, METHOD, figures, [*first, *sections(evaluation, notes), *last], about)
 
 
-def page(title: str, lead: str, figures: Mapping[str, str], shown: Sequence[Section]) -> str:
+def page(title: str, lead: str, figures: Mapping[str, str], shown: Sequence[Section], about: Sequence[str] = ()) -> str:
     """Return the sections of a report as an HTML page.
 
-    `figures` maps names to formatted numbers, which are shown in large type.
+    `figures` maps names to formatted numbers, which are shown in large type; `about` is shown below the title.
     """
     template = TEMPLATES.get_template("report.html")
-    return template.render(title=title, lead=lead, figures=figures, sections=shown, footer=FOOTER)
+    return template.render(title=title, lead=lead, figures=figures, sections=shown, about=about, footer=FOOTER)
 
 
 def report_files(
-    evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[Section] = ()
-) -> dict[str, bytes]:
+    evaluation: Mapping[str, Any], notes: Sequence[str], first: Sequence[Section] = (), about: Sequence[str] = (),
+    last: Sequence[Section] = (),
+) -> dict[str, bytes]:  # fmt: skip
     """Return the contents of report.json, report.md and report.html, by name; equal arguments give the same bytes.
 
     `notes` are sentences about the treatment of the data, and `first` are sections to put before the evaluation's own.
+    Only the page has `about`, which says of which data it is, and the sections `last`.
     """
     return {
         "report.json": to_json(dict(evaluation)),
         "report.md": markdown(evaluation, notes, first).encode(),
-        "report.html": html(evaluation, notes, first).encode(),
+        "report.html": html(evaluation, notes, first, about, last).encode(),
     }

@@ -1,9 +1,12 @@
 """The sections of an evaluation's report: text, tables and charts, in order."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
-from training.evaluation.slices import FEWEST_MEMBERS
+from model.prediction.calibration import PLAY_BINS
+from training.evaluation.interval_scores import EXTRAPOLATION_BINS
+from training.evaluation.slices import FEWEST_MEMBERS, POPULARITY_BINS
 from training.fit.calibration.intervals import COVERAGE
 from training.report.charts import Chart, Series, bars, dots, lines, steps
 from training.report.section import (
@@ -207,7 +210,8 @@ def _importance(shares: Numbers) -> Section:
 
 def _slices(evaluation: Mapping[str, Any]) -> Iterator[Section]:
     """Yield report sections on the error by popularity of the movie and by group of members."""
-    popularity = {f"{point['ratings_from']:,.0f} or more": point for point in evaluation["popularity"]}
+    from_ratings = {f"{point['ratings_from']:g} or more": point for point in evaluation["popularity"]}
+    popularity = _ranges(from_ratings, POPULARITY_BINS)
     titled = [
         ("number of ratings of the movie", "ratings of the movie", popularity, "Predicted with the most evidence.")
     ]
@@ -233,14 +237,15 @@ def _unrated(rows: Rows) -> Section:
 
 def _by_what_is_known(uncertainty: Mapping[str, Any]) -> Iterator[Section]:
     """Yield report sections on intervals by number of plays, by extrapolation, and with more or less known."""
-    for title, key, first, text in (
-        ("number of plays", "by_plays", "plays", "With more plays, intervals get narrower with the same coverage."),
-        ("extrapolation", "by_extrapolation", "extrapolation",
+    for title, key, first, starts, text in (
+        ("number of plays", "by_plays", "plays", PLAY_BINS,
+         "With more plays, intervals get narrower with the same coverage."),
+        ("extrapolation", "by_extrapolation", "extrapolation", EXTRAPOLATION_BINS,
          "Extrapolation is the share of raters who are closer to the training raters than the member is."),
     ):  # fmt: skip
         for name, bins in uncertainty[key].items():
             if bins:
-                rows = _ascending(bins)
+                rows = _ranges(bins, starts)
                 charts = _interval_charts(rows, WIDTHS)
                 title_ = f"Intervals by {title}, with {words(name)} known"
                 yield Section(title_, text, [table(first, rows, INTERVALS)], charts)
@@ -337,6 +342,13 @@ def _interval_charts(rows: Rows, widths: Sequence[tuple[str, str, int]]) -> tupl
     )  # fmt: skip
 
 
-def _ascending(bins: Rows) -> dict[str, Numbers]:
-    """Return table rows sorted by the number at the start of their names; report.json sorts them alphabetically."""
-    return dict(sorted(bins.items(), key=lambda bin_: float(bin_[0].split()[0])))
+def _ranges(bins: Rows, starts: Sequence[float]) -> dict[str, Numbers]:
+    """Return the rows of bins that don't overlap, ascending and named by their range, such as "1 to 19".
+
+    The names of `bins` begin with the lowest value of each. `starts` are the lowest values of all bins, also of those
+    that are left out. A bin of shares ends where the next one begins.
+    """
+    gap = 1 if all(float(start).is_integer() for start in starts) else 0
+    names = {start: f"{start:,g} to {end - gap:,g}" for start, end in pairwise(starts)}
+    rows = {float(name.split()[0]): row for name, row in bins.items()}
+    return {names.get(start, f"{start:,g} or more"): rows[start] for start in sorted(rows)}

@@ -1,13 +1,14 @@
 """Compares two versions (published models): data, settings, columns, scores, importance of inputs, predictions."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from features.schema import Schema
 from model.files.manifest import Manifest
 from model.prediction.model import Model
 from model.store.store import Store
+from training.report.section import EVIDENCE, words
 from training.versions.compare_predictions import compare
 
 SCORES = ("rmse", "gain_percent", "mae", "rank_correlation", "coverage", "mean_width", "enjoyed_calibration_error")
@@ -45,6 +46,27 @@ def diff(store: Store, first: Model, second: Model) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def diff_of_many(store: Store, models: Sequence[Model]) -> dict[str, Any]:
+    """Return the scores of several versions side by side, and what differs from the first to each of the others."""
+    return {
+        "versions": [model.version for model in models],
+        "scores": {model.version: model.manifest.scores for model in models},
+        "differences": [diff(store, models[0], model) for model in models[1:]],
+    }
+
+
+def text_of_many(differences: Mapping[str, Any]) -> str:
+    """Return the differences between several versions, as found by `diff_of_many`, as text to print."""
+    versions, scores = differences["versions"], differences["scores"]
+    lines = ["Scores on held-out raters (each version's own)", f"  {'':38}" + "".join(f"{v:>14}" for v in versions)]
+    for kind in sorted(scores[versions[0]], key=EVIDENCE.index):
+        for name in SCORES:
+            cells = [scores[version].get(kind, {}).get(name) for version in versions]
+            numbers = "".join(f"{'' if value is None else f'{value:.4f}':>14}" for value in cells)
+            lines.append(f"  {f'{words(kind)}, {words(name)}':38}{numbers}")
+    return "\n\n".join(["\n".join(lines), *map(text, differences["differences"])])
+
+
 def text(differences: Mapping[str, Any]) -> str:
     """Return the differences between two versions, as found by `diff`, as text to print."""
     sections = [
@@ -66,7 +88,8 @@ def _changed_lines(changes: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 def _score_lines(scores: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
     lines = []
-    for kind, pairs in scores.items():
+    for kind in sorted(scores, key=EVIDENCE.index):
+        pairs = scores[kind]
         lines.append(f"  {kind.replace('_', ' ')} known")
         lines += [f"    {name.replace('_', ' ')}: {_moved(pairs[name])}" for name in SCORES if name in pairs]
     return lines
@@ -97,8 +120,13 @@ def _prediction_lines(predictions: Mapping[str, Any]) -> list[str]:
     for direction in ("up", "down"):
         movies = predictions[f"movies_{direction}"]
         lines.append(f"  movies that moved {direction} most")
-        lines += [f"    {movie['movie_id']}: {movie['mean']:+.3f}" for movie in movies] or ["    none"]
+        lines += [f"    {_named(movie)}: {movie['mean']:+.3f}" for movie in movies] or ["    none"]
     return lines
+
+
+def _named(movie: Mapping[str, Any]) -> str:
+    """Return a movie's title with its id, or its id alone if it has no title."""
+    return f"{movie['title']} [{movie['movie_id']}]" if movie["title"] else str(movie["movie_id"])
 
 
 def _about(manifest: Manifest) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def compare(first: Model, second: Model) -> dict[str, Any]:
         **_distribution(differences[np.isfinite(differences)]),
         "rank_correlation": float(np.mean(correlations)),
         "best_ten_in_common": float(np.mean(common)),
-        **_moved(differences, movies),
+        **_moved(differences, movies, [second.catalogue.titles[row] for row in rows[1]]),
     }
 
 
@@ -82,7 +82,7 @@ def _distribution(differences: Array) -> dict[str, dict[str, Any]]:
     }
 
 
-def _moved(differences: Array, movies: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+def _moved(differences: Array, movies: Sequence[str], titles: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """Return the movies whose predictions differ most on average between the versions, up and down.
 
     `differences` is (members, movies), NaN for movies that the member played.
@@ -90,7 +90,7 @@ def _moved(differences: Array, movies: Sequence[str]) -> dict[str, list[dict[str
     members = np.isfinite(differences).sum(axis=0)
     mean = np.nansum(differences, axis=0) / np.maximum(members, 1)
     order = [column for column in np.argsort(-mean, kind="stable").tolist() if members[column] >= FEWEST_MEMBERS]
-    shifts = [{"movie_id": movies[column], "mean": float(mean[column])} for column in order]
+    shifts = [{"movie_id": movies[column], "title": titles[column], "mean": float(mean[column])} for column in order]
     return {
         "movies_up": [shift for shift in shifts[:MOST_MOVED] if shift["mean"] > 0],
         "movies_down": [shift for shift in shifts[::-1][:MOST_MOVED] if shift["mean"] < 0],

@@ -1,38 +1,48 @@
 """Predicts ratings for tables of members and movies without a server, with the same code as the service."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID
+from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, TITLE
 from features.movies import MEMBER, MOVIE
 from features.plays import AGE_DAYS
+from model.facts.evidence import MovieEvidence
 from model.facts.facts import MemberFacts, MovieFacts
 from model.prediction.model import Model
-from model.prediction.predictions import ARRAYS
+from model.prediction.predictions import ARRAYS, Predictions
 from training.data.dataset import Dataset
 
-COLUMNS = {MEMBER_ID: pl.String, MOVIE_ID: pl.String} | {
-    name: pl.Int8 if name == "movie_evidence" else pl.Float64 for name in ARRAYS
+VALUES = {name: pl.String if name == "movie_evidence" else pl.Float64 for name in ARRAYS} | {
+    "member_evidence": pl.String
 }
+COLUMNS = {MEMBER_ID: pl.String, MOVIE_ID: pl.String} | VALUES
 """Columns and types of a table of predictions; a table without rows has them too."""
-
-
+RANKING_COLUMNS = {MEMBER_ID: pl.String, "rank": pl.Int32, MOVIE_ID: pl.String, TITLE: pl.String} | VALUES
+"""The same for a table of rankings."""
+EVIDENCE = {int(evidence): evidence.name.lower().replace("_", " ") for evidence in MovieEvidence}
 PART_ROWS = 250_000
 """Least number of predictions in a part but the last, some 20 MB."""
 
 
-def in_parts(predictions: Iterable[pl.DataFrame], least_rows: int = PART_ROWS) -> Iterator[pl.DataFrame]:
-    """Yield the same predictions in parts of at least `least_rows` rows and a last one, which may have no rows."""
-    part, rows = [pl.DataFrame(schema=COLUMNS)], 0
+def in_parts(
+    predictions: Iterable[pl.DataFrame], least_rows: int = PART_ROWS, columns: Mapping[str, type[pl.DataType]] = COLUMNS
+) -> Iterator[pl.DataFrame]:
+    """Yield the same rows in parts of at least `least_rows` rows and a last one, which may have no rows.
+
+    `columns` are the columns of the tables: COLUMNS or RANKING_COLUMNS.
+    """
+    part, rows = [pl.DataFrame(schema=columns)], 0
     for table in predictions:
         part.append(table)
         rows += len(table)
         if rows >= least_rows:
             yield pl.concat(part, rechunk=True)
-            part, rows = [pl.DataFrame(schema=COLUMNS)], 0
+            part, rows = [pl.DataFrame(schema=columns)], 0
     yield pl.concat(part, rechunk=True)
 
 
@@ -50,9 +60,39 @@ def predictions_of(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> I
         movies = [model.catalogue.asked(movie_id, described.get(movie_id), member.movies) for movie_id in movie_ids]
         predictions = model.predict(member, movies)
         yield pl.DataFrame(
-            {MEMBER_ID: [member_id] * len(movie_ids), MOVIE_ID: movie_ids}
-            | {name: getattr(predictions, name) for name in ARRAYS}
+            {MEMBER_ID: [member_id] * len(movie_ids), MOVIE_ID: movie_ids} | _values(predictions), COLUMNS
         )
+
+
+def rankings_of(model: Model, data: Dataset, top: int) -> Iterator[pl.DataFrame]:
+    """Yield a table with the best `top` movies of the catalogue for each never-rater, best first, without those played.
+
+    The numbers and the order are those of the service's RankMovies.
+    """
+    facts, catalogue, raters = member_facts(model, data), model.catalogue, set(data.raters.tolist())
+    for row, member_id in enumerate(data.member_ids):
+        if row not in raters:
+            rows, predictions = model.rank(facts(row), most=top)
+            yield pl.DataFrame(
+                {
+                    MEMBER_ID: [member_id] * len(rows),
+                    "rank": range(1, len(rows) + 1),
+                    MOVIE_ID: [catalogue.movie_ids[place] for place in rows],
+                    TITLE: [catalogue.titles[place] or None for place in rows],
+                }
+                | _values(predictions),
+                RANKING_COLUMNS,
+            )
+
+
+def _values(predictions: Predictions) -> dict[str, Sequence[Any] | NDArray[Any]]:
+    """Return the columns of a table of predictions but for the ids; kinds of evidence are in words."""
+    columns: dict[str, Sequence[Any] | NDArray[Any]] = {name: getattr(predictions, name) for name in ARRAYS}
+    known = predictions.member_evidence.name.lower().replace("_", " ")
+    return columns | {
+        "movie_evidence": [EVIDENCE[int(kind)] for kind in predictions.movie_evidence],
+        "member_evidence": [known] * len(predictions.rating),
+    }
 
 
 def member_facts(model: Model, data: Dataset) -> Callable[[int], MemberFacts]:

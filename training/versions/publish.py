@@ -19,6 +19,7 @@ from model.files.manifest import FORMAT, Manifest
 from model.files.plain_files import RUN
 from model.store.store import Store
 from training.data.dataset import Dataset
+from training.report.about import about_data, further
 from training.report.model_card import model_card
 from training.report.page import report_files
 
@@ -57,7 +58,8 @@ def publish(
         parts = Parts(data.schema, _catalogue(data), _members(everyone), core)
         counts = _counts(data, everyone, evaluation)
         card = model_card(data.schema, counts, evaluation, notes, _libraries())
-        reports = report_files(evaluation, notes) | {"MODEL_CARD.md": card.encode()}
+        about = about_data(counts, origin.fingerprint, origin.seed)
+        reports = report_files(evaluation, notes, (), about, [further(None, None)]) | {"MODEL_CARD.md": card.encode()}
         files = write_files(folder, parts, reports)
         version = write_manifest(folder, _manifest(counts, origin, evaluation, files))
         (folder / RUN).write_bytes(to_json(run))
@@ -102,7 +104,14 @@ def _libraries() -> dict[str, str]:
 def _catalogue(data: Dataset) -> Catalogue:
     rated = np.zeros(len(data.movie_ids), bool)
     rated[data.ratings[MOVIE].to_numpy()] = True
-    return Catalogue(data.movie_ids.to_list(), rated, data.release_year, data.genres, data.movie_attributes)
+    return Catalogue(
+        data.movie_ids.to_list(),
+        rated,
+        data.release_year,
+        data.genres,
+        data.movie_attributes,
+        data.titles.fill_null("").to_list(),
+    )
 
 
 def _members(data: Dataset) -> MemberTable:

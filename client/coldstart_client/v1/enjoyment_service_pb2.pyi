@@ -138,7 +138,7 @@ class PredictEnjoymentResponse(_message.Message):
     def __init__(self, predictions: _Optional[_Iterable[_Union[Prediction, _Mapping]]] = ..., member_evidence: _Optional[_Union[MemberEvidence, str]] = ..., model_version: _Optional[str] = ..., unused: _Optional[_Union[UnusedFacts, _Mapping]] = ...) -> None: ...
 
 class Prediction(_message.Message):
-    __slots__ = ("movie_id", "rating", "lower", "upper", "probability_enjoyed", "prior_rating", "movie_evidence", "extrapolation")
+    __slots__ = ("movie_id", "rating", "lower", "upper", "probability_enjoyed", "prior_rating", "movie_evidence", "extrapolation", "title")
     MOVIE_ID_FIELD_NUMBER: _ClassVar[int]
     RATING_FIELD_NUMBER: _ClassVar[int]
     LOWER_FIELD_NUMBER: _ClassVar[int]
@@ -147,6 +147,7 @@ class Prediction(_message.Message):
     PRIOR_RATING_FIELD_NUMBER: _ClassVar[int]
     MOVIE_EVIDENCE_FIELD_NUMBER: _ClassVar[int]
     EXTRAPOLATION_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
     movie_id: str
     rating: float
     lower: float
@@ -155,7 +156,8 @@ class Prediction(_message.Message):
     prior_rating: float
     movie_evidence: MovieEvidence
     extrapolation: float
-    def __init__(self, movie_id: _Optional[str] = ..., rating: _Optional[float] = ..., lower: _Optional[float] = ..., upper: _Optional[float] = ..., probability_enjoyed: _Optional[float] = ..., prior_rating: _Optional[float] = ..., movie_evidence: _Optional[_Union[MovieEvidence, str]] = ..., extrapolation: _Optional[float] = ...) -> None: ...
+    title: str
+    def __init__(self, movie_id: _Optional[str] = ..., rating: _Optional[float] = ..., lower: _Optional[float] = ..., upper: _Optional[float] = ..., probability_enjoyed: _Optional[float] = ..., prior_rating: _Optional[float] = ..., movie_evidence: _Optional[_Union[MovieEvidence, str]] = ..., extrapolation: _Optional[float] = ..., title: _Optional[str] = ...) -> None: ...
 
 class UnusedFacts(_message.Message):
     __slots__ = ("unknown_attributes", "unseen_categories", "plays_of_unknown_movies", "unknown_member", "unknown_genres", "ratings_of_unknown_movies")

@@ -6,7 +6,8 @@ import threading
 import pytest
 
 from model.errors import ArtifactError, StoreError
-from model.store.store import CANDIDATE, CURRENT, LABELS, PREVIOUS, Store
+from model.store.label_log import LabelMove, Reason
+from model.store.store import CANDIDATE, CURRENT, LABEL_LOG, LABELS, PREVIOUS, Store
 
 NOWHERE = "f" * 12
 
@@ -269,3 +270,48 @@ def test_records_about_a_version_stand_outside_it(store, first):
 def test_a_record_can_not_be_written_elsewhere(store, version, name):
     with pytest.raises(ValueError, match="a record has"):
         store.write_record(version, name, b"")
+
+
+def test_each_move_of_a_label_is_logged_with_who_when_why_and_from_what_to_what(store, first, second):
+    retrain, alice = Reason("job@host", "2026-01-01T00:00:00+00:00", "retrain"), Reason("alice@host", "", "complaints")
+    store.promote(first, retrain)
+    store.set_label(CANDIDATE, second, retrain)
+    store.promote(second, alice)
+    store.promote(second, alice)  # moves nothing
+    store.roll_back()
+    assert store.moves() == [
+        LabelMove(CURRENT, None, first, retrain),
+        LabelMove(CANDIDATE, None, second, retrain),
+        LabelMove(PREVIOUS, None, first, alice),
+        LabelMove(CURRENT, first, second, alice),
+        LabelMove(CANDIDATE, second, None, alice),
+        LabelMove(CURRENT, second, first, Reason()),
+        LabelMove(PREVIOUS, first, None, Reason()),
+    ]
+
+
+def test_a_damaged_line_of_the_log_hides_no_other_and_hinders_no_move(store, first, second):
+    store.promote(first)
+    log = store.root / LABEL_LOG
+    log.write_bytes(b"\xff nonsense\n{}\n" + log.read_bytes())
+    store.promote(second)
+    assert [(move.label, move.after) for move in store.moves()] == [
+        (CURRENT, first), (PREVIOUS, first), (CURRENT, second),
+    ]  # fmt: skip
+
+
+def test_a_label_that_can_not_be_logged_does_not_move(store, first, second):
+    store.promote(first)
+    (store.root / LABEL_LOG).unlink()
+    (store.root / LABEL_LOG).mkdir()
+    with pytest.raises(StoreError, match=LABEL_LOG):
+        store.promote(second)
+    assert store.labels() == {CURRENT: first}
+
+
+def test_the_log_keeps_its_latest_moves(store, first, second, monkeypatch):
+    monkeypatch.setattr("model.store.label_log.MOST_MOVES", 3)
+    for version in (first, second, first):
+        store.set_label(CANDIDATE, version)
+    store.remove_label(CANDIDATE)
+    assert [move.after for move in store.moves()] == [second, first, None]

@@ -6,11 +6,16 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 
+from model.facts.evidence import MemberEvidence
+from model.facts.facts import MemberFacts
 from model.store.store import Store
 from training.__main__ import main
 
+NOTED = ("--note", "of another seed")
 PATIENT = ("--gate-most-latency-ratio", "100")
 """A busy machine holds no version back."""
 
@@ -19,7 +24,10 @@ PATIENT = ("--gate-most-latency-ratio", "100")
 def two_versions(small, light, tmp_path_factory) -> Path:
     """A store of two versions, of which the second serves."""
     models = shutil.copytree(small.models, tmp_path_factory.mktemp("two") / "models")
-    assert main(["retrain", "--data", str(small.data), "--models", str(models), "--seed", "1", *PATIENT, *light]) == 0
+    assert (
+        main(["retrain", "--data", str(small.data), "--models", str(models), "--seed", "1", *NOTED, *PATIENT, *light])
+        == 0
+    )
     second = Store(models).current()
     for version, hour in ((small.version, 1), (second, 2)):  # the clock tells whole seconds only
         run = models / "versions" / version / "run.json"
@@ -48,8 +56,13 @@ def test_versions_are_listed_by_age_with_the_one_that_serves(store, small, model
     code, told = models("list")
     lines = told.splitlines()
     assert code == 0
-    assert lines[0] == f"{small.version}  2024-01-01T01:00:00+00:00  previous"
-    assert lines[1] == f"{store.current()}  2024-01-01T02:00:00+00:00  serves"
+    scores = small.model.manifest.scores["attributes_and_plays"]
+    assert lines[0].split() == ["version", "trained", "gain", "%", "RMSE", "gate", "seed", "labels", "note"]
+    gain, rmse = f"{scores['gain_percent']:.2f}", f"{scores['rmse']:.4f}"
+    trained = ["2024-01-01", "01:00"]
+    assert lines[1].split() == [small.version, *trained, gain, rmse, "passed", "0", "previous"]
+    assert lines[2].startswith(f"{store.current()}  2024-01-01 02:00")
+    assert lines[2].endswith("1  serves    of another seed")
 
 
 def test_a_version_is_shown_with_its_scores(small, models):
@@ -140,7 +153,7 @@ def test_rolling_back_does_not_need_the_run_of_other_versions(store, small, mode
 def test_rolling_back_ends_a_candidate_first_and_says_what_serves_on(store, small, models):
     second = store.current()
     assert models("candidate", small.version) == (0, f"version {small.version} is the candidate\n")
-    assert "candidate" in models("list")[1].splitlines()[0]
+    assert "candidate" in models("list")[1].splitlines()[1]
     code, told = models("rollback")
     assert code == 0
     assert told == f"version {small.version} is no longer the candidate; version {second} serves on\n"
@@ -159,7 +172,8 @@ def test_a_version_is_shown_with_where_it_comes_from_and_what_was_said_of_it(sto
     told = models("show")[1]
     assert f"version {second}, trained at" in told
     assert "seed 1" in told
-    assert "labels current" in told
+    assert "note of another seed" in told
+    assert "labels serves" in told
     assert re.search(rf"^code (unknown|[0-9a-f]{{40}}\+?), made while {small.version} served$", told, re.MULTILINE)
     assert "records gate.json" in told
     assert "## The gate" in told
@@ -199,3 +213,116 @@ def test_a_key_that_can_not_be_used_is_told_before_any_work(small, tmp_path, cap
     assert main(["retrain", "--data", str(small.data), *options]) == 2
     assert "the key can't be read" in capsys.readouterr().err
     assert not (tmp_path / "models").exists()
+
+
+def test_so_much_of_a_name_as_no_other_version_has_is_enough(store, small, models):
+    second = store.current()
+    shared = next(length for length in range(12) if small.version[: length + 1] != second[: length + 1])
+    assert models("promote", small.version[: shared + 1]) == (0, f"version {small.version} serves\n")
+    shutil.copytree(store.folder(second), store.folder(f"{second[:11]}{'0' if second[11] != '0' else '1'}"))
+    code, told = models("show", second[:11])
+    assert code == 2
+    assert told.startswith(f"{second[:11]} is the beginning of several versions: ")
+    assert models("show", "")[0] == 2
+
+
+def test_a_damaged_version_is_called_damaged_with_what_to_do(store, small, models):
+    (store.folder(small.version) / "prior.npz").write_bytes(b"")
+    assert models("list")[1].splitlines()[1].endswith("  damaged: prior.npz isn't as it was written")
+    [row] = [row for row in json.loads(models("list", "--json")[1]) if row["version"] == small.version]
+    assert row["damaged"] == "prior.npz isn't as it was written"
+    code, told = models("promote", small.version)
+    assert code == 1
+    assert told.startswith(f"version {small.version} can't serve: prior.npz isn't as it was written; promote another")
+    code, told = models("show", small.version)
+    assert code == 1
+    assert told.startswith(f"version {small.version} is damaged: prior.npz")
+    shutil.rmtree(store.folder(small.version) / "members")
+    assert "damaged: " in models("list")[1].splitlines()[1]
+
+
+def held_back(store: Store, version: str) -> None:
+    """Let the gate's record of a version say that it was held back."""
+    record = json.loads(store.read_record(version, "gate.json"))
+    failed = record["checks"][0] | {"passed": False, "told": "the RMSE is too high"}
+    record |= {"passed": False, "serves": False, "checks": [failed, *record["checks"][1:]]}
+    store.write_record(version, "gate.json", json.dumps(record).encode())
+
+
+@pytest.mark.parametrize("action", ["promote", "candidate", "rollback"])
+def test_a_version_that_was_held_back_gets_a_label_by_force_only(store, small, models, action):
+    held_back(store, small.version)
+    before = store.labels()
+    code, told = models(action, small.version)
+    assert code == 3
+    assert f"version {small.version} was held back by the gate; --force overrules this" in told
+    assert "The RMSE is too high" in told
+    assert store.labels() == before
+    assert " held back " in models("list")[1].splitlines()[1]
+    code, told = models(action, small.version, "--force", "--why", "the limit is wrong")
+    assert code == 0
+    assert "overruled: The RMSE is too high" in told
+    assert store.moves()[-1].reason.why == f"models {action} --force: the limit is wrong"
+
+
+def test_each_move_of_a_label_is_shown_with_who_when_and_why(store, small, models):
+    second = store.current()
+    models("promote", small.version, "--why", "complaints")
+    *_, line = models("log")[1].splitlines()
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00  current ", line)
+    assert f"{second} -> {small.version}  " in line
+    assert line.endswith(": models promote: complaints")
+    *_, move = json.loads(models("log", "--json")[1])
+    assert (move["label"], move["from"], move["to"]) == ("current", second, small.version)
+    assert "@" in move["by"]
+    moves = [move for move in store.moves() if move.after == second]
+    assert [move.reason.why for move in moves if move.label == "current"] == ["retrain"]
+
+
+def test_every_action_answers_programs_in_json(store, small, models, tmp_path):
+    second, key = store.current(), tmp_path / "key.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
+    shown = json.loads(models("show", "--json")[1])
+    assert (shown["version"], shown["note"], shown["labels"]) == (second, "of another seed", ["serves"])
+    assert shown["gate"]["passed"] is True
+    assert shown["manifest"]["seed"] == 1
+    for action, *arguments in (
+        ("diff", small.version), ("diff", small.version, second, small.version), ("candidate", small.version),
+        ("rollback",), ("promote", small.version), ("sign", "--key", str(key)), ("prune",),
+        ("export", "--out", str(tmp_path / "export")),
+    ):  # fmt: skip
+        code, told = models(action, *arguments, "--json")
+        assert code == 0, (action, told)
+        assert isinstance(json.loads(told), dict), action
+
+
+def test_movies_and_factors_are_exported_as_tables(small, models, tmp_path):
+    out = tmp_path / "export"
+    assert models("export", small.version, "--out", str(out))[0] == 0
+    movies, factors = (pl.read_parquet(out / f"{name}.parquet") for name in ("movies", "factors"))
+    own = small.tables.movies.sort("movie_id")
+    for name in ("movie_id", "title"):
+        assert movies[name].to_list() == own[name].to_list()
+    known = {*small.model.schema.genres}
+    assert movies["genres"].to_list() == [
+        None if genres is None else sorted({genre if genre in known else "other" for genre in genres})
+        for genres in own["genres"]
+    ]
+    assert movies["release_year"].to_list() == own["release_year"].cast(pl.Int32).to_list()
+    rated = own["movie_id"].is_in(small.tables.ratings["movie_id"].unique().implode())
+    assert movies.filter(~rated)["rated"].any() is False
+    for attribute in small.model.schema.movie_attributes:
+        assert set(movies[attribute.name].drop_nulls()) <= {*own[attribute.name], "other value"}
+    assert factors["movie_id"].to_list() == movies["movie_id"].to_list()
+    model = small.model
+    *taste, generosity = model.prior.average_member
+    nothing = MemberFacts.nothing(model.schema)
+    for row in factors.head(5).iter_rows(named=True):
+        place = model.catalogue.row(row["movie_id"])
+        rating = row["mean"] + row["quality"] + generosity + np.dot(row["taste"], taste)
+        offset = model.offsets[MemberEvidence.NOTHING].movies[0, place]
+        assert model.predict(nothing, [place]).prior_rating[0] == pytest.approx(rating + offset)
+
+
+def test_export_needs_a_place(models):
+    assert models("export") == (2, "export needs --out, a folder to write tables into\n")

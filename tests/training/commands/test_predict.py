@@ -8,12 +8,12 @@ import pytest
 from features.values.attribute_value import encode_attribute
 from model.facts.evidence import MovieEvidence
 from model.facts.facts import MemberFacts, MovieFacts
-from model.prediction.predictions import ARRAYS
+from model.prediction.predictions import ARRAYS, Predictions
 from training.__main__ import main
 from training.data.dataset import make_dataset
 from training.data.reading.tables import TABLES
 from training.data.writer import write_table
-from training.versions.offline import in_parts, predictions_of
+from training.versions.offline import COLUMNS, RANKING_COLUMNS, in_parts, predictions_of
 
 
 @pytest.fixture
@@ -54,12 +54,18 @@ def directory(small, tmp_path):
     return write
 
 
+def written(predictions: Predictions, name: str) -> list[float] | list[str]:
+    """The values of a column as a table has them: kinds of evidence in words."""
+    values = getattr(predictions, name).tolist()
+    return [MovieEvidence(value).name.lower() for value in values] if name == "movie_evidence" else values
+
+
 def test_all_never_raters_are_predicted_for_all_movies_exactly_as_the_model_serves_them(small, predict):
     code, found = predict()
     model, tables = small.model, small.tables
     everyone = {*tables.members["member_id"], *tables.plays["member_id"]}
     assert code == 0
-    assert found.columns == ["member_id", "movie_id", *ARRAYS]
+    assert found.columns == list(COLUMNS)
     assert set(found["member_id"]) == everyone - set(tables.ratings["member_id"])
     assert len(found) == found["member_id"].n_unique() * len(tables.movies)
     for (member_id,), rows in found.group_by("member_id"):
@@ -67,7 +73,26 @@ def test_all_never_raters_are_predicted_for_all_movies_exactly_as_the_model_serv
             model.members.find(member_id), [model.catalogue.row(movie_id) for movie_id in rows["movie_id"]]
         )
         for name in ARRAYS:
-            assert rows[name].to_list() == getattr(served, name).tolist()
+            assert rows[name].to_list() == written(served, name)
+
+
+def test_each_member_s_best_movies_are_ranked_as_the_service_ranks_them(small, predict, capsys):
+    model = small.model
+    titles = dict(small.tables.movies.select("movie_id", "title").iter_rows())
+    code, found = predict(top=5)
+    assert code == 0
+    assert found.columns == list(RANKING_COLUMNS)
+    assert set(found["member_id"]) == set(predict()[1]["member_id"])
+    for (member_id,), rows in found.group_by("member_id"):
+        places, served = model.rank(model.members.find(member_id), most=5)
+        assert rows["rank"].to_list() == [1, 2, 3, 4, 5]
+        assert rows["movie_id"].to_list() == [model.catalogue.movie_ids[place] for place in places]
+        assert rows["title"].to_list() == [titles[movie_id] for movie_id in rows["movie_id"]]
+        assert rows["rating"].to_list() == served.rating.tolist()
+        assert set(rows["member_evidence"]) == {served.member_evidence.name.lower().replace("_", " ")}
+    with pytest.raises(SystemExit):
+        predict(top=5, pairs=pl.DataFrame({"member_id": ["a"], "movie_id": ["b"]}))
+    assert "not allowed with argument" in capsys.readouterr().err
 
 
 def test_csv_holds_the_same_numbers_as_parquet(small, predict):
@@ -75,7 +100,7 @@ def test_csv_holds_the_same_numbers_as_parquet(small, predict):
     pairs = members.join(small.tables.movies.select("movie_id"), how="cross")
     parquet, csv = predict(pairs=pairs)[1], predict("csv", pairs=pairs)[1]
     assert len(parquet) == len(pairs)
-    assert csv.with_columns(pl.col("movie_evidence").cast(pl.Int8)).equals(parquet)
+    assert csv.equals(parquet)
 
 
 def test_pairs_are_answered_with_raters_and_unknown_ids_among_them(small, predict):
@@ -93,7 +118,7 @@ def test_pairs_are_answered_with_raters_and_unknown_ids_among_them(small, predic
     facts = {rater: model.members.find(rater), "nobody": MemberFacts.nothing(model.schema)}
     for row in found.iter_rows(named=True):
         served = model.predict(facts[row["member_id"]], [model.catalogue.row(row["movie_id"])])
-        assert [row[name] for name in ARRAYS] == [getattr(served, name)[0] for name in ARRAYS]
+        assert [row[name] for name in ARRAYS] == [written(served, name)[0] for name in ARRAYS]
 
 
 def test_members_and_movies_that_the_model_has_not_seen_are_predicted(small, predict, directory):
@@ -120,7 +145,7 @@ def test_members_and_movies_that_the_model_has_not_seen_are_predicted(small, pre
     }
     described = MovieFacts.of(small.model.schema, first["release_year"], first["genres"], values)
     served = small.model.predict(facts, [small.model.catalogue.row(movie), described])
-    assert found["movie_evidence"].to_list() == [MovieEvidence.RATED, MovieEvidence.DESCRIBED]
+    assert found["movie_evidence"].to_list() == ["rated", "described"]
     assert found["rating"].to_list() == served.rating.tolist()
 
 
@@ -143,7 +168,7 @@ def test_nobody_to_predict_makes_an_empty_table(predict, directory, capsys):
     """No pairs, or none but raters in the data."""
     code, found = predict(pairs=pl.DataFrame(schema={"member_id": pl.String, "movie_id": pl.String}))
     assert (code, len(found)) == (0, 0)
-    assert found.columns == ["member_id", "movie_id", *ARRAYS]
+    assert found.columns == list(COLUMNS)
     assert capsys.readouterr().err == ""
     raters = directory(plays=None, members=lambda frames: frames["ratings"].select("member_id").unique())
     code, found = predict(data=raters)

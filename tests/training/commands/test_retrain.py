@@ -68,13 +68,41 @@ def hashed_files(store: Store) -> dict[str, bytes]:
 def test_the_same_data_and_seed_make_the_same_bytes_and_another_seed_does_not(small, made, light, retrained, capsys):
     again = retrained(small.data, *light)
     told = capsys.readouterr().out
-    assert "| evidence" in told
     assert again.current() in told
     assert again.current() == made.current()
     assert hashed_files(again) == hashed_files(made)
     other = retrained(small.data, "--seed", "1", *light)
     assert other.current() != made.current()
     assert other.versions() == sorted([made.current(), other.current()])
+
+
+def test_a_retrain_ends_with_a_short_summary_and_the_place_of_the_report(small, light, retrained, capsys):
+    store = retrained(small.data, *light)
+    told = capsys.readouterr()
+    lines = told.out.splitlines()
+    assert len(lines) < 20
+    rmse = load_model(store.folder(store.current())).manifest.scores["attributes_and_plays"]["rmse"]
+    [best] = [line for line in lines if line.startswith("attributes and plays ")]
+    assert best.split()[3] == f"{rmse:.4f}"
+    assert any(line.startswith("The gate lets this version serve.") for line in lines)
+    page = Path(lines[-2].removeprefix("report "))
+    assert page == store.root / "records" / store.current() / "report.html"
+    assert page.read_text().startswith("<!doctype html>")
+    assert lines[-1].startswith(f"version {store.current()} is published and serves; ")
+    assert "publishing" in told.err
+
+
+def test_a_retrain_is_quiet_or_prints_the_whole_report(small, light, retrained, capsys):
+    store = retrained(small.data, "--quiet", *light)
+    told = capsys.readouterr()
+    assert [line.split(";")[0] for line in told.out.splitlines()] == [
+        f"version {store.current()} is published and serves"
+    ]
+    assert told.err == ""
+    retrained(small.data, "--verbose", *light, name="other")
+    told = capsys.readouterr().out
+    assert "| evidence" in told
+    assert "## The gate" in told
 
 
 def test_csv_and_parquet_in_any_order_make_the_same_version(small, made, light, frames, write, retrained):
@@ -129,7 +157,7 @@ def test_a_failure_while_publishing_leaves_the_version_that_serves(small, light,
     assert store.current() == small.version
     assert store.versions() == [small.version]
     left = {path.name for path in models.iterdir()}
-    assert left == {".lock", "current", "gate_key.json", "records", "versions"}
+    assert left == {".lock", "current", "gate_key.json", "labels.jsonl", "records", "versions"}
 
 
 def no_plays(frames):

@@ -1,10 +1,14 @@
 """The search of settings is judged on held-out raters, the same for the same seed, and never worse than its begin."""
 
+import re
 import sys
 
+import polars as pl
 import pytest
 
 pytest.importorskip("optuna")
+
+import optuna
 
 from training.__main__ import main
 from training.data.dataset import read_dataset
@@ -67,7 +71,36 @@ def test_the_command_writes_a_file_that_the_others_read(folder, light, tmp_path,
     assert main(call) == 0
     assert read_fit_settings(out).prior.rank >= 4
     assert "2 trials, seed 3" in out.read_text().splitlines()[0]
-    assert f"retrain --settings {out}" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert f"retrain --settings {out}" in told.out
+    assert re.search(r"trial 1 of 2: \d\.\d{5} \+0\.00 %, .* s; best \d\.\d{5}", told.err)
+    trials = pl.read_csv(out.with_suffix(".csv"))
+    assert trials["trial"].to_list() == [1, 2]
+    assert set(SEARCHED) < set(trials.columns)
+    assert f"{trials['error'].min():.4f}" in told.out
+
+
+def test_a_study_is_kept_and_gone_on_with_and_not_mixed_with_others(folder, light, tmp_path, capsys):
+    out = tmp_path / "settings.toml"
+
+    def call(*options: str) -> int:
+        return main(["tune", "--data", str(folder), "--out", str(out), *options, *light])
+
+    assert call("--trials", "1") == 0
+    [first] = pl.read_csv(out.with_suffix(".csv")).rows()
+    capsys.readouterr()
+    assert call("--trials", "3") == 0
+    told = capsys.readouterr()
+    assert "3 settings tried" in told.out
+    assert "trial 1 of 3" not in told.err
+    trials = pl.read_csv(out.with_suffix(".csv"))
+    assert trials.rows()[0] == first
+    assert len(trials.drop("trial", "seconds").unique()) == 3
+    assert call("--trials", "3") == 0, "nothing is left to try"
+    assert pl.read_csv(out.with_suffix(".csv")).equals(trials)
+    assert call("--trials", "4", "--seed", "1") == 2
+    assert "holds trials of another search, with another seed: name another file" in capsys.readouterr().err
+    assert optuna.load_study(study_name=None, storage=f"sqlite:///{out.with_suffix('.db')}").trials[0].value == first[1]
 
 
 def test_without_optuna_it_says_what_to_install(folder, tmp_path, capsys, monkeypatch):

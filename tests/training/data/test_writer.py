@@ -97,7 +97,7 @@ def test_an_interrupt_between_parts_leaves_the_file_as_it_was(tmp_path, kind, er
 def test_a_disk_without_room_for_the_sample_leaves_the_folder_as_it_was(tmp_path, largest_file):
     out = tmp_path / "out"
     out.mkdir()
-    (out / "schema.toml").write_text(f"{MARK} before")
+    (out / "schema.toml").write_text(f"{MARK} sample, before")
     ended = subprocess.run(
         [sys.executable, "-m", "training", "sample", "--out", str(out), "--members", "2100", "--movies", "20"],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -108,4 +108,4 @@ def test_a_disk_without_room_for_the_sample_leaves_the_folder_as_it_was(tmp_path
     assert problem == "nothing more can be written: File too large; what was there before is as it was"
     assert all(step.startswith("20") for step in steps)
     assert list(tmp_path.iterdir()) == [out]
-    assert contents(out) == {"schema.toml": f"{MARK} before".encode()}
+    assert contents(out) == {"schema.toml": f"{MARK} sample, before".encode()}

@@ -180,7 +180,7 @@ def test_an_export_cut_short_holds_back_until_it_is_promoted(store, small, light
     assert cut[:4] == ["members", "raters", "ratings", "plays"]
     shown = capsys.readouterr().out
     assert re.search(r"- Ratings: [\d,]+; in the current version: [\d,]+ \(--gate-least-data-kept is 0.8\)\.", shown)
-    assert main(["models", "promote", version, "--models", str(store.root)]) == 0
+    assert main(["models", "promote", version, "--force", "--models", str(store.root)]) == 0
     assert "overruled: Ratings: " in capsys.readouterr().out
     assert retrain(data, store.root, "--gate-share", "0", "--seed", "1", *light) == 0
     assert record(store, store.current())["compared_with"] == version
@@ -305,8 +305,8 @@ def test_a_retrain_beside_an_unreadable_label_is_held_back_and_a_promotion_mends
         in printed.out
     )
     assert "old versions aren't removed: the file current doesn't name a version" in printed.err
-    version = re.search(r"training models promote (\w+) overrules this", printed.out)[1]
-    assert main(["models", "promote", version, "--models", str(store.root)]) == 0
+    version = re.search(r"training models promote (\w+) --force overrules this", printed.out)[1]
+    assert main(["models", "promote", version, "--force", "--models", str(store.root)]) == 0
     assert store.current() == version
     assert "overruled: The current version can't be read" in capsys.readouterr().out
 

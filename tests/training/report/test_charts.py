@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from training.report.charts import CHARACTER, LONGEST_LABEL, Series, bars, dots, lines, steps
+from training.report.charts import CHARACTER, LINE, LONGEST_LABEL, Series, bars, dots, lines, steps
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [2.0, 2.0, 2.0], [0.0, 0.0], [1e-9, 1e9], [-3.0, None, 4.0]])
@@ -24,13 +24,16 @@ def test_charts_bear_numbers_of_any_kind(values):
         ElementTree.fromstring(chart.svg)
 
 
-def test_long_labels_stay_distinct_at_their_ends_and_whole_in_the_tooltip():
-    labels = ["watches_with_others: part 3", "watches_with_others: part 4"]
-    chart = bars("title", "text", dict.fromkeys(labels, 0.5)).svg
-    shown = re.findall(r'class="label"[^>]*>([^<]*)<title>([^<]*)<', chart)
-    assert [whole for _, whole in shown] == labels
-    assert len({short for short, _ in shown}) == 2
-    assert all(len(short) == LONGEST_LABEL for short, _ in shown)
+def test_long_labels_are_wrapped_not_cut_and_rows_make_room_for_them():
+    labels = ["watches_with_others: part 3", "plays and attributes, 1 to 19 plays of the movie", "short"]
+    for chart in (bars("title", "text", dict.fromkeys(labels, 0.5)), dots("title", "text", labels, [])):
+        shown = ElementTree.fromstring(chart.svg).iter("text")
+        rows = [text for text in shown if text.get("class") == "label"]
+        lines = [[span.text for span in row.iter("tspan")] for row in rows]
+        assert [" ".join(row) for row in lines] == labels
+        assert all(len(line) <= LONGEST_LABEL for row in lines for line in row)
+        heights = [float(span.get("y")) for row in rows for span in row.iter("tspan")]
+        assert all(after - before >= LINE for before, after in pairwise(heights))
 
 
 @pytest.mark.parametrize("size", [1.0, 1e-4, 1e-7, 12345.0])

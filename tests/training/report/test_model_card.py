@@ -40,6 +40,13 @@ def test_the_figures_are_those_of_this_model(card, published: Published):
         assert re.search(rf"[ :]{name} {re.escape(number)}[,.]", card)
 
 
+def test_the_card_of_books_does_not_call_them_movies(card):
+    """The names of attributes and of tables in notes are the data's own."""
+    prose = card.split("## Training data")[0] + card.split("## Ethical considerations")[1]
+    assert "movie" not in prose.replace("prefers_movies", "")
+    assert "RMSE of the item mean" in card
+
+
 def test_no_group_of_few_members_is_shown(card, published: Published):
     raters = published.tables.members.join(published.tables.ratings, on="member_id", how="semi")
     for name in ("gender", "occupation", "region"):

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from model.store.store import Store
 from tests.conftest import Published
 from training.report.page import html, report_files
 from training.report.section import FORMATS
@@ -136,3 +137,29 @@ def test_the_same_evaluation_gives_the_same_bytes(published: Published, numbers)
     first, again = report_files(numbers, ["a note"]), report_files(json.loads(json.dumps(numbers)), ["a note"])
     assert first == again
     assert first["report.json"] == (published.folder / "report.json").read_bytes()
+
+
+def test_the_page_says_of_which_version_data_and_day_it_is_and_where_to_look_further(published: Published, page):
+    manifest = published.model.manifest
+    data = f"{manifest.data['ratings']:,} ratings of {manifest.data['movies']:,} movies by "
+    [line] = re.findall(r'<p class="about">(.*)</p>', page)
+    assert line.startswith(data)
+    assert f"data {manifest.data_fingerprint[:12]} · seed 0" in line
+    record = Store(published.models).read_record(published.version, "report.html").decode()
+    [line] = re.findall(r'<p class="about">(.*)</p>', record)
+    trained = published.model.run.trained_at[:16].replace("T", " ")
+    assert line.startswith(f"version {published.version} · trained {trained} UTC · {data}")
+    assert f"coldstart models show {published.version} --models MODELS" in record
+    assert re.findall("<h2>(.*)</h2>", record)[-1] == re.findall("<h2>(.*)</h2>", page)[-1] == "Look further"
+
+
+def test_bins_that_do_not_overlap_are_named_by_both_ends(page):
+    for title, names in (
+        ("By number of ratings of the movie", ["1 to 19", "20 to 99"]),
+        ("Intervals by number of plays, with plays known", ["1 to 2", "3 to 9"]),
+        ("Intervals by extrapolation, with plays known", ["0 to 0.5", "0.5 to 0.75"]),
+    ):
+        section = page.split(f"<h2>{title}</h2>")[1].split("</section>")[0]
+        rows = re.findall(r'<th scope="row">(.*?)</th>', section)
+        assert rows[:2] == names, title
+        assert len(set(rows)) == len(rows)

@@ -226,3 +226,15 @@ def test_a_folder_of_ones_own_is_never_overwritten(tmp_path, capsys):
     (tmp_path / "members.csv").write_text("mine")
     assert main(["sample", "--out", str(tmp_path)]) == 2
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_sample_replaces_a_sample_and_never_tables_of_another_origin(tmp_path, capsys):
+    out, small = tmp_path / "data", ("--members", "40", "--movies", "20")
+    for seed in ("1", "2"):
+        assert main(["sample", "--out", str(out), "--seed", seed, *small]) == 0
+    schema = out / "schema.toml"
+    schema.write_text(schema.read_text().replace("sample, seed 2", "import movielens, ml-1m"))
+    before = (out / "ratings.parquet").read_bytes()
+    assert main(["sample", "--out", str(out), *small]) == 2
+    assert "files that this command has not written" in capsys.readouterr().err
+    assert (out / "ratings.parquet").read_bytes() == before
