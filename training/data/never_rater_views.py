@@ -35,7 +35,8 @@ class Views:
     attributes: NDArray[np.float32]
     """(V, A) encoded attributes that are visible, NaN if unknown or hidden."""
     plays: pl.DataFrame
-    """Visible plays with columns view, movie, completion and age_days, sorted by view and movie."""
+    """Visible plays with columns view, movie, completion, age_days and rating (null without one), sorted by view and
+    movie."""
     targets: pl.DataFrame
     """Ratings to predict, of movies that aren't visible. Columns view, movie and rating, sorted by view and movie."""
     play_count: NDArray[np.int64]
@@ -105,7 +106,7 @@ def make_views(
     """
     halves = plays.with_columns((pl.col("rater") * VIEWS + pl.col(HALF)).alias(VIEW))
     short = plays.filter("is_short").with_columns((pl.col("rater") * VIEWS + SHORT).alias(VIEW))
-    columns = [VIEW, MOVIE, COMPLETION, AGE_DAYS]
+    columns = [VIEW, MOVIE, COMPLETION, AGE_DAYS, RATING]
     visible = pl.concat([halves.select(columns), short.select(columns)]).sort(VIEW, MOVIE)
     rated = plays.filter(pl.col(RATING).is_not_null())
     first_half, other_half = pl.col(HALF) == 0, pl.col(HALF) == 1
