@@ -65,17 +65,14 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     with passes_of(arguments, usable_cores()) as passes:
         tables, data, merged = read_dataset(arguments.data, arguments.min_holders, passes.folder)
         print_warnings(tables.warnings)
-        if arguments.by_time:
-            split_time(tables.ratings, arguments.at)  # raises before the fit if ratings have no times
+        moment = split_time(data.play_table, arguments.at) if arguments.by_time else None
         fit = fit_model(passes, data, arguments.seed, settings, progress)
         evaluation = evaluate(passes, fit, arguments.seed, progress)
         of_data = [*(warning.note for warning in tables.warnings), *map(str, merged)]
         notes = [*of_data, *reweighting_notes(arguments.reweight, fit.reweighting)]
         del fit  # frees memory for the fit by time
-        if arguments.by_time:
-            evaluation["by_time"] = evaluate_by_time(
-                passes, tables, data, arguments.at, arguments.seed, settings, progress
-            )  # fmt: skip
+        if moment is not None:
+            evaluation["by_time"] = evaluate_by_time(passes, data, moment, arguments.seed, settings, progress)
     arguments.out.mkdir(parents=True, exist_ok=True)
     first = against(evaluation, before, "an earlier evaluation") if before else []
     counts = {"ratings": int(data.play_table.ratings.sum()), "movies": len(data.movie_ids), "raters": len(data.raters)}

@@ -7,7 +7,6 @@ import polars as pl
 
 from model.exit_codes import ExitCode
 from training.commands.terminal import at_least, print_warnings
-from training.data.dataset import make_dataset
 from training.data.files.remote_folder import data_place
 from training.data.reading.events import read_pairs
 from training.data.reading.sources import open_file
@@ -48,13 +47,12 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 def _predict(arguments: argparse.Namespace, tables: Tables) -> ExitCode:
     model = open_serving(arguments.models)
     pairs = _pairs(arguments.pairs) if arguments.pairs else None
-    data = make_dataset(tables, model.schema)
-    if pairs is None and len(data.raters) == len(data.member_ids):
+    if pairs is None and (tables.play_table.ratings > 0).all():
         print_warnings([NO_NEVER_RATER])
     if arguments.top:
-        parts = in_parts(rankings_of(model, data, arguments.top), columns=RANKING_COLUMNS)
+        parts = in_parts(rankings_of(model, tables, arguments.top), columns=RANKING_COLUMNS)
     else:
-        parts = in_parts(predictions_of(model, data, pairs))
+        parts = in_parts(predictions_of(model, tables, pairs))
     count = write_table(arguments.out, parts)
     print(f"{count:,} predictions by version {model.version}")
     return ExitCode.DONE

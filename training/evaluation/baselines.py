@@ -3,18 +3,15 @@
 They predict the same raters as the model, and learn only from other raters.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from features.attributes import group_count, groups
-from features.columns import MOVIE_ID, RATING
-from features.movies import PRIOR_RATINGS as MOVIE_PRIOR_RATINGS
 from features.pair_features import PRIOR_NUMBERS
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from training.data.passes.member_partition import MemberPartition
@@ -48,20 +45,6 @@ def mean_baselines(table: PairTable, rows: Rows) -> tuple[Array, Array]:
     means = np.array([fitted.prior.mean for fitted in table.out_of_fold.fitted])
     quality = np.stack([fitted.table["quality"].to_numpy() for fitted in table.out_of_fold.fitted])
     return means[fold], means[fold] + quality[fold, rows.movie]
-
-
-def movie_means(ratings: pl.DataFrame, movie_ids: Sequence[str] | pl.Series) -> tuple[Array, float]:
-    """Return the (N,) mean ratings of N movies, shrunk to the mean of all ratings, and that mean.
-
-    `ratings` has the columns movie_id and rating. Movie means are shrunk towards the mean of all ratings as if by
-    MOVIE_PRIOR_RATINGS more ratings. Differences from that mean are summed in ascending order, so that the result
-    doesn't depend on the order of the rows.
-    """
-    mean = float(ratings[RATING].mean())  # type: ignore[arg-type]
-    above = (pl.col(RATING) - mean).sort().sum()
-    means = ratings.group_by(MOVIE_ID).agg((mean + above / (pl.len() + MOVIE_PRIOR_RATINGS)).alias("mean"))
-    asked = pl.DataFrame({MOVIE_ID: movie_ids}).join(means, on=MOVIE_ID, how="left", maintain_order="left")
-    return asked["mean"].fill_null(mean).to_numpy(), mean
 
 
 class CellSums(NamedTuple):

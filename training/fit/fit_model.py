@@ -85,11 +85,11 @@ def fit_model(passes: Passes, data: Dataset, seed: int, settings: FitSettings, r
     the passes' folder aren't fitted again.
     """
     report("partitions")
-    reweighting = reweight(data, seed) if settings.reweight else None
-    weight = None if reweighting is None else reweighting.weight
     folder = passes.folder / fit_key(data, seed, settings)
     folder.mkdir(exist_ok=True)
     folded = fold_data(passes, data, settings.folds, seed, PREDICTED_RATINGS, folder)
+    reweighting = reweight(data, folded.statistics.whole, seed) if settings.reweight else None
+    weight = None if reweighting is None else reweighting.weight
     whole, out_of_fold = fit_priors(
         passes,
         folded,

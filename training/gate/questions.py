@@ -1,19 +1,20 @@
 """Questions about kept-out raters, treated as never-raters, and a model's answers by kind of evidence."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features.columns import MEMBER_ID, MOVIE_ID, RATING
+from features.columns import MOVIE_ID, RATING
 from features.movies import MEMBER, MOVIE
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.facts.facts import MemberFacts, MovieFacts
 from model.prediction.model import Model
 from training.data.dataset import make_dataset
+from training.data.passes.play_table import play_table
 from training.data.reading.tables import Tables
 from training.evaluation.slices import FEWEST_MEMBERS
 from training.gate.kept_out import POSITION, Split, blake2b_key, rows_of
@@ -29,13 +30,13 @@ class Questions:
     """N ratings of kept-out raters to predict, grouped by member."""
 
     tables: Tables
-    """Tables with the members' attributes and plays, which models see, and with the N ratings to predict."""
+    """Tables with the members' attributes and plays, which models see; in memory."""
     member: NDArray[np.int64]
     """(N,) index of the member, ascending."""
     truth: Array
     """(N,) true rating."""
-    movie_ids: pl.Series
-    """(N,) id of the movie."""
+    movie: NDArray[np.int64]
+    """(N,) row of the movie in the tables."""
     by_evidence: dict[MemberEvidence, NDArray[np.bool_]]
     """(N,) whether the member has each kind of evidence; kinds with fewer than FEWEST_MEMBERS members are left out."""
 
@@ -63,55 +64,56 @@ def make_questions(split: Split, model: Model, key: str, share: float, most_memb
     A hash of member and movie determines the half, so that all versions get the same questions. The members are the
     first `most_members` of the kept-out raters whose hash position is below `share`.
     """
-    tables = _visible(split, key, share, most_members)
+    tables, targets = _divided(split, key, share, most_members)
     data = make_dataset(tables, model.schema)
-    member = data.ratings[MEMBER].to_numpy().astype(np.int64)
+    member = targets[MEMBER].to_numpy().astype(np.int64)
     everyone = np.ones(len(data.member_ids), bool)
     described = np.isfinite(data.attributes).any(axis=1) if data.attributes.shape[1] else ~everyone
-    played = np.bincount(data.plays[MEMBER].to_numpy(), minlength=len(everyone)) > 0
+    played = data.play_table.plays > 0
     by_evidence = {
         kind: ((described if kind.has_attributes else everyone) & (played if kind.has_plays else everyone))[member]
         for kind in MemberEvidence
     }
     enough = {kind: rows for kind, rows in by_evidence.items() if len(np.unique(member[rows])) >= FEWEST_MEMBERS}
-    movie_ids = data.movie_ids.gather(data.ratings[MOVIE])
-    return Questions(tables, member, data.ratings[RATING].to_numpy(), movie_ids, enough)
+    return Questions(tables, member, targets[RATING].to_numpy(), targets[MOVIE].to_numpy().astype(np.int64), enough)
 
 
 def answer(model: Model, questions: Questions) -> Mapping[MemberEvidence, Answers]:
     """Answer the questions with the code of the service; raises DataError if an attribute has another kind."""
     data = make_dataset(questions.tables, model.schema)
-    facts, described = member_facts(model, data), descriptions(data)
+    facts, described = list(member_facts(model, data)), descriptions(data)
     return {kind: _answer_with(kind, model, questions, facts, described) for kind in questions.by_evidence}
 
 
-def _visible(split: Split, key: str, share: float, most_members: int) -> Tables:
-    """Return tables of the members with only the ratings to predict, and without the plays of the rated movies."""
+def _divided(split: Split, key: str, share: float, most_members: int) -> tuple[Tables, pl.DataFrame]:
+    """Return tables of the members without the ratings to predict, and these ratings, as rows of a play table."""
     members = split.members.filter(pl.col(POSITION) < share).head(most_members)
     tables = rows_of(split.kept_out, members)
-    pairs = zip(tables.ratings[MEMBER_ID], tables.ratings[MOVIE_ID], strict=True)
-    is_target = pl.Series([_is_target(member_id, movie_id, key) for member_id, movie_id in pairs], dtype=pl.Boolean)
-    targets = tables.ratings.filter(is_target)
-    plays = tables.plays.join(targets, on=[MEMBER_ID, MOVIE_ID], how="anti", maintain_order="left")
-    return tables.with_rows(targets, plays)
+    rows = tables.play_table.collect()
+    member_ids, movie_ids = tables.member_ids.gather(rows[MEMBER]), tables.movies[MOVIE_ID].gather(rows[MOVIE])
+    pairs = zip(member_ids, movie_ids, rows[RATING].is_not_null(), strict=True)
+    is_target = [is_rated and _is_target(member_id, movie_id, key) for member_id, movie_id, is_rated in pairs]
+    targets = pl.Series(is_target, dtype=pl.Boolean)
+    visible = play_table(rows.filter(~targets), len(tables.member_ids))
+    return replace(tables, play_table=visible), rows.filter(targets)
 
 
 def _answer_with(
     kind: MemberEvidence,
     model: Model,
     questions: Questions,
-    facts: Callable[[int], MemberFacts],
+    facts: Sequence[MemberFacts],
     described: Mapping[str, MovieFacts],
 ) -> Answers:
     """Answer the questions with only one kind of evidence about each member."""
     starts = np.flatnonzero(np.diff(questions.member, prepend=-1))
-    movie_ids = questions.movie_ids.to_list()
+    movie_ids = questions.tables.movies[MOVIE_ID].gather(questions.movie).to_list()
     arrays: dict[str, list[Array]] = {name: [] for name in PREDICTED}
     fallback = []
     for start, end in zip(starts, [*starts[1:], len(movie_ids)], strict=True):
         if not questions.by_evidence[kind][start]:
             continue
-        member = _limited(facts(int(questions.member[start])), kind)
+        member = _limited(facts[int(questions.member[start])], kind)
         movies = [
             model.catalogue.asked(movie_id, described[movie_id], member.movies) for movie_id in movie_ids[start:end]
         ]

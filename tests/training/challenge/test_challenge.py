@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from training.__main__ import main
+from training.challenge.make import make_challenge
 from training.commands.challenge import leaderboard
 from training.data.reading.tables import read_tables
 from training.errors import DataError
@@ -75,6 +76,19 @@ def test_what_is_shown_of_a_held_out_member_is_what_its_kind_of_evidence_says(ke
         assert len(members.join(known, on="member_id", how="semi")) == (len(members) if attributes else 0)
         played = public.plays.select("member_id").unique()
         assert len(members.join(played, on="member_id", how="semi")) == (len(members) if plays else 0)
+
+
+def test_the_public_data_are_the_same_in_however_many_parts_they_are_made(small):
+    whole, divided = (
+        make_challenge(small.tables, 0.4, np.random.default_rng(3), most_plays) for most_plays in (10**9, 100)
+    )
+    parts, (entities, events) = list(divided.public), list(whole.public)
+    assert len(parts) > 10
+    for name in ("members", "movies"):
+        assert parts[0][name].equals(entities[name])
+    for name in ("ratings", "plays"):
+        assert pl.concat([part[name] for part in parts[1:]]).equals(events[name])
+    assert divided.answers.equals(whole.answers)
 
 
 def test_quiz_and_test_divide_the_held_out_members_between_them(key):

@@ -15,7 +15,10 @@ from model.store.store import Store
 from tests.conftest import Published
 from training.__main__ import main
 from training.data.dataset import Dataset, read_dataset
-from training.fit.reweighting import reweight
+from training.data.passes.passes import Passes
+from training.data.passes.play_table import play_table
+from training.fit.folds import fold_data
+from training.fit.reweighting import Reweighting, reweight
 
 RATERS, QUIET, MOVIES, RATED = 500, 400, 40, 14
 YOUNG_RATERS, YOUNG_QUIET = 0.85, 0.25
@@ -104,9 +107,14 @@ def of_never_raters(model: Model, truth: pl.DataFrame) -> dict[str, float]:
     return {"rmse": float(np.sqrt(np.concatenate(error).mean())), "coverage": float(np.concatenate(inside).mean())}
 
 
-def test_weights_follow_the_planted_density_ratio(world, data):
-    reweighting = reweight(data, 0)
+def weights(passes: Passes, data: Dataset) -> Reweighting:
+    reweighting = reweight(data, fold_data(passes, data, 2, 0, 10**6).statistics.whole, 0)
     assert reweighting is not None
+    return reweighting
+
+
+def test_weights_follow_the_planted_density_ratio(passes, world, data):
+    reweighting = weights(passes, data)
     weight, young = reweighting.weight[:RATERS], world.young[:RATERS]
     truth = np.where(young, YOUNG_QUIET / YOUNG_RATERS, (1 - YOUNG_QUIET) / (1 - YOUNG_RATERS))
     assert weight.mean() == pytest.approx(1)
@@ -148,13 +156,12 @@ def test_nothing_is_weighted_unless_asked_for(made):
     assert "Weighted" not in made[False].text
 
 
-def test_alike_members_count_about_the_same(small: Published):
+def test_alike_members_count_about_the_same(small: Published, passes: Passes):
     data = read_dataset(small.data, 20)[1]
     hidden = np.flatnonzero(np.random.default_rng(3).random(len(data.member_ids)) < 0.5)
-    reweighting = reweight(
-        replace(data, ratings=data.ratings.filter(~data.ratings["member"].is_in(hidden.tolist()))), 0
-    )
-    assert reweighting is not None
+    rating = pl.when(~pl.col("member").is_in(hidden.tolist())).then("rating")
+    rows = data.play_table.collect().with_columns(rating.alias("rating"))
+    reweighting = weights(passes, replace(data, play_table=play_table(rows, len(data.member_ids), 500)))
     assert reweighting.effective > 0.8 * reweighting.raters
 
 
