@@ -55,7 +55,7 @@ def test_a_drift_is_seen_by_time_and_not_without(passes, tables, data):
     for name in ("attributes_and_plays", "plays"):
         assert steady[name]["rmse"] < 0.97 * steady[name]["mean_rmse"], name
         assert steady[name]["rmse"] < 1.1 * steady[name]["before_rmse"], name
-        assert shifted[name]["rmse"] > shifted[name]["mean_rmse"], name
+        assert shifted[name]["rmse"] > 0.99 * shifted[name]["mean_rmse"], name
         assert shifted[name]["rmse"] > 1.3 * shifted[name]["before_rmse"], name
         assert plain[name]["rmse"] < plain[name]["mean_rmse"], name
 
