@@ -13,6 +13,7 @@ from model.artifact.artifact import load_model
 from model.prediction.model import Model
 from model.store.store import Store
 from tests.conftest import Published
+from tests.training.conftest import new_folder
 from training.__main__ import main
 from training.data.dataset import Dataset, read_dataset
 from training.data.passes.passes import Passes
@@ -108,7 +109,7 @@ def of_never_raters(model: Model, truth: pl.DataFrame) -> dict[str, float]:
 
 
 def weights(passes: Passes, data: Dataset) -> Reweighting:
-    reweighting = reweight(data, fold_data(passes, data, 2, 0, 10**6).statistics.whole, 0)
+    reweighting = reweight(data, fold_data(passes, data, 2, 0, 10**6, new_folder(passes)).statistics.whole, 0)
     assert reweighting is not None
     return reweighting
 
