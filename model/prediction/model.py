@@ -143,16 +143,10 @@ class Model:
         played = np.flatnonzero(member.has_played(rows))
         if not len(played):
             return predictions
-        parts = [predictions, *(self._predict_played(member, int(row), finished) for row in rows[played])]
+        as_unplayed = [Rows(member.without(row), np.array([row])) for row in rows[played].tolist()]
         order = np.arange(len(rows))
         order[played] = len(rows) + np.arange(len(played))
-        return Predictions.join(parts, evidence).take(order)
-
-    def _predict_played(self, member: MemberFacts, row: int, finished: Stage) -> Predictions:
-        """Return the prediction of a movie of the catalogue as if the member had not played it."""
-        state = self.state_of(member.without(row))
-        rows = np.array([row])
-        return self._predict(state, self.view.of_rows(rows, state.taste.evidence, state.taste.bins), finished)
+        return Predictions.join([predictions, *self.predict_together(as_unplayed, finished)], evidence).take(order)
 
     def predict_together(self, requests: Sequence[Rows], finished: Stage = ignore) -> list[Predictions]:
         """Return the predictions for each of several requests, bit for bit equal to those of `predict`.
@@ -210,10 +204,9 @@ class Model:
         if likely_count >= len(rows):
             return rows
         taste, evidence = state.taste, state.taste.evidence
-        numbers = prior_numbers(taste.factors, *self.view.prior_of_rows(rows, evidence, taste.bins))
-        prior = self.prior.mean + numbers[:, 0]
+        prior = self.view.prior_of_all(taste.factors[0], evidence, int(taste.bins[0]))
         weight = self.trees.weights.get(evidence, 0.0)
-        highest = self.schema.scale.cut(prior + weight * self._highest_corrections[rows] + ROUNDING)
+        highest = self.schema.scale.cut(prior + weight * self._highest_corrections + ROUNDING)[rows]
         likely = rows[np.argpartition(-highest, likely_count)[:likely_count]]
         targets = self.view.of_rows(likely, evidence, taste.bins)
         _, rating = self._rate(taste.factors, state.members, evidence, targets, ignore)

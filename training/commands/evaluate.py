@@ -10,6 +10,7 @@ from model.exit_codes import ExitCode
 from model.files.atomic_write import write_atomically
 from training.commands.terminal import Progress, at_least, print_warnings
 from training.data.dataset import read_dataset
+from training.data.files.remote_folder import data_place
 from training.data.passes.engines import add_engine, passes_of
 from training.data.writer import refuse_unwritable
 from training.evaluation.by_time import SplitPoint, evaluate_by_time, split_point, split_time
@@ -26,7 +27,7 @@ from training.versions.provenance import fingerprint
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `training evaluate`."""
-    parser.add_argument("--data", type=Path, required=True, help="data directory to train on")
+    parser.add_argument("--data", type=data_place, required=True, help="data directory to train on")
     parser.add_argument(
         "--settings", type=Path, help="settings file, such as from `training tune` (default: the built-in settings)"
     )

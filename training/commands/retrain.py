@@ -19,6 +19,7 @@ from training.challenge.standing import Standing
 from training.commands.models import add_keeping, signer, take_note
 from training.commands.terminal import Progress, at_least, moved_by, print_warnings
 from training.data.dataset import Dataset, make_dataset
+from training.data.files.remote_folder import data_place
 from training.data.infer_schema import infer_schema
 from training.data.passes.engines import add_engine, passes_of
 from training.data.passes.passes import Passes
@@ -45,7 +46,7 @@ from training.versions.serving import serving_version
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `training retrain`."""
-    parser.add_argument("--data", type=Path, required=True, help="the data directory to learn from")
+    parser.add_argument("--data", type=data_place, required=True, help="the data directory to learn from")
     parser.add_argument("--outcomes", type=Path, help="learn also from what the service recorded in this folder")
     parser.add_argument("--models", required=True, help="the folder, or address, of published models")
     parser.add_argument("--seed", type=at_least(0), default=0, help="seed of all random numbers (default 0)")

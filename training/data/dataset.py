@@ -123,9 +123,9 @@ def _genres(lists: pl.Series, schema: Schema) -> NDArray[np.float32]:
 
 
 def read_dataset(
-    folder: Path, min_holders: int, work: Path | None = None
+    data: Path | str, min_holders: int, work: Path | None = None
 ) -> tuple[Tables, Dataset, tuple[MergedColumn, ...]]:
     """Return the tables, dataset and merged columns of a data directory. Raises DataError if the data are invalid."""
-    tables = read_tables(folder, work)
+    tables = read_tables(data, work)
     schema, merged = infer_schema(tables, min_holders)
     return tables, make_dataset(tables, schema), merged

@@ -1,6 +1,7 @@
 """Predicts ratings for tables of members and movies without a server, with the same code as the service."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from features.plays import AGE_DAYS
 from model.facts.evidence import MovieEvidence
 from model.facts.facts import MemberFacts, MovieFacts
 from model.prediction.model import NO_ROW, Model
+from model.prediction.movie_targets import Movie
 from model.prediction.predictions import ARRAYS, Predictions
 from training.data.dataset import Dataset, make_dataset
 from training.data.reading.tables import Tables
@@ -56,8 +58,17 @@ def predictions_of(model: Model, tables: Tables, pairs: pl.DataFrame | None) -> 
     every never-rater.
     """
     described = descriptions(make_dataset(tables.of_members(np.zeros(len(tables.member_ids), bool)), model.schema))
+    nothing_played = MemberFacts.nothing(model.schema).movies
+
+    @cache
+    def asked(movie_id: str) -> tuple[Movie, int | None]:
+        """Return how to predict a movie for those who haven't played it, and its row if that differs for players."""
+        movie = model.catalogue.asked(movie_id, described.get(movie_id), nothing_played)
+        return movie, None if isinstance(movie, int) else model.catalogue.row(movie_id)
+
     for member_id, member, movie_ids in _wanted(model, tables, pairs):
-        movies = [model.catalogue.asked(movie_id, described.get(movie_id), member.movies) for movie_id in movie_ids]
+        played = set(member.movies.tolist())
+        movies = [row if row in played else movie for movie, row in map(asked, movie_ids)]
         predictions = model.predict(member, movies)
         ids = {MEMBER_ID: pl.repeat(member_id, len(movies), eager=True), MOVIE_ID: movie_ids}
         yield pl.DataFrame(ids | _values(predictions), COLUMNS)
@@ -83,12 +94,12 @@ def rankings_of(model: Model, tables: Tables, top: int) -> Iterator[pl.DataFrame
         )
 
 
-def _values(predictions: Predictions) -> dict[str, Sequence[Any] | NDArray[Any]]:
+def _values(predictions: Predictions) -> dict[str, Sequence[Any] | NDArray[Any] | pl.Series]:
     """Return the columns of a table of predictions but for the ids; kinds of evidence are in words."""
-    columns: dict[str, Sequence[Any] | NDArray[Any]] = {name: getattr(predictions, name) for name in ARRAYS}
+    columns: dict[str, Sequence[Any] | NDArray[Any] | pl.Series] = {name: getattr(predictions, name) for name in ARRAYS}
     known = predictions.member_evidence.name.lower().replace("_", " ")
     return columns | {
-        "movie_evidence": [EVIDENCE[int(kind)] for kind in predictions.movie_evidence],
+        "movie_evidence": pl.Series(predictions.movie_evidence).replace_strict(EVIDENCE, return_dtype=pl.String),
         "member_evidence": [known] * len(predictions.rating),
     }
 

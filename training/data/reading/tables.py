@@ -1,9 +1,11 @@
 """Reads a data directory into checked tables in canonical form, or reports every problem."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import numpy as np
@@ -13,6 +15,8 @@ from numpy.typing import NDArray
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING
 from features.movies import MEMBER, MOVIE
 from features.schema import Scale
+from model.store.open import is_address
+from training.data.files.remote_folder import copy_folder
 from training.data.files.table_files import refuse_no_folder
 from training.data.passes.play_table import PlayTable, joined, play_table
 from training.data.reading.entities import MEMBERS, MOVIES, read_entities
@@ -25,6 +29,9 @@ from training.errors import DataError, Findings, Problem
 
 TABLES = {"members": True, "movies": True, "ratings": True, "plays": False}
 """Names of the tables in a data directory, and whether each one is required."""
+
+NAMES = (SCHEMA_FILE, *(f"{table}{suffix}" for table in TABLES for suffix in ("", ".csv", ".parquet")))
+"""Names of all files and folders that may be read."""
 
 Checked = TypeVar("Checked", ReadTable, Events)
 
@@ -117,12 +124,28 @@ class Tables:
         )
 
 
-def read_tables(folder: Path, work: Path | None = None) -> Tables:
-    """Read and check the tables of a data directory. Raises DataError listing all problems.
+@contextmanager
+def temporary_tables(data: Path | str) -> Iterator[Tables]:
+    """Read and check tables whose partitions are in a temporary folder; raises what `read_tables` does."""
+    with TemporaryDirectory(prefix="coldstart-") as work:
+        yield read_tables(data, Path(work))
+
+
+def read_tables(data: Path | str, work: Path | None = None) -> Tables:
+    """Read and check the tables of a data directory or, copied beforehand, of one at an address such as `s3://…`.
 
     Partitions of the play table are written to the folder `work`, where they must stay as long as the tables are used;
-    if it is None, they are kept in memory. Raises OSError if the disk is full.
+    if it is None, they are kept in memory. Raises DataError listing all problems, OSError if the disk is full, and what
+    `copy_folder` does.
     """
+    if not is_address(data):
+        return _read_folder(Path(data), work)
+    with TemporaryDirectory(prefix="copy-", dir=work) as copy:
+        copy_folder(str(data), NAMES, Path(copy))
+        return _read_folder(Path(copy), work)
+
+
+def _read_folder(folder: Path, work: Path | None) -> Tables:
     refuse_no_folder(str(folder), folder)
     findings, of_plays = Findings(), Findings()
     settings = SchemaSettings()
