@@ -102,7 +102,13 @@ def test_the_metadata_of_both_wheels_show_their_readme_and_commands(wheels):
         assert metadata.get_payload().strip() == readme.read_text().strip()
         [commands] = [text for path, text in files_of(wheels[name]).items() if path.endswith("entry_points.txt")]
         assert commands.decode().splitlines() == ["[console_scripts]", command]
-    assert set(metadata_of(wheels["coldstart"]).get_all("Provides-Extra")) == {"otel", "redis", "remote", "tune"}
+    assert set(metadata_of(wheels["coldstart"]).get_all("Provides-Extra")) == {
+        "dask",
+        "otel",
+        "redis",
+        "remote",
+        "tune",
+    }
 
 
 class Environment:
