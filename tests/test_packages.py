@@ -104,6 +104,7 @@ def test_the_metadata_of_both_wheels_show_their_readme_and_commands(wheels):
         assert commands.decode().splitlines() == ["[console_scripts]", command]
     assert set(metadata_of(wheels["coldstart"]).get_all("Provides-Extra")) == {
         "mlflow",
+        "dask",
         "otel",
         "redis",
         "remote",
