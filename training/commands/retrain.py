@@ -14,6 +14,7 @@ from model.artifact.artifact import load_model
 from model.cores import usable_cores
 from model.errors import ModelError
 from model.exit_codes import ExitCode
+from model.store.job_status import write_status
 from model.store.open import is_address, open_store
 from model.store.store import CURRENT, RECORDS, VERSIONS, Store
 from training.challenge.standing import Standing
@@ -29,7 +30,7 @@ from training.evaluation.evaluate import evaluate
 from training.fit.fit_model import Fit, fit_model
 from training.fit.reweighting import add_reweighting, reweighting_notes
 from training.gate import gate_report
-from training.gate.apply_verdict import PAGE, last_line, settle
+from training.gate.apply_verdict import PAGE, last_line, settle, status_of
 from training.gate.gate import Gate
 from training.gate.gate_settings import GateSettings, add_gate_arguments, gate_settings
 from training.gate.kept_out import Split, keep_key, key_of_store, split
@@ -60,6 +61,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--candidate", action="store_true", help="offer a version that passes as candidate beside the one that serves"
     )
+    parser.add_argument(
+        "--exit-zero-if-held-back", action="store_true",
+        help="end with exit code 0, not 3, if the gate holds the version back: for schedulers that call 3 a failure",
+    )  # fmt: skip
     parser.add_argument("--sign", type=Path, metavar="FILE", help="sign the version by this ed25519 private key in PEM")
     parser.add_argument("--note", default="", metavar="TEXT", help="a note on the version, for `models list`")
     parser.add_argument(
@@ -141,6 +146,7 @@ def _train(arguments: argparse.Namespace, plan: Plan, inputs: Inputs, progress: 
         force=arguments.force, offer=arguments.candidate, reason=moved_by("retrain"),
     )  # fmt: skip
     _track(plan, version, record, arguments.note)
+    write_status(plan.store, status_of(record, evaluation, progress.seconds, time.time()))
     sections = [*gate_report.sections(record), *challenge]
     if arguments.verbose:
         print(markdown(evaluation, notes))
@@ -151,7 +157,7 @@ def _train(arguments: argparse.Namespace, plan: Plan, inputs: Inputs, progress: 
         print(f"report {arguments.models}/{RECORDS}/{version}/{PAGE}")
     print(f"{last_line(record, serving_version(plan.store))}; {progress.seconds:.0f} s")
     _prune(plan.store, arguments)
-    return ExitCode.DONE if serves else ExitCode.HELD_BACK
+    return ExitCode.DONE if serves or arguments.exit_zero_if_held_back else ExitCode.HELD_BACK
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:

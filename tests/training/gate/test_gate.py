@@ -11,6 +11,8 @@ import polars as pl
 import pytest
 
 from model.artifact.artifact import load_model
+from model.facts.evidence import MemberEvidence
+from model.store.job_status import RetrainStatus, read_status
 from model.store.store import Store
 from training.__main__ import main
 from training.data.reading.tables import read_tables
@@ -94,7 +96,7 @@ def test_an_equally_good_version_serves(store, small, light, capsys):
     found = record(store, store.current())
     assert store.current() != before
     assert found["compared_with"] == before
-    assert set(found["differences"]) == {"nothing", "attributes", "plays", "attributes_and_plays"}
+    assert set(found["differences"]) == {kind.name.lower() for kind in MemberEvidence}
     for one in found["differences"].values():
         assert one["low"] <= one["difference"] <= one["high"]
     told = capsys.readouterr().out
@@ -115,6 +117,8 @@ def test_a_version_that_learned_from_shuffled_ratings_is_held_back_with_the_reas
     told = capsys.readouterr().out
     assert store.current() == before
     [candidate] = set(store.versions()) - {before}
+    status = read_status(store, RetrainStatus)
+    assert (status.version, status.verdict) == (candidate, "held_back")
     assert store.labels() == {"current": before}, "no service may let it answer anybody"
     found = record(store, candidate)
     assert not found["passed"]
@@ -124,6 +128,8 @@ def test_a_version_that_learned_from_shuffled_ratings_is_held_back_with_the_reas
     assert "the ratings say almost nothing about taste" in told
     assert f"version {candidate} is published and held back; version {before} goes on serving" in told
     load_model(store.folder(candidate))
+    assert retrain(data, store.root, "--exit-zero-if-held-back", *light) == 0
+    assert store.labels() == {"current": before}
 
 
 def test_a_worse_version_serves_by_force_only_and_then_a_better_one_serves(store, small, light, tmp_path, capsys):
