@@ -12,7 +12,7 @@ import pytest
 from service.settings import Settings, flag, variable
 from service.telemetry.drift.drift_index import FEWEST_REQUESTS
 from service.telemetry.metric_definitions import DEFINITIONS
-from training.fit.fit_drift_reference import MOST_ATTRIBUTES
+from training.fit.calibration.fit_drift_reference import MOST_ATTRIBUTES
 
 ROOT = Path(__file__).parents[1]
 TEXT = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("operations.md", "outcomes.md"))

@@ -102,7 +102,13 @@ def test_the_metadata_of_both_wheels_show_their_readme_and_commands(wheels):
         assert metadata.get_payload().strip() == readme.read_text().strip()
         [commands] = [text for path, text in files_of(wheels[name]).items() if path.endswith("entry_points.txt")]
         assert commands.decode().splitlines() == ["[console_scripts]", command]
-    assert set(metadata_of(wheels["coldstart"]).get_all("Provides-Extra")) == {"otel", "redis", "remote", "tune"}
+    assert set(metadata_of(wheels["coldstart"]).get_all("Provides-Extra")) == {
+        "mlflow",
+        "otel",
+        "redis",
+        "remote",
+        "tune",
+    }
 
 
 class Environment:
@@ -198,6 +204,10 @@ with Client({address!r}) as client:
 assert not {{"numpy", "polars", "service", "model"}} & set(sys.modules)
 """
         assert client_alone.run("python", "-c", call) == "2\n"
+    everything = str(ROOT / "tests" / "client" / "every_field.py")
+    assert client_alone.run("python", everything) == "{'blocking': set(), 'asyncio': set()}\n"
+    front = "import coldstart; print(coldstart.load('models').rank(size=3).shape)"
+    assert installed.run("python", "-c", front) == "(3, 12)\n"
     assert client_alone.run("coldstart-client", "--help").startswith("usage: coldstart-client")
 
 

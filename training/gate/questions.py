@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from features.columns import MEMBER_ID, MOVIE_ID, RATING
 from features.movies import MEMBER, MOVIE
 from model.facts.evidence import MemberEvidence, MovieEvidence
-from model.facts.facts import MemberFacts, MovieFacts
+from model.facts.facts import MemberFacts, MovieFacts, Play
 from model.prediction.model import Model
 from training.data.dataset import make_dataset
 from training.data.reading.tables import Tables
@@ -20,6 +20,8 @@ from training.gate.kept_out import POSITION, Split, blake2b_key, rows_of
 from training.versions.offline import descriptions, member_facts
 
 Array = NDArray[np.float64]
+SHOWN_RATINGS = 10
+"""Maximum number of ratings to show of a member, for evidence with ratings."""
 PREDICTED = ("rating", "lower", "upper", "probability_enjoyed")
 """Fields of a model's predictions that the gate scores."""
 
@@ -36,6 +38,8 @@ class Questions:
     """(N,) true rating."""
     movie_ids: pl.Series
     """(N,) id of the movie."""
+    shown: Mapping[int, list[tuple[str, float]]]
+    """Up to SHOWN_RATINGS ratings, with ids of movies, by index of the member, to show as the member's own ratings."""
     by_evidence: dict[MemberEvidence, NDArray[np.bool_]]
     """(N,) whether the member has each kind of evidence; kinds with fewer than FEWEST_MEMBERS members are left out."""
 
@@ -61,39 +65,55 @@ def make_questions(split: Split, model: Model, key: str, share: float, most_memb
     """Show about half of each member's rated movies as plays, and ask for the ratings of the other half.
 
     A hash of member and movie determines the half, so that all versions get the same questions. The members are the
-    first `most_members` of the kept-out raters whose hash position is below `share`.
+    first `most_members` of the kept-out raters whose hash position is below `share`. For evidence with ratings, a few
+    of the plays are shown with their ratings.
     """
-    tables = _visible(split, key, share, most_members)
+    tables, visible = _visible(split, key, share, most_members)
     data = make_dataset(tables, model.schema)
     member = data.ratings[MEMBER].to_numpy().astype(np.int64)
     everyone = np.ones(len(data.member_ids), bool)
     described = np.isfinite(data.attributes).any(axis=1) if data.attributes.shape[1] else ~everyone
     played = np.bincount(data.plays[MEMBER].to_numpy(), minlength=len(everyone)) > 0
+    row_of = {member_id: row for row, member_id in enumerate(data.member_ids)}
+    few = visible.group_by(MEMBER_ID, maintain_order=True).head(SHOWN_RATINGS).group_by(MEMBER_ID)
+    shown = {row_of[str(member_id)]: list(rows.select(MOVIE_ID, RATING).iter_rows()) for (member_id,), rows in few}
+    rated = np.isin(np.arange(len(everyone)), list(shown))
     by_evidence = {
-        kind: ((described if kind.has_attributes else everyone) & (played if kind.has_plays else everyone))[member]
+        kind: (
+            (described if kind.has_attributes else everyone)
+            & (played if kind.has_plays else everyone)
+            & (rated if kind.has_ratings else everyone)
+        )[member]
         for kind in MemberEvidence
     }
     enough = {kind: rows for kind, rows in by_evidence.items() if len(np.unique(member[rows])) >= FEWEST_MEMBERS}
     movie_ids = data.movie_ids.gather(data.ratings[MOVIE])
-    return Questions(tables, member, data.ratings[RATING].to_numpy(), movie_ids, enough)
+    return Questions(tables, member, data.ratings[RATING].to_numpy(), movie_ids, shown, enough)
 
 
 def answer(model: Model, questions: Questions) -> Mapping[MemberEvidence, Answers]:
-    """Answer the questions with the code of the service; raises DataError if an attribute has another kind."""
+    """Answer the questions with the code of the service, except kinds of evidence with ratings if it can't use these.
+
+    Raises DataError if an attribute has another kind.
+    """
     data = make_dataset(questions.tables, model.schema)
     facts, described = member_facts(model, data), descriptions(data)
-    return {kind: _answer_with(kind, model, questions, facts, described) for kind in questions.by_evidence}
+    return {
+        kind: _answer_with(kind, model, questions, facts, described)
+        for kind in questions.by_evidence
+        if not kind.has_ratings or kind in model.prior.shrinkage
+    }
 
 
-def _visible(split: Split, key: str, share: float, most_members: int) -> Tables:
-    """Return tables of the members with only the ratings to predict, and without the plays of the rated movies."""
+def _visible(split: Split, key: str, share: float, most_members: int) -> tuple[Tables, pl.DataFrame]:
+    """Return tables of the members with only the ratings to predict and without these plays, and the other ratings."""
     members = split.members.filter(pl.col(POSITION) < share).head(most_members)
     tables = rows_of(split.kept_out, members)
     pairs = zip(tables.ratings[MEMBER_ID], tables.ratings[MOVIE_ID], strict=True)
-    is_target = pl.Series([_is_target(member_id, movie_id, key) for member_id, movie_id in pairs], dtype=pl.Boolean)
-    targets = tables.ratings.filter(is_target)
+    draw = pl.Series("draw", [_draw(member_id, movie_id, key) for member_id, movie_id in pairs], dtype=pl.UInt8)
+    targets, others = (tables.ratings.filter(draw % 2 == odd) for odd in (1, 0))
     plays = tables.plays.join(targets, on=[MEMBER_ID, MOVIE_ID], how="anti", maintain_order="left")
-    return replace(tables, ratings=targets, plays=plays)
+    return replace(tables, ratings=targets, plays=plays), others.with_columns(draw.filter(draw % 2 == 0)).sort("draw")
 
 
 def _answer_with(
@@ -111,7 +131,12 @@ def _answer_with(
     for start, end in zip(starts, [*starts[1:], len(movie_ids)], strict=True):
         if not questions.by_evidence[kind][start]:
             continue
-        member = _limited(facts(int(questions.member[start])), kind)
+        row = int(questions.member[start])
+        member = _limited(facts(row), kind)
+        if kind.has_ratings:
+            rated = ((model.catalogue.row(movie_id), rating) for movie_id, rating in questions.shown[row])
+            plays = [Play(movie, rating=rating) for movie, rating in rated if movie is not None]
+            member = member.with_plays(plays, model.schema)
         movies = [
             model.catalogue.asked(movie_id, described[movie_id], member.movies) for movie_id in movie_ids[start:end]
         ]
@@ -131,6 +156,7 @@ def _limited(member: MemberFacts, kind: MemberEvidence) -> MemberFacts:
     return limited if kind.has_plays else limited.without_plays()
 
 
-def _is_target(member_id: str, movie_id: str, key: str) -> bool:
+def _draw(member_id: str, movie_id: str, key: str) -> int:
+    """Return a pair's number from 0 to 255: odd for a rating to predict, else the place among the ratings to show."""
     text = f"{len(member_id)} {member_id} {movie_id}".encode()
-    return bool(hashlib.blake2b(text, digest_size=1, key=blake2b_key(key)).digest()[0] & 1)
+    return hashlib.blake2b(text, digest_size=1, key=blake2b_key(key)).digest()[0]

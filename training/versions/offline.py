@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, TITLE
 from features.movies import MEMBER, MOVIE
 from features.plays import AGE_DAYS
+from model.facts.catalogue import Catalogue
 from model.facts.evidence import MovieEvidence
 from model.facts.facts import MemberFacts, MovieFacts
 from model.prediction.model import Model
@@ -59,9 +60,7 @@ def predictions_of(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> I
         member = facts(row_of[member_id]) if member_id in row_of else nothing
         movies = [model.catalogue.asked(movie_id, described.get(movie_id), member.movies) for movie_id in movie_ids]
         predictions = model.predict(member, movies)
-        yield pl.DataFrame(
-            {MEMBER_ID: [member_id] * len(movie_ids), MOVIE_ID: movie_ids} | _values(predictions), COLUMNS
-        )
+        yield table_of_predictions(member_id, movie_ids, predictions)
 
 
 def rankings_of(model: Model, data: Dataset, top: int) -> Iterator[pl.DataFrame]:
@@ -73,16 +72,26 @@ def rankings_of(model: Model, data: Dataset, top: int) -> Iterator[pl.DataFrame]
     for row, member_id in enumerate(data.member_ids):
         if row not in raters:
             rows, predictions = model.rank(facts(row), most=top)
-            yield pl.DataFrame(
-                {
-                    MEMBER_ID: [member_id] * len(rows),
-                    "rank": range(1, len(rows) + 1),
-                    MOVIE_ID: [catalogue.movie_ids[place] for place in rows],
-                    TITLE: [catalogue.titles[place] or None for place in rows],
-                }
-                | _values(predictions),
-                RANKING_COLUMNS,
-            )
+            yield table_of_ranking(member_id, catalogue, rows, predictions)
+
+
+def table_of_predictions(member_id: str, movie_ids: Sequence[str], predictions: Predictions) -> pl.DataFrame:
+    """Return the predictions of a member's ratings of movies as a table."""
+    ids = {MEMBER_ID: [member_id] * len(movie_ids), MOVIE_ID: movie_ids}
+    return pl.DataFrame(ids | _values(predictions), COLUMNS)
+
+
+def table_of_ranking(
+    member_id: str, catalogue: Catalogue, rows: NDArray[np.int32], predictions: Predictions
+) -> pl.DataFrame:
+    """Return a member's ranking as a table; `rows` are the catalogue rows of the movies, best first."""
+    movies = {
+        MEMBER_ID: [member_id] * len(rows),
+        "rank": range(1, len(rows) + 1),
+        MOVIE_ID: [catalogue.movie_ids[place] for place in rows],
+        TITLE: [catalogue.titles[place] or None for place in rows],
+    }
+    return pl.DataFrame(movies | _values(predictions), RANKING_COLUMNS)
 
 
 def _values(predictions: Predictions) -> dict[str, Sequence[Any] | NDArray[Any]]:

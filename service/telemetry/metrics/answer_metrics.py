@@ -50,7 +50,10 @@ class AnswerMetrics:
     def count_unused(self, unused: UnusedFacts) -> None:
         """Count what the model can't use of a request: unknown movies, members and attributes."""
         for count, counter in (
-            (unused.unknown_movies + unused.plays_of_unknown_movies, self._unknown_movies),
+            (
+                unused.unknown_movies + unused.plays_of_unknown_movies + unused.ratings_of_unknown_movies,
+                self._unknown_movies,
+            ),
             (unused.unknown_member, self._unknown_members),
             (unused.unknown_attributes, self._unknown_attributes),
             (unused.unseen_categories, self._unseen_categories),

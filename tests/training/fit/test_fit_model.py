@@ -50,7 +50,9 @@ def test_the_prior_of_a_fold_has_seen_neither_ratings_nor_plays_of_its_members(s
 
 
 def test_all_kinds_of_members_and_movies_are_judged(small_fit):
-    assert set(small_fit.predictions) == {(member, movie) for member in MemberEvidence for movie in MovieEvidence}
+    kinds = {(member, movie) for member in MemberEvidence for movie in MovieEvidence}
+    assert set(small_fit.predictions) == {kind for kind in kinds if not kind[0].has_ratings}
+    assert set(small_fit.with_ratings) == {kind for kind in kinds if kind[0].has_ratings}
     nothing = small_fit.predictions[MemberEvidence.NOTHING, RATED].rows
     assert len(nothing) == len(small_fit.table.data.ratings)
 

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from model.artifact.artifact import load_model
+from model.facts.evidence import MemberEvidence
 from model.store.job_status import RetrainStatus, read_status
 from model.store.store import Store
 from training.__main__ import main
@@ -95,7 +96,7 @@ def test_an_equally_good_version_serves(store, small, light, capsys):
     found = record(store, store.current())
     assert store.current() != before
     assert found["compared_with"] == before
-    assert set(found["differences"]) == {"nothing", "attributes", "plays", "attributes_and_plays"}
+    assert set(found["differences"]) == {kind.name.lower() for kind in MemberEvidence}
     for one in found["differences"].values():
         assert one["low"] <= one["difference"] <= one["high"]
     told = capsys.readouterr().out
