@@ -43,7 +43,7 @@ class TrainedModel:
     @property
     def movies(self) -> Any:
         """A frame of the movies that the model knows: id, title, year, genres, whether they are rated, attributes."""
-        from training.versions.export_model import movies_table
+        from training.versions.exports.export_model import movies_table
 
         return from_polars(movies_table(self._model), self._frames)
 

@@ -41,7 +41,7 @@ from training.report.markdown import markdown, section_markdown
 from training.report.section import Section
 from training.report.summary import summary
 from training.settings import FitSettings, read_fit_settings, to_dict
-from training.versions.mlflow_run import EXPERIMENT, Tracker
+from training.versions.exports.mlflow_run import EXPERIMENT, Tracker
 from training.versions.provenance import commit, fingerprint
 from training.versions.publish import Origin, publish
 from training.versions.serving import serving_version

@@ -16,9 +16,8 @@ from model.prediction.movie_targets import Offsets
 from model.prediction.pair_columns import PairColumns
 from model.prediction.trees import Trees
 from training.data.dataset import Dataset
-from training.data.never_rater_views import SHORT, Views
+from training.data.never_rater_views import SHORT, Views, show_ratings
 from training.data.passes.passes import Passes
-from training.data.shown_ratings import show_ratings
 from training.fit.calibration.fit_drift_reference import fit_reference
 from training.fit.calibration.held_out import share_nearer
 from training.fit.calibration.intervals import calibrate

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import PLAY_BINS, bins_of
 from model.prediction.prior.rating_update import RatedMovies, RatingUpdate, update_by_ratings
-from training.data.shown_ratings import ShownRatings
+from training.data.never_rater_views import ShownRatings
 from training.fit.movie_offsets import shares_by_bin
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 from training.fit.out_of_fold_targets import OutOfFoldTargets
