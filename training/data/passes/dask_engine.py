@@ -17,6 +17,8 @@ WORKER_SECONDS = 120.0
 """Time to wait for a worker while there is none."""
 CONNECT_SECONDS = 30.0
 """Time to wait for the scheduler."""
+NO_WARNING = {"distributed.admin.large-graph-warning-threshold": "1 TB"}
+"""Setting without which Dask warns of large arguments. Those of a partition go to one worker once, as they should."""
 
 
 class DaskEngine:
@@ -94,7 +96,8 @@ def passes_on_dask(cluster: str, folder: Path) -> Iterator[Passes]:
     All workers must see `folder` at the same path. Raises WorkFailed if there is no cluster or it has no workers.
     """
     try:
-        from distributed import Client  # only with the extra
+        from dask import config  # only with the extra
+        from distributed import Client
     except ImportError as error:
         raise WorkFailed(EXTRA) from error
     try:
@@ -103,7 +106,7 @@ def passes_on_dask(cluster: str, folder: Path) -> Iterator[Passes]:
         client: Any = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, TimeoutError, ValueError, LookupError, TypeError) as error:
         raise WorkFailed(f"--cluster: no Dask scheduler answers at {cluster}") from error
-    with client:
+    with config.set(NO_WARNING), client:
         engine = DaskEngine(client)
         engine.await_worker()
         try:

@@ -18,6 +18,7 @@ import pytest
 
 pytest.importorskip("distributed")
 
+from dask import config
 from distributed import Client, LocalCluster
 
 from model.artifact.serialization import core_to_files
@@ -47,8 +48,9 @@ TINY = FitSettings(
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
-    """Two processes that work, each of which is started anew when it dies."""
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+    """Two processes that work, each of which is started anew when it dies, however slow the machine is."""
+    patient = config.set({"distributed.deploy.lost-worker-timeout": "1h"})  # else a worker that starts slowly is closed
+    with patient, LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
         yield cluster
 
 
@@ -114,6 +116,11 @@ def test_sums_and_results_are_those_of_threads_bit_by_bit(on_dask, values):
         assert bits(on_dask.sum(sums_of, values[:count])) == in_this_process(values[:count])
     assert on_dask.collect(pow, range(30), [2] * 30) == [number**2 for number in range(30)]
     assert on_dask.collect(pow, [], []) == []
+
+
+def test_large_arguments_arrive_without_a_warning(on_dask):
+    arrays = [np.full(700_000, number, np.float64) for number in range(3)]
+    assert on_dask.collect(np.sum, arrays) == [0, 700_000, 1_400_000]
 
 
 def files_of(passes: Passes, data: Dataset) -> dict[str, bytes]:
@@ -220,7 +227,9 @@ def start_dask(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
 @pytest.fixture
 def scheduler(start_dask, tmp_path) -> tuple[subprocess.Popen, str]:
     """A scheduler without workers, and its file."""
-    process = start_dask("scheduler", "--port", "0", "--no-dashboard", "--host", "127.0.0.1")
+    process = start_dask(
+        "scheduler", "--port", "0", "--no-dashboard", "--dashboard-address", ":0", "--host", "127.0.0.1"
+    )
     file, end = tmp_path / "dask" / "scheduler.json", time.monotonic() + 60
     while not file.exists() and time.monotonic() < end:
         time.sleep(0.05)
