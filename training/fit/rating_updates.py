@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import PLAY_BINS, bins_of
 from model.prediction.prior.rating_update import RatedMovies, RatingUpdate, update_by_ratings
-from training.data.shown_ratings import ShownRatings
-from training.fit.movie_offsets import shrinkage_by_plays
+from training.data.never_rater_views import ShownRatings
+from training.fit.movie_offsets import shares_by_bin
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 from training.fit.out_of_fold_targets import OutOfFoldTargets
 from training.fit.trees.pair_rows import PairTable, Rows, chunks
@@ -37,7 +37,11 @@ class RatingUpdates:
         before = predictions.take(self._shown.counts[predictions.rows.view] > 0)
         residual, step = before.rows.rating - before.rating, updated.rating - before.rating
         weight = self._targets.weight(before.rows)
-        self.shrinkage[kind] = shrinkage_by_plays(residual, step, bins_of(updated.plays), len(PLAY_BINS), weight)
+        gain, power = (
+            np.bincount(bins_of(updated.plays), weight * values, len(PLAY_BINS)).astype(np.float64)
+            for values in (step * residual, step**2)
+        )
+        self.shrinkage[kind] = shares_by_bin(gain, power, float(np.average(residual**2, weights=weight)))
 
     def apply(self, predictions: OutOfFoldPredictions) -> OutOfFoldPredictions:
         """Return the predictions of those views that show ratings, updated by these.

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from training.data.never_rater_views import SHORT, make_views
-from training.data.shown_ratings import show_ratings
+from training.data.never_rater_views import SHORT, make_views, show_ratings
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from model.facts.facts import MemberFacts, Play
 from model.prediction.calibration import PLAY_BINS, bins_of
 from model.prediction.prior.prior import rating_of
 from model.prediction.prior.rating_update import RatedMovies, update_by_ratings
-from training.data.shown_ratings import ShownRatings, show_ratings
+from training.data.never_rater_views import ShownRatings, show_ratings
 from training.fit.out_of_fold_targets import OutOfFoldTargets
 from training.fit.rating_updates import RatingUpdates, fit_rating_updates
 
