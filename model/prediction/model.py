@@ -161,7 +161,7 @@ class Model:
         as_unplayed = [Rows(member.without(row), np.array([row])) for row in rows[played].tolist()]
         order = np.arange(len(rows))
         order[played] = len(rows) + np.arange(len(played))
-        return Predictions.join([predictions, *self.predict_together(as_unplayed, finished)], state.evidence).take(
+        return Predictions.join([predictions, *self.predict_together(as_unplayed)]  # stages end once, state.evidence).take(
             order
         )
 
