@@ -20,7 +20,7 @@ from features.movies import MEMBER, MOVIE
 from features.schema import Scale
 from training.data.passes.partitions import partition_members
 from training.data.passes.play_table import PlayTable
-from training.data.reading.tables import Tables, read_tables
+from training.data.reading.tables import Tables, temporary_tables
 from training.data.writer import write_data_directory
 from training.versions.provenance import fingerprint
 
@@ -101,7 +101,8 @@ def write_challenge(out: Path, challenge: Challenge, scale: Scale, options: Mapp
         answers.mkdir()
         challenge.answers.write_parquet(answers / ANSWERS_FILE)
         challenge.member_ids.write_parquet(answers / MEMBERS_OF)
-        data = fingerprint(read_tables(public / DATA))
+        with temporary_tables(public / DATA) as tables:
+            data = fingerprint(tables)
         about = {**options, "fingerprint": data, "low": scale.low, "high": scale.high}
         (answers / ABOUT).write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         public.parent.rename(out)

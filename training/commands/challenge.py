@@ -59,7 +59,7 @@ def _make(arguments: argparse.Namespace) -> None:
         raise DataError([Problem(str(out), "is there already: name a new folder")])
     with temporary_tables(arguments.data) as tables:
         challenge = make_challenge(tables, arguments.share, np.random.default_rng([arguments.seed, 30]))
-    write_challenge(out.resolve(), challenge, tables.scale, {"seed": arguments.seed, "share": arguments.share})
+        write_challenge(out.resolve(), challenge, tables.scale, {"seed": arguments.seed, "share": arguments.share})
     questions, members = len(challenge.answers), challenge.answers[MEMBER_ID].n_unique()
     print(f"{out.resolve()} asks {questions:,} questions about {members:,} members; give away {PUBLIC}/ only")
 

@@ -272,10 +272,8 @@ def test_the_guide_works_as_it_is_written(small, light, tmp_path, monkeypatch, c
     told = capsys.readouterr().out
     assert "## The challenge" in told
     assert re.search(r"This version has an RMSE of 0\.\d{4} on the quiz", told)
-    board = leaderboard.standing(leaderboard.read(tmp_path / "challenge"))
-    assert [one["name"] for one in board] == ["coldstart", "Movie means"]
-    assert board[0]["tries"] == 2
-    assert board[0]["quiz_improvement_percent"] > 0
+    board = {entry["name"]: entry for entry in leaderboard.standing(leaderboard.read(tmp_path / "challenge"))}
+    assert {name: entry["tries"] for name, entry in board.items()} == {"coldstart": 2, "Movie means": 1}
     [version] = (tmp_path / "challenge-models" / "records").iterdir()
     assert "<h2>The challenge</h2>" in (version / "report.html").read_text()
 

@@ -13,12 +13,13 @@ from model.artifact.artifact import load_model
 from model.prediction.model import Model
 from model.store.store import Store
 from tests.conftest import Published
+from tests.training.conftest import new_folder
 from training.__main__ import main
 from training.data.dataset import Dataset, read_dataset
 from training.data.passes.passes import Passes
 from training.data.passes.play_table import play_table
+from training.fit.covariate_shift.reweighting import Reweighting, reweight
 from training.fit.folds import fold_data
-from training.fit.reweighting import Reweighting, reweight
 
 RATERS, QUIET, MOVIES, RATED = 500, 400, 40, 14
 YOUNG_RATERS, YOUNG_QUIET = 0.85, 0.25
@@ -108,7 +109,7 @@ def of_never_raters(model: Model, truth: pl.DataFrame) -> dict[str, float]:
 
 
 def weights(passes: Passes, data: Dataset) -> Reweighting:
-    reweighting = reweight(data, fold_data(passes, data, 2, 0, 10**6).statistics.whole, 0)
+    reweighting = reweight(data, fold_data(passes, data, 2, 0, 10**6, new_folder(passes)).statistics.whole, 0)
     assert reweighting is not None
     return reweighting
 
@@ -135,8 +136,8 @@ def test_the_weighted_estimate_is_closer_to_the_error_on_never_raters(world, mad
 def test_never_raters_are_predicted_no_worse_and_their_intervals_hold(world, made):
     plain, weighted = (of_never_raters(made[asked].model, world.truth) for asked in (False, True))
     assert weighted["rmse"] < 1.03 * plain["rmse"], "another seed alone changes it by 2 percent"
-    assert plain["coverage"] < 0.87, (plain, weighted)
-    assert 0.87 < weighted["coverage"] < 0.95, "the old are few, and ratings come in whole steps"
+    assert plain["coverage"] < 0.8, (plain, weighted)
+    assert 0.85 < weighted["coverage"] < 0.95, "the old are few, and ratings come in whole steps"
 
 
 def test_the_effective_sample_size_is_in_report_and_manifest(made):
