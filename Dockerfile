@@ -1,12 +1,17 @@
 # The service with its locked dependencies. Models come in as a volume:
 #   docker build -t coldstart .
-#   docker run -p 50051:50051 -p 9464:9464 -v "$PWD/models:/models:ro" coldstart
+#   docker run -p 127.0.0.1:50051:50051 -p 127.0.0.1:9464:9464 -v "$PWD/models:/models:ro" coldstart
+# With members in Redis, traces and models at an address:
+#   docker build --build-arg EXTRAS="redis otel remote" -t coldstart .
 ARG PYTHON_IMAGE=python:3.11-slim
 
 FROM ${PYTHON_IMAGE} AS dependencies
+ARG EXTRAS=""
 COPY requirements.lock .
+COPY deploy/extras extras
 RUN python -m venv /opt/venv \
     && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock \
+        $(for extra in $EXTRAS; do echo "-r extras/$extra.lock"; done) \
     && /opt/venv/bin/python -m pip uninstall --yes --quiet setuptools pip
 
 FROM ${PYTHON_IMAGE}

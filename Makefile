@@ -6,6 +6,7 @@ RUN := $(VENV)/bin/python
 DEMO := .demo
 DATA ?= data
 MODELS ?= models
+OUTCOMES ?= outcomes
 SEED ?= 0
 
 .DEFAULT_GOAL := help
@@ -25,7 +26,7 @@ $(VENV)/.installed: requirements-dev.lock pyproject.toml
 setup: $(VENV)/.installed ## install the locked dependencies, and the project itself, into .venv
 	@$(RUN) -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || [ "$$(uname)" != Linux ] || { echo "libgomp is missing, and LightGBM can't run without it: on Debian, apt-get install libgomp1"; exit 2; }
 
-demo: setup ## sample data, a model, a server and predictions over gRPC
+demo: setup ## sample data, a model, a server and predictions over gRPC; three minutes the first time
 	$(RUN) -m benchmarks.demo --folder $(DEMO)
 
 test: setup ## run all tests, on all cores
@@ -51,17 +52,21 @@ protos: setup ## renew the generated protobuf code
 docs: setup ## renew the tables of the documentation that come from the code
 	$(RUN) -m benchmarks.documentation
 
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q
+EXTRAS := redis otel remote dask
+
 lock: ## renew all lock files (needs uv)
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q -o requirements.lock
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q -o requirements-dev.lock
-	echo pip-audit | uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q -o deploy/audit-requirements.txt
-	uv pip compile benchmarks/peers/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q -o benchmarks/peers/requirements.lock
+	$(LOCK) pyproject.toml -o requirements.lock
+	for extra in $(EXTRAS); do $(LOCK) pyproject.toml --extra $$extra -c requirements.lock -o deploy/extras/$$extra.lock $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.lock); done
+	$(LOCK) pyproject.toml --group dev -o requirements-dev.lock
+	echo pip-audit | $(LOCK) - -o deploy/audit-requirements.txt
+	$(LOCK) benchmarks/peers/requirements.in -o benchmarks/peers/requirements.lock
 
 train: setup ## make a model of DATA and publish it under MODELS
 	$(RUN) -m training retrain --data $(DATA) --models $(MODELS) --seed $(SEED)
 
-serve: setup ## serve the model under MODELS
-	$(RUN) -m service --models $(MODELS)
+serve: setup ## serve the model under MODELS, and record outcomes under OUTCOMES
+	$(RUN) -m service --models $(MODELS) --outcomes $(OUTCOMES)
 
 accuracy: setup ## the never-rater protocol through the served model, on real data where it exists
 	$(RUN) -m benchmarks.accuracy
@@ -101,10 +106,10 @@ $(VENV)-audit/.installed: deploy/audit-requirements.txt
 	@touch $@
 
 audit: $(VENV)-audit/.installed ## known vulnerabilities of the locked dependencies (asks an index that knows of them)
-	$(VENV)-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
+	$(VENV)-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock $(EXTRAS:%=-r deploy/extras/%.lock)
 
-image-proof: setup ## the Dockerfile's steps in a fresh Debian root, without a Docker engine (root; debootstrap, bubblewrap)
-	$(RUN) deploy/image_proof.py --models $(MODELS)
+image-proof: setup ## the Dockerfile's steps with all extras in a fresh Debian root, without an engine (root; debootstrap, bubblewrap, redis-server)
+	$(RUN) deploy/image_proof.py --models $(MODELS) --extras "$(EXTRAS)"
 
 clean: ## remove what these targets made
 	rm -rf $(VENV) $(VENV)-audit $(PEERS) $(DEMO) build

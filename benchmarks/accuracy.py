@@ -18,6 +18,7 @@ from coldstart_client.v1 import enjoyment_service_pb2 as pb
 BESIDE = Path(__file__).parents[2] / "shared"
 """Where the data set and the protocol are, if they are there: their terms forbid to keep them in the project."""
 EVIDENCE = ("plays", "attributes", "plays-only", "nothing")
+WITH_PLAYS = ("plays", "plays-only")
 KIB_PER_GIB = 1024**2
 
 
@@ -32,6 +33,10 @@ def main() -> int:
     parser.add_argument(
         "--one-model", action="store_true",
         help="train once a split, on the data that shows plays and attributes, and ask with facts in the requests",
+    )  # fmt: skip
+    parser.add_argument(
+        "--shown-ratings", nargs="+", default=[], metavar="N",
+        help="ask also with so many ratings of each member in the requests, numbers or all, for evidence with plays",
     )  # fmt: skip
     parser.add_argument("--keep", type=Path, help="work in this new folder, and leave it; else in a temporary one")
     arguments = parser.parse_args()
@@ -59,10 +64,13 @@ def scores_of_all(arguments: argparse.Namespace, folder: Path) -> dict[str, dict
             scores[str(split)][evidence] = (
                 run.scores_by_facts(evidence) if arguments.one_model else run.scores(evidence)
             )
+            for shown in arguments.shown_ratings if evidence in WITH_PLAYS else ():
+                name = f"{evidence}, {shown} ratings"
+                scores[str(split)][name] = run.scores_by_facts(evidence, shown)
     if len(arguments.splits) > 1:
         scores["all"] = {
-            evidence: mean_scores([scores[str(split)][evidence] for split in arguments.splits])
-            for evidence in arguments.evidence
+            name: mean_scores([scores[str(split)][name] for split in arguments.splits])
+            for name in scores[str(arguments.splits[0])]
         }
     return scores
 
@@ -91,16 +99,30 @@ class Run:
         targets = pl.read_parquet(folder / "targets.parquet").group_by("member_id", maintain_order=True).agg("movie_id")
         return self._score(evidence, folder, *asked_by_id(dict(targets.iter_rows())))
 
-    def scores_by_facts(self, evidence: str) -> dict[str, float]:
-        """Scores of the one model of the split, asked with facts of this evidence and without member ids."""
+    def scores_by_facts(self, evidence: str, shown: str = "0") -> dict[str, float]:
+        """Scores of the one model of the split, asked with facts of this evidence and without member ids.
+
+        `shown` says how many of each member's ratings are among the facts: a number, or `all`.
+        """
         folder = self._retrain("plays")
         targets = pl.read_parquet(folder / "targets.parquet").group_by("member_id", maintain_order=True).agg("movie_id")
         facts = facts_of(folder / "data", evidence)
+        if shown != "0":
+            for member_id, movie_id, rating in self._shown_ratings(shown).iter_rows():
+                facts[str(member_id)].ratings.add(movie_id=str(movie_id), rating=rating)
         requests = [
             pb.PredictEnjoymentRequest(member=facts.get(member_id, pb.Member()), movie_ids=movies)
             for member_id, movies in targets.iter_rows()
         ]
-        return self._score(evidence, folder, targets["member_id"].to_list(), requests)
+        name = evidence if shown == "0" else f"{evidence}-{shown}-ratings"
+        return self._score(name, folder, targets["member_id"].to_list(), requests)
+
+    def _shown_ratings(self, shown: str) -> pl.DataFrame:
+        """Member, movie and rating of what held-out members show of their ratings."""
+        with tempfile.TemporaryDirectory(dir=self._folder) as out:
+            options = ["--data", str(self._data), "--out", out, "--fold", str(self._split), "--shown-ratings", shown]
+            subprocess.run([*self._protocol, "split", *options], check=True, stdout=sys.stderr)
+            return pl.read_parquet(Path(out) / "shown.parquet").select("member_id", "movie_id", "rating")
 
     def _retrain(self, evidence: str) -> Path:
         folder = self._folder / f"split-{self._split}-{evidence}"

@@ -52,7 +52,7 @@ def drill(models: Path, reloads: int, callers: int, pause_seconds: float, log: P
             if wait_until(lambda version=version: server.version() == version, LONGEST_SECONDS) is None:  # type: ignore[misc]
                 raise SystemExit(f"version {version} isn't served; the log is {log}")
             expected[version] = server.answer(request)
-        steady = _asked(server, request, callers, lambda: time.sleep(max(2.0, reloads * pause_seconds / 4)))
+        steady = asked(server, request, callers, lambda: time.sleep(max(2.0, reloads * pause_seconds / 4)))
         waited: list[float | None] = []
         memory: list[int] = []
 
@@ -64,7 +64,7 @@ def drill(models: Path, reloads: int, callers: int, pause_seconds: float, log: P
                 memory.append(server.resident_bytes())
                 time.sleep(pause_seconds)
 
-        heard = _asked(server, request, callers, reload)
+        heard = asked(server, request, callers, reload)
     served = sorted(seconds for seconds in waited if seconds is not None)
     wrong = [version for version, seen in heard.answers.items() if seen != {expected[version][1]}]
     return {
@@ -85,7 +85,7 @@ def drill(models: Path, reloads: int, callers: int, pause_seconds: float, log: P
     }
 
 
-def _asked(server: Drilled, request: pb.PredictEnjoymentRequest, callers: int, work: Any) -> Heard:
+def asked(server: Drilled, request: pb.PredictEnjoymentRequest, callers: int, work: Any) -> Heard:
     """The responses to callers that ask without pause during the work."""
     heard, done, lock = Heard(), threading.Event(), threading.Lock()
 

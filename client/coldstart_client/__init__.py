@@ -5,7 +5,7 @@ from coldstart_client.asynchronous import AsyncClient
 from coldstart_client.blocking import Client
 from coldstart_client.connection import Tls
 from coldstart_client.errors import CallFailed, InvalidCall, Overloaded, Refused, Unreachable
-from coldstart_client.requests import Ask, Movie, Play
+from coldstart_client.requests import Ask, Movie, Play, Rating
 
 __all__ = [
     "Ask",
@@ -21,6 +21,7 @@ __all__ = [
     "Prediction",
     "Predictions",
     "Ranking",
+    "Rating",
     "Recorded",
     "Refused",
     "ServedModel",

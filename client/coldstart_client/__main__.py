@@ -7,13 +7,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from coldstart_client.answers import as_plain
 from coldstart_client.blocking import TIMEOUT_SECONDS, Client
 from coldstart_client.connection import Tls
 from coldstart_client.errors import CallFailed, InvalidCall, Overloaded, Refused, Unreachable
-from coldstart_client.requests import Attribute, Play
+from coldstart_client.requests import Attribute, Play, Rating
 from coldstart_client.text import shown
 
 EXIT_CODES: dict[type[CallFailed], int] = {InvalidCall: 2, Refused: 3, Unreachable: 4, Overloaded: 4}
@@ -58,26 +58,27 @@ def _ask(client: Client, arguments: argparse.Namespace) -> object:
             happened_at=arguments.happened_at,
             request_id=arguments.request_id,
         )
-    attributes: dict[str, Attribute] = dict(arguments.attribute) | dict(arguments.text)
     if arguments.command == "predict":
-        return client.predict(arguments.movies, member_id=arguments.member, attributes=attributes, plays=arguments.play)
+        return client.predict(arguments.movies, **_member(arguments))
     if arguments.command == "explain":
-        return client.explain(
-            arguments.movie,
-            member_id=arguments.member,
-            attributes=attributes,
-            plays=arguments.play,
-            suggest_next_fact=arguments.suggest_next_fact,
-        )
+        return client.explain(arguments.movie, **_member(arguments), suggest_next_fact=arguments.suggest_next_fact)
     return client.rank(
-        member_id=arguments.member,
-        attributes=attributes,
-        plays=arguments.play,
+        **_member(arguments),
         page_size=arguments.page_size,
         page_token=arguments.page_token,
         genres=arguments.genre,
         years=(arguments.from_year, arguments.to_year),
     )
+
+
+def _member(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what is known of the member as arguments of the client's methods."""
+    return {
+        "member_id": arguments.member,
+        "attributes": dict(arguments.attribute) | dict(arguments.text),
+        "plays": arguments.play,
+        "ratings": arguments.rating,
+    }
 
 
 def _message(error: CallFailed, address: str) -> str:
@@ -148,6 +149,14 @@ def _add_member(command: argparse.ArgumentParser) -> None:
         metavar="MOVIE[:SHARE]",
         help="a movie that was played, and the share that was watched, 0 to 1; may be repeated",
     )
+    member.add_argument(
+        "--rating",
+        action="append",
+        default=[],
+        type=_rating,
+        metavar="MOVIE:RATING",
+        help="a movie that was rated, and its rating; may be repeated",
+    )
 
 
 def _add_connection(command: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
@@ -187,6 +196,16 @@ def _play(given: str) -> Play:
         return Play(movie_id, float(share)) if mark else Play(given)
     except ValueError:
         return Play(given)
+
+
+def _rating(given: str) -> Rating:
+    movie_id, mark, rating = given.rpartition(":")
+    try:
+        if not movie_id or not mark:
+            raise ValueError
+        return Rating(movie_id, float(rating))
+    except ValueError:
+        raise argparse.ArgumentTypeError("must be MOVIE:RATING") from None
 
 
 def command() -> int:

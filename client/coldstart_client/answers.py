@@ -55,6 +55,7 @@ class Unused:
     plays_of_unknown_movies: int
     unknown_member: bool
     unknown_genres: int
+    ratings_of_unknown_movies: int
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class Predictions:
 
     predictions: tuple[Prediction, ...]
     member_evidence: str
-    """What the model knew of the member: "nothing", "attributes", "plays" or "attributes and plays"."""
+    """What the model knew of the member: "nothing", "attributes", "plays", "attributes and plays", "ratings" or
+    "attributes and ratings"; ratings imply plays."""
     model_version: str
     unused: Unused
 
@@ -255,6 +257,7 @@ def _unused(message: pb.UnusedFacts) -> Unused:
         message.plays_of_unknown_movies,
         message.unknown_member,
         message.unknown_genres,
+        message.ratings_of_unknown_movies,
     )
 
 

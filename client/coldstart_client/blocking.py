@@ -10,7 +10,7 @@ from coldstart_client import requests
 from coldstart_client.answers import Explanation, Prediction, Predictions, Ranking, Recorded, ServedModel
 from coldstart_client.connection import Tls, channel_options, metadata
 from coldstart_client.errors import failed
-from coldstart_client.requests import Ask, Attribute, Id, Moment, Movie, Plays, Requests
+from coldstart_client.requests import Ask, Attribute, Id, Moment, Movie, Plays, Ratings, Requests
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 
@@ -70,13 +70,14 @@ class Client:
         member_id: Id | None = "",
         attributes: Mapping[str, Attribute] | None = None,
         plays: Plays | None = (),
+        ratings: Ratings | None = (),
         new_movies: Iterable[Movie] | None = (),
     ) -> Predictions:
         """Predict a member's ratings of 1 to 1,000 movies: `movies` in their order, then the other `new_movies`.
 
         `new_movies` describes movies that the catalogue may lack, among them those that are also in `movies`.
         """
-        request = requests.prediction(Ask(movies, member_id, attributes, plays, new_movies))
+        request = requests.prediction(Ask(movies, member_id, attributes, plays, ratings, new_movies))
         return Predictions.of(self._call(self._stub.PredictEnjoyment, request))
 
     def rank(
@@ -85,17 +86,18 @@ class Client:
         member_id: Id | None = "",
         attributes: Mapping[str, Attribute] | None = None,
         plays: Plays | None = (),
+        ratings: Ratings | None = (),
         page_size: SupportsIndex = 20,
         page_token: str = "",
         genres: Iterable[str] | None = (),
         years: tuple[SupportsIndex | None, SupportsIndex | None] = (None, None),
     ) -> Ranking:
-        """Rank the movies in the catalogue that the member hasn't played, and return one page of them.
+        """Rank the movies in the catalogue that the member hasn't played or rated, and return one page of them.
 
         If `genres` is given, only movies of any of these genres are ranked. `years` is the first and the last release
         year to include; None means no limit.
         """
-        whom = requests.member(member_id, attributes, plays)
+        whom = requests.member(member_id, attributes, plays, ratings)
         request = requests.ranking(whom, page_size, page_token, genres, years)
         return Ranking.of(self._call(self._stub.RankMovies, request))
 
@@ -106,13 +108,14 @@ class Client:
         member_id: Id | None = "",
         attributes: Mapping[str, Attribute] | None = None,
         plays: Plays | None = (),
+        ratings: Ratings | None = (),
         suggest_next_fact: bool = False,
     ) -> Explanation:
         """Predict a member's rating of a movie, and return what each group of facts, such as plays, adds to it.
 
         With `suggest_next_fact`, which takes longer, also the fact to ask the member for next.
         """
-        whom = requests.member(member_id, attributes, plays)
+        whom = requests.member(member_id, attributes, plays, ratings)
         request = requests.explanation(whom, movie, suggest_next_fact)
         return Explanation.of(self._call(self._stub.ExplainEnjoyment, request))
 

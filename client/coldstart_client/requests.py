@@ -50,8 +50,22 @@ class Play:
     """Time of the play; None if unknown."""
 
 
+@dataclass(frozen=True)
+class Rating:
+    """What the member thought of a movie."""
+
+    movie_id: Id
+    rating: SupportsFloat
+    """The rating, on the model's rating scale."""
+    rated_at: Moment | None = None
+    """Time of the rating; None if unknown."""
+
+
 Plays: TypeAlias = Iterable[Id | Play] | Mapping[Any, SupportsFloat | None]
 """Plays of a member: ids and `Play` objects, or a mapping from ids to completions."""
+
+Ratings: TypeAlias = Iterable[Rating] | Mapping[Any, SupportsFloat]
+"""Ratings of a member: `Rating` objects, or a mapping from ids to ratings."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +90,7 @@ class Ask:
     member_id: Id | None = ""
     attributes: Mapping[str, Attribute] | None = field(default_factory=dict)
     plays: Plays | None = ()
+    ratings: Ratings | None = ()
     new_movies: Iterable[Movie] | None = ()
 
 
@@ -102,8 +117,13 @@ class Requests(Iterator[pb.PredictEnjoymentRequest]):
             raise self.error
 
 
-def member(member_id: Id | None, attributes: Mapping[str, Attribute] | None, plays: Plays | None) -> pb.Member:
-    """Build the message that says of whom ratings are predicted: id, attributes and plays.
+def member(
+    member_id: Id | None,
+    attributes: Mapping[str, Attribute] | None,
+    plays: Plays | None,
+    ratings: Ratings | None = (),
+) -> pb.Member:
+    """Build the message that says of whom ratings are predicted: id, attributes, plays and ratings.
 
     Raises TypeError or ValueError, with the name of the argument, if a value can't be sent. All functions below do.
     """
@@ -115,13 +135,15 @@ def member(member_id: Id | None, attributes: Mapping[str, Attribute] | None, pla
             message.plays.add(movie_id=play)
         else:
             _add_play(message, play if isinstance(play, Play) else Play(play), f"plays[{number}]")
+    for number, rating in enumerate(_ratings(ratings)):
+        _add_rating(message, rating, f"ratings[{number}]")
     return message
 
 
 def prediction(ask: Ask) -> pb.PredictEnjoymentRequest:
     """Build a request for PredictEnjoyment or StreamPredictEnjoyment."""
     return pb.PredictEnjoymentRequest(
-        member=member(ask.member_id, ask.attributes, ask.plays),
+        member=member(ask.member_id, ask.attributes, ask.plays, ask.ratings),
         movie_ids=_ids(ask.movies, "movies"),
         new_movies=[
             _description(movie, f"new_movies[{number}]")
@@ -282,6 +304,13 @@ def _plays(plays: Any) -> list[Any]:
     return _listed(plays, "plays")
 
 
+def _ratings(ratings: Any) -> list[Any]:
+    """Return `Rating` objects, and whatever else is given in their place."""
+    if isinstance(ratings, Mapping):
+        return [Rating(movie_id, rating) for movie_id, rating in ratings.items()]
+    return _listed(ratings, "ratings")
+
+
 def _description(movie: Any, name: str) -> pb.Movie:
     if not isinstance(movie, Movie):
         raise TypeError(f"{name} must be a Movie, not {_type(movie)}")
@@ -322,6 +351,17 @@ def _add_play(message: pb.Member, play: Play, name: str) -> None:
     )
     if play.played_at is not None:
         _set_time(added.played_at, play.played_at, f"{name}.played_at")
+
+
+def _add_rating(message: pb.Member, rating: Any, name: str) -> None:
+    if not isinstance(rating, Rating):
+        raise TypeError(f"{name} must be a Rating, not {_type(rating)}")
+    number = _number(rating.rating, name, ".rating")
+    if number is None:
+        raise ValueError(f"{name}.rating is missing")
+    added = message.ratings.add(movie_id=_id(rating.movie_id, name, ".movie_id"), rating=number)
+    if rating.rated_at is not None:
+        _set_time(added.rated_at, rating.rated_at, f"{name}.rated_at")
 
 
 def _set_shown(message: pb.ShownPrediction, shown: tuple[Predictions, Prediction]) -> None:

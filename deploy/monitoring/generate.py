@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from panels.drift_panels import DRIFT_PANELS  # beside this file, where Python looks
+from panels.jobs_panels import JOBS_PANELS
 from panels.model_panels import MODEL_PANELS
 from panels.panel import JOB, PODS, Panel
 from panels.pods_panels import PODS_PANELS
@@ -22,6 +23,7 @@ DASHBOARDS = {
     "pods": ("coldstart: pods", PODS_PANELS),
     "model": ("coldstart: model", MODEL_PANELS),
     "quality": ("coldstart: quality", QUALITY_PANELS),
+    "jobs": ("coldstart: jobs", JOBS_PANELS),
     "drift": ("coldstart: drift", DRIFT_PANELS),
 }
 

@@ -57,7 +57,7 @@ def write_files(folder: Path, parts: Parts, reports: dict[str, bytes]) -> dict[s
         **reports,
     }
     arrays = {name: folder / MEMBERS / f"{name}.npy" for name in FILES}
-    members = MemberTable(*(np.load(path, mmap_mode="r") for path in arrays.values()))
+    members = MemberTable(*(np.load(path, mmap_mode="r", allow_pickle=False) for path in arrays.values()))
     contents[GOLDEN] = golden_to_bytes(_as_loaded(contents, members))
     for name, content in contents.items():
         (folder / name).write_bytes(content)

@@ -11,7 +11,7 @@ import numpy as np
 
 from features.schema import Attribute
 from model.errors import WrongForest
-from model.facts.facts import MemberFacts
+from model.facts.facts import NO_RATINGS, MemberFacts, Ratings
 from model.prediction.calibration import PLAY_BINS
 from model.prediction.model import Model
 from model.prediction.predictions import ARRAYS
@@ -68,11 +68,11 @@ def check_forest(booster: lightgbm.Booster, feature_count: int) -> None:
 
 
 def check_every_kind(model: Model) -> None:
-    """Check that the model can predict and explain for members with and without attributes and plays.
+    """Check that the model can predict and explain for members with and without attributes, plays and ratings.
 
-    Tries unknown, low and high attributes, each without plays and with every number of plays in PLAY_BINS. The movie is
-    the last of the catalogue, which is out of range of arrays that are too short. Raises ValueError or any error of
-    NumPy if a prediction fails or isn't finite.
+    Tries unknown, low and high attributes, each without plays and with every number of plays in PLAY_BINS, unrated and
+    all rated. The movie is the last of the catalogue, which is out of range of arrays that are too short. Raises
+    ValueError or any error of NumPy if a prediction fails or isn't finite.
     """
     model.reference.binning(model.schema)
     last = len(model.catalogue) - 1
@@ -81,9 +81,11 @@ def check_every_kind(model: Model) -> None:
         for plays in (0, *PLAY_BINS):
             movies = np.arange(min(plays, last), dtype=np.int32)
             unknown = np.full(len(movies), np.nan, np.float32)
-            explanation = model.explain(MemberFacts(attributes, movies, unknown, unknown), last)
-            check_finite([getattr(explanation.predictions, name) for name in ARRAYS], "predictions")
-            check_finite(explanation.parts, "explanations")
+            ratings = Ratings(movies, np.full(len(movies), model.schema.scale.low), unknown.astype(np.float64))
+            for own in (NO_RATINGS, ratings):
+                explanation = model.explain(MemberFacts(attributes, movies, unknown, unknown, own), last)
+                check_finite([getattr(explanation.predictions, name) for name in ARRAYS], "predictions")
+                check_finite(explanation.parts, "explanations")
 
 
 def _nodes(root: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

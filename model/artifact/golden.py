@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.schema import Schema
-from model.facts.facts import MemberFacts, MovieFacts
+from model.facts.evidence import MemberEvidence
+from model.facts.facts import MemberFacts, MovieFacts, Ratings
 from model.files.npz import Arrays, arrays_from_bytes, arrays_to_bytes
 from model.prediction.model import Model
 from model.prediction.movie_targets import Movie
@@ -28,6 +29,8 @@ STEPPED, FLIPPED_SHARE = ("lower", "upper", "extrapolation"), 0.02
 """Parts of a prediction that are step functions, and the share of them that may differ because rounding crosses a
 step."""
 _FACTS = ("attributes", "movies", "completion", "age_days")
+_RATINGS = {"rated": "movies", "ratings": "values"}
+"""Arrays of Ratings by their names in the file."""
 
 
 def golden_to_bytes(model: Model) -> bytes:
@@ -38,7 +41,11 @@ def golden_to_bytes(model: Model) -> bytes:
     arrays: Arrays = {"rows": rows, "genres": np.zeros(len(model.schema.genres), np.float32)}
     arrays["genres"][:1] = 1
     arrays["plays"] = np.array([len(member.movies) for member in members], np.int64)
+    arrays["rating_counts"] = np.array([len(member.ratings) for member in members], np.int64)
     arrays |= {name: np.concatenate([getattr(member, name) for member in members]) for name in _FACTS}
+    arrays |= {
+        name: np.concatenate([getattr(member.ratings, own) for member in members]) for name, own in _RATINGS.items()
+    }
     arrays |= _answers(model, arrays)
     return arrays_to_bytes(arrays)
 
@@ -74,27 +81,36 @@ def _answers(model: Model, arrays: Arrays) -> Arrays:
 
 
 def _stored(arrays: Arrays, width: int) -> Iterator[MemberFacts]:
-    ends = np.cumsum(arrays["plays"])
+    ends, rated_ends = np.cumsum(arrays["plays"]), np.cumsum(arrays["rating_counts"])
     attributes = arrays["attributes"].reshape(len(ends), width)
     for number, (end, plays) in enumerate(zip(ends.tolist(), arrays["plays"].tolist(), strict=True)):
-        own = slice(end - plays, end)
+        own, rated = (
+            slice(end - plays, end),
+            slice(rated_ends[number] - arrays["rating_counts"][number], rated_ends[number]),
+        )
+        values = arrays["ratings"][rated]
         yield MemberFacts(
-            attributes[number], arrays["movies"][own], arrays["completion"][own], arrays["age_days"][own]
+            attributes[number], arrays["movies"][own], arrays["completion"][own], arrays["age_days"][own],
+            Ratings(arrays["rated"][rated], values, np.full(len(values), np.nan)),
         )  # fmt: skip
 
 
 def _members(schema: Schema, movies: int, random: np.random.Generator) -> Iterator[MemberFacts]:
-    """Yield made-up members of whom nothing, attributes, plays or both are known, drawn at random."""
-    for has_attributes in (False, True):
-        for has_plays in (False, True):
-            for count in PLAYS:
-                plays = min(count, movies) if has_plays else 0
-                yield MemberFacts(
-                    _attributes(schema, random) if has_attributes else MemberFacts.nothing(schema).attributes,
-                    np.sort(random.permutation(movies)[:plays]).astype(np.int32),
-                    random.random(plays).astype(np.float32),
-                    (1000 * random.random(plays)).astype(np.float32),
-                )
+    """Yield made-up members with every kind of evidence, drawn at random; of those with ratings, half of the plays."""
+    for kind in MemberEvidence:
+        for count in PLAYS:
+            plays = min(count, movies) if kind.has_plays else 0
+            rows = np.sort(random.permutation(movies)[:plays]).astype(np.int32)
+            rated = rows[: -(-plays // 2)] if kind.has_ratings else rows[:0]
+            yield MemberFacts(
+                _attributes(schema, random) if kind.has_attributes else MemberFacts.nothing(schema).attributes,
+                rows,
+                random.random(plays).astype(np.float32),
+                (1000 * random.random(plays)).astype(np.float32),
+                Ratings(
+                    rated, random.uniform(schema.scale.low, schema.scale.high, len(rated)), np.full(len(rated), np.nan)
+                ),
+            )
 
 
 def _attributes(schema: Schema, random: np.random.Generator) -> np.ndarray[tuple[int], np.dtype[np.float32]]:

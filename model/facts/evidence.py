@@ -4,22 +4,43 @@ from enum import IntEnum
 
 
 class MemberEvidence(IntEnum):
-    """What a prediction knows of the member: nothing, attributes, plays, or both."""
+    """What a prediction knows of the member: nothing, or attributes, plays and ratings; ratings imply plays."""
 
     NOTHING = 1
     ATTRIBUTES = 2
     PLAYS = 3
     ATTRIBUTES_AND_PLAYS = 4
+    RATINGS = 5
+    ATTRIBUTES_AND_RATINGS = 6
 
     @property
     def has_attributes(self) -> bool:
         """Whether the prediction uses attributes."""
-        return self in (MemberEvidence.ATTRIBUTES, MemberEvidence.ATTRIBUTES_AND_PLAYS)
+        return self in (
+            MemberEvidence.ATTRIBUTES,
+            MemberEvidence.ATTRIBUTES_AND_PLAYS,
+            MemberEvidence.ATTRIBUTES_AND_RATINGS,
+        )
 
     @property
     def has_plays(self) -> bool:
         """Whether the prediction uses plays."""
-        return self in (MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS)
+        return self >= MemberEvidence.PLAYS
+
+    @property
+    def has_ratings(self) -> bool:
+        """Whether the prediction uses the member's own ratings."""
+        return self >= MemberEvidence.RATINGS
+
+    @property
+    def without_ratings(self) -> "MemberEvidence":
+        """The kind of evidence that remains if the member's ratings are known as plays only."""
+        return MemberEvidence(self - 2) if self.has_ratings else self
+
+    @property
+    def with_ratings(self) -> "MemberEvidence":
+        """The kind of evidence with ratings, for a kind with plays."""
+        return self if self.has_ratings else MemberEvidence(self + 2)
 
 
 class MovieEvidence(IntEnum):

@@ -1,7 +1,7 @@
-"""What is known of a member (attributes and plays) or of a movie (year, genres and attributes), encoded as numbers."""
+"""What is known of a member (attributes, plays, ratings) or a movie (year, genres, attributes), encoded as numbers."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,14 +15,16 @@ SECONDS_PER_DAY = 86_400.0
 
 
 class Play(NamedTuple):
-    """One play of a movie in the catalogue."""
+    """One play of a movie in the catalogue, perhaps with the member's rating."""
 
     movie: int
     """Row of the movie in the catalogue."""
     completion: float = float("nan")
     """Share of the movie that was watched, 0 to 1; NaN if unknown."""
     played_at: float = float("nan")
-    """Time of the play in seconds since 1970 UTC; NaN if unknown."""
+    """Time of the play, and of the rating, in seconds since 1970 UTC; NaN if unknown."""
+    rating: float = float("nan")
+    """Rating that the member gave; NaN if none."""
 
 
 class Plays(NamedTuple):
@@ -31,11 +33,55 @@ class Plays(NamedTuple):
     movies: Sequence[int]
     completion: Sequence[float]
     played_at: Sequence[float]
+    rating: Sequence[float] = ()
+    """Empty if the member rated none of the movies."""
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """R ratings of one member, of movies in the catalogue."""
+
+    movies: NDArray[np.int32]
+    """(R,) catalogue rows of the rated movies, ascending and unique."""
+    values: NDArray[np.float64]
+    """(R,) ratings, within the scale."""
+    rated_at: NDArray[np.float64]
+    """(R,) times of the ratings in seconds since 1970 UTC; NaN if unknown."""
+
+    def __len__(self) -> int:
+        return len(self.movies)
+
+    def without(self, movie: int) -> "Ratings":
+        """Return the ratings of all other movies than that in this catalogue row."""
+        kept = self.movies != movie
+        return self if kept.all() else Ratings(self.movies[kept], self.values[kept], self.rated_at[kept])
+
+    def followed_by(self, plays: Plays) -> "Ratings":
+        """Return these ratings with those of further plays.
+
+        Of two ratings of a movie, the one given last in the order of these ratings and then of `plays` counts, unless
+        its time is known to be earlier.
+        """
+        last = {movie: (value, time) for movie, value, time in zip(*self._columns(), strict=True)}
+        for movie, value, time in zip(plays.movies, plays.rating, plays.played_at, strict=True):
+            if value == value and not (movie in last and time < last[movie][1]):
+                last[movie] = value, time
+        if not last:
+            return self
+        movies = np.array(sorted(last), np.int32)
+        values, rated_at = np.array([last[movie] for movie in movies.tolist()], np.float64).T
+        return Ratings(movies, values, rated_at)
+
+    def _columns(self) -> tuple[list[int], list[float], list[float]]:
+        return self.movies.tolist(), self.values.tolist(), self.rated_at.tolist()
+
+
+NO_RATINGS = Ratings(np.empty(0, np.int32), np.empty(0), np.empty(0))
 
 
 @dataclass(frozen=True)
 class MemberFacts:
-    """What is known of a member: A attributes, and P plays of movies in the catalogue."""
+    """What is known of a member: A attributes, P plays of movies in the catalogue, and ratings of some of these."""
 
     attributes: NDArray[np.float32]
     """(A,) category number or numeric value of each attribute in the schema; NaN if unknown."""
@@ -45,6 +91,8 @@ class MemberFacts:
     """(P,) share of the movie that was watched, 0 to 1; NaN if unknown."""
     age_days: NDArray[np.float32]
     """(P,) days from the play to the end of the training data, at least 0; NaN if unknown."""
+    ratings: Ratings = NO_RATINGS
+    """The member's ratings; all rated movies are among the played ones."""
 
     @staticmethod
     def nothing(schema: Schema) -> "MemberFacts":
@@ -63,13 +111,19 @@ class MemberFacts:
         return played
 
     def without(self, movie: int) -> "MemberFacts":
-        """Return a copy without the play of the movie in this catalogue row, so that the movie can be predicted."""
+        """Return a copy without play and rating of the movie in this catalogue row, so that it can be predicted."""
         kept = self.movies != movie
-        return MemberFacts(self.attributes, self.movies[kept], self.completion[kept], self.age_days[kept])
+        return MemberFacts(
+            self.attributes, self.movies[kept], self.completion[kept], self.age_days[kept], self.ratings.without(movie)
+        )
 
     def without_plays(self) -> "MemberFacts":
-        """Return a copy that has the attributes but no plays."""
+        """Return a copy that has the attributes but neither plays nor ratings."""
         return MemberFacts(self.attributes, self.movies[:0], self.completion[:0], self.age_days[:0])
+
+    def without_ratings(self) -> "MemberFacts":
+        """Return a copy in which the rated movies are only known to have been played."""
+        return replace(self, ratings=NO_RATINGS)
 
     def with_attributes(self, given: Mapping[int, float]) -> "MemberFacts":
         """Return a copy with some attributes replaced; `given` maps positions in the schema to encoded values."""
@@ -77,12 +131,13 @@ class MemberFacts:
             return self
         attributes = self.attributes.copy()
         attributes[list(given)] = list(given.values())
-        return MemberFacts(attributes, self.movies, self.completion, self.age_days)
+        return replace(self, attributes=attributes)
 
     def with_plays(self, plays: Iterable[Play], schema: Schema) -> "MemberFacts":
-        """Return a copy with plays added.
+        """Return a copy with plays added, and with their ratings.
 
-        Plays of the same movie are merged into one, with the latest time and the highest completion.
+        Plays of the same movie are merged into one, with the latest time and the highest completion. For two ratings of
+        one movie, see `Ratings.followed_by`.
         """
         added = list(plays)
         return self.with_all_plays(Plays(*zip(*added, strict=True)), schema) if added else self
@@ -91,6 +146,7 @@ class MemberFacts:
         """Return a copy with plays added as in `with_plays`, but given as columns."""
         if not plays.movies:
             return self
+        ratings = self.ratings.followed_by(plays) if plays.rating else self.ratings
         movies, completion = np.array(plays.movies, np.int32), np.array(plays.completion, np.float32)
         age_days = age_in_days(np.array(plays.played_at, np.float64), schema)
         once = len(set(plays.movies)) == len(movies)
@@ -101,13 +157,15 @@ class MemberFacts:
             age_days = np.concatenate([self.age_days, age_days])
         if once:  # true for most requests
             order = movies.argsort()
-            return MemberFacts(self.attributes, movies.take(order), completion.take(order), age_days.take(order))
+            return MemberFacts(
+                self.attributes, movies.take(order), completion.take(order), age_days.take(order), ratings
+            )
         unique, place = np.unique(movies, return_inverse=True)
         highest = np.full(len(unique), np.nan, np.float32)
         youngest = np.full(len(unique), np.nan, np.float32)
         np.fmax.at(highest, place, completion)
         np.fmin.at(youngest, place, age_days)
-        return MemberFacts(self.attributes, unique.astype(np.int32), highest, youngest)
+        return MemberFacts(self.attributes, unique.astype(np.int32), highest, youngest, ratings)
 
 
 @dataclass(frozen=True)

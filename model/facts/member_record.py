@@ -2,7 +2,7 @@
 
 docs/members.md describes the format for programs that write records. Attributes and categories are stored by name and
 movies by id, so that each version of the model can use the facts that it supports, exactly like those in a request. A
-record holds a member's attributes and plays.
+record holds a member's attributes, plays and ratings.
 """
 
 import json
@@ -25,7 +25,7 @@ KEY_PREFIX = "coldstart:member:"
 RECORD_BYTES = 4 * 1024 * 1024
 """Maximum size of a member's record in bytes; larger records are refused."""
 MOST_ATTRIBUTES, MOST_PLAYS = 1_000, 10_000
-"""Maximum numbers of attributes and plays in a member's record, the same as in a request."""
+"""Maximum numbers of attributes, and of plays and of ratings each, in a member's record, the same as in a request."""
 
 
 class RecordedPlay(NamedTuple):
@@ -38,19 +38,32 @@ class RecordedPlay(NamedTuple):
     """Time of the play in seconds since 1970 UTC."""
 
 
+class RecordedRating(NamedTuple):
+    """One rating in a member's record."""
+
+    movie_id: str
+    rating: float
+    """The rating; a model whose scale doesn't include it leaves it out."""
+    rated_at: float = math.nan
+    """Time of the rating in seconds since 1970 UTC; NaN if unknown."""
+
+
 @dataclass(frozen=True)
 class MemberRecord:
-    """What a record in an external store says of a member: attributes by name, and plays by movie id."""
+    """What a record in an external store says of a member: attributes by name, plays and ratings by movie id."""
 
     attributes: Mapping[str, Value]
     """Value of each known attribute, by its name."""
     plays: Sequence[RecordedPlay]
     """Plays, at most one of each movie."""
+    ratings: Sequence[RecordedRating] = ()
+    """Ratings, at most one of each movie."""
 
     def facts(self, schema: Schema, catalogue: Catalogue) -> MemberFacts:
-        """Return the attributes and plays, encoded for a model with this schema and catalogue.
+        """Return the attributes, plays and ratings, encoded for a model with this schema and catalogue.
 
-        Attributes and movies that the model doesn't have are left out, and so are values of the wrong kind.
+        Attributes and movies that the model doesn't have are left out, and so are values of the wrong kind and ratings
+        off the scale.
         """
         given: dict[int, float] = {}
         for position, attribute in enumerate(schema.member_attributes):
@@ -61,6 +74,10 @@ class MemberRecord:
                     continue
         rows = ((catalogue.row(play.movie_id), play) for play in self.plays)
         plays = [Play(row, play.completion, play.played_at) for row, play in rows if row is not None]
+        for rated in self.ratings:
+            row = catalogue.row(rated.movie_id)
+            if row is not None and schema.scale.low <= rated.rating <= schema.scale.high:
+                plays.append(Play(row, played_at=rated.rated_at, rating=rated.rating))
         return MemberFacts.nothing(schema).with_attributes(given).with_plays(plays, schema)
 
 
@@ -83,6 +100,11 @@ def to_json(record: MemberRecord) -> bytes:
         for play in record.plays
     }
     content = {"version": VERSION, "attributes": dict(record.attributes), "plays": plays}
+    if record.ratings:
+        content["ratings"] = {
+            movie_id: {"rating": rating} | ({"rated_at": rated_at} if math.isfinite(rated_at) else {})
+            for movie_id, rating, rated_at in record.ratings
+        }
     return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
@@ -96,14 +118,17 @@ def from_json(content: bytes) -> MemberRecord:
         raise BadRecord("the record is no JSON") from error
     if not isinstance(given, dict) or given.get("version") != VERSION:
         raise BadRecord("the record has another version")
-    attributes, plays = given.get("attributes", {}), given.get("plays", {})
+    attributes, plays, ratings = (given.get(name, {}) for name in ("attributes", "plays", "ratings"))
     if not isinstance(attributes, dict) or len(attributes) > MOST_ATTRIBUTES:
         raise BadRecord("attributes are no object, or too many")
     if not isinstance(plays, dict) or len(plays) > MOST_PLAYS:
         raise BadRecord("plays are no object, or too many")
+    if not isinstance(ratings, dict) or len(ratings) > MOST_PLAYS:
+        raise BadRecord("ratings are no object, or too many")
     return MemberRecord(
         {name: _value(value) for name, value in attributes.items() if value is not None},
         [_play(movie_id, play) for movie_id, play in plays.items()],
+        [_rating(movie_id, rating) for movie_id, rating in ratings.items()],
     )
 
 
@@ -116,12 +141,23 @@ def _value(value: Any) -> Value:
 def _play(movie_id: str, play: Any) -> RecordedPlay:
     if not isinstance(play, dict):
         raise BadRecord("a play is no object")
-    completion, played_at = play.get("completion"), play.get("played_at")
+    completion = play.get("completion")
     return RecordedPlay(
         movie_id,
         math.nan if completion is None else _number(completion, "a completion", 0, 1),
-        math.nan if played_at is None else _number(played_at, "a played_at", EARLIEST_SECONDS, LATEST_SECONDS + 1),
+        _time(play.get("played_at"), "a played_at"),
     )
+
+
+def _rating(movie_id: str, rating: Any) -> RecordedRating:
+    if not isinstance(rating, dict):
+        raise BadRecord("a rating is no object")
+    number = _number(rating.get("rating"), "a rating", -LARGEST, LARGEST)
+    return RecordedRating(movie_id, number, _time(rating.get("rated_at"), "a rated_at"))
+
+
+def _time(value: Any, what: str) -> float:
+    return math.nan if value is None else _number(value, what, EARLIEST_SECONDS, LATEST_SECONDS + 1)
 
 
 def _number(value: Any, what: str, least: float, most: float) -> float:

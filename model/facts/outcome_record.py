@@ -33,6 +33,8 @@ class Outcome:
     """Time of the rating or of watching, in seconds since 1970 UTC."""
     received_at: float
     """Time when the service received the report, in seconds since 1970 UTC, by the clock of the service."""
+    caller: str | None = None
+    """Name of the token with which the report was sent, as in the token file; None if the service wants no tokens."""
 
 
 def to_line(outcome: Outcome) -> bytes:
@@ -60,6 +62,9 @@ def from_line(line: bytes) -> Outcome:
         raise BadOutcome("an id is missing")
     written = {name: entry.get(name) for name in ("rating", "completion", "happened_at", "received_at")}
     numbers = {name: number_of(value) for name, value in written.items()}
+    caller = entry.get("caller")
+    if not isinstance(caller, str | None):
+        raise BadOutcome("the caller isn't the name of a token")
     if any(numbers[name] is None and value is not None for name, value in written.items()):
         raise BadOutcome("a number isn't one")
     for moment in (numbers["happened_at"], numbers["received_at"]):
@@ -69,4 +74,4 @@ def from_line(line: bytes) -> Outcome:
             raise BadOutcome("a time isn't in seconds since 1970")
     if numbers["completion"] is not None and not 0 <= numbers["completion"] <= 1:
         raise BadOutcome("the completion isn't 0 to 1")
-    return Outcome(*texts, **numbers)  # type: ignore[arg-type] # types were checked above
+    return Outcome(*texts, *numbers.values(), caller)  # type: ignore[arg-type, call-arg] # they were checked above

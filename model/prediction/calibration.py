@@ -17,7 +17,8 @@ Array = NDArray[np.float64]
 PLACES = 201
 """Number of evenly spaced predicted ratings for which intervals and probabilities are tabulated."""
 PLAY_BINS = (1, 3, 10, 30, 100)
-"""Lower ends of the bins by a member's number of plays; each bin has its own intervals and probabilities."""
+"""Lower ends of the bins by a member's number of plays, or of ratings if some are known; each bin has its own
+intervals and probabilities."""
 FAR = (0.95, 0.99)
 """Lower ends of the upper classes of extrapolation (share of raters less unusual than a member), with own intervals."""
 SAME_DISTANCE = 0.005
@@ -48,7 +49,7 @@ class Readings(NamedTuple):
     """Look-up tables of intervals and probabilities for members of one kind of evidence, such as plays only, flattened.
 
     The dimensions of the tables are B bins of plays, F classes of extrapolation, E kinds of movie evidence, L levels of
-    standard deviation, and PLACES ratings.
+    standard deviation, and PLACES ratings. With ratings, the bins are by number of ratings.
     """
 
     edges: Array
@@ -144,13 +145,14 @@ class Calibration:
         distances = self.tables[member].distances
         return distances.searchsorted(distance - SAME_DISTANCE) / max(len(distances), 1)
 
-    def reading(self, member: MemberEvidence, plays: NDArray[np.int64], extrapolation: Array) -> Reading:
+    def reading(self, member: MemberEvidence, counts: NDArray[np.int64], extrapolation: Array) -> Reading:
         """Return an object that finds intervals and probabilities for N members of one kind of evidence.
 
-        `plays` (N,) are the members' numbers of plays, and `extrapolation` (N,) is the result of `extrapolation`.
+        `counts` (N,) are the members' numbers of ratings for evidence with ratings, and of plays for any other;
+        `extrapolation` (N,) is the result of `extrapolation`.
         """
         bins, classes = self.tables[member].lower.shape[:2]
-        place = np.minimum(bins_of(plays), bins - 1)
+        place = np.minimum(bins_of(counts), bins - 1)
         beyond = np.minimum(_FAR.searchsorted(extrapolation, "right"), classes - 1)
         return Reading(self._readings[member], place * classes + beyond)
 

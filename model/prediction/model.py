@@ -16,13 +16,14 @@ from model.facts.evidence import MemberEvidence
 from model.facts.facts import MemberFacts
 from model.facts.member_table import MemberTable
 from model.files.manifest import Manifest, Run
-from model.prediction.calibration import Calibration, Reading
+from model.prediction.calibration import Calibration, Reading, bins_of
 from model.prediction.drift_reference import Reference
 from model.prediction.explanation import prior_parts, tree_parts
 from model.prediction.movie_targets import Movie, MovieView, Offsets, Targets
 from model.prediction.pair_columns import MemberColumns, PairColumns, feature_names
 from model.prediction.predictions import Explanation, Part, Predictions
-from model.prediction.prior.prior import Prior, Taste, prior_numbers
+from model.prediction.prior.prior import Prior, Taste, prior_numbers, rating_of
+from model.prediction.prior.rating_update import RatedMovies, RatingUpdate, update_by_ratings
 from model.prediction.trees import Trees, highest_corrections
 
 Stage = Callable[[str], None]
@@ -47,11 +48,15 @@ def ignore(_: str) -> None:
 class State:
     """What is computed once for N members and reused for every movie, such as their predicted taste.
 
-    The members have one kind of evidence: the same is known of all, nothing, attributes, plays or both.
+    The members have one kind of evidence: the same is known of all.
     """
 
+    evidence: MemberEvidence
+    """What is known of the members, with or without ratings."""
     taste: Taste
-    """Predicted taste and generosity of the members."""
+    """Taste and generosity of the members, predicted without their ratings."""
+    update: RatingUpdate | None
+    """What the members' ratings change in predictions; None for evidence without ratings."""
     members: Members
     """Columns of the members from which the inputs of the trees are computed."""
     extrapolation: NDArray[np.float64]
@@ -60,10 +65,20 @@ class State:
     reading: Reading
     """Finds the intervals and probabilities of the members' predictions in the tables."""
 
+    def updated(self, prior: NDArray[np.float64], targets: Targets) -> NDArray[np.float64]:
+        """Return (N,) ratings by the factorization, updated by the members' ratings."""
+        return prior if self.update is None else prior + self.update.rating(targets.factors)
+
+    def deviation(self, targets: Targets) -> NDArray[np.float64]:
+        """Return the (N,) standard deviations of ratings about their predictions."""
+        return targets.deviation if self.update is None else self.update.deviation(targets.deviation, targets.factors)
+
     def repeat(self, counts: NDArray[np.int64]) -> "State":
         """Return a copy with the row of member n repeated `counts[n]` times, once for each movie to predict."""
         return State(
+            self.evidence,
             self.taste.repeat(counts),
+            None if self.update is None else self.update.take(np.arange(len(counts)).repeat(counts)),
             self.members.repeat(counts),
             self.extrapolation.repeat(counts),
             self.reading.repeat(counts),
@@ -71,7 +86,7 @@ class State:
 
 
 class Rows(NamedTuple):
-    """A request for predictions of catalogue movies, none of which the member has played."""
+    """A request for predictions of catalogue movies, none of which the member has played or rated."""
 
     member: MemberFacts
     rows: NDArray[np.int64]
@@ -130,8 +145,8 @@ class Model:
     def predict(self, member: MemberFacts, movies: Sequence[Movie], finished: Stage = ignore) -> Predictions:
         """Return predictions of the movies for one member, in the order of `movies`.
 
-        A movie that the member has played is predicted as if the member had not played it. `finished` is called with
-        the name of each stage that ends. Raises ValueError if `movies` is empty.
+        A movie that the member has played or rated is predicted as if the member had done neither. `finished` is called
+        with the name of each stage that ends. Raises ValueError if `movies` is empty.
         """
         state = self.state_of(member)
         finished("features")
@@ -146,14 +161,14 @@ class Model:
         as_unplayed = [Rows(member.without(row), np.array([row])) for row in rows[played].tolist()]
         order = np.arange(len(rows))
         order[played] = len(rows) + np.arange(len(played))
-        return Predictions.join([predictions, *self.predict_together(as_unplayed, finished)], evidence).take(order)
+        parts = [predictions, *self.predict_together(as_unplayed)]  # without `finished`: each stage ends once
+        return Predictions.join(parts, state.evidence).take(order)
 
     def predict_together(self, requests: Sequence[Rows], finished: Stage = ignore) -> list[Predictions]:
         """Return the predictions for each of several requests, bit for bit equal to those of `predict`.
 
-        The requests are computed in batches, one for each kind of evidence (what is known of the members: nothing,
-        attributes, plays or both). For small requests, this takes two thirds of the time of separate calls of
-        `predict`.
+        The requests are computed in batches, one for each kind of evidence (what is known of the members). For small
+        requests, this takes two thirds of the time of separate calls of `predict`.
         """
         of_kind: dict[MemberEvidence, list[int]] = {}
         for place, request in enumerate(requests):
@@ -167,7 +182,7 @@ class Model:
             rows = [requests[place].rows for place in places]
             counts = np.array([len(own) for own in rows])
             state = states[kind] if len(rows) == 1 else states[kind].repeat(counts)
-            targets = self.view.of_rows(np.concatenate(rows), kind, state.taste.bins)
+            targets = self.view.of_rows(np.concatenate(rows), state.taste.evidence, state.taste.bins)
             predictions = self._predict(state, targets, finished)
             ends = np.cumsum(counts).tolist()
             for place, start, end in zip(places, [0, *ends], ends, strict=False):
@@ -183,9 +198,10 @@ class Model:
     ) -> tuple[NDArray[np.int32], Predictions]:
         """Return the movies in order of a member's predicted rating, best first: catalogue rows and predictions.
 
-        Movies that the member has played are left out, and ties are in row order. `allowed` (M,) is a mask of the
-        catalogue; None allows all movies. If `most` is given, only the first `most` movies of the ranking are returned.
-        They are found without predicting every movie: movies that the trees can't raise far enough are skipped.
+        Movies that the member has played or rated are left out, and ties are in row order. `allowed` (M,) is a mask of
+        the catalogue; None allows all movies. If `most` is given, only the first `most` movies of the ranking are
+        returned. They are found without predicting every movie: movies that the trees can't raise far enough are
+        skipped.
         """
         chosen = np.ones(len(self.catalogue), bool) if allowed is None else allowed.copy()
         chosen[member.movies] = False
@@ -205,11 +221,13 @@ class Model:
             return rows
         taste, evidence = state.taste, state.taste.evidence
         prior = self.view.prior_of_all(taste.factors[0], evidence, int(taste.bins[0]))
+        if state.update is not None:
+            prior = prior + state.update.rating(self.prior.movies)
         weight = self.trees.weights.get(evidence, 0.0)
         highest = self.schema.scale.cut(prior + weight * self._highest_corrections + ROUNDING)[rows]
         likely = rows[np.argpartition(-highest, likely_count)[:likely_count]]
         targets = self.view.of_rows(likely, evidence, taste.bins)
-        _, rating = self._rate(taste.factors, state.members, evidence, targets, ignore)
+        _, rating = self._rate(state, targets, ignore)
         least = np.partition(rating, -most)[-most]
         candidates: NDArray[np.int64] = rows[highest >= least]
         return candidates
@@ -232,7 +250,8 @@ class Model:
     def explain(self, member: MemberFacts, movie: Movie) -> Explanation:
         """Return the prediction of a movie's rating and the contribution of each group of facts to it.
 
-        The contributions add up to the rating before it is clipped to the scale. A play of the movie itself is ignored.
+        The contributions add up to the rating before it is clipped to the scale. A play or rating of the movie itself
+        is ignored.
         """
         evidence = self.prior.usable_evidence(member)
         if isinstance(movie, int):
@@ -241,6 +260,7 @@ class Model:
         without_plays = self.state_of(member.without_plays()).taste
         targets = self.view.of([movie], state.taste.evidence, state.taste.bins)
         parts = prior_parts(self.prior, state.taste, without_plays, targets)
+        parts["taste_from_ratings"] = 0.0 if state.update is None else float(state.update.rating(targets.factors)[0])
         features = self._features(state.taste.factors, state.members, targets)[1]
         contributions = self.trees.contributions(features, state.taste.evidence)[0]
         parts = parts | tree_parts(self.feature_names, contributions)
@@ -259,16 +279,33 @@ class Model:
 
         Each member's results are independent of the others.
         """
-        taste, inputs = self.prior.taste_of(members, evidence, self._code)
+        without_ratings = evidence.without_ratings
+        taste, inputs = self.prior.taste_of(members, without_ratings, self._code)
         plays = np.array([len(member.movies) if evidence.has_plays else 0 for member in members])
+        counts = np.array([len(member.ratings) for member in members]) if evidence.has_ratings else plays
         attributes = np.stack([member.attributes for member in members])
-        extrapolation = self.calibration.extrapolation(taste.distance, evidence)
+        extrapolation = self.calibration.extrapolation(taste.distance, without_ratings)
         return State(
+            evidence,
             taste,
-            self.member_columns.of_kind(evidence, inputs, plays, attributes),
+            self._update(members, taste, self.prior.shrinkage[evidence][bins_of(counts)])
+            if evidence.has_ratings
+            else None,
+            self.member_columns.of_kind(without_ratings, inputs, plays, attributes),
             extrapolation,
-            self.calibration.reading(evidence, plays, extrapolation),
+            self.calibration.reading(evidence, counts, extrapolation),
         )
+
+    def _update(self, members: Sequence[MemberFacts], taste: Taste, share: NDArray[np.float64]) -> RatingUpdate:
+        """Return what the members' ratings change in predictions; `share` (N,) are shrinkage weights of the change."""
+        rated = []
+        for number, member in enumerate(members):
+            rows, own = member.ratings.movies.astype(np.int64), slice(number, number + 1)
+            factors, offset, _ = self.view.prior_of_rows(rows, taste.evidence, taste.bins[own])
+            predicted = self.prior.mean + rating_of(taste.factors[own], factors) + offset
+            variance = self.prior.noise + self.view.variance.take(rows)
+            rated.append(RatedMovies(factors, member.ratings.values - predicted, variance))
+        return update_by_ratings(self.prior.spread[taste.evidence], rated, share)
 
     def _features(
         self, factors: NDArray[np.float64], members: Members, targets: Targets
@@ -277,28 +314,22 @@ class Model:
         numbers = prior_numbers(factors, targets.factors, targets.offset, targets.deviation)
         return self.prior.mean + numbers[:, 0], pair_features(members, targets.columns, numbers)
 
-    def _rate(
-        self,
-        factors: NDArray[np.float64],
-        members: Members,
-        evidence: MemberEvidence,
-        targets: Targets,
-        finished: Stage,
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _rate(self, state: State, targets: Targets, finished: Stage) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (N,) ratings by the factorization alone, and (N,) ratings corrected by trees, clipped to the scale.
 
-        `factors` is (N, K), one row for each movie, or (1, K) for one member.
+        The state has one row for each movie, or is that of one member. The trees see neither ratings nor what these
+        change.
         """
-        prior, features = self._features(factors, members, targets)
+        prior, features = self._features(state.taste.factors, state.members, targets)
+        prior = state.updated(prior, targets)
         finished("prior")
-        rating = self.schema.scale.cut(prior + self.trees.corrections(features, evidence))
+        rating = self.schema.scale.cut(prior + self.trees.corrections(features, state.taste.evidence))
         finished("trees")
         return prior, rating
 
     def _predict(self, state: State, targets: Targets, finished: Stage) -> Predictions:
-        evidence = state.taste.evidence
-        prior, rating = self._rate(state.taste.factors, state.members, evidence, targets, finished)
-        lower, upper, probability = state.reading(rating, targets.deviation, targets.evidence, self.schema.scale)
+        prior, rating = self._rate(state, targets, finished)
+        lower, upper, probability = state.reading(rating, state.deviation(targets), targets.evidence, self.schema.scale)
         predictions = Predictions(
             rating=rating,
             lower=lower,
@@ -307,7 +338,7 @@ class Model:
             prior_rating=self.schema.scale.cut(prior),
             movie_evidence=targets.evidence,
             extrapolation=np.broadcast_to(state.extrapolation, rating.shape),
-            member_evidence=evidence,
+            member_evidence=state.evidence,
         )
         finished("interval")
         return predictions

@@ -67,12 +67,13 @@ class MovieView:
         unrated = np.where(catalogue.described, MovieEvidence.DESCRIBED, MovieEvidence.UNKNOWN)
         self.evidence = np.where(catalogue.rated, MovieEvidence.RATED, unrated).astype(np.int8)
         """(M,) MovieEvidence of each movie of the catalogue: rated, described or unknown."""
-        variance = prior.movie_variance.copy()
+        self.variance = prior.movie_variance.copy()
+        """(M,) variance of a rating due to the uncertainty of each movie of the catalogue."""
         for evidence, value in prior.unrated_variance.items():
-            variance[self.evidence == evidence] = value
+            self.variance[self.evidence == evidence] = value
         self.ready = ready(pairs.movies, len(pairs.grouped))
         """Columns of the M movies of the catalogue from which the inputs of the trees are computed."""
-        self._deviations = {kind: prior.deviation(kind, prior.movies, variance) for kind in prior.spread}
+        self._deviations = {kind: prior.deviation(kind, prior.movies, self.variance) for kind in prior.spread}
 
     def prior_of_all(self, factors: Array, evidence: MemberEvidence, plays_bin: int) -> Array:
         """Return the (M,) ratings of one member with the given factors (K,) by the factorization.

@@ -46,21 +46,25 @@ def next_fact(model: Model, member: MemberFacts, movie: Movie) -> NextFact | Non
     """Return the fact to ask a member for, to predict a movie better: an attribute or further plays.
 
     Returns None if no fact is expected to narrow the interval enough. As in `Model.predict`, a movie that the member
-    has played is predicted as if the member had not played it.
+    has played or rated is predicted as if the member had done neither. Of what a fact would explain without ratings,
+    the share counts that the member's ratings leave unexplained.
     """
     if isinstance(movie, int):
         member = member.without(movie)
-    evidence = model.prior.usable_evidence(member)
     predicted = model.predict(member, [movie])
     current = float(predicted.upper[0] - predicted.lower[0])
-    variance = float(model.view.of([movie], evidence, NO_PLAYS).deviation[0]) ** 2
+    state = model.state_of(member)
+    target = model.view.of([movie], state.taste.evidence, NO_PLAYS)
+    variance = float(state.deviation(target)[0]) ** 2
     if variance <= 0:
         return None
     most = max(variance - model.prior.noise, 0.0)
+    left = most / max(float(target.deviation[0]) ** 2 - model.prior.noise, most, 1e-12)
+    member = member.without_ratings()
 
     def width(gain: float) -> float:
         """Return the expected width of the interval if a fact explains `gain` of the variance, but never the noise."""
-        return current * float(np.sqrt(1 - min(gain, most) / variance))
+        return current * float(np.sqrt(1 - min(left * gain, most) / variance))
 
     candidates = [
         NextFact(model.schema.member_attributes[place].name, 0, width(gain), current)

@@ -29,7 +29,7 @@ class Predictions:
     """(N,) how unusual the member is: the share, 0 to 1, of raters who are nearer to a landmark (a rater that the
     regression compares members with); 0 if nothing is known."""
     member_evidence: MemberEvidence
-    """What is known of the member and used: nothing, attributes, plays or both."""
+    """What is known of the member and used."""
 
     def take(self, order: NDArray[np.int64]) -> "Predictions":
         """Return the predictions of the movies at the positions `order`, in that order."""
@@ -102,6 +102,7 @@ GROUPS: dict[str, str] = {
     "generosity": "How generously a member like this one rates.",
     "taste_from_plays": "How the movie fits what the member plays.",
     "taste_from_attributes": "How the movie fits members with these attributes.",
+    "taste_from_ratings": "What the member's own ratings say of this movie.",
     "movie_corrections": "The trees: year, genres, popularity and reception of the movie.",
     "play_corrections": "The trees: how the movie compares with what the member plays.",
     "attribute_corrections": "The trees: how members with these attributes took the movie.",

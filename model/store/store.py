@@ -4,6 +4,7 @@
     MODELS/labels.jsonl                     each move of a label: who, when, why, from which version to which
     MODELS/versions/<version>/              the files of a version, never changed after publication
     MODELS/records/<version>/<name>         records about a version, added after publication
+    MODELS/status/<job>.json                what a job, such as the retrain, last did
     MODELS/gate_key.json                    the key that selects the raters held out of training
     MODELS/.lock, .tmp-*                    the lock for changes, and unfinished writes
 
@@ -27,7 +28,7 @@ VERSION = re.compile(r"[0-9a-f]{12}")
 RECORD = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 CURRENT, PREVIOUS, CANDIDATE = "current", "previous", "candidate"
 LABELS = (CURRENT, PREVIOUS, CANDIDATE)
-VERSIONS, RECORDS = "versions", "records"
+VERSIONS, RECORDS, STATUS = "versions", "records", "status"
 GATE_KEY, LABEL_LOG = "gate_key.json", "labels.jsonl"
 RECORD_BYTES = 64 << 20
 """Maximum size of labels, keys and records (small files about a version) in bytes; larger ones are refused."""
@@ -131,17 +132,20 @@ class Store:
             if labels.get(CANDIDATE) == version:
                 self._unpoint(CANDIDATE, reason)
 
-    def roll_back(self, reason: Reason = UNSTATED) -> str:
+    def roll_back(self, reason: Reason = UNSTATED, unwanted: str | None = None) -> str:
         """Let the version that served before serve again, and return its name.
 
-        It loses the label `previous`. Raises StoreError if there is no previous version, or ArtifactError if it is
-        incomplete or damaged.
+        It loses the label `previous`. If `unwanted` is given, this is only done while that version is the current one.
+        Raises StoreError if there is no previous version or another current one, or ArtifactError if the previous
+        version is incomplete or damaged.
         """
         version = self.label(PREVIOUS)
         if version is None or version == self.labels().get(CURRENT):
             raise StoreError("there is no previous version to roll back to: promote names one")
         self.check(version)
         with self._files.changing():
+            if unwanted is not None and (self.label(CURRENT), self.label(PREVIOUS)) != (unwanted, version):
+                raise StoreError(f"version {unwanted} isn't the current one any more")
             self._point(CURRENT, version, reason)
             self._unpoint(PREVIOUS, reason)
         return version
@@ -229,6 +233,15 @@ class Store:
         """Return the names of the records about a version (small files added after publication), sorted."""
         names = names_in(self.root / RECORDS / version, "the folder of records")
         return [name for name in names if RECORD.fullmatch(name)]
+
+    def write_status(self, name: str, content: bytes) -> None:
+        """Replace the file, such as `retrain.json`, that says what a job last did."""
+        with self._files.changing():
+            self._replace(f"{STATUS}/{name}", content)
+
+    def read_status(self, name: str) -> bytes | None:
+        """Return the content of the file that says what a job last did; None if there is none."""
+        return self._read(f"{STATUS}/{name}", f"the status {name}")
 
     def gate_key(self) -> bytes | None:
         """Return the key that selects the raters held out of training to compare versions on; None if there is none.

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.artifact.trial_process import Limits
+from model.store.job_status import GuardStatus, RetrainStatus, read_status
 from model.store.open import open_store
 from model.store.store import CANDIDATE, CURRENT
 from service.errors import NoModel
@@ -75,14 +76,20 @@ class LiveModels:
             self._loader.close()
 
     async def _look_at_store(self) -> None:
-        """Report at intervals, to the metrics, when the newest version was published.
+        """Report at intervals, to the metrics, when the newest version was published and what jobs last did.
 
-        While the store can't be read, report nothing.
+        What can't be read isn't reported.
         """
+        store, metrics = self._loader.store, self._metrics
         while True:
             with suppress(Exception):  # whatever the error is, keep following the models
-                written = await asyncio.to_thread(self._loader.store.newest_written)
-                self._metrics.models.published(written)
+                metrics.models.published(await asyncio.to_thread(store.newest_written))
+            with suppress(Exception):
+                if retrain := await asyncio.to_thread(read_status, store, RetrainStatus):
+                    metrics.jobs.retrained(retrain)
+            with suppress(Exception):
+                if guard := await asyncio.to_thread(read_status, store, GuardStatus):
+                    metrics.jobs.guarded(guard)
             await asyncio.sleep(STORE_SECONDS)
 
     async def _prepare(self) -> None:

@@ -16,7 +16,7 @@ from model.facts.facts import MemberFacts, MovieFacts, Plays
 from model.facts.member_record import MemberRecord
 from model.prediction.model import Model
 from model.prediction.movie_targets import Movie
-from service.requests.limits import ATTRIBUTES, DEFAULT_PAGE_SIZE, ID_LENGTH, MOVIES, PAGE_SIZE, PLAYS
+from service.requests.limits import ATTRIBUTES, DEFAULT_PAGE_SIZE, ID_LENGTH, MOVIES, PAGE_SIZE, PLAYS, RATINGS
 from service.requests.page_tokens import page_offset
 from service.requests.violations import Violations
 
@@ -37,6 +37,8 @@ class UnusedFacts:
     """Number of values whose category is not in the model's schema and can't be counted as "other"."""
     plays_of_unknown_movies: int = 0
     """Number of plays of movies that are not in the catalogue."""
+    ratings_of_unknown_movies: int = 0
+    """Number of ratings of movies that are not in the catalogue."""
     unknown_member: bool = False
     """Whether the request has a member_id that is neither in the model nor in the member store."""
     unknown_genres: int = 0
@@ -100,7 +102,7 @@ class FactsDecoder:
     def member(
         self, member: pb.Member, violations: Violations, unused: UnusedFacts, record: MemberRecord | None
     ) -> MemberFacts:
-        """Decode what is known of a member: stored attributes and plays, overridden by those in the request.
+        """Decode what is known of a member: stored attributes, plays and ratings, overridden by those in the request.
 
         They are stored in `record`, the member's record in an external store, or, if it is None, with the model.
         """
@@ -117,6 +119,8 @@ class FactsDecoder:
         )
         unused.unseen_positions = tuple(unseen)
         plays = self._plays(member.plays, violations, unused)
+        if member.ratings:
+            plays = self._with_ratings(plays, member.ratings, violations, unused)
         facts = self._no_facts if stored is None else stored
         return facts.with_attributes(attributes).with_all_plays(plays, self._schema)
 
@@ -159,6 +163,30 @@ class FactsDecoder:
             known = [number for number, row in enumerate(rows) if row is not None]
             completions, times = ([column[number] for number in known] for column in (completions, times))
         return Plays(known_rows, completions, times)
+
+    def _with_ratings(
+        self, plays: Plays, ratings: Sequence[pb.Rating], violations: Violations, unused: UnusedFacts
+    ) -> Plays:
+        """Decode the ratings of movies in the catalogue, and add them to the plays, since a rating is a play too."""
+        if not violations.check_count(len(ratings), RATINGS, "member.ratings"):
+            return plays
+        rated = []
+        for number, rating in enumerate(ratings):
+            path, row, time = f"member.ratings[{number}]", self._catalogue.row(rating.movie_id), math.nan
+            violations.check_rating(rating.rating, f"{path}.rating", self._schema.scale)
+            if rating.HasField("rated_at"):
+                violations.check_time(rating.rated_at, f"{path}.rated_at")
+                time = rating.rated_at.seconds + rating.rated_at.nanos / 1e9
+            if row is None:
+                unused.ratings_of_unknown_movies += 1
+                violations.check_id(rating.movie_id, f"{path}.movie_id")
+            else:
+                rated.append((row, math.nan, time, rating.rating))
+        unrated = [math.nan] * len(plays.movies)
+        rows, completions, times, values = zip(*rated, strict=True) if rated else ((), (), (), ())
+        return Plays(
+            [*plays.movies, *rows], [*plays.completion, *completions], [*plays.played_at, *times], [*unrated, *values]
+        )
 
     def _attributes(
         self,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from features.schema import Scale
 from features.values.ids import is_id
 from features.values.numbers import LARGEST, number_of
 from features.values.times import is_time
@@ -54,6 +55,11 @@ class Violations(list[Violation]):
         """Check that a share or probability is between 0 and 1."""
         if not 0 <= value <= 1:
             self.add(path, "must be a number from 0 to 1")
+
+    def check_rating(self, value: float, path: str, scale: Scale) -> None:
+        """Check that a rating is within the scale."""
+        if not scale.low <= value <= scale.high:
+            self.add(path, f"must be within the scale, {scale.low:g} to {scale.high:g}")
 
     def check_year(self, value: int, path: str) -> None:
         """Check that a number is a release year."""

@@ -15,6 +15,7 @@ from service.models.live_models import LiveModels
 from service.models.loading import Served
 from service.requests.limits import ID_LENGTH
 from service.requests.violations import Violations
+from service.rpc.security.tokens import current_caller
 from service.stores.member_source import MemberSource
 from service.stores.outcome_log import OutcomeLog
 from service.telemetry.metrics.outcome_metrics import RatedPrediction
@@ -130,7 +131,7 @@ def _decoded(request: pb.RecordOutcomeRequest, scale: Scale, now: float) -> Outc
     if rating is None and completion is None:
         violations.add("rating", "or completion must be given")
     if rating is not None:
-        _check_rating(rating, "rating", scale, violations)
+        violations.check_rating(rating, "rating", scale)
     if completion is not None:
         violations.check_share(completion, "completion")
     happened_at = now
@@ -140,19 +141,16 @@ def _decoded(request: pb.RecordOutcomeRequest, scale: Scale, now: float) -> Outc
     if request.HasField("shown"):
         _check_shown(request.shown, scale, violations)
     violations.raise_if_any()
-    return Outcome(request.request_id, request.member_id, request.movie_id, rating, completion, happened_at, now)
+    return Outcome(
+        request.request_id, request.member_id, request.movie_id, rating, completion, happened_at, now, current_caller()
+    )
 
 
 def _check_shown(shown: pb.ShownPrediction, scale: Scale, violations: Violations) -> None:
     for name in RATING_FIELDS:
-        _check_rating(getattr(shown.prediction, name), f"shown.prediction.{name}", scale, violations)
+        violations.check_rating(getattr(shown.prediction, name), f"shown.prediction.{name}", scale)
     violations.check_share(shown.prediction.probability_enjoyed, "shown.prediction.probability_enjoyed")
     if int(shown.member_evidence) not in tuple(map(int, MemberEvidence)):
         violations.add("shown.member_evidence", "must be that of the answer with the prediction")
     if len(shown.model_version) > ID_LENGTH:
         violations.add("shown.model_version", f"must have at most {ID_LENGTH} characters")
-
-
-def _check_rating(rating: float, path: str, scale: Scale, violations: Violations) -> None:
-    if not scale.low <= rating <= scale.high:
-        violations.add(path, f"must be within the scale, {scale.low:g} to {scale.high:g}")

@@ -161,6 +161,64 @@ DATA_END = GaugeDefinition(
 )
 MOVIES = GaugeDefinition("coldstart_movies", "Movies in the current model's catalogue.", merge=Merge.MAX)
 
+# Jobs beside the service, by what they leave in the store
+
+RETRAIN_FINISHED = GaugeDefinition(
+    "coldstart_retrain_finished_timestamp_seconds",
+    "Time when a retrain last published a version, served or not, in seconds since 1970 UTC; NaN if none ever did.",
+    merge=Merge.MAX,
+)
+RETRAIN_SECONDS = GaugeDefinition(
+    "coldstart_retrain_duration_seconds",
+    "Duration of the last retrain that published a version, in seconds.",
+    merge=Merge.MAX,
+)
+RETRAIN_GAIN = GaugeDefinition(
+    "coldstart_retrain_gain_ratio",
+    "Share by which the RMSE of the last version made is below that of the movie mean, with the most evidence.",
+    merge=Merge.MAX,
+)
+RETRAIN_VERDICT = GaugeDefinition(
+    "coldstart_retrain_verdict",
+    "1 for what became of the last version made: serves, candidate or held_back (by the gate).",
+    ("verdict",),
+    merge=Merge.MAX,
+)
+GUARD_CHECKED = GaugeDefinition(
+    "coldstart_guard_checked_timestamp_seconds",
+    "Time when the guard last compared the current version with the one before, in seconds since 1970 UTC; NaN if it "
+    "never did.",
+    merge=Merge.MAX,
+)
+GUARD_WENT_BACK = GaugeDefinition(
+    "coldstart_guard_went_back_timestamp_seconds",
+    "Time when the guard last went back to the version before, in seconds since 1970 UTC; NaN if it never did.",
+    merge=Merge.MAX,
+)
+GUARD_MEMBERS = GaugeDefinition(
+    "coldstart_guard_members", "Members whose ratings the guard has compared the versions on.", merge=Merge.MAX
+)
+GUARD_RATINGS = GaugeDefinition(
+    "coldstart_guard_ratings", "Ratings that the guard has compared the versions on.", merge=Merge.MAX
+)
+GUARD_E_VALUE = GaugeDefinition(
+    "coldstart_guard_e_value",
+    "Evidence that the current version is worse than the one before; the guard goes back at 1 / --guard-alpha.",
+    merge=Merge.MAX,
+)
+GUARD_SQUARED_ERROR = GaugeDefinition(
+    "coldstart_guard_squared_error",
+    "Mean squared error on the guard's ratings, in squared rating points, by version: current or previous.",
+    ("model",),
+    merge=Merge.MAX,
+)
+GUARD_COVERAGE = GaugeDefinition(
+    "coldstart_guard_coverage_ratio",
+    "Share of the guard's ratings within the 90 % intervals, by version: current or previous.",
+    ("model",),
+    merge=Merge.MAX,
+)
+
 # Outcomes: sums for computing the quality of predictions over any time window
 
 OUTCOME_LABELS = ("model", "member_evidence")

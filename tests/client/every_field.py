@@ -16,7 +16,7 @@ import grpc
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from coldstart_client import Ask, AsyncClient, Client, Movie, Play
+from coldstart_client import Ask, AsyncClient, Client, Movie, Play, Rating
 from coldstart_client.answers import as_plain
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
@@ -66,6 +66,7 @@ def calls(client):
         "member_id": "m",
         "attributes": {"text": "a", "number": 1.5, "flag": True},
         "plays": [Play("a", completion=0.5, played_at=NOW)],
+        "ratings": [Rating("b", 4, rated_at=NOW)],
     }
     new = Movie("new", release_year=2026, genres=["Drama"], attributes={"length": 90.5})
     yield client.predict(["a"], **member, new_movies=[new])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coldstart_client import Ask, AsyncClient, Client, InvalidCall, Movie, Play, Refused
+from coldstart_client import Ask, AsyncClient, Client, InvalidCall, Movie, Play, Rating, Refused
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +46,22 @@ def test_predictions_are_those_of_the_service_in_plain_values(world, coldstart):
     assert answer.model_version == world.versions[0]
     assert coldstart.predict(["nowhere"], member_id="nobody").unused.unknown_member
     assert next(iter(coldstart.predict(["nowhere"]))).movie_evidence == "unknown"
+
+
+def test_ratings_are_sent_by_every_method(world, coldstart):
+    rated = dict.fromkeys(world.movie_ids[:3], 5)
+    answer = coldstart.predict(world.movie_ids[3:5], **MEMBER, ratings=rated)
+    assert answer.member_evidence == "attributes and ratings"
+    ratings = [Rating(movie_id, 5) for movie_id in rated]
+    [streamed] = coldstart.stream([Ask(world.movie_ids[3:5], **MEMBER, ratings=ratings)])
+    assert streamed == answer
+    ranking = coldstart.rank(**MEMBER, ratings=rated, page_size=1000)
+    assert not {*rated} & {prediction.movie_id for prediction in ranking}
+    assert {*answer} <= {*ranking}
+    explanation = coldstart.explain(world.movie_ids[3], **MEMBER, ratings=rated)
+    assert explanation.prediction == next(iter(answer))
+    assert {part.group: part.rating for part in explanation.parts}["taste_from_ratings"] > 0
+    assert coldstart.predict(["nowhere"], ratings={"elsewhere": 3}).unused.ratings_of_unknown_movies == 1
 
 
 def test_outcomes_are_recorded_once_with_the_prediction_that_was_shown(world, coldstart):

@@ -44,6 +44,19 @@ def test_predictions_are_an_aligned_table(world, ask):
     assert foot == f"rests on attributes and plays; model {world.versions[0]}"
 
 
+def test_ratings_are_given_by_movie(world, ask):
+    rated, other = world.movie_ids[:2]
+    code, output, _ = ask("explain", other, "--rating", f"{rated}:4.5", "--json")
+    assert code == 0
+    assert json.loads(output)["member_evidence"] == "ratings"
+    code, _, errors = ask("predict", other, "--rating", f"{rated}:9")
+    assert code == 2
+    assert "member.ratings[0].rating: must be within the scale, 1 to 5" in errors
+    for unreadable in (rated, f"{rated}:good", ":4"):
+        with pytest.raises(SystemExit):
+            ask("predict", other, "--rating", unreadable)
+
+
 def test_an_outcome_is_recorded(ask):
     call = ("outcome", "movie-001", "--member", "m", "--rating", "3", "--happened-at", "2024-01-01T10:00:00Z")
     assert ask(*call, "--request-id", "by hand") == (0, "outcome by hand is recorded\n", "")

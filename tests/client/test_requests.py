@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from coldstart_client import Ask, AsyncClient, Client, Play, requests
+from coldstart_client import Ask, AsyncClient, Client, Play, Rating, requests
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
 NAN = float("nan")
@@ -100,6 +100,42 @@ def test_missing_values_are_not_sent(missing):
 def test_ids_are_text_or_whole_numbers_in_anything_that_lists_them(movies):
     sent = list(requests.prediction(Ask(movies)).movie_ids)
     assert sent in (["1", "2"], [str(UUID(int=1)), str(UUID(int=2))])
+
+
+@pytest.mark.parametrize(
+    "ratings",
+    [
+        [Rating("7", 4), Rating("8", 2.5)],
+        (Rating(7, np.float32(4)), Rating(np.int64(8), Decimal("2.5"))),
+        {"7": 4, 8: 2.5},
+        iter([Rating("7", 4), Rating("8", 2.5, None)]),
+    ],
+    ids=lambda ratings: type(ratings).__name__,
+)
+def test_ratings_are_a_mapping_or_a_list_of_ratings(ratings):
+    sent = requests.member("", {}, (), ratings).ratings
+    assert list(sent) == [pb.Rating(movie_id="7", rating=4), pb.Rating(movie_id="8", rating=2.5)]
+
+
+def test_the_time_of_a_rating_is_sent_in_utc():
+    [sent] = requests.member("", {}, (), [Rating("a", 4, NOON)]).ratings
+    assert sent.rated_at.ToDatetime(UTC) == NOON
+
+
+@pytest.mark.parametrize(
+    ("ratings", "said"),
+    [
+        (["a"], r"ratings\[0\] must be a Rating"),
+        ("a", "ratings must be a list"),
+        ({"a": "good"}, r"ratings\[0\].rating must be a number"),
+        ({"a": None}, r"ratings\[0\].rating is missing"),
+        ([Rating("a", 4), Rating(None, 4)], r"ratings\[1\].movie_id is missing"),
+        ([Rating("a", 4, "noon")], r"ratings\[0\].rated_at must be a datetime"),
+    ],
+)
+def test_what_cannot_be_a_rating_is_refused_before_anything_is_sent(ratings, said):
+    with pytest.raises((TypeError, ValueError), match=said):
+        requests.member("", {}, (), ratings)
 
 
 def test_whole_numbers_are_ids_everywhere():

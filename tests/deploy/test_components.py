@@ -93,7 +93,9 @@ def sound(documents: list[dict]) -> None:
         if each["kind"] not in FOREIGN:
             kubernetes_validate.validate(each, kubernetes_validate.latest_version(), strict=True)
     pods = [resource(documents, "Deployment")["spec"]["template"]["spec"]]
-    pods += [resource(documents, "CronJob", "coldstart-retrain")["spec"]["jobTemplate"]["spec"]["template"]["spec"]]
+    jobs = [each for each in documents if each["kind"] == "CronJob"]
+    assert "coldstart-retrain" in {job["metadata"]["name"] for job in jobs}
+    pods += [job["spec"]["jobTemplate"]["spec"]["template"]["spec"] for job in jobs]
     for pod in pods:
         (container,) = pod["containers"]
         assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
@@ -125,6 +127,13 @@ def test_all_components_go_together(build):
     environment = environment_of(container_of(documents))
     for name in ("TLS_CERT", "TLS_KEY", "TOKENS", "MEMBERS", "TRACES", "MODELS_CACHE"):
         assert f"COLDSTART_{name}" in environment
+
+
+def test_the_guard_runs_where_outcomes_are_recorded(build):
+    names = [each["metadata"]["name"] for each in build() if each["kind"] == "CronJob"]
+    assert names == ["coldstart-guard", "coldstart-retrain"]
+    names = [each["metadata"]["name"] for each in build("object-store") if each["kind"] == "CronJob"]
+    assert names == ["coldstart-retrain"]
 
 
 def test_the_secure_overlay_has_tls_and_tokens(build):
@@ -214,4 +223,4 @@ def test_the_cluster_gets_the_same_rules_and_dashboards_as_compose():
 def test_monitoring_is_part_of_what_is_applied(build):
     documents = build()
     assert {"PodMonitor", "PrometheusRule", "ConfigMap"} <= {each["kind"] for each in documents}
-    assert len(resource(documents, "ConfigMap", "coldstart-dashboards")["data"]) == 5
+    assert len(resource(documents, "ConfigMap", "coldstart-dashboards")["data"]) == 6

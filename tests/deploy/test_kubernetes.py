@@ -8,6 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from model.exit_codes import ExitCode
 from service.settings import Settings, variable
 from service.telemetry.metric_definitions import DEFINITIONS
 
@@ -33,8 +34,10 @@ def resource(kind: str, name: str = "coldstart") -> dict:
     return named
 
 
-DEPLOYMENT, JOB = resource("Deployment"), resource("CronJob", "coldstart-retrain")
-PODS = {"service": DEPLOYMENT["spec"]["template"], "retrain": JOB["spec"]["jobTemplate"]["spec"]["template"]}
+DEPLOYMENT = resource("Deployment")
+JOBS = {name: resource("CronJob", f"coldstart-{name}") for name in ("retrain", "guard")}
+PODS = {"service": DEPLOYMENT["spec"]["template"]}
+PODS |= {name: job["spec"]["jobTemplate"]["spec"]["template"] for name, job in JOBS.items()}
 
 
 def label(resource: dict) -> str:
@@ -75,23 +78,13 @@ def test_no_service_of_the_cluster_is_taken_for_a_setting(pod):
     assert pod["spec"]["enableServiceLinks"] is False, "a service called coldstart would set COLDSTART_PORT"
 
 
-def test_the_job_writes_models_where_the_service_reads_them():
-    claims = {
-        name: {
-            volume["persistentVolumeClaim"]["claimName"]
-            for volume in pod["spec"]["volumes"]
-            if volume["name"] == "models" and "persistentVolumeClaim" in volume
-        }
-        for name, pod in PODS.items()
-    }
-    assert claims["service"] == claims["retrain"] == {"models"}
-    read_only = {
-        name: mount.get("readOnly", False)
-        for name, pod in PODS.items()
-        for mount in pod["spec"]["containers"][0]["volumeMounts"]
-        if mount["name"] == "models"
-    }
-    assert read_only == {"service": True, "retrain": False}
+@pytest.mark.parametrize(("volume", "writers"), [("models", {"retrain", "guard"}), ("outcomes", {"service"})])
+def test_jobs_write_models_where_the_service_reads_them_and_read_what_it_records(volume, writers):
+    for name, pod in PODS.items():
+        (claim,) = [each for each in pod["spec"]["volumes"] if each["name"] == volume]
+        assert claim["persistentVolumeClaim"]["claimName"] == volume
+        (mount,) = [each for each in pod["spec"]["containers"][0]["volumeMounts"] if each["name"] == volume]
+        assert mount.get("readOnly", False) is (name not in writers)
 
 
 def test_every_setting_given_to_the_service_is_one_that_it_has():
@@ -130,9 +123,11 @@ def test_whatever_selects_pods_finds_those_of_the_deployment():
     ]
     for selector in selectors:
         assert selector.items() <= labels.items()
-    job = PODS["retrain"]["metadata"]["labels"]
-    assert resource("NetworkPolicy", "coldstart-retrain")["spec"]["podSelector"]["matchLabels"].items() <= job.items()
-    assert not selectors[0].items() <= job.items(), "the service's selectors must not find the job"
+    for name in JOBS:
+        job, policy = PODS[name]["metadata"]["labels"], resource("NetworkPolicy", f"coldstart-{name}")["spec"]
+        assert policy["podSelector"]["matchLabels"].items() <= job.items()
+        assert (policy["ingress"], policy["egress"]) == ([], [])
+        assert not selectors[0].items() <= job.items(), "the service's selectors must not find the job"
     assert resource("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["name"] == DEPLOYMENT["metadata"]["name"]
 
 
@@ -144,16 +139,22 @@ def test_only_named_ports_are_open_and_nothing_goes_out():
     assert endpoint["port"] == "metrics"
 
 
-def test_the_job_runs_the_command_line_as_it_is():
+@pytest.mark.parametrize("name", JOBS)
+def test_a_job_runs_the_command_line_as_it_is(name):
     from training.__main__ import main  # only this test needs the job
 
-    container = PODS["retrain"]["spec"]["containers"][0]
+    container = PODS[name]["spec"]["containers"][0]
     assert container["command"] == ["python", "-m", "training"]
     with pytest.raises(SystemExit) as ended:
         main([*container["args"], "--help"])
     assert ended.value.code == 0
-    (rule,) = JOB["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
-    assert rule["onExitCodes"]["containerName"] == container["name"]
+
+
+def test_what_can_not_get_better_is_not_tried_again_and_a_version_held_back_is_no_failed_job():
+    container = PODS["retrain"]["spec"]["containers"][0]
+    assert "--exit-zero-if-held-back" in container["args"]
+    (rule,) = JOBS["retrain"]["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
+    assert rule["onExitCodes"] == {"containerName": container["name"], "operator": "In", "values": [ExitCode.REFUSED]}
 
 
 def test_the_autoscaler_looks_at_a_gauge_that_the_service_has():

@@ -17,7 +17,8 @@ import yaml
 from benchmarks.served import Served, serving
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
-from model.store.store import CANDIDATE
+from model.store.job_status import GuardStatus, RetrainStatus, write_status
+from model.store.store import CANDIDATE, Store
 from service.telemetry.metric_definitions import DEFINITIONS
 from tests.conftest import Published, installed_tool
 
@@ -46,6 +47,10 @@ def queries(dashboard: dict) -> Iterator[tuple[str, str]]:
 
 
 MANY = 400
+COMPARED = GuardStatus(
+    checked_at=time.time(), members=3, outcomes=7, squared_error=0.9, squared_error_before=0.8, coverage=0.85,
+    coverage_before=0.9, went_back_at=time.time() - 2 * 86400,
+)  # fmt: skip
 EVERY_QUERY = [
     pytest.param(query, id=f"{path.stem}-{title}-{number}")
     for path in DASHBOARDS
@@ -65,6 +70,9 @@ def under_traffic(small: Published, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("monitored")
     models = shutil.copytree(small.models, folder / "models")
     (models / CANDIDATE).write_text(small.version + "\n")
+    status = RetrainStatus(finished_at=time.time(), seconds=9, version="0" * 12, verdict="serves", gain_percent=3)
+    write_status(Store(models), status)
+    write_status(Store(models), COMPARED)
     cert, key = folder / "server.crt", folder / "server.key"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",

@@ -12,9 +12,10 @@ PACKAGE = "coldstart_client/v1"
 GENERATED = ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py")
 
 NUMBERS = {
-    "Member": {"member_id": 1, "attributes": 2, "plays": 3},
+    "Member": {"member_id": 1, "attributes": 2, "plays": 3, "ratings": 4},
     "AttributeValue": {"text": 1, "number": 2, "flag": 3},
     "Play": {"movie_id": 1, "completion": 2, "played_at": 3},
+    "Rating": {"movie_id": 1, "rating": 2, "rated_at": 3},
     "PredictEnjoymentRequest": {"member": 1, "movie_ids": 2, "new_movies": 3},
     "PredictEnjoymentResponse": {"predictions": 1, "member_evidence": 2, "model_version": 3, "unused": 4},
     "Prediction": {

@@ -15,8 +15,8 @@ from training.data.passes.engines import add_engine, passes_of
 from training.data.writer import refuse_unwritable
 from training.evaluation.by_time import SplitPoint, evaluate_by_time, split_point, split_time
 from training.evaluation.evaluate import evaluate
+from training.fit.covariate_shift.reweighting import add_reweighting, reweighting_notes
 from training.fit.fit_model import fit_model
-from training.fit.reweighting import add_reweighting, reweighting_notes
 from training.report.about import about_data
 from training.report.comparison import against, read_report
 from training.report.markdown import markdown

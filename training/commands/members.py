@@ -12,7 +12,7 @@ from model.facts.member_record import MemberRecord, to_json
 from training.data.files.remote_folder import data_place
 from training.data.reading.tables import temporary_tables
 from training.errors import UsageError, WorkFailed
-from training.versions.export_members import records_of_data, records_of_model
+from training.versions.exports.export_members import records_of_data, records_of_model
 from training.versions.serving import open_serving
 
 if TYPE_CHECKING:

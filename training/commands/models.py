@@ -28,7 +28,9 @@ from training.gate import gate_report
 from training.gate.gate import RECORD
 from training.report.markdown import section_markdown
 from training.versions.compare import diff, diff_of_many, text, text_of_many
-from training.versions.export_model import export
+from training.versions.exports.export_model import export
+from training.versions.guard.guard_command import run_guard
+from training.versions.guard.guard_settings import add_guard_arguments
 from training.versions.version_list import NOTE, described, labels_by_version, note_of, table_text
 
 Part = TypeVar("Part")
@@ -54,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="for export: the folder to write tables into")
     parser.add_argument("--key", type=Path, metavar="FILE", help="for sign: the ed25519 private key in PEM")
     add_keeping(parser)
+    add_guard_arguments(parser)
 
 
 def add_keeping(parser: argparse.ArgumentParser) -> None:
@@ -181,6 +184,12 @@ def _roll_back(store: Store, arguments: argparse.Namespace) -> Result:
     return _moved(labels[CANDIDATE], shown, [])
 
 
+def _guard(store: Store, arguments: argparse.Namespace) -> Result:
+    """Go back to the version before if the current one is worse."""
+    _at_most(arguments, 0)
+    return run_guard(store, arguments, moved_by)
+
+
 def _prune(store: Store, arguments: argparse.Namespace) -> Result:
     """Remove old versions."""
     _at_most(arguments, 0)
@@ -199,7 +208,7 @@ def _sign(store: Store, arguments: argparse.Namespace) -> Result:
 
 ACTIONS: dict[str, Action] = {
     "list": _list, "show": _show, "log": _log, "diff": _diff, "export": _export, "promote": _promote,
-    "candidate": _offer, "rollback": _roll_back, "prune": _prune, "sign": _sign,
+    "candidate": _offer, "rollback": _roll_back, "guard": _guard, "prune": _prune, "sign": _sign,
 }  # fmt: skip
 
 

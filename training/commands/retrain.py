@@ -1,6 +1,7 @@
 """`training retrain`: validate, train, evaluate and publish, and let the gate decide whether the version is used."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from model.artifact.artifact import load_model
 from model.cores import usable_cores
 from model.errors import ModelError
 from model.exit_codes import ExitCode
+from model.store.job_status import write_status
 from model.store.open import is_address, open_store
 from model.store.store import CURRENT, RECORDS, VERSIONS, Store
 from training.challenge.standing import Standing
@@ -28,10 +30,10 @@ from training.data.reading.tables import Tables, read_tables
 from training.data.writer import refuse_unwritable
 from training.errors import failing_work
 from training.evaluation.evaluate import evaluate
+from training.fit.covariate_shift.reweighting import add_reweighting, reweighting_notes
 from training.fit.fit_model import Fit, fit_model
-from training.fit.reweighting import add_reweighting, reweighting_notes
 from training.gate import gate_report
-from training.gate.apply_verdict import PAGE, last_line, settle
+from training.gate.apply_verdict import PAGE, last_line, settle, status_of
 from training.gate.gate import Gate
 from training.gate.gate_settings import GateSettings, add_gate_arguments, gate_settings
 from training.gate.kept_out import Split, keep_key, key_of_store, split
@@ -39,6 +41,7 @@ from training.report.markdown import markdown, section_markdown
 from training.report.section import Section
 from training.report.summary import summary
 from training.settings import FitSettings, read_fit_settings, to_dict
+from training.versions.exports.mlflow_run import EXPERIMENT, Tracker
 from training.versions.provenance import commit, fingerprint
 from training.versions.publish import Origin, publish
 from training.versions.serving import serving_version
@@ -61,9 +64,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--candidate", action="store_true", help="offer a version that passes as candidate beside the one that serves"
     )
+    parser.add_argument(
+        "--exit-zero-if-held-back", action="store_true",
+        help="end with exit code 0, not 3, if the gate holds the version back: for schedulers that call 3 a failure",
+    )  # fmt: skip
     parser.add_argument("--sign", type=Path, metavar="FILE", help="sign the version by this ed25519 private key in PEM")
     add_engine(parser)
     parser.add_argument("--note", default="", metavar="TEXT", help="a note on the version, for `models list`")
+    parser.add_argument(
+        "--mlflow", nargs="?", const="", metavar="ADDRESS",
+        help="record a run of MLflow, at this address or at MLflow's own default (else if $MLFLOW_TRACKING_URI is set)",
+    )  # fmt: skip
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--quiet", action="store_true", help="print the outcome and warnings only")
     shown.add_argument("--verbose", action="store_true", help="print the whole report")
@@ -86,6 +97,8 @@ class Plan:
     """Function that signs a version, or None if versions aren't signed."""
     challenge: Standing | None
     """Challenge to take part in, if any."""
+    tracker: Tracker | None
+    """Where to record a run of MLflow, if anywhere."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +150,8 @@ def _train(passes: Passes, arguments: argparse.Namespace, plan: Plan, inputs: In
         plan.store, record, evaluation, notes, challenge,
         force=arguments.force, offer=arguments.candidate, reason=moved_by("retrain"),
     )  # fmt: skip
+    _track(plan, version, record, arguments.note)
+    write_status(plan.store, status_of(record, evaluation, progress.seconds, time.time()))
     sections = [*gate_report.sections(record), *challenge]
     if arguments.verbose:
         print(markdown(evaluation, notes))
@@ -147,7 +162,7 @@ def _train(passes: Passes, arguments: argparse.Namespace, plan: Plan, inputs: In
         print(f"report {arguments.models}/{RECORDS}/{version}/{PAGE}")
     print(f"{last_line(record, serving_version(plan.store))}; {progress.seconds:.0f} s")
     _prune(plan.store, arguments)
-    return ExitCode.DONE if serves else ExitCode.HELD_BACK
+    return ExitCode.DONE if serves or arguments.exit_zero_if_held_back else ExitCode.HELD_BACK
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
@@ -161,7 +176,9 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     store.labels()  # raises before training if this user can't read the store
     fit = read_fit_settings(arguments.settings) if arguments.settings else FitSettings()
     challenge = Standing.of(arguments.challenge) if arguments.challenge else None
-    return Plan(store, gate, fit.model_copy(update={"reweight": arguments.reweight}), sign, challenge)
+    place = os.environ.get("MLFLOW_TRACKING_URI") if arguments.mlflow is None else arguments.mlflow
+    tracker = None if place is None else Tracker(place, os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT)
+    return Plan(store, gate, fit.model_copy(update={"reweight": arguments.reweight}), sign, challenge, tracker)
 
 
 def _read(passes: Passes, arguments: argparse.Namespace, plan: Plan) -> Inputs:
@@ -210,6 +227,16 @@ def _publish(
         plan.sign(plan.store, version)
     keep_key(plan.store, inputs.key)
     return version
+
+
+def _track(plan: Plan, version: str, record: dict[str, Any], note: str) -> None:
+    """Record a run of MLflow, or print why that fails, which doesn't change the decision on the new version."""
+    if plan.tracker is None:
+        return
+    try:
+        plan.tracker.record(plan.store, version, record, gate_report.verdict(record), note)
+    except Exception as error:  # noqa: BLE001 # MLflow and its stores have errors of their own
+        print(f"the run isn't recorded in MLflow: {type(error).__name__}", file=sys.stderr)
 
 
 def _prune(store: Store, arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Views: raters shown as if they never rated, with some plays visible and ratings of other movies to predict."""
+"""Views: raters shown as if they never or hardly rated, with some plays visible and ratings of others to predict."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +35,8 @@ class Views:
     attributes: NDArray[np.float32]
     """(V, A) encoded attributes that are visible, NaN if unknown or hidden."""
     plays: pl.DataFrame
-    """Visible plays with columns view, movie, completion and age_days, sorted by view and movie."""
+    """Visible plays with columns view, movie, completion, age_days and rating (null without one), sorted by view and
+    movie."""
     targets: pl.DataFrame
     """Ratings to predict, of movies that aren't visible. Columns view, movie and rating, sorted by view and movie."""
     play_count: NDArray[np.int64]
@@ -105,7 +106,7 @@ def make_views(
     """
     halves = plays.with_columns((pl.col("rater") * VIEWS + pl.col(HALF)).alias(VIEW))
     short = plays.filter("is_short").with_columns((pl.col("rater") * VIEWS + SHORT).alias(VIEW))
-    columns = [VIEW, MOVIE, COMPLETION, AGE_DAYS]
+    columns = [VIEW, MOVIE, COMPLETION, AGE_DAYS, RATING]
     visible = pl.concat([halves.select(columns), short.select(columns)]).sort(VIEW, MOVIE)
     rated = plays.filter(pl.col(RATING).is_not_null())
     first_half, other_half = pl.col(HALF) == 0, pl.col(HALF) == 1
@@ -121,3 +122,42 @@ def make_views(
     shown[hides[:, None] & (random.random(shown.shape) < HIDDEN_SHARE)] = np.nan
     play_count = np.bincount(visible[VIEW].to_numpy(), minlength=len(half))
     return Views(np.repeat(raters, VIEWS), half, shown, visible, targets, play_count)
+
+
+@dataclass(frozen=True)
+class ShownRatings:
+    """Ratings that V views show, R in all, one view after the other."""
+
+    starts: NDArray[np.int64]
+    """(V + 1,) index of each view's first rating, and R at the end."""
+    movie: NDArray[np.int64]
+    """(R,) index of the movie, ascending for each view."""
+    rating: NDArray[np.float64]
+    """(R,) rating."""
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(V,) number of ratings that each view shows."""
+        return np.diff(self.starts)
+
+    def of(self, views: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the indices of the ratings that the given views show, in the order of the views."""
+        counts = self.counts[views]
+        first = self.starts[views] - (np.cumsum(counts) - counts)
+        return np.asarray(first.repeat(counts) + np.arange(counts.sum()))
+
+
+def show_ratings(views: Views, random: np.random.Generator) -> ShownRatings:
+    """Return ratings for views to show: all for a short view, and some at random for any other.
+
+    The number for the others is drawn such that few and many ratings are equally frequent on a logarithmic scale.
+    """
+    rated = views.plays.filter(pl.col(RATING).is_not_null())
+    view, size = rated[VIEW].to_numpy(), len(views.member)
+    counts = np.bincount(view, minlength=size)
+    shown = np.floor(np.exp(random.random(size) * np.log(counts + 1.0)))
+    shown[views.half == SHORT] = np.inf
+    drawn = rated.with_columns(pl.Series("draw", random.random(len(rated))))
+    rated = drawn.filter(pl.col("draw").rank("ordinal").over(VIEW) <= pl.Series(shown[view]))
+    starts = np.searchsorted(rated[VIEW].to_numpy(), np.arange(size + 1))
+    return ShownRatings(starts, rated[MOVIE].to_numpy().astype(np.int64), rated[RATING].to_numpy())

@@ -51,8 +51,8 @@ def evaluate(passes: Passes, fit: Fit, seed: int, report: Callable[[str], None])
     grouped = group_means(passes, fit)
     by_evidence = {}
     for member in MemberEvidence:
-        if (member, MovieEvidence.RATED) in fit.predictions:
-            predictions = fit.predictions[member, MovieEvidence.RATED]
+        predictions = (fit.predictions | fit.with_ratings).get((member, MovieEvidence.RATED))
+        if predictions is not None:
             simpler = {"lightgbm_alone_rmse": float(np.sqrt(alone[member]))} if member in alone else {}
             if grouped is not None and member.has_attributes:
                 mean = _cut(grouped.predict(fit.table, predictions.rows), fit)

@@ -16,19 +16,20 @@ from model.prediction.movie_targets import Offsets
 from model.prediction.pair_columns import PairColumns
 from model.prediction.trees import Trees
 from training.data.dataset import Dataset
-from training.data.never_rater_views import SHORT, Views
+from training.data.never_rater_views import SHORT, Views, show_ratings
 from training.data.passes.passes import Passes
 from training.fit.calibration.fit_drift_reference import fit_reference
 from training.fit.calibration.held_out import share_nearer
 from training.fit.calibration.intervals import calibrate
 from training.fit.calibration.isotonic import Steps
+from training.fit.covariate_shift.reweighting import Reweighting, reweight
 from training.fit.cross_fit import OutOfFold, apply_out_of_fold, fit_priors
 from training.fit.folds import FoldedData, fit_key, fold_data
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 from training.fit.out_of_fold_targets import OutOfFoldTargets
 from training.fit.prior.fit_prior import FittedPrior
 from training.fit.prior.movie_descriptions import fit_description
-from training.fit.reweighting import Reweighting, reweight
+from training.fit.rating_updates import fit_rating_updates
 from training.fit.trees.fit_trees import bin_rows, fit_trees, predict_halves, without_member_mean
 from training.fit.trees.group_effects import group_residuals, grouped_attributes
 from training.fit.trees.pair_rows import PairTable, Rows, chunks, concatenate, movie_columns, target_rows
@@ -60,6 +61,9 @@ class Fit:
     """Out-of-fold predictions by kind of member evidence and kind of movie evidence."""
     short: dict[MemberEvidence, OutOfFoldPredictions]
     """Out-of-fold predictions from short views, which show few plays, by kind of member evidence."""
+    with_ratings: dict[tuple[MemberEvidence, MovieEvidence], OutOfFoldPredictions]
+    """Out-of-fold predictions from views that show ratings too, by kind of member evidence, with ratings, and kind of
+    movie evidence."""
     table: PairTable
     """Views and out-of-fold priors from which the features of the predicted rows are computed."""
     predict: Callable[[PairTable, Rows], OutOfFoldPredictions]
@@ -121,8 +125,22 @@ def fit_model(passes: Passes, data: Dataset, seed: int, settings: FitSettings, r
     short = {
         member: predict(table, rows) for member, rows in _short_rows(table, np.random.default_rng([seed, 8])).items()
     }
+    report("update by ratings")
+    updates = fit_rating_updates(
+        targets, table, show_ratings(folded.views, np.random.default_rng([seed, 12])), predictions
+    )
+    with_ratings = {
+        (member.with_ratings, movie): updates.apply(rows)
+        for (member, movie), rows in predictions.items()
+        if member.has_plays and member.with_ratings in updates.shrinkage
+    }
+    short_with_ratings = {
+        member.with_ratings: updates.apply(rows)
+        for member, rows in short.items()
+        if member.with_ratings in updates.shrinkage and len(rows.rows)
+    }
     report("intervals and probabilities")
-    calibration = _calibrate(targets, predictions, short)
+    calibration = _calibrate(targets, predictions | with_ratings, short | short_with_ratings)
     ratings = folded.statistics.whole.ratings
     offsets = {
         member: _served_offsets(data, targets.served_offsets(member), ratings, np.random.default_rng([seed, 5]))
@@ -131,10 +149,12 @@ def fit_model(passes: Passes, data: Dataset, seed: int, settings: FitSettings, r
     }
     # kinds of evidence without targets have no offsets, and can't be served
     heads = {member: whole.prior.heads[member] for member in whole.prior.heads if member in offsets}
-    reference = fit_reference(data, {key: targets.held_out(rows) for key, rows in predictions.items()}, calibration)
+    held_out = {key: targets.held_out(rows) for key, rows in (predictions | with_ratings).items()}
+    reference = fit_reference(data, held_out, calibration)
+    prior = replace(whole.prior, heads=heads, shrinkage={**whole.prior.shrinkage, **updates.shrinkage})
     pairs = PairColumns(movies, table.grouped)
-    core = Core(replace(whole.prior, heads=heads), offsets, pairs, Trees(forest, weights), calibration, reference)
-    return Fit(core, folded, predictions, short, table, predict, reweighting)
+    core = Core(prior, offsets, pairs, Trees(forest, weights), calibration, reference)
+    return Fit(core, folded, predictions, short, with_ratings, table, predict, reweighting)
 
 
 def _pair_table(

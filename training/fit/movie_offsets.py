@@ -33,7 +33,7 @@ SMALLEST_VARIANCE = 1e-9
 """Lower bound of the residual variance, needed if the prior predicts the data exactly."""
 STRENGTHS = (0.5, 1.5, 3.0, 6.0, 12.0, 25.0, 50.0, 100.0, 300.0, 1000.0, 1e9)
 """Candidate strengths: each offset is shrunk towards the overall mean residual as if by this many more ratings."""
-KINDS = tuple(MemberEvidence)
+KINDS = tuple(evidence for evidence in MemberEvidence if not evidence.has_ratings)
 HALF_VIEWS = len(PLAY_BINS)
 """Number of the group of half views; short views are in groups by bin of their number of plays."""
 
@@ -128,18 +128,27 @@ def shrinkage_by_plays(
     """Return (B,) weights, 0 to 1, of offsets with plays in an average with offsets without plays, by play-count bin.
 
     A member with few known plays resembles members without plays. The weights are fitted to the residuals of short
-    views by weighted least squares in each bin, with a normal prior that is centred on the next bin's weight and has
-    standard deviation SHARE_SPREAD. The last bin has weight 1.
+    views by weighted least squares, as in `shares_by_bin`.
     """
     kind, short = KINDS.index(evidence), slice(0, HALF_VIEWS)
     count, total = sums.weights[kind, short], sums.total[kind, short]
     before, step = without_plays.out_of_fold, with_plays.out_of_fold - without_plays.out_of_fold
     squares = sums.squares[kind, short].sum() - np.sum(before * (2 * total - before * count))
-    pull = max(squares / max(count.sum(), 1), SMALLEST_VARIANCE) / SHARE_SPREAD**2
     power = np.sum(step**2 * count, axis=(1, 2))
     gain = np.sum(step * (total - before * count), axis=(1, 2))
-    shares = np.ones(len(PLAY_BINS))
-    for number in reversed(range(len(PLAY_BINS) - 1)):
+    return shares_by_bin(gain, power, squares / max(count.sum(), 1))
+
+
+def shares_by_bin(gain: Array, power: Array, variance: float) -> Array:
+    """Return (B,) weights, 0 to 1, by which a step towards a target is multiplied in each of B bins, by least squares.
+
+    `gain` (B,) are sums of step times residual, `power` (B,) sums of squared steps, and `variance` is that of the
+    residuals. Each weight has a normal prior that is centred on the next bin's weight and has standard deviation
+    SHARE_SPREAD. The last bin has weight 1.
+    """
+    pull = max(variance, SMALLEST_VARIANCE) / SHARE_SPREAD**2
+    shares = np.ones(len(gain))
+    for number in reversed(range(len(gain) - 1)):
         shares[number] = np.clip((gain[number] + pull * shares[number + 1]) / (power[number] + pull), 0, 1)
     return shares
 

@@ -23,7 +23,8 @@ class OutOfFoldPredictions:
     deviation: Array
     """(N,) standard deviation of a rating about its prediction."""
     plays: NDArray[np.int64]
-    """(N,) number of the member's visible plays; 0 if the evidence excludes plays."""
+    """(N,) number of the member's visible plays, or of shown ratings if the evidence includes ratings; 0 if it excludes
+    plays."""
     extrapolation: Array
     """(N,) share of raters, 0 to 1, who are closer to the training raters than the member is."""
 

@@ -5,11 +5,13 @@ from typing import Any
 
 from model.artifact.serialization import to_json
 from model.files.manifest import read_manifest, read_run
+from model.store.job_status import RetrainStatus, Verdict
 from model.store.label_log import Reason
 from model.store.store import CANDIDATE, Store
 from training.errors import DataError
 from training.gate import gate_report
 from training.gate.gate import RECORD
+from training.gate.gate_scores import most_evidence
 from training.report import comparison
 from training.report.about import about_version, further
 from training.report.page import html
@@ -48,6 +50,15 @@ def settle(
     elif record["serves"]:
         store.promote(version, reason)
     return bool(record["serves"])
+
+
+def status_of(record: Mapping[str, Any], evaluation: Mapping[str, Any], seconds: float, now: float) -> RetrainStatus:
+    """Return what the service reports of a retrain that took `seconds` and ended at `now` (seconds since 1970)."""
+    verdict: Verdict = "held_back" if not record["serves"] else "candidate" if record["offered"] else "serves"
+    gain = evaluation["evidence"][most_evidence(evaluation["evidence"])]["gain_percent"]
+    return RetrainStatus(
+        finished_at=now, seconds=seconds, version=record["version"], verdict=verdict, gain_percent=gain
+    )  # fmt: skip
 
 
 def last_line(record: Mapping[str, Any], serving: str | None) -> str:

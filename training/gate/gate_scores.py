@@ -24,8 +24,10 @@ from training.gate.questions import Answers, Questions
 
 Array = NDArray[np.float64]
 
-TO_COMPARE = ("nothing", "attributes", "plays", "attributes_and_plays")
+TO_COMPARE = tuple(kind.name.lower() for kind in MemberEvidence)
 """Kinds of evidence, from least to most."""
+NEVER_RATERS = tuple(kind.name.lower() for kind in MemberEvidence if not kind.has_ratings)
+"""Kinds of evidence without ratings."""
 
 
 def scores(
@@ -101,8 +103,8 @@ def most_by_chance(targets: float) -> float:
 
 
 def most_evidence(by_evidence: Mapping[str, Any]) -> str:
-    """Return the key of the kind with the most evidence."""
-    return next(name for name in reversed(TO_COMPARE) if name in by_evidence)
+    """Return the key of the kind with the most evidence about never-raters."""
+    return next(name for name in reversed(NEVER_RATERS) if name in by_evidence)
 
 
 def _gain(

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from model.facts.evidence import MemberEvidence
 from training.report.charts import Chart, Series
 
 OURS, BASE, PRIOR, ALONE, MEAN = 0, 1, 2, 3, 4
 """Styles of series in charts; a model has the same colour and shape in every chart."""
-EVIDENCE = ("nothing", "attributes", "plays", "attributes_and_plays")
+EVIDENCE = tuple(kind.name.lower() for kind in MemberEvidence)
 """What is known of members: names of the kinds of evidence, from least to most."""
 FORMATS = {
     "targets": ",.0f", "members": ",.0f", "difference": "+.2f", "share": ".1%",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, TITLE
 from features.movies import MEMBER, MOVIE
 from features.plays import AGE_DAYS
+from model.facts.catalogue import Catalogue
 from model.facts.evidence import MovieEvidence
 from model.facts.facts import MemberFacts, MovieFacts
 from model.prediction.model import NO_ROW, Model
@@ -70,8 +71,7 @@ def predictions_of(model: Model, tables: Tables, pairs: pl.DataFrame | None) -> 
         played = set(member.movies.tolist())
         movies = [row if row in played else movie for movie, row in map(asked, movie_ids)]
         predictions = model.predict(member, movies)
-        ids = {MEMBER_ID: pl.repeat(member_id, len(movies), eager=True), MOVIE_ID: movie_ids}
-        yield pl.DataFrame(ids | _values(predictions), COLUMNS)
+        yield table_of_predictions(member_id, movie_ids, predictions)
 
 
 def rankings_of(model: Model, tables: Tables, top: int) -> Iterator[pl.DataFrame]:
@@ -79,19 +79,30 @@ def rankings_of(model: Model, tables: Tables, top: int) -> Iterator[pl.DataFrame
 
     The numbers and the order are those of the service's RankMovies.
     """
-    catalogue = model.catalogue
     for member_id, member, _ in _wanted(model, tables, None):
         rows, predictions = model.rank(member, most=top)
-        yield pl.DataFrame(
-            {
-                MEMBER_ID: [member_id] * len(rows),
-                "rank": range(1, len(rows) + 1),
-                MOVIE_ID: [catalogue.movie_ids[place] for place in rows],
-                TITLE: [catalogue.titles[place] or None for place in rows],
-            }
-            | _values(predictions),
-            RANKING_COLUMNS,
-        )
+        yield table_of_ranking(member_id, model.catalogue, rows, predictions)
+
+
+def table_of_predictions(
+    member_id: str, movie_ids: Sequence[str] | pl.Series, predictions: Predictions
+) -> pl.DataFrame:
+    """Return the predictions of a member's ratings of movies as a table."""
+    ids = {MEMBER_ID: pl.repeat(member_id, len(movie_ids), eager=True), MOVIE_ID: movie_ids}
+    return pl.DataFrame(ids | _values(predictions), COLUMNS)
+
+
+def table_of_ranking(
+    member_id: str, catalogue: Catalogue, rows: NDArray[np.int32], predictions: Predictions
+) -> pl.DataFrame:
+    """Return a member's ranking as a table; `rows` are the catalogue rows of the movies, best first."""
+    movies = {
+        MEMBER_ID: [member_id] * len(rows),
+        "rank": range(1, len(rows) + 1),
+        MOVIE_ID: [catalogue.movie_ids[place] for place in rows],
+        TITLE: [catalogue.titles[place] or None for place in rows],
+    }
+    return pl.DataFrame(movies | _values(predictions), RANKING_COLUMNS)
 
 
 def _values(predictions: Predictions) -> dict[str, Sequence[Any] | NDArray[Any] | pl.Series]:

@@ -17,6 +17,8 @@ class MemberEvidence(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MEMBER_EVIDENCE_ATTRIBUTES: _ClassVar[MemberEvidence]
     MEMBER_EVIDENCE_PLAYS: _ClassVar[MemberEvidence]
     MEMBER_EVIDENCE_ATTRIBUTES_AND_PLAYS: _ClassVar[MemberEvidence]
+    MEMBER_EVIDENCE_RATINGS: _ClassVar[MemberEvidence]
+    MEMBER_EVIDENCE_ATTRIBUTES_AND_RATINGS: _ClassVar[MemberEvidence]
 
 class MovieEvidence(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -35,6 +37,8 @@ MEMBER_EVIDENCE_NOTHING: MemberEvidence
 MEMBER_EVIDENCE_ATTRIBUTES: MemberEvidence
 MEMBER_EVIDENCE_PLAYS: MemberEvidence
 MEMBER_EVIDENCE_ATTRIBUTES_AND_PLAYS: MemberEvidence
+MEMBER_EVIDENCE_RATINGS: MemberEvidence
+MEMBER_EVIDENCE_ATTRIBUTES_AND_RATINGS: MemberEvidence
 MOVIE_EVIDENCE_UNSPECIFIED: MovieEvidence
 MOVIE_EVIDENCE_RATED: MovieEvidence
 MOVIE_EVIDENCE_DESCRIBED: MovieEvidence
@@ -44,7 +48,7 @@ ATTRIBUTE_KIND_CATEGORICAL: AttributeKind
 ATTRIBUTE_KIND_NUMERIC: AttributeKind
 
 class Member(_message.Message):
-    __slots__ = ("member_id", "attributes", "plays")
+    __slots__ = ("member_id", "attributes", "plays", "ratings")
     class AttributesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -55,10 +59,12 @@ class Member(_message.Message):
     MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     PLAYS_FIELD_NUMBER: _ClassVar[int]
+    RATINGS_FIELD_NUMBER: _ClassVar[int]
     member_id: str
     attributes: _containers.MessageMap[str, AttributeValue]
     plays: _containers.RepeatedCompositeFieldContainer[Play]
-    def __init__(self, member_id: _Optional[str] = ..., attributes: _Optional[_Mapping[str, AttributeValue]] = ..., plays: _Optional[_Iterable[_Union[Play, _Mapping]]] = ...) -> None: ...
+    ratings: _containers.RepeatedCompositeFieldContainer[Rating]
+    def __init__(self, member_id: _Optional[str] = ..., attributes: _Optional[_Mapping[str, AttributeValue]] = ..., plays: _Optional[_Iterable[_Union[Play, _Mapping]]] = ..., ratings: _Optional[_Iterable[_Union[Rating, _Mapping]]] = ...) -> None: ...
 
 class AttributeValue(_message.Message):
     __slots__ = ("text", "number", "flag")
@@ -79,6 +85,16 @@ class Play(_message.Message):
     completion: float
     played_at: _timestamp_pb2.Timestamp
     def __init__(self, movie_id: _Optional[str] = ..., completion: _Optional[float] = ..., played_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Rating(_message.Message):
+    __slots__ = ("movie_id", "rating", "rated_at")
+    MOVIE_ID_FIELD_NUMBER: _ClassVar[int]
+    RATING_FIELD_NUMBER: _ClassVar[int]
+    RATED_AT_FIELD_NUMBER: _ClassVar[int]
+    movie_id: str
+    rating: float
+    rated_at: _timestamp_pb2.Timestamp
+    def __init__(self, movie_id: _Optional[str] = ..., rating: _Optional[float] = ..., rated_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Movie(_message.Message):
     __slots__ = ("movie_id", "release_year", "genres", "attributes")
@@ -144,18 +160,20 @@ class Prediction(_message.Message):
     def __init__(self, movie_id: _Optional[str] = ..., rating: _Optional[float] = ..., lower: _Optional[float] = ..., upper: _Optional[float] = ..., probability_enjoyed: _Optional[float] = ..., prior_rating: _Optional[float] = ..., movie_evidence: _Optional[_Union[MovieEvidence, str]] = ..., extrapolation: _Optional[float] = ..., title: _Optional[str] = ...) -> None: ...
 
 class UnusedFacts(_message.Message):
-    __slots__ = ("unknown_attributes", "unseen_categories", "plays_of_unknown_movies", "unknown_member", "unknown_genres")
+    __slots__ = ("unknown_attributes", "unseen_categories", "plays_of_unknown_movies", "unknown_member", "unknown_genres", "ratings_of_unknown_movies")
     UNKNOWN_ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     UNSEEN_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
     PLAYS_OF_UNKNOWN_MOVIES_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_MEMBER_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_GENRES_FIELD_NUMBER: _ClassVar[int]
+    RATINGS_OF_UNKNOWN_MOVIES_FIELD_NUMBER: _ClassVar[int]
     unknown_attributes: int
     unseen_categories: int
     plays_of_unknown_movies: int
     unknown_member: bool
     unknown_genres: int
-    def __init__(self, unknown_attributes: _Optional[int] = ..., unseen_categories: _Optional[int] = ..., plays_of_unknown_movies: _Optional[int] = ..., unknown_member: _Optional[bool] = ..., unknown_genres: _Optional[int] = ...) -> None: ...
+    ratings_of_unknown_movies: int
+    def __init__(self, unknown_attributes: _Optional[int] = ..., unseen_categories: _Optional[int] = ..., plays_of_unknown_movies: _Optional[int] = ..., unknown_member: _Optional[bool] = ..., unknown_genres: _Optional[int] = ..., ratings_of_unknown_movies: _Optional[int] = ...) -> None: ...
 
 class RankMoviesRequest(_message.Message):
     __slots__ = ("member", "page_size", "page_token", "genres", "min_release_year", "max_release_year")

@@ -88,7 +88,7 @@ class EnjoymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RankMovies(self, request, context):
-        """Ranks the movies of the catalogue for a member, best first, without those that the member has played.
+        """Ranks the movies of the catalogue for a member, best first, without those that the member has played or rated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -98,8 +98,10 @@ class Prior:
     heads: Mapping[MemberEvidence, KernelRegression]
     """Regression that predicts a member's factors, for each kind of evidence that has training data, except NOTHING."""
     shrinkage: Mapping[MemberEvidence, NDArray[np.float64]]
-    """(bins,) shrinkage weights, 0 to 1, of the regression for each bin in PLAY_BINS, by kind of evidence with plays.
-    Predictions are shrunk towards those without plays, since the regression relies too much on few plays."""
+    """(bins,) shrinkage weights, 0 to 1, by kind of evidence with plays. For kinds without ratings they are weights of
+    the regression, for each bin in PLAY_BINS by number of plays: predictions are shrunk towards those without plays,
+    since the regression relies too much on few plays. For kinds with ratings they are weights of the update by ratings,
+    for each bin by number of ratings."""
     spread: Mapping[MemberEvidence, NDArray[np.float64]]
     """(K, K) covariance of the errors of members' predicted factors, for each kind of evidence."""
     movie_variance: NDArray[np.float64]
@@ -115,23 +117,25 @@ class Prior:
         return sorted(self.heads, reverse=True)
 
     def usable_evidence(self, member: MemberFacts) -> MemberEvidence:
-        """Return which facts of a member can be used: attributes, plays or both, or else NOTHING.
+        """Return which facts of a member can be used: attributes, plays, ratings, or else NOTHING.
 
-        Facts can be used if there is a regression that predicts taste from them.
+        Attributes and plays can be used if there is a regression that predicts taste from them, and ratings if the
+        update by ratings was fitted for such members.
         """
         attributes, plays = bool(np.isfinite(member.attributes).any()), len(member.movies) > 0
         for kind in self._kinds:
             if (attributes or not kind.has_attributes) and (plays or not kind.has_plays):
-                return kind
+                rated = kind.has_plays and len(member.ratings) > 0 and kind.with_ratings in self.shrinkage
+                return kind.with_ratings if rated else kind
         return MemberEvidence.NOTHING
 
     def taste_of(
         self, members: Sequence[MemberFacts], evidence: MemberEvidence, code: Coder
     ) -> tuple[Taste, NDArray[np.float64] | None]:
-        """Return the predicted taste of N members of one kind of evidence, and their (N, I) inputs from plays.
+        """Return the taste of N members predicted without their ratings, and their (N, I) inputs from plays.
 
-        The inputs are those of the regression; they are None if the evidence has no plays. A member's results don't
-        depend on the other members, not even in the last bit. `code` encodes member attributes.
+        `evidence` is one kind without ratings. The inputs are those of the regression; they are None without plays. A
+        member's results don't depend on the other members, not even in the last bit. `code` encodes member attributes.
         """
         if evidence is MemberEvidence.NOTHING:
             average = self.average_member[None].repeat(len(members), axis=0)

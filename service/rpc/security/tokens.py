@@ -6,6 +6,7 @@ import logging
 import secrets
 import tomllib
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,8 @@ They are listed here because the supervisor, which checks the token file at star
 ALL_METHODS = "*"
 HEADER = "authorization"
 SCHEME = "bearer "
+_CALLER: ContextVar[str] = ContextVar("caller")
+"""Name of the token of the call that the current task is handling; unset if no tokens are wanted."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,11 @@ class Entry:
     def may_call(self, method: str) -> bool:
         """Return whether the token permits to call the method."""
         return ALL_METHODS in self.methods or method in self.methods
+
+
+def current_caller() -> str | None:
+    """Return the name of the token with which the current call was sent; None if no tokens are wanted."""
+    return _CALLER.get(None)
 
 
 def new_token() -> str:
@@ -154,8 +162,10 @@ class Tokens:
         values = [value for name, value in metadata if name == HEADER]
         if len(values) != 1 or not isinstance(values[0], str) or not values[0].lower().startswith(SCHEME):
             raise Unauthenticated
-        if not self._file.value.entry(values[0][len(SCHEME) :].strip()).may_call(method):
+        entry = self._file.value.entry(values[0][len(SCHEME) :].strip())
+        if not entry.may_call(method):
             raise NotAllowed
+        _CALLER.set(entry.name)
 
     async def follow(self, interval_seconds: float) -> None:
         """Check the file for changes at regular intervals, forever."""

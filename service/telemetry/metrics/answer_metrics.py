@@ -12,7 +12,8 @@ from service.telemetry.array_histogram import ArrayHistogram
 from service.telemetry.backlog import Backlog, grouped
 from service.telemetry.metrics.metric_registry import MetricRegistry, by_label
 
-ALL_STAGES = ("decode", *STAGES, "encode")
+ALL_STAGES = ("lookup", "decode", *STAGES, "encode")
+"""Stages of an answer: looking the member up in the external store, if there is one, then those on every answer."""
 STORE_RESULTS = ("found", "unknown", "failed", "skipped")
 
 
@@ -49,7 +50,10 @@ class AnswerMetrics:
     def count_unused(self, unused: UnusedFacts) -> None:
         """Count what the model can't use of a request: unknown movies, members and attributes."""
         for count, counter in (
-            (unused.unknown_movies + unused.plays_of_unknown_movies, self._unknown_movies),
+            (
+                unused.unknown_movies + unused.plays_of_unknown_movies + unused.ratings_of_unknown_movies,
+                self._unknown_movies,
+            ),
             (unused.unknown_member, self._unknown_members),
             (unused.unknown_attributes, self._unknown_attributes),
             (unused.unseen_categories, self._unseen_categories),

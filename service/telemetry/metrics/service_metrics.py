@@ -7,6 +7,7 @@ from service.telemetry.metrics.admission_metrics import AdmissionMetrics
 from service.telemetry.metrics.answer_metrics import AnswerMetrics
 from service.telemetry.metrics.call_metrics import CallMetrics
 from service.telemetry.metrics.file_metrics import FileMetrics
+from service.telemetry.metrics.job_metrics import JobMetrics
 from service.telemetry.metrics.metric_registry import MetricRegistry
 from service.telemetry.metrics.model_metrics import ModelMetrics
 from service.telemetry.metrics.outcome_metrics import OutcomeMetrics
@@ -20,6 +21,7 @@ class Metrics:
         self.calls = CallMetrics(self.registry)
         self.answers = AnswerMetrics(self.registry)
         self.models = ModelMetrics(self.registry)
+        self.jobs = JobMetrics(self.registry)
         self.outcomes = OutcomeMetrics(self.registry)
         self.drift = DriftCounter(self.registry)
         self.files = FileMetrics(self.registry)

@@ -19,7 +19,13 @@ NOTHING = MemberFacts.nothing(SCHEMA)
 
 unknown = st.just(float("nan"))
 plays = st.lists(
-    st.builds(Play, st.integers(0, 5), unknown | st.floats(0, 1, width=32), unknown | st.integers(0, 2_000_000_000)),
+    st.builds(
+        Play,
+        st.integers(0, 5),
+        unknown | st.floats(0, 1, width=32),
+        unknown | st.integers(0, 2_000_000_000),
+        unknown | st.sampled_from([1.0, 2.5, 5.0]),
+    ),
     max_size=12,
 )
 
@@ -44,6 +50,40 @@ def test_of_the_plays_of_a_movie_the_latest_and_the_highest_completion_count(giv
 
 
 @settings(deadline=None)  # a busy machine makes single examples slow
+@given(plays)
+def test_of_the_ratings_of_a_movie_the_later_counts_and_without_times_the_one_given_last(given_plays):
+    ratings = NOTHING.with_plays(given_plays, SCHEMA).ratings
+    rated = [play for play in given_plays if not math.isnan(play.rating)]
+    assert ratings.movies.tolist() == sorted({play.movie for play in rated})
+    for movie, value, time in zip(ratings.movies, ratings.values, ratings.rated_at, strict=True):
+        own = [play for play in rated if play.movie == movie]
+        assert (value, str(time)) in [(play.rating, str(float(play.played_at))) for play in own]
+        if all(math.isnan(play.played_at) for play in own):
+            assert value == own[-1].rating
+        elif not any(math.isnan(play.played_at) for play in own):
+            latest = max(play.played_at for play in own)
+            assert value == [play.rating for play in own if play.played_at == latest][-1]
+
+
+def test_a_rating_without_a_time_is_newer_than_those_given_before_and_older_than_those_given_after():
+    untimed, timed = Play(3, rating=2.0), Play(3, played_at=9e8, rating=5.0)
+    assert NOTHING.with_plays([timed, untimed], SCHEMA).ratings.values.tolist() == [2.0]
+    assert NOTHING.with_plays([untimed, timed], SCHEMA).ratings.values.tolist() == [5.0]
+
+
+@settings(deadline=None)  # a busy machine makes single examples slow
+@given(plays)
+def test_a_rating_is_a_play_too(given_plays):
+    facts = NOTHING.with_plays(given_plays, SCHEMA)
+    assert set(facts.ratings.movies.tolist()) <= set(facts.movies.tolist())
+    unrated = NOTHING.with_plays([play._replace(rating=math.nan) for play in given_plays], SCHEMA)
+    for name in ("movies", "completion", "age_days"):
+        assert getattr(facts, name).tobytes() == getattr(unrated, name).tobytes()
+    assert facts.without_ratings().ratings.movies.tolist() == []
+    assert facts.without_plays().ratings.movies.tolist() == []
+
+
+@settings(deadline=None)  # a busy machine makes single examples slow
 @given(plays, plays)
 def test_plays_given_at_once_or_one_after_the_other_are_the_same_facts(first, second):
     at_once, later = NOTHING.with_plays(first + second, SCHEMA), NOTHING.with_plays(first, SCHEMA)
@@ -51,6 +91,9 @@ def test_plays_given_at_once_or_one_after_the_other_are_the_same_facts(first, se
     for name in ("movies", "completion", "age_days"):
         assert getattr(at_once, name).tobytes() == getattr(later, name).tobytes()
         assert getattr(at_once, name).dtype == getattr(NOTHING, name).dtype
+    for name in ("movies", "values", "rated_at"):
+        assert getattr(at_once.ratings, name).tobytes() == getattr(later.ratings, name).tobytes()
+        assert getattr(at_once.ratings, name).dtype == getattr(NOTHING.ratings, name).dtype
 
 
 @settings(deadline=None)  # a busy machine makes single examples slow

@@ -14,7 +14,7 @@ from features.schema import Attribute, Scale, Schema
 from model.errors import BadRecord
 from model.facts.catalogue import Catalogue
 from model.facts.facts import MemberFacts, Play
-from model.facts.member_record import MemberRecord, RecordedPlay, from_json, record_key, to_json
+from model.facts.member_record import MemberRecord, RecordedPlay, RecordedRating, from_json, record_key, to_json
 
 SCHEMA = Schema(
     Scale(1, 5, 4),
@@ -37,14 +37,19 @@ plays = st.lists(
     st.builds(RecordedPlay, names, unknown | st.floats(0, 1), unknown | st.floats(0, 2e9)),
     unique_by=lambda play: play.movie_id,
 )
+ratings = st.lists(
+    st.builds(RecordedRating, names, st.floats(-1e9, 1e9), unknown | st.floats(0, 2e9)),
+    unique_by=lambda rating: rating.movie_id,
+)
 
 
 @settings(deadline=None)  # a busy machine makes single examples slow
-@given(st.dictionaries(names, values), plays)
-def test_a_record_is_read_as_it_was_written(attributes, given_plays):
-    record = from_json(to_json(MemberRecord(attributes, given_plays)))
+@given(st.dictionaries(names, values), plays, ratings)
+def test_a_record_is_read_as_it_was_written(attributes, given_plays, given_ratings):
+    record = from_json(to_json(MemberRecord(attributes, given_plays, given_ratings)))
     assert record.attributes == attributes
     assert repr(record.plays) == repr(given_plays)
+    assert repr(record.ratings) == repr(given_ratings)
 
 
 def test_a_model_takes_from_a_record_what_it_can_use():

@@ -1,6 +1,7 @@
 """Lines of recorded outcomes: ids, numbers and times mean what they mean in the tables."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ OUTCOME = Outcome("r", "u", "m", 4.0, 0.5, 1_700_000_000.0, 1_700_000_001.0)
 
 def test_an_outcome_is_read_as_it_was_written():
     assert from_line(to_line(OUTCOME)) == OUTCOME
+    assert from_line(to_line(replace(OUTCOME, caller="app"))).caller == "app"
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,7 @@ def test_an_outcome_is_read_as_it_was_written():
         ("rating", 1e39, "a number isn't one"),
         ("completion", 1.5, "the completion isn't 0 to 1"),
         ("happened_at", None, "a time is missing"),
+        ("caller", 7, "the caller isn't the name of a token"),
         ("happened_at", 1_700_000_000_000, "a time isn't in seconds since 1970"),
     ],
 )

@@ -19,14 +19,21 @@ def model(published):
 
 @pytest.fixture(scope="module")
 def members(published) -> dict[MemberEvidence, MemberFacts]:
-    """One never-rater of each kind of evidence."""
+    """One member of each kind of evidence; those with ratings rated every other movie that they played."""
     model, by_kind = published.model, {MemberEvidence.NOTHING: MemberFacts.nothing(published.model.schema)}
     for member_id in published.truth["member_id"].unique(maintain_order=True):
         facts = model.members.find(member_id)
         if facts is not None:
             by_kind.setdefault(model.prior.usable_evidence(facts), facts)
-    assert len(by_kind) == 4
+    for kind in (MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS):
+        by_kind[kind.with_ratings] = begins_to_rate(model, by_kind[kind])
+    assert {model.prior.usable_evidence(facts) for facts in by_kind.values()} == set(MemberEvidence)
     return by_kind
+
+
+def begins_to_rate(model, facts: MemberFacts) -> MemberFacts:
+    rated = [Play(movie, rating=1.0 + place % 5) for place, movie in enumerate(facts.movies[::2].tolist())]
+    return facts.with_plays(rated, model.schema)
 
 
 @pytest.fixture(scope="module", params=list(MemberEvidence), ids=lambda kind: kind.name.lower())
@@ -122,7 +129,7 @@ def test_the_order_of_attributes_does_not_matter(model, members):
 
 
 def test_a_played_movie_is_answered_as_if_it_had_not_been_played(model, members):
-    for kind in (MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES_AND_PLAYS):
+    for kind in filter(lambda kind: kind.has_plays, MemberEvidence):
         facts = members[kind]
         assert len(facts.movies) > 5
         asked = [*facts.movies[:5].tolist(), *range(5), None]
@@ -131,6 +138,43 @@ def test_a_played_movie_is_answered_as_if_it_had_not_been_played(model, members)
             without = facts if movie is None else facts.without(movie)
             alone = predictions.take(np.array([place]))
             assert same(alone, model.predict(without, [movie]))
+
+
+def test_a_rated_movie_is_answered_as_if_it_had_been_neither_played_nor_rated(model, members):
+    facts = members[MemberEvidence.RATINGS]
+    for movie in facts.ratings.movies[:5].tolist():
+        without = facts.without(movie)
+        assert movie not in without.movies
+        assert movie not in without.ratings.movies
+        assert same(model.predict(facts, [movie]), model.predict(without, [movie]))
+
+
+def test_the_order_of_ratings_does_not_matter(model):
+    random = np.random.default_rng(4)
+    plays = [Play(movie, rating=float(random.integers(1, 6))) for movie in random.permutation(250)[:30]]
+    nothing = MemberFacts.nothing(model.schema)
+    together, bit_by_bit = nothing.with_plays(plays, model.schema), nothing
+    for place in random.permutation(len(plays)):
+        bit_by_bit = bit_by_bit.with_plays([plays[place]], model.schema)
+    assert same(model.predict(together, all_rows(model)), model.predict(bit_by_bit, all_rows(model)))
+
+
+def test_the_only_rating_of_a_member_leaves_nothing_when_its_movie_is_asked_for(model):
+    nothing = MemberFacts.nothing(model.schema)
+    one_rating = nothing.with_plays([Play(7, rating=5.0)], model.schema)
+    predictions = model.predict(one_rating, [7, 8])
+    assert predictions.member_evidence is MemberEvidence.RATINGS
+    assert same(predictions.take(np.array([0])), model.predict(nothing, [7]))
+    assert not same(predictions.take(np.array([1])), model.predict(one_rating.without_ratings(), [8]))
+
+
+def test_who_rates_high_is_predicted_higher_than_who_rates_low(model):
+    nothing, rows = MemberFacts.nothing(model.schema), list(range(30))
+    ratings = []
+    for rating in (1.0, 3.0, 5.0):
+        facts = nothing.with_plays([Play(row, rating=rating) for row in rows], model.schema)
+        ratings.append(model.predict(facts, all_rows(model)[30:]).rating.mean())
+    assert ratings[0] + 0.5 < ratings[1] < ratings[2] - 0.1
 
 
 def test_the_only_play_of_a_member_leaves_nothing_when_it_is_asked_for(model):
@@ -188,6 +232,7 @@ def test_what_is_not_known_adds_no_part_of_its_own(model, members):
         if not kind.has_attributes:
             assert parts["taste_from_attributes"] == 0
             assert kind.has_plays or parts["generosity"] == model.prior.average_member[-1]
+        assert (parts["taste_from_ratings"] != 0) == kind.has_ratings
         if kind is MemberEvidence.ATTRIBUTES_AND_PLAYS:
             assert parts["taste_from_plays"] != 0 != parts["taste_from_attributes"]
 

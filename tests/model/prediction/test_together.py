@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.facts.facts import MemberFacts
+from model.facts.evidence import MemberEvidence
+from model.facts.facts import MemberFacts, Play
 from model.prediction.model import Rows
 from model.prediction.predictions import ARRAYS
 
@@ -19,6 +20,11 @@ def requests(small) -> list[Rows]:
     unknown = np.full(len(model.schema.member_attributes), np.nan, np.float32)
     members = [MemberFacts.nothing(model.schema), *known, *(member.without_plays() for member in known)]
     members += [replace(member, attributes=unknown) for member in known]
+    members += [
+        member.with_plays([Play(movie, rating=float(random.integers(1, 6))) for movie in rated], model.schema)
+        for member in members[1:21] + members[-20:]
+        for rated in [random.permutation(len(model.catalogue))[: random.integers(1, 60)].tolist()]
+    ]
     movies = np.arange(len(model.catalogue))
     others = [np.setdiff1d(movies, member.movies) for member in members]
     return [
@@ -30,7 +36,7 @@ def requests(small) -> list[Rows]:
 def test_every_answer_is_bit_by_bit_the_one_given_alone(small, requests):
     model = small.model
     kinds = {model.prior.usable_evidence(request.member) for request in requests}
-    assert len(kinds) == 4
+    assert kinds == set(MemberEvidence)
     results = model.predict_together(requests)
     assert len(results) == len(requests)
     for request, together in zip(requests, results, strict=True):

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from model.facts.evidence import MemberEvidence, MovieEvidence
-from model.facts.facts import MemberFacts
+from model.facts.facts import MemberFacts, Play
 from training.data.datasets.hidden_world import NOISE_SPREAD
 
 NUMBERS = ("rating", "lower", "upper", "probability_enjoyed", "prior_rating", "extrapolation")
@@ -132,6 +132,50 @@ def test_the_error_falls_with_every_further_play_known(by_plays):
     assert errors[1] < 1.015 * errors[0], errors
     assert all(later < 1.005 * earlier for earlier, later in pairwise(errors[1:])), errors
     assert errors[-1] < 0.9 * errors[0]
+
+
+RATINGS_KNOWN = (0, 1, 3, 10, 20)
+
+
+@pytest.fixture(scope="module")
+def by_ratings(published) -> dict[int, dict[str, float]]:
+    """Error, width and coverage of predictions of the same movies as never-raters begin to rate others."""
+    model, random = published.model, np.random.default_rng(6)
+    parts: dict[int, list[np.ndarray]] = defaultdict(list)
+    for (member_id,), rows in published.truth.group_by("member_id", maintain_order=True):
+        facts = model.members.find(member_id) or MemberFacts.nothing(model.schema)
+        felt, movies = rows["enjoyment"].to_numpy(), [model.catalogue.row(movie_id) for movie_id in rows["movie_id"]]
+        given = np.clip(np.rint(felt + random.normal(0, NOISE_SPREAD, len(rows))), 1, 5)
+        rated = [Play(movie, rating=rating) for movie, rating in zip(movies, given.tolist(), strict=True)]
+        for known in RATINGS_KNOWN:
+            predictions = model.predict(facts.with_plays(rated[:known], model.schema), movies[20:])
+            held = (predictions.lower <= given[20:]) & (given[20:] <= predictions.upper)
+            width = predictions.upper - predictions.lower
+            parts[known].append(np.stack([predictions.rating - felt[20:], width, held, rows["played"][20:]]))
+    each = {known: np.concatenate(columns, axis=1) for known, columns in parts.items()}
+    assert each[0].shape[1] > 5000
+    return {
+        known: {
+            "rmse": np.sqrt((columns[0] ** 2).mean()),
+            "width": columns[1].mean(),
+            "coverage": columns[2][columns[3] > 0].mean(),
+        }
+        for known, columns in each.items()
+    }
+
+
+def test_the_error_falls_with_every_further_rating_known(by_ratings):
+    errors = [by_ratings[known]["rmse"] for known in RATINGS_KNOWN]
+    assert errors == sorted(errors, reverse=True), errors
+    assert errors[-1] < 0.85 * errors[0]
+
+
+def test_intervals_narrow_with_further_ratings_and_hold_all_the_same(by_ratings):
+    """Of movies that members chose to play, as above."""
+    widths = [by_ratings[known]["width"] for known in RATINGS_KNOWN]
+    assert all(later < 1.02 * earlier for earlier, later in pairwise(widths)), widths
+    assert widths[-1] < 0.95 * widths[0]
+    assert all(0.86 < by_ratings[known]["coverage"] < 0.94 for known in RATINGS_KNOWN), by_ratings
 
 
 def test_intervals_are_narrower_where_more_is_known(by_plays, judged):

@@ -23,6 +23,10 @@ def plays(*given):
     return {"plays": [pb.Play(movie_id="a"), *given]}
 
 
+def ratings(*given):
+    return {"ratings": [pb.Rating(movie_id="a", rating=1), *given]}
+
+
 MEMBERS = {
     "a long member_id": ({"member_id": LONG}, "member.member_id"),
     "a play of no movie": (plays(pb.Play()), "member.plays[1].movie_id"),
@@ -40,6 +44,16 @@ MEMBERS = {
     ),
     "negative nanoseconds": (plays(pb.Play(movie_id="a", played_at=Timestamp(nanos=-1))), "member.plays[1].played_at"),
     "too many plays": ({"plays": [pb.Play(movie_id="a")] * 10_001}, "member.plays"),
+    "a rating of no movie": (ratings(pb.Rating(rating=1)), "member.ratings[1].movie_id"),
+    "a rating of a long id": (ratings(pb.Rating(movie_id=LONG, rating=1)), "member.ratings[1].movie_id"),
+    "a rating above the scale": (ratings(pb.Rating(movie_id="a", rating=5.1)), "member.ratings[1].rating"),
+    "a rating that is absent": (ratings(pb.Rating(movie_id="a")), "member.ratings[1].rating"),
+    "a rating that is no number": (ratings(pb.Rating(movie_id="a", rating=NAN)), "member.ratings[1].rating"),
+    "a rating given after the year 9999": (
+        ratings(pb.Rating(movie_id="a", rating=1, rated_at=Timestamp(seconds=10**12))),
+        "member.ratings[1].rated_at",
+    ),
+    "too many ratings": ({"ratings": [pb.Rating(movie_id="a", rating=1)] * 10_001}, "member.ratings"),
     "too many attributes": (
         {"attributes": {f"{CANARY}{number}": NUMBER for number in range(1001)}},
         "member.attributes",

@@ -5,12 +5,16 @@ import pytest
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 
 
-@pytest.fixture(scope="module", params=["by id", "inline", "nobody"])
+@pytest.fixture(scope="module", params=["by id", "inline", "nobody", "with ratings"])
 def member(request, world):
     member_id = world.some_members(1)[0]
-    return {"by id": pb.Member(member_id=member_id), "inline": world.facts(member_id), "nobody": pb.Member()}[
-        request.param
-    ]
+    rated = [pb.Rating(movie_id=movie_id, rating=2) for movie_id in world.movie_ids[:3]]
+    return {
+        "by id": pb.Member(member_id=member_id),
+        "inline": world.facts(member_id),
+        "nobody": pb.Member(),
+        "with ratings": pb.Member(member_id=member_id, ratings=rated),
+    }[request.param]
 
 
 @pytest.fixture(scope="module")

@@ -45,6 +45,7 @@ def test_an_outcome_is_on_disk_when_it_is_answered(keeping):
     [first] = [record for record in kept(keeping.outcomes) if record.request_id == "first"]
     assert (first.member_id, first.movie_id, first.rating, first.completion) == ("somebody", "movie-001", 4, 0.5)
     assert first.happened_at == 1_000_000_000 < first.received_at
+    assert first.caller is None
     assert all(path.stat().st_mode & 0o077 == 0 for path in keeping.outcomes.iterdir())
 
 

@@ -50,16 +50,20 @@ def test_a_prediction_does_not_depend_on_what_else_is_asked(world):
 
 
 @pytest.mark.parametrize(
-    ("attributes", "plays", "evidence"),
+    ("attributes", "plays", "ratings", "evidence"),
     [
-        (False, False, pb.MEMBER_EVIDENCE_NOTHING),
-        (True, False, pb.MEMBER_EVIDENCE_ATTRIBUTES),
-        (False, True, pb.MEMBER_EVIDENCE_PLAYS),
-        (True, True, pb.MEMBER_EVIDENCE_ATTRIBUTES_AND_PLAYS),
+        (False, False, False, pb.MEMBER_EVIDENCE_NOTHING),
+        (True, False, False, pb.MEMBER_EVIDENCE_ATTRIBUTES),
+        (False, True, False, pb.MEMBER_EVIDENCE_PLAYS),
+        (True, True, False, pb.MEMBER_EVIDENCE_ATTRIBUTES_AND_PLAYS),
+        (False, False, True, pb.MEMBER_EVIDENCE_RATINGS),
+        (True, True, True, pb.MEMBER_EVIDENCE_ATTRIBUTES_AND_RATINGS),
     ],
 )
-def test_member_evidence_tells_what_the_model_could_use(world, attributes, plays, evidence):
+def test_member_evidence_tells_what_the_model_could_use(world, attributes, plays, ratings, evidence):
     member = pb.Member()
+    if ratings:
+        member.ratings.add(movie_id=world.movie_ids[2], rating=4)
     if attributes:
         member.attributes["age"].number = 30
     if plays:
@@ -69,13 +73,19 @@ def test_member_evidence_tells_what_the_model_could_use(world, attributes, plays
 
 def test_facts_that_the_model_cannot_use_are_no_evidence_but_counted(world):
     member = pb.Member(member_id="nobody", plays=[pb.Play(movie_id="nowhere"), pb.Play(movie_id="elsewhere")])
+    member.ratings.add(movie_id="nowhere", rating=4)
     member.attributes["shoe_size"].number = 42
     member.attributes["has_children"].text = "perhaps"
     movie = pb.Movie(movie_id="new", genres=["Slapstick"], attributes={"budget": NUMBER})
     answer = world.predict(member, world.movie_ids[0], new=[movie])
     assert answer.member_evidence == pb.MEMBER_EVIDENCE_NOTHING
     assert answer.unused == pb.UnusedFacts(
-        unknown_attributes=2, unseen_categories=1, plays_of_unknown_movies=2, unknown_member=True, unknown_genres=1
+        unknown_attributes=2,
+        unseen_categories=1,
+        plays_of_unknown_movies=2,
+        unknown_member=True,
+        unknown_genres=1,
+        ratings_of_unknown_movies=1,
     )
     assert list(answer.predictions) == list(world.predict(None, world.movie_ids[0], "new").predictions)
 
@@ -105,6 +115,39 @@ def test_a_flag_is_the_category_true_or_false(world):
     flag = pb.Member(attributes={"has_children": pb.AttributeValue(flag=True)})
     text = pb.Member(attributes={"has_children": pb.AttributeValue(text="true")})
     assert world.predict(flag, *world.movie_ids) == world.predict(text, *world.movie_ids)
+
+
+def test_given_ratings_count_at_once_and_each_movie_of_them_is_a_play_too(world):
+    member_id, rated = world.some_members(1)[0], world.movie_ids[:5]
+    low, high = (
+        pb.Member(member_id=member_id, ratings=[pb.Rating(movie_id=movie_id, rating=rating) for movie_id in rated])
+        for rating in (1, 5)
+    )
+    others = [movie_id for movie_id in world.movie_ids if movie_id not in rated]
+    answers = [world.predict(member, *others).predictions for member in (low, high)]
+    assert sum(more.rating > less.rating for less, more in zip(*answers, strict=True)) > 0.9 * len(others)
+    played_too = pb.Member(member_id=member_id, plays=[pb.Play(movie_id=movie_id) for movie_id in rated])
+    played_too.ratings.extend(high.ratings)
+    assert list(world.predict(played_too, *others).predictions) == list(answers[1])
+
+
+def test_of_two_ratings_of_a_movie_the_later_counts(world):
+    movie_id, others = world.movie_ids[0], world.movie_ids[1:]
+    early, late = pb.Rating(movie_id=movie_id, rating=1), pb.Rating(movie_id=movie_id, rating=5)
+    early.rated_at.seconds, late.rated_at.seconds = 1_000_000_000, 1_000_000_001
+    expected = world.predict(pb.Member(ratings=[late]), *others)
+    for both in ([early, late], [late, early]):
+        assert world.predict(pb.Member(ratings=both), *others) == expected
+
+
+def test_a_movie_that_was_rated_is_answered_as_if_it_had_been_neither_played_nor_rated(world):
+    first, second = (pb.Rating(movie_id=movie_id, rating=5) for movie_id in world.movie_ids[:2])
+    both = world.predict(pb.Member(ratings=[first, second]), first.movie_id)
+    alone = world.predict(pb.Member(ratings=[second]), first.movie_id)
+    assert list(both.predictions) == list(alone.predictions)
+    assert both.member_evidence == pb.MEMBER_EVIDENCE_RATINGS
+    only = world.predict(pb.Member(ratings=[first]), first.movie_id)
+    assert list(only.predictions) == list(world.predict(None, first.movie_id).predictions)
 
 
 def test_a_movie_that_was_played_is_answered_as_if_it_had_not_been(world):

@@ -5,6 +5,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ import pytest
 from model.artifact.artifact import load_model
 from model.facts.evidence import MemberEvidence
 from model.facts.facts import MemberFacts, MovieFacts, Play
+from model.files.manifest import read_manifest
+from model.store.job_status import RetrainStatus, read_status
 from model.store.store import Store
 from training.__main__ import main
 from training.gate.gate_settings import GateSettings
@@ -132,6 +135,21 @@ def test_a_version_says_how_good_it_is_and_where_it_comes_from(small):
     assert "run.json" not in manifest.files
 
 
+def test_a_retrain_leaves_in_the_store_when_it_ended_its_verdict_and_its_gain(small, light, retrained):
+    began = time.time()
+    store = retrained(small.data, *light)
+    first = read_status(store, RetrainStatus)
+    assert began < first.finished_at < time.time()
+    assert 0 < first.seconds < time.time() - began
+    assert (first.version, first.verdict) == (store.current(), "serves")
+    scores = read_manifest(store.folder(first.version)).scores
+    assert first.gain_percent == scores["attributes_and_plays"]["gain_percent"]
+    retrained(small.data, "--candidate", *light)
+    again = read_status(store, RetrainStatus)
+    assert (again.version, again.verdict) == (first.version, "candidate"), "though it was there already"
+    assert again.finished_at > first.finished_at
+
+
 @pytest.mark.parametrize("broken", ["movies", "ratings"])
 def test_broken_data_are_told_and_nothing_is_written(broken, frames, write, tmp_path, capsys):
     if broken == "movies":
@@ -157,7 +175,7 @@ def test_a_failure_while_publishing_leaves_the_version_that_serves(small, light,
     assert store.current() == small.version
     assert store.versions() == [small.version]
     left = {path.name for path in models.iterdir()}
-    assert left == {".lock", "current", "gate_key.json", "labels.jsonl", "records", "versions"}
+    assert left == {".lock", "current", "gate_key.json", "labels.jsonl", "records", "status", "versions"}
 
 
 def no_plays(frames):

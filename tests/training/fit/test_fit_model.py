@@ -11,12 +11,14 @@ import polars as pl
 import pytest
 
 from features.attributes import Coder
+from model.artifact.serialization import core_to_files
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.facts.facts import MemberFacts
 from tests.training.fit.conftest import bits_of
 from training.data.dataset import Dataset, read_dataset
 from training.data.passes.passes import passes_in_threads
 from training.data.passes.play_table import play_table
+from training.errors import DamagedPartition
 from training.fit.fit_model import Fit, fit_model
 from training.fit.trees.fit_trees import bin_rows, fit_trees, without_member_mean
 from training.settings import FitSettings, read_fit_settings
@@ -62,7 +64,9 @@ def test_the_prior_of_a_fold_has_seen_neither_ratings_nor_plays_of_its_members(s
 
 
 def test_all_kinds_of_members_and_movies_are_judged(small_fit):
-    assert set(small_fit.predictions) == {(member, movie) for member in MemberEvidence for movie in MovieEvidence}
+    kinds = {(member, movie) for member in MemberEvidence for movie in MovieEvidence}
+    assert set(small_fit.predictions) == {kind for kind in kinds if not kind[0].has_ratings}
+    assert set(small_fit.with_ratings) == {kind for kind in kinds if kind[0].has_ratings}
     nothing = small_fit.predictions[MemberEvidence.NOTHING, RATED].rows
     assert len(nothing) == len(small_fit.table.data.ratings)
 
@@ -103,6 +107,35 @@ def test_each_step_is_reported(light_fit, light, passes):
     for name in ("prior 1 of 3 out of fold: ", "prior 3 of 3 out of fold: ", "prior of all: "):
         assert steps.count(f"{name}factors") == 1  # priors are fitted side by side, so their order varies
     assert steps[-1] == "intervals and probabilities"
+
+
+def test_an_interrupted_fit_goes_on_and_gives_the_same_bytes(light_fit, light, tmp_path):
+    data, steps = light_fit.table.data, []
+
+    def interrupted(step: str) -> None:
+        if step == "prior 2 of 3 out of fold: regression 2 of 3":
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), passes_in_threads(1, tmp_path) as passes:
+        fitted(passes, data, light, interrupted)
+    [folder] = tmp_path.iterdir()
+    kept = {path.name for path in folder.glob("prior-*.npz")}
+    assert {"prior-0.npz", "prior-3.npz"} <= kept < {f"prior-{number}.npz" for number in range(4)}
+    with passes_in_threads(1, tmp_path) as passes:
+        files = core_to_files(fitted(passes, data, light, steps.append).core, data.schema)
+    assert "prior 2 of 3 out of fold: factors" in steps
+    assert not {"prior of all: factors", "prior 1 of 3 out of fold: factors"} & set(steps)
+    assert files == core_to_files(light_fit.core, data.schema)
+
+
+def test_a_damaged_prior_of_an_interrupted_fit_is_named(light_fit, light, tmp_path):
+    data = light_fit.table.data
+    with passes_in_threads(1, tmp_path) as passes:
+        fitted(passes, data, light)
+    [path] = tmp_path.glob("*/prior-1.npz")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DamagedPartition, match=r"^prior-1\.npz"), passes_in_threads(1, tmp_path) as passes:
+        fitted(passes, data, light)
 
 
 def test_trees_learn_a_step_and_the_same_seed_grows_the_same_forest():

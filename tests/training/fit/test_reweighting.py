@@ -18,8 +18,8 @@ from training.__main__ import main
 from training.data.dataset import Dataset, read_dataset
 from training.data.passes.passes import Passes
 from training.data.passes.play_table import play_table
+from training.fit.covariate_shift.reweighting import Reweighting, reweight
 from training.fit.folds import fold_data
-from training.fit.reweighting import Reweighting, reweight
 
 RATERS, QUIET, MOVIES, RATED = 500, 400, 40, 14
 YOUNG_RATERS, YOUNG_QUIET = 0.85, 0.25

@@ -97,7 +97,7 @@ def check_play_rows(source: Source, settings: EventSettings) -> Events:
         completion = numbers.number(COMPLETION, dtype, settings.missing)
         given = missing.is_given(COMPLETION, dtype, settings.missing)
         checks += [
-            needs_number(COMPLETION, given & completion.is_null(), NOT_KNOWN),
+            needs_number(COMPLETION, given & completion.is_null(), NOT_KNOWN, among=completion.is_null()),
             Check(COMPLETION, ~completion.is_between(0, 1), "outside 0 to 1", remedy=NOT_KNOWN),
         ]
     columns = {PLAYED_AT: played_at.seconds, COMPLETION: completion}
@@ -201,8 +201,8 @@ def _rating(dtype: pl.DataType, settings: RatingSettings) -> tuple[pl.Expr, list
     """Return the expression that reads the ratings, and the checks of single ratings."""
     rating, given = numbers.number(RATING, dtype), missing.is_given(RATING, dtype)
     checks = [
-        Check(RATING, ~given, "without a rating", show=False, remedy=NO_RATING),
-        needs_number(RATING, given & rating.is_null(), NO_RATING),
+        Check(RATING, ~given, "without a rating", show=False, remedy=NO_RATING, among=rating.is_null()),
+        needs_number(RATING, given & rating.is_null(), NO_RATING, among=rating.is_null()),
     ]
     if settings.scale is not None:
         low, high = settings.scale
@@ -220,11 +220,11 @@ def _time(source: Source, column: str, settings: EventSettings) -> TimeColumn:
     are_numbers = dtype.is_numeric()
     if column_types.is_text(dtype):
         counted = times.counted_seconds(column, dtype, settings.missing)
-        (all_counted,) = collect(source, source.rows.select((~given | counted.is_not_null()).all()))
-        if all_counted.item():  # then skip date patterns, which take several times as long as all other reading
+        (others,) = collect(source, source.rows.filter(counted.is_null()).select(given.any()))
+        if not others.item():  # then skip date patterns, which take several times as long as all other reading
             seconds, are_numbers = counted, True
     remedy = f'write them so, or list what means "not known" under [{source.table}] in schema.toml as missing = [...]'
-    checks = [Check(column, given & seconds.is_null(), NO_TIME, remedy=remedy)]
+    checks = [Check(column, given & seconds.is_null(), NO_TIME, remedy=remedy, among=seconds.is_null())]
     if settings.missing:
         marks = pl.DataFrame({"mark": settings.missing}).select(times.seconds("mark", pl.String())).to_series()
         seconds = pl.when(~seconds.is_in(marks.drop_nulls().implode())).then(seconds)

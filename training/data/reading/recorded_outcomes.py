@@ -50,7 +50,7 @@ def with_outcomes(tables: Tables, folder: Path, work: Path | None = None) -> Mer
     data lacks their movie, and ratings are left out if they are outside the rating scale. The play table is written
     anew, as by `read_tables`.
     """
-    outcomes = list(_without_repetitions(_outcomes(folder)))
+    outcomes = read_outcomes(folder)
     movies = set(tables.movies[MOVIE_ID])
     scale = tables.scale
     known = [outcome for outcome in outcomes if outcome.movie_id in movies]
@@ -109,12 +109,20 @@ def _merged(
         start = stop
 
 
-def _outcomes(folder: Path) -> Iterator[Outcome]:
+def read_outcomes(folder: Path, since: float = 0.0) -> list[Outcome]:
+    """Return the outcomes in a folder, each request once; raises DataError if there is no folder or a line is invalid.
+
+    Logs that weren't written to after `since` (seconds since 1970) aren't read.
+    """
+    return list(_without_repetitions(_outcomes(folder, since)))
+
+
+def _outcomes(folder: Path, since: float) -> Iterator[Outcome]:
     """Yield all outcomes, file by file. Skip an incomplete last line, because the service never acknowledged it."""
     problems: list[Problem] = []
     for path in _logs(folder):
         with readable("outcomes", path.name):
-            content = path.read_bytes()
+            content = path.read_bytes() if path.stat().st_mtime >= since else b""
         for number, line in enumerate(content.splitlines(keepends=True), 1):
             if not line.endswith(b"\n"):
                 break

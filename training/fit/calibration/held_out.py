@@ -26,7 +26,7 @@ class HeldOutRows:
     deviation: Array
     """(N,) standard deviation of a rating about its prediction."""
     plays: NDArray[np.int64]
-    """(N,) number of the member's visible plays."""
+    """(N,) number of the member's visible plays, or of shown ratings if the evidence includes ratings."""
     extrapolation: Array
     """(N,) share of raters, 0 to 1, who are closer to the training raters than the member is."""
     member: NDArray[np.int64]

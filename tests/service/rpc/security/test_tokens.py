@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
+from model.facts.outcome_record import from_line
 from service.commands import token as command
 from service.errors import TokensError
 from service.rpc.methods import SERVICES, described
@@ -38,7 +39,9 @@ def guarded(world, start_lasting, tmp_path_factory):
     file = tmp_path_factory.mktemp("tokens") / "tokens.toml"
     tokens = {"all": new_token(), "rankings": new_token()}
     write(file, all=(tokens["all"], ["*"]), rankings=(tokens["rankings"], ["RankMovies"]))
-    server = start_lasting(world.models, "--tokens", str(file), "--reload-seconds", "0.1")
+    server = start_lasting(
+        world.models, "--tokens", str(file), "--reload-seconds", "0.1", "--outcomes", str(file.parent / "outcomes")
+    )
     return server, file, tokens
 
 
@@ -109,6 +112,14 @@ def test_health_needs_no_token(guarded):
     health = health_pb2_grpc.HealthStub(guarded[0].channel)
     assert health.Check(health_pb2.HealthCheckRequest()).status == health_pb2.HealthCheckResponse.SERVING
     assert next(iter(health.Watch(health_pb2.HealthCheckRequest()))).status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_an_outcome_is_recorded_with_the_name_of_its_token(guarded):
+    server, file, tokens = guarded
+    request = pb.RecordOutcomeRequest(request_id="named", member_id="m", movie_id="movie-001", rating=3)
+    server.stub.RecordOutcome(request, metadata=bearer(tokens["all"]))
+    lines = [line for log in (file.parent / "outcomes").glob("*.jsonl") for line in log.read_bytes().splitlines(True)]
+    assert [from_line(line).caller for line in lines] == ["all"]
 
 
 def test_reflection_is_not_for_strangers(guarded):

@@ -10,7 +10,7 @@ from scipy.special import expit
 from features.movies import play_weighted_columns
 from training.data.dataset import Dataset
 from training.data.passes.movie_statistics import MovieStatistics
-from training.fit.never_raters import FEWEST, KINDS, MOST, Facts, facts_of, never_rater_chances, of_kind
+from training.fit.covariate_shift.never_raters import FEWEST, KINDS, MOST, Facts, facts_of, never_rater_chances, of_kind
 
 Array = NDArray[np.float64]
 
