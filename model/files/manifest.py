@@ -11,7 +11,7 @@ from typing import Any
 from model.errors import ArtifactError
 from model.files.plain_files import MANIFEST, RUN, SMALL_BYTES, check_complete, read_plain, version_of
 
-FORMAT = 3
+FORMAT = 4
 """Number of the format of a version's files; versions with another format are refused."""
 MANIFEST_BYTES = 16 << 20
 """Maximum size of a version's manifest in bytes; larger ones are refused."""

@@ -161,9 +161,8 @@ class Model:
         as_unplayed = [Rows(member.without(row), np.array([row])) for row in rows[played].tolist()]
         order = np.arange(len(rows))
         order[played] = len(rows) + np.arange(len(played))
-        return Predictions.join([predictions, *self.predict_together(as_unplayed, finished)], state.evidence).take(
-            order
-        )
+        parts = [predictions, *self.predict_together(as_unplayed)]  # without `finished`: each stage ends once
+        return Predictions.join(parts, state.evidence).take(order)
 
     def predict_together(self, requests: Sequence[Rows], finished: Stage = ignore) -> list[Predictions]:
         """Return the predictions for each of several requests, bit for bit equal to those of `predict`.

@@ -22,8 +22,7 @@ KINDS = (MemberEvidence.RATINGS, MemberEvidence.ATTRIBUTES_AND_RATINGS)
 
 @pytest.fixture(scope="module")
 def shown(small_fit) -> ShownRatings:
-    table = small_fit.table
-    return show_ratings(table.data, table.views, np.random.default_rng(1))
+    return show_ratings(small_fit.table.views, np.random.default_rng(1))
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +31,9 @@ def updates(small_fit, small_targets, shown) -> RatingUpdates:
 
 
 @pytest.fixture(scope="module")
-def small_targets(small_fit) -> OutOfFoldTargets:
-    return OutOfFoldTargets(small_fit.table, small_fit.table.out_of_fold.fitted[0], None)
+def small_targets(small_fit, passes) -> OutOfFoldTargets:
+    table = small_fit.table
+    return OutOfFoldTargets(passes, small_fit.folded, table, table.out_of_fold.fitted[0], None)
 
 
 @pytest.mark.parametrize("kind", KINDS)
