@@ -51,6 +51,7 @@ def core_to_files(core: Core, schema: Schema) -> dict[str, bytes]:
         arrays |= {f"head.{int(evidence)}.{name}": getattr(head, own) for name, own in _HEAD_ARRAYS.items()}
     arrays |= {f"followed.{int(evidence)}": weights for evidence, weights in prior.shrinkage.items()}
     arrays |= {f"spread.{int(evidence)}": spread for evidence, spread in prior.spread.items()}
+    arrays |= {f"rating_weights.{int(evidence)}": weights for evidence, weights in prior.rating_weights.items()}
     for evidence, offsets in core.offsets.items():
         arrays[f"offset.{int(evidence)}"] = offsets.movies
         arrays |= _description_arrays(f"offset.{int(evidence)}.description", offsets.description)
@@ -115,6 +116,11 @@ def core_from_files(files: Mapping[str, bytes], schema: Schema) -> Core:
         movie_variance=arrays["movie_variance"],
         unrated_variance={MovieEvidence(int(kind)): value for kind, value in numbers["unrated_variance"].items()},
         noise=numbers["noise"],
+        rating_weights={
+            kind: arrays[f"rating_weights.{int(kind)}"]
+            for kind in MemberEvidence
+            if f"rating_weights.{int(kind)}" in arrays
+        },
     )
     offsets = {
         kind: Offsets(arrays[f"offset.{int(kind)}"], _description(arrays, f"offset.{int(kind)}.description", year))
