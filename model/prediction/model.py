@@ -299,15 +299,14 @@ class Model:
 
     def _update(self, members: Sequence[MemberFacts], taste: Taste, weights: NDArray[np.float64]) -> RatingUpdate:
         """Return what the members' ratings change in predictions; `weights` (N, 2) are shrinkage weights."""
-        rated = []
-        for number, member in enumerate(members):
-            rows, own = member.ratings.movies.astype(np.int64), slice(number, number + 1)
-            factors, offset, _ = self.view.prior_of_rows(rows, taste.evidence, taste.bins[own])
-            predicted = self.prior.mean + rating_of(taste.factors[own], factors) + offset
-            variance = self.prior.noise + self.view.variance.take(rows)
-            movies = Movies(factors, self.view.ready.direction.take(rows, axis=0))
-            rated.append(Rated(movies, member.ratings.values - predicted, variance))
-        return update_by_ratings(self.prior.spread[taste.evidence], rated, weights)
+        counts = np.array([len(member.ratings) for member in members])
+        rows = np.concatenate([member.ratings.movies for member in members]).astype(np.int64)
+        factors, offset, _ = self.view.prior_of_rows(rows, taste.evidence, taste.bins.repeat(counts))
+        predicted = self.prior.mean + rating_of(taste.factors.repeat(counts, axis=0), factors) + offset
+        residual = np.concatenate([member.ratings.values for member in members]) - predicted
+        movies = Movies(factors, self.view.ready.direction.take(rows, axis=0))
+        rated = Rated(movies, residual, self.prior.noise + self.view.variance.take(rows))
+        return update_by_ratings(self.prior.spread[taste.evidence], rated, counts, weights)
 
     def _features(
         self, factors: NDArray[np.float64], members: Members, targets: Targets

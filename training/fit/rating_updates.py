@@ -71,20 +71,17 @@ class RatingUpdates:
         rows = Rows(views.repeat(counts), self.shown.movie[ratings], self.shown.rating[ratings], evidence, as_rated)
         residual = rows.rating - table.base(rows) - self.targets.movie_offsets(rows, table)
         movies, weights = self._movies(rows), self.weights[kind][bins_of(counts)]
-        ends = np.cumsum(counts)
         parts: list[RatingUpdate] = []
         order = []
         for number, fitted in enumerate(table.out_of_fold.fitted):
-            prior, own = fitted.prior, np.flatnonzero(fold[views] == number)
-            if not len(own):
-                continue
-            variance = prior.noise + prior.movie_variance[rows.movie]
-            members = [
-                Rated(Movies(movies.factors[at], movies.direction[at]), residual[at], variance[at])
-                for at in (slice(ends[place] - counts[place], ends[place]) for place in own.tolist())
-            ]
-            parts.append(update_by_ratings(prior.spread[kind.without_ratings], members, weights[own]))
-            order.append(own)
+            prior, own, ratings = fitted.prior, fold[views] == number, fold[rows.view] == number
+            if own.any():
+                of_fold = Movies(movies.factors[ratings], movies.direction[ratings])
+                variance = prior.noise + prior.movie_variance[rows.movie[ratings]]
+                rated = Rated(of_fold, residual[ratings], variance)
+                spread = prior.spread[kind.without_ratings]
+                parts.append(update_by_ratings(spread, rated, counts[own], weights[own]))
+                order.append(np.flatnonzero(own))
         place = np.argsort(np.concatenate(order))
         neighbours = [pair for part in parts for pair in part.neighbours]
         return RatingUpdate(

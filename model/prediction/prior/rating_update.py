@@ -1,6 +1,5 @@
 """The update of predictions by members' own ratings: posterior of the factors, then residuals of similar movies."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -27,7 +26,7 @@ class Movies(NamedTuple):
 
 
 class Rated(NamedTuple):
-    """R movies that one member rated."""
+    """R movies that members rated, one member after the other."""
 
     movies: Movies
     """The movies."""
@@ -45,8 +44,8 @@ class RatingUpdate:
     """(U, K) posterior means of the factors less the prior means, in the order of Taste.factors."""
     reduction: Array
     """(U, K, K) prior covariance of the factors less the posterior covariance."""
-    neighbours: tuple[tuple[NDArray[np.floating], Array], ...]
-    """Directions (R, E) of each member's rated movies and (R,) weighted residuals that the shift leaves."""
+    neighbours: tuple["Neighbours", ...]
+    """What the shift leaves of each member's ratings."""
     counts: NDArray[np.int64] | None = None
     """(U,) number of predictions of each member, one member after the other; None for one member."""
 
@@ -59,9 +58,9 @@ class RatingUpdate:
         shift = self._of_rows(self.shift)
         added: Array = taste_part(shift, movies.factors) + shift[:, -1]
         counts, end = [len(added)] if self.counts is None else self.counts.tolist(), 0
-        for count, (directions, residual) in zip(counts, self.neighbours, strict=True):
+        for count, neighbours in zip(counts, self.neighbours, strict=True):
             start, end = end, end + count
-            added[start:end] += _of_neighbours(movies.direction[start:end], directions, residual)
+            added[start:end] += neighbours.mean(movies.direction[start:end])
         return added
 
     def deviation(self, deviation: Array, factors: Array) -> Array:
@@ -80,47 +79,60 @@ class RatingUpdate:
         return of_members if self.counts is None else of_members.repeat(self.counts, axis=0)
 
 
-def update_by_ratings(covariance: Array, members: Sequence[Rated], weights: Array) -> RatingUpdate:
+def update_by_ratings(covariance: Array, rated: Rated, counts: NDArray[np.int64], weights: Array) -> RatingUpdate:
     """Return the update of U members by their ratings, each independent of the others.
 
     A residual is modelled as design . z + error, where z are the errors of the predicted factors, normal with the
-    `covariance` (K, K), and the design has the movie's taste factors and 1 for generosity. `weights` (U, 2), 0 to 1,
-    shrink the shift of the factors and what the residuals of similar movies add.
+    `covariance` (K, K), and the design has the movie's taste factors and 1 for generosity. `counts` (U,) are the
+    numbers of ratings. `weights` (U, 2), 0 to 1, shrink the shift of the factors and what the residuals of similar
+    movies add.
     """
-    size = len(covariance)
-    precision, right = np.empty((len(members), size, size)), np.empty((len(members), size, 1))
-    inverse = np.linalg.inv(covariance)
-    designs = [_design(rated.movies.factors) for rated in members]
-    for number, (rated, design) in enumerate(zip(members, designs, strict=True)):
-        weighted = (design / rated.variance[:, None]).T
-        precision[number] = inverse + weighted @ design
-        right[number, :, 0] = weighted @ rated.residual
-    posterior = np.linalg.inv(precision)
+    size, ends = len(covariance), np.cumsum(counts).tolist()
+    own = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+    precision, right = np.empty((len(own), size, size)), np.empty((len(own), size, 1))
+    design = _design(rated.movies.factors)
+    weighted = design / rated.variance[:, None]
+    for number, ratings in enumerate(own):
+        np.matmul(weighted[ratings].T, design[ratings], out=precision[number])
+        np.matmul(weighted[ratings].T, rated.residual[ratings, None], out=right[number])
+    posterior = np.linalg.inv(precision + np.linalg.inv(covariance))
     shift = np.matmul(posterior, right)[:, :, 0] * weights[:, :1]
     neighbours = tuple(
-        _neighbours(rated, rated.residual - design @ own, float(weight))
-        for rated, design, own, weight in zip(members, designs, shift, weights[:, 1], strict=True)
+        Neighbours.of(rated.movies.direction[ratings], rated.residual[ratings] - design[ratings] @ of_member, weight)
+        for ratings, of_member, weight in zip(own, shift, weights[:, 1].tolist(), strict=True)
     )
     return RatingUpdate(shift, covariance - posterior, neighbours)
 
 
-def _neighbours(rated: Rated, residual: Array, weight: float) -> tuple[NDArray[np.floating], Array]:
-    count = len(residual)
-    if weight == 0:
-        return rated.movies.direction[:0], residual[:0]
-    chosen = np.arange(min(count, MOST_NEIGHBOURS)) * count // min(count, MOST_NEIGHBOURS)
-    return rated.movies.direction[chosen], weight * residual[chosen]
+class Neighbours(NamedTuple):
+    """Residuals of one member's ratings of R movies, which count for similar movies."""
 
+    directions: NDArray[np.floating]
+    """(R, E) directions of the rated movies."""
+    residuals: NDArray[np.floating]
+    """(R, 2) weighted residuals, then 1."""
 
-def _of_neighbours(direction: NDArray[np.floating], directions: NDArray[np.floating], residual: Array) -> Array:
-    """Return (N,) shrunk means of residuals (R,) of rated movies, weighted by squared positive cosine similarity.
+    @staticmethod
+    def of(directions: NDArray[np.floating], residual: Array, weight: float) -> "Neighbours":
+        """Return at most MOST_NEIGHBOURS of R rated movies, evenly spread, with their residuals times `weight`."""
+        if len(residual) > MOST_NEIGHBOURS:
+            chosen = np.arange(MOST_NEIGHBOURS) * len(residual) // MOST_NEIGHBOURS
+            directions, residual = directions[chosen], residual[chosen]
+        residuals = np.ones((len(residual), 2), directions.dtype)
+        residuals[:, 0] = weight * residual
+        return Neighbours(directions, residuals)
 
-    `direction` (N, E) are those of the movies to predict, and `directions` (R, E) those of the rated movies.
-    """
-    similarity = np.matmul(directions, direction[:, :, None])[:, :, 0].astype(np.float64)
-    weight = np.maximum(similarity, 0) ** 2
-    mean: Array = (weight * residual).sum(axis=1) / (weight.sum(axis=1) + NEIGHBOUR_STRENGTH)
-    return mean
+    def mean(self, direction: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return (N,) shrunk means of the residuals, weighted by squared positive cosine similarity.
+
+        `direction` (N, E) are those of the movies to predict.
+        """
+        weight = np.matmul(self.directions, direction[:, :, None])
+        np.maximum(weight, 0, out=weight)
+        weight *= weight
+        sums = np.matmul(self.residuals.T, weight)[:, :, 0]
+        mean: NDArray[np.floating] = sums[:, 0] / (sums[:, 1] + NEIGHBOUR_STRENGTH)
+        return mean
 
 
 def _design(factors: Array) -> Array:

@@ -91,7 +91,7 @@ def test_the_update_out_of_fold_is_the_one_that_serves(small_fit, small_targets,
         weights = updates.weights[kind][bins_of(np.array([len(rated)]))]
         direction = table.movies[table.out_of_fold.fold[view]].direction
         own = Rated(Movies(factors, direction[rated]), residual, prior.noise + prior.movie_variance[rated])
-        served = update_by_ratings(prior.spread[kind.without_ratings], [own], weights)
+        served = update_by_ratings(prior.spread[kind.without_ratings], own, np.array([len(rated)]), weights)
         asked = before.rows.movie[[place]]
         movie = Movies(prior.movies[asked], direction[asked])
         assert after.rating[place] - before.rating[place] == pytest.approx(served.rating(movie)[0], abs=1e-3)
