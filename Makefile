@@ -53,7 +53,7 @@ docs: setup ## renew the tables of the documentation that come from the code
 	$(RUN) -m benchmarks.documentation
 
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q
-EXTRAS := redis otel remote
+EXTRAS := redis otel remote dask
 
 lock: ## renew all lock files (needs uv)
 	$(LOCK) pyproject.toml -o requirements.lock

@@ -12,7 +12,7 @@ import polars as pl
 from benchmarks.served import Served, asked_by_id, command, evidence_name, serving
 from benchmarks.tables import plain_table
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
-from training.evaluation.baselines import movie_means
+from training.evaluation.movie_means import movie_means
 
 MARK = ".made-by-coldstart-demo"
 ENOUGH = 0.6
@@ -143,7 +143,7 @@ def compare(server: Served, sample: Sample) -> bool:
     targets = sample.truth.group_by("member_id", maintain_order=True).agg("movie_id")
     predictions = server.predict_all(*asked_by_id(dict(targets.iter_rows())))
     pairs = predictions.join(sample.truth, on=["member_id", "movie_id"], how="left", maintain_order="left")
-    pairs = pairs.with_columns(movie_mean=movie_means(sample.ratings, pairs["movie_id"])[0])
+    pairs = pairs.with_columns(movie_mean=movie_means(sample.ratings.lazy(), pairs["movie_id"])[0])
     columns = (
         pl.col("member_id").n_unique().alias("never-raters"),
         pl.corr("rating", "enjoyment").alias("coldstart"),

@@ -59,7 +59,7 @@ def run_job(command: str, options: dict[str, Any], *, show: TextIO | None) -> No
     paths = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     process = subprocess.Popen(  # noqa: S603 # our own command; options are separate arguments
-        [sys.executable, "-m", "training", *arguments],
+        [sys.executable, "-P", "-m", "training", *arguments],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8",
     )  # fmt: skip
     assert process.stderr is not None  # noqa: S101 # that is what PIPE says

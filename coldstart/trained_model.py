@@ -1,8 +1,8 @@
 """A trained model in a notebook: predicts, ranks, explains, publishes itself, and shows its evaluation."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,10 @@ from model.prediction.model import Model
 from model.prediction.predictions import GROUPS
 from model.store.store import Store
 from training.versions.offline import COLUMNS, table_of_predictions, table_of_ranking
+
+Plays: TypeAlias = Mapping[str, float | None] | Iterable[str] | None
+"""Ids of played movies, or a mapping from ids to the share that was watched; None means unknown."""
+Known = TypeVar("Known")
 
 
 class TrainedModel:
@@ -39,7 +43,7 @@ class TrainedModel:
     @property
     def movies(self) -> Any:
         """A frame of the movies that the model knows: id, title, year, genres, whether they are rated, attributes."""
-        from training.versions.export_model import movies_table
+        from training.versions.exports.export_model import movies_table
 
         return from_polars(movies_table(self._model), self._frames)
 
@@ -53,7 +57,7 @@ class TrainedModel:
         given = to_polars(pairs).select(pl.col("member_id", "movie_id").cast(pl.String)).with_row_index("place")
         tables = []
         for (member_id,), rows in given.group_by("member_id", maintain_order=True):
-            facts, movie_ids = self._facts(str(member_id), None, None), rows["movie_id"].to_list()
+            facts, movie_ids = self._facts(str(member_id)), rows["movie_id"].to_list()
             movies = [self._model.catalogue.row(movie_id) for movie_id in movie_ids]
             predictions = self._model.predict(facts, movies)
             tables.append(table_of_predictions(str(member_id), movie_ids, predictions).with_columns(rows["place"]))
@@ -66,7 +70,8 @@ class TrainedModel:
         member: str | int | None = None,
         *,
         attributes: Mapping[str, Value] | None = None,
-        plays: Mapping[str, float | None] | Iterable[str] | None = None,
+        plays: Plays = None,
+        ratings: Mapping[str, float] | None = None,
         size: int = 20,
         genres: Iterable[str] = (),
         years: tuple[int | None, int | None] = (None, None),
@@ -77,11 +82,12 @@ class TrainedModel:
             member: Id of a member; None for one of whom only `attributes` and `plays` are known.
             attributes: Attributes of the member by name; they replace those that are published.
             plays: Ids of movies, or a mapping from ids to the share that was watched, added to those published.
+            ratings: Ratings by movie id, on the scale of the data; added to those published.
             size: Number of movies.
             genres: Only movies of any of these genres.
             years: First and last release year; None for no limit.
         """
-        facts = self._facts(member, attributes, plays)
+        facts = self._facts(member, attributes, plays, ratings)
         rows, predictions = self._model.rank(facts, self._allowed(genres, years), most=size)
         table = table_of_ranking("", self._model.catalogue, rows, predictions)
         return from_polars(table.drop("member_id"), self._frames)
@@ -92,13 +98,14 @@ class TrainedModel:
         member: str | int | None = None,
         *,
         attributes: Mapping[str, Value] | None = None,
-        plays: Mapping[str, float | None] | Iterable[str] | None = None,
+        plays: Plays = None,
+        ratings: Mapping[str, float] | None = None,
     ) -> Any:
         """Return what each group of facts adds to one prediction, in rating points, as a frame.
 
         The last row is the predicted rating, which is cut to the scale. The arguments are those of `rank`.
         """
-        facts = self._facts(member, attributes, plays)
+        facts = self._facts(member, attributes, plays, ratings)
         explanation = self._model.explain(facts, self._model.catalogue.row(str(movie)))
         rows = [(part.group, GROUPS[part.group], part.rating) for part in explanation.parts]
         rows.append(("rating", "The predicted rating.", float(explanation.predictions.rating[0])))
@@ -124,8 +131,9 @@ class TrainedModel:
     def _facts(
         self,
         member: str | int | None,
-        attributes: Mapping[str, Value] | None,
-        plays: Mapping[str, float | None] | Iterable[str] | None,
+        attributes: Mapping[str, Value] | None = None,
+        plays: Plays = None,
+        ratings: Mapping[str, float] | None = None,
     ) -> MemberFacts:
         """Return what is known of a member: the published facts, with those that are given on top."""
         model = self._model
@@ -138,10 +146,21 @@ class TrainedModel:
             if name in positions and value is not None
         }
         shares = plays if isinstance(plays, Mapping) else dict.fromkeys(plays or (), None)
-        rows = ((model.catalogue.row(str(movie_id)), share) for movie_id, share in shares.items())
-        unknown = float("nan")
-        known = [Play(row, unknown if share is None else share, unknown) for row, share in rows if row is not None]
+        scale = schema.scale
+        if any(not scale.low <= rating <= scale.high for rating in (ratings or {}).values()):
+            raise ValueError(f"ratings must be within the scale, {scale.low:g} to {scale.high:g}")
+        known = [
+            *(Play(row, _share(share)) for row, share in self._known(shares)),
+            *(Play(row, rating=rating) for row, rating in self._known(ratings or {})),
+        ]
         return facts.with_attributes(given).with_plays(known, schema)
+
+    def _known(self, movies: Mapping[str, Known]) -> Iterator[tuple[int, Known]]:
+        """Yield the catalogue row and the value of each movie that the model knows."""
+        for movie_id, value in movies.items():
+            row = self._model.catalogue.row(str(movie_id))
+            if row is not None:
+                yield row, value
 
     def _allowed(self, genres: Iterable[str], years: tuple[int | None, int | None]) -> np.ndarray[Any, Any]:
         """Return a mask of the movies that pass the filters of a ranking."""
@@ -165,3 +184,7 @@ class TrainedModel:
 
     def _repr_html_(self) -> str:
         return f"<p><b>coldstart model {self.version}</b></p>{self.evaluation._repr_html_()}"
+
+
+def _share(share: float | None) -> float:
+    return float("nan") if share is None else float(share)

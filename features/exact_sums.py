@@ -4,10 +4,8 @@ from typing import Any
 
 GRID = 2.0**20
 """Grid points per unit of a rounded value; sums of such values are exact up to 2^33."""
-SQUARES_GRID = 2.0**10
-"""Grid points per unit for values whose squares are summed; coarser than GRID, since a square needs more digits."""
 
 
-def on_grid(values: Any, steps: float = GRID) -> Any:
-    """Round values to the nearest multiple of 1 / `steps`; takes and returns a polars expression or a NumPy array."""
-    return (values * steps).round() / steps
+def on_grid(values: Any) -> Any:
+    """Round values to the nearest multiple of 1 / GRID; takes and returns a polars expression or a NumPy array."""
+    return (values * GRID).round() / GRID

@@ -1,4 +1,4 @@
-"""Features of movies: statistics of their ratings and plays, and encodings of year, genres and attributes."""
+"""Features of movies: columns that are summed over plays, and encodings of year, genres and attributes."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from features.attributes import encode
-from features.columns import RATING
-from features.exact_sums import SQUARES_GRID, on_grid
+from features.exact_sums import on_grid
 from features.schema import Attribute
 
 MOVIE = "movie"
@@ -21,38 +20,14 @@ PRIOR_RATINGS = 5.0
 DECILES = 10
 
 
-def statistics(ratings: pl.LazyFrame, plays: pl.LazyFrame, movie_count: int, mean: float) -> pl.LazyFrame:
-    """Return statistics of the ratings and plays of each of `movie_count` movies, one row per movie in catalogue order.
-
-    The result has the columns movie (row number), ratings (number of ratings), plays (number of plays), quality (shrunk
-    mean rating minus the overall `mean`; 0 without ratings) and spread (standard deviation of the ratings; null with
-    fewer than two). `ratings` must have the columns movie and rating, `plays` the column movie.
-    """
-    away, coarse = on_grid(pl.col(RATING) - mean), on_grid(pl.col(RATING) - mean, SQUARES_GRID)
-    variance = ((coarse**2).sum() - coarse.sum() ** 2 / pl.len()) / (pl.len() - 1)
-    rated = ratings.group_by(MOVIE).agg(
-        pl.len().cast(pl.Float64).alias("ratings"),
-        (away.sum() / (pl.len() + PRIOR_RATINGS)).alias("quality"),
-        pl.when(pl.len() > 1).then(variance.clip(lower_bound=0.0).sqrt()).alias("spread"),
-    )
-    played = plays.group_by(MOVIE).agg(pl.len().cast(pl.Float64).alias("plays"))
-    movies = pl.LazyFrame({MOVIE: pl.int_range(movie_count, dtype=pl.Int32, eager=True)})
-    return (
-        movies.join(rated, on=MOVIE, how="left")
-        .join(played, on=MOVIE, how="left")
-        .with_columns(pl.col("ratings", "quality", "plays").fill_null(0.0))
-        .sort(MOVIE)
-    )
-
-
 def play_weighted_columns(
     table: pl.DataFrame, release_year: NDArray[np.float32], genres: NDArray[np.float32], genre_names: Sequence[str]
 ) -> tuple[list[str], NDArray[np.float32], float]:
     """Return the names and (M, C) values of the movie columns that are summed over a member's plays, and the mean year.
 
-    The sums are inputs of the regressions that predict a member's taste from plays. `table` is the result of
-    `statistics`; `release_year` (M,) and `genres` (M, G) are NaN if unknown. In the result, the column year is centred
-    on the mean release year, all others on their mean over all plays, and unknown values are 0.
+    The sums are inputs of the regressions that predict a member's taste from plays. `table` has the columns plays and
+    quality of the M movies; `release_year` (M,) and `genres` (M, G) are NaN if unknown. In the result, the column year
+    is centred on the mean release year, all others on their mean over all plays, and unknown values are 0.
     """
     plays = table["plays"].to_numpy()
     quality, popularity = table["quality"].to_numpy(), np.log1p(plays)

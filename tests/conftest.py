@@ -31,6 +31,7 @@ from model.prediction.model import Model
 from model.store.store import Store
 from training.__main__ import main
 from training.data.dataset import read_dataset
+from training.data.passes.passes import Passes, passes_in_threads
 from training.data.reading.tables import Tables, read_tables
 from training.fit.fit_model import Fit, fit_model
 from training.settings import FitSettings
@@ -139,10 +140,16 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Published:
 
 
 @pytest.fixture(scope="session")
-def small_fit(small: Published) -> Fit:
+def passes() -> Iterator[Passes]:
+    """Passes in two threads, whose files stay as long as the fits of them."""
+    with passes_in_threads(2) as in_threads:
+        yield in_threads
+
+
+@pytest.fixture(scope="session")
+def small_fit(small: Published, passes: Passes) -> Fit:
     """The fit of the small sample, with what its features were made from."""
-    _, data, _ = read_dataset(small.data, 20)
-    return fit_model(data, 0, FitSettings(), 1, lambda _: None)
+    return fit_model(passes, read_dataset(small.data, 20)[1], 0, FitSettings(), lambda _: None)
 
 
 class Server:
@@ -264,14 +271,9 @@ class World:
 
 
 def train(command: str, *arguments: str) -> None:
-    """Run a command of the job on one thread, since several would wait for each other more than they work here."""
-    subprocess.run(
-        [sys.executable, "-m", "training", command, *arguments],
-        cwd=ROOT,
-        check=True,
-        stdout=subprocess.DEVNULL,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-    )
+    """Run a command of the job, in a process of its own."""
+    call = [sys.executable, "-m", "training", command, *arguments]
+    subprocess.run(call, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
 @pytest.fixture(scope="session")

@@ -104,6 +104,7 @@ def test_the_metadata_of_both_wheels_show_their_readme_and_commands(wheels):
         assert commands.decode().splitlines() == ["[console_scripts]", command]
     assert set(metadata_of(wheels["coldstart"]).get_all("Provides-Extra")) == {
         "mlflow",
+        "dask",
         "otel",
         "redis",
         "remote",
@@ -112,7 +113,7 @@ def test_the_metadata_of_both_wheels_show_their_readme_and_commands(wheels):
 
 
 class Environment:
-    """A virtual environment with locked dependencies and one or both wheels, used from a folder of foreign packages."""
+    """A virtual environment, with locked dependencies and wheels if any, used from a folder of foreign packages."""
 
     def __init__(self, folder: Path, requirements: str, *wheels: Path) -> None:
         self._bin, self.away = folder / "venv" / "bin", folder / "away"
@@ -120,6 +121,8 @@ class Environment:
             (self.away / name).mkdir(parents=True)
             (self.away / name / "__init__.py").write_text("raise SystemExit('a foreign package was imported')")
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
+        if not requirements:
+            return
         (folder / "requirements.txt").write_text(requirements)
         self.pip("install", "--no-compile", "--require-hashes", "-r", str(folder / "requirements.txt"))
         self.pip("install", "--no-index", "--no-deps", *map(str, wheels))
@@ -204,11 +207,26 @@ with Client({address!r}) as client:
 assert not {{"numpy", "polars", "service", "model"}} & set(sys.modules)
 """
         assert client_alone.run("python", "-c", call) == "2\n"
+    assert client_alone.run("coldstart-client", "--help").startswith("usage: coldstart-client")
     everything = str(ROOT / "tests" / "client" / "every_field.py")
     assert client_alone.run("python", everything) == "{'blocking': set(), 'asyncio': set()}\n"
     front = "import coldstart; print(coldstart.load('models').rank(size=3).shape)"
-    assert installed.run("python", "-c", front) == "(3, 12)\n"
-    assert client_alone.run("coldstart-client", "--help").startswith("usage: coldstart-client")
+    assert installed.run("python", "-P", "-c", front) == "(3, 11)\n"
+
+
+@in_ci
+@pytest.mark.timeout(1800)
+def test_all_extras_go_together_in_a_fresh_environment_with_a_retrain_and_a_call(wheels, tmp_path):
+    extras = ",".join(sorted(PROJECT["project"]["optional-dependencies"]))
+    fresh = Environment(tmp_path, "")
+    fresh.pip("install", f"{wheels['coldstart']}[{extras}]")
+    fresh.run("coldstart", "sample", "--out", "data", "--members", "200", "--movies", "60")
+    train = "import coldstart; print(coldstart.train('data', progress=False).publish('models'))"
+    assert "is published and serves" in fresh.run("python", "-P", "-c", train)
+    tried = ("--trials", "1", "--out", "settings.toml")
+    assert "1 settings tried" in fresh.run("coldstart", "tune", "--data", "data", *tried)
+    with fresh.serving("models") as address:
+        assert fresh.run("coldstart", "ask", "rank", "--page-size", "2", "--address", address)
 
 
 @in_ci

@@ -90,10 +90,10 @@ def folder(tmp_path_factory):
 def server(folder):
     """A server of the model that those commands made, which lies where the command that starts one expects it."""
     [shown] = [command for command in commands() if " serve " in command]
-    _, serve, option, models = shown.split()
-    assert (serve, option) == ("serve", "--models")
+    _, serve, option, models, *further = shown.split()
+    assert (serve, option, further[0]) == ("serve", "--models", "--outcomes")
     shutil.copytree(folder / "models", folder / models)
-    with serving(folder / models, folder / "log", "--outcomes", str(folder / "outcomes")) as served:
+    with serving(folder / models, folder / "log", further[0], str(folder / further[1])) as served:
         yield served
 
 

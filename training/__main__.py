@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -68,5 +69,10 @@ def run(argv: Sequence[str], program: str = "python -m training") -> int:
     return main(argv, program)
 
 
+def _end(_number: int, _frame: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)  # so that temporary folders are removed
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(ending_quietly(lambda: run(sys.argv[1:])))

@@ -31,6 +31,19 @@ class WorkFailed(TrainingError):
     """The work failed, or something it needs, such as a published model or an optional library, is missing."""
 
 
+class PassesStopped(WorkFailed):
+    """Passes over the data end because the work that they belong to has failed or was interrupted."""
+
+
+class DamagedPartition(WorkFailed):
+    """A file that holds a part of the data being worked on is missing or has changed."""
+
+    @staticmethod
+    def of(name: str) -> "DamagedPartition":
+        """Return the error of the file with this name."""
+        return DamagedPartition(f"{name} holds a part of the data being worked on, and is missing or has changed")
+
+
 class ServingModelError(WorkFailed):
     """The store or its current version can't be opened: the command fails, or is refused if it can't even be read."""
 
@@ -122,6 +135,11 @@ def expected_error(error: Exception) -> TrainingError | ModelError | None:
     if is_of_disk(error):
         expected.exit_code = ExitCode.FAILED
     return expected
+
+
+def is_no_room(error: BaseException) -> bool:
+    """Return whether an error is that a disk is full."""
+    return _system_error(error) in NO_ROOM
 
 
 def is_of_disk(error: BaseException | None) -> bool:

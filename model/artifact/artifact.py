@@ -23,7 +23,9 @@ from model.files.npz import array_over
 from model.files.plain_files import MANIFEST, check_names, check_same, open_plain, read_plain, version_of
 from model.prediction.model import Model
 
-PIECES = "members/pieces.npy"
+MEMBERS = "members"
+"""Folder with the member table, one file for each array."""
+PIECES = f"{MEMBERS}/pieces.npy"
 """File with a hash of each 16 KiB piece of the files of the member table, in the order of FILES."""
 
 Read = TypeVar("Read")
@@ -35,34 +37,31 @@ JSON_BYTES, FILE_BYTES = 64 << 20, 8 << 30
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of a model that training has finished and not published yet."""
+    """The parts of a model that training has finished and not published yet, but for its members."""
 
     schema: Schema
     catalogue: Catalogue
-    members: MemberTable
     core: serialization.Core
 
 
 def write_files(folder: Path, parts: Parts, reports: dict[str, bytes]) -> dict[str, dict[str, Any]]:
     """Write all files of a version (one published model) except manifest.json and run.json, and list them.
 
-    Returns the size and sha256 of each file, by path, for the manifest. `reports` maps the names of report files to
-    their contents.
+    Returns the size and sha256 of each file, by path, for the manifest. The folder MEMBERS with the arrays of the
+    member table must be there already. `reports` maps the names of report files to their contents.
     """
-    (folder / "members").mkdir(parents=True)
     contents = {
         "schema.json": serialization.to_json(parts.schema.to_dict()),
         "catalogue.npz": serialization.catalogue_to_bytes(parts.catalogue),
         **serialization.core_to_files(parts.core, parts.schema),
         **reports,
     }
-    contents[GOLDEN] = golden_to_bytes(_as_loaded(contents, parts.members))
+    arrays = {name: folder / MEMBERS / f"{name}.npy" for name in FILES}
+    members = MemberTable(*(np.load(path, mmap_mode="r", allow_pickle=False) for path in arrays.values()))
+    contents[GOLDEN] = golden_to_bytes(_as_loaded(contents, members))
     for name, content in contents.items():
         (folder / name).write_bytes(content)
-    for name in FILES:
-        np.save(folder / "members" / f"{name}.npy", getattr(parts.members, name), allow_pickle=False)
-    hashes = [piece_hashes(folder / "members" / f"{name}.npy") for name in FILES]
-    np.save(folder / PIECES, np.concatenate(hashes), allow_pickle=False)
+    np.save(folder / PIECES, np.concatenate([piece_hashes(path) for path in arrays.values()]), allow_pickle=False)
     return listing(folder)
 
 

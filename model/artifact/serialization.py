@@ -13,19 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.pair_features import Movies
-from features.schema import Attribute, Schema
+from features.schema import Schema
 from model.artifact.consistency import check_finite, check_forest
+from model.artifact.prior_arrays import (
+    description_arrays,
+    description_of,
+    prior_arrays,
+    prior_numbers,
+    prior_of,
+)
 from model.errors import WrongForest
 from model.facts.catalogue import Catalogue
-from model.facts.evidence import MemberEvidence, MovieEvidence
+from model.facts.evidence import MemberEvidence
 from model.files.npz import Arrays, arrays_from_bytes, arrays_to_bytes
 from model.prediction.calibration import Calibration, Tables
 from model.prediction.drift_reference import Reference
 from model.prediction.movie_targets import Offsets
 from model.prediction.pair_columns import PairColumns, feature_names
-from model.prediction.prior.kernel_regression import KernelRegression
-from model.prediction.prior.member_inputs import MovieColumns
-from model.prediction.prior.prior import Description, Prior
+from model.prediction.prior.prior import Prior
 from model.prediction.trees import Trees
 
 
@@ -43,26 +48,11 @@ class Core:
 
 def core_to_files(core: Core, schema: Schema) -> dict[str, bytes]:
     """Return the contents of the files that hold the fitted parts of a model, by file name."""
-    prior, columns = core.prior, core.prior.columns
-    arrays: Arrays = {name: getattr(columns, name) for name in _COLUMN_ARRAYS}
-    arrays |= {name: getattr(prior, name) for name in ("movies", "average_member", "movie_variance")}
-    arrays |= _description_arrays("description", prior.description)
-    for evidence, head in prior.heads.items():
-        arrays |= {f"head.{int(evidence)}.{name}": getattr(head, own) for name, own in _HEAD_ARRAYS.items()}
-    arrays |= {f"followed.{int(evidence)}": weights for evidence, weights in prior.shrinkage.items()}
-    arrays |= {f"spread.{int(evidence)}": spread for evidence, spread in prior.spread.items()}
-    arrays |= {f"rating_weights.{int(evidence)}": weights for evidence, weights in prior.rating_weights.items()}
+    arrays, of_prior = prior_arrays(core.prior), prior_numbers(core.prior)
     for evidence, offsets in core.offsets.items():
         arrays[f"offset.{int(evidence)}"] = offsets.movies
-        arrays |= _description_arrays(f"offset.{int(evidence)}.description", offsets.description)
-    numbers = {
-        "mean": prior.mean,
-        "noise": prior.noise,
-        "mean_year": columns.mean_year,
-        "columns": list(columns.names),
-        "year_knots": list(prior.description.year.knots),
-        "unrated_variance": {str(int(kind)): value for kind, value in prior.unrated_variance.items()},
-        "gammas": {str(int(kind)): head.gamma for kind, head in prior.heads.items()},
+        arrays |= description_arrays(f"offset.{int(evidence)}.description", offsets.description)
+    numbers = of_prior | {
         "grouped": list(core.pairs.grouped),
         "features": feature_names(schema, core.pairs.grouped),
         "tree_weights": {str(int(kind)): weight for kind, weight in core.trees.weights.items()},
@@ -89,41 +79,12 @@ def core_from_files(files: Mapping[str, bytes], schema: Schema) -> Core:
     Raises ValueError, KeyError or WrongForest if a file is invalid.
     """
     arrays, numbers = arrays_from_bytes(files["prior.npz"]), from_json(files["numbers.json"])
-    year = Attribute("release_year", "numeric", knots=tuple(numbers["year_knots"]))
-    heads = {
-        MemberEvidence(int(kind)): KernelRegression(
-            gamma=float(gamma),
-            **{own: arrays[f"head.{kind}.{name}"] for name, own in _HEAD_ARRAYS.items()},
-        )
-        for kind, gamma in numbers["gammas"].items()
-    }
-    columns = MovieColumns(
-        names=tuple(numbers["columns"]),
-        mean_year=numbers["mean_year"],
-        **{name: arrays[name] for name in _COLUMN_ARRAYS},
-    )
-    prior = Prior(
-        mean=numbers["mean"],
-        columns=columns,
-        movies=arrays["movies"],
-        description=_description(arrays, "description", year),
-        average_member=arrays["average_member"],
-        heads=heads,
-        shrinkage={
-            kind: arrays[f"followed.{int(kind)}"] for kind in MemberEvidence if f"followed.{int(kind)}" in arrays
-        },
-        spread={kind: arrays[f"spread.{int(kind)}"] for kind in MemberEvidence if f"spread.{int(kind)}" in arrays},
-        movie_variance=arrays["movie_variance"],
-        unrated_variance={MovieEvidence(int(kind)): value for kind, value in numbers["unrated_variance"].items()},
-        noise=numbers["noise"],
-        rating_weights={
-            kind: arrays[f"rating_weights.{int(kind)}"]
-            for kind in MemberEvidence
-            if f"rating_weights.{int(kind)}" in arrays
-        },
-    )
+    prior = prior_of(arrays, numbers)
     offsets = {
-        kind: Offsets(arrays[f"offset.{int(kind)}"], _description(arrays, f"offset.{int(kind)}.description", year))
+        kind: Offsets(
+            arrays[f"offset.{int(kind)}"],
+            description_of(arrays, f"offset.{int(kind)}.description", prior.description.year),
+        )
         for kind in MemberEvidence
         if f"offset.{int(kind)}" in arrays
     }
@@ -196,23 +157,6 @@ def _forest(content: bytes, features: int) -> lightgbm.Booster | None:
         raise WrongForest("trees.txt can't be read by LightGBM") from error
     check_forest(booster, features)
     return booster
-
-
-_COLUMN_ARRAYS = ("columns", "embedding", "squared_weight", "taste")
-_HEAD_ARRAYS = {
-    "centre": "centre", "scale": "scale", "sight": "rbf_mask", "landmarks": "landmarks", "intercept": "intercept",
-    "linear": "linear", "bumps": "rbf_weights",
-}  # fmt: skip
-"""Attributes of KernelRegression by their names in the file."""
-_DESCRIPTION_ARRAYS = ("centre", "intercept", "weights")
-
-
-def _description_arrays(name: str, description: Description) -> Arrays:
-    return {f"{name}.{part}": getattr(description, part) for part in _DESCRIPTION_ARRAYS}
-
-
-def _description(arrays: Arrays, name: str, year: Attribute) -> Description:
-    return Description(year, **{part: arrays[f"{name}.{part}"] for part in _DESCRIPTION_ARRAYS})
 
 
 def _calibration(arrays: Arrays) -> Calibration:

@@ -151,18 +151,18 @@ class Model:
         state = self.state_of(member)
         finished("features")
         rows = np.array([movie if isinstance(movie, int) else NO_ROW for movie in movies], np.int64)
-        played = member.has_played(rows)
-        if not played.any():
-            evidence = state.taste.evidence
-            all_known = rows.min() > NO_ROW
-            bins = state.taste.bins
-            targets = self.view.of_rows(rows, evidence, bins) if all_known else self.view.of(movies, evidence, bins)
-            return self._predict(state, targets, finished)
-        parts = []
-        for movie, was_played in zip(movies, played, strict=True):
-            own = self.state_of(member.without(movie)) if was_played and isinstance(movie, int) else state
-            parts.append(self._predict(own, self.view.of([movie], own.taste.evidence, own.taste.bins), finished))
-        return Predictions.join(parts, state.evidence)
+        evidence, bins = state.taste.evidence, state.taste.bins
+        all_known = rows.min() > NO_ROW
+        targets = self.view.of_rows(rows, evidence, bins) if all_known else self.view.of(movies, evidence, bins)
+        predictions = self._predict(state, targets, finished)
+        played = np.flatnonzero(member.has_played(rows))
+        if not len(played):
+            return predictions
+        as_unplayed = [Rows(member.without(row), np.array([row])) for row in rows[played].tolist()]
+        order = np.arange(len(rows))
+        order[played] = len(rows) + np.arange(len(played))
+        parts = [predictions, *self.predict_together(as_unplayed)]  # without `finished`: each stage ends once
+        return Predictions.join(parts, state.evidence).take(order)
 
     def predict_together(self, requests: Sequence[Rows], finished: Stage = ignore) -> list[Predictions]:
         """Return the predictions for each of several requests, bit for bit equal to those of `predict`.
@@ -220,12 +220,11 @@ class Model:
         if likely_count >= len(rows):
             return rows
         taste, evidence = state.taste, state.taste.evidence
-        of_rows = self.view.prior_of_rows(rows, evidence, taste.bins)
-        prior = self.prior.mean + prior_numbers(taste.factors, *of_rows)[:, 0]
+        prior = self.view.prior_of_all(taste.factors[0], evidence, int(taste.bins[0]))
         if state.update is not None:
-            prior += state.update.rating(Movies(of_rows[0], self.view.ready.direction.take(rows, axis=0)))
+            prior = prior + state.update.rating(Movies(self.prior.movies, self.view.ready.direction))
         weight = self.trees.weights.get(evidence, 0.0)
-        highest = self.schema.scale.cut(prior + weight * self._highest_corrections[rows] + ROUNDING)
+        highest = self.schema.scale.cut(prior + weight * self._highest_corrections + ROUNDING)[rows]
         likely = rows[np.argpartition(-highest, likely_count)[:likely_count]]
         targets = self.view.of_rows(likely, evidence, taste.bins)
         _, rating = self._rate(state, targets, ignore)

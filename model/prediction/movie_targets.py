@@ -75,6 +75,15 @@ class MovieView:
         """Columns of the M movies of the catalogue from which the inputs of the trees are computed."""
         self._deviations = {kind: prior.deviation(kind, prior.movies, self.variance) for kind in prior.spread}
 
+    def prior_of_all(self, factors: Array, evidence: MemberEvidence, plays_bin: int) -> Array:
+        """Return the (M,) ratings of one member with the given factors (K,) by the factorization.
+
+        They are those of `prior_numbers` but for rounding, and take a tenth of the time.
+        """
+        per_movie = np.append(factors[:-1], 1.0)  # the last factor of a movie is its quality
+        rating = self._prior.movies @ per_movie + (self._prior.mean + factors[-1])
+        return np.asarray(rating + self._offsets[evidence].movies[plays_bin])
+
     def prior_of_rows(
         self, rows: NDArray[np.int64], evidence: MemberEvidence, bins: Bins
     ) -> tuple[Array, Array, Array]:

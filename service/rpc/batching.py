@@ -13,6 +13,7 @@ from model.prediction.predictions import Predictions
 from service.models.loading import Served
 from service.requests.decode import PredictionQuery
 from service.requests.encode import prediction_responses
+from service.telemetry.call_sampling import SampledCall, traced_call
 from service.telemetry.metrics.service_metrics import Metrics
 
 INLINE_MOVIES = 200
@@ -60,6 +61,8 @@ class PredictionCall:
     """The decoded request."""
     answer: Answer | None = None
     """The answer to the call; None before the prediction, and if the call can't be part of a batch."""
+    traced: SampledCall | None = field(default_factory=traced_call)
+    """Takes note of the stages of the call, which must be created in its task; None if it isn't traced."""
 
 
 class Pending(NamedTuple):
@@ -147,7 +150,9 @@ class PredictionBatcher:
         began = self._clock()
         decoded = [pending for pending in batch if _decode(pending)]
         if decoded:
-            self._metrics.answers.time_stage("decode", (self._clock() - began) / len(batch), len(decoded))
+            now = self._clock()
+            self._metrics.answers.time_stage("decode", (now - began) / len(batch), len(decoded))
+            _trace([pending.call for pending in decoded], "decode", began, now)
         predictable = []
         for pending in decoded:
             if _fits_a_batch(pending.call.query):
@@ -163,7 +168,7 @@ class PredictionBatcher:
         After an error, retry each call separately, so that only the faulty call fails.
         """
         try:
-            answers = self._predict(served, [pending.call.query for pending in batch])
+            answers = self._predict(served, [pending.call for pending in batch])
         except BaseException as error:  # noqa: BLE001 # whatever the error is, a call caused it
             if len(batch) == 1:
                 batch[0].done.set_exception(error)
@@ -175,18 +180,20 @@ class PredictionBatcher:
             call.answer = answer
             done.set_result(None)
 
-    def _predict(self, served: Served, queries: Sequence[PredictionQuery]) -> list[Answer]:
+    def _predict(self, served: Served, calls: Sequence[PredictionCall]) -> list[Answer]:
         """Predict for the decoded requests of a batch and encode the answers.
 
-        The duration of each stage is divided equally among the calls.
+        For the metrics, the duration of each stage is divided equally among the calls; traces show it whole.
         """
         began = self._clock()
+        queries = [call.query for call in calls]
         stage_seconds: dict[str, float] = {}
 
         def finished(stage: str) -> None:
             nonlocal began
             now = self._clock()
             stage_seconds[stage] = stage_seconds.get(stage, 0.0) + now - began
+            _trace(calls, stage, began, now)
             began = now
 
         rows = [Rows(query.member, query.catalogue_rows) for query in queries if query.catalogue_rows is not None]
@@ -208,6 +215,13 @@ def _decode(pending: Pending) -> bool:
         pending.done.set_exception(error)
         return False
     return True
+
+
+def _trace(calls: Sequence[PredictionCall], stage: str, began: float, ended: float) -> None:
+    """Note a stage of a batch in those of its calls that are traced."""
+    for call in calls:
+        if call.traced is not None:
+            call.traced.add_stage(stage, began, ended)
 
 
 def _fits_a_batch(query: PredictionQuery) -> bool:

@@ -31,7 +31,7 @@ from service.requests.page_tokens import page_token
 from service.rpc.batching import INLINE_MOVIES, Answer, PredictionBatcher, PredictionCall
 from service.rpc.outcomes import Outcomes
 from service.stores.member_source import MemberSource
-from service.telemetry.call_sampling import record_answer
+from service.telemetry.call_sampling import record_answer, traced_call
 from service.telemetry.metrics.service_metrics import Metrics
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -55,17 +55,23 @@ class Page:
 
 
 class StageTimer:
-    """Measures how long each stage of one answer takes, such as decoding, for the metrics."""
+    """Measures how long each stage of one answer takes, such as decoding, for the metrics and the call's trace.
+
+    It must be created in the task of the call, and may be used in a thread.
+    """
 
     def __init__(self, metrics: Metrics, clock: Callable[[], float]) -> None:
         self._metrics = metrics
         self._clock = clock
+        self._traced = traced_call()
         self._began = clock()
 
     def finished(self, stage: str) -> None:
         """Record the duration of a stage that ends now, and start timing the next stage."""
         now = self._clock()
         self._metrics.answers.time_stage(stage, now - self._began)
+        if self._traced is not None:
+            self._traced.add_stage(stage, self._began, now)
         self._began = now
 
     def restart(self) -> None:
@@ -173,7 +179,10 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         """
         if self._members is None or not 0 < len(member.member_id) <= ID_LENGTH:
             return None
-        return await self._members.find(member.member_id)
+        timer = StageTimer(self._metrics, self._clock)
+        record = await self._members.find(member.member_id)
+        timer.finished("lookup")
+        return record
 
     async def _predict_alone(self, model: Model, query: PredictionQuery) -> Answer:
         """Answer a call of PredictEnjoyment that can't be part of a batch."""

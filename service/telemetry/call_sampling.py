@@ -22,6 +22,8 @@ RANDOM_ID = re.compile(
 """Pattern of random ids: a UUID, 32 hexadecimal characters, or a ULID. Any other id could contain personal data."""
 TRACE_HEADER = "traceparent"
 TRACE_PARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+MOST_STAGES = 64
+"""Maximum number of stages in the trace of a call."""
 Metadata = Iterable[Any]
 
 
@@ -35,6 +37,14 @@ class TraceParent(NamedTuple):
     span_id: int
     is_recorded: bool
     """Whether the caller records the trace."""
+
+
+class Stage(NamedTuple):
+    """A stage of answering a call, such as decoding, with times on the sampler's clock."""
+
+    name: str
+    began: float
+    ended: float
 
 
 @dataclass
@@ -56,6 +66,13 @@ class SampledCall:
     """What was known of the members in the answers so far, such as `plays`: names of MemberEvidence."""
     version: str | None = None
     """Model version of the last answer; None before the first answer."""
+    stages: list[Stage] = field(default_factory=list)
+    """The first stages of the call, at most MOST_STAGES; a stream has many."""
+
+    def add_stage(self, name: str, began: float, ended: float) -> None:
+        """Note a stage of the call for its trace, with times on the sampler's clock."""
+        if len(self.stages) < MOST_STAGES:
+            self.stages.append(Stage(name, began, ended))
 
 
 _CALL: ContextVar[SampledCall] = ContextVar("call")
@@ -69,6 +86,12 @@ def record_answer(version: str, evidence: MemberEvidence) -> None:
         call.answers += 1
         call.evidence.add(evidence.name.lower())
         call.version = version
+
+
+def traced_call() -> SampledCall | None:
+    """Return the call that the current task is handling, to note its stages; None if the call isn't traced."""
+    call = _CALL.get(None)
+    return call if call is not None and call.traced else None
 
 
 def request_id_of(metadata: Metadata | None) -> str:

@@ -1,4 +1,4 @@
-"""Exports traces: OpenTelemetry spans of sampled calls, in the background. Requires the `otel` extra."""
+"""Exports traces: OpenTelemetry spans of sampled calls and of their stages, in the background. Needs extra `otel`."""
 
 from collections.abc import Callable
 
@@ -31,7 +31,10 @@ FAULTS = (
 
 
 class Traces:
-    """Exports a span for each traced call. If its queue is full, spans are dropped so that calls are not delayed."""
+    """Exports a span for each traced call, with one inside for each stage of the call.
+
+    If its queue is full, spans are dropped so that calls are not delayed.
+    """
 
     def __init__(self, address: str, now: Callable[[], float]) -> None:
         """Set up the export to an OTLP collector at an HTTP address. `now` returns seconds since 1970 UTC."""
@@ -44,7 +47,7 @@ class Traces:
         self._tracer = self._provider.get_tracer("coldstart")
 
     def export(self, call: SampledCall, code: grpc.StatusCode, seconds: float) -> None:
-        """Queue the span of a call that has just ended and took `seconds`, for export."""
+        """Queue the spans of a call that has just ended and took `seconds`, for export."""
         context = None
         if call.parent is not None:
             flags = TraceFlags(TraceFlags.SAMPLED)
@@ -58,14 +61,21 @@ class Traces:
         if call.version is not None:
             attributes |= {"coldstart.model_version": call.version, "coldstart.answers": call.answers}
             attributes["coldstart.member_evidence"] = sorted(call.evidence)
-        end = round(self._now() * NANOSECONDS)
+        start = round((self._now() - seconds) * NANOSECONDS)
+
+        def moment(clock: float) -> int:
+            """Return a time on the sampler's clock in nanoseconds since 1970."""
+            return start + round((clock - call.began) * NANOSECONDS)
+
         span = self._tracer.start_span(
-            f"{service}/{method}".strip("/"), context, SpanKind.SERVER, attributes,
-            start_time=end - round(seconds * NANOSECONDS),
-        )  # fmt: skip
+            f"{service}/{method}".strip("/"), context, SpanKind.SERVER, attributes, start_time=start
+        )
+        within = set_span_in_context(span)
+        for stage in call.stages:
+            self._tracer.start_span(stage.name, within, start_time=moment(stage.began)).end(moment(stage.ended))
         if code in FAULTS:
             span.set_status(Status(StatusCode.ERROR))
-        span.end(end)
+        span.end(moment(call.began + seconds))
 
     def close(self) -> None:
         """Export the remaining spans, waiting at most `EXPORT_SECONDS`."""

@@ -4,22 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from features.movies import MOVIE, describe, play_weighted_columns, statistics
+from features.movies import describe, play_weighted_columns
 from features.schema import Attribute
-
-
-def frame(movies: list[int], ratings: list[float] | None = None) -> pl.LazyFrame:
-    columns = {MOVIE: pl.Series(movies, dtype=pl.Int32)}
-    return pl.LazyFrame(columns | ({"rating": ratings} if ratings is not None else {}))
-
-
-def test_a_movie_has_its_ratings_shrunk_mean_spread_and_plays():
-    table = statistics(frame([0, 0, 2], [5.0, 3.0, 1.0]), frame([0, 0, 0, 1]), 4, mean=3.0).collect()
-    assert table[MOVIE].to_list() == [0, 1, 2, 3]
-    assert table["ratings"].to_list() == [2, 0, 1, 0]
-    assert table["quality"].to_list() == pytest.approx([2 / 7, 0, -2 / 6, 0])
-    assert table["spread"].to_list() == [pytest.approx(np.sqrt(2)), None, None, None]
-    assert table["plays"].to_list() == [3, 1, 0, 0]
 
 
 def columns_of(plays: list[int], quality: list[float], year: list[float], genres: list[list[float]]):

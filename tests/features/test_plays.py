@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from features.movies import MOVIE
 from features.plays import names, of_members, of_sums, own_sums
 from model.facts.facts import MemberFacts
-from training.fit.prior.visible_facts import facts_of_views, play_inputs, played
+from training.data.passes.visible_facts import facts_of_views, play_inputs, played
 
 MOVIES, COLUMNS = 12, ("quality", "popularity", "genre:Drama")
 MOVIE_COLUMNS = np.random.default_rng(5).normal(size=(MOVIES, len(COLUMNS))).astype(np.float32)

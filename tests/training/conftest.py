@@ -1,6 +1,7 @@
 """A small sound data directory that tests bend to their needs."""
 
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from model.store.store import Store
 from training.__main__ import main
+from training.data.passes.passes import Passes
 from training.data.reading.tables import read_tables
 from training.errors import DataError
 
@@ -82,6 +84,11 @@ def refusal(folder: Path) -> str:
     with pytest.raises(DataError) as raised:
         read_tables(folder)
     return str(raised.value)
+
+
+def new_folder(passes: Passes) -> Path:
+    """A folder for the files of a test, which all processes of the passes see."""
+    return Path(tempfile.mkdtemp(dir=passes.folder))
 
 
 @pytest.fixture(scope="session")

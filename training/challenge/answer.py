@@ -5,9 +5,8 @@ import polars as pl
 from features.columns import MEMBER_ID, MOVIE_ID, RATING
 from model.prediction.model import Model
 from training.challenge.make import QUESTION
-from training.data.dataset import make_dataset
 from training.data.reading.tables import Tables
-from training.versions.offline import predictions_of
+from training.versions.offline import in_parts, predictions_of
 
 
 def answers_of(model: Model, tables: Tables, questions: pl.DataFrame) -> pl.DataFrame:
@@ -16,7 +15,8 @@ def answers_of(model: Model, tables: Tables, questions: pl.DataFrame) -> pl.Data
     Its columns are question, member_id, movie_id and rating, the prediction. `tables` is the public data of the
     challenge, and `questions` has the first three columns.
     """
-    predictions = pl.concat(list(predictions_of(model, make_dataset(tables, model.schema), questions)))
+    parts = in_parts(predictions_of(model, tables, questions))
+    predicted = [part.select(MEMBER_ID, MOVIE_ID, RATING) for part in parts]
     return questions.select(QUESTION, MEMBER_ID, MOVIE_ID).join(
-        predictions.select(MEMBER_ID, MOVIE_ID, RATING), on=[MEMBER_ID, MOVIE_ID], how="left", maintain_order="left"
+        pl.concat(predicted), on=[MEMBER_ID, MOVIE_ID], how="left", maintain_order="left"
     )

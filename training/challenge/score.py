@@ -24,7 +24,7 @@ from training.challenge.make import (
 )
 from training.data.reading.sources import collect, open_file
 from training.errors import DataError, Problem
-from training.evaluation.baselines import movie_means
+from training.evaluation.movie_means import movie_means
 from training.evaluation.scores import gain_percent, rmse
 
 ALL = "all"
@@ -50,12 +50,11 @@ def read_key(folder: Path) -> Key:
     try:
         about = json.loads((folder / ANSWERS / ABOUT).read_text(encoding="utf-8"))
         answers = pl.read_parquet(folder / ANSWERS / ANSWERS_FILE)
-        ratings = pl.read_parquet(folder / PUBLIC / DATA / "ratings.parquet")
         (about["low"], about["high"], about["fingerprint"])  # raises KeyError if one is missing
+        means, _ = movie_means(pl.scan_parquet(folder / PUBLIC / DATA / "ratings.parquet"), answers[MOVIE_ID])
     except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         text = f"isn't the folder of a challenge, or not the whole of it: {type(error).__name__}"
         raise DataError([Problem(str(folder), text)]) from error
-    means, _ = movie_means(ratings, answers[MOVIE_ID])
     return Key(answers.with_columns(movie_mean=means), about)
 
 

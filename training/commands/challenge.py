@@ -12,7 +12,8 @@ from training.challenge import leaderboard
 from training.challenge.answer import answers_of
 from training.challenge.make import DATA, PUBLIC, make_challenge, write_challenge
 from training.challenge.score import ALL, read_answers, read_key, read_questions, score
-from training.data.reading.tables import read_tables
+from training.data.files.remote_folder import data_place
+from training.data.reading.tables import temporary_tables
 from training.data.writer import refuse_unwritable_table, write_table
 from training.errors import DataError, Problem
 from training.report.markdown import table_markdown
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of each action of `training challenge`."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     make = actions.add_parser("make", help="hold out raters and make questions of their ratings")
-    make.add_argument("--data", type=Path, required=True, help="data directory to make the challenge from")
+    make.add_argument("--data", type=data_place, required=True, help="data directory to make the challenge from")
     make.add_argument("--out", type=Path, required=True, help="new folder for the challenge")
     make.add_argument("--share", type=_share, default=0.2, help="share of the raters to hold out (default 0.2)")
     make.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default 0)")
@@ -56,9 +57,9 @@ def _make(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError([Problem(str(out), "is there already: name a new folder")])
-    tables = read_tables(arguments.data)
-    challenge = make_challenge(tables, arguments.share, np.random.default_rng([arguments.seed, 30]))
-    write_challenge(out.resolve(), challenge, tables.scale, {"seed": arguments.seed, "share": arguments.share})
+    with temporary_tables(arguments.data) as tables:
+        challenge = make_challenge(tables, arguments.share, np.random.default_rng([arguments.seed, 30]))
+        write_challenge(out.resolve(), challenge, tables.scale, {"seed": arguments.seed, "share": arguments.share})
     questions, members = len(challenge.answers), challenge.answers[MEMBER_ID].n_unique()
     print(f"{out.resolve()} asks {questions:,} questions about {members:,} members; give away {PUBLIC}/ only")
 
@@ -66,9 +67,9 @@ def _make(arguments: argparse.Namespace) -> None:
 def _answer(arguments: argparse.Namespace) -> None:
     refuse_unwritable_table("--out", arguments.out)
     questions = read_questions(arguments.challenge)
-    tables = read_tables(arguments.challenge / PUBLIC / DATA)
-    model = open_serving(arguments.models)
-    write_table(arguments.out, [answers_of(model, tables, questions)])
+    with temporary_tables(arguments.challenge / PUBLIC / DATA) as tables:
+        model = open_serving(arguments.models)
+        write_table(arguments.out, [answers_of(model, tables, questions)])
     print(f"{len(questions):,} answers by version {model.version}")
 
 

@@ -10,11 +10,13 @@ from model.exit_codes import ExitCode
 from model.files.atomic_write import write_atomically
 from training.commands.terminal import Progress, at_least, print_warnings
 from training.data.dataset import read_dataset
+from training.data.files.remote_folder import data_place
+from training.data.passes.engines import add_engine, passes_of
 from training.data.writer import refuse_unwritable
 from training.evaluation.by_time import SplitPoint, evaluate_by_time, split_point, split_time
 from training.evaluation.evaluate import evaluate
+from training.fit.covariate_shift.reweighting import add_reweighting, reweighting_notes
 from training.fit.fit_model import fit_model
-from training.fit.reweighting import add_reweighting, reweighting_notes
 from training.report.about import about_data
 from training.report.comparison import against, read_report
 from training.report.markdown import markdown
@@ -25,7 +27,7 @@ from training.versions.provenance import fingerprint
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `training evaluate`."""
-    parser.add_argument("--data", type=Path, required=True, help="data directory to train on")
+    parser.add_argument("--data", type=data_place, required=True, help="data directory to train on")
     parser.add_argument(
         "--settings", type=Path, help="settings file, such as from `training tune` (default: the built-in settings)"
     )
@@ -42,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--at", type=split_point, default=SplitPoint(share=0.8),
         help="time of the split for --by-time, or the share of ratings before the split (default 0.8)",
     )  # fmt: skip
+    add_engine(parser)
     parser.add_argument(
         "--out", type=Path, default=Path("evaluation"),
         help="folder for report.json, report.md and report.html, created if missing (default %(default)s)",
@@ -59,22 +62,20 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     options = {"folds": arguments.folds or settings.folds, "reweight": arguments.reweight}
     settings = settings.model_copy(update=options)
     progress = Progress(time.monotonic, time.time)
-    tables, data, merged = read_dataset(arguments.data, arguments.min_holders)
-    print_warnings(tables.warnings)
-    if arguments.by_time:
-        split_time(tables.ratings, arguments.at)  # raises before the fit if ratings have no times
-    fit = fit_model(data, arguments.seed, settings, usable_cores(), progress)
-    evaluation = evaluate(fit, arguments.seed, progress)
-    of_data = [*(warning.note for warning in tables.warnings), *map(str, merged)]
-    notes = [*of_data, *reweighting_notes(arguments.reweight, fit.reweighting)]
-    del fit  # frees memory for the fit by time
-    if arguments.by_time:
-        evaluation["by_time"] = evaluate_by_time(
-            tables, data, arguments.at, arguments.seed, settings, usable_cores(), progress
-        )  # fmt: skip
+    with passes_of(arguments, usable_cores()) as passes:
+        tables, data, merged = read_dataset(arguments.data, arguments.min_holders, passes.folder)
+        print_warnings(tables.warnings)
+        moment = split_time(data.play_table, arguments.at) if arguments.by_time else None
+        fit = fit_model(passes, data, arguments.seed, settings, progress)
+        evaluation = evaluate(passes, fit, arguments.seed, progress)
+        of_data = [*(warning.note for warning in tables.warnings), *map(str, merged)]
+        notes = [*of_data, *reweighting_notes(arguments.reweight, fit.reweighting)]
+        del fit  # frees memory for the fit by time
+        if moment is not None:
+            evaluation["by_time"] = evaluate_by_time(passes, data, moment, arguments.seed, settings, progress)
     arguments.out.mkdir(parents=True, exist_ok=True)
     first = against(evaluation, before, "an earlier evaluation") if before else []
-    counts = {"ratings": len(data.ratings), "movies": len(data.movie_ids), "raters": len(data.raters)}
+    counts = {"ratings": int(data.play_table.ratings.sum()), "movies": len(data.movie_ids), "raters": len(data.raters)}
     day = datetime.now(UTC).strftime("evaluated %Y-%m-%d %H:%M UTC")
     about = [day, *about_data(counts, fingerprint(tables), arguments.seed)]
     for name, content in report_files(evaluation, notes, first, about).items():

@@ -4,14 +4,15 @@ import argparse
 import itertools
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from model.exit_codes import ExitCode
 from model.facts.member_record import MemberRecord, to_json
-from training.data.reading.tables import read_tables
+from training.data.files.remote_folder import data_place
+from training.data.reading.tables import temporary_tables
 from training.errors import UsageError, WorkFailed
-from training.versions.export_members import records_of_data, records_of_model
+from training.versions.exports.export_members import records_of_data, records_of_model
 from training.versions.serving import open_serving
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `training members`."""
     parser.add_argument("action", choices=["push"], help="what to do")
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", type=Path, help="a data directory: all members of its tables, as they stand there")
+    source.add_argument(
+        "--data", type=data_place, help="a data directory: all members of its tables, as they stand there"
+    )
     source.add_argument("--models", help="a folder, or address, of models: the members of the version that serves")
     parser.add_argument(
         "--to", default=os.environ.get("COLDSTART_MEMBERS"),
@@ -37,11 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Write a record for each member. Raises UsageError, DataError, or WorkFailed if the store or the model fails."""
     client = _client(arguments.to or "")
-    if arguments.data:
-        records = records_of_data(read_tables(arguments.data))
-    else:
-        records = records_of_model(open_serving(arguments.models))
-    sent, written = _push(client, records, keep_existing=arguments.keep_existing)
+    with ExitStack() as opened:
+        if arguments.data:
+            records = records_of_data(opened.enter_context(temporary_tables(arguments.data)))
+        else:
+            records = records_of_model(open_serving(arguments.models))
+        sent, written = _push(client, records, keep_existing=arguments.keep_existing)
     kept = f"; {sent - written:,} were there already" if arguments.keep_existing else ""
     print(f"{written:,} members written{kept}")
     return ExitCode.DONE

@@ -28,7 +28,7 @@ from training.gate import gate_report
 from training.gate.gate import RECORD
 from training.report.markdown import section_markdown
 from training.versions.compare import diff, diff_of_many, text, text_of_many
-from training.versions.export_model import export
+from training.versions.exports.export_model import export
 from training.versions.guard.guard_command import run_guard
 from training.versions.guard.guard_settings import add_guard_arguments
 from training.versions.version_list import NOTE, described, labels_by_version, note_of, table_text

@@ -7,10 +7,10 @@ import polars as pl
 
 from model.exit_codes import ExitCode
 from training.commands.terminal import at_least, print_warnings
-from training.data.dataset import make_dataset
+from training.data.files.remote_folder import data_place
 from training.data.reading.events import read_pairs
 from training.data.reading.sources import open_file
-from training.data.reading.tables import read_tables
+from training.data.reading.tables import Tables, temporary_tables
 from training.data.writer import refuse_unwritable_table, write_table
 from training.errors import Findings, Problem
 from training.versions.offline import RANKING_COLUMNS, in_parts, predictions_of, rankings_of
@@ -25,7 +25,7 @@ NO_NEVER_RATER = Problem(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `training predict`."""
-    parser.add_argument("--data", type=Path, required=True, help="the data directory whose members are predicted")
+    parser.add_argument("--data", type=data_place, required=True, help="the data directory whose members are predicted")
     parser.add_argument("--models", required=True, help="the folder, or address, of published models")
     parser.add_argument("--out", type=Path, required=True, help="a file to write: .parquet or .csv")
     chosen = parser.add_mutually_exclusive_group()
@@ -40,16 +40,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Write a table with member_id, movie_id and all values of each prediction, or of each member's best movies."""
     refuse_unwritable_table("--out", arguments.out)
-    tables = read_tables(arguments.data)
+    with temporary_tables(arguments.data) as tables:
+        return _predict(arguments, tables)
+
+
+def _predict(arguments: argparse.Namespace, tables: Tables) -> ExitCode:
     model = open_serving(arguments.models)
     pairs = _pairs(arguments.pairs) if arguments.pairs else None
-    data = make_dataset(tables, model.schema)
-    if pairs is None and len(data.raters) == len(data.member_ids):
+    if pairs is None and (tables.play_table.ratings > 0).all():
         print_warnings([NO_NEVER_RATER])
     if arguments.top:
-        parts = in_parts(rankings_of(model, data, arguments.top), columns=RANKING_COLUMNS)
+        parts = in_parts(rankings_of(model, tables, arguments.top), columns=RANKING_COLUMNS)
     else:
-        parts = in_parts(predictions_of(model, data, pairs))
+        parts = in_parts(predictions_of(model, tables, pairs))
     count = write_table(arguments.out, parts)
     print(f"{count:,} predictions by version {model.version}")
     return ExitCode.DONE

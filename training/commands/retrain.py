@@ -21,14 +21,17 @@ from training.challenge.standing import Standing
 from training.commands.models import add_keeping, signer, take_note
 from training.commands.terminal import Progress, at_least, moved_by, print_warnings
 from training.data.dataset import Dataset, make_dataset
+from training.data.files.remote_folder import data_place
 from training.data.infer_schema import infer_schema
+from training.data.passes.engines import add_engine, passes_of
+from training.data.passes.passes import Passes
 from training.data.reading.recorded_outcomes import with_outcomes
 from training.data.reading.tables import Tables, read_tables
 from training.data.writer import refuse_unwritable
 from training.errors import failing_work
 from training.evaluation.evaluate import evaluate
+from training.fit.covariate_shift.reweighting import add_reweighting, reweighting_notes
 from training.fit.fit_model import Fit, fit_model
-from training.fit.reweighting import add_reweighting, reweighting_notes
 from training.gate import gate_report
 from training.gate.apply_verdict import PAGE, last_line, settle, status_of
 from training.gate.gate import Gate
@@ -38,7 +41,7 @@ from training.report.markdown import markdown, section_markdown
 from training.report.section import Section
 from training.report.summary import summary
 from training.settings import FitSettings, read_fit_settings, to_dict
-from training.versions.mlflow_run import EXPERIMENT, Tracker
+from training.versions.exports.mlflow_run import EXPERIMENT, Tracker
 from training.versions.provenance import commit, fingerprint
 from training.versions.publish import Origin, publish
 from training.versions.serving import serving_version
@@ -46,7 +49,7 @@ from training.versions.serving import serving_version
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `training retrain`."""
-    parser.add_argument("--data", type=Path, required=True, help="the data directory to learn from")
+    parser.add_argument("--data", type=data_place, required=True, help="the data directory to learn from")
     parser.add_argument("--outcomes", type=Path, help="learn also from what the service recorded in this folder")
     parser.add_argument("--models", required=True, help="the folder, or address, of published models")
     parser.add_argument("--seed", type=at_least(0), default=0, help="seed of all random numbers (default 0)")
@@ -66,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="end with exit code 0, not 3, if the gate holds the version back: for schedulers that call 3 a failure",
     )  # fmt: skip
     parser.add_argument("--sign", type=Path, metavar="FILE", help="sign the version by this ed25519 private key in PEM")
+    add_engine(parser)
     parser.add_argument("--note", default="", metavar="TEXT", help="a note on the version, for `models list`")
     parser.add_argument(
         "--mlflow", nargs="?", const="", metavar="ADDRESS",
@@ -121,17 +125,18 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     """Train and publish a model, and print its evaluation. Raises before training if an option or table is invalid."""
     plan = _plan(arguments)
     progress = Progress(time.monotonic, time.time, quiet=arguments.quiet)
-    progress("reading and checking")
-    inputs = _read(arguments, plan)
-    return _train(arguments, plan, inputs, progress)
+    with passes_of(arguments, usable_cores()) as passes:
+        progress("reading and checking")
+        inputs = _read(passes, arguments, plan)
+        return _train(passes, arguments, plan, inputs, progress)
 
 
 @failing_work()
-def _train(arguments: argparse.Namespace, plan: Plan, inputs: Inputs, progress: Progress) -> ExitCode:
+def _train(passes: Passes, arguments: argparse.Namespace, plan: Plan, inputs: Inputs, progress: Progress) -> ExitCode:
     """Train, evaluate and publish a model, let the gate decide whether it serves, and print the evaluation."""
     gate = Gate(plan.store, inputs.split, inputs.key, plan.gate, time.perf_counter, arguments.seed)
-    fit = fit_model(inputs.training, arguments.seed, plan.fit, usable_cores(), progress)
-    evaluation = evaluate(fit, arguments.seed, progress) | {"kept_out": gate.kept_out()}
+    fit = fit_model(passes, inputs.training, arguments.seed, plan.fit, progress)
+    evaluation = evaluate(passes, fit, arguments.seed, progress) | {"kept_out": gate.kept_out()}
     progress("publishing")
     notes = _notes(arguments, inputs, fit)
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -176,11 +181,11 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     return Plan(store, gate, fit.model_copy(update={"reweight": arguments.reweight}), sign, challenge, tracker)
 
 
-def _read(arguments: argparse.Namespace, plan: Plan) -> Inputs:
+def _read(passes: Passes, arguments: argparse.Namespace, plan: Plan) -> Inputs:
     """Read and check the tables, and split off the kept-out raters. Raises DataError if the data are invalid."""
-    tables = read_tables(arguments.data)
+    tables = read_tables(arguments.data, passes.folder)
     print_warnings(tables.warnings)
-    recorded = with_outcomes(tables, arguments.outcomes) if arguments.outcomes else None
+    recorded = with_outcomes(tables, arguments.outcomes, passes.folder) if arguments.outcomes else None
     tables = recorded.tables if recorded else tables
     key = key_of_store(plan.store, plan.gate.key)
     parts = split(tables, key, plan.gate.share)

@@ -3,6 +3,7 @@
 import argparse
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 
@@ -11,6 +12,7 @@ from model.exit_codes import ExitCode
 from model.files.atomic_write import write_atomically
 from training.commands.terminal import Progress, at_least
 from training.data.dataset import read_dataset
+from training.data.files.remote_folder import data_place
 from training.data.writer import refuse_unwritable
 from training.errors import UsageError, WorkFailed
 from training.settings import FitSettings, read_fit_settings, to_dict, to_toml
@@ -21,7 +23,7 @@ EXTRA = "tune needs Optuna, which isn't installed: pip install 'optuna>=5', or i
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `training tune`."""
-    parser.add_argument("--data", type=Path, required=True, help="data directory to train on")
+    parser.add_argument("--data", type=data_place, required=True, help="data directory to train on")
     parser.add_argument(
         "--out", type=Path, default=Path("settings.toml"),
         help="settings file to write, for retrain --settings and evaluate --settings (default %(default)s)",
@@ -54,19 +56,20 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     if arguments.out.is_dir():
         raise UsageError("--out is a folder")
     progress = Progress(time.monotonic, time.time)
-    tables, data, _ = read_dataset(arguments.data, arguments.min_holders)
-    identity = {
-        "data": fingerprint(tables), "seed": arguments.seed, "min_holders": arguments.min_holders,
-        "settings": to_dict(begin),
-    }  # fmt: skip
-    arguments.out.absolute().parent.mkdir(parents=True, exist_ok=True)
     study, table = arguments.study or arguments.out.with_suffix(".db"), arguments.out.with_suffix(".csv")
     seconds = None if arguments.minutes is None else 60 * arguments.minutes
     trials = 30 if arguments.trials is None and seconds is None else arguments.trials
-    best = tune(
-        data, begin, trials, seconds, arguments.seed, usable_cores(), progress, StudyFile(study, identity),
-        lambda rows: write_atomically(table, pl.DataFrame(rows).write_csv().encode()),
-    )  # fmt: skip
+    with TemporaryDirectory(prefix="coldstart-") as work:
+        tables, data, _ = read_dataset(arguments.data, arguments.min_holders, Path(work))
+        identity = {
+            "data": fingerprint(tables), "seed": arguments.seed, "min_holders": arguments.min_holders,
+            "settings": to_dict(begin),
+        }  # fmt: skip
+        arguments.out.absolute().parent.mkdir(parents=True, exist_ok=True)
+        best = tune(
+            data, begin, trials, seconds, arguments.seed, usable_cores(), progress, StudyFile(study, identity),
+            lambda rows: write_atomically(table, pl.DataFrame(rows).write_csv().encode()),
+        )  # fmt: skip
     comment = f"Written by coldstart: tune, {best.trials} trials, seed {arguments.seed}"
     write_atomically(arguments.out, to_toml(best.settings, comment).encode())
     gain = 100 * (1 - best.error / best.first_error) if best.first_error else 0.0

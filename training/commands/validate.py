@@ -5,15 +5,15 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
 from model.exit_codes import ExitCode
 from training.commands.terminal import at_least, print_warnings
+from training.data.files.remote_folder import data_place
 from training.data.overview import ColumnOverview, Overview, TableOverview, make_overview
 from training.data.reading.schema_file import SCHEMA_FILE
-from training.data.reading.tables import read_tables
+from training.data.reading.tables import temporary_tables
 from training.errors import DataError, Problem, is_of_disk, shortened
 
 WIDTH = 100
@@ -26,7 +26,7 @@ BAR_WIDTH = 40
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `training validate`."""
-    parser.add_argument("--data", type=Path, required=True, help="the data directory to check")
+    parser.add_argument("--data", type=data_place, required=True, help="the data directory to check")
     parser.add_argument("--min-holders", type=at_least(1), default=20, help="as for retrain (default 20)")
     parser.add_argument("--json", action="store_true", help="print everything as JSON, also if the data are refused")
 
@@ -37,7 +37,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     Examples are printed even if the output isn't a terminal, because whoever calls this command wants to see the data.
     """
     try:
-        tables = read_tables(arguments.data)
+        with temporary_tables(arguments.data) as tables:
+            overview = make_overview(tables, arguments.min_holders)
     except DataError as error:
         if is_of_disk(error):
             raise
@@ -47,7 +48,6 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             print(error, file=sys.stderr)
             print_warnings(error.warnings, always_examples=True)
         return error.exit_code
-    overview = make_overview(tables, arguments.min_holders)
     print(_json((), tables.warnings, overview) if arguments.json else described(overview, tables.warnings))
     return ExitCode.DONE
 

@@ -1,18 +1,19 @@
 """The dataset: tables converted to arrays, with members and movies as row numbers."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATING, RELEASE_YEAR, TITLE
+from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, RATING, RELEASE_YEAR, TITLE
 from features.movies import MEMBER, MOVIE
 from features.plays import AGE_DAYS
 from features.schema import OTHER_GENRE, Attribute, Schema
-from model.facts.facts import SECONDS_PER_DAY
 from training.data.infer_schema import MergedColumn, infer_schema
+from training.data.passes.play_table import PlayTable, with_ages
 from training.data.reading.tables import Tables, read_tables
 from training.errors import DataError, Problem
 
@@ -37,54 +38,45 @@ class Dataset:
     """(M, G) 1 for each genre of a movie, otherwise 0. A row is NaN if the genres are unknown."""
     movie_attributes: NDArray[np.float32]
     """(M, B) encoded movie attributes: category indices or numbers, NaN if unknown."""
-    ratings: pl.DataFrame
-    """One row per rating: member, movie and rating."""
-    plays: pl.DataFrame
-    """One row per play: member, movie, completion (0 to 1) and age_days (days before the end of the data). The last two
-    are null if unknown."""
+    play_table: PlayTable
+    """All plays, with the ratings."""
 
     @property
     def raters(self) -> NDArray[np.int64]:
         """Row numbers of the members with ratings, in ascending order."""
-        return self.ratings[MEMBER].unique().sort().to_numpy().astype(np.int64)
+        return self.play_table.raters
 
-    def hiding_ratings_of(self, members: NDArray[np.bool_]) -> "Dataset":
-        """Return the dataset without the ratings and plays of the members selected by an (N,) mask."""
-        kept = pl.Series(~members)
-        return replace(
-            self,
-            ratings=self.ratings.filter(kept.gather(self.ratings[MEMBER])),
-            plays=self.plays.filter(kept.gather(self.plays[MEMBER])),
-        )
+    @cached_property
+    def ratings(self) -> pl.DataFrame:
+        """All ratings in memory: member, movie and rating."""
+        return self.play_table.collect().filter(pl.col(RATING).is_not_null()).select(MEMBER, MOVIE, RATING)
+
+    @cached_property
+    def plays(self) -> pl.DataFrame:
+        """All plays in memory: member, movie, completion (0 to 1) and age_days; the last two are null if unknown."""
+        return self.with_ages(self.play_table.collect()).select(MEMBER, MOVIE, COMPLETION, AGE_DAYS)
+
+    def with_ages(self, plays: pl.DataFrame) -> pl.DataFrame:
+        """Add the column age_days, days from a play to the end of the data, to rows of the play table."""
+        return with_ages(plays, self.schema.end_of_data)
 
 
 def make_dataset(tables: Tables, schema: Schema) -> Dataset:
     """Convert tables to a dataset, encoded with the schema."""
-    member_ids = (
-        pl.concat([frame[MEMBER_ID].unique() for frame in (tables.members, tables.ratings, tables.plays)])
-        .unique()
-        .sort()
-    )
-    movie_ids = tables.movies[MOVIE_ID].sort()
-    members = pl.DataFrame({MEMBER_ID: member_ids}).join(
+    members = pl.DataFrame({MEMBER_ID: tables.member_ids}).join(
         tables.members, on=MEMBER_ID, how="left", maintain_order="left"
     )
-    movies = tables.movies.sort(MOVIE_ID)
-    ratings = numbered(tables.ratings, member_ids, movie_ids).select(MEMBER, MOVIE, RATING)
-    end = schema.end_of_data if schema.end_of_data is not None else 0.0
-    age = ((end - pl.col(PLAYED_AT)) / SECONDS_PER_DAY).clip(lower_bound=0.0).alias(AGE_DAYS)
-    plays = numbered(tables.plays, member_ids, movie_ids).select(MEMBER, MOVIE, COMPLETION, age)
+    movies = tables.movies
     return Dataset(
         schema,
-        member_ids,
-        movie_ids,
+        tables.member_ids,
+        movies[MOVIE_ID],
         movies[TITLE],
         encode_columns(members, schema.member_attributes),
         movies[RELEASE_YEAR].cast(pl.Float32).fill_null(float("nan")).to_numpy(),
         _genres(movies[GENRES], schema),
         encode_columns(movies, schema.movie_attributes),
-        ratings,
-        plays,
+        tables.play_table,
     )
 
 
@@ -113,20 +105,6 @@ def encode_columns(table: pl.DataFrame, attributes: tuple[Attribute, ...]) -> ND
     return table.with_columns(columns).select([attribute.name for attribute in attributes]).to_numpy()
 
 
-def numbered(table: pl.DataFrame, member_ids: pl.Series, movie_ids: pl.Series) -> pl.DataFrame:
-    """Add the row numbers of member and movie to a table of pairs, sort by both, and drop pairs with unknown ids."""
-    members = pl.LazyFrame({MEMBER_ID: member_ids}).with_row_index(MEMBER)
-    movies = pl.LazyFrame({MOVIE_ID: movie_ids}).with_row_index(MOVIE)
-    return (
-        table.lazy()
-        .join(members, on=MEMBER_ID)
-        .join(movies, on=MOVIE_ID)
-        .with_columns(pl.col(MEMBER, MOVIE).cast(pl.Int32))
-        .sort(MEMBER, MOVIE)
-        .collect()
-    )
-
-
 def _genres(lists: pl.Series, schema: Schema) -> NDArray[np.float32]:
     """Return (M, G) genre indicators, 0 or 1. A row is NaN if the schema has none of the movie's genres."""
     numbers = dict(schema.genre_numbers)
@@ -144,8 +122,10 @@ def _genres(lists: pl.Series, schema: Schema) -> NDArray[np.float32]:
     return shares
 
 
-def read_dataset(folder: Path, min_holders: int) -> tuple[Tables, Dataset, tuple[MergedColumn, ...]]:
+def read_dataset(
+    data: Path | str, min_holders: int, work: Path | None = None
+) -> tuple[Tables, Dataset, tuple[MergedColumn, ...]]:
     """Return the tables, dataset and merged columns of a data directory. Raises DataError if the data are invalid."""
-    tables = read_tables(folder)
+    tables = read_tables(data, work)
     schema, merged = infer_schema(tables, min_holders)
     return tables, make_dataset(tables, schema), merged

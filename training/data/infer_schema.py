@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from features.columns import GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RELEASE_YEAR, TITLE
+from features.columns import GENRES, MEMBER_ID, MOVIE_ID, RELEASE_YEAR, TITLE
 from features.schema import OTHER_GENRE, Attribute, Schema
 from training.data.reading.tables import Tables
 
@@ -60,20 +60,18 @@ def infer_schema(tables: Tables, min_holders: int = 20) -> tuple[Schema, tuple[M
     is left out if fewer than `min_holders` raters have a value in it. For movie attributes, the minimum is
     FEWEST_MOVIES movies.
     """
-    raters = tables.members.join(
-        tables.ratings.select(MEMBER_ID).unique(), on=MEMBER_ID, how="semi", maintain_order="left"
-    )
+    rating_ids = tables.member_ids.gather(tables.play_table.raters)
+    raters = tables.members.join(rating_ids.to_frame(), on=MEMBER_ID, how="semi", maintain_order="left")
     members, merged_members = _attributes(tables, "members", raters.drop(MEMBER_ID), min_holders)
     attributes = tables.movies.drop(MOVIE_ID, TITLE, RELEASE_YEAR, GENRES)
     movies, merged_movies = _attributes(tables, "movies", attributes, FEWEST_MOVIES)
     genres, merged_genres = _genres(tables.movies[GENRES])
-    end_of_data = tables.plays[PLAYED_AT].max()
     schema = Schema(
         scale=tables.scale,
         member_attributes=members,
         movie_attributes=movies,
         genres=genres,
-        end_of_data=None if end_of_data is None else float(end_of_data),  # type: ignore[arg-type]
+        end_of_data=tables.play_table.end,
         has_other_genre=any(column.kept for column in merged_genres),
         missing_in_movies=tables.stated.movies.missing,
     )

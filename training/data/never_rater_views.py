@@ -1,5 +1,6 @@
-"""Views: raters shown as if they never rated, with some plays visible and ratings of other movies to predict."""
+"""Views: raters shown as if they never or hardly rated, with some plays visible and ratings of others to predict."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +10,13 @@ from numpy.typing import NDArray
 from features.columns import COMPLETION, RATING
 from features.movies import MEMBER, MOVIE
 from features.plays import AGE_DAYS, VIEW
-from training.data.dataset import Dataset
 
 HALF = "half"
+"""Column that tells in which half of a member's plays each play is: 0 or 1."""
 SHORT = 2
 """Value of `Views.half` for short views, which show only a few plays."""
+VIEWS = 3
+"""Number of views of each rater: one for each half of the plays, and a short one. They follow one another."""
 HIDING_SHARE, HIDDEN_SHARE = 0.5, 0.6
 """Share of short views that hide attributes, and probability that such a view hides a given attribute."""
 
@@ -32,62 +35,129 @@ class Views:
     attributes: NDArray[np.float32]
     """(V, A) encoded attributes that are visible, NaN if unknown or hidden."""
     plays: pl.DataFrame
-    """Visible plays with columns view, movie, completion and age_days, sorted by view and movie."""
+    """Visible plays with columns view, movie, completion, age_days and rating (null without one), sorted by view and
+    movie."""
     targets: pl.DataFrame
     """Ratings to predict, of movies that aren't visible. Columns view, movie and rating, sorted by view and movie."""
     play_count: NDArray[np.int64]
     """(V,) number of visible plays."""
 
     def only(self, chosen: NDArray[np.bool_]) -> "Views":
-        """Return the views selected by a (V,) mask, renumbered and without ratings to predict."""
+        """Return the views selected by a (V,) mask, renumbered."""
         number = pl.Series(np.cumsum(chosen) - 1)
-        plays = self.plays.filter(pl.Series(chosen).gather(self.plays[VIEW]))
+        shown = (table.filter(pl.Series(chosen).gather(table[VIEW])) for table in (self.plays, self.targets))
+        plays, targets = (table.with_columns(number.gather(table[VIEW]).alias(VIEW)) for table in shown)
         return Views(
             self.member[chosen],
             self.half[chosen],
             self.attributes[chosen],
-            plays.with_columns(number.gather(plays[VIEW]).alias(VIEW)),
-            self.targets.clear(),
+            plays,
+            targets,
             self.play_count[chosen],
         )
 
+    @staticmethod
+    def joined(parts: Sequence["Views"]) -> "Views":
+        """Return the views of all parts, numbered anew."""
+        starts = np.cumsum([0, *(len(part.member) for part in parts)])
+        plays, targets = (
+            pl.concat(
+                getattr(part, name).with_columns(pl.col(VIEW) + pl.lit(start, pl.Int64))
+                for part, start in zip(parts, starts.tolist(), strict=False)
+            )
+            for name in ("plays", "targets")
+        )
+        member, half, attributes, play_count = (
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("member", "half", "attributes", "play_count")
+        )
+        return Views(member, half, attributes, plays, targets, play_count)
 
-def make_views(data: Dataset, random: np.random.Generator) -> Views:
-    """Return three views of each rater: two with half of the plays visible, one with only a few.
 
-    A view may have no plays or no ratings to predict.
+def divided(plays: pl.DataFrame, random: np.random.Generator) -> pl.DataFrame:
+    """Add the columns rater (0 to U - 1) and half to the plays of raters, and is_short to those in short views.
+
+    `plays` has the columns member, movie and rating, sorted by the first two. Plays of members without ratings are
+    left out.
     """
-    raters = data.raters
-    place = np.full(len(data.member_ids), -1)
-    place[raters] = np.arange(len(raters))
-    owner = place[data.plays[MEMBER].to_numpy()]
-    plays = data.plays.with_columns(
-        pl.Series("rater", owner),
-        pl.Series(HALF, random.integers(0, 2, len(data.plays))),
-        pl.Series("draw", random.random(len(data.plays))),
-    ).filter(pl.col("rater") >= 0)
-    counts = np.bincount(plays.filter(pl.col(HALF) == 0)["rater"].to_numpy(), minlength=len(raters))
-    lengths = np.floor(np.exp(random.random(len(raters)) * np.log(np.maximum(counts, 1) + 1)))
-    halves = plays.with_columns((pl.col("rater") * 3 + pl.col(HALF)).alias(VIEW))
-    first = plays.filter(pl.col(HALF) == 0)
-    rank = pl.col("draw").rank("ordinal").over("rater")
-    short = first.filter(rank <= pl.Series(lengths[first["rater"].to_numpy()])).with_columns(
-        (pl.col("rater") * 3 + 2).alias(VIEW)
-    )
-    columns = [VIEW, MOVIE, COMPLETION, AGE_DAYS]
+    owner = plays[MEMBER].to_numpy()
+    rates = np.bincount(owner, plays[RATING].is_not_null().to_numpy(), minlength=1) > 0
+    place = np.cumsum(rates) - 1
+    drawn = plays.with_columns(
+        pl.Series("rater", place[owner]),
+        pl.Series(HALF, random.integers(0, 2, len(plays))),
+        pl.Series("draw", random.random(len(plays))),
+    ).filter(pl.Series(rates[owner]))
+    raters = int(rates.sum())
+    counts = np.bincount(drawn.filter(pl.col(HALF) == 0)["rater"].to_numpy(), minlength=raters)
+    lengths = np.floor(np.exp(random.random(raters) * np.log(np.maximum(counts, 1) + 1)))
+    rank = pl.col("draw").rank("ordinal").over("rater", HALF)
+    length = pl.Series("length", lengths[drawn["rater"].to_numpy()])
+    return drawn.with_columns(is_short=(pl.col(HALF) == 0) & (rank <= length)).drop("draw")
+
+
+def make_views(
+    plays: pl.DataFrame, raters: NDArray[np.int64], attributes: NDArray[np.float32], random: np.random.Generator
+) -> Views:
+    """Return three views of each of U raters: two with half of the plays visible, one with only a few.
+
+    `plays` is the result of `divided`, with completion and age_days; `raters` (U,) are the row numbers of the raters
+    in the dataset, and `attributes` (U, A) their attributes. A view may have no plays or no ratings to predict.
+    """
+    halves = plays.with_columns((pl.col("rater") * VIEWS + pl.col(HALF)).alias(VIEW))
+    short = plays.filter("is_short").with_columns((pl.col("rater") * VIEWS + SHORT).alias(VIEW))
+    columns = [VIEW, MOVIE, COMPLETION, AGE_DAYS, RATING]
     visible = pl.concat([halves.select(columns), short.select(columns)]).sort(VIEW, MOVIE)
-    rated = data.ratings.join(plays.select(MEMBER, MOVIE, "rater", HALF), on=[MEMBER, MOVIE])
+    rated = plays.filter(pl.col(RATING).is_not_null())
     first_half, other_half = pl.col(HALF) == 0, pl.col(HALF) == 1
     targets = pl.concat(
         [
-            rated.filter(keep).select((pl.col("rater") * 3 + offset).alias(VIEW), MOVIE, RATING)
-            for keep, offset in ((other_half, 0), (first_half, 1), (other_half, 2))
+            rated.filter(keep).select((pl.col("rater") * VIEWS + offset).alias(VIEW), MOVIE, RATING)
+            for keep, offset in ((other_half, 0), (first_half, 1), (other_half, SHORT))
         ]
     ).sort(VIEW, MOVIE)
-    member = np.repeat(raters, 3)
     half = np.tile([0, 1, SHORT], len(raters))
-    attributes = data.attributes[member]
+    shown = np.repeat(attributes, VIEWS, axis=0)
     hides = (half == SHORT) & (random.random(len(half)) < HIDING_SHARE)
-    attributes[hides[:, None] & (random.random(attributes.shape) < HIDDEN_SHARE)] = np.nan
-    play_count = np.bincount(visible[VIEW].to_numpy(), minlength=len(member))
-    return Views(member, half, attributes, visible, targets, play_count)
+    shown[hides[:, None] & (random.random(shown.shape) < HIDDEN_SHARE)] = np.nan
+    play_count = np.bincount(visible[VIEW].to_numpy(), minlength=len(half))
+    return Views(np.repeat(raters, VIEWS), half, shown, visible, targets, play_count)
+
+
+@dataclass(frozen=True)
+class ShownRatings:
+    """Ratings that V views show, R in all, one view after the other."""
+
+    starts: NDArray[np.int64]
+    """(V + 1,) index of each view's first rating, and R at the end."""
+    movie: NDArray[np.int64]
+    """(R,) index of the movie, ascending for each view."""
+    rating: NDArray[np.float64]
+    """(R,) rating."""
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(V,) number of ratings that each view shows."""
+        return np.diff(self.starts)
+
+    def of(self, views: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the indices of the ratings that the given views show, in the order of the views."""
+        counts = self.counts[views]
+        first = self.starts[views] - (np.cumsum(counts) - counts)
+        return np.asarray(first.repeat(counts) + np.arange(counts.sum()))
+
+
+def show_ratings(views: Views, random: np.random.Generator) -> ShownRatings:
+    """Return ratings for views to show: all for a short view, and some at random for any other.
+
+    The number for the others is drawn such that few and many ratings are equally frequent on a logarithmic scale.
+    """
+    rated = views.plays.filter(pl.col(RATING).is_not_null())
+    view, size = rated[VIEW].to_numpy(), len(views.member)
+    counts = np.bincount(view, minlength=size)
+    shown = np.floor(np.exp(random.random(size) * np.log(counts + 1.0)))
+    shown[views.half == SHORT] = np.inf
+    drawn = rated.with_columns(pl.Series("draw", random.random(len(rated))))
+    rated = drawn.filter(pl.col("draw").rank("ordinal").over(VIEW) <= pl.Series(shown[view]))
+    starts = np.searchsorted(rated[VIEW].to_numpy(), np.arange(size + 1))
+    return ShownRatings(starts, rated[MOVIE].to_numpy().astype(np.int64), rated[RATING].to_numpy())

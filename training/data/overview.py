@@ -1,17 +1,20 @@
 """Summarises the tables of a data directory before a retrain: their columns, the ids in common and the ratings."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING, RELEASE_YEAR, TITLE
+from features.movies import MOVIE
 from features.schema import Attribute
 from training.data.infer_schema import MergedColumn, infer_schema
+from training.data.number_counts import NumberCounts
 from training.data.plausibility.levels import Levels
 from training.data.plausibility.moments import iso_8601
-from training.data.reading.tables import TABLES, TableFiles, Tables
+from training.data.reading.tables import TableFiles, Tables
 
 KINDS = {
     MEMBER_ID: "id",
@@ -53,7 +56,7 @@ class ColumnOverview:
     kind: str
     """`categorical`, `flag` or `numeric` for attributes, a kind in KINDS for predefined columns, or `ignored`."""
     values: int = 0
-    """Number of distinct values."""
+    """Number of distinct values; for numbers and times of ratings and plays an estimate if there are many."""
     missing: int = 0
     """Number of rows without a value."""
     lowest: float | str | None = None
@@ -143,32 +146,94 @@ def make_overview(tables: Tables, min_holders: int) -> Overview:
     settings = tables.stated.ratings
     _, merged = infer_schema(tables, min_holders)
     by_column = {(column.table, column.column): column for column in merged}
-    ratings = tables.ratings[RATING]
+    events = _events(tables)
+    entities = {name: _table(tables, name, len(rows), _columns(rows, name, by_column))
+                for name, rows in (("members", tables.members), ("movies", tables.movies))}  # fmt: skip
     return Overview(
-        {name: _table(tables, name, by_column) for name in TABLES},
+        entities | {name: _table(tables, name, event.rows, event.columns(tables)) for name, event in events.items()},
         _members(tables),
-        _movies(tables),
+        MoviesInCommon(
+            int(events["ratings"].movies.sum()),
+            int((events["plays"].movies & ~events["ratings"].movies).sum()),
+            int((~events["plays"].movies).sum()),
+        ),
         (tables.scale.low, tables.scale.high),
         settings.scale is not None,
         tables.scale.enjoyed_from,
         settings.enjoyed_from is not None,
-        int((ratings >= tables.scale.enjoyed_from).sum()),
-        tuple(_rating_counts(Levels.of(ratings))),
+        events["ratings"].enjoyed,
+        tuple(_rating_counts(events["ratings"].numbers[RATING].levels)),
     )  # fmt: skip
 
 
-def _table(tables: Tables, name: str, merged: Mapping[tuple[str, str], MergedColumn]) -> TableOverview:
-    files = tables.files.get(name, TableFiles())
-    return TableOverview(files.names, files.rows, len(getattr(tables, name)), tuple(_columns(tables, name, merged)))
+@dataclass
+class _Events:
+    """Ratings or plays, summed up over partitions."""
+
+    members: NDArray[np.bool_]
+    """(N,) whether a member has any."""
+    movies: NDArray[np.bool_]
+    """(M,) whether a movie has any."""
+    rows: int
+    """Number of pairs of member and movie."""
+    numbers: Mapping[str, NumberCounts]
+    """Their numbers, by column."""
+    enjoyed: int = 0
+    """Number of ratings from `enjoyed_from` up."""
+
+    def add(self, rows: pl.DataFrame, enjoyed_from: float) -> None:
+        """Add rows of a play table."""
+        self.movies[rows[MOVIE].to_numpy()] = True
+        self.enjoyed += int((rows[RATING] >= enjoyed_from).sum())
+        for name, counts in self.numbers.items():
+            counts.add(rows[name])
+
+    def columns(self, tables: Tables) -> Iterator[ColumnOverview]:
+        """Yield the columns: ids, then numbers."""
+        for ids, have in ((tables.member_ids, self.members), (tables.movies[MOVIE_ID], self.movies)):
+            used = ids.filter(pl.Series(have))
+            yield ColumnOverview(ids.name, "id", len(used), 0, *_span(used, "id"))
+        for name, counts in self.numbers.items():
+            yield _numbers(name, counts, self.rows)
 
 
-def _columns(tables: Tables, table: str, merged: Mapping[tuple[str, str], MergedColumn]) -> Iterator[ColumnOverview]:
-    rows: pl.DataFrame = getattr(tables, table)
+def _events(tables: Tables) -> dict[str, _Events]:
+    """Sum up ratings and plays in one pass."""
+    plays, movies = tables.play_table, len(tables.movies)
+    events = {
+        table: _Events(count > 0, np.zeros(movies, bool), int(count.sum()), {name: NumberCounts() for name in names})
+        for table, count, names in (
+            ("ratings", plays.ratings, (RATING, RATED_AT)), ("plays", plays.plays, (PLAYED_AT, COMPLETION))
+        )
+    }  # fmt: skip
+    for partition in plays.partitions:
+        rows = partition.read()
+        events["ratings"].add(rows.filter(pl.col(RATING).is_not_null()), tables.scale.enjoyed_from)
+        events["plays"].add(rows, tables.scale.enjoyed_from)
+    return events
+
+
+def _numbers(name: str, counts: NumberCounts, rows: int) -> ColumnOverview:
+    if counts.missing == rows:
+        return ColumnOverview(name, KINDS[name], 0, rows)
+    lowest, median, highest = (counts.lowest, counts.median, counts.highest)
+    ends = (_time(lowest), None, _time(highest)) if KINDS[name] == "time" else (lowest, median, highest)
+    return ColumnOverview(name, KINDS[name], counts.distinct, counts.missing, *ends)
+
+
+def _table(tables: Tables, name: str, rows_used: int, columns: Iterable[ColumnOverview]) -> TableOverview:
+    """Return the overview of a table, with its columns and those that aren't read."""
+    files, read = tables.files.get(name, TableFiles()), list(columns)
+    known = {column.name for column in read if column.missing < rows_used}
+    ignored = [ColumnOverview(column, "ignored") for column in tables.ignored.get(name, ()) if column not in known]
+    return TableOverview(files.names, files.rows, rows_used, (*read, *ignored))
+
+
+def _columns(
+    rows: pl.DataFrame, table: str, merged: Mapping[tuple[str, str], MergedColumn]
+) -> Iterator[ColumnOverview]:
     for column in rows.iter_columns():
         yield _column(column, _kind(table, column), merged.get((table, column.name)))
-    for name in tables.ignored.get(table, ()):
-        if name not in rows.columns or rows[name].null_count() == len(rows):
-            yield ColumnOverview(name, "ignored")
 
 
 def _kind(table: str, column: pl.Series) -> str:
@@ -193,15 +258,17 @@ def _column(column: pl.Series, kind: str, merged: MergedColumn | None) -> Column
 
 
 def _span(values: pl.Series, kind: str) -> tuple[float | str | None, float | None, float | str | None]:
-    """Return the lowest value, median and highest value of numbers, times and ids; None for everything else."""
+    """Return the lowest value, median and highest value of numbers and ids; None for everything else."""
     if values.is_empty() or (kind != "id" and values.dtype != pl.Float64):
         return None, None, None
     lowest, highest = values.min(), values.max()
     if kind == "id":
         return str(lowest), None, str(highest)
-    if kind == "time":
-        return f"{iso_8601(float(lowest))}Z", None, f"{iso_8601(float(highest))}Z"  # type: ignore[arg-type]
     return float(lowest), float(values.median()), float(highest)  # type: ignore[arg-type]
+
+
+def _time(seconds: float) -> str:
+    return f"{iso_8601(seconds)}Z"
 
 
 def _examples(values: pl.Series) -> tuple[Example, ...]:
@@ -211,18 +278,10 @@ def _examples(values: pl.Series) -> tuple[Example, ...]:
 
 
 def _members(tables: Tables) -> MembersInCommon:
-    described = tables.members.select(MEMBER_ID)
-    raters = tables.ratings.select(MEMBER_ID).unique()
-    players = tables.plays.select(MEMBER_ID).unique().join(raters, on=MEMBER_ID, how="anti")
-    raters_in_members = len(raters.join(described, on=MEMBER_ID, how="semi"))
-    players_in_members = len(players.join(described, on=MEMBER_ID, how="semi"))
-    only_in_members = len(described) - raters_in_members - players_in_members
-    return MembersInCommon(len(raters), raters_in_members, len(players), players_in_members, only_in_members)
-
-
-def _movies(tables: Tables) -> MoviesInCommon:
-    rated, played = tables.ratings[MOVIE_ID].n_unique(), tables.plays[MOVIE_ID].n_unique()
-    return MoviesInCommon(rated, played - rated, len(tables.movies) - played)
+    described = tables.member_ids.is_in(tables.members[MEMBER_ID].implode()).to_numpy()
+    rates, plays = tables.play_table.ratings > 0, tables.play_table.plays > 0
+    counts = (rates, rates & described, plays & ~rates, plays & ~rates & described, described & ~plays)
+    return MembersInCommon(*(int(count.sum()) for count in counts))
 
 
 def _rating_counts(levels: Levels) -> Iterator[RatingCount]:

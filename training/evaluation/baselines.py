@@ -3,19 +3,19 @@
 They predict the same raters as the model, and learn only from other raters.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from features.attributes import group_count, groups
-from features.columns import MOVIE_ID, RATING
-from features.movies import MEMBER, MOVIE
-from features.movies import PRIOR_RATINGS as MOVIE_PRIOR_RATINGS
 from features.pair_features import PRIOR_NUMBERS
 from model.facts.evidence import MemberEvidence, MovieEvidence
+from training.data.passes.member_partition import MemberPartition
+from training.data.passes.passes import Passes
 from training.fit.fit_model import DEMEANED, Fit, half_of
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 from training.fit.trees.fit_trees import bin_rows, fit_trees, predict_halves
@@ -47,18 +47,13 @@ def mean_baselines(table: PairTable, rows: Rows) -> tuple[Array, Array]:
     return means[fold], means[fold] + quality[fold, rows.movie]
 
 
-def movie_means(ratings: pl.DataFrame, movie_ids: Sequence[str] | pl.Series) -> tuple[Array, float]:
-    """Return the (N,) mean ratings of N movies, shrunk to the mean of all ratings, and that mean.
+class CellSums(NamedTuple):
+    """Sums over the ratings of C pairs of a movie and a group of members."""
 
-    `ratings` has the columns movie_id and rating. Movie means are shrunk towards the mean of all ratings as if by
-    MOVIE_PRIOR_RATINGS more ratings. Differences from that mean are summed in ascending order, so that the result
-    doesn't depend on the order of the rows.
-    """
-    mean = float(ratings[RATING].mean())  # type: ignore[arg-type]
-    above = (pl.col(RATING) - mean).sort().sum()
-    means = ratings.group_by(MOVIE_ID).agg((mean + above / (pl.len() + MOVIE_PRIOR_RATINGS)).alias("mean"))
-    asked = pl.DataFrame({MOVIE_ID: movie_ids}).join(means, on=MOVIE_ID, how="left", maintain_order="left")
-    return asked["mean"].fill_null(mean).to_numpy(), mean
+    total: Array
+    """(folds, C) sum of each pair's ratings by fold of the members."""
+    ratings: Array
+    """(folds, C) number of these ratings."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +63,11 @@ class GroupMeans:
     attributes: tuple[str, ...]
     """Names of the crossed attributes."""
     cell: NDArray[np.int64]
-    """(M,) index of the group that each member is in."""
+    """(N,) number of the group that each member is in."""
     keys: NDArray[np.int64]
-    """(C,) `movie * groups + group` of each pair of movie and group with ratings, ascending."""
-    total: Array
-    """(folds, C) sum of each pair's ratings by members of other folds; folds are fifths of the raters."""
-    count: Array
-    """(folds, C) number of each pair's ratings by members of other folds."""
+    """(C,) `movie * groups + group` of each pair of movie and group that is predicted, ascending."""
+    sums: CellSums
+    """Sums over the ratings of each pair by members of other folds; folds are fifths of the raters."""
 
     def predict(self, table: PairTable, rows: Rows) -> Array:
         """Return the mean of each of N ratings' movie in the member's group, shrunk to the movie mean.
@@ -82,39 +75,59 @@ class GroupMeans:
         Both means are computed from the ratings of members in other folds (fifths of the raters).
         """
         fold, movie_mean = table.out_of_fold.fold[rows.view], mean_baselines(table, rows)[1]
-        key = rows.movie * (self.cell.max(initial=0) + 1) + self.cell[table.views.member[rows.view]]
-        place = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
-        seen = self.keys[place] == key
-        total, count = self.total[fold, place] * seen, self.count[fold, place] * seen
-        return np.asarray((total + PRIOR_RATINGS * movie_mean) / (count + PRIOR_RATINGS))
+        place = np.searchsorted(self.keys, _keys(self.cell, rows.movie, table.views.member[rows.view]))
+        total, ratings = self.sums.total[fold, place], self.sums.ratings[fold, place]
+        return np.asarray((total + PRIOR_RATINGS * movie_mean) / (ratings + PRIOR_RATINGS))
 
 
-def group_means(table: PairTable) -> GroupMeans | None:
+def group_means(passes: Passes, fit: Fit) -> GroupMeans | None:
     """Return mean ratings by movie and group of members, to compare a model with; None if there are no attributes.
 
     Groups are the combinations of values of the two strongest member attributes.
     """
-    data = table.data
-    crossed = strongest_attributes(data, CROSSED)
+    folded, schema = fit.folded, fit.folded.data.schema
+    learned = folded.learned(folded.folds, np.ones(len(folded.fold_of)))
+    crossed = strongest_attributes(passes, learned, schema, CROSSED)
     if not crossed:
         return None
-    cell = np.zeros(len(data.member_ids), np.int64)
+    cell = np.zeros(len(folded.fold_of), np.int64)
     for number in crossed:
-        attribute = data.schema.member_attributes[number]
-        cell = cell * (group_count(attribute) + 1) + groups(data.attributes[:, number], attribute) + 1
+        attribute = schema.member_attributes[number]
+        cell = cell * (group_count(attribute) + 1) + groups(folded.data.attributes[:, number], attribute) + 1
     cell = np.unique(cell, return_inverse=True)[1]
-    members, ratings = data.ratings[MEMBER].to_numpy(), data.ratings[RATING].to_numpy()
-    keys, place = np.unique(
-        data.ratings[MOVIE].to_numpy().astype(np.int64) * (cell.max(initial=0) + 1) + cell[members], return_inverse=True
+    rows = [rows.rows for (_, movie), rows in fit.predictions.items() if movie is MovieEvidence.RATED]
+    keys = np.unique(np.concatenate([_keys(cell, each.movie, fit.table.views.member[each.view]) for each in rows]))
+    sums = passes.sum(
+        partial(_cell_sums, keys, int(cell.max()) + 1, folded.folds),
+        folded.partitions,
+        [cell[part.raters] for part in folded.partitions],
+        [folded.fold_of[part.raters] for part in folded.partitions],
     )
-    fold_of = np.zeros(len(data.member_ids), np.int64)
-    fold_of[table.views.member] = table.out_of_fold.fold
-    folds, fold = len(table.out_of_fold.fitted), fold_of[members]
-    total, count = np.zeros((folds, len(keys))), np.zeros((folds, len(keys)))
-    np.add.at(total, (fold, place), ratings)
-    np.add.at(count, (fold, place), 1)
-    names = tuple(data.schema.member_attributes[number].name for number in crossed)
-    return GroupMeans(names, cell, keys, total.sum(axis=0) - total, count.sum(axis=0) - count)
+    others = CellSums(*(column.sum(axis=0) - column for column in sums))
+    return GroupMeans(tuple(schema.member_attributes[number].name for number in crossed), cell, keys, others)
+
+
+def _keys(cell: NDArray[np.int64], movie: NDArray[np.int64], member: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.asarray(movie * (cell.max() + 1) + cell[member])
+
+
+def _cell_sums(
+    keys: NDArray[np.int64],
+    groups_: int,
+    folds: int,
+    partition: MemberPartition,
+    cell: NDArray[np.int64],
+    fold_of: NDArray[np.int64],
+) -> CellSums:
+    """Return the sums over a partition; `cell` and `fold_of` (U,) are those of its raters."""
+    ratings = partition.ratings().by_member
+    rater = np.arange(len(cell)).repeat(np.diff(ratings.indptr))
+    key = ratings.indices.astype(np.int64) * groups_ + cell[rater]
+    place = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
+    known = keys[place] == key
+    at, values = fold_of[rater[known]] * len(keys) + place[known], ratings.data[known].astype(np.float64)
+    columns = (np.bincount(at, weights, folds * len(keys)) for weights in (values, None))
+    return CellSums(*(column.reshape(folds, len(keys)).astype(np.float64) for column in columns))
 
 
 def lightgbm_alone_mse(fit: Fit, seed: int) -> dict[MemberEvidence, float]:

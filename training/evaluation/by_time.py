@@ -1,7 +1,8 @@
 """Evaluation by time: trains on the data before a time, and predicts later ratings as if their members never rated."""
 
 import argparse
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,10 +16,11 @@ from features.movies import MEMBER, MOVIE
 from features.plays import AGE_DAYS, VIEW
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.facts.facts import SECONDS_PER_DAY
-from training.data.dataset import Dataset, numbered
+from training.data.dataset import Dataset
 from training.data.never_rater_views import Views
+from training.data.passes.passes import Passes
+from training.data.passes.play_table import Counts, PlayTable, Stored
 from training.data.reading.events import FEWEST_RATERS
-from training.data.reading.tables import Tables
 from training.errors import DataError, Problem
 from training.evaluation.baselines import mean_baselines
 from training.evaluation.interval_scores import predicted_ratings
@@ -29,7 +31,11 @@ from training.settings import FitSettings
 
 Array = NDArray[np.float64]
 
-TIME = "time"
+TIME = pl.coalesce(PLAYED_AT, RATED_AT)
+"""Time of a play: when the movie was played, or else rated."""
+DAY = "day"
+MOST_MEMBERS = 20_000
+"""Maximum number of members whose later ratings are predicted; more are sampled at random."""
 FEWEST_ROWS = 50
 """Minimum number of ratings to give scores for a kind of evidence or a kind of movies."""
 MOVIES = {
@@ -46,7 +52,28 @@ class TimeSplit:
     before: Dataset
     """Ratings and plays before the split, with all members and movies. The ages of plays are counted from the split."""
     after: Views
-    """One view of each member who rates after the split. The ratings to predict are later than the plays shown."""
+    """One view of each member who rates after the split, or of MOST_MEMBERS of them. The ratings to predict are later
+    than the plays shown."""
+    members_after: int
+    """Number of members who rate after the split."""
+    ratings_without_time: int
+    """Number of ratings without a time."""
+
+
+@dataclass(frozen=True)
+class Before:
+    """Plays of a partition before a moment, and the ratings given before it."""
+
+    stored: Stored
+    """All plays of the partition."""
+    moment: float
+    """Seconds since 1970 UTC."""
+
+    def read(self) -> pl.DataFrame:
+        """Return the plays. Raises DamagedPartition if they have changed."""
+        is_rated = (pl.col(RATED_AT) < self.moment).fill_null(False)
+        rows = self.stored.read().filter(is_rated | TIME.lt(self.moment).fill_null(False))
+        return rows.with_columns(pl.when(is_rated).then(RATING).alias(RATING))
 
 
 @dataclass(frozen=True)
@@ -60,21 +87,19 @@ class SplitPoint:
 
 
 def evaluate_by_time(
-    tables: Tables, data: Dataset, where: SplitPoint, seed: int, settings: FitSettings, workers: int,
-    report: Callable[[str], None],
-) -> dict[str, Any]:  # fmt: skip
-    """Train on the data before a split in time, and return scores of predictions of the ratings after it.
+    passes: Passes, data: Dataset, moment: float, seed: int, settings: FitSettings, report: Callable[[str], None]
+) -> dict[str, Any]:
+    """Train on the data before a moment (seconds since 1970 UTC), and return scores of predictions of later ratings.
 
-    The result can be written as JSON. `where` is the split, and `report` is called with the name of each step. Raises
-    DataError if there are too few ratings with times or too few members on a side of the split.
+    The result can be written as JSON. `report` is called with the name of each step. Raises DataError if too few
+    members rate before or after the moment.
     """
-    moment = split_time(tables.ratings, where)
     random = np.random.default_rng([seed, 12])
-    split = split_by_time(tables, data, moment, random)
-    fit = fit_model(split.before, seed, settings, workers, lambda step: report(f"by time: {step}"))
+    split = split_by_time(data, moment, random)
+    fit = fit_model(passes, split.before, seed, settings, lambda step: report(f"by time: {step}"))
     report("by time: scores")
     table = fit.of_views(split.after, _folds(fit, split.after, random))
-    rows = _rows(table)
+    rows = _rows(table, fit.folded.statistics.whole.ratings > 0)
     kinds = [
         member
         for member in MemberEvidence
@@ -91,16 +116,16 @@ def evaluate_by_time(
             }  # fmt: skip
     return {
         "moment": datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds"),
-        "ratings_before": float(len(split.before.ratings)),
+        "ratings_before": float(split.before.play_table.ratings.sum()),
         "raters_before": float(len(split.before.raters)),
-        "members_after": float(len(split.after.member)),
-        "ratings_without_time": float(tables.ratings[RATED_AT].null_count()),
+        "members_after": float(split.members_after),
+        "ratings_without_time": float(split.ratings_without_time),
         "evidence": evidence,
         "movies": _by_movie(fit, table, rows, kinds[-1]),
     }
 
 
-def split_by_time(tables: Tables, data: Dataset, moment: float, random: np.random.Generator) -> TimeSplit:
+def split_by_time(data: Dataset, moment: float, random: np.random.Generator) -> TimeSplit:
     """Split the data at a time (seconds since 1970 UTC) into data to train on and later ratings to predict.
 
     A view is made of each member who rates after the time: the member as if they had never rated. It shows the plays
@@ -108,51 +133,56 @@ def split_by_time(tables: Tables, data: Dataset, moment: float, random: np.rando
     training. Plays with equal times are in random order; rows without a time are left out. Raises DataError if fewer
     than FEWEST_RATERS members rate before or after the split.
     """
-    rated = numbered(tables.ratings, data.member_ids, data.movie_ids).select(MEMBER, MOVIE, RATING, RATED_AT)
-    pair = [MEMBER, MOVIE]
-    end = data.schema.end_of_data
-    later_days = 0.0 if end is None else (end - moment) / SECONDS_PER_DAY
-    plays = (
-        data.plays.with_columns(
-            numbered(tables.plays, data.member_ids, data.movie_ids)[PLAYED_AT],
-            (pl.col(AGE_DAYS) - later_days).clip(lower_bound=0.0).alias(AGE_DAYS),
-        )
-        .join(rated, on=pair, how="left", maintain_order="left")
-        .with_columns(pl.coalesce(PLAYED_AT, RATED_AT).alias(TIME))
-        .filter(pl.col(TIME).is_not_null())
-    )
-    is_before = pl.col(TIME) < moment
-    before = replace(
-        data,
-        ratings=rated.filter(pl.col(RATED_AT) < moment).select(MEMBER, MOVIE, RATING),
-        plays=plays.filter(is_before).select(MEMBER, MOVIE, COMPLETION, AGE_DAYS),
-    )
-    order = pl.Series("order", random.permutation(len(plays)))
-    rank = pl.struct(TIME, "order").rank("ordinal").over(MEMBER)
-    shown = is_before | (rank <= pl.len().over(MEMBER) // 2)
-    parts = plays.with_columns(order).with_columns(shown.alias("shown"))
-    asked = parts.filter(~pl.col("shown") & pl.col(RATING).is_not_null() & (pl.col(RATED_AT) >= moment))
-    members = asked[MEMBER].unique().sort()
-    for side, count in (("before", len(before.raters)), ("after", len(members))):
+    data = replace(data, schema=replace(data.schema, end_of_data=moment))
+    table, tie_break = data.play_table, int(random.integers(2**32))
+    earlier = tuple(replace(partition, stored=Before(partition.stored, moment)) for partition in table.partitions)
+    before, asked_of, without_time = Counts(len(table.plays)), np.zeros(len(table.plays), bool), 0
+    for rows, partition in zip(table.read(), earlier, strict=True):
+        before.add(partition.read().with_columns(pl.col(MEMBER) + partition.members.start))
+        asked_of[_parts(rows, moment, tie_break)[1][MEMBER].to_numpy()] = True
+        without_time += len(rows.filter(pl.col(RATING).is_not_null() & pl.col(RATED_AT).is_null()))
+    members = np.flatnonzero(asked_of)
+    for side, count in (("before", int((before.ratings > 0).sum())), ("after", len(members))):
         if count < FEWEST_RATERS:
             problem = f"only {count} members rate {side} the moment; at least {FEWEST_RATERS} are needed"
             raise DataError([Problem("ratings", problem)])
-    return TimeSplit(before, _views(data, members.to_numpy().astype(np.int64), parts, asked))
+    chosen = np.sort(random.permutation(members)[:MOST_MEMBERS])
+    digest = hashlib.sha256(f"{table.digest} before {moment}".encode()).hexdigest()
+    return TimeSplit(
+        replace(data, play_table=PlayTable(earlier, before.plays, before.ratings, before.last_played, digest)),
+        _views(data, chosen, moment, tie_break),
+        len(members),
+        without_time,
+    )
 
 
-def _views(data: Dataset, members: NDArray[np.int64], parts: pl.DataFrame, asked: pl.DataFrame) -> Views:
-    place = np.full(len(data.member_ids), -1)
-    place[members] = np.arange(len(members))
+def _parts(rows: pl.DataFrame, moment: float, tie_break: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the plays of some members that are shown, and those whose ratings are to be predicted."""
+    timed = rows.filter(TIME.is_not_null())
+    rank = pl.struct(TIME.alias("time"), pl.struct(MEMBER, MOVIE).hash(tie_break).alias("order")).rank("ordinal")
+    shown = TIME.lt(moment) | (rank.over(MEMBER) <= pl.len().over(MEMBER) // 2)
+    parts = timed.with_columns(shown.alias("shown"))
+    asked = parts.filter(~pl.col("shown") & pl.col(RATING).is_not_null() & (pl.col(RATED_AT) >= moment))
+    return parts.filter("shown"), asked
 
-    def numbered_by_view(rows: pl.DataFrame, *columns: str) -> pl.DataFrame:
-        view = pl.Series(VIEW, place[rows[MEMBER].to_numpy()])
-        return rows.with_columns(view).filter(pl.col(VIEW) >= 0).select(VIEW, MOVIE, *columns).sort(VIEW, MOVIE)
 
-    visible = numbered_by_view(parts.filter("shown"), COMPLETION, AGE_DAYS)
+def _views(data: Dataset, members: NDArray[np.int64], moment: float, tie_break: int) -> Views:
+    """Return a view of each of the members, whose row numbers are in ascending order."""
+    chosen = np.zeros(len(data.member_ids), bool)
+    chosen[members] = True
+    parts = []
+    for rows in data.play_table.of_members(chosen).read():
+        member = pl.Series(MEMBER, members[rows[MEMBER].to_numpy()], dtype=pl.Int32)
+        parts.append(_parts(rows.with_columns(pl.col(MEMBER).cast(pl.Int64).alias(VIEW), member), moment, tie_break))
+    shown, asked = (pl.concat(column) for column in zip(*parts, strict=True))
     return Views(
-        members, np.zeros_like(members), data.attributes[members], visible, numbered_by_view(asked, RATING),
-        np.bincount(visible[VIEW].to_numpy(), minlength=len(members)),
-    )  # fmt: skip
+        members,
+        np.zeros_like(members),
+        data.attributes[members],
+        data.with_ages(shown).select(VIEW, MOVIE, COMPLETION, AGE_DAYS),
+        asked.select(VIEW, MOVIE, RATING),
+        np.bincount(shown[VIEW].to_numpy(), minlength=len(members)),
+    )
 
 
 def _folds(fit: Fit, after: Views, random: np.random.Generator) -> NDArray[np.int64]:
@@ -160,20 +190,16 @@ def _folds(fit: Fit, after: Views, random: np.random.Generator) -> NDArray[np.in
 
     Members without ratings get a random fold.
     """
-    folds = len(fit.table.out_of_fold.fitted)
-    fold_of = np.full(len(fit.table.data.member_ids), -1)
-    fold_of[fit.table.views.member] = fit.table.out_of_fold.fold
-    fold = fold_of[after.member]
-    return np.where(fold >= 0, fold, random.integers(0, folds, len(fold)))
+    fold = fit.folded.fold_of[after.member]
+    return np.where(fold >= 0, fold, random.integers(0, fit.folded.folds, len(fold)))
 
 
-def _rows(table: PairTable) -> Rows:
+def _rows(table: PairTable, rated: NDArray[np.bool_]) -> Rows:
     """Return a row for each rating to predict, with what was known of its movie at the split.
 
-    The caller must replace the member evidence (NOTHING).
+    `rated` (M,) tells which movies were rated before the split. The caller must replace the member evidence (NOTHING).
     """
     data, targets = table.data, table.views.targets
-    rated = np.bincount(data.ratings[MOVIE].to_numpy(), minlength=len(data.movie_ids)) > 0
     described = np.isfinite(data.release_year) | np.isfinite(data.genres).any(axis=1)
     described |= np.isfinite(data.movie_attributes).any(axis=1)
     kind = np.where(rated, MovieEvidence.RATED, np.where(described, MovieEvidence.DESCRIBED, MovieEvidence.UNKNOWN))
@@ -230,17 +256,40 @@ def split_point(text: str) -> SplitPoint:
     return SplitPoint(seconds=number)
 
 
-def split_time(ratings: pl.DataFrame, where: SplitPoint) -> float:
+def split_time(table: PlayTable, where: SplitPoint) -> float:
     """Return the time at which to split the ratings into earlier and later ones, in seconds since 1970 UTC.
 
     Raises DataError if no rating has a time, or if all ratings are on one side of the split.
     """
-    times = ratings[RATED_AT].drop_nulls().sort().to_numpy()
-    if not len(times):
+    days = pl.DataFrame(schema={DAY: pl.Float64, "rows": pl.UInt32, "first": pl.Float64, "last": pl.Float64})
+    for times in _rating_times(table):
+        of_part = times.group_by(DAY).agg(
+            pl.len().alias("rows"), pl.col(RATED_AT).min().alias("first"), pl.col(RATED_AT).max().alias("last")
+        )
+        days = pl.concat([days, of_part]).group_by(DAY).agg(
+            pl.col("rows").sum(), pl.col("first").min(), pl.col("last").max()
+        )  # fmt: skip
+    if days.is_empty():
         raise DataError([Problem("ratings", "no rating tells when it was given: there is nothing to divide by time")])
-    by_share = float(times[int(len(times) * (where.share or 0.0))])
-    moment = by_share if where.seconds is None else where.seconds
-    if not times[0] < moment <= times[-1]:
-        first, last = (datetime.fromtimestamp(time, UTC).date().isoformat() for time in (times[0], times[-1]))
+    days = days.sort(DAY)
+    moment = _time_of_share(table, days, where.share or 0.0) if where.seconds is None else where.seconds
+    if not days["first"][0] < moment <= days["last"][-1]:
+        first, last = (datetime.fromtimestamp(time, UTC).date() for time in (days["first"][0], days["last"][-1]))
         raise DataError([Problem("--at", f"ratings were given from {first} to {last}: name a moment between them")])
     return moment
+
+
+def _time_of_share(table: PlayTable, days: pl.DataFrame, share: float) -> float:
+    """Return the time of the first rating after a share of them; `days` has the number of ratings of each day."""
+    ends = days["rows"].cum_sum().to_numpy().astype(np.int64)
+    place = int(ends[-1] * share)
+    day = int(np.searchsorted(ends, place, side="right"))
+    of_day = pl.concat(times.filter(pl.col(DAY) == days[DAY][day]) for times in _rating_times(table))
+    return float(of_day[RATED_AT].sort()[place - int(ends[day]) + int(days["rows"][day])])
+
+
+def _rating_times(table: PlayTable) -> Iterator[pl.DataFrame]:
+    """Yield times and days of the ratings of each partition that have a time."""
+    for partition in table.partitions:
+        times = partition.read().filter(pl.col(RATING).is_not_null()).select(RATED_AT).drop_nulls()
+        yield times.with_columns((pl.col(RATED_AT) / SECONDS_PER_DAY).floor().alias(DAY))

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.movies import MOVIE
 from model.facts.evidence import MemberEvidence, MovieEvidence
+from training.data.passes.passes import Passes
 from training.evaluation.baselines import group_means, lightgbm_alone_mse, mean_baselines
 from training.evaluation.curves import curves
 from training.evaluation.interval_scores import (
@@ -39,7 +39,7 @@ from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 Array = NDArray[np.float64]
 
 
-def evaluate(fit: Fit, seed: int, report: Callable[[str], None]) -> dict[str, Any]:
+def evaluate(passes: Passes, fit: Fit, seed: int, report: Callable[[str], None]) -> dict[str, Any]:
     """Return all scores of a fitted model and the numbers for its report's charts, which can be written as JSON.
 
     docs/training.md describes the method. `seed` is used for the baselines and the bootstraps, and `report` is called
@@ -48,7 +48,7 @@ def evaluate(fit: Fit, seed: int, report: Callable[[str], None]) -> dict[str, An
     report("LightGBM alone, to compare with")
     alone = lightgbm_alone_mse(fit, seed)
     report("scores")
-    grouped = group_means(fit.table)
+    grouped = group_means(passes, fit)
     by_evidence = {}
     for member in MemberEvidence:
         predictions = (fit.predictions | fit.with_ratings).get((member, MovieEvidence.RATED))
@@ -137,7 +137,7 @@ def _reweighted(fit: Fit) -> dict[str, Any]:
 def _popularity(fit: Fit) -> list[dict[str, float]]:
     member = most_evidence(fit)
     predictions = fit.predictions[member, MovieEvidence.RATED]
-    counts = np.bincount(fit.table.data.ratings[MOVIE].to_numpy(), minlength=len(fit.table.data.movie_ids))
+    counts = fit.folded.statistics.whole.ratings
     return by_popularity(counts[predictions.rows.movie], predicted_ratings(fit, fit.table, predictions, member)[0])
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from model.prediction.prior.member_inputs import MovieColumns
 from training.data.dataset import Dataset
 from training.evaluation.scores import area_under_curve
-from training.fit.never_raters import (
+from training.fit.covariate_shift.never_raters import (
     FEWEST,
     KINDS,
     MOST,

@@ -10,6 +10,7 @@ import optuna
 
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from training.data.dataset import Dataset
+from training.data.passes.passes import passes_in_threads
 from training.errors import UsageError
 from training.evaluation.scores import rmse
 from training.fit.fit_model import fit_model
@@ -170,7 +171,8 @@ def out_of_fold_error(data: Dataset, settings: FitSettings, seed: int, workers: 
 
     NOTHING doesn't count.
     """
-    fit = fit_model(data, seed, settings, workers, lambda _: None)
+    with passes_in_threads(workers) as passes:
+        fit = fit_model(passes, data, seed, settings, lambda _: None)
     scale = data.schema.scale
     errors = [
         rmse(np.clip(predictions.rating, scale.low, scale.high), predictions.rows.rating)

@@ -51,7 +51,7 @@ class PredictedRatings:
         }
 
 
-def by_popularity(ratings: NDArray[np.int64], predicted: PredictedRatings) -> list[dict[str, float]]:
+def by_popularity(ratings: Array, predicted: PredictedRatings) -> list[dict[str, float]]:
     """Return scores by how many ratings the movie has, ascending; bins with too few ratings to predict are left out.
 
     `ratings` (N,) is the number of ratings of each predicted rating's movie.

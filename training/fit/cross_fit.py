@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,20 @@ from model.prediction.prior.prior import Prior
 from training.data.dataset import Dataset
 from training.data.never_rater_views import Views
 from training.data.passes.passes import Passes
+from training.data.passes.visible_facts import VisibleFacts, facts_of_views, play_inputs
+from training.fit.folds import FoldedData
 from training.fit.prior.fit_prior import FittedPrior, fit_prior
-from training.fit.prior.member_partition import member_partitions
-from training.fit.prior.visible_facts import VisibleFacts, facts_of_views, play_inputs
+from training.fit.prior.inputs import input_count
+from training.fit.prior.kept_priors import kept_prior
 from training.settings import PriorSettings
 
 Array = NDArray[np.float64]
 
+CHUNK = 4096
+"""Maximum number of views to which a prior is applied at once."""
+WARM_RATINGS = 5_000_000
+"""Number of ratings from which priors without a fold begin with the movies of the prior of all. With fewer, they would
+keep a trace of the fold."""
 FITS_AT_ONCE = 2
 """Number of priors that are fitted at the same time, so that one solves its equations while the other runs a pass."""
 
@@ -57,78 +65,55 @@ class PriorOutputs:
 
 def fit_priors(
     passes: Passes,
-    data: Dataset,
-    views: Views,
-    folds: int,
+    folded: FoldedData,
     seed: int,
     settings: PriorSettings,
     report: Callable[[str], None],
-    weight: Array | None = None,
+    weight: Array,
+    folder: Path,
 ) -> tuple[FittedPrior, OutOfFold]:
     """Fit one prior to all raters, and one without each fold, and apply the latter to the views of their fold.
 
-    `weight` (N,) weights the members in the regressions; without it, all members have equal weight.
+    `weight` (N,) weights the members in the regressions. Fitted priors are kept in the folder.
     """
-    raters = data.raters
-    fold_of = np.full(len(data.member_ids), -1)
-    fold_of[raters] = np.random.default_rng([seed, 2]).permutation(len(raters)) % folds
-    fold = fold_of[views.member]
-    partitions = member_partitions(data, views, weight)
 
-    def fit(number: int) -> tuple[FittedPrior, PriorOutputs | None]:
-        name = "prior of all" if number == folds else f"prior {number + 1} of {folds} out of fold"
+    def fit(number: int, begin: FittedPrior | None) -> FittedPrior:
+        name = "prior of all" if number == folded.folds else f"prior {number + 1} of {folded.folds} out of fold"
         random = np.random.default_rng([seed, 3, number])
-        learned = data.hiding_ratings_of(fold_of == number)
-        parts = [part.keeping(fold_of != number) for part in partitions]
-        fitted = fit_prior(passes, parts, learned, random, settings, lambda step: report(f"{name}: {step}"))
-        if number == folds:
-            return fitted, None
-        held_out = [part.keeping(fold_of == number).facts for part in partitions]
-        return fitted, _joined(passes.collect(partial(apply_prior, fitted.prior, data.schema), held_out))
+        learned = folded.learned(number, weight)
+        return kept_prior(
+            folder / f"prior-{number}.npz",
+            lambda: fit_prior(
+                passes, folded.data, learned, random, settings, lambda step: report(f"{name}: {step}"), begin
+            ),
+        )
 
     with ThreadPoolExecutor(FITS_AT_ONCE) as pool:  # not the executor of the passes, for which a fit waits
-        fits = list(pool.map(fit, range(folds + 1)))
-    fitted = [fitted for fitted, _ in fits]
-    return fitted[folds], _in_order_of_views(fitted[:folds], fold, [outputs for _, outputs in fits if outputs])
+        try:
+            whole = pool.submit(fit, folded.folds, None)
+            begin = whole.result() if folded.statistics.whole.ratings.sum() >= WARM_RATINGS else None
+            fitted = list(pool.map(partial(fit, begin=begin), range(folded.folds)))
+        except BaseException:
+            passes.stop()  # else the pool would wait for fits under way to finish
+            raise
+    return whole.result(), apply_out_of_fold(fitted, folded.data, folded.views, folded.view_folds)
 
 
 def apply_out_of_fold(fitted: Sequence[FittedPrior], data: Dataset, views: Views, fold: NDArray[np.int64]) -> OutOfFold:
-    """Compute out-of-fold outputs for other views; `fold` (V,) is the fold of each view's member."""
+    """Compute out-of-fold outputs for views; `fold` (V,) is the fold of each view's member."""
     facts = facts_of_views(views, len(data.movie_ids), slice(0, len(views.member)))
-    outputs = [
-        apply_prior(prior.prior, data.schema, facts.take(np.flatnonzero(fold == number)))
-        for number, prior in enumerate(fitted)
-    ]
-    return _in_order_of_views(fitted, fold, outputs)
-
-
-def _joined(parts: Sequence[PriorOutputs]) -> PriorOutputs:
-    """Join the outputs for views of several partitions."""
-    factors, distance = (
-        {
-            evidence: np.concatenate([getattr(part, name)[evidence] for part in parts])
-            for evidence in getattr(parts[0], name)
-        }
-        for name in ("factors", "distance")
-    )
-    return PriorOutputs(factors, distance, np.concatenate([part.inputs for part in parts]))
-
-
-def _in_order_of_views(
-    fitted: Sequence[FittedPrior],
-    fold: NDArray[np.int64],
-    outputs: Sequence[PriorOutputs],
-) -> OutOfFold:
-    """Join the outputs of all folds' priors in the order of the views."""
     factors: dict[MemberEvidence, Array] = {}
     distance: dict[MemberEvidence, Array] = {}
-    inputs = np.zeros((len(fold), outputs[0].inputs.shape[1]))
-    for number, of_fold in enumerate(outputs):
-        inputs[fold == number] = of_fold.inputs
-        for joined, parts in ((factors, of_fold.factors), (distance, of_fold.distance)):
-            for evidence, values in parts.items():
-                empty = np.full((len(fold), *values.shape[1:]), np.nan)
-                joined.setdefault(evidence, empty)[fold == number] = values
+    inputs = np.zeros((len(fold), input_count(fitted[0].prior.columns)))
+    for number, prior in enumerate(fitted):
+        own = np.flatnonzero(fold == number)
+        for chosen in (own[start : start + CHUNK] for start in range(0, len(own), CHUNK)):
+            outputs = apply_prior(prior.prior, data.schema, facts.take(chosen))
+            inputs[chosen] = outputs.inputs
+            for joined, parts in ((factors, outputs.factors), (distance, outputs.distance)):
+                for evidence, values in parts.items():
+                    empty = np.full((len(fold), *values.shape[1:]), np.nan)
+                    joined.setdefault(evidence, empty)[chosen] = values
     return OutOfFold(tuple(fitted), fold, factors, inputs, distance)
 
 

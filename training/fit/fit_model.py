@@ -1,15 +1,14 @@
 """Fits all parts of a model to a dataset and predicts its raters out of fold, as if they had never rated."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from features.columns import RATING
+from features.pair_features import Movies
 from model.artifact.serialization import Core
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import Calibration
@@ -17,21 +16,22 @@ from model.prediction.movie_targets import Offsets
 from model.prediction.pair_columns import PairColumns
 from model.prediction.trees import Trees
 from training.data.dataset import Dataset
-from training.data.never_rater_views import SHORT, Views, make_views
+from training.data.never_rater_views import SHORT, Views, show_ratings
 from training.data.passes.passes import Passes
-from training.data.shown_ratings import show_ratings
 from training.fit.calibration.fit_drift_reference import fit_reference
 from training.fit.calibration.held_out import share_nearer
 from training.fit.calibration.intervals import calibrate
 from training.fit.calibration.isotonic import Steps
+from training.fit.covariate_shift.reweighting import Reweighting, reweight
 from training.fit.cross_fit import OutOfFold, apply_out_of_fold, fit_priors
+from training.fit.folds import FoldedData, fit_key, fold_data
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 from training.fit.out_of_fold_targets import OutOfFoldTargets
+from training.fit.prior.fit_prior import FittedPrior
 from training.fit.prior.movie_descriptions import fit_description
 from training.fit.rating_updates import fit_rating_updates
-from training.fit.reweighting import Reweighting, reweight
 from training.fit.trees.fit_trees import bin_rows, fit_trees, predict_halves, without_member_mean
-from training.fit.trees.group_effects import grouped_attributes
+from training.fit.trees.group_effects import group_residuals, grouped_attributes
 from training.fit.trees.pair_rows import PairTable, Rows, chunks, concatenate, movie_columns, target_rows
 from training.settings import FitSettings, TreeSettings
 
@@ -44,8 +44,9 @@ DEMEANED = {MemberEvidence.ATTRIBUTES: 0.7, MemberEvidence.PLAYS: 1.0, MemberEvi
 UNRATED_ROWS = 100_000
 """Maximum number of rows to repeat as if their movie were only described, and again as if it were unknown; also the
 maximum number of rows from short views."""
-PREDICTED_ROWS = 2_000_000
-"""Maximum number of ratings to predict out of fold for each kind of member evidence; larger sets are sampled."""
+PREDICTED_RATINGS = 1_000_000
+"""Maximum number of ratings, of raters drawn at random, that trees, calibration and evaluation see. The prior, the
+offsets and the group effects are fitted to all ratings."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class Fit:
 
     core: Core
     """Part of the model that is published."""
+    folded: FoldedData
+    """Data that the model is fitted to."""
     predictions: dict[tuple[MemberEvidence, MovieEvidence], OutOfFoldPredictions]
     """Out-of-fold predictions by kind of member evidence and kind of movie evidence."""
     short: dict[MemberEvidence, OutOfFoldPredictions]
@@ -68,10 +71,10 @@ class Fit:
     reweighting: Reweighting | None = None
     """Weights of the raters; None if reweighting wasn't requested or there are too few raters or never-raters."""
 
-    @cached_property
+    @property
     def steps(self) -> Array:
         """(K,) distinct ratings in the data, ascending."""
-        return np.unique(self.table.data.ratings[RATING].to_numpy())
+        return self.folded.steps
 
     def of_views(self, views: Views, fold: NDArray[np.int64]) -> PairTable:
         """Return a pair table of other views; `fold` (V,) is the fold of each view's member."""
@@ -79,24 +82,30 @@ class Fit:
         return replace(self.table, views=views, out_of_fold=out_of_fold)
 
 
-def fit_model(data: Dataset, seed: int, settings: FitSettings, workers: int, report: Report) -> Fit:
-    """Fit all parts of a model, with passes in `workers` threads; `report` is called with the name of each step.
+def fit_model(passes: Passes, data: Dataset, seed: int, settings: FitSettings, report: Report) -> Fit:
+    """Fit all parts of a model; `report` is called with the name of each step.
 
-    The same data, seed and settings give the same model for any number of threads.
+    The same data, seed and settings give the same model wherever the passes run. Priors that an interrupted fit left in
+    the passes' folder aren't fitted again.
     """
-    with ThreadPoolExecutor(workers) as executor:
-        return _fit(Passes(executor), data, seed, settings, report)
-
-
-def _fit(passes: Passes, data: Dataset, seed: int, settings: FitSettings, report: Report) -> Fit:
-    views = make_views(data, np.random.default_rng([seed, 1]))
-    folds = min(settings.folds, len(data.raters))
-    reweighting = reweight(data, seed) if settings.reweight else None
+    report("partitions")
+    folder = passes.folder / fit_key(data, seed, settings)
+    folder.mkdir(exist_ok=True)
+    folded = fold_data(passes, data, settings.folds, seed, PREDICTED_RATINGS, folder)
+    reweighting = reweight(data, folded.statistics.whole, seed) if settings.reweight else None
     weight = None if reweighting is None else reweighting.weight
-    whole, out_of_fold = fit_priors(passes, data, views, folds, seed, settings.prior, report, weight)
+    whole, out_of_fold = fit_priors(
+        passes,
+        folded,
+        seed,
+        settings.prior,
+        report,
+        np.ones(len(data.member_ids)) if weight is None else weight,
+        folder,
+    )
     report("features of pairs")
-    table = _pair_table(data, views, out_of_fold)
-    targets = OutOfFoldTargets(table, whole, weight)
+    table, movies = _pair_table(passes, folded, whole, out_of_fold)
+    targets = OutOfFoldTargets(passes, folded, table, whole, weight)
     report("trees")
     forest, half_forests = _fit_forests(table, targets, seed, settings.trees, report)
     rows_of_kind = _predicted_rows(targets, np.random.default_rng([seed, 4]))
@@ -118,7 +127,7 @@ def _fit(passes: Passes, data: Dataset, seed: int, settings: FitSettings, report
     }
     report("update by ratings")
     updates = fit_rating_updates(
-        targets, table, show_ratings(data, views, np.random.default_rng([seed, 12])), predictions
+        targets, table, show_ratings(folded.views, np.random.default_rng([seed, 12])), predictions
     )
     with_ratings = {
         (member.with_ratings, movie): updates.apply(rows)
@@ -132,8 +141,7 @@ def _fit(passes: Passes, data: Dataset, seed: int, settings: FitSettings, report
     }
     report("intervals and probabilities")
     calibration = _calibrate(targets, predictions | with_ratings, short | short_with_ratings)
-    pairs = PairColumns(movie_columns(data, whole, whole.prior.columns, table.grouped), table.grouped)
-    ratings = whole.table["ratings"].to_numpy()
+    ratings = folded.statistics.whole.ratings
     offsets = {
         member: _served_offsets(data, targets.served_offsets(member), ratings, np.random.default_rng([seed, 5]))
         for member in targets.rows
@@ -144,20 +152,23 @@ def _fit(passes: Passes, data: Dataset, seed: int, settings: FitSettings, report
     held_out = {key: targets.held_out(rows) for key, rows in (predictions | with_ratings).items()}
     reference = fit_reference(data, held_out, calibration)
     prior = replace(whole.prior, heads=heads, rating_weights=updates.weights)
+    pairs = PairColumns(movies, table.grouped)
     core = Core(prior, offsets, pairs, Trees(forest, weights), calibration, reference)
-    return Fit(core, predictions, short, with_ratings, table, predict, reweighting)
+    return Fit(core, folded, predictions, short, with_ratings, table, predict, reweighting)
 
 
-def _pair_table(data: Dataset, views: Views, out_of_fold: OutOfFold) -> PairTable:
-    """Return the pair table of the views that the model is fitted on."""
-    grouped = grouped_attributes(data)
-    fold_of = np.full(len(data.member_ids), -1)
-    fold_of[views.member] = out_of_fold.fold
-    movies = tuple(
-        movie_columns(data.hiding_ratings_of(fold_of == number), fitted, fitted.prior.columns, grouped)
-        for number, fitted in enumerate(out_of_fold.fitted)
+def _pair_table(
+    passes: Passes, folded: FoldedData, whole: FittedPrior, out_of_fold: OutOfFold
+) -> tuple[PairTable, Movies]:
+    """Return the pair table of the views that the model is fitted on, and the columns of movies to serve."""
+    data, equal = folded.data, np.ones(len(folded.fold_of))
+    learned = [folded.learned(number, equal) for number in range(folded.folds + 1)]
+    grouped = grouped_attributes(passes, learned[-1], data.schema)
+    *movies, served = (
+        movie_columns(data, fitted, group_residuals(passes, learned_, data.schema, grouped))
+        for fitted, learned_ in zip((*out_of_fold.fitted, whole), learned, strict=True)
     )
-    return PairTable(data, views, out_of_fold, movies, grouped)
+    return PairTable(data, folded.views, out_of_fold, tuple(movies), grouped), served
 
 
 def _fit_forests(
@@ -207,8 +218,6 @@ def _predicted_rows(
     """Return the rows to predict out of fold by kind of evidence; rows of unrated movies are sampled from these."""
     predicted = {}
     for member, rows in targets.rows.items():
-        if len(rows) > PREDICTED_ROWS:
-            rows = rows.sample(PREDICTED_ROWS, random)  # noqa: PLW2901
         predicted[member, RATED] = rows
         few = rows.sample(UNRATED_ROWS, random)
         predicted[member, DESCRIBED] = few.with_movie_evidence(DESCRIBED)
@@ -270,7 +279,7 @@ def _calibrate(
         {member: targets.held_out(rows) for member, rows in short.items()},
         targets.distances,
         data.schema.scale,
-        Steps.among(data.ratings[RATING].to_numpy()),
+        Steps.among(targets.rows[MemberEvidence.NOTHING].rating),
     )
 
 

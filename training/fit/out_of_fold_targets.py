@@ -3,12 +3,19 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from features.movies import MOVIE
 from model.facts.evidence import MemberEvidence, MovieEvidence
-from model.prediction.calibration import PLAY_BINS, bins_of
+from model.prediction.calibration import bins_of
 from training.data.never_rater_views import SHORT
+from training.data.passes.passes import Passes
 from training.fit.calibration.held_out import HeldOutRows, thinned
-from training.fit.movie_offsets import FittedOffsets, fit_offsets, movie_mean_offsets, shrinkage_by_plays
+from training.fit.folds import FoldedData
+from training.fit.movie_offsets import (
+    FittedOffsets,
+    fit_offsets,
+    movie_mean_offsets,
+    residual_sums,
+    shrinkage_by_plays,
+)
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 from training.fit.prior.fit_prior import FittedPrior
 from training.fit.prior.movie_descriptions import fit_description
@@ -16,25 +23,26 @@ from training.fit.trees.pair_rows import PairTable, Rows, target_rows
 
 Array = NDArray[np.float64]
 
-SHARE_ROWS = 200_000
-"""Maximum number of ratings of short views from which the shrinkage weights of offsets with plays are estimated."""
 RATED, DESCRIBED, UNKNOWN = MovieEvidence.RATED, MovieEvidence.DESCRIBED, MovieEvidence.UNKNOWN
 
 
 class OutOfFoldTargets:
     """Rows to predict and movie offsets, by kind of member evidence."""
 
-    def __init__(self, table: PairTable, whole: FittedPrior, weight: Array | None) -> None:
+    def __init__(
+        self, passes: Passes, folded: FoldedData, table: PairTable, whole: FittedPrior, weight: Array | None
+    ) -> None:
         views, out_of_fold = table.views, table.out_of_fold
         self.table, self.weighted, self._weight = table, weight is not None, weight
         half = views.half != SHORT
         self.distances = {member: thinned(distance[half]) for member, distance in out_of_fold.distance.items()}
-        movies = len(table.data.movie_ids)
         self.rows: dict[MemberEvidence, Rows] = {}
         self.shrinkage: dict[MemberEvidence, Array] = {}
         self._fitted: dict[MemberEvidence, FittedOffsets] = {}
         self._described: dict[MemberEvidence, Array] = {}
-        ratings = np.bincount(table.data.ratings[MOVIE].to_numpy(), minlength=movies).astype(np.float64)
+        self._sums = residual_sums(
+            passes, folded, out_of_fold.fitted, np.ones(len(folded.fold_of)) if weight is None else weight
+        )
         # in this order, since offsets with plays are shrunk towards the offsets without plays
         for member, factors in sorted(out_of_fold.factors.items()):
             rows = target_rows(views, half & np.isfinite(factors[:, 0]), member)
@@ -44,12 +52,14 @@ class OutOfFoldTargets:
                 of_folds = np.stack([movie_mean_offsets(fitted) for fitted in out_of_fold.fitted])
                 offsets = FittedOffsets(movie_mean_offsets(whole), of_folds)
             else:
-                residual = rows.rating - table.base(rows)
-                offsets = fit_offsets(residual, rows.movie, out_of_fold.fold[rows.view], movies, self.weight(rows))
+                offsets = fit_offsets(self._sums, member)
             self.rows[member], self._fitted[member] = rows, offsets
             self.shrinkage[member] = self._shrinkage(member)
             description, predicted = fit_description(
-                table.data, self.served_offsets(member).T, ratings, np.random.default_rng(int(member))
+                table.data,
+                self.served_offsets(member).T,
+                folded.statistics.whole.ratings,
+                np.random.default_rng(int(member)),
             )
             self._described[member] = np.concatenate([predicted, description.intercept[None]])
 
@@ -96,15 +106,7 @@ class OutOfFoldTargets:
         without = self._without_plays(member)
         if without is member:
             return np.ones(1)
-        table = self.table
-        few = (table.views.half == SHORT) & np.isfinite(table.out_of_fold.factors[member][:, 0])
-        rows = target_rows(table.views, few, member)
-        rows = rows.sample(SHARE_ROWS, np.random.default_rng(int(member)))
-        before = self._out_of_fold_offsets(without, rows, table)
-        residual = rows.rating - table.base(rows) - before
-        step = self._out_of_fold_offsets(member, rows, table) - before
-        bins = bins_of(table.views.play_count[rows.view])
-        return shrinkage_by_plays(residual, step, bins, len(PLAY_BINS), self.weight(rows))
+        return shrinkage_by_plays(self._sums, member, self._fitted[member], self._fitted[without])
 
     def _without_plays(self, member: MemberEvidence) -> MemberEvidence:
         """Return the same kind of evidence without plays, or the given kind if there are no offsets without plays."""

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import PLAY_BINS, bins_of
 from model.prediction.prior.rating_update import Movies, Rated, RatingUpdate, update_by_ratings
-from training.data.shown_ratings import ShownRatings
-from training.fit.movie_offsets import SHARE_SPREAD, shrinkage_by_plays
+from training.data.never_rater_views import ShownRatings
+from training.fit.movie_offsets import SHARE_SPREAD, SMALLEST_VARIANCE, shares_by_bin
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 from training.fit.out_of_fold_targets import OutOfFoldTargets
 from training.fit.trees.pair_rows import PairTable, Rows, chunks
@@ -103,7 +103,7 @@ def fit_rating_updates(
 ) -> RatingUpdates:
     """Fit the weights of the update to out-of-fold predictions of rated movies, for each kind of evidence with plays.
 
-    First those of the shift, then, given these, those of the residuals of similar movies.
+    First those of the shift, then, given these, those of the residuals of similar movies, with a normal prior about 0.
     """
     weights = {
         member.with_ratings: _weights(targets, table, shown, rows)
@@ -126,20 +126,15 @@ def _weights(
         weights = {kind: np.stack([shift, neighbours], axis=1)}
         return RatingUpdates(targets, table, shown, weights).apply(before).rating
 
-    step = updated(ones, zeros) - before.rating
-    shift = shrinkage_by_plays(truth - before.rating, step, bins, BINS, weight)
+    residual = truth - before.rating
+    shift = shares_by_bin(*_sums(residual, updated(ones, zeros) - before.rating, bins, weight))
     shifted = updated(shift, zeros)
-    step = updated(shift, ones) - shifted
-    return np.stack([shift, _neighbour_weights(truth - shifted, step, bins, weight)], axis=1)
+    gain, power, variance = _sums(truth - shifted, updated(shift, ones) - shifted, bins, weight)
+    neighbours = np.clip(gain / (power + max(variance, SMALLEST_VARIANCE) / SHARE_SPREAD**2), 0, 1)
+    return np.stack([shift, neighbours], axis=1)
 
 
-def _neighbour_weights(residual: Array, step: Array, bins: NDArray[np.int64], weight: Array) -> Array:
-    """Return (bins,) weights, 0 to 1, of the residuals of similar movies, by weighted least squares in each bin.
-
-    `residual` (N,) is the rating minus the prediction without them, and `step` (N,) what they add. The weights have a
-    normal prior, centred on 0 with standard deviation SHARE_SPREAD.
-    """
-    pull = float(np.average(residual**2, weights=weight)) / SHARE_SPREAD**2
-    power = np.bincount(bins, weight * step**2, BINS)
-    gain = np.bincount(bins, weight * step * residual, BINS)
-    return np.clip(gain / (power + pull), 0, 1)
+def _sums(residual: Array, step: Array, bins: NDArray[np.int64], weight: Array) -> tuple[Array, Array, float]:
+    """Return sums by bin for the least squares of `shares_by_bin`, and the variance of the residuals."""
+    gain, power = (np.bincount(bins, weight * values, BINS).astype(np.float64) for values in (step * residual, step**2))
+    return gain, power, float(np.average(residual**2, weights=weight))

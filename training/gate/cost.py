@@ -41,9 +41,8 @@ def megabytes(model: Model) -> float:
 def _requests(model: Model, tables: Tables) -> list[tuple[MemberFacts, list[int]]]:
     """Make requests, alternately with and without plays, for rows of the catalogue that the member hasn't played."""
     data = make_dataset(tables, model.schema)
-    facts = list(map(member_facts(model, data), range(len(data.member_ids))))
     requests = []
-    for number, member in enumerate(facts or [MemberFacts.nothing(model.schema)]):
+    for number, member in enumerate(list(member_facts(model, data)) or [MemberFacts.nothing(model.schema)]):
         unplayed = np.setdiff1d(np.arange(len(model.catalogue)), member.movies)
         visible = member.without_plays() if number % 2 or not len(unplayed) else member
         rows = unplayed if len(unplayed) else np.arange(len(model.catalogue))

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from features.columns import COMPLETION, GENRES, PLAYED_AT, RELEASE_YEAR
+from model.facts.facts import MemberFacts
 from model.facts.member_table import MemberTable
 from model.prediction.model import Model
 from training.gate.kept_out import Split
@@ -35,24 +36,27 @@ def row_changes(
 def known_changes(split: Split, candidate: Model, current: Model, least_kept: float) -> Iterator[Change]:
     """Yield the columns that lost more of their known values than the data lost members, movies or plays.
 
-    Columns that only the tables or only the current version have aren't compared. Raises DamagedPiece if members of the
-    current version can't be read.
+    Columns that only the tables or only the current version have aren't compared. Raises DamagedPiece if members of
+    either version can't be read.
     """
-    ignored = split.training.stated.movies.ignore
     now_rows, rows_before = (_rows(model, {}) for model in (candidate, current))
+    known = _known_in_tables(split) | _known_plays(candidate.members)
     for (table, column), before in _known_values(current).items():
-        rows = _everybody(split, table)
-        if column in rows.columns and not (table == "movies" and column in ignored):
-            now = rows[column].count()
-            if now < least_kept * before * min(now_rows[table] / max(rows_before[table], 1), 1.0):
-                subject = f"{table}, values of column {column}"
-                yield Change(subject, before, now, Outcome.HELD_BACK, "least_data_kept")
+        now = known.get((table, column))
+        if now is not None and now < least_kept * before * min(now_rows[table] / max(rows_before[table], 1), 1.0):
+            subject = f"{table}, values of column {column}"
+            yield Change(subject, before, now, Outcome.HELD_BACK, "least_data_kept")
 
 
-def _everybody(split: Split, table: str) -> pl.DataFrame:
-    """Return a table with the rows of the kept-out raters."""
-    rows: pl.DataFrame = getattr(split.training, table)
-    return rows if table == "movies" else pl.concat([rows, getattr(split.kept_out, table)])
+def _known_in_tables(split: Split) -> dict[tuple[str, str], int]:
+    """Return the number of known values by table and column of members, with kept-out raters, and of movies."""
+    members = pl.concat([split.training.members, split.kept_out.members])
+    movies = split.training.movies.drop(split.training.stated.movies.ignore, strict=False)
+    return {
+        (table, column.name): column.count()
+        for table, rows in (("members", members), ("movies", movies))
+        for column in rows.iter_columns()
+    }
 
 
 def id_changes(candidate: Model, current: Model, least_kept: float) -> Iterator[Change]:
@@ -97,19 +101,23 @@ def _known_values(model: Model) -> dict[tuple[str, str], int]:
     }
     for place, attribute in enumerate(schema.movie_attributes):
         counts["movies", attribute.name] = int(np.isfinite(catalogue.attributes[:, place]).sum())
-    return counts | _known_of_members(model.members, [attribute.name for attribute in schema.member_attributes])
-
-
-def _known_of_members(members: MemberTable, names: list[str]) -> dict[tuple[str, str], int]:
-    facts = [facts for _, _, facts in islice(members.everyone(), SAMPLE)]
+    facts, names = _sample(model.members), [attribute.name for attribute in schema.member_attributes]
     known = np.isfinite([member.attributes for member in facts]).reshape(len(facts), len(names)).sum(axis=0)
-    plays = {COMPLETION: 0, PLAYED_AT: 0}
-    for member in facts:
-        plays[COMPLETION] += int(np.isfinite(member.completion).sum())
-        plays[PLAYED_AT] += int(np.isfinite(member.age_days).sum())
-    of_members = len(members) / max(len(facts), 1)
-    of_plays = len(members.movies) / max(sum(len(member.movies) for member in facts), 1)
+    for name, count in zip(names, known.tolist(), strict=True):
+        counts["members", name] = round(count * len(model.members) / max(len(facts), 1))
+    return counts | _known_plays(model.members)
+
+
+def _known_plays(members: MemberTable) -> dict[tuple[str, str], int]:
+    """Return an estimate of the number of known values by column of the table plays."""
+    facts = _sample(members)
+    plays = len(members.movies) / max(sum(len(member.movies) for member in facts), 1)
+    known = {COMPLETION: [member.completion for member in facts], PLAYED_AT: [member.age_days for member in facts]}
     return {
-        **{("members", name): round(count * of_members) for name, count in zip(names, known.tolist(), strict=True)},
-        **{("plays", name): round(count * of_plays) for name, count in plays.items()},
+        ("plays", name): round(plays * sum(int(np.isfinite(values).sum()) for values in of_members))
+        for name, of_members in known.items()
     }
+
+
+def _sample(members: MemberTable) -> list[MemberFacts]:
+    return [facts for _, _, facts in islice(members.everyone(), SAMPLE)]

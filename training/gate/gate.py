@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from model.facts.evidence import MemberEvidence
 from model.prediction.model import Model
 from model.store.store import Store
 from training.errors import DataError, NothingPublished, ServingModelError
+from training.evaluation.movie_means import RatedMovies, rated_movies
 from training.gate.cost import MEMBERS, megabytes, milliseconds
 from training.gate.count_changes import id_changes, known_changes, row_changes
 from training.gate.gate_checks import Check, absolute, compared, cost, gain_kept, unreadable
@@ -49,7 +51,7 @@ class Gate:
     def kept_out(self) -> dict[str, Any]:
         """Return counts and share of the kept-out raters, and the digest of the key, for a version's report."""
         share = self.settings.share if len(self.split.members) else 0.0
-        counts = {"members": len(self.split.members), "ratings": len(self.split.kept_out.ratings)}
+        counts = {"members": len(self.split.members), "ratings": int(self.split.kept_out.play_table.ratings.sum())}
         return counts | {"share": share, "key": key_digest(self.key)}
 
     def decide(self, version: str, evaluation: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,11 +137,17 @@ class Gate:
         record["differences"] = differences(questions, answers, current_answers, random)
         return list(compared(record["current"], record["differences"], self.settings))
 
+    @cached_property
+    def _rated_movies(self) -> RatedMovies:
+        """Ratings of the movies in the training data, to compare predictions with."""
+        training = self.split.training
+        return rated_movies(training.play_table, len(training.movies))
+
     def _scores(
         self, questions: Questions, answers: Mapping[MemberEvidence, Answers], model: Model
     ) -> dict[str, dict[str, float]]:
         random = np.random.default_rng([self.seed, 20])
-        return scores(questions, answers, self.split.training, model.schema.scale, random)
+        return scores(questions, answers, self._rated_movies, model.schema.scale, random)
 
     def _current(self, version: str) -> tuple[Model | None, str | None, list[Check]]:
         """Return the current version or None, the reason if there is nothing to compare with, and a check that fails.

@@ -6,11 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.columns import RATING
 from features.schema import Scale
 from model.facts.evidence import MemberEvidence
-from training.data.reading.tables import Tables
-from training.evaluation.baselines import movie_means
+from training.evaluation.movie_means import RatedMovies
 from training.evaluation.scores import (
     CALIBRATION_BINS,
     calibration_error,
@@ -35,13 +33,12 @@ NEVER_RATERS = tuple(kind.name.lower() for kind in MemberEvidence if not kind.ha
 def scores(
     questions: Questions,
     answers: Mapping[MemberEvidence, Answers],
-    training: Tables,
+    rated: RatedMovies,
     scale: Scale,
     random: np.random.Generator,
 ) -> dict[str, dict[str, float]]:
     """Score a version, the mean and the movie means of the training ratings, by kind of evidence."""
-    means, mean = movie_means(training.ratings, questions.movie_ids)
-    steps, by_evidence = training.ratings[RATING].unique().sort().to_numpy(), {}
+    means, by_evidence = rated.means[questions.movie], {}
     for kind, predicted in answers.items():
         asked = questions.by_evidence[kind]
         truth, rating = questions.truth[asked], predicted.rating
@@ -51,10 +48,10 @@ def scores(
             "targets": float(len(truth)),
             "rmse": rmse(rating, truth),
             "movie_mean_rmse": rmse(means[asked], truth),
-            "mean_rmse": rmse(np.full(len(truth), mean), truth),
+            "mean_rmse": rmse(np.full(len(truth), rated.mean), truth),
             "coverage": coverage(predicted.lower, predicted.upper, truth),
-            "mean_width": mean_width(predicted.lower, predicted.upper, steps),
-            "movie_mean_width": mean_width(*fixed_interval(means[asked], truth, scale.low, scale.high), steps),
+            "mean_width": mean_width(predicted.lower, predicted.upper, rated.steps),
+            "movie_mean_width": mean_width(*fixed_interval(means[asked], truth, scale.low, scale.high), rated.steps),
             "enjoyed_calibration_error": calibration_error(enjoyed, predicted.probability_enjoyed),
             "calibration_error_by_chance": error_by_chance(predicted.probability_enjoyed),
             "fallbacks": float(predicted.fallback.mean()),

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from features.columns import MEMBER_ID
 from model.errors import StoreError
@@ -34,13 +35,13 @@ class Split:
 
 def split(tables: Tables, key: str, share: float) -> Split:
     """Keep out the raters whose hash position is below `share`, or nobody if fewer than FEWEST_LEFT would be left."""
-    raters = tables.ratings[MEMBER_ID].unique().sort()
+    raters = tables.member_ids.gather(tables.play_table.raters)
     positions = pl.Series([hash_position(member_id, key) for member_id in raters], dtype=pl.Float64)
     members = pl.DataFrame({MEMBER_ID: raters, POSITION: positions}).filter(pl.col(POSITION) < share)
     if len(raters) - len(members) < FEWEST_LEFT:
         members = members.clear()
     members = members.sort(POSITION, MEMBER_ID)
-    return Split(_joined(tables, members, "anti"), rows_of(tables, members), members)
+    return Split(tables.of_members(~_mask(tables, members)), rows_of(tables, members), members)
 
 
 def hash_position(member_id: str, key: str) -> float:
@@ -61,7 +62,7 @@ def blake2b_key(key: str) -> bytes:
 
 def rows_of(tables: Tables, members: pl.DataFrame) -> Tables:
     """Return the rows of the given members, and all movies."""
-    return _joined(tables, members, "semi")
+    return tables.of_members(_mask(tables, members))
 
 
 def key_of_store(store: Store, key: str) -> str:
@@ -88,10 +89,6 @@ def keep_key(store: Store, key: str) -> None:
     store.keep_gate_key(json.dumps({"key": key}).encode() + b"\n")
 
 
-def _joined(tables: Tables, members: pl.DataFrame, how: Literal["semi", "anti"]) -> Tables:
-    """Return the tables with only ("semi") or without ("anti") the rows of the given members, and all movies."""
-    rows = {
-        name: getattr(tables, name).join(members, on=MEMBER_ID, how=how, maintain_order="left")
-        for name in ("members", "ratings", "plays")
-    }
-    return replace(tables, **rows)
+def _mask(tables: Tables, members: pl.DataFrame) -> NDArray[np.bool_]:
+    """Return a mask of all members of the tables, which is True for the given ones."""
+    return tables.member_ids.is_in(members[MEMBER_ID].implode()).to_numpy()

@@ -1,19 +1,20 @@
 """Questions about kept-out raters, treated as never-raters, and a model's answers by kind of evidence."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features.columns import MEMBER_ID, MOVIE_ID, RATING
+from features.columns import MOVIE_ID, RATING
 from features.movies import MEMBER, MOVIE
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.facts.facts import MemberFacts, MovieFacts, Play
 from model.prediction.model import Model
 from training.data.dataset import make_dataset
+from training.data.passes.play_table import play_table
 from training.data.reading.tables import Tables
 from training.evaluation.slices import FEWEST_MEMBERS
 from training.gate.kept_out import POSITION, Split, blake2b_key, rows_of
@@ -31,15 +32,15 @@ class Questions:
     """N ratings of kept-out raters to predict, grouped by member."""
 
     tables: Tables
-    """Tables with the members' attributes and plays, which models see, and with the N ratings to predict."""
+    """Tables with the members' attributes and plays, which models see; in memory."""
     member: NDArray[np.int64]
     """(N,) index of the member, ascending."""
     truth: Array
     """(N,) true rating."""
-    movie_ids: pl.Series
-    """(N,) id of the movie."""
-    shown: Mapping[int, list[tuple[str, float]]]
-    """Up to SHOWN_RATINGS ratings, with ids of movies, by index of the member, to show as the member's own ratings."""
+    movie: NDArray[np.int64]
+    """(N,) row of the movie in the tables."""
+    shown: Mapping[int, list[tuple[int, float]]]
+    """Up to SHOWN_RATINGS ratings, with rows of movies, by index of the member, to show as the member's own ratings."""
     by_evidence: dict[MemberEvidence, NDArray[np.bool_]]
     """(N,) whether the member has each kind of evidence; kinds with fewer than FEWEST_MEMBERS members are left out."""
 
@@ -68,15 +69,14 @@ def make_questions(split: Split, model: Model, key: str, share: float, most_memb
     first `most_members` of the kept-out raters whose hash position is below `share`. For evidence with ratings, a few
     of the plays are shown with their ratings.
     """
-    tables, visible = _visible(split, key, share, most_members)
+    tables, targets, visible = _divided(split, key, share, most_members)
     data = make_dataset(tables, model.schema)
-    member = data.ratings[MEMBER].to_numpy().astype(np.int64)
+    member = targets[MEMBER].to_numpy().astype(np.int64)
     everyone = np.ones(len(data.member_ids), bool)
     described = np.isfinite(data.attributes).any(axis=1) if data.attributes.shape[1] else ~everyone
-    played = np.bincount(data.plays[MEMBER].to_numpy(), minlength=len(everyone)) > 0
-    row_of = {member_id: row for row, member_id in enumerate(data.member_ids)}
-    few = visible.group_by(MEMBER_ID, maintain_order=True).head(SHOWN_RATINGS).group_by(MEMBER_ID)
-    shown = {row_of[str(member_id)]: list(rows.select(MOVIE_ID, RATING).iter_rows()) for (member_id,), rows in few}
+    played = data.play_table.plays > 0
+    few = visible.group_by(MEMBER, maintain_order=True).head(SHOWN_RATINGS).group_by(MEMBER)
+    shown = {int(member): list(rows.select(MOVIE, RATING).iter_rows()) for (member,), rows in few}
     rated = np.isin(np.arange(len(everyone)), list(shown))
     by_evidence = {
         kind: (
@@ -87,8 +87,8 @@ def make_questions(split: Split, model: Model, key: str, share: float, most_memb
         for kind in MemberEvidence
     }
     enough = {kind: rows for kind, rows in by_evidence.items() if len(np.unique(member[rows])) >= FEWEST_MEMBERS}
-    movie_ids = data.movie_ids.gather(data.ratings[MOVIE])
-    return Questions(tables, member, data.ratings[RATING].to_numpy(), movie_ids, shown, enough)
+    movie = targets[MOVIE].to_numpy().astype(np.int64)
+    return Questions(tables, member, targets[RATING].to_numpy(), movie, shown, enough)
 
 
 def answer(model: Model, questions: Questions) -> Mapping[MemberEvidence, Answers]:
@@ -97,7 +97,7 @@ def answer(model: Model, questions: Questions) -> Mapping[MemberEvidence, Answer
     Raises DataError if an attribute has another kind.
     """
     data = make_dataset(questions.tables, model.schema)
-    facts, described = member_facts(model, data), descriptions(data)
+    facts, described = list(member_facts(model, data)), descriptions(data)
     return {
         kind: _answer_with(kind, model, questions, facts, described)
         for kind in questions.by_evidence
@@ -105,36 +105,43 @@ def answer(model: Model, questions: Questions) -> Mapping[MemberEvidence, Answer
     }
 
 
-def _visible(split: Split, key: str, share: float, most_members: int) -> tuple[Tables, pl.DataFrame]:
-    """Return tables of the members with only the ratings to predict and without these plays, and the other ratings."""
+def _divided(split: Split, key: str, share: float, most_members: int) -> tuple[Tables, pl.DataFrame, pl.DataFrame]:
+    """Return tables of the members without the ratings to predict, these ratings, and the other ratings.
+
+    Ratings are rows of a play table; the others are in random order.
+    """
     members = split.members.filter(pl.col(POSITION) < share).head(most_members)
     tables = rows_of(split.kept_out, members)
-    pairs = zip(tables.ratings[MEMBER_ID], tables.ratings[MOVIE_ID], strict=True)
-    draw = pl.Series("draw", [_draw(member_id, movie_id, key) for member_id, movie_id in pairs], dtype=pl.UInt8)
-    targets, others = (tables.ratings.filter(draw % 2 == odd) for odd in (1, 0))
-    plays = tables.plays.join(targets, on=[MEMBER_ID, MOVIE_ID], how="anti", maintain_order="left")
-    return replace(tables, ratings=targets, plays=plays), others.with_columns(draw.filter(draw % 2 == 0)).sort("draw")
+    rows = tables.play_table.collect()
+    member_ids, movie_ids = tables.member_ids.gather(rows[MEMBER]), tables.movies[MOVIE_ID].gather(rows[MOVIE])
+    draw = pl.Series("draw", [_draw(*pair, key) for pair in zip(member_ids, movie_ids, strict=True)], dtype=pl.UInt8)
+    is_rated = rows[RATING].is_not_null()
+    targets = is_rated & (draw % 2 == 1)
+    others = rows.with_columns(draw).filter(is_rated & ~targets).sort("draw", maintain_order=True)
+    visible = play_table(rows.filter(~targets), len(tables.member_ids))
+    return replace(tables, play_table=visible), rows.filter(targets), others
 
 
 def _answer_with(
     kind: MemberEvidence,
     model: Model,
     questions: Questions,
-    facts: Callable[[int], MemberFacts],
+    facts: Sequence[MemberFacts],
     described: Mapping[str, MovieFacts],
 ) -> Answers:
     """Answer the questions with only one kind of evidence about each member."""
     starts = np.flatnonzero(np.diff(questions.member, prepend=-1))
-    movie_ids = questions.movie_ids.to_list()
+    movie_ids = questions.tables.movies[MOVIE_ID].gather(questions.movie).to_list()
     arrays: dict[str, list[Array]] = {name: [] for name in PREDICTED}
     fallback = []
     for start, end in zip(starts, [*starts[1:], len(movie_ids)], strict=True):
         if not questions.by_evidence[kind][start]:
             continue
         row = int(questions.member[start])
-        member = _limited(facts(row), kind)
+        member = _limited(facts[row], kind)
         if kind.has_ratings:
-            rated = ((model.catalogue.row(movie_id), rating) for movie_id, rating in questions.shown[row])
+            ids = questions.tables.movies[MOVIE_ID]
+            rated = ((model.catalogue.row(ids[movie]), rating) for movie, rating in questions.shown[row])
             plays = [Play(movie, rating=rating) for movie, rating in rated if movie is not None]
             member = member.with_plays(plays, model.schema)
         movies = [

@@ -16,7 +16,7 @@ from model.facts.facts import MemberFacts
 from model.facts.member_table import MemberTable
 from model.prediction.model import Model
 from training.evaluation.scores import spearman
-from training.versions.export_members import OTHER
+from training.versions.exports.export_members import OTHER
 
 MEMBERS, MOVIES = 200, 1000
 """Maximum numbers of members and movies to compare, evenly spaced in their tables."""

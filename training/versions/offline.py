@@ -1,7 +1,7 @@
 """Predicts ratings for tables of members and movies without a server, with the same code as the service."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,11 @@ from features.plays import AGE_DAYS
 from model.facts.catalogue import Catalogue
 from model.facts.evidence import MovieEvidence
 from model.facts.facts import MemberFacts, MovieFacts
-from model.prediction.model import Model
+from model.prediction.model import NO_ROW, Model
+from model.prediction.movie_targets import Movie
 from model.prediction.predictions import ARRAYS, Predictions
-from training.data.dataset import Dataset
+from training.data.dataset import Dataset, make_dataset
+from training.data.reading.tables import Tables
 
 VALUES = {name: pl.String if name == "movie_evidence" else pl.Float64 for name in ARRAYS} | {
     "member_evidence": pl.String
@@ -28,6 +30,9 @@ RANKING_COLUMNS = {MEMBER_ID: pl.String, "rank": pl.Int32, MOVIE_ID: pl.String, 
 EVIDENCE = {int(evidence): evidence.name.lower().replace("_", " ") for evidence in MovieEvidence}
 PART_ROWS = 250_000
 """Least number of predictions in a part but the last, some 20 MB."""
+
+BLOCK_MEMBERS = 50_000
+"""Number of members in pairs whose facts are in memory at once, some 150 MB."""
 
 
 def in_parts(
@@ -47,37 +52,43 @@ def in_parts(
     yield pl.concat(part, rechunk=True)
 
 
-def predictions_of(model: Model, data: Dataset, pairs: pl.DataFrame | None) -> Iterator[pl.DataFrame]:
+def predictions_of(model: Model, tables: Tables, pairs: pl.DataFrame | None) -> Iterator[pl.DataFrame]:
     """Yield a table of predictions for each member, from the attributes and plays in a data directory.
 
     `pairs` has the columns member_id and movie_id of the pairs to predict. If it is None, every movie is predicted for
     every never-rater.
     """
-    facts, described = member_facts(model, data), descriptions(data)
-    row_of = {member_id: row for row, member_id in enumerate(data.member_ids)}
-    nothing = MemberFacts.nothing(model.schema)
-    for member_id, movie_ids in _wanted(data, pairs):
-        member = facts(row_of[member_id]) if member_id in row_of else nothing
-        movies = [model.catalogue.asked(movie_id, described.get(movie_id), member.movies) for movie_id in movie_ids]
+    described = descriptions(make_dataset(tables.of_members(np.zeros(len(tables.member_ids), bool)), model.schema))
+    nothing_played = MemberFacts.nothing(model.schema).movies
+
+    @cache
+    def asked(movie_id: str) -> tuple[Movie, int | None]:
+        """Return how to predict a movie for those who haven't played it, and its row if that differs for players."""
+        movie = model.catalogue.asked(movie_id, described.get(movie_id), nothing_played)
+        return movie, None if isinstance(movie, int) else model.catalogue.row(movie_id)
+
+    for member_id, member, movie_ids in _wanted(model, tables, pairs):
+        played = set(member.movies.tolist())
+        movies = [row if row in played else movie for movie, row in map(asked, movie_ids)]
         predictions = model.predict(member, movies)
         yield table_of_predictions(member_id, movie_ids, predictions)
 
 
-def rankings_of(model: Model, data: Dataset, top: int) -> Iterator[pl.DataFrame]:
+def rankings_of(model: Model, tables: Tables, top: int) -> Iterator[pl.DataFrame]:
     """Yield a table with the best `top` movies of the catalogue for each never-rater, best first, without those played.
 
     The numbers and the order are those of the service's RankMovies.
     """
-    facts, catalogue, raters = member_facts(model, data), model.catalogue, set(data.raters.tolist())
-    for row, member_id in enumerate(data.member_ids):
-        if row not in raters:
-            rows, predictions = model.rank(facts(row), most=top)
-            yield table_of_ranking(member_id, catalogue, rows, predictions)
+    for member_id, member, _ in _wanted(model, tables, None):
+        rows, predictions = model.rank(member, most=top)
+        yield table_of_ranking(member_id, model.catalogue, rows, predictions)
 
 
-def table_of_predictions(member_id: str, movie_ids: Sequence[str], predictions: Predictions) -> pl.DataFrame:
+def table_of_predictions(
+    member_id: str, movie_ids: Sequence[str] | pl.Series, predictions: Predictions
+) -> pl.DataFrame:
     """Return the predictions of a member's ratings of movies as a table."""
-    ids = {MEMBER_ID: [member_id] * len(movie_ids), MOVIE_ID: movie_ids}
+    ids = {MEMBER_ID: pl.repeat(member_id, len(movie_ids), eager=True), MOVIE_ID: movie_ids}
     return pl.DataFrame(ids | _values(predictions), COLUMNS)
 
 
@@ -94,28 +105,31 @@ def table_of_ranking(
     return pl.DataFrame(movies | _values(predictions), RANKING_COLUMNS)
 
 
-def _values(predictions: Predictions) -> dict[str, Sequence[Any] | NDArray[Any]]:
+def _values(predictions: Predictions) -> dict[str, Sequence[Any] | NDArray[Any] | pl.Series]:
     """Return the columns of a table of predictions but for the ids; kinds of evidence are in words."""
-    columns: dict[str, Sequence[Any] | NDArray[Any]] = {name: getattr(predictions, name) for name in ARRAYS}
+    columns: dict[str, Sequence[Any] | NDArray[Any] | pl.Series] = {name: getattr(predictions, name) for name in ARRAYS}
     known = predictions.member_evidence.name.lower().replace("_", " ")
     return columns | {
-        "movie_evidence": [EVIDENCE[int(kind)] for kind in predictions.movie_evidence],
+        "movie_evidence": pl.Series(predictions.movie_evidence).replace_strict(EVIDENCE, return_dtype=pl.String),
         "member_evidence": [known] * len(predictions.rating),
     }
 
 
-def member_facts(model: Model, data: Dataset) -> Callable[[int], MemberFacts]:
-    """Return a function that maps a member's row in the data to the attributes and plays that the model can use."""
-    catalogue_row = [model.catalogue.row(movie_id) for movie_id in data.movie_ids]
-    nothing = MemberFacts.nothing(model.schema)
-    starts = np.searchsorted(data.plays[MEMBER], np.arange(len(data.member_ids) + 1))  # plays are sorted by member
-
-    def facts(row: int) -> MemberFacts:
-        member = replace(nothing, attributes=data.attributes[row])
-        start, end = starts[row], starts[row + 1]
-        return _with_plays(member, data.plays[start:end], catalogue_row) if start < end else member
-
-    return facts
+def member_facts(model: Model, data: Dataset) -> Iterator[MemberFacts]:
+    """Yield the attributes and plays that the model can use of each member, with one partition in memory at a time."""
+    rows = [model.catalogue.row(movie_id) for movie_id in data.movie_ids]
+    catalogue_row = np.array([NO_ROW if row is None else row for row in rows], np.int32)
+    for partition in data.play_table.partitions:
+        plays = data.with_ages(partition.read())
+        plays = plays.with_columns(pl.Series(MOVIE, catalogue_row[plays[MOVIE].to_numpy()]))
+        plays = plays.filter(pl.col(MOVIE) > NO_ROW).sort(MEMBER, MOVIE)
+        movies = plays[MOVIE].to_numpy()
+        completion, age_days = (
+            plays[name].fill_null(float("nan")).cast(pl.Float32).to_numpy() for name in (COMPLETION, AGE_DAYS)
+        )
+        ends = plays[MEMBER].search_sorted(np.arange(len(partition) + 1)).to_list()
+        for attributes, start, end in zip(data.attributes[partition.members], ends, ends[1:], strict=False):
+            yield MemberFacts(attributes, movies[start:end], completion[start:end], age_days[start:end])
 
 
 def descriptions(data: Dataset) -> dict[str, MovieFacts]:
@@ -126,28 +140,20 @@ def descriptions(data: Dataset) -> dict[str, MovieFacts]:
     }
 
 
-def _wanted(data: Dataset, pairs: pl.DataFrame | None) -> Iterator[tuple[str, list[str]]]:
-    """Yield each member to predict, with the movies to predict for that member."""
-    if pairs is not None:
-        for (member_id,), rows in pairs.group_by(MEMBER_ID, maintain_order=True):
-            yield str(member_id), rows[MOVIE_ID].to_list()
+def _wanted(
+    model: Model, tables: Tables, pairs: pl.DataFrame | None
+) -> Iterator[tuple[str, MemberFacts, Sequence[str] | pl.Series]]:
+    """Yield the id and facts of each member to predict, and the ids of the movies to predict for that member."""
+    if pairs is None:
+        never_raters = make_dataset(tables.of_members(tables.play_table.ratings == 0), model.schema)
+        for member_id, member in zip(never_raters.member_ids, member_facts(model, never_raters), strict=True):
+            yield member_id, member, never_raters.movie_ids
         return
-    raters, movie_ids = set(data.raters.tolist()), data.movie_ids.to_list()
-    for row, member_id in enumerate(data.member_ids):
-        if row not in raters:
-            yield member_id, movie_ids
-
-
-def _with_plays(member: MemberFacts, plays: pl.DataFrame, catalogue_row: list[int | None]) -> MemberFacts:
-    """Return the member with the given plays, except plays of movies that aren't in the model's catalogue."""
-    known = sorted(
-        (row, place) for place, movie in enumerate(plays[MOVIE]) if (row := catalogue_row[movie]) is not None
-    )
-    rows = plays[[place for _, place in known]]
-    unknown = float("nan")
-    return MemberFacts(
-        member.attributes,
-        pl.Series([row for row, _ in known], dtype=pl.Int32).to_numpy(),
-        rows[COMPLETION].fill_null(unknown).cast(pl.Float32).to_numpy(),
-        rows[AGE_DAYS].fill_null(unknown).cast(pl.Float32).to_numpy(),
-    )
+    nothing = MemberFacts.nothing(model.schema)
+    movies = pairs.group_by(MEMBER_ID, maintain_order=True).agg(MOVIE_ID)
+    for block in movies.iter_slices(BLOCK_MEMBERS):
+        asked = tables.of_members(tables.member_ids.is_in(block[MEMBER_ID].implode()).to_numpy())
+        data = make_dataset(asked, model.schema)
+        known = dict(zip(data.member_ids, member_facts(model, data), strict=True))
+        for member_id, movie_ids in block.iter_rows():
+            yield member_id, known.get(member_id, nothing), movie_ids

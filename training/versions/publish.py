@@ -6,15 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from features.columns import COMPLETION
-from features.movies import MEMBER, MOVIE
-from features.plays import AGE_DAYS
-from model.artifact.artifact import Parts, load_model, write_files, write_manifest
+from features.pair_features import MOVIE_NUMBERS
+from model.artifact.artifact import MEMBERS, Parts, load_model, write_files, write_manifest
 from model.artifact.serialization import Core, to_json
 from model.facts.catalogue import Catalogue
-from model.facts.member_table import MemberTable, key_of
 from model.files.manifest import FORMAT, Manifest
 from model.files.plain_files import RUN
 from model.store.store import Store
@@ -22,6 +18,7 @@ from training.data.dataset import Dataset
 from training.report.about import about_data, further
 from training.report.model_card import model_card
 from training.report.page import report_files
+from training.versions.member_files import write_members
 
 LIBRARIES = ("lightgbm", "numpy", "polars", "scipy")
 
@@ -55,7 +52,8 @@ def publish(
     """
     with store.workspace() as beside:
         folder = beside / "model"
-        parts = Parts(data.schema, _catalogue(data), _members(everyone), core)
+        write_members(folder / MEMBERS, everyone)
+        parts = Parts(data.schema, _catalogue(data, core), core)
         counts = _counts(data, everyone, evaluation)
         card = model_card(data.schema, counts, evaluation, notes, _libraries())
         about = about_data(counts, origin.fingerprint, origin.seed)
@@ -92,8 +90,8 @@ def _counts(data: Dataset, everyone: Dataset, evaluation: dict[str, Any]) -> dic
         "members": len(everyone.member_ids),
         "raters": len(data.raters),
         "movies": len(data.movie_ids),
-        "ratings": len(data.ratings),
-        "plays": len(data.plays),
+        "ratings": int(data.play_table.ratings.sum()),
+        "plays": int(data.play_table.plays.sum()),
     }
 
 
@@ -101,9 +99,8 @@ def _libraries() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
-def _catalogue(data: Dataset) -> Catalogue:
-    rated = np.zeros(len(data.movie_ids), bool)
-    rated[data.ratings[MOVIE].to_numpy()] = True
+def _catalogue(data: Dataset, core: Core) -> Catalogue:
+    rated = np.isfinite(core.pairs.movies.numbers[:, MOVIE_NUMBERS.index("quality")])
     return Catalogue(
         data.movie_ids.to_list(),
         rated,
@@ -111,25 +108,4 @@ def _catalogue(data: Dataset) -> Catalogue:
         data.genres,
         data.movie_attributes,
         data.titles.fill_null("").to_list(),
-    )
-
-
-def _members(data: Dataset) -> MemberTable:
-    """Return the attributes and plays of all members to publish, as a table by hashed id."""
-    count = len(data.member_ids)
-    keys = np.array([key_of(member_id) for member_id in data.member_ids], np.uint64).reshape(count, 2)
-    order = np.lexsort((keys[:, 1], keys[:, 0]))
-    rank = np.empty(count, np.int64)
-    rank[order] = np.arange(count)
-    plays = data.plays.with_columns(pl.Series("rank", rank[data.plays[MEMBER].to_numpy()])).sort("rank", MOVIE)
-    starts = np.zeros(count + 1, np.int64)
-    starts[1:] = np.cumsum(np.bincount(plays["rank"].to_numpy(), minlength=count))
-    unknown = float("nan")
-    return MemberTable(
-        keys[order],
-        data.attributes[order],
-        starts,
-        plays[MOVIE].to_numpy().astype(np.int32),
-        plays[COMPLETION].fill_null(unknown).to_numpy().astype(np.float32),
-        plays[AGE_DAYS].fill_null(unknown).to_numpy().astype(np.float32),
     )

@@ -12,7 +12,8 @@ from service.telemetry.array_histogram import ArrayHistogram
 from service.telemetry.backlog import Backlog, grouped
 from service.telemetry.metrics.metric_registry import MetricRegistry, by_label
 
-ALL_STAGES = ("decode", *STAGES, "encode")
+ALL_STAGES = ("lookup", "decode", *STAGES, "encode")
+"""Stages of an answer: looking the member up in the external store, if there is one, then those on every answer."""
 STORE_RESULTS = ("found", "unknown", "failed", "skipped")
 
 

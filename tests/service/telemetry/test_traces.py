@@ -10,9 +10,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
-from service.telemetry.call_sampling import parent_of
+from service.telemetry.call_sampling import MOST_STAGES, parent_of
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+SERVER = Span.SPAN_KIND_SERVER
+PREDICTED = ["decode", "features", "prior", "trees", "interval", "encode"]
+"""The stages of a prediction, in their order."""
 REQUEST = pb.PredictEnjoymentRequest(member=pb.Member(member_id="CANARY"), movie_ids=["movie-001", "CANARY"])
 
 
@@ -37,6 +40,11 @@ class Collector:
     @property
     def address(self):
         return f"http://127.0.0.1:{self.server.server_port}/v1/traces"
+
+    def stages(self, parent):
+        """The spans inside a span, in the order of their start."""
+        inside = [span for span in self.spans() if span.parent_span_id == parent.span_id]
+        return sorted(inside, key=lambda span: (span.start_time_unix_nano, span.end_time_unix_nano))
 
     def spans(self):
         exports = [ExportTraceServiceRequest.FromString(body) for body in self.bodies]
@@ -73,7 +81,7 @@ def spans(world, start_lasting, collector):
                 server.channel.unary_unary("/CANARY/CANARY")(b"", metadata=metadata)
     server.stub.PredictEnjoyment(REQUEST)
     assert server.stop() == 0
-    return {attribute(span, "coldstart.request_id"): span for span in collector.spans()}
+    return {attribute(span, "coldstart.request_id"): span for span in collector.spans() if span.kind == SERVER}
 
 
 def attribute(span, name):
@@ -91,6 +99,46 @@ def test_a_call_of_a_recorded_trace_is_a_span_below_the_callers(spans, world):
     assert span.status.code == Status.STATUS_CODE_UNSET
     assert 0 < span.end_time_unix_nano - span.start_time_unix_nano < 10e9
     assert abs(span.end_time_unix_nano / 1e9 - time.time()) < 120
+
+
+def test_the_stages_of_a_call_are_spans_inside_its_span(spans, collector):
+    call = spans[f"{0:032x}"]
+    stages = collector.stages(call)
+    assert [stage.name for stage in stages] == PREDICTED
+    moment = call.start_time_unix_nano
+    for stage in stages:
+        assert stage.trace_id == call.trace_id
+        assert stage.kind == Span.SPAN_KIND_INTERNAL
+        assert not stage.attributes
+        assert moment <= stage.start_time_unix_nano <= stage.end_time_unix_nano <= call.end_time_unix_nano
+        moment = stage.end_time_unix_nano
+    assert collector.stages(spans[f"{2:032x}"]) == [], "it had none"
+
+
+def test_calls_of_every_kind_have_stages_and_a_stream_not_too_many(start_server, world):
+    other = Collector()
+    store = ("--members", "redis://127.0.0.1:1")
+    server = start_server(world.models, "--traces", other.address, "--trace-sample", "1", *store)
+    server.stub.RankMovies(pb.RankMoviesRequest(member=REQUEST.member))
+    server.stub.ExplainEnjoyment(pb.ExplainEnjoymentRequest(movie_id="movie-001"))
+    list(server.stub.StreamPredictEnjoyment(iter([REQUEST] * 20)))
+    waiting = [server.stub.PredictEnjoyment.future(REQUEST) for _ in range(10)]
+    for call in waiting:
+        call.result(timeout=30)
+    assert server.stop() == 0
+    other.server.shutdown()
+    other.server.server_close()
+    stages: dict[str, list[list[str]]] = {}
+    for span in other.spans():
+        if span.kind == SERVER:
+            names = [stage.name for stage in other.stages(span)]
+            stages.setdefault(span.name.split("/")[1], []).append(names)
+    assert stages["RankMovies"] == [["lookup", *PREDICTED]]
+    assert stages["ExplainEnjoyment"] == [["decode", "encode"]]
+    [of_stream] = stages["StreamPredictEnjoyment"]
+    assert len(of_stream) == MOST_STAGES
+    assert set(of_stream) == {"lookup", *PREDICTED}
+    assert stages["PredictEnjoyment"] == [["lookup", *PREDICTED]] * 10
 
 
 def test_calls_that_their_callers_do_not_record_are_not_traced_without_a_share(spans):
@@ -114,13 +162,13 @@ def test_a_share_of_the_other_calls_is_traced_and_a_collector_that_is_away_holds
     for _ in range(10):
         server.stub.PredictEnjoyment(REQUEST)
     end = time.monotonic() + 30
-    while len(other.spans()) < 5:
+    while len(calls := [span for span in other.spans() if span.kind == SERVER]) < 5:
         assert time.monotonic() < end, "they are sent every few seconds"
         time.sleep(0.05)
     other.server.shutdown()
     other.server.server_close()
-    assert len(other.spans()) == 5
-    assert all(not span.parent_span_id for span in other.spans())
+    assert len(calls) == 5
+    assert all(not call.parent_span_id for call in calls)
     began = time.monotonic()
     for _ in range(10):
         server.stub.PredictEnjoyment(REQUEST)

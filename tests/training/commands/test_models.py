@@ -56,7 +56,7 @@ def test_versions_are_listed_by_age_with_the_one_that_serves(store, small, model
     code, told = models("list")
     lines = told.splitlines()
     assert code == 0
-    scores = small.model.manifest.scores["attributes_and_plays"]
+    scores = small.model.manifest.scores["attributes_and_ratings"]
     assert lines[0].split() == ["version", "trained", "gain", "%", "RMSE", "gate", "seed", "labels", "note"]
     gain, rmse = f"{scores['gain_percent']:.2f}", f"{scores['rmse']:.4f}"
     trained = ["2024-01-01", "01:00"]

@@ -10,7 +10,6 @@ from model.facts.evidence import MovieEvidence
 from model.facts.facts import MemberFacts, MovieFacts
 from model.prediction.predictions import ARRAYS, Predictions
 from training.__main__ import main
-from training.data.dataset import make_dataset
 from training.data.reading.tables import TABLES
 from training.data.writer import write_table
 from training.versions.offline import COLUMNS, RANKING_COLUMNS, in_parts, predictions_of
@@ -151,7 +150,7 @@ def test_members_and_movies_that_the_model_has_not_seen_are_predicted(small, pre
 
 def test_predictions_are_written_in_their_order_however_many_parts_they_come_in(small, predict, tmp_path):
     def predictions():
-        return predictions_of(small.model, make_dataset(small.tables, small.model.schema), None)
+        return predictions_of(small.model, small.tables, None)
 
     whole = pl.concat(list(predictions()))
     assert predict()[1].equals(whole)

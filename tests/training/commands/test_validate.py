@@ -213,7 +213,7 @@ def test_an_interrupted_command_exits_with_130(monkeypatch, tmp_path):
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("training.commands.validate.read_tables", interrupted)
+    monkeypatch.setattr("training.commands.validate.temporary_tables", interrupted)
     assert main(["validate", "--data", str(tmp_path)]) == 130
 
 

@@ -24,7 +24,7 @@ def tables_with(values: list[object], raters: int | None = None, dtype: pl.DataT
     rated = ids[: len(values) if raters is None else raters]
     pairs = pl.DataFrame({"member_id": rated, "movie_id": "m"}, schema={"member_id": pl.String, "movie_id": pl.String})
     unknown = pl.lit(None, pl.Float64)
-    return Tables(
+    return Tables.of(
         members=pl.DataFrame({"member_id": ids, "answer": pl.Series(values, dtype=dtype)}),
         movies=pl.DataFrame(
             {"movie_id": ["m"], "title": ["M"], "release_year": [2000.0], "genres": [["Drama", "War"]]},
@@ -114,7 +114,7 @@ def test_attributes_of_movies_need_five_movies():
         language=pl.Series(["fr"] * 5 + ["no"] * 4 + ["en"] * 3),
         minutes=pl.Series([90.0] * 12),
     )
-    schema, merged = infer_schema(Tables(tables.members, movies, tables.ratings, tables.plays, tables.scale))
+    schema, merged = infer_schema(replace(tables, movies=movies))
     assert schema.movie_attributes == (
         Attribute("language", "categorical", categories=("fr",), has_other=True, shares=(5 / 12, 7 / 12)),
         Attribute("minutes", "numeric", knots=(90.0,), shares=(1.0,)),

@@ -1,20 +1,29 @@
 """A view of a rater shows some plays and asks for ratings of other movies only."""
 
+from itertools import pairwise
+
 import numpy as np
 import polars as pl
 import pytest
 
-from training.data.never_rater_views import SHORT, make_views
+from training.data.dataset import Dataset, read_dataset
+from training.data.never_rater_views import SHORT, Views, divided, make_views
 
 
 @pytest.fixture(scope="module")
-def data(small_fit):
-    return small_fit.table.data
+def data(small) -> Dataset:
+    return read_dataset(small.data, 20)[1]
+
+
+def drawn(data: Dataset, seed: int) -> Views:
+    random = np.random.default_rng(seed)
+    plays = data.with_ages(divided(data.play_table.collect(), random))
+    return make_views(plays, data.raters, data.attributes[data.raters], random)
 
 
 @pytest.fixture(scope="module")
-def views(data):
-    return make_views(data, np.random.default_rng(4))
+def views(data) -> Views:
+    return drawn(data, 4)
 
 
 def pairs(frame: pl.DataFrame) -> set[tuple[int, int]]:
@@ -38,6 +47,13 @@ def test_the_halves_share_out_all_plays_and_ask_for_every_rating_once(data, view
         visible = pl.DataFrame({"member": member.gather(halves["view"]), "movie": halves["movie"]})
         raters = all_of_them.filter(pl.col("member").is_in(data.raters.tolist()))
         assert sorted(visible.rows()) == sorted(raters.select("member", "movie").rows())
+
+
+def test_visible_plays_have_the_completion_and_the_age_that_they_have(data, views):
+    facts = {row[:2]: row[2:] for row in data.plays.select("member", "movie", "completion", "age_days").rows()}
+    shown = views.plays.with_columns(member=pl.Series(views.member).gather(views.plays["view"]))
+    for member, movie, *own in shown.select("member", "movie", "completion", "age_days").rows():
+        assert facts[member, movie] == tuple(own)
 
 
 def test_a_short_view_shows_part_of_the_first_half_and_asks_for_the_other(views):
@@ -68,14 +84,38 @@ def test_only_short_views_hide_attributes(data, views):
 def test_chosen_views_are_numbered_anew_with_their_own_plays(views):
     chosen = np.arange(len(views.member)) % 4 == 1
     some = views.only(chosen)
-    assert len(some.member) == chosen.sum()
-    assert some.targets.is_empty()
+    assert some.member.tolist() == views.member[chosen].tolist()
     assert np.bincount(some.plays["view"], minlength=len(some.member)).tolist() == some.play_count.tolist()
     place = int(np.flatnonzero(chosen)[3])
-    own = views.plays.filter(pl.col("view") == place).drop("view")
-    assert some.plays.filter(pl.col("view") == 3).drop("view").equals(own)
+    for ours, whole in ((some.plays, views.plays), (some.targets, views.targets)):
+        own = whole.filter(pl.col("view") == place).drop("view")
+        assert len(own)
+        assert ours.filter(pl.col("view") == 3).drop("view").equals(own)
+
+
+def test_views_that_are_taken_apart_and_joined_are_the_same(views):
+    number = np.arange(len(views.member))
+    cuts = [0, 30, 30, 99, len(number)]
+    parts = [views.only((number >= first) & (number < last)) for first, last in pairwise(cuts)]
+    again = Views.joined(parts)
+    assert again.plays.equals(views.plays)
+    assert again.targets.equals(views.targets)
+    for name in ("member", "half", "attributes", "play_count"):
+        assert np.array_equal(getattr(again, name), getattr(views, name), equal_nan=True)
+
+
+def test_members_without_ratings_have_no_views():
+    plays = pl.DataFrame(
+        {"member": [0, 0, 2, 3, 3], "movie": [0, 1, 0, 1, 2], "rating": [None, None, 4.0, None, 2.0]},
+        schema_overrides={"member": pl.Int32, "movie": pl.Int32},
+    )
+    parts = divided(plays, np.random.default_rng(0))
+    assert parts.select("rater", "member", "movie").rows() == [(0, 2, 0), (1, 3, 1), (1, 3, 2)]
+    nobody = divided(plays.with_columns(rating=pl.lit(None, pl.Float64)), np.random.default_rng(0))
+    assert nobody.is_empty()
+    assert divided(plays.clear(), np.random.default_rng(0)).is_empty()
 
 
 def test_the_same_seed_makes_the_same_views(data, views):
-    assert make_views(data, np.random.default_rng(4)).plays.equals(views.plays)
-    assert not make_views(data, np.random.default_rng(5)).plays.equals(views.plays)
+    assert drawn(data, 4).plays.equals(views.plays)
+    assert not drawn(data, 5).plays.equals(views.plays)

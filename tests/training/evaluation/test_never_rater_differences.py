@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 from training.data.dataset import Dataset
+from training.data.passes.play_table import play_table
 from training.evaluation.never_rater_differences import never_rater_differences
 from training.fit.fit_model import Fit
 
@@ -14,9 +16,14 @@ from training.fit.fit_model import Fit
 def data(small_fit: Fit) -> Dataset:
     """The small sample with half of its members' ratings taken away, whoever they are."""
     data = small_fit.table.data
-    hidden = np.random.default_rng(3).random(len(data.member_ids)) < 0.5
-    kept = data.ratings.filter(~data.ratings["member"].is_in(np.flatnonzero(hidden).tolist()))
-    return replace(data, ratings=kept)
+    hidden = np.flatnonzero(np.random.default_rng(3).random(len(data.member_ids)) < 0.5).tolist()
+    rating = pl.when(~pl.col("member").is_in(hidden)).then("rating")
+    return with_rows(data, data.play_table.collect().with_columns(rating.alias("rating")))
+
+
+def with_rows(data: Dataset, rows: pl.DataFrame) -> Dataset:
+    """The data set with other plays, in several partitions."""
+    return replace(data, play_table=play_table(rows, len(data.member_ids), 500))
 
 
 def test_alike_members_are_not_separable(small_fit: Fit, data: Dataset):
@@ -43,8 +50,8 @@ def test_a_planted_difference_is_among_the_largest(small_fit: Fit, data: Dataset
 def test_a_difference_in_what_is_played_is_named_too(small_fit: Fit, data: Dataset):
     """Never-raters play nothing but the first twenty movies."""
     never = np.setdiff1d(np.arange(len(data.member_ids)), data.raters).tolist()
-    kept = ~data.plays["member"].is_in(never) | (data.plays["movie"] < 20)
-    comparison = never_rater_differences(replace(data, plays=data.plays.filter(kept)), small_fit.core.prior.columns, 0)
+    few = data.play_table.collect().filter(~pl.col("member").is_in(never) | (pl.col("movie") < 20))
+    comparison = never_rater_differences(with_rows(data, few), small_fit.core.prior.columns, 0)
     assert comparison["auc"] > 0.8
     assert all(name.startswith("plays:") for name in list(comparison["differences"])[:3])
     assert next(iter(comparison["drivers"])).startswith("plays:")
@@ -52,14 +59,13 @@ def test_a_difference_in_what_is_played_is_named_too(small_fit: Fit, data: Datas
 
 def test_having_no_plays_separates_members_but_not_those_of_the_same_facts(small_fit: Fit, data: Dataset):
     never = np.setdiff1d(np.arange(len(data.member_ids)), data.raters).tolist()
-    comparison = never_rater_differences(
-        replace(data, plays=data.plays.filter(~data.plays["member"].is_in(never))), small_fit.core.prior.columns, 0
-    )
+    few = data.play_table.collect().filter(~pl.col("member").is_in(never))
+    comparison = never_rater_differences(with_rows(data, few), small_fit.core.prior.columns, 0)
     assert comparison["auc"] > 0.95
     assert set(comparison["auc_by_known"]) == {"attributes"}
     assert 0.3 < comparison["auc_by_known"]["attributes"] < 0.7
 
 
 def test_too_few_never_raters_give_no_scores(small_fit: Fit, data: Dataset):
-    few = replace(data, ratings=data.plays.select("member", "movie").with_columns(rating=3.0))
-    assert never_rater_differences(few, small_fit.core.prior.columns, 0) == {}
+    all_rate = with_rows(data, data.play_table.collect().with_columns(rating=pl.lit(3.0)))
+    assert never_rater_differences(all_rate, small_fit.core.prior.columns, 0) == {}

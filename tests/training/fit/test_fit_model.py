@@ -11,12 +11,16 @@ import polars as pl
 import pytest
 
 from features.attributes import Coder
+from model.artifact.serialization import core_to_files
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.facts.facts import MemberFacts
-from training.data.dataset import read_dataset
+from tests.training.fit.conftest import bits_of
+from training.data.dataset import Dataset, read_dataset
+from training.data.passes.passes import passes_in_threads
+from training.data.passes.play_table import play_table
+from training.errors import DamagedPartition
 from training.fit.fit_model import Fit, fit_model
 from training.fit.trees.fit_trees import bin_rows, fit_trees, without_member_mean
-from training.fit.trees.group_effects import MOST_ATTRIBUTES, grouped_attributes
 from training.settings import FitSettings, read_fit_settings
 
 ROOT = Path(__file__).parents[3]
@@ -24,9 +28,19 @@ RATED = MovieEvidence.RATED
 
 
 @pytest.fixture(scope="module")
-def light_fit(small, light) -> Fit:
-    """A light fit of the small sample on one thread."""
-    return fit_model(read_dataset(small.data, 20)[1], 0, read_fit_settings(Path(light[1])), 1, lambda _: None)
+def light_fit(small, light, passes) -> Fit:
+    """A light fit of the small sample, in several partitions."""
+    data = read_dataset(small.data, 20)[1]
+    return fitted(passes, with_rows(data, data.play_table.collect()), light)
+
+
+def with_rows(data: Dataset, rows: pl.DataFrame) -> Dataset:
+    """The data with other plays."""
+    return replace(data, play_table=play_table(rows, len(data.member_ids), 500))
+
+
+def fitted(passes, data: Dataset, light, report=lambda _: None) -> Fit:
+    return fit_model(passes, data, 0, read_fit_settings(Path(light[1])), report)
 
 
 def test_each_rater_is_in_one_fold_with_all_its_views(small_fit):
@@ -69,47 +83,59 @@ def test_what_is_judged_is_as_good_on_the_planted_world_as_it_says(published):
         assert each["enjoyed_calibration_error"] < 0.03
 
 
-def test_one_thread_and_several_fit_the_same(light_fit, light):
-    several = fit_model(light_fit.table.data, 0, read_fit_settings(Path(light[1])), 3, lambda _: None)
-    assert several.core.prior.movies.tobytes() == light_fit.core.prior.movies.tobytes()
-    for key, predictions in light_fit.predictions.items():
-        assert several.predictions[key].rating.tobytes() == predictions.rating.tobytes()
-
-
-def test_ratings_of_a_member_do_not_change_the_predictions_of_the_member(light_fit, light):
+def test_ratings_of_a_member_do_not_change_the_predictions_of_the_member(passes, light_fit, light):
     """The model's own members are shuffled ratings: what is told of them out of fold stays as it was."""
     data = light_fit.table.data
     member = int(data.raters[7])
     flipped = pl.when(pl.col("member") == member).then(6 - pl.col("rating")).otherwise(pl.col("rating"))
-    changed = replace(data, ratings=data.ratings.with_columns(rating=flipped))
-    again = fit_model(changed, 0, read_fit_settings(Path(light[1])), 1, lambda _: None).table.out_of_fold
-    view = np.flatnonzero(light_fit.table.views.member == member)
-    fold = light_fit.table.out_of_fold.fold[view[0]]
-    assert again.fitted[fold].prior.movies.tobytes() == light_fit.table.out_of_fold.fitted[fold].prior.movies.tobytes()
-    for evidence, factors in light_fit.table.out_of_fold.factors.items():
-        assert again.factors[evidence][view].tobytes() == factors[view].tobytes()
+    changed = with_rows(data, data.play_table.collect().with_columns(rating=flipped))
+    table, again = light_fit.table, fitted(passes, changed, light).table
+    view = np.flatnonzero(table.views.member == member)
+    fold = table.out_of_fold.fold[view[0]]
+    for number in range(3):
+        ours, theirs = (bits_of([each.out_of_fold.fitted[number], each.movies[number]]) for each in (table, again))
+        assert (ours == theirs) == (number == fold), "who is left out changes no bit, and who is not changes some"
+    for evidence, factors in table.out_of_fold.factors.items():
+        assert again.out_of_fold.factors[evidence][view].tobytes() == factors[view].tobytes()
 
 
-def test_each_step_is_reported(light_fit, light):
+def test_each_step_is_reported(light_fit, light, passes):
     steps: list[str] = []
-    fit_model(light_fit.table.data, 0, read_fit_settings(Path(light[1])), 1, steps.append)
+    with passes_in_threads(1) as passes:
+        fitted(passes, light_fit.table.data, light, steps.append)
+    assert steps[0] == "partitions"
     for name in ("prior 1 of 3 out of fold: ", "prior 3 of 3 out of fold: ", "prior of all: "):
         assert steps.count(f"{name}factors") == 1  # priors are fitted side by side, so their order varies
     assert steps[-1] == "intervals and probabilities"
 
 
-def test_of_many_attributes_the_strongest_are_grouped(small_fit):
-    data = small_fit.table.data
-    assert grouped_attributes(data) == tuple(range(len(data.schema.member_attributes)))
-    copies = 3
-    many = replace(
-        data,
-        schema=replace(data.schema, member_attributes=data.schema.member_attributes * copies),
-        attributes=np.tile(data.attributes, copies),
-    )
-    positions = grouped_attributes(many)
-    assert len(positions) == min(MOST_ATTRIBUTES, copies * len(data.schema.member_attributes))
-    assert list(positions) == sorted(set(positions))
+def test_an_interrupted_fit_goes_on_and_gives_the_same_bytes(light_fit, light, tmp_path):
+    data, steps = light_fit.table.data, []
+
+    def interrupted(step: str) -> None:
+        if step == "prior 2 of 3 out of fold: regression 2 of 3":
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), passes_in_threads(1, tmp_path) as passes:
+        fitted(passes, data, light, interrupted)
+    [folder] = tmp_path.iterdir()
+    kept = {path.name for path in folder.glob("prior-*.npz")}
+    assert {"prior-0.npz", "prior-3.npz"} <= kept < {f"prior-{number}.npz" for number in range(4)}
+    with passes_in_threads(1, tmp_path) as passes:
+        files = core_to_files(fitted(passes, data, light, steps.append).core, data.schema)
+    assert "prior 2 of 3 out of fold: factors" in steps
+    assert not {"prior of all: factors", "prior 1 of 3 out of fold: factors"} & set(steps)
+    assert files == core_to_files(light_fit.core, data.schema)
+
+
+def test_a_damaged_prior_of_an_interrupted_fit_is_named(light_fit, light, tmp_path):
+    data = light_fit.table.data
+    with passes_in_threads(1, tmp_path) as passes:
+        fitted(passes, data, light)
+    [path] = tmp_path.glob("*/prior-1.npz")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DamagedPartition, match=r"^prior-1\.npz"), passes_in_threads(1, tmp_path) as passes:
+        fitted(passes, data, light)
 
 
 def test_trees_learn_a_step_and_the_same_seed_grows_the_same_forest():

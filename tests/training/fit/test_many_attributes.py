@@ -9,6 +9,7 @@ import pytest
 
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from training.data.dataset import read_dataset
+from training.data.passes.passes import passes_in_threads
 from training.evaluation.baselines import mean_baselines
 from training.evaluation.scores import rmse
 from training.fit.fit_model import Fit, fit_model
@@ -64,7 +65,8 @@ def made(folder: Path, matters: bool) -> World:
         attributes_only=KernelSettings(ridges=RIDGES, gamma=0.4, amplitude=1.0, landmarks=150),
     )  # fmt: skip
     settings = FitSettings(folds=2, prior=prior, trees=TreeSettings(trees=20))
-    fit = fit_model(data, 0, settings, 1, lambda _: None)
+    with passes_in_threads(1) as passes:
+        fit = fit_model(passes, data, 0, settings, lambda _: None)
     return World(fit, {pair: float(felt[pair]) for pair in pairs})
 
 

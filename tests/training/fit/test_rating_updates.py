@@ -12,7 +12,7 @@ from model.facts.facts import MemberFacts, Play
 from model.prediction.calibration import PLAY_BINS, bins_of
 from model.prediction.prior.prior import rating_of
 from model.prediction.prior.rating_update import Movies, Rated, update_by_ratings
-from training.data.shown_ratings import ShownRatings, show_ratings
+from training.data.never_rater_views import ShownRatings, show_ratings
 from training.fit.out_of_fold_targets import OutOfFoldTargets
 from training.fit.rating_updates import RatingUpdates, fit_rating_updates
 
@@ -22,8 +22,7 @@ KINDS = (MemberEvidence.RATINGS, MemberEvidence.ATTRIBUTES_AND_RATINGS)
 
 @pytest.fixture(scope="module")
 def shown(small_fit) -> ShownRatings:
-    table = small_fit.table
-    return show_ratings(table.data, table.views, np.random.default_rng(1))
+    return show_ratings(small_fit.table.views, np.random.default_rng(1))
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +31,9 @@ def updates(small_fit, small_targets, shown) -> RatingUpdates:
 
 
 @pytest.fixture(scope="module")
-def small_targets(small_fit) -> OutOfFoldTargets:
-    return OutOfFoldTargets(small_fit.table, small_fit.table.out_of_fold.fitted[0], None)
+def small_targets(small_fit, passes) -> OutOfFoldTargets:
+    table = small_fit.table
+    return OutOfFoldTargets(passes, small_fit.folded, table, table.out_of_fold.fitted[0], None)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -13,9 +13,13 @@ from model.artifact.artifact import load_model
 from model.prediction.model import Model
 from model.store.store import Store
 from tests.conftest import Published
+from tests.training.conftest import new_folder
 from training.__main__ import main
 from training.data.dataset import Dataset, read_dataset
-from training.fit.reweighting import reweight
+from training.data.passes.passes import Passes
+from training.data.passes.play_table import play_table
+from training.fit.covariate_shift.reweighting import Reweighting, reweight
+from training.fit.folds import fold_data
 
 RATERS, QUIET, MOVIES, RATED = 500, 400, 40, 14
 YOUNG_RATERS, YOUNG_QUIET = 0.85, 0.25
@@ -104,9 +108,14 @@ def of_never_raters(model: Model, truth: pl.DataFrame) -> dict[str, float]:
     return {"rmse": float(np.sqrt(np.concatenate(error).mean())), "coverage": float(np.concatenate(inside).mean())}
 
 
-def test_weights_follow_the_planted_density_ratio(world, data):
-    reweighting = reweight(data, 0)
+def weights(passes: Passes, data: Dataset) -> Reweighting:
+    reweighting = reweight(data, fold_data(passes, data, 2, 0, 10**6, new_folder(passes)).statistics.whole, 0)
     assert reweighting is not None
+    return reweighting
+
+
+def test_weights_follow_the_planted_density_ratio(passes, world, data):
+    reweighting = weights(passes, data)
     weight, young = reweighting.weight[:RATERS], world.young[:RATERS]
     truth = np.where(young, YOUNG_QUIET / YOUNG_RATERS, (1 - YOUNG_QUIET) / (1 - YOUNG_RATERS))
     assert weight.mean() == pytest.approx(1)
@@ -127,8 +136,8 @@ def test_the_weighted_estimate_is_closer_to_the_error_on_never_raters(world, mad
 def test_never_raters_are_predicted_no_worse_and_their_intervals_hold(world, made):
     plain, weighted = (of_never_raters(made[asked].model, world.truth) for asked in (False, True))
     assert weighted["rmse"] < 1.03 * plain["rmse"], "another seed alone changes it by 2 percent"
-    assert plain["coverage"] < 0.87, (plain, weighted)
-    assert 0.87 < weighted["coverage"] < 0.95, "the old are few, and ratings come in whole steps"
+    assert plain["coverage"] < 0.8, (plain, weighted)
+    assert 0.85 < weighted["coverage"] < 0.95, "the old are few, and ratings come in whole steps"
 
 
 def test_the_effective_sample_size_is_in_report_and_manifest(made):
@@ -148,13 +157,12 @@ def test_nothing_is_weighted_unless_asked_for(made):
     assert "Weighted" not in made[False].text
 
 
-def test_alike_members_count_about_the_same(small: Published):
+def test_alike_members_count_about_the_same(small: Published, passes: Passes):
     data = read_dataset(small.data, 20)[1]
     hidden = np.flatnonzero(np.random.default_rng(3).random(len(data.member_ids)) < 0.5)
-    reweighting = reweight(
-        replace(data, ratings=data.ratings.filter(~data.ratings["member"].is_in(hidden.tolist()))), 0
-    )
-    assert reweighting is not None
+    rating = pl.when(~pl.col("member").is_in(hidden.tolist())).then("rating")
+    rows = data.play_table.collect().with_columns(rating.alias("rating"))
+    reweighting = weights(passes, replace(data, play_table=play_table(rows, len(data.member_ids), 500)))
     assert reweighting.effective > 0.8 * reweighting.raters
 
 

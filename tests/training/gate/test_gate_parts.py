@@ -1,7 +1,6 @@
 """The pieces of the gate: who is kept out, how sure a difference is, and what each limit says."""
 
 import argparse
-from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -36,7 +35,7 @@ def test_members_who_join_later_change_nothing_for_those_who_are_there(small):
     tables = small.tables
     before = set(split(tables, "key", 0.2).members["member_id"])
     few = set(tables.ratings["member_id"].unique().sort().gather_every(2))
-    half = replace(tables, ratings=tables.ratings.filter(pl.col("member_id").is_in(list(few))))
+    half = tables.with_rows(ratings=tables.ratings.filter(pl.col("member_id").is_in(list(few))))
     assert set(split(half, "key", 0.2).members["member_id"]) == before & few
 
 
@@ -56,7 +55,7 @@ def test_nothing_of_kept_out_raters_is_among_what_is_learned_and_everything_else
 def test_where_too_few_would_be_left_nobody_is_kept_out(small):
     assert split(small.tables, "key", 0.5).members.height > 0
     few = small.tables.ratings["member_id"].unique().sort().head(20).to_list()
-    tables = replace(small.tables, ratings=small.tables.ratings.filter(pl.col("member_id").is_in(few)))
+    tables = small.tables.with_rows(ratings=small.tables.ratings.filter(pl.col("member_id").is_in(few)))
     assert split(tables, "key", 0.5).members.is_empty()
 
 

@@ -1,7 +1,5 @@
 """Partitions: ranges of members that hold about equally many plays."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,10 +21,3 @@ def partition_members(plays: NDArray[np.int64], most_plays: int = PARTITION_PLAY
         ranges.append(slice(start, stop))
         start = stop
     return tuple(ranges)
-
-
-def rows_of_members(owner: NDArray[np.integer], members: Sequence[slice]) -> tuple[slice, ...]:
-    """Return the range of rows of each range of members; `owner` (R,) is the member of each row, ascending."""
-    starts = np.searchsorted(owner, [part.start for part in members])
-    stops = np.searchsorted(owner, [part.stop for part in members])
-    return tuple(slice(int(start), int(stop)) for start, stop in zip(starts, stops, strict=True))

@@ -1,10 +1,16 @@
 """Passes: a function is applied to every partition, and the results are collected or added up in a fixed order."""
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial, reduce
 from operator import iadd
-from typing import Any, NamedTuple, TypeVar
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from training.data.passes.array_files import forget_arrays
+from training.errors import PassesStopped
 
 MOST_GROUPS = 24
 """Maximum number of groups of partitions. Each group is one task that returns one sum, so that sums of many partitions
@@ -12,25 +18,39 @@ need little memory and little traffic."""
 
 Result = TypeVar("Result")
 Sums = TypeVar("Sums", bound=NamedTuple)
+Group = Sequence[tuple[Any, ...]]
+
+
+class Engine(Protocol):
+    """Where passes run: in threads or on a cluster."""
+
+    def map(self, function: Callable[[Group], Result], groups: Sequence[Group]) -> Iterator[Result]:
+        """Yield the function's result for each group of partitions, in order."""
 
 
 class Passes:
-    """Runs passes over partitions in an executor, which determines where they run but never what they give.
+    """Runs passes over partitions by an engine, which determines where they run but never what they give.
 
-    Any executor with the interface of `concurrent.futures` will do. One that isn't in this process needs functions and
-    arguments that can be pickled. A function must not start a pass itself, since it would wait for its own thread.
+    A function must not start a pass itself, since it would wait for its own thread.
     """
 
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        """`folder` is for the results of passes over partitions, and must be the same for all processes."""
+        self._engine = engine
+        self._stopped = False
+        self.folder = folder
+
+    def stop(self) -> None:
+        """End all passes: those under way, and any that begin, raise PassesStopped."""
+        self._stopped = True
 
     def collect(self, function: Callable[..., Result], *partitions: Sequence[Any]) -> list[Result]:
         """Return the function's result for each partition, in order.
 
         The function takes one element of each of the sequences, which are of equal length.
         """
-        _check_lengths(partitions)
-        return list(self._executor.map(function, *partitions))
+        results = self._run(partial(_results_of_group, function), _groups_of(partitions))
+        return [result for group in results for result in group]
 
     def sum(self, function: Callable[..., Sums], *partitions: Sequence[Any]) -> Sums:
         """Return the sum of the function's results, which are named tuples of numbers and arrays.
@@ -38,11 +58,38 @@ class Passes:
         Partitions are added in order within groups, and groups by a tree; both depend only on the number of partitions.
         Raises ValueError without partitions.
         """
-        count = _check_lengths(partitions)
-        if not count:
+        tasks = _groups_of(partitions)
+        if not tasks:
             raise ValueError("a sum needs at least one partition")
-        tasks = [list(zip(*(column[group] for column in partitions), strict=True)) for group in groups(count)]
-        return _by_tree(self._executor.map(partial(_sum_of_group, function), tasks))
+        return _by_tree(self._run(partial(_sum_of_group, function), tasks))
+
+    def _run(self, function: Callable[[Group], Result], groups: Sequence[Group]) -> Iterator[Result]:
+        for result in self._engine.map(function, groups):
+            if self._stopped:
+                raise PassesStopped("the work has ended early")
+            yield result
+
+
+class Threads:
+    """Runs passes in threads of this process."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+
+    def map(self, function: Callable[[Group], Result], groups: Sequence[Group]) -> Iterator[Result]:
+        """Yield the function's result for each group of partitions, in order."""
+        return self._pool.map(function, groups)
+
+
+@contextmanager
+def passes_in_threads(threads: int, folder: Path | None = None) -> Iterator[Passes]:
+    """Run passes in threads of this process, with results in a folder; without one, in a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="coldstart-") as temporary, ThreadPoolExecutor(threads) as pool:
+        place = folder or Path(temporary)
+        try:
+            yield Passes(Threads(pool), place)
+        finally:
+            forget_arrays(place)
 
 
 def groups(count: int) -> list[slice]:
@@ -51,8 +98,20 @@ def groups(count: int) -> list[slice]:
     return [slice(number * count // size, (number + 1) * count // size) for number in range(size)]
 
 
-def _sum_of_group(function: Callable[..., Sums], partitions: Sequence[tuple[Any, ...]]) -> Sums:
-    return reduce(_add, (function(*arguments) for arguments in partitions))
+def _groups_of(partitions: Sequence[Sequence[Any]]) -> list[Group]:
+    """Return the arguments for the partitions of each group. Raises ValueError if the sequences differ in length."""
+    lengths = {len(column) for column in partitions}
+    if len(lengths) != 1:
+        raise ValueError(f"a pass needs one element of each sequence for each partition, not {sorted(lengths)}")
+    return [list(zip(*(column[group] for column in partitions), strict=True)) for group in groups(lengths.pop())]
+
+
+def _results_of_group(function: Callable[..., Result], group: Group) -> list[Result]:
+    return [function(*arguments) for arguments in group]
+
+
+def _sum_of_group(function: Callable[..., Sums], group: Group) -> Sums:
+    return reduce(_add, (function(*arguments) for arguments in group))
 
 
 def _by_tree(results: Iterable[Sums]) -> Sums:
@@ -72,11 +131,3 @@ def _by_tree(results: Iterable[Sums]) -> Sums:
 def _add(total: Sums, more: Sums) -> Sums:
     """Add two results; the arrays of the first are overwritten."""
     return type(total)(*map(iadd, total, more))
-
-
-def _check_lengths(partitions: Sequence[Sequence[Any]]) -> int:
-    """Return the length of the sequences. Raises ValueError if they differ in length."""
-    lengths = {len(column) for column in partitions}
-    if len(lengths) != 1:
-        raise ValueError(f"a pass needs one element of each sequence for each partition, not {sorted(lengths)}")
-    return lengths.pop()

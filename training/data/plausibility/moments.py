@@ -1,5 +1,6 @@
 """Checks whether times are near each other, and whether numbers are seconds since 1970 rather than another notation."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -71,44 +72,71 @@ class Stretch:
         return _start(FIRST_LIKELY_YEAR) <= self.first and self.last < _start(LAST_LIKELY_YEAR)
 
 
-def check_notation(table: str, seconds: pl.Series, *, are_numbers: bool) -> list[Problem]:
-    """Return a problem if the times, in seconds since 1970 UTC, result from another notation or unit.
+@dataclass(frozen=True)
+class Times:
+    """The known times of a column, in seconds since 1970 UTC, by year."""
+
+    column: str
+    """Name of the column."""
+    years: pl.DataFrame
+    """`first` time, `last` time and number of times, `rows`, of each year with any, in chronological order."""
+    example: float | None
+    """The time that is first in the files; None without any."""
+
+    @property
+    def rows(self) -> int:
+        """Number of times."""
+        return int(self.years["rows"].sum())
+
+
+def years_of(rows: pl.LazyFrame, column: str) -> pl.LazyFrame:
+    """Return the years of a column of times, as they stand in `Times`."""
+    seconds = pl.col(column)
+    of_year = rows.filter(seconds.is_not_null()).group_by((seconds / SECONDS_PER_YEAR).floor().alias("year"))
+    ends = of_year.agg(seconds.min().alias("first"), seconds.max().alias("last"), pl.len().alias("rows"))
+    return ends.sort("year").drop("year")
+
+
+Shares = Callable[[Sequence[pl.Expr]], Sequence[float]]
+"""Function that returns the shares of the known times, which are the column of expressions, that meet conditions."""
+
+
+def check_notation(table: str, times: Times, shares: Shares | None) -> list[Problem]:
+    """Return a problem if the times result from another notation or unit.
 
     It is a warning if all are within a day from 1970 on, as numbers that only state an order.
-    `are_numbers` says whether the file contains numbers rather than timestamps or ISO 8601 text.
+    `shares` is None if the file contains timestamps or ISO 8601 text rather than numbers.
     """
-    given = seconds.drop_nulls()
-    if given.is_empty():
+    if times.example is None:
         return []
-    lowest, highest = _ends(given)
-    if are_numbers and (notation := _notation(given)) is not None:
+    lowest, highest = float(times.years["first"][0]), float(times.years["last"][-1])
+    if shares is not None and (notation := _notation(times.column, lowest, highest, shares)) is not None:
         text = f"with numbers that look like {notation}, not like seconds since 1970"
-        return [Problem(table, text, given.name, len(given), f"{given[0]:.15g}", REMEDY.format(table))]
-    is_unit_lost = not are_numbers and JANUARY_1970[0] <= lowest < highest < JANUARY_1970[1]
+        return [Problem(table, text, times.column, times.rows, f"{times.example:.15g}", REMEDY.format(table))]
+    is_unit_lost = shares is None and JANUARY_1970[0] <= lowest < highest < JANUARY_1970[1]
     if is_unit_lost:
         text = (
             "with a time in January 1970, as if seconds had been read as milliseconds, or milliseconds as microseconds"
         )
-    elif len(given) >= MANY_TIMES and not _is_any_likely(lowest, highest):
+    elif times.rows >= MANY_TIMES and not _is_any_likely(lowest, highest):
         text = f"with a time before {FIRST_LIKELY_YEAR} or after {LAST_LIKELY_YEAR - 1}, which are all"
         if lowest >= 0 and highest < SECONDS_PER_DAY:
-            return [Problem(table, text, given.name, len(given), _iso(float(given[0])), is_warning=True)]
+            return [Problem(table, text, times.column, times.rows, _iso(times.example), is_warning=True)]
     else:
         return []
-    return [Problem(table, text, given.name, len(given), _iso(float(given[0])), REMEDY.format(table))]
+    return [Problem(table, text, times.column, times.rows, _iso(times.example), REMEDY.format(table))]
 
 
 def _is_any_likely(lowest: float, highest: float) -> bool:
     return highest >= _start(FIRST_LIKELY_YEAR) and lowest < _start(LAST_LIKELY_YEAR)
 
 
-def check_distances(table: str, seconds: pl.Series, *, before: bool, after: bool) -> list[Problem]:
-    """Return a problem for times, in seconds since 1970 UTC, that are far before or after the others.
+def check_distances(table: str, times: Times, *, before: bool, after: bool) -> list[Problem]:
+    """Return a problem for times that are far before or after the others.
 
     The times before or after the others are only checked if `before` or `after` is true.
     """
-    years = _years(seconds.drop_nulls())
-    stretches = _stretches(years, YEARS_APART)
+    stretches = _stretches(times.years, YEARS_APART)
     if not stretches:
         return []
     likely = [stretch for stretch in stretches if not stretch.is_placeholder] or stretches
@@ -116,16 +144,15 @@ def check_distances(table: str, seconds: pl.Series, *, before: bool, after: bool
     place = stretches.index(main)
     problems = []
     for others, is_checked in ((stretches[:place], before), (stretches[place + 1 :], after)):
-        far = [stretch for stretch in others if _is_far(stretch, main, seconds)]
+        far = [stretch for stretch in others if _is_far(stretch, main, times.rows)]
         if far and is_checked:
-            problems.append(_problem(table, seconds.name, far, main))
-    return problems or _late_times(table, seconds.name, years)
+            problems.append(_problem(table, times.column, far, main))
+    return problems or _late_times(table, times)
 
 
-def _is_far(stretch: Stretch, main: Stretch, seconds: pl.Series) -> bool:
-    given = len(seconds) - seconds.null_count()
+def _is_far(stretch: Stretch, main: Stretch, rows: int) -> bool:
     distance = max(main.first - stretch.last, stretch.first - main.last)
-    is_few = given >= FEWEST_TIMES and stretch.rows <= MOST_FAR_SHARE * given
+    is_few = rows >= FEWEST_TIMES and stretch.rows <= MOST_FAR_SHARE * rows
     return stretch.is_placeholder or (is_few and distance > RANGES_APART * (main.last - main.first))
 
 
@@ -143,24 +170,13 @@ def _problem(table: str, column: str, far: list[Stretch], main: Stretch) -> Prob
     return Problem(table, text, column, rows, example, None if is_warning else remedy, is_warning)
 
 
-def _late_times(table: str, column: str, years: pl.DataFrame) -> list[Problem]:
+def _late_times(table: str, times: Times) -> list[Problem]:
     """Return a warning if a few times are more than a year after all others."""
-    *others, last = _stretches(years, 1)
-    rows = sum(stretch.rows for stretch in (*others, last))
-    if rows < FEWEST_TIMES or not others or last.rows > MOST_FAR_SHARE * rows:
+    *others, last = _stretches(times.years, 1)
+    if times.rows < FEWEST_TIMES or not others or last.rows > MOST_FAR_SHARE * times.rows:
         return []
     text = "more than a year after all others; recency is measured from the latest play"
-    return [Problem(table, text, column, last.rows, _iso(last.last), is_warning=True)]
-
-
-def _years(seconds: pl.Series) -> pl.DataFrame:
-    """Return the first time, last time and number of times in each year with any, in chronological order."""
-    year = (pl.col("seconds") / SECONDS_PER_YEAR).floor().alias("year")
-    times = pl.LazyFrame({"seconds": seconds})
-    of_year = times.group_by(year).agg(
-        pl.col("seconds").min().alias("first"), pl.col("seconds").max().alias("last"), pl.len().alias("rows")
-    )
-    return of_year.sort("year").collect(engine="streaming")
+    return [Problem(table, text, times.column, last.rows, _iso(last.last), is_warning=True)]
 
 
 def _stretches(years: pl.DataFrame, apart: float) -> list[Stretch]:
@@ -175,37 +191,28 @@ def _stretches(years: pl.DataFrame, apart: float) -> list[Stretch]:
     return stretches
 
 
-def _notation(numbers: pl.Series) -> str | None:
+def _notation(column: str, lowest: float, highest: float, shares: Shares) -> str | None:
     """Return the notation that nearly all numbers are in, if they can't be seconds since 1970."""
-    lowest, highest = _ends(numbers)
     if LIKELY_SECONDS[0] <= lowest and highest <= LIKELY_SECONDS[1]:
         return None
-    if _share(numbers.is_between(*YEARS)) >= LEAST_SHARE:
-        return "years"
-    if _share(numbers.is_between(*DAYS)) >= LEAST_SHARE:
-        return "days since 1970 or of a spreadsheet"
-    for notation, limits in DIGITS.items():
-        if _share(_are_dates(numbers, limits)) >= LEAST_SHARE:
-            return f"dates in the form {notation}"
+    notations = {
+        "years": pl.col(column).is_between(*YEARS),
+        "days since 1970 or of a spreadsheet": pl.col(column).is_between(*DAYS),
+    } | {f"dates in the form {notation}": _are_dates(column, limits) for notation, limits in DIGITS.items()}
+    for notation, share in zip(notations, shares(list(notations.values())), strict=True):
+        if share >= LEAST_SHARE:
+            return notation
     return None
 
 
-def _share(flags: pl.Series) -> float:
-    return float(flags.mean())  # type: ignore[arg-type] # there is at least one
-
-
-def _are_dates(numbers: pl.Series, limits: tuple[int, ...]) -> pl.Series:
+def _are_dates(column: str, limits: tuple[int, ...]) -> pl.Expr:
     """Return which numbers are dates as whole numbers, with `limits` of the pairs of digits after the year."""
-    rest = numbers.cast(pl.Int64)
-    are_dates = numbers == rest
+    rest = pl.col(column).cast(pl.Int64)
+    are_dates = pl.col(column) == rest
     for high in limits:
         are_dates &= (rest % 100).is_between(0 if high in (23, 59) else 1, high)
         rest //= 100
     return are_dates & rest.is_between(*YEARS)
-
-
-def _ends(seconds: pl.Series) -> tuple[float, float]:
-    return float(seconds.min()), float(seconds.max())  # type: ignore[arg-type] # numbers, and at least one
 
 
 def _start(year: int) -> float:

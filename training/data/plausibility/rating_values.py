@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 import numpy as np
-import polars as pl
 
 from features.columns import RATING
 from training.data.plausibility.levels import Levels, split_far
@@ -40,9 +39,8 @@ DECLINE, DEVIATIONS = 3, 3
 bell-shaped scale, about the second power), less this number of standard deviations."""
 
 
-def check_ratings(ratings: pl.DataFrame) -> list[Problem]:
+def check_ratings(scale: Levels) -> list[Problem]:
     """Return a problem for ratings that can't be on the scale of the others; for data whose scale isn't stated."""
-    scale = Levels.of(ratings[RATING])
     problems: list[tuple[Levels, str]] = []
     while True:
         if (split := split_far(scale, FAR_SPANS)) is not None:

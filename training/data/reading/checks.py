@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from features.columns import MOVIE_ID
 from features.values import ids, missing
 from training.data.plausibility.spelling import REMEDY, compare_spellings
 from training.errors import Problem
@@ -26,6 +27,8 @@ class Check:
     """What to change in the file or in schema.toml, or None if the text says it."""
     is_warning: bool = False
     """Whether the data can be used even if the check fails."""
+    among: pl.Expr | None = None
+    """A condition that takes less time and is true for all wrong rows and few others; None for `wrong` itself."""
 
 
 def needs_id(column: str) -> Check:
@@ -41,21 +44,23 @@ def marked_id(column: str) -> Check:
     return Check(column, is_marked, text, remedy="if it is missing, leave these rows out", is_warning=True)
 
 
-def needs_number(column: str, unreadable: pl.Expr, remedy: str | None = None) -> Check:
+def needs_number(column: str, unreadable: pl.Expr, remedy: str | None = None, among: pl.Expr | None = None) -> Check:
     """Return a check that every value is a number; `unreadable` is true for values that can't be read as a number."""
-    return Check(column, unreadable, "with a value that is no number", remedy=remedy)
+    return Check(column, unreadable, "with a value that is no number", remedy=remedy, among=among)
 
 
-def tally(rows: pl.LazyFrame, checks: Sequence[Check]) -> pl.LazyFrame:
-    """Return one row with the number of rows that fail each check, and an example from these rows."""
+def tally(rows: pl.LazyFrame, checks: Sequence[Check], weight: str | None = None) -> pl.LazyFrame:
+    """Return one row with the number of rows that fail each check, and an example from these rows.
+
+    `weight` is a column with the number of times that a row counts; None if once.
+    """
     expressions: list[pl.Expr] = []
     for position, check in enumerate(checks):
         wrong = check.wrong.fill_null(False)
-        expressions += [
-            wrong.sum().alias(f"count {position}"),
-            _example(check, wrong).alias(f"example {position}"),
-        ]
-    return rows.select(expressions)
+        count = wrong.sum() if weight is None else pl.col(weight).filter(wrong).sum()
+        expressions += [count.alias(f"count {position}"), _example(check, wrong).alias(f"example {position}")]
+    suspects = [check.wrong if check.among is None else check.among for check in checks]
+    return rows.filter(pl.any_horizontal(pl.lit(False), *suspects)).select(expressions)
 
 
 def _example(check: Check, wrong: pl.Expr) -> pl.Expr:
@@ -64,7 +69,7 @@ def _example(check: Check, wrong: pl.Expr) -> pl.Expr:
 
 def failed(table: str, checks: Sequence[Check], tallied: pl.DataFrame) -> list[Problem]:
     """Return a problem for each check that fails, according to the result of `tally`."""
-    counts = tallied.row(0, named=True)
+    counts = tallied.row(0, named=True) if checks else {}
     return [
         Problem(
             table,
@@ -113,14 +118,14 @@ def repeated(table: str, column: str, rows: pl.DataFrame) -> list[Problem]:
     return [Problem(table, "with the id of an earlier row", column, len(repetitions), repetitions.item(0, column))]
 
 
-def unknown_movies(table: str, column: str, rows: pl.DataFrame, movies: pl.DataFrame) -> list[Problem]:
-    """Return a problem if any row refers to a movie that isn't in the movies table."""
-    unknown = rows.filter(pl.col(column).is_not_null()).join(movies, on=column, how="anti", maintain_order="left")
-    if unknown.is_empty():
-        return []
+def unknown_movies(table: str, rows: int, unknown: pl.Series, movies: pl.Series, example: str) -> Problem:
+    """Return the problem that rows refer to movies that the movies table lacks.
+
+    `unknown` are their distinct ids, `movies` those in the movies table, and `example` is an unknown id.
+    """
     text = "with a movie that the movies table lacks"
-    spellings = compare_spellings(unknown[column].unique(), movies[column])
+    spellings = compare_spellings(unknown, movies)
     if spellings.example is None:
-        return [Problem(table, text, column, len(unknown), unknown.item(0, column))]
+        return Problem(table, text, MOVIE_ID, rows, example)
     text += f", {len(spellings.pairs):,} of {spellings.ids:,} ids only because they are written differently there"
-    return [Problem(table, text, column, len(unknown), spellings.example, REMEDY)]
+    return Problem(table, text, MOVIE_ID, rows, spellings.example, REMEDY)

@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING
+from features.movies import MEMBER, MOVIE
 from model.errors import BadOutcome
 from model.facts.outcome_record import KNOWN_REQUESTS, PATTERN, Outcome, from_line
 from training.data.files.table_files import files_in, readable, refuse_no_folder
-from training.data.reading.events import PAIR, all_plays
+from training.data.passes.play_table import PAIR_NUMBER, merged, with_pair_number, write_play_table
 from training.data.reading.tables import Tables
 from training.errors import DataError, Problem, listed
 
@@ -41,11 +43,12 @@ class MergedOutcomes:
         return f"{counts}; {left_out}" if left_out else counts
 
 
-def with_outcomes(tables: Tables, folder: Path) -> MergedOutcomes:
+def with_outcomes(tables: Tables, folder: Path, work: Path | None = None) -> MergedOutcomes:
     """Add the outcomes of a folder to the tables. Raises DataError if there is no folder or a line is invalid.
 
     A recorded rating replaces the rating in the data, unless that has a later `rated_at`. Outcomes are left out if the
-    data lacks their movie, and ratings are left out if they are outside the rating scale.
+    data lacks their movie, and ratings are left out if they are outside the rating scale. The play table is written
+    anew, as by `read_tables`.
     """
     outcomes = read_outcomes(folder)
     movies = set(tables.movies[MOVIE_ID])
@@ -54,20 +57,56 @@ def with_outcomes(tables: Tables, folder: Path) -> MergedOutcomes:
     rated = [outcome for outcome in known if outcome.rating is not None]
     on_scale = [outcome for outcome in rated if scale.low <= (outcome.rating or 0.0) <= scale.high]
     watched = [outcome for outcome in known if outcome.completion is not None]
-    ratings = _frame(on_scale, {RATED_AT: "happened_at", RATING: "rating"})
-    plays = _frame(watched, {PLAYED_AT: "happened_at", COMPLETION: "completion"})
-    latest = _latest(tables.ratings, ratings)
-    played = pl.concat([tables.plays, plays.select(tables.plays.columns)])
     left_out = {
         "the data lacks their movie": len(outcomes) - len(known),
         "their rating is outside the scale": len(rated) - len(on_scale),
     }
+    added = pl.Series([outcome.member_id for outcome in (*on_scale, *watched)], dtype=pl.String)
+    member_ids = pl.concat([tables.member_ids, added.alias(tables.member_ids.name)]).unique().sort()
+    ratings = _numbered(_frame(on_scale, {RATED_AT: "happened_at", RATING: "rating"}), member_ids, tables)
+    plays = _numbered(_frame(watched, {PLAYED_AT: "happened_at", COMPLETION: "completion"}), member_ids, tables)
+    recorded: list[int] = []
+    play_table = write_play_table(
+        _merged(tables, member_ids, ratings, plays, recorded), len(member_ids), work and work / "outcomes"
+    )
     return MergedOutcomes(
-        replace(tables, ratings=latest.drop("recorded"), plays=all_plays(played, latest)),
-        int(latest["recorded"].sum()),
-        plays.n_unique(PAIR),
+        replace(tables, member_ids=member_ids, play_table=play_table),
+        sum(recorded),
+        plays[PAIR_NUMBER].n_unique(),
         left_out,
     )
+
+
+def _numbered(events: pl.DataFrame, member_ids: pl.Series, tables: Tables) -> pl.DataFrame:
+    """Return outcomes with numbers in place of ids, in the same order."""
+    members = pl.DataFrame({MEMBER_ID: member_ids}).with_row_index(MEMBER)
+    movies = tables.movies.select(MOVIE_ID).with_row_index(MOVIE)
+    rows = events.join(members, on=MEMBER_ID, maintain_order="left").join(movies, on=MOVIE_ID, maintain_order="left")
+    numbered = rows.with_columns(pl.col(MEMBER, MOVIE).cast(pl.Int32)).drop(MEMBER_ID, MOVIE_ID)
+    return with_pair_number(numbered)
+
+
+def _merged(
+    tables: Tables, member_ids: pl.Series, ratings: pl.DataFrame, plays: pl.DataFrame, recorded: list[int]
+) -> Iterator[pl.DataFrame]:
+    """Yield the plays of each partition with the outcomes of its members, and of members that come before the next.
+
+    The number of pairs whose rating is an outcome is added to `recorded`.
+    """
+    numbers = member_ids.search_sorted(tables.member_ids).to_numpy().astype(np.int32)
+    start = 0
+    for partition in tables.play_table.partitions:
+        last = partition.members.stop == len(numbers)
+        stop = len(member_ids) if last else int(numbers[partition.members.stop])
+        of_partition = pl.col(MEMBER).is_between(start, stop, closed="left")
+        rows = partition.read()
+        own = numbers[partition.members][rows[MEMBER].to_numpy()]
+        rows = with_pair_number(rows.with_columns(pl.Series(MEMBER, own)))
+        latest = _latest(rows.filter(pl.col(RATING).is_not_null()), ratings.filter(of_partition))
+        recorded.append(int(latest["recorded"].sum()))
+        played = pl.concat([rows.drop(RATING, RATED_AT), plays.filter(of_partition)], how="diagonal")
+        yield merged(latest.drop("recorded"), played)
+        start = stop
 
 
 def read_outcomes(folder: Path, since: float = 0.0) -> list[Outcome]:
@@ -132,10 +171,11 @@ def _frame(outcomes: list[Outcome], columns: dict[str, str]) -> pl.DataFrame:
 
 
 def _latest(ratings: pl.DataFrame, recorded: pl.DataFrame) -> pl.DataFrame:
-    """Return the latest rating of each pair, sorted. Recorded ratings count as later than ratings without a time."""
+    """Return the latest rating of each pair. Recorded ratings count as later than ratings without a time."""
+    columns = [MEMBER, MOVIE, RATING, RATED_AT, PAIR_NUMBER]
     parts = (
-        ratings.select(*PAIR, RATING, RATED_AT, recorded=pl.lit(False)),
-        recorded.select(*PAIR, RATING, RATED_AT, recorded=pl.lit(True)),
+        ratings.select(*columns, recorded=pl.lit(False)),
+        recorded.select(*columns, recorded=pl.lit(True)),
     )
-    ordered = pl.concat(parts).sort([*PAIR, RATED_AT], nulls_last=False, maintain_order=True)
-    return ordered.unique(PAIR, keep="last", maintain_order=True)
+    ordered = pl.concat(parts).sort(PAIR_NUMBER, RATED_AT, nulls_last=False, maintain_order=True)
+    return ordered.unique(PAIR_NUMBER, keep="last", maintain_order=True)

@@ -11,7 +11,7 @@ from features.values.missing import NO_MARKS
 from training.data.files.csv_text import fault_of_head, fault_of_lines
 from training.data.files.part_types import Conflict, join_parts
 from training.data.files.table_files import UNREADABLE, TableFile, find_parts, readable, reason, refuse_empty
-from training.errors import DataError, Problem
+from training.errors import DataError, Problem, is_no_room
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,11 @@ class Source:
     """Columns that can't be read, because their types in different parts don't go together."""
     absent: Mapping[str, str] = field(default_factory=dict)
     """Columns that some parts lack, each with the names of these parts. Values are null there."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the files, relative to the data directory."""
+        return tuple(file.name for file in self.files)
 
     def refuse_parts(self, read: Collection[str], needed: Collection[str], or_else: str = "") -> None:
         """Raise DataError if types of a column to be read don't go together, or if parts lack a needed column.
@@ -95,10 +100,16 @@ def open_file(table: str, place: Path, marks: Collection[str] = NO_MARKS) -> Sou
 
 
 def collect(source: Source, *frames: pl.LazyFrame) -> list[pl.DataFrame]:
-    """Compute the frames in one pass over the table. Raises DataError, which names the file, if one is broken."""
+    """Compute the frames, or write those that end in a sink, side by side. Each reads the columns that it needs.
+
+    Raises DataError, which names the file, if one is broken.
+    """
+    apart = pl.QueryOptFlags(comm_subplan_elim=False)  # frames that share a scan hold its rows until all have read them
     try:
-        return pl.collect_all(frames, engine="streaming")
+        return pl.collect_all(frames, engine="streaming", optimizations=apart)
     except UNREADABLE as error:
+        if is_no_room(error):
+            raise
         cause = next(filter(None, map(_fault, source.files)), reason(error))
         raise DataError([Problem(source.table, f"can't be read: {cause}")]) from error
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from features.movies import MEMBER
 from features.schema import Attribute
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import FAR, Calibration
@@ -60,7 +59,7 @@ def _edges(attribute: Attribute, values: NDArray[np.float32]) -> tuple[float, ..
 
 def _play_shares(data: Dataset) -> PlayShares:
     """Return the histogram of the number of plays per rater, without raters who have no plays."""
-    plays = np.bincount(data.plays[MEMBER].to_numpy(), minlength=len(data.member_ids))[data.raters]
+    plays = data.play_table.plays[data.raters]
     counted = plays[plays > 0].astype(np.float64)
     edges = _deciles(counted)
     return PlayShares(edges, _shares(in_bins(counted, edges)))

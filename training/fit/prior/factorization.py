@@ -16,12 +16,14 @@ partition are in single precision, totals and the update of the movies in double
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from training.data.passes.member_partition import MemberPartition
+from training.data.passes.movie_statistics import MovieStatistics
 from training.data.passes.passes import Passes
 
 Array = NDArray[np.float64]
@@ -32,29 +34,40 @@ SMALLEST_VARIANCE = 1e-6
 
 
 @dataclass(frozen=True)
-class Ratings:
-    """Ratings of the U members of a partition, as sparse matrices of equal sparsity in both orders."""
+class KeptRatings:
+    """Ratings of those raters of a partition that a prior is fitted to."""
 
-    by_member: sparse.csr_array
-    """(U, M) rating minus the mean of all ratings."""
-    by_movie: sparse.csr_array
-    """(M, U) the same, transposed."""
+    partition: MemberPartition
+    """The partition, which has U raters."""
+    kept: NDArray[np.bool_]
+    """(U,) mask of the raters to fit to."""
+    mean: float
+    """Mean of all ratings, which is subtracted."""
 
-    @staticmethod
-    def of(by_member: sparse.csr_array) -> "Ratings":
-        """Add the other order to a (U, M) matrix in single precision."""
-        return Ratings(by_member, by_member.T.tocsr())
+    def __len__(self) -> int:
+        """Return the number U of raters of the partition, kept or not."""
+        return len(self.kept)
 
+    def by_member(self) -> sparse.csr_array:
+        """Return the (R, M) ratings of the R raters who are kept, less the mean."""
+        ratings = self.partition.ratings().by_member
+        return self._centred(ratings if self.kept.all() else ratings[self.kept])
 
-class RatingSums(NamedTuple):
-    """Sums over ratings, by movie."""
+    def by_movie(self) -> sparse.csr_array:
+        """Return the (M, U) ratings of all raters of the partition, less the mean."""
+        return self._centred(self.partition.ratings().by_movie)
 
-    squares: float
-    """Sum of squared ratings."""
-    total: Array
-    """(M,) sum of each movie's ratings."""
-    ratings: Array
-    """(M,) number of each movie's ratings."""
+    def of_all(self, kept: NDArray[Any]) -> NDArray[Any]:
+        """Return rows (U, ...) of all raters, given those (R, ...) of the kept ones; 0 for the others."""
+        if self.kept.all():
+            return kept
+        rows = np.zeros((len(self.kept), *kept.shape[1:]), kept.dtype)
+        rows[self.kept] = kept
+        return rows
+
+    def _centred(self, ratings: sparse.csr_array) -> sparse.csr_array:
+        values = ratings.data - np.float32(self.mean)
+        return sparse.csr_array((values, ratings.indices, ratings.indptr), shape=ratings.shape)
 
 
 class SweepSums(NamedTuple):
@@ -95,7 +108,7 @@ class Factors:
     """(K, K) prior covariance of the members' factors."""
     noise: float
     """Variance of the noise of ratings."""
-    sums: RatingSums
+    statistics: MovieStatistics
     """Sums over all ratings, which stay the same."""
 
     @property
@@ -104,25 +117,35 @@ class Factors:
         return len(self.movie_prior_var) - 1
 
 
-def start(passes: Passes, ratings: Sequence[Ratings], rank: int, random: np.random.Generator) -> Factors:
-    """Return factors to begin with, for ratings by partition: random tastes, and shrunk means as qualities."""
-    sums = passes.sum(_rating_sums, ratings)
-    variance, size, movies = max(sums.squares / max(sums.ratings.sum(), 1), NOISE_FLOOR), rank + 1, len(sums.ratings)
-    mean = np.zeros((movies, size))
-    mean[:, :rank] = random.normal(0, 0.1 * np.sqrt(variance), (movies, rank))
-    mean[:, rank] = sums.total / (np.maximum(sums.ratings, 1) + 5)
+def start(
+    ratings: Sequence[KeptRatings],
+    statistics: MovieStatistics,
+    rank: int,
+    random: np.random.Generator,
+    movie_factors: Array | None = None,
+) -> Factors:
+    """Return factors to begin with, for ratings by partition.
+
+    The movies have `movie_factors` (M, K) of another fit; without them, random tastes, and shrunk means as qualities.
+    """
+    count = statistics.ratings.sum()
+    variance = max(statistics.centred_squares / max(count, 1), NOISE_FLOOR)
+    size, movies = rank + 1, len(statistics.ratings)
+    if movie_factors is None:
+        tastes = random.normal(0, 0.1 * np.sqrt(variance), (movies, rank))
+        movie_factors = np.concatenate([tastes, statistics.shrunk()[:, None]], axis=1)
     return Factors(
-        Posterior(mean, np.zeros((movies, size, size))),
+        Posterior(movie_factors, np.zeros((movies, size, size))),
         np.zeros((movies, size)),
         np.append(np.full(rank, 0.1 * variance), 0.3 * variance),
-        tuple(np.zeros((part.by_member.shape[0], size)) for part in ratings),
+        tuple(np.zeros((len(part), size)) for part in ratings),
         np.diag(np.append(np.ones(rank), 0.2 * variance)),
         0.7 * variance,
-        sums,
+        statistics,
     )
 
 
-def sweep(passes: Passes, ratings: Sequence[Ratings], factors: Factors) -> Factors:
+def sweep(passes: Passes, ratings: Sequence[KeptRatings], factors: Factors) -> Factors:
     """Update the factors of members, the factors of movies and all variances once."""
     sums = passes.sum(partial(_sweep_sums, MemberUpdate.of(factors)), ratings, factors.member_prior)
     packing, k = _packing(factors.rank + 2), factors.rank
@@ -133,8 +156,9 @@ def sweep(passes: Passes, ratings: Sequence[Ratings], factors: Factors) -> Facto
     fit = np.sum(right * movies.mean)
     second = np.einsum("ijk,ijk->", mass, movies.mean[:, :, None] * movies.mean[:, None, :] + movies.cov)
     generosity = sums.moments[:, packing.place[k, k]].sum() - 2 * sums.products[:, k].sum()
-    noise = (factors.sums.squares + generosity - 2 * fit + second) / max(factors.sums.ratings.sum(), 1)
-    rated = factors.sums.ratings > 0
+    statistics = factors.statistics
+    noise = (statistics.centred_squares + generosity - 2 * fit + second) / max(statistics.ratings.sum(), 1)
+    rated = statistics.ratings > 0
     squares = (movies.mean - factors.movie_prior)[rated] ** 2 + np.diagonal(movies.cov[rated], axis1=1, axis2=2)
     swept = replace(
         factors,
@@ -194,33 +218,29 @@ class MemberUpdate(NamedTuple):
             factors.noise,
         )
 
-    def posterior(self, ratings: Ratings, prior: Array) -> Posterior:
-        """Return the posterior of U members from their ratings and prior means (U, K), in single precision."""
+    def posterior(self, ratings: sparse.csr_array, prior: Array) -> Posterior:
+        """Return the posterior of R members from their ratings (R, M), less the mean of all, and prior means (R, K).
+
+        It is in single precision.
+        """
         packing = _packing(self.design.shape[1] + 1)
-        sums = _ones(ratings.by_member) @ self.moments
-        right = ratings.by_member @ self.design - packing.cross(sums)
+        sums = _ones(ratings) @ self.moments
+        right = ratings @ self.design - packing.cross(sums)
         mass = packing.design(sums)
         return _posterior(self.inverse.astype(np.float32), prior.astype(np.float32), mass, right, self.noise)
 
 
-def _rating_sums(ratings: Ratings) -> RatingSums:
-    values = ratings.by_member.data.astype(np.float64)
-    movies, size = ratings.by_member.indices, ratings.by_member.shape[1]
-    total, count = (np.bincount(movies, weights, size).astype(np.float64) for weights in (values, None))
-    return RatingSums(float(values @ values), total, count)
-
-
-def _sweep_sums(update: MemberUpdate, ratings: Ratings, prior: Array) -> SweepSums:
+def _sweep_sums(update: MemberUpdate, ratings: KeptRatings, prior: Array) -> SweepSums:
     """Update the members of a partition, and return the sums over them."""
-    members = update.posterior(ratings, prior)
-    extended, moments = _extended(members)
-    active = np.diff(ratings.by_member.indptr) > 0
-    deviation = members.mean[active] - prior[active]
+    prior = prior[ratings.kept]
+    members = update.posterior(ratings.by_member(), prior)
+    extended, moments = map(ratings.of_all, _extended(members))
+    by_movie, deviation = ratings.by_movie(), members.mean - prior
     return SweepSums(
-        (_ones(ratings.by_movie) @ moments).astype(np.float64),
-        (ratings.by_movie @ extended).astype(np.float64),
-        deviation.T @ deviation + members.cov[active].sum(axis=0, dtype=np.float64),
-        int(active.sum()),
+        (_ones(by_movie) @ moments).astype(np.float64),
+        (by_movie @ extended).astype(np.float64),
+        deviation.T @ deviation + members.cov.sum(axis=0, dtype=np.float64),
+        len(prior),
     )
 
 

@@ -12,14 +12,15 @@ from model.facts.evidence import MemberEvidence
 from model.prediction.calibration import PLAY_BINS, bin_of
 from model.prediction.prior.kernel_regression import KernelRegression
 from model.prediction.prior.member_inputs import MovieColumns
-from training.fit.prior.factorization import Factors, MemberUpdate, Ratings
+from training.data.never_rater_views import VIEWS
+from training.fit.prior.factorization import Factors, KeptRatings, MemberUpdate
 from training.fit.prior.inputs import input_count
 from training.fit.prior.kernel_ridge import Places
-from training.fit.prior.member_partition import MemberPartition
 from training.fit.prior.prior_means import ALONE, scalings
 from training.fit.prior.raters import FactorRows, FactorTargets, Raters, average_of
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 PLAYS, ATTRIBUTES = MemberEvidence.PLAYS, MemberEvidence.ATTRIBUTES
 BOTH = MemberEvidence.ATTRIBUTES_AND_PLAYS
@@ -51,7 +52,7 @@ class Fitted:
     """The regression, fitted to all rows."""
     sources: Sequence[FactorRows]
     """Rows by partition."""
-    predictions: Sequence[Array]
+    predictions: Sequence[Floats]
     """(N, K) out-of-fold predictions by partition."""
 
 
@@ -90,7 +91,7 @@ def fit_heads(
     targets = raters.targets(factors)
     average = average_of(targets)
     fitted = _regressions(raters, targets, columns, lead, random)
-    everyone = [np.arange(len(part.raters)) for part in raters.partitions]
+    everyone = [np.flatnonzero(part.kept) for part in raters.ratings]
     same = [np.tile(average, (len(owner), 1)) for owner in everyone]
     spread, shrinkage = {MemberEvidence.NOTHING: _spread(raters, factors, everyone, same)}, {}
     metric = _metric(factors, ratings_of_movie)
@@ -114,8 +115,8 @@ def _regressions(
     random: np.random.Generator,
 ) -> dict[MemberEvidence, Fitted]:
     """Fit the regression of each kind of evidence that has rows."""
-    halves = [part.views_with(PLAYS, short=False) for part in raters.partitions]
-    usual = raters.scaling(raters.sources(targets, halves, BOTH, columns), random)
+    halves = raters.views(PLAYS, short=False)
+    usual = raters.scaling(raters.inputs(BOTH, columns), raters.sources(targets, halves), random)
     plays = input_count(columns)
     alone = usual.part(slice(plays, None))
     with_plays, attributes_only = raters.settings.with_plays, raters.settings.attributes_only
@@ -125,18 +126,15 @@ def _regressions(
         (BOTH, scalings(usual, plays)[lead], with_plays),
         (ATTRIBUTES, alone._replace(scale=alone.scale * ALONE), attributes_only),
     ):
-        sources = raters.sources(targets, [_views(part, evidence) for part in raters.partitions], evidence, columns)
+        views = raters.views(evidence)
+        if not evidence.has_plays:  # both half views of a member show the same attributes
+            views = [part[part % VIEWS != 1] for part in views]
+        sources, inputs = raters.sources(targets, views), raters.inputs(evidence, columns)
         if sum(map(len, sources)):
-            regression = raters.fit(sources, scaling, kernel, random)
-            predictions = raters.passes.collect(regression.out_of_fold, sources)
+            regression = raters.fit(inputs, sources, scaling, kernel, random)
+            predictions = raters.passes.collect(partial(regression.out_of_fold, inputs.rows), sources)
             fitted[evidence] = Fitted(regression.regression(), sources, predictions)
     return fitted
-
-
-def _views(partition: MemberPartition, evidence: MemberEvidence) -> Places:
-    """Return the numbers of the views to fit to; both half views of a member show the same attributes."""
-    views = partition.views_with(evidence)
-    return views if evidence.has_plays else views[partition.half[views] != 1]
 
 
 def _without_plays(head: Fitted, attributes: Fitted | None, average: Array) -> list[Array]:
@@ -151,11 +149,10 @@ def _without_plays(head: Fitted, attributes: Fitted | None, average: Array) -> l
     ]
 
 
-def _from_attributes(source: FactorRows, alone: FactorRows, predictions: Array, average: Array) -> Array:
-    of_views = np.tile(average, (len(source.partition.half), 1))
+def _from_attributes(source: FactorRows, alone: FactorRows, predictions: Floats, average: Array) -> Array:
+    of_views = np.tile(average, (len(source.partition), 1))
     of_views[alone.views] = predictions
-    half = source.partition.half
-    of_views[half == 1] = of_views[half == 0]  # both half views of a member show the same attributes
+    of_views[1::VIEWS] = of_views[0::VIEWS]  # both half views of a member show the same attributes
     return of_views[source.views]
 
 
@@ -166,12 +163,12 @@ def _metric(factors: Factors, ratings_of_movie: Array) -> Array:
     return np.asarray((design * ratings_of_movie[:, None]).T @ design)
 
 
-def _shrinkage_sums(metric: Array, source: FactorRows, predictions: Array, base: Array) -> ShrinkageSums:
+def _shrinkage_sums(metric: Array, source: FactorRows, predictions: Floats, base: Array) -> ShrinkageSums:
     targets, owner = source.targets, source.owner
     step = (predictions - base) @ metric * targets.weights[owner][:, None]
     gain = (step * (targets.factors[owner] - base)).sum(axis=1)
     power = (step * (predictions - base)).sum(axis=1)
-    sums = [np.bincount(source.bins, column, len(PLAY_BINS)).astype(np.float64) for column in (gain, power, None)]
+    sums = [np.bincount(source.bins(), column, len(PLAY_BINS)).astype(np.float64) for column in (gain, power, None)]
     return ShrinkageSums(*sums)
 
 
@@ -187,21 +184,24 @@ def _shrinkage(sums: ShrinkageSums) -> Array:
     return share
 
 
-def _shrunk(shrinkage: Array, source: FactorRows, predictions: Array, base: Array) -> Array:
+def _shrunk(shrinkage: Array, source: FactorRows, predictions: Floats, base: Array) -> Array:
     """Return (N, K) predictions from plays, shrunk towards those without plays."""
-    share = shrinkage[source.bins][:, None]
+    share = shrinkage[source.bins()][:, None]
     return np.asarray(share * predictions + (1 - share) * base)
 
 
-def _spread(raters: Raters, factors: Factors, owners: Sequence[Places], predictions: Sequence[Array]) -> Array:
+def _spread(raters: Raters, factors: Factors, owners: Sequence[Places], predictions: Sequence[Floats]) -> Array:
     """Return the (K, K) mean outer product of the errors of predictions (N, K) of the raters `owners` (N,)."""
     errors = partial(_spread_sums, MemberUpdate.of(factors))
     sums = raters.passes.sum(errors, raters.ratings, factors.member_prior, owners, predictions)
     return np.asarray(sums.squares / max(sums.predictions, 1))
 
 
-def _spread_sums(update: MemberUpdate, ratings: Ratings, prior: Array, owner: Places, predictions: Array) -> SpreadSums:
-    members = update.posterior(ratings, prior)
-    deviation = members.mean[owner] - predictions
-    count = np.bincount(owner, minlength=len(prior)).astype(np.float64)
+def _spread_sums(
+    update: MemberUpdate, ratings: KeptRatings, prior: Array, owner: Places, predictions: Floats
+) -> SpreadSums:
+    members = update.posterior(ratings.by_member(), prior[ratings.kept])
+    place = np.cumsum(ratings.kept) - 1
+    deviation = members.mean[place[owner]] - predictions
+    count = np.bincount(place[owner], minlength=len(members.mean)).astype(np.float64)
     return SpreadSums(deviation.T @ deviation + np.einsum("i,ijk->jk", count, members.cov), len(owner))

@@ -2,29 +2,31 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features.columns import RATING
-from features.movies import play_weighted_columns, statistics
+from features.movies import play_weighted_columns
 from model.facts.evidence import MovieEvidence
 from model.prediction.prior.member_inputs import MovieColumns
 from model.prediction.prior.prior import Prior
 from training.data.dataset import Dataset
+from training.data.passes.member_partition import MemberPartition
+from training.data.passes.movie_statistics import MovieStatistics
 from training.data.passes.passes import Passes
-from training.fit.prior.factorization import Factors, Ratings, start, sweep
+from training.fit.prior.factorization import Factors, KeptRatings, start, sweep
 from training.fit.prior.fit_heads import fit_heads
-from training.fit.prior.member_partition import MemberPartition
 from training.fit.prior.movie_descriptions import fit_description
-from training.fit.prior.play_space import embed
+from training.fit.prior.play_space import KeptPlays, embed
 from training.fit.prior.prior_means import prior_means
 from training.fit.prior.raters import Raters
 from training.settings import PriorSettings
 
 Array = NDArray[np.float64]
+
+WARM_SWEEPS = 5
+"""Number of sweeps before the first regression of a prior that begins with the movies of another."""
 
 
 @dataclass(frozen=True)
@@ -39,26 +41,44 @@ class FittedPrior:
     """(M, K) out-of-fold factors of the movies, predicted from their descriptions."""
 
 
+@dataclass(frozen=True)
+class Learned:
+    """Data that one prior is fitted to: all partitions, or all without a fold of members."""
+
+    partitions: Sequence[MemberPartition]
+    """The partitions of the whole data."""
+    kept: NDArray[np.bool_]
+    """(N,) mask of the members to fit to."""
+    weight: Array
+    """(N,) weight of each member in the regressions, besides that of the number of ratings."""
+    statistics: MovieStatistics
+    """Statistics of the movies, of these members."""
+
+
 def fit_prior(
     passes: Passes,
-    partitions: Sequence[MemberPartition],
     data: Dataset,
+    learned: Learned,
     random: np.random.Generator,
     settings: PriorSettings,
     report: Callable[[str], None] = lambda _: None,
+    whole: FittedPrior | None = None,
 ) -> FittedPrior:
     """Factorize the ratings, and regress the members' factors on what is known of them, in rounds that improve both.
 
-    `partitions` hold the dataset's raters, each seen as if they never rated, with part of their plays; `passes` applies
-    functions to all partitions. `report` is called with the name of each step.
+    The regressions see the raters as if they never rated, with part of their plays. `data` has schema and movies, and
+    `report` is called with the name of each step. If the prior of `whole` data is given, this one begins with its
+    movies: with their factors, of which WARM_SWEEPS leave no trace of the members without whom this one is fitted, and
+    with their places in the play space, to which each of many members adds next to nothing.
     """
     report("factors")
-    mean = float(data.ratings[RATING].mean())  # type: ignore[arg-type]  # ratings are numeric and never empty
-    table = statistics(data.ratings.lazy(), data.plays.lazy(), len(data.movie_ids), mean).collect()
-    columns = _movie_columns(passes, partitions, data, table, settings, random)
-    ratings = passes.collect(partial(_centred, mean), partitions)
-    factors = _swept(passes, ratings, start(passes, ratings, settings.rank, random), settings.sweeps)
-    raters = Raters.of(passes, partitions, ratings, data.schema, settings, random)
+    table, mean = learned.statistics.table(), learned.statistics.mean
+    columns = _movie_columns(passes, data, learned, table, settings, random, whole)
+    ratings = [KeptRatings(part, learned.kept[part.raters], mean) for part in learned.partitions]
+    movies, sweeps = (None, settings.sweeps) if whole is None else (whole.prior.movies, WARM_SWEEPS)
+    factors = _swept(passes, ratings, start(ratings, learned.statistics, settings.rank, random, movies), sweeps)
+    weights = [learned.weight[part.raters] for part in learned.partitions]
+    raters = Raters.of(passes, ratings, weights, data.schema, settings, random)
     ratings_of_movie, lead = table["ratings"].to_numpy(), None
     for round_ in range(settings.rounds):
         report(f"regression {round_ + 1} of {settings.rounds + 1}")
@@ -94,15 +114,20 @@ def fit_prior(
 
 def _movie_columns(
     passes: Passes,
-    partitions: Sequence[MemberPartition],
     data: Dataset,
+    learned: Learned,
     table: pl.DataFrame,
     settings: PriorSettings,
     random: np.random.Generator,
+    whole: FittedPrior | None,
 ) -> MovieColumns:
     """Return the columns of movies that are summed over plays, still without tastes."""
     names, columns, year = play_weighted_columns(table, data.release_year, data.genres, data.schema.genres)
-    embedding, squared = embed(passes, [part.plays for part in partitions], settings.embedding, random)
+    if whole is None:
+        plays = [KeptPlays(part, learned.kept[part.members]) for part in learned.partitions]
+        embedding, squared = embed(passes, plays, settings.embedding, random)
+    else:
+        embedding, squared = whole.prior.columns.embedding, whole.prior.columns.squared_weight
     taste = np.zeros((len(table), settings.rank), np.float32)
     return MovieColumns(tuple(names), year, columns, embedding, squared, taste)
 
@@ -111,13 +136,7 @@ def _with_taste(columns: MovieColumns, factors: Factors) -> MovieColumns:
     return replace(columns, taste=factors.movies.mean[:, :-1].astype(np.float32))
 
 
-def _centred(mean: float, partition: MemberPartition) -> Ratings:
-    ratings = partition.ratings.copy()
-    ratings.data -= np.float32(mean)
-    return Ratings.of(ratings)
-
-
-def _swept(passes: Passes, ratings: Sequence[Ratings], factors: Factors, sweeps: int) -> Factors:
+def _swept(passes: Passes, ratings: Sequence[KeptRatings], factors: Factors, sweeps: int) -> Factors:
     for _ in range(sweeps):
         factors = sweep(passes, ratings, factors)
     return factors

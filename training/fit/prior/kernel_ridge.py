@@ -5,10 +5,10 @@ without a fold are the total less its own, and a fold's own equations give the e
 chosen without another look at the rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,14 +41,9 @@ class Rows(NamedTuple):
     """(N,) fold of each row."""
 
 
-class Source(Protocol):
-    """Rows of one partition, which are computed when they are needed."""
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-
-    def rows(self, chosen: Places) -> Rows:
-        """Return the rows with these numbers."""
+RowsOf = Callable[[Any, Places], Rows]
+"""Function that computes the rows of a source (the rows of one partition, of which it knows the number) with these
+numbers."""
 
 
 class Scaling(NamedTuple):
@@ -150,11 +145,11 @@ class FittedRegression:
         """Return the regression that was fitted to all rows."""
         return self.basis.regression(self.weights)
 
-    def out_of_fold(self, source: Source) -> Array:
+    def out_of_fold(self, rows_of: RowsOf, source: Sized) -> Single:
         """Return (N, K) predictions of all rows of a source, each by the weights without its fold."""
-        predictions = np.empty((len(source), self.weights.shape[1]))
+        predictions = np.empty((len(source), self.weights.shape[1]), np.float32)
         for part in _chunks(np.arange(len(source))):
-            rows = source.rows(part)
+            rows = rows_of(source, part)
             design = self.basis.design(rows.inputs)
             for fold, weights in enumerate(self.weights_of_fold.astype(np.float32)):
                 own = rows.folds == fold
@@ -164,7 +159,8 @@ class FittedRegression:
 
 def fit(
     passes: Passes,
-    sources: Sequence[Source],
+    rows_of: RowsOf,
+    sources: Sequence[Sized],
     scaling: Scaling,
     settings: KernelSettings,
     folds: int,
@@ -176,17 +172,19 @@ def fit(
     """
     counts = [len(source) for source in sources]
     landmarks = min(settings.landmarks, max(sum(counts) // ROWS_PER_LANDMARK, 1))
-    landmark_inputs = scaling.scaled(drawn_inputs(passes, sources, landmarks, random)) * scaling.rbf_mask
+    landmark_inputs = scaling.scaled(drawn_inputs(passes, rows_of, sources, landmarks, random)) * scaling.rbf_mask
     basis = Basis(scaling, landmark_inputs, settings.gamma, settings.amplitude)
     learned = draw(counts, settings.most_rows, random)
-    equations = passes.sum(partial(_equations, basis, folds), sources, learned)
+    equations = passes.sum(partial(_equations, basis, folds, rows_of), sources, learned)
     return _solved(basis, equations, settings.ridges)
 
 
-def drawn_inputs(passes: Passes, sources: Sequence[Source], most: int, random: np.random.Generator) -> Array:
+def drawn_inputs(
+    passes: Passes, rows_of: RowsOf, sources: Sequence[Sized], most: int, random: np.random.Generator
+) -> Array:
     """Return (N, D) inputs of at most `most` rows of all partitions, drawn at random."""
     drawn = draw([len(source) for source in sources], most, random)
-    return np.concatenate(passes.collect(_inputs, sources, drawn))
+    return np.concatenate(passes.collect(partial(_inputs, rows_of), sources, drawn))
 
 
 def draw(counts: Sequence[int], most: int, random: np.random.Generator) -> list[Places]:
@@ -198,16 +196,16 @@ def draw(counts: Sequence[int], most: int, random: np.random.Generator) -> list[
     return [drawn[ends[n] : ends[n + 1]] - starts[n] for n in range(len(counts))]
 
 
-def _inputs(source: Source, chosen: Places) -> Array:
-    return source.rows(chosen).inputs
+def _inputs(rows_of: RowsOf, source: Sized, chosen: Places) -> Array:
+    return rows_of(source, chosen).inputs
 
 
-def _equations(basis: Basis, folds: int, source: Source, chosen: Places) -> Equations:
+def _equations(basis: Basis, folds: int, rows_of: RowsOf, source: Sized, chosen: Places) -> Equations:
     """Return the normal equations of the chosen rows of a partition."""
-    width, outputs = sum(basis.landmarks.shape) + 1, source.rows(chosen[:0]).targets.shape[1]
+    width, outputs = sum(basis.landmarks.shape) + 1, rows_of(source, chosen[:0]).targets.shape[1]
     sums = Equations(np.zeros((folds, width, width)), np.zeros((folds, width, outputs)), np.zeros(folds))
     for part in _chunks(chosen):
-        inputs, targets, weights, fold_of = source.rows(part)
+        inputs, targets, weights, fold_of = rows_of(source, part)
         root = np.sqrt(weights)[:, None]
         design = basis.design(inputs) * root  # in double precision, so that the products are positive semidefinite
         weighted = targets * root

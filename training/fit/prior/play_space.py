@@ -1,6 +1,7 @@
 """Play space: a truncated singular value decomposition of members' weighted plays."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -9,12 +10,28 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 
 from model.prediction.prior.member_inputs import PRIOR_EMBEDDING
+from training.data.passes.member_partition import MemberPartition
 from training.data.passes.passes import Passes
 
 Array = NDArray[np.float64]
 
 OVERSAMPLING = 10
 POWER_STEPS = 5
+
+
+@dataclass(frozen=True)
+class KeptPlays:
+    """Plays of those members of a partition that a prior is fitted to."""
+
+    partition: MemberPartition
+    """The partition, which has P members."""
+    kept: NDArray[np.bool_]
+    """(P,) mask of the members to fit to."""
+
+    def matrix(self) -> sparse.csr_array:
+        """Return a row for each of these members, with a 1 for each movie played."""
+        plays = self.partition.seen().plays
+        return plays if self.kept.all() else plays[self.kept]
 
 
 class PlayCounts(NamedTuple):
@@ -34,11 +51,11 @@ class Product(NamedTuple):
 
 
 def embed(
-    passes: Passes, plays: Sequence[sparse.csr_array], size: int, random: np.random.Generator
+    passes: Passes, plays: Sequence[KeptPlays], size: int, random: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return (M, size) weighted right singular vectors and (M,) squared weights of the movies.
 
-    `plays` holds, by partition, a row for each member with a 1 for each movie played. Plays are weighted by the movie's
+    `plays` are those of each partition's members. Plays are weighted by the movie's
     inverse document frequency, and each member's row is divided by its norm. The decomposition is randomized (Halko,
     Martinsson and Tropp, SIAM Review 2011); each of its power steps is a pass.
     """
@@ -54,7 +71,7 @@ def embed(
 
 def _right_vectors(
     passes: Passes,
-    plays: Sequence[sparse.csr_array],
+    plays: Sequence[KeptPlays],
     weight: Array,
     width: int,
     sketch_width: int,
@@ -77,12 +94,14 @@ def _right_vectors(
     return np.asarray(singular_vectors * signs)
 
 
-def _counts(plays: sparse.csr_array) -> PlayCounts:
+def _counts(kept: KeptPlays) -> PlayCounts:
+    plays = kept.matrix()
     counts = np.bincount(plays.indices, minlength=plays.shape[1]).astype(np.float64)
     return PlayCounts(counts, int((np.diff(plays.indptr) > 0).sum()))
 
 
-def _product(weighted: NDArray[np.float32], squares: NDArray[np.float32], plays: sparse.csr_array) -> Product:
-    """Multiply the weighted matrix (M, D) by the plays (P, M) of a partition, and the result by their transpose."""
+def _product(weighted: NDArray[np.float32], squares: NDArray[np.float32], kept: KeptPlays) -> Product:
+    """Multiply the weighted matrix (M, D) by the plays of a partition, and the result by their transpose."""
+    plays = kept.matrix()
     squared_length = plays @ squares + np.float32(PRIOR_EMBEDDING)
     return Product((plays.T @ ((plays @ weighted) / squared_length[:, None])).astype(np.float64))

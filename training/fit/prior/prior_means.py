@@ -11,7 +11,7 @@ from model.facts.evidence import MemberEvidence
 from model.prediction.prior.member_inputs import MovieColumns
 from training.fit.prior.inputs import BLOCK_WEIGHTS, input_count
 from training.fit.prior.kernel_ridge import Scaling, draw
-from training.fit.prior.raters import FactorRows, FactorTargets, Raters, average_of
+from training.fit.prior.raters import FactorRows, FactorTargets, Inputs, Raters, average_of
 
 Array = NDArray[np.float64]
 
@@ -35,17 +35,21 @@ def prior_means(
 
     `lead` is the number of the scaling in `scalings`; if it is None, the best one is chosen. It is returned, too.
     """
-    views = [part.views_with(MemberEvidence.PLAYS, short=False) for part in raters.partitions]
-    sources = raters.sources(targets, views, MemberEvidence.ATTRIBUTES_AND_PLAYS, columns)
-    candidates = scalings(raters.scaling(sources, random), input_count(columns))
-    lead = _best(raters, sources, candidates, random) if lead is None else lead
-    fitted = raters.fit(sources, candidates[lead], raters.settings.with_plays, random)
-    predictions = raters.passes.collect(fitted.out_of_fold, sources)
+    views = raters.views(MemberEvidence.PLAYS, short=False)
+    sources, inputs = raters.sources(targets, views), raters.inputs(MemberEvidence.ATTRIBUTES_AND_PLAYS, columns)
+    candidates = scalings(raters.scaling(inputs, sources, random), input_count(columns))
+    lead = _best(raters, inputs, sources, candidates, random) if lead is None else lead
+    fitted = raters.fit(inputs, sources, candidates[lead], raters.settings.with_plays, random)
+    predictions = raters.passes.collect(partial(fitted.out_of_fold, inputs.rows), sources)
     return tuple(map(partial(_mean_of_views, average_of(targets)), sources, predictions)), lead
 
 
 def _best(
-    raters: Raters, sources: Sequence[FactorRows], candidates: Sequence[Scaling], random: np.random.Generator
+    raters: Raters,
+    inputs: Inputs,
+    sources: Sequence[FactorRows],
+    candidates: Sequence[Scaling],
+    random: np.random.Generator,
 ) -> int:
     """Return the number of the scaling with the smallest out-of-fold error, on a sample of the rows."""
     if len(candidates) == 1:
@@ -54,7 +58,7 @@ def _best(
     few = kernel.model_copy(update={"landmarks": min(kernel.landmarks, TRIAL_LANDMARKS)})
     drawn = draw([len(source) for source in sources], TRIAL_ROWS, random)
     tried = [replace(source, views=source.views[rows]) for source, rows in zip(sources, drawn, strict=True)]
-    return int(np.argmin([raters.fit(tried, scaling, few, random).error for scaling in candidates]))
+    return int(np.argmin([raters.fit(inputs, tried, scaling, few, random).error for scaling in candidates]))
 
 
 def _mean_of_views(average: Array, source: FactorRows, predictions: Array) -> Array:

@@ -11,12 +11,13 @@ from features.schema import Schema
 from model.facts.evidence import MemberEvidence
 from model.prediction.calibration import bins_of
 from model.prediction.prior.member_inputs import MovieColumns, of_attributes
+from training.data.never_rater_views import VIEWS
+from training.data.passes.member_partition import MemberPartition, views_with
 from training.data.passes.passes import Passes
-from training.fit.prior.factorization import Factors, MemberUpdate, Ratings
+from training.data.passes.visible_facts import play_inputs
+from training.fit.prior.factorization import Factors, KeptRatings, MemberUpdate
 from training.fit.prior.inputs import scaling_of
 from training.fit.prior.kernel_ridge import FittedRegression, Places, Rows, Scaling, drawn_inputs, fit
-from training.fit.prior.member_partition import MemberPartition
-from training.fit.prior.visible_facts import play_inputs
 from training.settings import KernelSettings, PriorSettings
 
 Array = NDArray[np.float64]
@@ -30,16 +31,16 @@ class FactorTargets:
     """Targets of the regressions for the U raters of a partition."""
 
     factors: Array
-    """(U, K) posterior means of the raters' factors."""
+    """(U, K) posterior means of the raters' factors; 0 for raters who aren't fitted to."""
     weights: Array
-    """(U,) weights."""
+    """(U,) weights; 0 for raters who aren't fitted to."""
     folds: NDArray[np.int64]
     """(U,) fold of each rater."""
 
 
 @dataclass(frozen=True)
 class FactorRows:
-    """Rows of one partition to fit a regression to: facts that views show, and the factors of their members."""
+    """Rows of one partition to fit a regression to: views, whose facts are inputs, and the factors of their members."""
 
     partition: MemberPartition
     """The partition of the views."""
@@ -47,12 +48,6 @@ class FactorRows:
     """Factors of its raters."""
     views: Places
     """(N,) numbers of the views."""
-    evidence: MemberEvidence
-    """Kinds of facts that are inputs."""
-    columns: MovieColumns
-    """Columns of the movies that are summed over plays."""
-    schema: Schema
-    """Encoding of the attributes."""
 
     def __len__(self) -> int:
         return len(self.views)
@@ -60,23 +55,34 @@ class FactorRows:
     @property
     def owner(self) -> Places:
         """(N,) the rater of each row, 0 to U - 1."""
-        return self.partition.owner[self.views]
+        return self.views // VIEWS
 
-    @property
     def bins(self) -> NDArray[np.int64]:
-        """(N,) number of the bin in PLAY_BINS for each row's number of plays."""
-        return bins_of(self.partition.facts.play_count[self.views])
+        """Return (N,) the number of the bin in PLAY_BINS for each row's number of plays."""
+        return bins_of(self.partition.seen().facts.play_count[self.views])
 
-    def rows(self, chosen: Places) -> Rows:
-        """Return the rows with these numbers."""
-        views = self.views[chosen]
-        facts, owner = self.partition.facts.take(views), self.owner[chosen]
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is an input of a regression."""
+
+    evidence: MemberEvidence
+    """Kinds of facts that are inputs."""
+    columns: MovieColumns
+    """Columns of the movies that are summed over plays."""
+    schema: Schema
+    """Encoding of the attributes."""
+
+    def rows(self, source: FactorRows, chosen: Places) -> Rows:
+        """Return the inputs and targets of the rows of a source with these numbers."""
+        facts, owner = source.partition.seen().facts.take(source.views[chosen]), source.owner[chosen]
         known = []
         if self.evidence.has_plays:
             known.append(play_inputs(facts, self.columns))
         if self.evidence.has_attributes:
             known.append(of_attributes(facts.attributes, self.schema))
-        of_members = (self.targets.factors[owner], self.targets.weights[owner], self.targets.folds[owner])
+        targets = source.targets
+        of_members = (targets.factors[owner], targets.weights[owner], targets.folds[owner])
         return Rows(np.concatenate(known, axis=1), *of_members)
 
 
@@ -86,12 +92,10 @@ class Raters:
 
     passes: Passes
     """Runs the passes."""
-    partitions: Sequence[MemberPartition]
-    """The partitions."""
-    ratings: Sequence[Ratings]
-    """Ratings by partition, less their mean."""
+    ratings: Sequence[KeptRatings]
+    """Ratings by partition."""
     weights: Sequence[Array]
-    """(U,) weights of the raters by partition."""
+    """(U,) weights of the raters by partition; 0 for raters who aren't fitted to."""
     folds: Sequence[NDArray[np.int64]]
     """(U,) folds of the raters by partition, for out-of-fold predictions of the regressions."""
     schema: Schema
@@ -102,48 +106,56 @@ class Raters:
     @staticmethod
     def of(
         passes: Passes,
-        partitions: Sequence[MemberPartition],
-        ratings: Sequence[Ratings],
+        ratings: Sequence[KeptRatings],
+        weights: Sequence[Array],
         schema: Schema,
         settings: PriorSettings,
         random: np.random.Generator,
     ) -> "Raters":
-        """Draw folds of raters and compute their weights, which grow with the number of ratings."""
-        ends = np.cumsum([len(part.raters) for part in partitions])
+        """Draw folds of raters and compute their weights, which grow with the number of ratings.
+
+        `weights` (U,) are factors of the weights by partition.
+        """
+        ends = np.cumsum([len(part) for part in ratings])
         folds = np.split(random.permutation(int(ends[-1])) % settings.folds, ends[:-1])
-        counts = [np.diff(part.ratings.indptr) for part in partitions]
-        shares = [count / (count + settings.prior_ratings) for count in counts]
-        weights = [part.weight * share for part, share in zip(partitions, shares, strict=True)]
-        return Raters(passes, partitions, ratings, weights, folds, schema, settings)
+        grown = passes.collect(partial(_weights, settings.prior_ratings), ratings, weights)
+        return Raters(passes, ratings, grown, folds, schema, settings)
+
+    def views(self, evidence: MemberEvidence, short: bool = True) -> list[Places]:
+        """Return the views that show such facts, by partition; views of few plays only if `short` is True."""
+        return self.passes.collect(partial(_views, evidence, short), self.ratings)
 
     def targets(self, factors: Factors) -> list[FactorTargets]:
         """Return the targets of the regressions by partition: posterior means of the raters' factors."""
         means = self.passes.collect(partial(_means, MemberUpdate.of(factors)), self.ratings, factors.member_prior)
         return [FactorTargets(*of_part) for of_part in zip(means, self.weights, self.folds, strict=True)]
 
-    def sources(
-        self,
-        targets: Sequence[FactorTargets],
-        views: Sequence[Places],
-        evidence: MemberEvidence,
-        columns: MovieColumns,
-    ) -> list[FactorRows]:
-        """Return rows by partition: these views (N,), with one kind of evidence as inputs."""
+    def sources(self, targets: Sequence[FactorTargets], views: Sequence[Places]) -> list[FactorRows]:
+        """Return rows by partition: these views (N,)."""
         return [
-            FactorRows(*of_part, evidence, columns, self.schema)
-            for of_part in zip(self.partitions, targets, views, strict=True)
+            FactorRows(ratings.partition, of_raters, of_part)
+            for ratings, of_raters, of_part in zip(self.ratings, targets, views, strict=True)
         ]
 
-    def scaling(self, sources: Sequence[FactorRows], random: np.random.Generator) -> Scaling:
+    def inputs(self, evidence: MemberEvidence, columns: MovieColumns) -> Inputs:
+        """Return the inputs of regressions on one kind of evidence."""
+        return Inputs(evidence, columns, self.schema)
+
+    def scaling(self, inputs: Inputs, sources: Sequence[FactorRows], random: np.random.Generator) -> Scaling:
         """Return the scaling of the inputs of these rows."""
-        inputs = drawn_inputs(self.passes, sources, SCALING_ROWS, random)
-        return scaling_of(inputs, sources[0].columns, self.settings.sight)
+        drawn = drawn_inputs(self.passes, inputs.rows, sources, SCALING_ROWS, random)
+        return scaling_of(drawn, inputs.columns, self.settings.sight)
 
     def fit(
-        self, sources: Sequence[FactorRows], scaling: Scaling, kernel: KernelSettings, random: np.random.Generator
+        self,
+        inputs: Inputs,
+        sources: Sequence[FactorRows],
+        scaling: Scaling,
+        kernel: KernelSettings,
+        random: np.random.Generator,
     ) -> FittedRegression:
         """Fit a regression to these rows."""
-        return fit(self.passes, sources, scaling, kernel, self.settings.folds, random)
+        return fit(self.passes, inputs.rows, sources, scaling, kernel, self.settings.folds, random)
 
 
 def average_of(targets: Sequence[FactorTargets]) -> Array:
@@ -152,5 +164,15 @@ def average_of(targets: Sequence[FactorTargets]) -> Array:
     return np.asarray(weights @ factors / weights.sum())
 
 
-def _means(update: MemberUpdate, ratings: Ratings, prior: Array) -> Array:
-    return update.posterior(ratings, prior).mean.astype(np.float64)
+def _weights(prior_ratings: float, ratings: KeptRatings, weights: Array) -> Array:
+    count = np.diff(ratings.partition.ratings().by_member.indptr)
+    return np.asarray(ratings.kept * weights * (count / (count + prior_ratings)))
+
+
+def _views(evidence: MemberEvidence, short: bool, ratings: KeptRatings) -> Places:
+    return views_with(ratings.partition.seen(), ratings.kept, evidence, short)
+
+
+def _means(update: MemberUpdate, ratings: KeptRatings, prior: Array) -> Array:
+    means = update.posterior(ratings.by_member(), prior[ratings.kept]).mean
+    return ratings.of_all(means.astype(np.float64))

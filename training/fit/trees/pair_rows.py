@@ -15,13 +15,11 @@ from features.pair_features import Members, Movies, ReadyMovies, pair_features, 
 from features.plays import VIEW
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.pair_columns import MemberColumns, as_unrated
-from model.prediction.prior.member_inputs import MovieColumns
 from model.prediction.prior.prior import Prior, prior_numbers, rating_of
 from training.data.dataset import Dataset
 from training.data.never_rater_views import Views
 from training.fit.cross_fit import OutOfFold
 from training.fit.prior.fit_prior import FittedPrior
-from training.fit.trees.group_effects import group_residuals
 
 Array = NDArray[np.float64]
 CHUNK = 20_000
@@ -244,9 +242,12 @@ def shown(movies: Movies, evidence: MovieEvidence) -> Movies:
     return replace(unrated, numbers=numbers, **missing)
 
 
-def movie_columns(data: Dataset, fitted: FittedPrior, columns: MovieColumns, grouped: tuple[int, ...]) -> Movies:
-    """Return the columns of all movies for the trees, computed from the data that the prior was fitted on."""
-    table = fitted.table
+def movie_columns(data: Dataset, fitted: FittedPrior, residuals: NDArray[np.float32]) -> Movies:
+    """Return the columns of all movies for the trees.
+
+    `residuals` (M, T) are the group effects, of the members that the prior was fitted to.
+    """
+    table, columns = fitted.table, fitted.prior.columns
     place = {name: number for number, name in enumerate(columns.names)}
     rated = table["ratings"].to_numpy() > 0
     numbers = np.stack(
@@ -269,7 +270,7 @@ def movie_columns(data: Dataset, fitted: FittedPrior, columns: MovieColumns, gro
         shares.astype(np.float32),
         data.movie_attributes,
         (columns.embedding / np.maximum(length, 1e-9)).astype(np.float32),
-        group_residuals(data, grouped),
+        residuals,
     )
 
 

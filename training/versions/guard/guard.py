@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from model.artifact.artifact import load_model
 from model.artifact.serialization import to_json
+from model.errors import ArtifactError, Unreadable
 from model.files.manifest import read_run
 from model.store.job_status import GuardStatus, read_status, write_status
 from model.store.label_log import Reason
@@ -36,7 +37,8 @@ def look(store: Store, outcomes: Path, settings: GuardSettings, now: float, move
 
     Writes what it saw to the store, and a record about a version that is taken back. `now` is in seconds since 1970.
     `moved_by` returns the reason of a move for the log of labels, given what was seen. Raises StoreError or
-    ArtifactError if a version can't be loaded, and DataError if an outcome is invalid.
+    ArtifactError if the current version can't be loaded or the store can't be read, and DataError if an outcome is
+    invalid.
     """
     last = read_status(store, GuardStatus)
     status = GuardStatus(checked_at=now, went_back_at=last.went_back_at if last else None)
@@ -44,8 +46,8 @@ def look(store: Store, outcomes: Path, settings: GuardSettings, now: float, move
     version, before = labels.get(CURRENT), labels.get(PREVIOUS)
     if version is None or before is None or not _trained(store, before) < _trained(store, version):
         summary = "there is no earlier version to go back to"
-    elif (judgement := _judgement(store, version, before, outcomes, settings, now)) is None:
-        summary = f"version {version} has another rating scale than version {before} before it"
+    elif isinstance(judgement := _judgement(store, version, before, outcomes, settings, now), str):
+        summary = f"version {version} stays; it can't be compared with version {before} before it: {judgement}"
     else:
         status = status.model_copy(update=_seen(version, judgement))
         seen = _described(status, before, settings)
@@ -62,15 +64,23 @@ def look(store: Store, outcomes: Path, settings: GuardSettings, now: float, move
 
 def _judgement(
     store: Store, version: str, before: str, outcomes: Path, settings: GuardSettings, now: float
-) -> Judgement | None:
-    """Return the comparison of two versions on the outcomes in a folder; None if their rating scales differ."""
-    models = [load_model(store.fetch(name)) for name in (version, before)]
-    scale = models[0].schema.scale
-    if (scale.low, scale.high) != (models[1].schema.scale.low, models[1].schema.scale.high):
-        return None
+) -> Judgement | str:
+    """Return the comparison of two versions on the outcomes in a folder, or why they can't be compared."""
+    model = load_model(store.fetch(version))
+    try:
+        model_before = load_model(store.fetch(before))
+    except Unreadable:
+        raise
+    except (
+        ArtifactError
+    ) as error:  # such as the format of an earlier release, to which a service couldn't go back either
+        return str(error)
+    scale, scale_before = model.schema.scale, model_before.schema.scale
+    if (scale.low, scale.high) != (scale_before.low, scale_before.high):
+        return "their rating scales differ"
     since = _trained(store, version)
     ratings = comparable(read_outcomes(outcomes, since), since)
-    return judge(replay(ratings, models[0], models[1], now, settings.most_members), scale, settings)
+    return judge(replay(ratings, model, model_before, now, settings.most_members), scale, settings)
 
 
 def _trained(store: Store, version: str) -> float:

@@ -12,14 +12,15 @@ NAMES = (
 )  # fmt: skip
 
 
-def test_before_a_job_has_run_its_metrics_are_not_numbers(world, start_server):
-    server = start_server(world.models)
+def test_before_a_job_has_run_its_metrics_are_not_numbers(own_store, start_server):
+    shutil.rmtree(own_store / "status")
+    server = start_server(own_store)
     assert all(math.isnan(server.metric(f"coldstart_{name}")) for name in NAMES)
     assert server.metric("coldstart_retrain_verdict", verdict="serves") == 0
 
 
-def test_what_jobs_left_in_the_store_is_told(world, start_server, tmp_path):
-    store = Store(shutil.copytree(world.models, tmp_path / "models"))
+def test_what_jobs_left_in_the_store_is_told(own_store, start_server):
+    store = Store(own_store)
     write_status(
         store, RetrainStatus(finished_at=2e9, seconds=81.5, version="0" * 12, verdict="held_back", gain_percent=3.4)
     )

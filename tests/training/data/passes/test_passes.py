@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from training.data.passes.passes import MOST_GROUPS, Passes, groups
+from training.data.passes.array_files import read_arrays, write_arrays
+from training.data.passes.passes import MOST_GROUPS, Passes, groups, passes_in_threads
+from training.errors import DamagedPartition
 
 
 class Sums(NamedTuple):
@@ -30,10 +30,10 @@ def sums_after_a_while(values: np.ndarray) -> Sums:
     return sums_of(values)
 
 
-@pytest.fixture
-def threads() -> Iterator[Executor]:
-    with ThreadPoolExecutor(3) as executor:
-        yield executor
+@pytest.fixture(scope="module")
+def threads() -> Iterator[Passes]:
+    with passes_in_threads(3) as passes:
+        yield passes
 
 
 @pytest.fixture(scope="module")
@@ -43,41 +43,60 @@ def values() -> list[np.ndarray]:
 
 
 def test_results_are_collected_in_order(threads):
-    assert Passes(threads).collect(lambda left, right: left - right, range(30, 0, -1), range(30)) == [
+    assert threads.collect(lambda left, right: left - right, range(30, 0, -1), range(30)) == [
         30 - 2 * number for number in range(30)
     ]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 20, 61])
-def test_one_thread_and_several_and_processes_give_the_same_bits(threads, values, count):
-    with ThreadPoolExecutor(1) as single:
-        expected = Passes(single).sum(sums_of, values[:count])
+def test_one_thread_and_several_give_the_same_bits(threads, values, count):
+    with passes_in_threads(1) as single:
+        expected = single.sum(sums_of, values[:count])
     assert expected.rows == sum(map(len, values[:count]))
     assert expected.total == pytest.approx(np.concatenate(values[:count]).sum(axis=0))
     for _ in range(3):
-        assert bits(Passes(threads).sum(sums_after_a_while, values[:count])) == bits(expected)
-    if count == 20:
-        with ProcessPoolExecutor(2, get_context("spawn")) as processes:
-            assert bits(Passes(processes).sum(sums_of, values[:count])) == bits(expected)
+        assert bits(threads.sum(sums_after_a_while, values[:count])) == bits(expected)
 
 
 def test_sequences_beside_the_partitions_are_passed_along(threads, values):
-    assert Passes(threads).sum(sums_of, values[:2], [1.0, 2.0]).total == pytest.approx(
+    assert threads.sum(sums_of, values[:2], [1.0, 2.0]).total == pytest.approx(
         values[0].sum(axis=0) + 2 * values[1].sum(axis=0)
     )
 
 
 def test_an_error_in_a_partition_is_the_error_of_the_pass(threads):
     with pytest.raises(ZeroDivisionError):
-        Passes(threads).collect(lambda number: 1 // number, [1, 0, 2])
+        threads.collect(lambda number: 1 // number, [1, 0, 2])
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_files_stay_in_a_given_folder_only_and_none_in_memory(tmp_path, given):
+    folder = tmp_path if given else None
+
+    def fail_with_files() -> None:
+        with passes_in_threads(1, folder) as passes:
+            path = passes.folder / "arrays.npz"
+            write_arrays(path, {"numbers": np.arange(3)})
+            paths.append(path)
+            assert read_arrays(path, dict)["numbers"].tolist() == [0, 1, 2]
+            raise ZeroDivisionError
+
+    paths = []
+    with pytest.raises(ZeroDivisionError):
+        fail_with_files()
+    assert paths[0].exists() is paths[0].parent.exists() is given
+    if given:
+        paths[0].unlink()
+    with pytest.raises(DamagedPartition):
+        read_arrays(paths[0], dict)
 
 
 def test_a_pass_needs_sequences_of_equal_length_and_a_sum_at_least_one_partition(threads):
     with pytest.raises(ValueError, match="one element of each sequence"):
-        Passes(threads).collect(print, [1], [1, 2])
+        threads.collect(print, [1], [1, 2])
     with pytest.raises(ValueError, match="at least one partition"):
-        Passes(threads).sum(sums_of, [])
-    assert Passes(threads).collect(print, []) == []
+        threads.sum(sums_of, [])
+    assert threads.collect(print, []) == []
 
 
 @pytest.mark.parametrize("count", [1, 23, 24, 25, 400])

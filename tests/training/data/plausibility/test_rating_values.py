@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from training.__main__ import main
+from training.data.plausibility.levels import Levels
 from training.data.plausibility.rating_values import check_ratings
 from training.data.reading.tables import read_tables
 from training.errors import DataError
@@ -17,7 +18,7 @@ CODES = (-9, 99, 999, 98)
 
 def problems(counts: dict[float, int]) -> list:
     values = [float(rating) for rating, rows in counts.items() for _ in range(rows)]
-    return check_ratings(pl.DataFrame({"rating": values}))
+    return check_ratings(Levels.of(pl.Series(values)))
 
 
 @pytest.mark.parametrize(

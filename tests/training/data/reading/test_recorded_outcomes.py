@@ -1,14 +1,18 @@
 """What the service recorded counts beside the data: the latest rating of a pair, once for each request."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
 from model.facts.outcome_record import Outcome, to_line
 from model.files.manifest import read_manifest
 from training.__main__ import main
+from training.data.passes.play_table import play_table
 from training.data.reading.recorded_outcomes import with_outcomes
 from training.data.reading.tables import read_tables
 from training.errors import DataError
+from training.versions.provenance import fingerprint
 
 DAY = 86_400.0
 
@@ -93,6 +97,22 @@ def test_a_last_line_that_is_cut_off_is_passed_over_and_any_other_bad_line_refus
     (folder / "1.jsonl").write_bytes(whole[:-9] + b"\n" + whole)
     with pytest.raises(DataError, match=r"1\.jsonl, line 1: it is no JSON"):
         with_outcomes(tables, folder)
+
+
+def test_outcomes_are_merged_partition_by_partition(read, tmp_path, write_data):
+    new = ["a first", "r05 and a half", "z last"]  # members before, between and after those of the data
+    outcomes = [outcome(name, name, "m3", rating=4, completion=0.5) for name in new]
+    outcomes += [outcome(f"{place}", f"r{place:02}", "m4", rating=1 + place % 5) for place in range(25)]
+    whole = read(outcomes).tables
+    tables = read_tables(write_data(), tmp_path)
+    divided = play_table(tables.play_table.collect(), len(tables.member_ids), 12)
+    (tmp_path / "work").mkdir()
+    merged = with_outcomes(replace(tables, play_table=divided), tmp_path / "outcomes", tmp_path / "work").tables
+    assert len(divided.partitions) > 5
+    assert merged.member_ids.equals(whole.member_ids)
+    assert merged.play_table.collect().equals(whole.play_table.collect())
+    assert fingerprint(merged) == fingerprint(whole)
+    assert [rating(merged, name, "m3") for name in new] == [[4], [4], [4]]
 
 
 def test_nothing_recorded_changes_nothing(read, write_data):

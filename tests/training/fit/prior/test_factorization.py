@@ -1,28 +1,29 @@
 """Planted factors are recovered, as by a plain dense computation, and dimensions that nothing needs die out."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from scipy import sparse
 
+from tests.training.fit.conftest import partitions_of
+from training.data.passes.movie_statistics import MovieStatistics, movie_statistics
 from training.data.passes.passes import Passes
 from training.fit.prior.factorization import (
     NOISE_FLOOR,
     SMALLEST_VARIANCE,
     Factors,
+    KeptRatings,
     MemberUpdate,
     Posterior,
-    Ratings,
     rotated,
     start,
     sweep,
 )
 
 MEMBERS, MOVIES, TRUE_RANK, NOISE = 500, 120, 2, 0.25
-PARTS = (slice(0, 130), slice(130, 140), slice(140, 500))
+MEAN = 3.25
+"""Mean of all ratings."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,21 @@ class World:
     values: np.ndarray
     """The ratings less their mean; 0 elsewhere."""
 
-    @property
-    def ratings(self) -> list[Ratings]:
-        """The ratings by partition."""
-        return [ratings_of(self.values[part], self.rated[part]) for part in PARTS]
+
+@dataclass(frozen=True)
+class Kept:
+    """Ratings by partition, and sums over all of them."""
+
+    ratings: list[KeptRatings]
+    statistics: MovieStatistics
 
 
-def ratings_of(values: np.ndarray, rated: np.ndarray) -> Ratings:
-    pairs = np.nonzero(rated)
-    return Ratings.of(sparse.csr_array((values[pairs].astype(np.float32), pairs), shape=values.shape))
+def kept_ratings(passes: Passes, world: World, parts: int = 3, kept: np.ndarray | None = None) -> Kept:
+    """The ratings of the members selected by a mask, of partitions of all members."""
+    kept = np.ones(len(world.rated), bool) if kept is None else kept
+    partitions = partitions_of(passes, world.rated, MEAN + world.values, parts)
+    statistics = movie_statistics(passes, partitions, np.where(kept, 1, 0), 2).without(0)
+    return Kept([KeptRatings(part, kept[part.raters], statistics.mean) for part in partitions], statistics)
 
 
 @pytest.fixture(scope="module")
@@ -58,28 +65,32 @@ def world() -> World:
 
 
 @pytest.fixture(scope="module")
-def passes() -> Iterator[Passes]:
-    with ThreadPoolExecutor(2) as executor:
-        yield Passes(executor)
+def kept(world, passes) -> Kept:
+    kept = kept_ratings(passes, world)
+    assert len(kept.ratings) >= 3
+    return kept
 
 
-def factors_of(passes: Passes, ratings: list[Ratings], rank: int, sweeps: int, seed: int = 0) -> Factors:
-    factors = start(passes, ratings, rank, np.random.default_rng(seed))
+def factors_of(passes: Passes, kept: Kept, rank: int, sweeps: int, seed: int = 0) -> Factors:
+    factors = start(kept.ratings, kept.statistics, rank, np.random.default_rng(seed))
     for _ in range(sweeps):
-        factors = sweep(passes, ratings, factors)
+        factors = sweep(passes, kept.ratings, factors)
     return factors
 
 
-def members_of(ratings: list[Ratings], factors: Factors) -> Posterior:
-    """The posterior of all members."""
+def members_of(kept: Kept, factors: Factors) -> Posterior:
+    """The posterior of all members who are kept."""
     update = MemberUpdate.of(factors)
-    parts = [update.posterior(*part) for part in zip(ratings, factors.member_prior, strict=True)]
+    parts = [
+        update.posterior(ratings.by_member(), prior[ratings.kept])
+        for ratings, prior in zip(kept.ratings, factors.member_prior, strict=True)
+    ]
     return Posterior(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 @pytest.fixture(scope="module")
-def fitted(world, passes) -> Factors:
-    return factors_of(passes, world.ratings, 6, 40)
+def fitted(kept, passes) -> Factors:
+    return factors_of(passes, kept, 6, 40)
 
 
 def predicted(members: np.ndarray, factors: Factors) -> np.ndarray:
@@ -92,11 +103,11 @@ def error(values: np.ndarray, world) -> float:
     return float(np.sqrt(np.mean((values - world.truth)[~world.rated] ** 2)))
 
 
-def test_unseen_pairs_are_predicted_far_better_than_by_member_and_movie_means(world, fitted):
+def test_unseen_pairs_are_predicted_far_better_than_by_member_and_movie_means(world, kept, fitted):
     values, ones = world.values, world.rated
     movie = values.sum(axis=0) / ones.sum(axis=0)
     member = ((values - movie) * ones).sum(axis=1, keepdims=True) / (ones.sum(axis=1, keepdims=True) + 2)
-    ours = predicted(members_of(world.ratings, fitted).mean, fitted)
+    ours = predicted(members_of(kept, fitted).mean, fitted)
     assert error(ours, world) < 0.35 * error(movie + member, world)
     assert error(ours, world) < 0.25
 
@@ -149,23 +160,27 @@ class Dense:
 
 @pytest.mark.parametrize("sweeps", [0, 4])
 def test_a_sweep_is_that_of_a_plain_dense_computation(world, passes, sweeps):
-    few = World(world.truth[:60, :25], world.rated[:60, :25], world.values[:60, :25])
+    """Some members are left out, as those of a fold are: it is as if there were no such members."""
+    few = World(world.truth[:80, :25], world.rated[:80, :25], world.values[:80, :25])
     random = np.random.default_rng(3)
-    ratings = [ratings_of(few.values[part], few.rated[part]) for part in (slice(0, 21), slice(21, 60))]
+    learned = random.random(80) < 0.75
+    kept = kept_ratings(passes, few, kept=learned)
     begun = replace(
-        start(passes, ratings, 3, random),
-        member_prior=(0.3 * random.normal(size=(21, 4)), 0.3 * random.normal(size=(39, 4))),
+        start(kept.ratings, kept.statistics, 3, random),
+        member_prior=tuple(0.3 * random.normal(size=(len(part), 4)) for part in kept.ratings),
         movie_prior=0.3 * random.normal(size=(25, 4)),
     )
     for _ in range(sweeps):
-        begun = sweep(passes, ratings, begun)
-    dense = Dense(few, begun, np.concatenate(begun.member_prior))
+        begun = sweep(passes, kept.ratings, begun)
+    centred = MEAN + few.values[learned] - kept.statistics.mean
+    own = World(few.truth[learned], few.rated[learned], np.where(few.rated[learned], centred, 0))
+    dense = Dense(own, begun, np.concatenate(begun.member_prior)[learned])
     dense.sweep()
     names = ("movie_prior_var", "member_prior_cov", "noise")
     plain = replace(
         begun, movies=Posterior(dense.movies, dense.movie_cov), **{name: getattr(dense, name) for name in names}
     )
-    ours, expected = sweep(passes, ratings, begun), rotated(plain)
+    ours, expected = sweep(passes, kept.ratings, begun), rotated(plain)
     for values, same in zip(arrays(ours), arrays(expected), strict=True):
         assert values == pytest.approx(same, rel=1e-5, abs=2e-6)
 
@@ -177,11 +192,21 @@ def arrays(factors: Factors) -> list[np.ndarray]:
     ]  # fmt: skip
 
 
-def test_other_partitions_change_nothing_but_the_rounding(world, passes, fitted):
-    whole = [ratings_of(world.values, world.rated)]
+def test_other_partitions_change_nothing_but_the_rounding(world, passes, kept, fitted):
+    whole = kept_ratings(passes, world, parts=1)
     again = factors_of(passes, whole, 6, 40)
-    ours, theirs = (predicted(members_of(*of).mean, of[1]) for of in ((world.ratings, fitted), (whole, again)))
+    ours, theirs = (predicted(members_of(*of).mean, of[1]) for of in ((kept, fitted), (whole, again)))
     assert ours == pytest.approx(theirs, abs=2e-5)
+
+
+def test_members_who_are_left_out_change_no_bit(world, passes):
+    learned = np.arange(MEMBERS) % 3 > 0
+    spoilt = np.where(learned[:, None] | ~world.rated, world.values, -world.values)
+    first, other = (
+        factors_of(passes, kept_ratings(passes, replace(world, values=values), kept=learned), 3, 3)
+        for values in (world.values, spoilt)
+    )
+    assert [array.tobytes() for array in arrays(first)] == [array.tobytes() for array in arrays(other)]
 
 
 def test_the_noise_is_estimated(fitted):
@@ -201,46 +226,44 @@ def test_taste_is_turned_so_that_members_have_unit_variance_and_movies_are_uncor
     assert products == pytest.approx(np.diag(np.diag(products)), abs=1e-6 * np.trace(products))
 
 
-def test_turning_changes_no_prediction_and_turns_prior_means_along(world, passes):
+def test_turning_changes_no_prediction_and_turns_prior_means_along(passes, kept):
     random = np.random.default_rng(1)
-    factors = factors_of(passes, world.ratings, 3, 1)
+    factors = factors_of(passes, kept, 3, 1)
     skewed = replace(
         factors,
         member_prior_cov=np.cov(random.normal(size=(4, 9))),
         member_prior=tuple(random.normal(size=prior.shape) for prior in factors.member_prior),
     )
     turned = rotated(skewed)
-    before, after = (predicted(members_of(world.ratings, of).mean, of) for of in (skewed, turned))
+    before, after = (predicted(members_of(kept, of).mean, of) for of in (skewed, turned))
     assert after == pytest.approx(before, abs=1e-4)
     before, after = (predicted(np.concatenate(of.member_prior), of) for of in (skewed, turned))
     assert after == pytest.approx(before, abs=1e-9)
 
 
-def test_covariances_shrink_with_ratings_and_stay_proper(fitted, world):
-    covariances = members_of(world.ratings, fitted).cov
+def test_covariances_shrink_with_ratings_and_stay_proper(fitted, kept, world):
+    covariances = members_of(kept, fitted).cov
     spread = np.trace(covariances, axis1=1, axis2=2)
     assert np.corrcoef(spread, world.rated.sum(axis=1))[0, 1] < -0.5
     assert (np.linalg.eigvalsh(covariances) > 0).all()
     assert (np.linalg.eigvalsh(fitted.movies.cov) > 0).all()
 
 
-def test_members_without_a_rating_stay_at_what_is_expected_of_them(world, passes):
-    values, rated = world.values.copy(), world.rated.copy()
-    values[0], rated[0] = 0, False
-    ratings = [ratings_of(values, rated)]
-    factors = factors_of(passes, ratings, 2, 1)
-    prior = np.random.default_rng(0).normal(size=factors.member_prior[0].shape)
-    members = members_of(ratings, replace(factors, member_prior=(prior,)))
-    assert members.mean[0] == pytest.approx(prior[0], abs=1e-5)
+def test_members_without_a_rating_stay_at_what_is_expected_of_them(fitted):
+    prior = np.random.default_rng(0).normal(size=(2, 7))
+    members = MemberUpdate.of(fitted).posterior(sparse.csr_array((2, MOVIES), dtype=np.float32), prior)
+    assert members.mean == pytest.approx(prior, abs=1e-5)
+    assert members.cov[0] == pytest.approx(fitted.member_prior_cov, abs=1e-5)
 
 
-def test_the_same_seed_gives_the_same_factors(world, passes):
-    means = [factors_of(passes, world.ratings, 3, 1, seed).movies.mean.tobytes() for seed in (3, 3, 4)]
+def test_the_same_seed_gives_the_same_factors(passes, kept):
+    means = [factors_of(passes, kept, 3, 1, seed).movies.mean.tobytes() for seed in (3, 3, 4)]
     assert means[0] == means[1] != means[2]
 
 
 def test_ratings_that_are_all_alike_leave_finite_factors(passes):
-    ratings = [ratings_of(np.zeros((30, 10)), np.ones((30, 10), bool))]
-    factors = factors_of(passes, ratings, 4, 10)
-    assert np.abs(predicted(members_of(ratings, factors).mean, factors)).max() < 1e-3
+    alike = World(np.zeros((30, 10)), np.ones((30, 10), bool), np.zeros((30, 10)))
+    kept = kept_ratings(passes, alike)
+    factors = factors_of(passes, kept, 4, 10)
+    assert np.abs(predicted(members_of(kept, factors).mean, factors)).max() < 1e-3
     assert factors.noise >= NOISE_FLOOR

@@ -1,19 +1,22 @@
-"""The prior is the same on any number of threads, and partitions change nothing but the rounding."""
+"""The prior is the same on any number of threads, and knows nothing of those who are left out."""
 
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
+from tests.training.conftest import new_folder
+from tests.training.fit.conftest import bits_of
 from training.data.dataset import Dataset, read_dataset
-from training.data.never_rater_views import Views, make_views
-from training.data.passes.passes import Passes
-from training.fit.cross_fit import PriorOutputs, apply_prior
-from training.fit.prior.fit_prior import fit_prior
-from training.fit.prior.member_partition import MemberPartition, member_partitions
-from training.fit.prior.visible_facts import facts_of_views
+from training.data.passes.passes import Passes, passes_in_threads
+from training.data.passes.play_table import play_table
+from training.fit.folds import FoldedData, fold_data
+from training.fit.prior.fit_prior import FittedPrior, fit_prior
 from training.settings import PriorSettings, read_fit_settings
+
+FOLDS, EVERYONE = 3, 3
 
 
 @pytest.fixture(scope="module")
@@ -22,51 +25,72 @@ def data(small) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def views(data) -> Views:
-    return make_views(data, np.random.default_rng(1))
-
-
-@pytest.fixture(scope="module")
 def settings(light) -> PriorSettings:
     return read_fit_settings(Path(light[1])).prior
 
 
-def outputs(data: Dataset, views: Views, settings: PriorSettings, most_plays: int, threads: int = 1) -> PriorOutputs:
-    """The outputs for all views of a prior that is fitted to partitions of this size."""
-    partitions = member_partitions(data, views, None, most_plays)
-    with ThreadPoolExecutor(threads) as executor:
-        prior = fit_prior(Passes(executor), partitions, data, np.random.default_rng(0), settings).prior
-    return apply_prior(prior, data.schema, facts_of_views(views, len(data.movie_ids), slice(0, len(views.member))))
+def folded(passes: Passes, data: Dataset, most_plays: int, rows: pl.DataFrame | None = None) -> FoldedData:
+    """The data, perhaps with other plays, in partitions of this size."""
+    table = play_table(data.play_table.collect() if rows is None else rows, len(data.member_ids), most_plays)
+    return fold_data(passes, replace(data, play_table=table), FOLDS, 0, 10**9, new_folder(passes))
 
 
-def test_on_many_partitions_one_thread_and_several_give_the_same_bits(data, views, settings):
-    assert len(member_partitions(data, views, None, 100)) > 20
-    single, several = (outputs(data, views, settings, 100, threads) for threads in (1, 3))
-    assert several.inputs.tobytes() == single.inputs.tobytes()
-    for evidence, factors in single.factors.items():
-        assert several.factors[evidence].tobytes() == factors.tobytes()
+def fitted(
+    passes: Passes, folded: FoldedData, settings: PriorSettings, fold: int = EVERYONE, weight: np.ndarray | None = None
+) -> FittedPrior:
+    weight = np.ones(len(folded.fold_of)) if weight is None else weight
+    return fit_prior(passes, folded.data, folded.learned(fold, weight), np.random.default_rng(0), settings)
 
 
-def test_partitions_change_nothing_but_the_rounding(data, views, settings):
-    single, many = (outputs(data, views, settings, most_plays) for most_plays in (10**9, 100))
-    for evidence, factors in single.factors.items():
-        assert np.abs(many.factors[evidence]) == pytest.approx(np.abs(factors), abs=0.02, nan_ok=True)
+def test_on_many_partitions_one_thread_and_several_give_the_same_bits(data, settings):
+    priors = []
+    for threads in (1, 3):
+        with passes_in_threads(threads) as passes:
+            of_many = folded(passes, data, 100)
+            assert len(of_many.partitions) > 20
+            priors.append(bits_of(fitted(passes, of_many, settings, 0)))
+    assert priors[0] == priors[1]
 
 
-def test_partitions_hold_all_members_and_only_those_that_are_kept(data, views):
-    partitions = member_partitions(data, views, np.arange(len(data.member_ids)).astype(float), 100)
-    assert np.concatenate([part.members for part in partitions]).tolist() == list(range(len(data.member_ids)))
-    assert any(not len(part.raters) for part in member_partitions(data, views, None, 1)), "some have no rater"
-    assert sum(part.ratings.nnz for part in partitions) == len(data.ratings)
-    assert sum(part.plays.nnz for part in partitions) == len(data.plays)
-    assert sum(part.facts.play_count.sum() for part in partitions) == len(views.plays)
-    kept = np.random.default_rng(0).random(len(data.member_ids)) < 0.5
-    for part in partitions:
-        less: MemberPartition = part.keeping(kept)
-        assert less.raters.tolist() == [rater for rater in part.raters if kept[rater]]
-        assert less.weight.tolist() == less.raters.tolist()
-        assert less.facts.play_count.tolist() == part.facts.play_count[kept[part.raters].repeat(3)].tolist()
+def test_ratings_of_those_who_are_left_out_change_no_bit_and_those_of_others_do(passes, data, settings):
+    before = folded(passes, data, 300)
+    rows = data.play_table.collect()
+    in_fold = pl.Series(before.fold_of[rows["member"].to_numpy()] == 1)
+    flipped = rows.with_columns(rating=pl.when(in_fold).then(6 - pl.col("rating")).otherwise("rating"))
+    after = folded(passes, data, 300, flipped)
+    assert (after.fold_of == before.fold_of).all()
+    for fold, same in ((1, True), (0, False), (EVERYONE, False)):
+        ours, theirs = (bits_of(fitted(passes, of, settings, fold)) for of in (before, after))
+        assert (ours == theirs) is same, fold
 
 
-def test_members_who_never_rate_can_fill_partitions_of_their_own(data, views, settings):
-    assert np.isfinite(outputs(data, views, settings, 1).inputs).all()
+def test_plays_of_those_who_are_left_out_change_neither_the_space_of_plays_nor_the_statistics(passes, data, settings):
+    """Other plays draw other views, so that the rest of the prior changes as with another seed."""
+    before = folded(passes, data, 300)
+    rows = data.play_table.collect()
+    in_fold = pl.Series(before.fold_of[rows["member"].to_numpy()] == 1)
+    fewer = rows.filter(~in_fold | pl.col("rating").is_not_null() | (pl.col("movie") < 20))
+    assert len(fewer) < len(rows)
+    ours, theirs = (fitted(passes, of, settings, 1) for of in (before, folded(passes, data, 300, fewer)))
+    assert theirs.table.equals(ours.table)
+    assert theirs.prior.mean == ours.prior.mean
+    assert theirs.prior.columns.columns.tobytes() == ours.prior.columns.columns.tobytes()
+    assert theirs.prior.columns.embedding == pytest.approx(ours.prior.columns.embedding, abs=1e-4)
+
+
+def test_members_who_never_rate_can_fill_partitions_of_their_own(passes, data, settings):
+    single = folded(passes, data, 1)
+    assert any(not len(part.raters) for part in single.partitions)
+    prior = fitted(passes, single, settings).prior
+    assert np.isfinite(prior.movies).all()
+    assert all(np.isfinite(head.linear).all() for head in prior.heads.values())
+
+
+def test_weights_change_the_regressions_but_not_what_is_a_fact(passes, data, settings):
+    of_data = folded(passes, data, 300)
+    weight = np.where(np.arange(len(data.member_ids)) % 2, 10.0, 0.1)
+    plain, weighted = fitted(passes, of_data, settings), fitted(passes, of_data, settings, EVERYONE, weight)
+    assert weighted.prior.columns.embedding.tobytes() == plain.prior.columns.embedding.tobytes()
+    assert weighted.table.equals(plain.table)
+    for evidence, head in plain.prior.heads.items():
+        assert weighted.prior.heads[evidence].linear != pytest.approx(head.linear)

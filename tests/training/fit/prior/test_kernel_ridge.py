@@ -1,14 +1,11 @@
 """A kernel regression finds a smooth function, and its out-of-fold prediction of a row never saw the row's fold."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from model.prediction.prior.kernel_regression import KernelRegression
-from training.data.passes.passes import Passes
 from training.fit.prior.kernel_ridge import FittedRegression, Rows, Scaling, draw, fit
 from training.settings import KernelSettings
 
@@ -39,14 +36,9 @@ class Part:
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def rows(self, chosen: np.ndarray) -> Rows:
-        return Rows(self.inputs[chosen], self.targets[chosen], self.weights[chosen], self.folds[chosen])
 
-
-@pytest.fixture(scope="module")
-def passes() -> Iterator[Passes]:
-    with ThreadPoolExecutor(2) as executor:
-        yield Passes(executor)
+def rows_of(part: Part, chosen: np.ndarray) -> Rows:
+    return Rows(part.inputs[chosen], part.targets[chosen], part.weights[chosen], part.folds[chosen])
 
 
 def parts_of(world, parts: int = 3) -> list[Part]:
@@ -66,8 +58,8 @@ def fitted(
     inputs, given, folds = world
     sources = parts_of((inputs, given if targets is None else targets, folds), parts)
     scaling = Scaling(np.zeros(2), np.ones(2), np.array(mask))
-    fit_ = fit(passes, sources, scaling, settings, 3, np.random.default_rng(2))
-    return fit_.regression(), np.concatenate([fit_.out_of_fold(source) for source in sources]), fit_
+    fit_ = fit(passes, rows_of, sources, scaling, settings, 3, np.random.default_rng(2))
+    return fit_.regression(), np.concatenate([fit_.out_of_fold(rows_of, source) for source in sources]), fit_
 
 
 def test_a_planted_smooth_function_is_recovered(passes, world):
@@ -155,8 +147,8 @@ def test_other_partitions_and_partitions_without_rows_change_nothing_but_the_rou
     empty = parts_of(tuple(values[:0] for values in world), 1)
     scaling = Scaling(np.zeros(2), np.ones(2), np.ones(2))
     sources = [*empty, *parts_of(world), *empty]
-    again = fit(passes, sources, scaling, SETTINGS, 3, np.random.default_rng(2))
-    assert np.concatenate([again.out_of_fold(source) for source in sources]) == pytest.approx(whole, abs=1e-3)
+    again = fit(passes, rows_of, sources, scaling, SETTINGS, 3, np.random.default_rng(2))
+    assert np.concatenate([again.out_of_fold(rows_of, source) for source in sources]) == pytest.approx(whole, abs=1e-3)
 
 
 def test_the_error_from_the_equations_is_that_of_the_predictions(passes, world):

@@ -1,20 +1,10 @@
 """Movies that the same members play lie near each other in the space of plays."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 
-from training.data.passes.passes import Passes
-from training.fit.prior.play_space import embed
-from training.fit.prior.visible_facts import played
-
-
-@pytest.fixture(scope="module")
-def passes() -> Iterator[Passes]:
-    with ThreadPoolExecutor(2) as executor:
-        yield Passes(executor)
+from tests.training.fit.conftest import partitions_of
+from training.fit.prior.play_space import KeptPlays, embed
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +17,11 @@ def plays() -> np.ndarray:
     return random.random(chance.shape) < chance
 
 
-def embedded(passes, plays: np.ndarray, size: int, parts: int = 3):
-    matrices = [played(*np.nonzero(part), part.shape) for part in np.array_split(plays, parts)]
-    return embed(passes, matrices, size, np.random.default_rng(0))
+def embedded(passes, plays: np.ndarray, size: int, parts: int = 3, kept: np.ndarray | None = None):
+    """The space of the plays of those members whom a mask selects."""
+    kept = np.ones(len(plays), bool) if kept is None else kept
+    partitions = partitions_of(passes, plays, parts=parts)
+    return embed(passes, [KeptPlays(part, kept[part.members]) for part in partitions], size, np.random.default_rng(0))
 
 
 def test_movies_of_one_camp_point_the_same_way(passes, plays):
@@ -57,6 +49,14 @@ def test_partitions_and_members_without_plays_change_nothing_but_the_rounding(pa
     parts = embedded(passes, np.concatenate([plays[:60], np.zeros((70, 41), bool), plays[60:]]), 5, parts=7)
     assert parts[0] == pytest.approx(whole[0], abs=1e-4)
     assert parts[1] == pytest.approx(whole[1])
+
+
+def test_the_plays_of_members_who_are_left_out_change_nothing(passes, plays):
+    kept = np.arange(len(plays)) % 4 > 0
+    ours, theirs = embedded(passes, plays, 5, kept=kept), embedded(passes, plays[kept], 5)
+    assert ours[0] == pytest.approx(theirs[0], abs=1e-4)
+    assert ours[1] == pytest.approx(theirs[1])
+    assert ours[1] != pytest.approx(embedded(passes, plays, 5)[1])
 
 
 def test_it_is_the_singular_value_decomposition_of_the_weighted_plays(passes, plays):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.drills import guard as guard_drill
-from model.errors import StoreError
+from model.errors import ArtifactError, StoreError
 from model.facts.facts import MemberFacts
 from model.facts.outcome_record import Outcome, to_line
 from model.files.manifest import read_run
@@ -116,6 +116,19 @@ def test_without_outcomes_the_version_stays(store, tmp_path):
     assert "no outcomes yet" in seen.summary
     assert (seen.status.members, seen.status.squared_error) == (0, None)
     assert len(store.labels()) == 2
+
+
+def test_a_version_before_that_can_not_be_loaded_is_none_to_go_back_to(store, rated, tmp_path):
+    labels = store.labels()
+    (store.folder(labels[PREVIOUS]) / "prior.npz").write_bytes(b"damaged")
+    seen = look(store, write(tmp_path / "outcomes", *rated), GuardSettings(), LATER + 1e5, by_drill)
+    assert "can't be compared" in seen.summary
+    assert "prior.npz" in seen.summary
+    assert (seen.status.checked_at, seen.status.version) == (LATER + 1e5, None)
+    (store.folder(labels[CURRENT]) / "prior.npz").write_bytes(b"damaged")
+    with pytest.raises(ArtifactError, match=r"prior\.npz"):
+        look(store, tmp_path / "outcomes", GuardSettings(), LATER + 1e5, by_drill)
+    assert store.labels() == labels
 
 
 def test_a_version_that_another_one_replaced_meanwhile_stays_where_it_is(store):

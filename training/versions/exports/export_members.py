@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Iterator
+from itertools import islice
 
 import polars as pl
 
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT
+from features.movies import MOVIE
 from features.schema import Schema
 from features.values.attribute_value import Value
 from model.facts.facts import SECONDS_PER_DAY, MemberFacts
@@ -19,18 +21,18 @@ OTHER = "other value"
 
 def records_of_data(tables: Tables) -> Iterator[tuple[str, MemberRecord]]:
     """Yield the key and record (attributes and plays) of every member in the tables, in the order of ids."""
-    attributes = {row.pop(MEMBER_ID): row for row in tables.members.iter_rows(named=True)}
-    plays = {key: rows for (key,), rows in tables.plays.group_by(MEMBER_ID)}
-    for member_id in sorted(attributes.keys() | plays.keys()):
-        known = {name: value for name, value in attributes.get(member_id, {}).items() if value is not None}
-        yield record_key(member_id), MemberRecord(known, _recorded(plays.get(member_id)))
-
-
-def _recorded(plays: pl.DataFrame | None) -> list[RecordedPlay]:
-    if plays is None:
-        return []
-    columns = (MOVIE_ID, pl.col(COMPLETION, PLAYED_AT).cast(pl.Float64).fill_null(math.nan))
-    return [RecordedPlay(*row) for row in plays.sort(MOVIE_ID).select(columns).iter_rows()]
+    movie_ids = tables.movies[MOVIE_ID]
+    for partition in tables.play_table.partitions:
+        ids = tables.member_ids[partition.members].to_frame()
+        attributes = ids.join(tables.members, on=MEMBER_ID, how="left", maintain_order="left")
+        rows = partition.read()
+        columns = (pl.lit(movie_ids.gather(rows[MOVIE])), pl.col(COMPLETION, PLAYED_AT).fill_null(math.nan))
+        plays = rows.select(columns).iter_rows()
+        counts = tables.play_table.plays[partition.members].tolist()
+        for row, count in zip(attributes.iter_rows(named=True), counts, strict=True):
+            member_id = row.pop(MEMBER_ID)
+            known = {name: value for name, value in row.items() if value is not None}
+            yield record_key(member_id), MemberRecord(known, [RecordedPlay(*play) for play in islice(plays, count)])
 
 
 def records_of_model(model: Model) -> Iterator[tuple[str, MemberRecord]]:

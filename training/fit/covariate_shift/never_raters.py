@@ -14,7 +14,7 @@ from features.movies import MEMBER, MOVIE
 from features.plays import AGE_DAYS, names, of_sums, own_sums
 from model.prediction.prior.member_inputs import of_attributes
 from training.data.dataset import Dataset
-from training.fit.prior.visible_facts import played
+from training.data.passes.visible_facts import played
 
 Array = NDArray[np.float64]
 
@@ -22,6 +22,8 @@ FEWEST = 50
 """Minimum number of raters, and of never-raters, to fit a classifier to."""
 MOST = 20_000
 """Maximum number of never-raters to fit to; larger groups are sampled at random."""
+MOST_RATERS = 50_000
+"""Maximum number of raters to fit a classifier to; more are sampled at random."""
 MOST_DIFFERENCES = 10
 """Maximum number of differences between raters and never-raters to report."""
 KINDS = {"attributes and plays": (True, True), "attributes": (True, False), "plays": (False, True)}
@@ -66,16 +68,15 @@ def of_kind(
 def facts_of(
     data: Dataset, column_names: Sequence[str], columns: NDArray[np.float32], members: NDArray[np.int64]
 ) -> Facts:
-    """Return the facts of the given members (N,); play features aggregate the movie statistics in `columns` (M, C)."""
-    place = np.full(len(data.member_ids), -1)
-    place[members] = np.arange(len(members))
-    owner = place[data.plays[MEMBER].to_numpy()]
-    plays, owner = data.plays.filter(pl.Series(owner >= 0)), owner[owner >= 0]
-    completion, age_days = (plays[name].fill_null(float("nan")).to_numpy() for name in (COMPLETION, AGE_DAYS))
-    own = own_sums(completion, age_days, owner, len(members))
-    matrix = played(owner, plays[MOVIE].to_numpy(), (len(members), len(columns)))
-    features = of_sums(own, matrix @ columns.astype(np.float64))
-    features[own[:, 0] == 0] = np.nan
+    """Return the facts of the given members (N,), in ascending order, by a pass over their partitions.
+
+    Play features aggregate the movie statistics in `columns` (M, C).
+    """
+    chosen = np.zeros(len(data.member_ids), bool)
+    chosen[members] = True
+    partitions = data.play_table.of_members(chosen).partitions
+    summed = columns.astype(np.float64)
+    features = np.concatenate([_play_features(data.with_ages(part.read()), len(part), summed) for part in partitions])
     attributes = of_attributes(data.attributes[members], data.schema)
     encoded: list[str] = []
     for number, attribute in enumerate(data.schema.member_attributes):
@@ -88,6 +89,16 @@ def facts_of(
         encoded += [f"{attribute.name}: {part}" for part in parts[:width]]
     fact_names = encoded + [f"plays: {name.removeprefix('movies:')}" for name in names(column_names)]
     return Facts(np.concatenate([attributes, features], axis=1), fact_names, attributes.shape[1])
+
+
+def _play_features(plays: pl.DataFrame, members: int, columns: Array) -> Array:
+    """Return (P, F') the features of the plays of P members; NaN for those without plays."""
+    owner = plays[MEMBER].to_numpy().astype(np.int64)
+    completion, age_days = (plays[name].fill_null(float("nan")).to_numpy() for name in (COMPLETION, AGE_DAYS))
+    own = own_sums(completion, age_days, owner, members)
+    features = of_sums(own, played(owner, plays[MOVIE].to_numpy(), (members, len(columns))) @ columns)
+    features[own[:, 0] == 0] = np.nan
+    return features
 
 
 def never_rater_chances(facts: Array, never: NDArray[np.bool_], random: np.random.Generator, seed: int) -> Array:
@@ -112,14 +123,28 @@ class Classifiers:
 
 
 def classify(facts: Array, never: NDArray[np.bool_], random: np.random.Generator, seed: int) -> Classifiers:
-    """Fit a gradient-boosted classifier to each random half of N members, from facts (N, F)."""
+    """Fit a gradient-boosted classifier to each random half of N members, from facts (N, F).
+
+    If a half has more than MOST_RATERS raters, the classifier is fitted to a random sample of that size.
+    """
     side = random.integers(0, 2, len(facts))
     chance, gain = np.zeros(len(facts)), np.zeros(facts.shape[1])
     parameters = {"objective": "binary", "num_leaves": 8, "learning_rate": 0.1, "min_data_in_leaf": 20, "seed": seed,
                   "deterministic": True, "force_row_wise": True, "num_threads": 1, "verbosity": -1}  # fmt: skip
     for half in (0, 1):
-        learned = lightgbm.Dataset(facts[side != half], never[side != half].astype(float), params=parameters)
+        rows = _with_fewer_raters(np.flatnonzero(side != half), never, random)
+        learned = lightgbm.Dataset(facts[rows], never[rows].astype(float), params=parameters)
         forest = lightgbm.train(parameters, learned, 50)
         chance[side == half] = np.asarray(forest.predict(facts[side == half]))
         gain += forest.feature_importance("gain")
     return Classifiers(chance, gain)
+
+
+def _with_fewer_raters(
+    rows: NDArray[np.int64], never: NDArray[np.bool_], random: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return the rows of never-raters and of at most MOST_RATERS raters; `never` (N,) tells which is which."""
+    raters = rows[~never[rows]]
+    if len(raters) <= MOST_RATERS:
+        return rows
+    return np.sort(np.concatenate([rows[never[rows]], random.choice(raters, MOST_RATERS, replace=False)]))

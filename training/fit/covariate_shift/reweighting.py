@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from features.columns import RATING
-from features.movies import play_weighted_columns, statistics
+from features.movies import play_weighted_columns
 from training.data.dataset import Dataset
-from training.fit.never_raters import FEWEST, KINDS, MOST, Facts, facts_of, never_rater_chances, of_kind
+from training.data.passes.movie_statistics import MovieStatistics
+from training.fit.covariate_shift.never_raters import FEWEST, KINDS, MOST, Facts, facts_of, never_rater_chances, of_kind
 
 Array = NDArray[np.float64]
 
@@ -36,13 +36,13 @@ class Reweighting:
         return float(self.weight.sum() ** 2 / (self.weight**2).sum())
 
 
-def reweight(data: Dataset, seed: int) -> Reweighting | None:
+def reweight(data: Dataset, statistics: MovieStatistics, seed: int) -> Reweighting | None:
     """Weight raters by classifiers on members' facts; return None with fewer than FEWEST raters or never-raters.
 
     Never-raters with attributes only, with plays only, and with both are compared with raters separately, using only
     these facts. A rater's weight is the mean of the density ratios, weighted by the number of never-raters of each
     kind. Kinds with fewer than FEWEST members, and never-raters without facts, have ratio 1. Each member's probability
-    comes from a classifier that wasn't fitted on the member.
+    comes from a classifier that wasn't fitted on the member. `statistics` are those of the movies in the data.
     """
     random = np.random.default_rng([seed, 11])
     rates = np.zeros(len(data.member_ids), bool)
@@ -51,7 +51,7 @@ def reweight(data: Dataset, seed: int) -> Reweighting | None:
     if min(len(data.raters), len(others)) < FEWEST:
         return None
     members = np.sort(np.concatenate([data.raters, random.permutation(others)[:MOST]]))
-    facts, never = _facts(data, members), ~rates[members]
+    facts, never = _facts(data, statistics, members), ~rates[members]
     total, ratio = int(never.sum()), np.zeros(len(members))
     compared = 0
     for attributes, plays in KINDS.values():
@@ -104,9 +104,6 @@ def reweighting_notes(requested: bool, reweighting: Reweighting | None) -> list[
     return [f"raters were not reweighted: that needs {FEWEST} of them and {FEWEST} members who never rate"]
 
 
-def _facts(data: Dataset, members: NDArray[np.int64]) -> Facts:
-    """Return the facts of the given members, using movie statistics of all ratings and plays."""
-    mean = float(data.ratings[RATING].mean())  # type: ignore[arg-type]  # ratings are numeric and never empty
-    table = statistics(data.ratings.lazy(), data.plays.lazy(), len(data.movie_ids), mean).collect()
-    names, columns, _ = play_weighted_columns(table, data.release_year, data.genres, data.schema.genres)
+def _facts(data: Dataset, statistics: MovieStatistics, members: NDArray[np.int64]) -> Facts:
+    names, columns, _ = play_weighted_columns(statistics.table(), data.release_year, data.genres, data.schema.genres)
     return facts_of(data, names, columns, members)

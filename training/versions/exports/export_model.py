@@ -9,7 +9,7 @@ from features.columns import GENRES, MOVIE_ID, RELEASE_YEAR, TITLE
 from features.schema import Attribute
 from model.files.atomic_write import atomic_path
 from model.prediction.model import Model
-from training.versions.export_members import OTHER
+from training.versions.exports.export_members import OTHER
 
 MOVIES, FACTORS = "movies.parquet", "factors.parquet"
 

@@ -1,0 +1,213 @@
+"""What a model is fitted to, by partition: plays of members, and ratings and views of raters."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from features.columns import RATING
+from features.movies import MEMBER, MOVIE
+from model.facts.evidence import MemberEvidence
+from training.data.never_rater_views import SHORT, VIEWS, Views, divided, make_views
+from training.data.passes.array_files import Arrays, read_arrays, write_arrays
+from training.data.passes.passes import Passes
+from training.data.passes.play_table import Partition, PlayTable, with_ages
+from training.data.passes.visible_facts import VisibleFacts, facts_of_views, played
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """Ratings of the U raters of a partition, as sparse matrices of equal sparsity in both orders."""
+
+    by_member: sparse.csr_array
+    """(U, M) ratings, in single precision."""
+    by_movie: sparse.csr_array
+    """(M, U) the same, transposed."""
+
+    def __len__(self) -> int:
+        """Return the number U of raters."""
+        return int(self.by_member.shape[0])
+
+
+@dataclass(frozen=True)
+class SeenPlays:
+    """Plays of the P members of a partition, and what the V = 3 U views of its raters show and hide."""
+
+    plays: sparse.csr_array
+    """(P, M) 1 for each play of a movie, in single precision."""
+    facts: VisibleFacts
+    """Facts that the views show."""
+    hidden_view: NDArray[np.int32]
+    """(T,) view of each rating to predict."""
+    hidden_movie: NDArray[np.int32]
+    """(T,) its movie."""
+    hidden_rating: NDArray[np.float32]
+    """(T,) the rating."""
+
+
+@dataclass(frozen=True)
+class MemberPartition:
+    """Members of one partition, among them U raters with V = 3 U views, whose arrays are in files."""
+
+    folder: Path
+    """Folder of the files."""
+    number: int
+    """Number of the partition."""
+    members: slice
+    """Row numbers of the P members in the dataset."""
+    raters: Places
+    """(U,) row numbers of the raters in the dataset."""
+    movies: int
+    """Number M of movies."""
+
+    def __len__(self) -> int:
+        """Return the number V of views."""
+        return VIEWS * len(self.raters)
+
+    def ratings(self) -> Ratings:
+        """Return the ratings of the raters. Raises DamagedPartition if the file is damaged."""
+        return read_arrays(self._file("ratings"), partial(_ratings, self.movies))
+
+    def seen(self) -> SeenPlays:
+        """Return plays and views. Raises DamagedPartition if the file is damaged."""
+        return read_arrays(self._file("views"), partial(_seen, self.movies))
+
+    def write(self, plays: sparse.csr_array, ratings: sparse.csr_array, views: Views) -> None:
+        """Write the files, from plays (P, M) and ratings (U, M)."""
+        facts = facts_of_views(views, self.movies, slice(0, len(self)))
+        columns = {name: views.targets[name].to_numpy() for name in views.targets.columns}
+        by_movie = ratings.T.tocsr()
+        write_arrays(
+            self._file("ratings"),
+            {
+                "movie": ratings.indices,
+                "movie_ends": ratings.indptr,
+                "by_member": ratings.data,
+                "rater": by_movie.indices,
+                "rater_ends": by_movie.indptr,
+                "by_movie": by_movie.data,
+            },
+        )
+        write_arrays(
+            self._file("views"),
+            {
+                "plays": plays.indices,
+                "plays_ends": plays.indptr,
+                "visible": facts.plays.indices,
+                "visible_ends": facts.plays.indptr,
+                "own": facts.own,
+                "attributes": facts.attributes,
+                "hidden_view": columns["view"].astype(np.int32),
+                "hidden_movie": columns["movie"].astype(np.int32),
+                "hidden_rating": columns["rating"].astype(np.float32),
+            },
+        )
+
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{self.number:06}-{name}.npz"
+
+
+class PreparedPartition(NamedTuple):
+    """A partition whose files are written, and what the whole data are summed up from."""
+
+    partition: MemberPartition
+    views: Views
+    """Views of the raters to predict."""
+    steps: Array
+    """Distinct ratings, ascending."""
+
+
+def prepare_partitions(
+    passes: Passes,
+    folder: Path,
+    plays: PlayTable,
+    attributes: NDArray[np.float32],
+    movies: int,
+    end: float | None,
+    seed: int,
+    predicted: Flags,
+) -> list[PreparedPartition]:
+    """Write the files of all partitions of N members to a folder, with views drawn by `seed`.
+
+    `attributes` is (N, A), `movies` the number of movies, `end` the end of the data in seconds since 1970 UTC, and
+    `predicted` (N,) selects the raters whose views are returned, too.
+    """
+    return passes.collect(
+        partial(_prepare, folder, seed, end, movies),
+        range(len(plays.partitions)),
+        plays.partitions,
+        [attributes[part.members] for part in plays.partitions],
+        [predicted[part.members] for part in plays.partitions],
+    )
+
+
+def views_with(seen: SeenPlays, kept: Flags, evidence: MemberEvidence, short: bool = True) -> Places:
+    """Return the numbers of the views that show plays and attributes, as far as the evidence has them.
+
+    `kept` (U,) selects raters. Views of few plays are among them if `short` is True.
+    """
+    shows = seen.facts.show(evidence) & kept.repeat(VIEWS)
+    if not short:
+        shows[SHORT::VIEWS] = False
+    return np.flatnonzero(shows)
+
+
+def views_of(kept: Flags) -> Places:
+    """Return the numbers of all views of the raters selected by a (U,) mask."""
+    return np.flatnonzero(kept.repeat(VIEWS))
+
+
+def _prepare(
+    folder: Path,
+    seed: int,
+    end: float | None,
+    movies: int,
+    number: int,
+    stored: Partition,
+    attributes: NDArray[np.float32],
+    predicted: Flags,
+) -> PreparedPartition:
+    random = np.random.default_rng([seed, 1, number])
+    rows = stored.read()
+    plays = with_ages(divided(rows, random), end)
+    rated = plays.filter(pl.col(RATING).is_not_null())
+    own = rated[MEMBER].unique().sort().to_numpy().astype(np.int64)
+    raters = own + stored.members.start
+    views = make_views(plays, raters, attributes[own], random)
+    partition = MemberPartition(folder, number, stored.members, raters, movies)
+    stars = rated[RATING].to_numpy()
+    pairs = rated["rater"].to_numpy().astype(np.int32), rated[MOVIE].to_numpy()
+    by_member = sparse.csr_array((stars.astype(np.float32), pairs), shape=(len(own), movies))
+    shape = len(stored), movies
+    partition.write(played(rows[MEMBER].to_numpy(), rows[MOVIE].to_numpy(), shape), by_member, views)
+    return PreparedPartition(partition, views.only(predicted[own].repeat(VIEWS)), np.unique(stars))
+
+
+def _ratings(movies: int, arrays: Arrays) -> Ratings:
+    raters = len(arrays["movie_ends"]) - 1
+    by_member = arrays["by_member"], arrays["movie"], arrays["movie_ends"]
+    by_movie = arrays["by_movie"], arrays["rater"], arrays["rater_ends"]
+    return Ratings(
+        sparse.csr_array(by_member, shape=(raters, movies)), sparse.csr_array(by_movie, shape=(movies, raters))
+    )
+
+
+def _seen(movies: int, arrays: Arrays) -> SeenPlays:
+    facts = VisibleFacts(
+        _ones(arrays["visible"], arrays["visible_ends"], movies), arrays["own"], arrays["attributes"]
+    )  # fmt: skip
+    hidden = (arrays[f"hidden_{name}"] for name in ("view", "movie", "rating"))
+    return SeenPlays(_ones(arrays["plays"], arrays["plays_ends"], movies), facts, *hidden)
+
+
+def _ones(movie: NDArray[np.int32], ends: NDArray[np.int32], movies: int) -> sparse.csr_array:
+    return sparse.csr_array((np.ones(len(movie), np.float32), movie, ends), shape=(len(ends) - 1, movies))

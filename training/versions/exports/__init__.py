@@ -1,0 +1,1 @@
+"""Hands what is published on to other systems: members, factors and runs."""
