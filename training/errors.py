@@ -31,6 +31,10 @@ class WorkFailed(TrainingError):
     """The work failed, or something it needs, such as a published model or an optional library, is missing."""
 
 
+class PassesStopped(WorkFailed):
+    """Passes over the data end because the work that they belong to has failed or was interrupted."""
+
+
 class DamagedPartition(WorkFailed):
     """A file that holds a part of the data being worked on is missing or has changed."""
 

@@ -81,6 +81,8 @@ def _answers(model: Model, arrays: Arrays) -> Arrays:
 
 
 def _stored(arrays: Arrays, width: int) -> Iterator[MemberFacts]:
+    if "rating_counts" not in arrays:  # a version of format 3
+        arrays = arrays | {name: np.empty(0) for name in _RATINGS} | {"rating_counts": np.zeros_like(arrays["plays"])}
     ends, rated_ends = np.cumsum(arrays["plays"]), np.cumsum(arrays["rating_counts"])
     attributes = arrays["attributes"].reshape(len(ends), width)
     for number, (end, plays) in enumerate(zip(ends.tolist(), arrays["plays"].tolist(), strict=True)):

@@ -26,7 +26,8 @@ def prior_arrays(prior: Prior) -> Arrays:
     for evidence, head in prior.heads.items():
         arrays |= {f"head.{int(evidence)}.{name}": getattr(head, own) for name, own in _HEAD_ARRAYS.items()}
     arrays |= {f"followed.{int(evidence)}": weights for evidence, weights in prior.shrinkage.items()}
-    return arrays | {f"spread.{int(evidence)}": spread for evidence, spread in prior.spread.items()}
+    arrays |= {f"spread.{int(evidence)}": spread for evidence, spread in prior.spread.items()}
+    return arrays | {f"rating_weights.{int(evidence)}": weights for evidence, weights in prior.rating_weights.items()}
 
 
 def prior_numbers(prior: Prior) -> dict[str, Any]:
@@ -71,6 +72,11 @@ def prior_of(arrays: Arrays, numbers: dict[str, Any]) -> Prior:
         movie_variance=arrays["movie_variance"],
         unrated_variance={MovieEvidence(int(kind)): value for kind, value in numbers["unrated_variance"].items()},
         noise=numbers["noise"],
+        rating_weights={
+            kind: arrays[f"rating_weights.{int(kind)}"]
+            for kind in MemberEvidence
+            if f"rating_weights.{int(kind)}" in arrays
+        },
     )
 
 

@@ -36,6 +36,19 @@ class Plays(NamedTuple):
     rating: Sequence[float] = ()
     """Empty if the member rated none of the movies."""
 
+    def with_ratings(self, ratings: Sequence[tuple[int, float, float]]) -> "Plays":
+        """Return a copy with ratings added, each as catalogue row, rating and time, since a rating is a play too."""
+        if not ratings:
+            return self
+        movies, values, times = zip(*ratings, strict=True)
+        count, unknown = len(self.movies), float("nan")
+        return Plays(
+            [*self.movies, *movies],
+            [*self.completion, *[unknown] * len(movies)],
+            [*self.played_at, *times],
+            [*(self.rating or [unknown] * count), *values],
+        )
+
 
 @dataclass(frozen=True)
 class Ratings:

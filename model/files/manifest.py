@@ -11,8 +11,10 @@ from typing import Any
 from model.errors import ArtifactError
 from model.files.plain_files import MANIFEST, RUN, SMALL_BYTES, check_complete, read_plain, version_of
 
-FORMAT = 3
-"""Number of the format of a version's files; versions with another format are refused."""
+FORMAT = 4
+"""Number of the format of the files of new versions."""
+READABLE = (3, FORMAT)
+"""Formats that can be read; versions with another format are refused. Those of format 3 take ratings as plays."""
 MANIFEST_BYTES = 16 << 20
 """Maximum size of a version's manifest in bytes; larger ones are refused."""
 
@@ -66,8 +68,9 @@ def manifest_from(content: bytes) -> Manifest:
     """Parse a version's manifest from JSON. Raises ArtifactError if it is invalid or has another format."""
     try:
         given = json.loads(content)
-        if given["format"] != FORMAT:
-            message = f"{MANIFEST} has format {given['format']!r:.20}, this program reads format {FORMAT}"
+        if given["format"] not in READABLE:
+            readable = " and ".join(map(str, READABLE))
+            message = f"{MANIFEST} has format {given['format']!r:.20}, this program reads formats {readable}"
             raise ArtifactError(message, "format")
         manifest = Manifest(**{field.name: given[field.name] for field in fields(Manifest) if field.name in given})
         sound = all(

@@ -23,7 +23,7 @@ from model.prediction.movie_targets import Movie, MovieView, Offsets, Targets
 from model.prediction.pair_columns import MemberColumns, PairColumns, feature_names
 from model.prediction.predictions import Explanation, Part, Predictions
 from model.prediction.prior.prior import Prior, Taste, prior_numbers, rating_of
-from model.prediction.prior.rating_update import RatedMovies, RatingUpdate, update_by_ratings
+from model.prediction.prior.rating_update import Movies, Rated, RatingUpdate, update_by_ratings
 from model.prediction.trees import Trees, highest_corrections
 
 Stage = Callable[[str], None]
@@ -67,7 +67,7 @@ class State:
 
     def updated(self, prior: NDArray[np.float64], targets: Targets) -> NDArray[np.float64]:
         """Return (N,) ratings by the factorization, updated by the members' ratings."""
-        return prior if self.update is None else prior + self.update.rating(targets.factors)
+        return prior if self.update is None else prior + self.update.rating(_movies(targets))
 
     def deviation(self, targets: Targets) -> NDArray[np.float64]:
         """Return the (N,) standard deviations of ratings about their predictions."""
@@ -78,7 +78,7 @@ class State:
         return State(
             self.evidence,
             self.taste.repeat(counts),
-            None if self.update is None else self.update.take(np.arange(len(counts)).repeat(counts)),
+            None if self.update is None else self.update.repeat(counts),
             self.members.repeat(counts),
             self.extrapolation.repeat(counts),
             self.reading.repeat(counts),
@@ -161,9 +161,8 @@ class Model:
         as_unplayed = [Rows(member.without(row), np.array([row])) for row in rows[played].tolist()]
         order = np.arange(len(rows))
         order[played] = len(rows) + np.arange(len(played))
-        return Predictions.join([predictions, *self.predict_together(as_unplayed, finished)], state.evidence).take(
-            order
-        )
+        parts = [predictions, *self.predict_together(as_unplayed)]  # without `finished`: each stage ends once
+        return Predictions.join(parts, state.evidence).take(order)
 
     def predict_together(self, requests: Sequence[Rows], finished: Stage = ignore) -> list[Predictions]:
         """Return the predictions for each of several requests, bit for bit equal to those of `predict`.
@@ -223,7 +222,7 @@ class Model:
         taste, evidence = state.taste, state.taste.evidence
         prior = self.view.prior_of_all(taste.factors[0], evidence, int(taste.bins[0]))
         if state.update is not None:
-            prior = prior + state.update.rating(self.prior.movies)
+            prior = prior + state.update.rating(Movies(self.prior.movies, self.view.ready.direction))
         weight = self.trees.weights.get(evidence, 0.0)
         highest = self.schema.scale.cut(prior + weight * self._highest_corrections + ROUNDING)[rows]
         likely = rows[np.argpartition(-highest, likely_count)[:likely_count]]
@@ -261,7 +260,7 @@ class Model:
         without_plays = self.state_of(member.without_plays()).taste
         targets = self.view.of([movie], state.taste.evidence, state.taste.bins)
         parts = prior_parts(self.prior, state.taste, without_plays, targets)
-        parts["taste_from_ratings"] = 0.0 if state.update is None else float(state.update.rating(targets.factors)[0])
+        parts["taste_from_ratings"] = 0.0 if state.update is None else float(state.update.rating(_movies(targets))[0])
         features = self._features(state.taste.factors, state.members, targets)[1]
         contributions = self.trees.contributions(features, state.taste.evidence)[0]
         parts = parts | tree_parts(self.feature_names, contributions)
@@ -289,7 +288,7 @@ class Model:
         return State(
             evidence,
             taste,
-            self._update(members, taste, self.prior.shrinkage[evidence][bins_of(counts)])
+            self._update(members, taste, self.prior.rating_weights[evidence][bins_of(counts)])
             if evidence.has_ratings
             else None,
             self.member_columns.of_kind(without_ratings, inputs, plays, attributes),
@@ -297,16 +296,16 @@ class Model:
             self.calibration.reading(evidence, counts, extrapolation),
         )
 
-    def _update(self, members: Sequence[MemberFacts], taste: Taste, share: NDArray[np.float64]) -> RatingUpdate:
-        """Return what the members' ratings change in predictions; `share` (N,) are shrinkage weights of the change."""
-        rated = []
-        for number, member in enumerate(members):
-            rows, own = member.ratings.movies.astype(np.int64), slice(number, number + 1)
-            factors, offset, _ = self.view.prior_of_rows(rows, taste.evidence, taste.bins[own])
-            predicted = self.prior.mean + rating_of(taste.factors[own], factors) + offset
-            variance = self.prior.noise + self.view.variance.take(rows)
-            rated.append(RatedMovies(factors, member.ratings.values - predicted, variance))
-        return update_by_ratings(self.prior.spread[taste.evidence], rated, share)
+    def _update(self, members: Sequence[MemberFacts], taste: Taste, weights: NDArray[np.float64]) -> RatingUpdate:
+        """Return what the members' ratings change in predictions; `weights` (N, 2) are shrinkage weights."""
+        counts = np.array([len(member.ratings) for member in members])
+        rows = np.concatenate([member.ratings.movies for member in members]).astype(np.int64)
+        factors, offset, _ = self.view.prior_of_rows(rows, taste.evidence, taste.bins.repeat(counts))
+        predicted = self.prior.mean + rating_of(taste.factors.repeat(counts, axis=0), factors) + offset
+        residual = np.concatenate([member.ratings.values for member in members]) - predicted
+        movies = Movies(factors, self.view.ready.direction.take(rows, axis=0))
+        rated = Rated(movies, residual, self.prior.noise + self.view.variance.take(rows))
+        return update_by_ratings(self.prior.spread[taste.evidence], rated, counts, weights)
 
     def _features(
         self, factors: NDArray[np.float64], members: Members, targets: Targets
@@ -343,3 +342,8 @@ class Model:
         )
         finished("interval")
         return predictions
+
+
+def _movies(targets: Targets) -> Movies:
+    """Return what the update by ratings needs of movies to predict."""
+    return Movies(targets.factors, targets.columns.direction)

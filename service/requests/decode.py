@@ -170,23 +170,21 @@ class FactsDecoder:
         """Decode the ratings of movies in the catalogue, and add them to the plays, since a rating is a play too."""
         if not violations.check_count(len(ratings), RATINGS, "member.ratings"):
             return plays
-        rated = []
-        for number, rating in enumerate(ratings):
-            path, row, time = f"member.ratings[{number}]", self._catalogue.row(rating.movie_id), math.nan
-            violations.check_rating(rating.rating, f"{path}.rating", self._schema.scale)
-            if rating.HasField("rated_at"):
-                violations.check_time(rating.rated_at, f"{path}.rated_at")
-                time = rating.rated_at.seconds + rating.rated_at.nanos / 1e9
-            if row is None:
-                unused.ratings_of_unknown_movies += 1
-                violations.check_id(rating.movie_id, f"{path}.movie_id")
-            else:
-                rated.append((row, math.nan, time, rating.rating))
-        unrated = [math.nan] * len(plays.movies)
-        rows, completions, times, values = zip(*rated, strict=True) if rated else ((), (), (), ())
-        return Plays(
-            [*plays.movies, *rows], [*plays.completion, *completions], [*plays.played_at, *times], [*unrated, *values]
-        )
+        ratings = list(ratings)
+        rows = self._catalogue.rows([rating.movie_id for rating in ratings])
+        values, times = [rating.rating for rating in ratings], [math.nan] * len(ratings)
+        low, high = self._schema.scale.low, self._schema.scale.high
+        for number in [number for number, value in enumerate(values) if not low <= value <= high]:
+            violations.check_rating(values[number], f"member.ratings[{number}].rating", self._schema.scale)
+        for number in [number for number, rating in enumerate(ratings) if rating.HasField("rated_at")]:
+            rated_at = ratings[number].rated_at
+            times[number] = rated_at.seconds + rated_at.nanos / 1e9
+            violations.check_time(rated_at, f"member.ratings[{number}].rated_at")
+        for number in [number for number, row in enumerate(rows) if row is None]:
+            violations.check_id(ratings[number].movie_id, f"member.ratings[{number}].movie_id")
+        known = [(row, value, time) for row, value, time in zip(rows, values, times, strict=True) if row is not None]
+        unused.ratings_of_unknown_movies += len(rows) - len(known)
+        return plays.with_ratings(known)
 
     def _attributes(
         self,

@@ -89,9 +89,13 @@ def fit_priors(
         )
 
     with ThreadPoolExecutor(FITS_AT_ONCE) as pool:  # not the executor of the passes, for which a fit waits
-        whole = pool.submit(fit, folded.folds, None)
-        begin = whole.result() if folded.statistics.whole.ratings.sum() >= WARM_RATINGS else None
-        fitted = list(pool.map(partial(fit, begin=begin), range(folded.folds)))
+        try:
+            whole = pool.submit(fit, folded.folds, None)
+            begin = whole.result() if folded.statistics.whole.ratings.sum() >= WARM_RATINGS else None
+            fitted = list(pool.map(partial(fit, begin=begin), range(folded.folds)))
+        except BaseException:
+            passes.stop()  # else the pool would wait for fits under way to finish
+            raise
     return whole.result(), apply_out_of_fold(fitted, folded.data, folded.views, folded.view_folds)
 
 

@@ -132,12 +132,12 @@ def fit_model(passes: Passes, data: Dataset, seed: int, settings: FitSettings, r
     with_ratings = {
         (member.with_ratings, movie): updates.apply(rows)
         for (member, movie), rows in predictions.items()
-        if member.has_plays and member.with_ratings in updates.shrinkage
+        if member.has_plays and member.with_ratings in updates.weights
     }
     short_with_ratings = {
         member.with_ratings: updates.apply(rows)
         for member, rows in short.items()
-        if member.with_ratings in updates.shrinkage and len(rows.rows)
+        if member.with_ratings in updates.weights and len(rows.rows)
     }
     report("intervals and probabilities")
     calibration = _calibrate(targets, predictions | with_ratings, short | short_with_ratings)
@@ -151,7 +151,7 @@ def fit_model(passes: Passes, data: Dataset, seed: int, settings: FitSettings, r
     heads = {member: whole.prior.heads[member] for member in whole.prior.heads if member in offsets}
     held_out = {key: targets.held_out(rows) for key, rows in (predictions | with_ratings).items()}
     reference = fit_reference(data, held_out, calibration)
-    prior = replace(whole.prior, heads=heads, shrinkage={**whole.prior.shrinkage, **updates.shrinkage})
+    prior = replace(whole.prior, heads=heads, rating_weights=updates.weights)
     pairs = PairColumns(movies, table.grouped)
     core = Core(prior, offsets, pairs, Trees(forest, weights), calibration, reference)
     return Fit(core, folded, predictions, short, with_ratings, table, predict, reweighting)

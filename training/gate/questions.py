@@ -101,7 +101,7 @@ def answer(model: Model, questions: Questions) -> Mapping[MemberEvidence, Answer
     return {
         kind: _answer_with(kind, model, questions, facts, described)
         for kind in questions.by_evidence
-        if not kind.has_ratings or kind in model.prior.shrinkage
+        if not kind.has_ratings or kind in model.prior.rating_weights
     }
 
 

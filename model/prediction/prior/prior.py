@@ -98,10 +98,8 @@ class Prior:
     heads: Mapping[MemberEvidence, KernelRegression]
     """Regression that predicts a member's factors, for each kind of evidence that has training data, except NOTHING."""
     shrinkage: Mapping[MemberEvidence, NDArray[np.float64]]
-    """(bins,) shrinkage weights, 0 to 1, by kind of evidence with plays. For kinds without ratings they are weights of
-    the regression, for each bin in PLAY_BINS by number of plays: predictions are shrunk towards those without plays,
-    since the regression relies too much on few plays. For kinds with ratings they are weights of the update by ratings,
-    for each bin by number of ratings."""
+    """(bins,) shrinkage weights, 0 to 1, of the regression for each bin in PLAY_BINS, by kind of evidence with plays.
+    Predictions are shrunk towards those without plays, since the regression relies too much on few plays."""
     spread: Mapping[MemberEvidence, NDArray[np.float64]]
     """(K, K) covariance of the errors of members' predicted factors, for each kind of evidence."""
     movie_variance: NDArray[np.float64]
@@ -110,6 +108,9 @@ class Prior:
     """The same variance as in `movie_variance`, for described movies and for unknown movies."""
     noise: float
     """Variance of ratings about the predictions that the true factors would make."""
+    rating_weights: Mapping[MemberEvidence, NDArray[np.float64]]
+    """(bins, 2) shrinkage weights, 0 to 1, of the update by ratings for each bin in PLAY_BINS by number of ratings, by
+    kind of evidence with ratings. They are for the shift of the factors and for the residuals of similar movies."""
 
     @cached_property
     def _kinds(self) -> list[MemberEvidence]:
@@ -125,7 +126,7 @@ class Prior:
         attributes, plays = bool(np.isfinite(member.attributes).any()), len(member.movies) > 0
         for kind in self._kinds:
             if (attributes or not kind.has_attributes) and (plays or not kind.has_plays):
-                rated = kind.has_plays and len(member.ratings) > 0 and kind.with_ratings in self.shrinkage
+                rated = kind.has_plays and len(member.ratings) > 0 and kind.with_ratings in self.rating_weights
                 return kind.with_ratings if rated else kind
         return MemberEvidence.NOTHING
 

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from model.artifact.artifact import PIECES, load_model
+from model.artifact.golden import PLAYS
 from model.errors import ArtifactError
-from model.facts.facts import MemberFacts
+from model.facts.evidence import MemberEvidence
+from model.facts.facts import MemberFacts, Play
 from model.facts.member_table import FILES
 from model.files.checked_array import piece_hashes
 from model.files.manifest import FORMAT, read_manifest
@@ -113,8 +115,36 @@ def test_a_changed_manifest_is_of_another_version(folder):
 
 def test_another_format_is_named_with_its_number(folder):
     message = refusal(sealed(folder, format=FORMAT + 1))
-    assert f"format {FORMAT + 1}" in message
-    assert f"format {FORMAT}" in message
+    assert f"has format {FORMAT + 1}" in message
+    assert f"reads formats 3 and {FORMAT}" in message
+
+
+def test_a_version_of_the_format_before_serves_and_takes_ratings_as_plays(folder):
+    """Such a version knows no kinds of evidence with ratings: neither calibration nor golden predictions have them."""
+
+    def changed(name: str, change) -> None:
+        arrays = arrays_from_bytes((folder / name).read_bytes())
+        (folder / name).write_bytes(arrays_to_bytes(change(arrays)))
+
+    changed("prior.npz", lambda arrays: {key: arrays[key] for key in arrays if not key.startswith("rating_weights")})
+    changed("calibration.npz", lambda arrays: {key: arrays[key] for key in arrays if key[0] not in "56"})
+    ratings = ("rating_counts", "rated", "ratings")
+
+    def unrated(arrays):
+        members, movies = len(arrays["plays"]), len(arrays["rows"]) + 2
+        kept = 4 * len(PLAYS)
+        assert members == 6 * len(PLAYS)
+        plays = int(arrays["plays"][:kept].sum())
+        ends = {"attributes": kept * len(arrays["attributes"]) // members, "plays": kept, "member_evidence": kept}
+        ends |= dict.fromkeys(("movies", "completion", "age_days"), plays) | dict.fromkeys(ARRAYS, kept * movies)
+        return {key: arrays[key][: ends.get(key)] for key in arrays if key not in ratings}
+
+    changed("golden.npz", unrated)
+    model = load_model(sealed(folder, format=3))
+    facts = MemberFacts.nothing(model.schema).with_plays([Play(0, rating=5.0), Play(1)], model.schema)
+    predictions = model.predict(facts, [5, 6])
+    assert predictions.member_evidence is MemberEvidence.PLAYS
+    assert predictions.rating.tobytes() == model.predict(facts.without_ratings(), [5, 6]).rating.tobytes()
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path):

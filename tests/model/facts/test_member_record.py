@@ -59,16 +59,18 @@ def test_a_model_takes_from_a_record_what_it_can_use():
                 "version": 1,
                 "attributes": {"colour": "red", "age": 30, "town": 5, "shoe_size": 42},
                 "plays": {"b": {"completion": 0.5, "played_at": 913_600}, "nowhere": {}, "a": {}},
+                "ratings": {"a": {"rating": 4}, "b": {"rating": 6}, "nowhere": {"rating": 3}},
                 "written_by": "another field that later versions may have",
             }
         ).encode()
     )
     facts = record.facts(SCHEMA, CATALOGUE)
     expected = MemberFacts.nothing(SCHEMA).with_attributes({0: 1.0, 1: 30.0})
-    expected = expected.with_plays([Play(0), Play(1, 0.5, 913_600)], SCHEMA)
+    expected = expected.with_plays([Play(0, rating=4.0), Play(1, 0.5, 913_600)], SCHEMA)
     for name in ("attributes", "movies", "completion", "age_days"):
         assert np.array_equal(getattr(facts, name), getattr(expected, name), equal_nan=name != "movies")
     assert facts.age_days[1] == 1
+    assert (facts.ratings.movies.tolist(), facts.ratings.values.tolist()) == ([0], [4.0])
 
 
 @pytest.mark.parametrize(
@@ -109,6 +111,11 @@ def test_fields_may_be_missing_or_null():
         b'{"version": 1, "plays": [1]}', b'{"version": 1, "plays": {"a": 1}}',
         b'{"version": 1, "plays": {"a": {"completion": 1.5}}}', b'{"version": 1, "plays": {"a": {"completion": true}}}',
         b'{"version": 1, "plays": {"a": {"played_at": "yesterday"}}}',
+        b'{"version": 1, "ratings": [1]}', b'{"version": 1, "ratings": {"a": 4}}',
+        b'{"version": 1, "ratings": {"a": {}}}',
+        b'{"version": 1, "ratings": {"a": {"rating": "good"}}}',
+        b'{"version": 1, "ratings": {"a": {"rating": 4, "rated_at": "yesterday"}}}',
+        json.dumps({"version": 1, "ratings": {str(number): {"rating": 4} for number in range(10_001)}}).encode(),
         json.dumps({"version": 1, "attributes": dict.fromkeys(map(str, range(1001)), 1)}).encode(),
         json.dumps({"version": 1, "plays": {str(number): {} for number in range(10_001)}}).encode(),
     ],
@@ -124,6 +131,7 @@ def test_what_the_documentation_shows_is_true():
     record = from_json(text.split("```json")[1].split("```")[0].encode())
     assert record.attributes == {"age": 34, "gender": "F", "has_children": True}
     assert record.plays[0] == RecordedPlay("movie-007", 0.9, 1699999999)
+    assert list(record.ratings) == [RecordedRating("movie-007", 4.5, 1700000500)]
     assert HASH in text
 
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from model.prediction.prior.rating_update import RatedMovies, RatingUpdate, update_by_ratings
+from model.prediction.prior.rating_update import Movies, Rated, RatingUpdate, update_by_ratings
 
-SIZE = 5
+SIZE, DIRECTIONS = 5, 3
 NOISE = 0.6
+SHIFT_ALONE, BOTH = np.array([[1.0, 0.0]]), np.array([[1.0, 0.5]])
 
 
 @pytest.fixture
@@ -20,29 +21,45 @@ def covariance(random) -> np.ndarray:
     return root @ root.T + 0.1 * np.eye(SIZE)
 
 
-def drawn(random, covariance, ratings: int) -> tuple[np.ndarray, RatedMovies]:
+def update(covariance, members: list[Rated], weights: np.ndarray) -> RatingUpdate:
+    """The update of several members with the same weights."""
+    movies = Movies(*(np.concatenate(parts) for parts in zip(*(member.movies for member in members), strict=True)))
+    residual, variance = (np.concatenate([getattr(member, name) for member in members]) for name in Rated._fields[1:])
+    counts = np.array([len(member.residual) for member in members])
+    return update_by_ratings(
+        covariance, Rated(movies, residual, variance), counts, weights.repeat(len(members), axis=0)
+    )
+
+
+def movies_of(random, count: int) -> Movies:
+    direction = random.normal(size=(count, DIRECTIONS))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    return Movies(random.normal(size=(count, SIZE)), direction.astype(np.float32))
+
+
+def drawn(random, covariance, ratings: int) -> tuple[np.ndarray, Rated]:
     """A member's true errors of the factors, and ratings that follow from them."""
     truth = random.multivariate_normal(np.zeros(SIZE), covariance)
-    movies, variance = random.normal(size=(ratings, SIZE)), NOISE + random.random(ratings)
-    residual = movies[:, :-1] @ truth[:-1] + truth[-1] + np.sqrt(variance) * random.normal(size=ratings)
-    return truth, RatedMovies(movies, residual, variance)
+    movies, variance = movies_of(random, ratings), NOISE + random.random(ratings)
+    residual = movies.factors[:, :-1] @ truth[:-1] + truth[-1] + np.sqrt(variance) * random.normal(size=ratings)
+    return truth, Rated(movies, residual, variance)
 
 
 def test_it_is_the_conditional_distribution_of_the_factors(random, covariance):
     """By the other formula, for the joint normal distribution of factors and ratings."""
     _, rated = drawn(random, covariance, 4)
-    update = update_by_ratings(covariance, [rated], np.ones(1))
-    design = np.column_stack([rated.factors[:, :-1], np.ones(4)])
+    updated = update(covariance, [rated], SHIFT_ALONE)
+    design = np.column_stack([rated.movies.factors[:, :-1], np.ones(4)])
     gain = covariance @ design.T @ np.linalg.inv(design @ covariance @ design.T + np.diag(rated.variance))
-    assert update.shift[0] == pytest.approx(gain @ rated.residual)
-    assert update.reduction[0] == pytest.approx(gain @ design @ covariance)
+    assert updated.shift[0] == pytest.approx(gain @ rated.residual)
+    assert updated.reduction[0] == pytest.approx(gain @ design @ covariance)
 
 
 def test_the_planted_factors_lie_about_the_posterior_as_its_covariance_says(random, covariance):
     pairs = [drawn(random, covariance, int(count)) for count in random.integers(1, 60, 2000)]
-    update = update_by_ratings(covariance, [rated for _, rated in pairs], np.ones(len(pairs)))
-    missed = np.array([truth for truth, _ in pairs]) - update.shift
-    scores = np.einsum("ni,nij,nj->n", missed, np.linalg.inv(covariance - update.reduction), missed)
+    updated = update(covariance, [rated for _, rated in pairs], SHIFT_ALONE)
+    missed = np.array([truth for truth, _ in pairs]) - updated.shift
+    scores = np.einsum("ni,nij,nj->n", missed, np.linalg.inv(covariance - updated.reduction), missed)
     assert scores.mean() == pytest.approx(SIZE, rel=0.05)
 
 
@@ -53,8 +70,9 @@ def test_the_deviation_of_a_rating_falls_with_each_rating_and_never_below_the_no
     deviation = np.sqrt(NOISE + ((design @ covariance) * design).sum(axis=1))
     before = deviation
     for count in range(1, 31):
-        some = RatedMovies(*(column[:count] for column in rated))
-        updated = update_by_ratings(covariance, [some], np.ones(1)).deviation(deviation, movies)
+        own = Movies(rated.movies.factors[:count], rated.movies.direction[:count])
+        some = Rated(own, rated.residual[:count], rated.variance[:count])
+        updated = update(covariance, [some], BOTH).deviation(deviation, movies)
         assert (updated <= before + 1e-12).all()
         assert (updated > np.sqrt(NOISE)).all()
         before = updated
@@ -63,22 +81,37 @@ def test_the_deviation_of_a_rating_falls_with_each_rating_and_never_below_the_no
 
 def test_a_weight_shrinks_the_shift_and_leaves_the_uncertainty(random, covariance):
     _, rated = drawn(random, covariance, 3)
-    whole, half = (update_by_ratings(covariance, [rated], np.array([share])) for share in (1.0, 0.5))
+    whole, half = (update(covariance, [rated], np.array([[share, 0.0]])) for share in (1.0, 0.5))
     assert half.shift == pytest.approx(whole.shift / 2)
     assert half.reduction.tobytes() == whole.reduction.tobytes()
 
 
+def test_what_the_shift_leaves_of_similar_movies_counts_and_of_others_does_not(random, covariance):
+    _, rated = drawn(random, covariance, 1)
+    bare, both = (update(covariance, [rated], weights) for weights in (SHIFT_ALONE, BOTH))
+    design = np.append(rated.movies.factors[0, :-1], 1)
+    left = rated.residual[0] - design @ bare.shift[0]
+    same, opposite = rated.movies.direction, -rated.movies.direction
+    unplayed = np.zeros_like(same)
+    for direction, share in ((same, 0.5), (opposite, 0.0), (unplayed, 0.0)):
+        movie = Movies(random.normal(size=(1, SIZE)), direction)
+        assert both.rating(movie)[0] - bare.rating(movie)[0] == pytest.approx(0.5 * share * left, abs=1e-6)
+
+
 def test_members_and_movies_come_out_bit_by_bit_the_same_alone_and_in_company(random, covariance):
-    rated = [drawn(random, covariance, int(count))[1] for count in random.integers(1, 200, 40)]
-    together = update_by_ratings(covariance, rated, np.ones(40))
-    movies, deviation = random.normal(size=(40, SIZE)), 10 + random.random(40)
-    rating, updated = together.rating(movies), together.deviation(deviation, movies)
-    for place, member in enumerate(rated):
-        alone = update_by_ratings(covariance, [member], np.ones(1))
+    rated = [drawn(random, covariance, int(count))[1] for count in random.integers(1, 700, 40)]
+    together = update(covariance, rated, BOTH)
+    counts = random.integers(1, 6, 40)
+    movies = movies_of(random, int(counts.sum()))
+    deviation = 100 + random.random(len(movies.factors))
+    rating = together.repeat(counts).rating(movies)
+    updated = together.repeat(counts).deviation(deviation, movies.factors)
+    ends = np.cumsum(counts)
+    for place, (member, end) in enumerate(zip(rated, ends, strict=True)):
+        alone = update(covariance, [member], BOTH)
         assert alone.shift.tobytes() == together.shift[[place]].tobytes()
         assert alone.reduction.tobytes() == together.reduction[[place]].tobytes()
-        assert alone.rating(movies)[[place]].tobytes() == rating[[place]].tobytes()
-        assert alone.deviation(deviation, movies)[[place]].tobytes() == updated[[place]].tobytes()
-        own = together.take(np.full(40, place))
-        assert isinstance(own, RatingUpdate)
-        assert own.deviation(deviation, movies).tobytes() == alone.deviation(deviation, movies).tobytes()
+        for row in range(end - counts[place], end):
+            movie = Movies(movies.factors[[row]], movies.direction[[row]])
+            assert alone.rating(movie).tobytes() == rating[[row]].tobytes()
+            assert alone.deviation(deviation[[row]], movie.factors).tobytes() == updated[[row]].tobytes()

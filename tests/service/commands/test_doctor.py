@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from model.artifact.artifact import load_model
+from model.files.manifest import FORMAT
 from service.commands.doctor import main
 from service.commands.doctor_checks import (
     _check_age,
@@ -114,7 +115,7 @@ def test_a_version_of_another_format_or_without_signature_has_a_remedy(doctor, o
     assert (code, states(findings, "model")) == (1, ["failed"])
     assert "sign" in findings["model"][0]["remedy"]
     manifest = own_store / "versions" / sample[2][0] / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 3', '"format": 1'))
+    manifest.write_text(manifest.read_text().replace(f'"format": {FORMAT}', '"format": 1'))
     code, findings = doctor(models=own_store)
     assert "this release" in findings["model"][0]["remedy"]
 

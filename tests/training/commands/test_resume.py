@@ -11,17 +11,26 @@ from tests.conftest import ROOT
 from training.__main__ import main
 
 
-def killed_after_a_prior(command: list[str], work: Path) -> None:
-    """Run a command until it has fitted a prior, and kill it."""
+def ended_by(number: int, command: list[str], folder: Path, pattern: str) -> int:
+    """Run a command until such a file is in the folder, end it by a signal, and return its exit code."""
     process = subprocess.Popen(
         [sys.executable, "-m", "training", *command], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, sys.path))},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, sys.path)), "TMPDIR": str(folder)},
     )  # fmt: skip
     end = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < end and not list(work.glob("*/prior-*.npz")):
+    while process.poll() is None and time.monotonic() < end and not list(folder.glob(pattern)):
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    process.send_signal(number)
+    return process.wait(timeout=60)
+
+
+def test_a_retrain_that_is_told_to_end_leaves_no_temporary_folder_and_publishes_nothing(small, light, tmp_path):
+    folder, models = tmp_path / "temporary", tmp_path / "models"
+    folder.mkdir()
+    call = ["retrain", "--data", str(small.data), "--models", str(models), *light]
+    assert ended_by(signal.SIGTERM, call, folder, "coldstart-*/*/prior-*.npz") == 128 + signal.SIGTERM
+    assert not list(folder.iterdir())
+    assert not list(models.glob("versions/*"))
 
 
 def test_a_killed_retrain_goes_on_and_publishes_the_same_version(small, light, retrained, tmp_path, capsys):
@@ -29,7 +38,8 @@ def test_a_killed_retrain_goes_on_and_publishes_the_same_version(small, light, r
     capsys.readouterr()
     work = tmp_path / "work"
     call = ["retrain", "--data", str(small.data), "--models", str(tmp_path / "resumed"), "--work", str(work), *light]
-    killed_after_a_prior(call, work)
+    work.mkdir()
+    assert ended_by(signal.SIGKILL, call, work, "*/prior-*.npz") == -signal.SIGKILL
     kept = [path.name for path in work.glob("*/prior-*.npz")]
     assert kept
     assert not list((tmp_path / "resumed").glob("versions/*"))

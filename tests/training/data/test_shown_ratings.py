@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.data.never_rater_views import SHORT, make_views, show_ratings
+from training.data.never_rater_views import SHORT, show_ratings
 
 
 @pytest.fixture(scope="module")
@@ -12,13 +12,13 @@ def data(small_fit):
 
 
 @pytest.fixture(scope="module")
-def views(data):
-    return make_views(data, np.random.default_rng(4))
+def views(small_fit):
+    return small_fit.table.views
 
 
 @pytest.fixture(scope="module")
-def shown(data, views):
-    return show_ratings(data, views, np.random.default_rng(5))
+def shown(views):
+    return show_ratings(views, np.random.default_rng(5))
 
 
 def triples(data, views, shown):
@@ -40,8 +40,8 @@ def test_what_is_shown_are_the_members_own_ratings_of_visible_plays(data, views,
 
 
 def test_short_views_show_all_ratings_and_others_few_or_many(data, views, shown):
-    rated = views.plays.with_columns(member=views.member[views.plays["view"].to_numpy()]).cast({"member": int})
-    possible = rated.join(data.ratings.cast({"member": int}), on=["member", "movie"])["view"]
+    rated = views.plays.drop("rating").with_columns(member=views.member[views.plays["view"].to_numpy()])
+    possible = rated.cast({"member": int}).join(data.ratings.cast({"member": int}), on=["member", "movie"])["view"]
     most = np.bincount(possible, minlength=len(views.member))
     short = views.half == SHORT
     assert (shown.counts[short] == most[short]).all()
@@ -58,8 +58,8 @@ def test_ratings_of_some_views_are_found_in_their_order(views, shown):
     assert shown.of(chosen).tolist() == np.concatenate(expected).tolist()
 
 
-def test_the_same_seed_shows_the_same_ratings(data, views, shown):
-    again = show_ratings(data, views, np.random.default_rng(5))
+def test_the_same_seed_shows_the_same_ratings(views, shown):
+    again = show_ratings(views, np.random.default_rng(5))
     assert again.movie.tobytes() == shown.movie.tobytes()
     assert again.starts.tobytes() == shown.starts.tobytes()
-    assert show_ratings(data, views, np.random.default_rng(6)).movie.tobytes() != shown.movie.tobytes()
+    assert show_ratings(views, np.random.default_rng(6)).movie.tobytes() != shown.movie.tobytes()

@@ -11,7 +11,7 @@ from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.facts.facts import MemberFacts, Play
 from model.prediction.calibration import PLAY_BINS, bins_of
 from model.prediction.prior.prior import rating_of
-from model.prediction.prior.rating_update import RatedMovies, update_by_ratings
+from model.prediction.prior.rating_update import Movies, Rated, update_by_ratings
 from training.data.never_rater_views import ShownRatings, show_ratings
 from training.fit.out_of_fold_targets import OutOfFoldTargets
 from training.fit.rating_updates import RatingUpdates, fit_rating_updates
@@ -22,8 +22,7 @@ KINDS = (MemberEvidence.RATINGS, MemberEvidence.ATTRIBUTES_AND_RATINGS)
 
 @pytest.fixture(scope="module")
 def shown(small_fit) -> ShownRatings:
-    table = small_fit.table
-    return show_ratings(table.data, table.views, np.random.default_rng(1))
+    return show_ratings(small_fit.table.views, np.random.default_rng(1))
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +31,9 @@ def updates(small_fit, small_targets, shown) -> RatingUpdates:
 
 
 @pytest.fixture(scope="module")
-def small_targets(small_fit) -> OutOfFoldTargets:
-    return OutOfFoldTargets(small_fit.table, small_fit.table.out_of_fold.fitted[0], None)
+def small_targets(small_fit, passes) -> OutOfFoldTargets:
+    table = small_fit.table
+    return OutOfFoldTargets(passes, small_fit.folded, table, table.out_of_fold.fitted[0], None)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -61,9 +61,10 @@ def test_more_ratings_count_more(small_fit, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_weights_of_the_update_are_served(small_fit, kind):
-    weights = small_fit.core.prior.shrinkage[kind]
-    assert weights.shape == (len(PLAY_BINS),)
-    assert ((weights > 0.5) & (weights <= 1)).all()
+    weights = small_fit.core.prior.rating_weights[kind]
+    assert weights.shape == (len(PLAY_BINS), 2)
+    assert ((weights >= 0) & (weights <= 1)).all()
+    assert (weights[:, 0] > 0.5).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -87,11 +88,12 @@ def test_the_update_out_of_fold_is_the_one_that_serves(small_fit, small_targets,
         offsets = small_targets.movie_offsets(replace(rows, movie=rated.astype(np.int64)), table)
         factors = prior.movies[rated]
         residual = facts.ratings.values - prior.mean - rating_of(taste.factors, factors) - offsets
-        weight = updates.shrinkage[kind][bins_of(np.array([len(rated)]))]
-        variance = prior.noise + prior.movie_variance[rated]
-        served = update_by_ratings(
-            prior.spread[kind.without_ratings], [RatedMovies(factors, residual, variance)], weight
-        )
-        movie = prior.movies[before.rows.movie[[place]]]
+        weights = updates.weights[kind][bins_of(np.array([len(rated)]))]
+        direction = table.movies[table.out_of_fold.fold[view]].direction
+        own = Rated(Movies(factors, direction[rated]), residual, prior.noise + prior.movie_variance[rated])
+        served = update_by_ratings(prior.spread[kind.without_ratings], own, np.array([len(rated)]), weights)
+        asked = before.rows.movie[[place]]
+        movie = Movies(prior.movies[asked], direction[asked])
         assert after.rating[place] - before.rating[place] == pytest.approx(served.rating(movie)[0], abs=1e-3)
-        assert after.deviation[place] == pytest.approx(served.deviation(before.deviation[[place]], movie)[0], abs=1e-6)
+        deviation = served.deviation(before.deviation[[place]], movie.factors)
+        assert after.deviation[place] == pytest.approx(deviation[0], abs=1e-6)

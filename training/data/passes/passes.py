@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from training.data.passes.array_files import forget_arrays
+from training.errors import PassesStopped
 
 MOST_GROUPS = 24
 """Maximum number of groups of partitions. Each group is one task that returns one sum, so that sums of many partitions
@@ -36,14 +37,19 @@ class Passes:
     def __init__(self, engine: Engine, folder: Path) -> None:
         """`folder` is for the results of passes over partitions, and must be the same for all processes."""
         self._engine = engine
+        self._stopped = False
         self.folder = folder
+
+    def stop(self) -> None:
+        """End all passes: those under way, and any that begin, raise PassesStopped."""
+        self._stopped = True
 
     def collect(self, function: Callable[..., Result], *partitions: Sequence[Any]) -> list[Result]:
         """Return the function's result for each partition, in order.
 
         The function takes one element of each of the sequences, which are of equal length.
         """
-        results = self._engine.map(partial(_results_of_group, function), _groups_of(partitions))
+        results = self._run(partial(_results_of_group, function), _groups_of(partitions))
         return [result for group in results for result in group]
 
     def sum(self, function: Callable[..., Sums], *partitions: Sequence[Any]) -> Sums:
@@ -55,7 +61,13 @@ class Passes:
         tasks = _groups_of(partitions)
         if not tasks:
             raise ValueError("a sum needs at least one partition")
-        return _by_tree(self._engine.map(partial(_sum_of_group, function), tasks))
+        return _by_tree(self._run(partial(_sum_of_group, function), tasks))
+
+    def _run(self, function: Callable[[Group], Result], groups: Sequence[Group]) -> Iterator[Result]:
+        for result in self._engine.map(function, groups):
+            if self._stopped:
+                raise PassesStopped("the work has ended early")
+            yield result
 
 
 class Threads:

@@ -107,6 +107,7 @@ def fit_prior(
             MovieEvidence.UNKNOWN: _mean_square((movies - description.intercept)[rated]),
         },
         noise=factors.noise,
+        rating_weights={},
     )
     return FittedPrior(prior_, table, described)
 

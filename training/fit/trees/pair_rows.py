@@ -123,6 +123,15 @@ class PairTable:
             movies[chosen] = movie_factors(each, rows.movie[chosen], rows.movie_evidence[chosen])
         return PriorOfRows(members, movies, mean + rating_of(members, movies))
 
+    def directions(self, rows: Rows) -> NDArray[np.float32]:
+        """Return (N, E) unit vectors of the movies in the embedding of the fold's prior; zeros for unrated movies."""
+        fold = self.out_of_fold.fold[rows.view]
+        directions = np.zeros((len(rows), self.movies[0].direction.shape[1]), np.float32)
+        for number, movies in enumerate(self.movies):
+            chosen = np.flatnonzero((fold == number) & (rows.movie_evidence == MovieEvidence.RATED))
+            directions[chosen] = movies.direction[rows.movie[chosen]]
+        return directions
+
     def base(self, rows: Rows) -> Array:
         """Return (N,) out-of-fold predictions of the prior."""
         return np.concatenate([np.empty(0), *(self.prior_of(rows.take(part)).rating for part in chunks(len(rows)))])
