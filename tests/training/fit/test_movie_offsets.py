@@ -11,6 +11,7 @@ from training.data.never_rater_views import SHORT
 from training.fit.fit_model import Fit
 from training.fit.movie_offsets import (
     HALF_VIEWS,
+    KINDS,
     SHARE_SPREAD,
     STRENGTHS,
     FittedOffsets,
@@ -48,9 +49,9 @@ def drawn(random: np.random.Generator, residual_of=None) -> Residuals:
 
 def sums_of(rows: Residuals, group=HALF_VIEWS, movies: int = MOVIES) -> ResidualSums:
     """The sums over these rows, which are of one kind of evidence."""
-    shape = len(MemberEvidence), HALF_VIEWS + 1, FOLDS, movies
+    shape = len(KINDS), HALF_VIEWS + 1, FOLDS, movies
     sums = ResidualSums(np.zeros(shape), np.zeros(shape), np.zeros(shape[:2]))
-    kind = list(MemberEvidence).index(KIND)
+    kind = KINDS.index(KIND)
     group = np.broadcast_to(group, rows.movie.shape)
     np.add.at(sums.weights[kind], (group, rows.fold, rows.movie), rows.weight)
     np.add.at(sums.total[kind], (group, rows.fold, rows.movie), rows.weight * rows.residual)
@@ -183,7 +184,7 @@ def test_sums_over_partitions_are_those_of_all_rows(passes, small_fit: Fit):
     weight = np.random.default_rng(0).uniform(0, 2, len(table.data.member_ids))
     sums = residual_sums(passes, small_fit.folded, table.out_of_fold.fitted, weight)
     group_of = np.where(views.half == SHORT, bins_of(views.play_count), HALF_VIEWS)
-    for number, evidence in enumerate(MemberEvidence):
+    for number, evidence in enumerate(KINDS):
         expected = [np.zeros_like(of_evidence[number]) for of_evidence in sums]
         if evidence in table.out_of_fold.factors:
             known = np.isfinite(table.out_of_fold.factors[evidence]).all(axis=1)
