@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 from training.__main__ import main
 
@@ -33,7 +35,8 @@ def test_a_retrain_that_is_told_to_end_leaves_no_temporary_folder_and_publishes_
     assert not list(models.glob("versions/*"))
 
 
-def test_a_killed_retrain_goes_on_and_publishes_the_same_version(small, light, retrained, tmp_path, capsys):
+@pytest.mark.parametrize("is_damaged", [False, True], ids=["goes on", "begins anew if what it left is damaged"])
+def test_a_killed_retrain_publishes_the_same_version(small, light, retrained, tmp_path, capsys, is_damaged):
     plain = retrained(small.data, *light, name="plain")
     capsys.readouterr()
     work = tmp_path / "work"
@@ -43,6 +46,10 @@ def test_a_killed_retrain_goes_on_and_publishes_the_same_version(small, light, r
     kept = [path.name for path in work.glob("*/prior-*.npz")]
     assert kept
     assert not list((tmp_path / "resumed").glob("versions/*"))
+    if is_damaged:
+        for path in work.glob("*/prior-*.npz"):
+            path.write_bytes(path.read_bytes()[:-1000])
+        kept = []
     assert main([*call, "--gate-most-latency-ratio", "100"]) == 0
     steps = capsys.readouterr().err
     assert steps.count(": factors") == 4 - len(kept)

@@ -1,6 +1,7 @@
 """Keeps fitted priors in files, so that an interrupted fit goes on where it was."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,17 @@ import polars as pl
 from model.artifact.prior_arrays import prior_arrays, prior_numbers, prior_of
 from model.artifact.serialization import from_json, to_json
 from training.data.passes.array_files import Arrays, read_arrays, write_arrays
+from training.errors import DamagedPartition
 from training.fit.prior.fit_prior import FittedPrior
 
 NUMBERS, TABLE, DESCRIBED = "numbers", "table.", "described"
 
 
 def kept_prior(path: Path, fit: Callable[[], FittedPrior]) -> FittedPrior:
-    """Return the prior in a file, or fit it and write the file if it is missing. Raises DamagedPartition if damaged."""
+    """Return the prior in a file, or fit it and write the file if it is missing or damaged."""
     if path.exists():
-        return read_arrays(path, _prior)
+        with suppress(DamagedPartition):
+            return read_arrays(path, _prior)
     fitted = fit()
     numbers = np.frombuffer(to_json(prior_numbers(fitted.prior)), np.uint8)
     table = {f"{TABLE}{name}": fitted.table[name].fill_null(np.nan).to_numpy() for name in fitted.table.columns}
