@@ -69,7 +69,8 @@ def _predictions(answer: Predictions) -> str:
 def _explanation(answer: Explanation) -> str:
     prediction = answer.prediction
     rows = [(f"{part.rating:+.2f}", part.group, part.description) for part in answer.parts]
-    cut = "" if answer.rating_before_cut == prediction.rating else f", cut to the scale {prediction.rating:.2f}"
+    before, after = f"{answer.rating_before_cut:.2f}", f"{prediction.rating:.2f}"
+    cut = "" if before == after else f", cut to the scale {after}"
     interval = f"from {prediction.lower:.2f} to {prediction.upper:.2f} in nine cases of ten"
     enjoys = f"enjoyed with a probability of {prediction.probability_enjoyed:.0%}"
     name = f"{prediction.movie_id}, {prediction.title}" if prediction.title else prediction.movie_id
@@ -81,7 +82,7 @@ def _explanation(answer: Explanation) -> str:
             "",
             table(("adds", "group", "what it is"), rows),
             "",
-            f"together {answer.rating_before_cut:.2f}{cut}",
+            f"together {before}{cut}",
             *([] if answer.next_fact is None else [_next_fact(answer.next_fact)]),
             _foot(answer.member_evidence, answer.model_version, answer.unused),
         )

@@ -236,6 +236,7 @@ def test_compose_mounts_what_exists_and_keeps_every_root_read_only():
     assert "127.0.0.1:9093:9093" in compose["services"]["alertmanager"]["ports"]
     assert {service["image"] for service in compose["services"].values()} == {
         "coldstart",
+        "coldstart-dask",
         "prom/prometheus:v3.13.3",
         "prom/alertmanager:v0.34.2",
         "grafana/grafana:13.2.4",

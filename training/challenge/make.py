@@ -48,7 +48,7 @@ Which are which is not told.
 """
 
 
-BLOCK_PLAYS = 4_000_000
+BLOCK_PLAYS = 2_000_000
 """Number of plays of the public data that are in memory at once, some 500 MB; a challenge of more is made in as many
 passes."""
 
@@ -83,7 +83,7 @@ def make_challenge(
     new_ids = pl.Series(PUBLIC_ID, [f"p{number:0{width}}" for number in numbers], dtype=pl.String)
     answers = _renamed(targets, new_ids, tables).with_columns(pl.int_range(1, pl.len() + 1).alias(QUESTION))
     return Challenge(
-        _public(tables, held_out, targets, new_ids, most_plays),
+        _public(tables, held_out, targets.select(MEMBER, MOVIE), new_ids, most_plays),
         answers.select(QUESTION, MEMBER_ID, MOVIE_ID, RATING, KIND, PART),
         pl.DataFrame([new_ids, tables.member_ids]).sort(PUBLIC_ID),
     )
@@ -127,7 +127,7 @@ def _assigned(tables: Tables, held_out: NDArray[np.int64]) -> pl.DataFrame:
     attributes = [pl.col(name).is_not_null() for name in tables.members.columns if name != MEMBER_ID]
     described = tables.members.filter(pl.any_horizontal(attributes) if attributes else pl.lit(False))[MEMBER_ID]
     position = pl.int_range(pl.len())
-    kinds, parts = pl.Series(EVIDENCE), pl.Series(PARTS)
+    kinds, parts = (pl.Series(names, dtype=pl.Enum(names)) for names in (EVIDENCE, PARTS))
     rows = pl.DataFrame({MEMBER: held_out.astype(np.int32)}).with_columns(
         position.mod(len(EVIDENCE)).alias("kind"),
         (position // len(EVIDENCE)).mod(len(PARTS)).alias("half"),
@@ -150,14 +150,14 @@ def _targets(table: PlayTable, held_out: pl.DataFrame, random: np.random.Generat
         has_plays[_visible(rows, held_out, asked)[MEMBER].to_numpy()] = True
         parts.append(asked.select(MEMBER, MOVIE, RATING, KIND, PART))
     targets = pl.concat(parts)
-    without = {EVIDENCE[2]: EVIDENCE[0], EVIDENCE[3]: EVIDENCE[1]}
+    without = pl.col(KIND).replace({EVIDENCE[2]: EVIDENCE[0], EVIDENCE[3]: EVIDENCE[1]})
     visible = pl.Series(has_plays[targets[MEMBER].to_numpy()])
-    return targets.with_columns(pl.when(visible).then(KIND).otherwise(pl.col(KIND).replace(without)).alias(KIND))
+    return targets.with_columns(pl.when(visible).then(KIND).otherwise(without).alias(KIND))
 
 
 def _visible(plays: pl.DataFrame, held_out: pl.DataFrame, targets: pl.DataFrame) -> pl.DataFrame:
     """Return the plays without those of the ratings to predict and of members of whom no plays are to be known."""
-    without_plays = held_out.filter(~pl.col(KIND).str.contains("plays"))
+    without_plays = held_out.filter(pl.col(KIND).is_in(EVIDENCE[:2]))
     return plays.join(without_plays, on=MEMBER, how="anti").join(targets, on=[MEMBER, MOVIE], how="anti")
 
 
@@ -165,7 +165,7 @@ def _public(
     tables: Tables, held_out: pl.DataFrame, targets: pl.DataFrame, new_ids: pl.Series, most_plays: int
 ) -> Iterator[Mapping[str, pl.DataFrame]]:
     """Yield members and movies, then ratings and plays in the order of the members' new ids."""
-    without_attributes = held_out.filter(~pl.col(KIND).str.contains("attributes"))[MEMBER]
+    without_attributes = held_out.filter(pl.col(KIND).is_in(EVIDENCE[::2]))[MEMBER]
     ids = pl.DataFrame([new_ids, tables.member_ids])
     described = tables.members.join(
         ids.filter(~pl.int_range(pl.len()).is_in(without_attributes.implode())), on=MEMBER_ID
@@ -174,11 +174,13 @@ def _public(
     yield {"members": members, "movies": tables.movies}
     order = new_ids.arg_sort().to_numpy()
     for block in partition_members(tables.play_table.plays[order], most_plays):
-        own = np.sort(order[block])
-        plays = tables.play_table.of_members(np.isin(np.arange(len(order)), own)).collect()
-        plays = plays.with_columns(pl.Series(MEMBER, own[plays[MEMBER].to_numpy()].astype(np.int32)))
+        is_own = np.zeros(len(order), bool)
+        is_own[order[block]] = True
+        plays = tables.play_table.of_members(is_own).collect()
+        member = np.flatnonzero(is_own)[plays[MEMBER].to_numpy()].astype(np.int32)
+        plays = plays.with_columns(pl.Series(MEMBER, member))
         ratings = plays.filter(pl.col(RATING).is_not_null()).join(held_out, on=MEMBER, how="anti")
-        visible = _visible(plays, held_out, targets)
+        visible = _visible(plays, held_out, targets[np.flatnonzero(is_own[targets[MEMBER].to_numpy()])])
         yield {
             "ratings": _renamed(ratings, new_ids, tables).select(MEMBER_ID, MOVIE_ID, RATING, _day(RATED_AT)),
             "plays": _renamed(visible, new_ids, tables).select(MEMBER_ID, MOVIE_ID, _day(PLAYED_AT), COMPLETION),
@@ -187,8 +189,10 @@ def _public(
 
 def _renamed(rows: pl.DataFrame, new_ids: pl.Series, tables: Tables) -> pl.DataFrame:
     """Return rows with new ids of members, sorted by them, so that the order doesn't reveal the original ids."""
-    member_ids, movie_ids = new_ids.gather(rows[MEMBER]), tables.movies[MOVIE_ID].gather(rows[MOVIE])
-    return rows.with_columns(member_ids.alias(MEMBER_ID), movie_ids.alias(MOVIE_ID)).sort(MEMBER_ID, MOVIE_ID)
+    place = new_ids.rank("ordinal").cast(pl.Int32)
+    ordered = rows.with_columns(place.gather(rows[MEMBER]).alias("place")).sort("place", MOVIE).drop("place")
+    member_ids, movie_ids = new_ids.gather(ordered[MEMBER]), tables.movies[MOVIE_ID].gather(ordered[MOVIE])
+    return ordered.with_columns(member_ids.alias(MEMBER_ID), movie_ids.alias(MOVIE_ID))
 
 
 def _day(column: str) -> pl.Expr:

@@ -173,15 +173,18 @@ def _views(data: Dataset, members: NDArray[np.int64], moment: float, tie_break: 
     parts = []
     for rows in data.play_table.of_members(chosen).read():
         member = pl.Series(MEMBER, members[rows[MEMBER].to_numpy()], dtype=pl.Int32)
-        parts.append(_parts(rows.with_columns(pl.col(MEMBER).cast(pl.Int64).alias(VIEW), member), moment, tie_break))
-    shown, asked = (pl.concat(column) for column in zip(*parts, strict=True))
+        numbered = rows.with_columns(pl.col(MEMBER).cast(pl.Int64).alias(VIEW), member)
+        shown, asked = _parts(numbered, moment, tie_break)
+        visible = data.with_ages(shown).select(VIEW, MOVIE, COMPLETION, AGE_DAYS)
+        parts.append((visible, asked.select(VIEW, MOVIE, RATING)))
+    plays, targets = (pl.concat(column) for column in zip(*parts, strict=True))
     return Views(
         members,
         np.zeros_like(members),
         data.attributes[members],
-        data.with_ages(shown).select(VIEW, MOVIE, COMPLETION, AGE_DAYS),
-        asked.select(VIEW, MOVIE, RATING),
-        np.bincount(shown[VIEW].to_numpy(), minlength=len(members)),
+        plays,
+        targets,
+        np.bincount(plays[VIEW].to_numpy(), minlength=len(members)),
     )
 
 

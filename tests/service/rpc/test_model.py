@@ -35,7 +35,7 @@ def test_it_tells_scale_attributes_and_genres(world):
 
 def test_it_tells_scores_for_every_kind_of_evidence(world):
     scores = {each.member_evidence: each.scores for each in world.stub.GetModel(pb.GetModelRequest()).scores}
-    assert set(scores) == {1, 2, 3, 4}
+    assert set(scores) == {1, 2, 3, 4, 5, 6}
     assert all(each["rmse"] > 0 for each in scores.values())
 
 

@@ -94,7 +94,8 @@ class Partition:
             return rows
         owner = rows[MEMBER].to_numpy()
         place = (np.cumsum(self.kept) - 1).astype(np.int32)
-        return rows.with_columns(pl.Series(MEMBER, place[owner])).filter(pl.Series(self.kept[owner]))
+        own = np.flatnonzero(self.kept[owner])  # a filter would keep the memory of all rows
+        return rows[own].with_columns(pl.Series(MEMBER, place[owner[own]]))
 
 
 @dataclass(frozen=True)

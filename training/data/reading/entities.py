@@ -52,6 +52,7 @@ def read_entities(source: Source, layout: Layout, settings: ColumnSettings) -> R
     Categorical attributes are converted to text and numeric ones to Float64. Raises DataError if columns are missing,
     unnamed or of the wrong type, because their values can't be checked then.
     """
+    source = source.with_dates_as_text(but=layout.id)
     problems = _problems_of_columns(source, layout, settings)
     if problems:
         raise DataError(problems)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -51,6 +51,14 @@ class Source:
     def names(self) -> tuple[str, ...]:
         """Names of the files, relative to the data directory."""
         return tuple(file.name for file in self.files)
+
+    def with_dates_as_text(self, but: str) -> "Source":
+        """Return the table with dates as ISO 8601 text, as CSV files have them; the column `but` stays as it is."""
+        dates = [name for name, dtype in self.dtypes.items() if dtype == pl.Date and name != but]
+        if not dates:
+            return self
+        rows = self.rows.with_columns(pl.col(dates).cast(pl.String))
+        return replace(self, rows=rows, dtypes=self.dtypes | dict.fromkeys(dates, pl.String()))
 
     def refuse_parts(self, read: Collection[str], needed: Collection[str], or_else: str = "") -> None:
         """Raise DataError if types of a column to be read don't go together, or if parts lack a needed column.

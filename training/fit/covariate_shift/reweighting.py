@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from features.movies import play_weighted_columns
 from training.data.dataset import Dataset
@@ -15,6 +16,8 @@ Array = NDArray[np.float64]
 
 MOST_WEIGHT = 10.0
 """Upper bound of the density ratios; its inverse is the lower bound. A few members thus can't dominate the fit."""
+MOST_LOG_ODDS = 30.0
+"""Maximum of calibrated log odds, which are infinite where a fact tells raters and never-raters apart."""
 NEWTON_STEPS, MOST_SLOPE = 20, 3.0
 """Number of Newton steps of the logistic regression that calibrates the classifier, and its maximum slope."""
 
@@ -82,11 +85,11 @@ def calibrated_odds(chance: Array, label: NDArray[np.bool_]) -> Array:
     design = np.column_stack([np.ones(len(log_odds)), log_odds])
     weights = np.array([np.log(label.sum() / (~label).sum()), 0.0])
     for _ in range(NEWTON_STEPS):
-        share = 1 / (1 + np.exp(-design @ weights))
+        share = expit(design @ weights)
         curvature = (design * (share * (1 - share))[:, None]).T @ design + np.eye(2)
         weights = weights + np.linalg.solve(curvature, design.T @ (label - share))
         weights[1] = np.clip(weights[1], 0, MOST_SLOPE)
-    return np.asarray(np.exp(design @ weights))
+    return np.asarray(np.exp(np.clip(design @ weights, -MOST_LOG_ODDS, MOST_LOG_ODDS)))
 
 
 def add_reweighting(parser: argparse.ArgumentParser) -> None:

@@ -75,7 +75,7 @@ def test_every_series_is_there_at_0_from_the_start(server):
             assert set(counts) == {0}
     codes = {dict(labels)["grpc_code"] for labels in values("grpc_server_handled_total")}
     assert codes == {code.name for code in grpc.StatusCode}
-    assert len(values("coldstart_predictions_total")) == 12
+    assert len(values("coldstart_predictions_total")) == 18
     stages = {dict(labels)["stage"] for labels in values("coldstart_stage_seconds_count")}
     assert stages == {"lookup", "decode", "features", "prior", "trees", "interval", "encode"}
     assert {dict(labels)["result"] for labels in values("coldstart_model_loads_total")} == {

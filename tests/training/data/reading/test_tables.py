@@ -330,3 +330,12 @@ def test_what_python_writes_as_iso_8601_is_read(write_data, tables, moment, offs
     ratings = tables["ratings"].with_columns(rated_at=pl.lit(moment.isoformat("T" if with_t else " ")))
     read = read_tables(write_data("csv", ratings=ratings)).ratings["rated_at"]
     assert read[0] == pytest.approx(moment.timestamp(), abs=2e-6)
+
+
+def test_a_date_attribute_is_taken_the_same_way_in_parquet_and_csv(write_data, tables):
+    days = pl.date(2010, 1, 1) + pl.duration(days=pl.int_range(pl.len()) % 3)
+    members = tables["members"].with_columns(joined=pl.when(pl.int_range(pl.len()) > 2).then(days))
+    parquet, csv = (read_tables(write_data(kind, members=members)) for kind in ("parquet", "csv"))
+    assert parquet.members["joined"].to_list() == csv.members["joined"].to_list()
+    assert parquet.members.schema == csv.members.schema
+    assert [str(warning) for warning in parquet.warnings] == [str(warning) for warning in csv.warnings]
