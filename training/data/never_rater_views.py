@@ -152,12 +152,27 @@ def show_ratings(views: Views, random: np.random.Generator) -> ShownRatings:
 
     The number for the others is drawn such that few and many ratings are equally frequent on a logarithmic scale.
     """
-    rated = views.plays.filter(pl.col(RATING).is_not_null())
-    view, size = rated[VIEW].to_numpy(), len(views.member)
-    counts = np.bincount(view, minlength=size)
-    shown = np.floor(np.exp(random.random(size) * np.log(counts + 1.0)))
-    shown[views.half == SHORT] = np.inf
+    counts = rated_count(views)
+    most = np.floor(np.exp(random.random(len(counts)) * np.log(counts + 1.0)))
+    most[views.half == SHORT] = np.inf
+    return show_at_most(views, most, random)
+
+
+def show_at_most(views: Views, most: NDArray[np.float64], random: np.random.Generator) -> ShownRatings:
+    """Return ratings for V views to show, drawn at random, at most so many for each view as in `most` (V,).
+
+    With the same random numbers, and the same views that show any, a view that shows more shows the fewer ones too.
+    """
+    shows = pl.Series(most > 0)
+    rated = views.plays.filter(pl.col(RATING).is_not_null() & shows.gather(views.plays[VIEW]))
     drawn = rated.with_columns(pl.Series("draw", random.random(len(rated))))
-    rated = drawn.filter(pl.col("draw").rank("ordinal").over(VIEW) <= pl.Series(shown[view]))
-    starts = np.searchsorted(rated[VIEW].to_numpy(), np.arange(size + 1))
+    rank = pl.col("draw").rank("ordinal").over(VIEW)
+    rated = drawn.filter(rank <= pl.Series(most[rated[VIEW].to_numpy()]))
+    starts = np.searchsorted(rated[VIEW].to_numpy(), np.arange(len(most) + 1))
     return ShownRatings(starts, rated[MOVIE].to_numpy().astype(np.int64), rated[RATING].to_numpy())
+
+
+def rated_count(views: Views) -> NDArray[np.int64]:
+    """Return (V,) numbers of visible plays whose rating is known."""
+    rated = views.plays.filter(pl.col(RATING).is_not_null())
+    return np.bincount(rated[VIEW].to_numpy(), minlength=len(views.member))

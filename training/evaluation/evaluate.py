@@ -16,7 +16,7 @@ from training.evaluation.interval_scores import (
     most_evidence,
     predicted_ratings,
 )
-from training.evaluation.learning_curve import learning_curve
+from training.evaluation.learning_curve import learning_curve, rating_curve
 from training.evaluation.never_rater_differences import never_rater_differences
 from training.evaluation.scores import (
     area_under_curve,
@@ -69,6 +69,8 @@ def evaluate(passes: Passes, fit: Fit, seed: int, report: Callable[[str], None])
         "grouped_by": [] if grouped is None else list(grouped.attributes),
         "learning_curve": learning_curve(fit, MemberEvidence.ATTRIBUTES_AND_PLAYS, seed),
         "learning_curve_plays_only": learning_curve(fit, MemberEvidence.PLAYS, seed),
+        "rating_curve": rating_curve(fit, MemberEvidence.ATTRIBUTES_AND_PLAYS, seed),
+        "rating_curve_plays_only": rating_curve(fit, MemberEvidence.PLAYS, seed),
         "popularity": _popularity(fit),
         "groups": _groups(fit),
         "never_raters": never_rater_differences(fit.table.data, fit.core.prior.columns, seed),

@@ -1,6 +1,6 @@
-"""Learning curve: errors on the same ratings of the same members as more and more of their plays are shown."""
+"""Learning curves: errors on the same ratings of the same members as more of their plays, or ratings, are shown."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,13 @@ from features.columns import RATING
 from features.movies import MOVIE
 from features.plays import VIEW
 from model.facts.evidence import MemberEvidence, MovieEvidence
-from training.data.never_rater_views import Views
+from training.data.never_rater_views import Views, rated_count, show_at_most
 from training.evaluation.interval_scores import predicted_ratings
 from training.fit.fit_model import Fit
 from training.fit.trees.pair_rows import Rows
 
 LEVELS = (0, 1, 3, 10, 30)
-"""Numbers of plays that are shown at all points of the curve except the last, at which all are."""
+"""Numbers of plays, or of ratings, that are shown at all points of a curve except the last, at which all are."""
 FEWEST_MEMBERS = 20
 """Minimum number of members for a curve, since a curve of fewer could reveal individuals."""
 SHARE_OF_MEMBERS = 0.2
@@ -71,6 +71,40 @@ def learning_curve(fit: Fit, member: MemberEvidence, seed: int) -> list[dict[str
     return points
 
 
+def rating_curve(fit: Fit, member: MemberEvidence, seed: int) -> list[dict[str, Any]]:
+    """Return the points of a learning curve: scores for each number of known ratings, from none to all of the plays.
+
+    The result is empty if too few members have enough ratings. `member` is a kind of evidence with plays: all of them
+    are shown at every point.
+    """
+    predictions = fit.predictions.get((member, MovieEvidence.RATED))
+    if predictions is None or member.with_ratings not in fit.updates.weights:
+        return []
+    views, random = fit.table.views, np.random.default_rng([seed, 13, int(member)])
+    count = np.where(usable_views(fit, member), rated_count(views), 0)
+    levels = _levels(count[count > 0])
+    if levels is None:
+        return []
+    chosen = np.flatnonzero(count >= levels[-1])
+    owner = np.isin(np.arange(len(count)), random.permutation(chosen)[:MOST_MEMBERS])
+    before = predictions.take(owner[predictions.rows.view]).sample(MOST_ROWS, random)
+    points = []
+    for level in (*levels, None):
+        kind, rows, most = member, before, np.where(owner, np.inf if level is None else level, 0)
+        if level != 0:
+            shown = show_at_most(views, most, np.random.default_rng([seed, 14]))
+            kind, rows = member.with_ratings, replace(fit.updates, shown=shown).apply(before)
+        points.append(
+            {
+                "ratings": "all" if level is None else f"{level}",
+                "ratings_from": float(np.minimum(count, most)[owner].mean()),
+                "members": float(owner.sum()),
+            }
+            | predicted_ratings(fit, fit.table, rows, kind)[0].scores()
+        )
+    return points
+
+
 def usable_views(fit: Fit, member: MemberEvidence) -> NDArray[np.bool_]:
     """Return a (V,) mask of the views (raters shown with half of their plays) that can be used for a learning curve.
 
@@ -92,9 +126,8 @@ def nested_views(views: Views, usable: NDArray[np.bool_], random: np.random.Gene
     Only views with enough plays for all levels are used. Returns None if there are too few.
     """
     count = views.play_count[usable]
-    enough = max(FEWEST_MEMBERS, SHARE_OF_MEMBERS * len(count))
-    levels = [level for level in LEVELS if (count >= level).sum() >= enough]
-    if len(levels) < 2:
+    levels = _levels(count)
+    if levels is None:
         return None
     chosen = np.flatnonzero(usable & (views.play_count >= levels[-1]))
     owner = np.sort(random.permutation(chosen)[:MOST_MEMBERS])
@@ -120,6 +153,13 @@ def nested_views(views: Views, usable: NDArray[np.bool_], random: np.random.Gene
         shown,
         owner,
     )  # fmt: skip
+
+
+def _levels(count: NDArray[np.int64]) -> list[int] | None:
+    """Return the LEVELS that enough members reach, given each one's number of plays or ratings; None if only 0."""
+    enough = max(FEWEST_MEMBERS, SHARE_OF_MEMBERS * len(count))
+    levels = [level for level in LEVELS if (count >= level).sum() >= enough]
+    return levels if len(levels) > 1 else None
 
 
 def _targets(views: Views, owner: NDArray[np.int64], random: np.random.Generator) -> pl.DataFrame:

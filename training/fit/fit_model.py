@@ -29,7 +29,7 @@ from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 from training.fit.out_of_fold_targets import OutOfFoldTargets
 from training.fit.prior.fit_prior import FittedPrior
 from training.fit.prior.movie_descriptions import fit_description
-from training.fit.rating_updates import fit_rating_updates
+from training.fit.rating_updates import RatingUpdates, fit_rating_updates
 from training.fit.trees.fit_trees import bin_rows, fit_trees, predict_halves, without_member_mean
 from training.fit.trees.group_effects import group_residuals, grouped_attributes
 from training.fit.trees.pair_rows import PairTable, Rows, chunks, concatenate, movie_columns, target_rows
@@ -64,6 +64,8 @@ class Fit:
     with_ratings: dict[tuple[MemberEvidence, MovieEvidence], OutOfFoldPredictions]
     """Out-of-fold predictions from views that show ratings too, by kind of member evidence, with ratings, and kind of
     movie evidence."""
+    updates: RatingUpdates
+    """Updates out-of-fold predictions by ratings that views show."""
     table: PairTable
     """Views and out-of-fold priors from which the features of the predicted rows are computed."""
     predict: Callable[[PairTable, Rows], OutOfFoldPredictions]
@@ -154,7 +156,7 @@ def fit_model(passes: Passes, data: Dataset, seed: int, settings: FitSettings, r
     prior = replace(whole.prior, heads=heads, rating_weights=updates.weights)
     pairs = PairColumns(movies, table.grouped)
     core = Core(prior, offsets, pairs, Trees(forest, weights), calibration, reference)
-    return Fit(core, folded, predictions, short, with_ratings, table, predict, reweighting)
+    return Fit(core, folded, predictions, short, with_ratings, updates, table, predict, reweighting)
 
 
 def _pair_table(

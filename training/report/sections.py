@@ -80,7 +80,10 @@ def sections(evaluation: Mapping[str, Any], notes: Sequence[str]) -> Iterator[Se
     yield _distribution(by_evidence(evaluation["predictions"]), evaluation["scale"])
     for name, known in (("learning_curve", "attributes and plays"), ("learning_curve_plays_only", "plays only")):
         if evaluation[name]:
-            yield _learning_curve(evaluation[name], known)
+            yield _learning_curve(evaluation[name], "plays", known)
+    for name, known in (("rating_curve", "all plays and attributes"), ("rating_curve_plays_only", "all plays")):
+        if evaluation[name]:
+            yield _learning_curve(evaluation[name], "ratings", known)
     if evaluation["importance"]:
         yield _importance(evaluation["importance"])
     yield from _slices(evaluation)
@@ -172,18 +175,22 @@ def _distribution(shares: Mapping[str, Sequence[float]], scale: Numbers) -> Sect
     return Section("Distribution of predictions", text, [numbers], [chart])
 
 
-def _learning_curve(points: Sequence[Mapping[str, Any]], known: str) -> Section:
-    rows = {point["plays"]: {key: value for key, value in point.items() if key != "plays"} for point in points}
+def _learning_curve(points: Sequence[Mapping[str, Any]], unit: str, known: str) -> Section:
+    """Return the section of a learning curve; `unit` says what more and more is shown of, plays or ratings."""
+    rows = {point[unit]: {key: value for key, value in point.items() if key != unit} for point in points}
     places = [float(place) for place in range(len(points))]
     chart = lines(
-        f"Learning curve, {known}", "Error by number of known plays; lower is better.",
-        places, series(rows, ERRORS), ("known plays", "RMSE"), dict(zip(places, rows, strict=True)),
+        f"Learning curve, {known}", f"Error by number of known {unit}; lower is better.",
+        places, series(rows, ERRORS), (f"known {unit}", "RMSE"), dict(zip(places, rows, strict=True)),
     )  # fmt: skip
     text = (
         f"The same {points[0]['targets']:,.0f} ratings of {points[0]['members']:,.0f} members, predicted with more and "
-        f"more of their plays shown. The members have {points[-1]['plays_from']:.0f} plays on average."
+        f"more of their {unit} shown. The members have {points[-1][f'{unit}_from']:.0f} on average."
     )
-    return Section(f"By number of plays known, {known}", text, [table("plays", rows, SLICES)], [chart])
+    if {"3", "10"} <= rows.keys() and unit == "ratings":
+        worth = (rows["3"]["rmse"] - rows["10"]["rmse"]) / 7
+        text += f" From the third to the tenth rating, each lowers the RMSE by {worth:.4f} on average."
+    return Section(f"By number of {unit} known, {known}", text, [table(f"{unit} known", rows, SLICES)], [chart])
 
 
 def _importance(shares: Numbers) -> Section:

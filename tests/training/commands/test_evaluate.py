@@ -59,7 +59,13 @@ def test_the_report_shows_what_the_numbers_say(numbers: dict, published: Publish
     report = (published.folder / "report.md").read_text()
     for scores in numbers["evidence"].values():
         assert f"{scores['rmse']:.4f}" in report
-    for title in ("Root mean squared error", "By number of plays known", "By gender", "who never rate differ"):
+    for title in (
+        "Root mean squared error",
+        "By number of plays known",
+        "By number of ratings known",
+        "By gender",
+        "who never rate differ",
+    ):
         assert title in report
 
 

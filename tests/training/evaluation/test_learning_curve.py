@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from model.facts.evidence import MemberEvidence, MovieEvidence
-from training.evaluation.learning_curve import LEVELS, learning_curve, nested_views, usable_views
+from training.data.never_rater_views import rated_count, show_at_most
+from training.evaluation.learning_curve import LEVELS, learning_curve, nested_views, rating_curve, usable_views
 
 BOTH = MemberEvidence.ATTRIBUTES_AND_PLAYS
 CURVES = ("learning_curve", "learning_curve_plays_only")
@@ -29,6 +30,44 @@ def test_the_error_falls_with_the_number_of_plays_known(published, name):
     assert len({(point["targets"], point["members"], point["movie_mean_rmse"]) for point in points}) == 1
     for point in points:
         assert 0.85 < point["coverage"] < 0.95
+
+
+@pytest.mark.parametrize("name", ["rating_curve", "rating_curve_plays_only"])
+def test_the_error_falls_and_intervals_narrow_with_the_number_of_ratings_known(published, name):
+    points = json.loads((published.folder / "report.json").read_text())[name]
+    shown = [point["ratings"] for point in points]
+    assert shown == [*map(str, LEVELS[: len(shown) - 1]), "all"]
+    assert len(shown) >= 4
+    errors, widths = ([point[score] for point in points] for score in ("rmse", "mean_width"))
+    assert errors == sorted(errors, reverse=True)
+    assert all(after <= 1.02 * before for before, after in pairwise(widths))
+    assert widths[-1] < widths[0]
+    assert len({(point["targets"], point["members"], point["movie_mean_rmse"]) for point in points}) == 1
+    for point in points:
+        assert 0.86 < point["coverage"] < 0.94
+    text = (published.folder / "report.md").read_text()
+    assert "By number of ratings known, all plays" in text
+    assert "From the third to the tenth rating" in text
+
+
+def test_a_curve_over_ratings_starts_at_what_the_fit_was_judged_on_and_stays_the_same(small_fit):
+    points = rating_curve(small_fit, BOTH, 0)
+    assert points == rating_curve(small_fit, BOTH, 0)
+    assert points[0]["ratings"] == "0"
+    assert points[0]["ratings_from"] == 0
+    numbers = [point["ratings_from"] for point in points]
+    assert numbers == sorted(numbers)
+
+
+def test_more_ratings_are_shown_on_top_of_fewer(small_fit):
+    views = small_fit.table.views
+    shown = [
+        show_at_most(views, np.full(len(views.member), most), np.random.default_rng(3)) for most in (1.0, 3.0, np.inf)
+    ]
+    pairs = [set(zip(np.arange(len(views.member)).repeat(each.counts), each.movie, strict=True)) for each in shown]
+    assert pairs[0] < pairs[1] < pairs[2]
+    assert shown[1].counts.max() == 3
+    assert (shown[2].counts == rated_count(views)).all()
 
 
 def test_every_level_shows_the_same_members_more_of_their_plays(small_fit, nested):
