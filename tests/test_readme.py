@@ -133,7 +133,7 @@ def test_the_python_client_runs_as_it_is_shown(server):
         cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
     evidence, first, second, best = done.stdout.splitlines()
-    assert evidence == "attributes and plays"
+    assert evidence == "attributes and ratings"
     shown = re.compile(r"movie-00[12]: \d\.\d\d, \d\.\d\d to \d\.\d\d, \d+%")
     assert shown.fullmatch(first)
     assert shown.fullmatch(second)

@@ -217,7 +217,9 @@ def test_what_kept_out_raters_rated_is_in_no_file_of_a_version(first, small, lig
     shown = [manifest["data_fingerprint"][:12].encode() for manifest in manifests]
     different = {name for name in names if content(0, name) != content(1, name)}
     assert different - {"run.json"} == {"manifest.json"}
-    assert {key for key in manifests[0] if manifests[0][key] != manifests[1][key]} == {"data_fingerprint"}
+    assert {key for key in manifests[0] if manifests[0][key] != manifests[1][key]} == {"data_fingerprint", "files"}
+    hashes = [manifest["files"] for manifest in manifests]
+    assert {name for name in hashes[0] if hashes[0][name] != hashes[1][name]} == {"report.html"}
 
 
 def test_kept_out_raters_are_published_like_all_others(first, small):
