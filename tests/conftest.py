@@ -149,7 +149,7 @@ def passes() -> Iterator[Passes]:
 @pytest.fixture(scope="session")
 def small_fit(small: Published, passes: Passes) -> Fit:
     """The fit of the small sample, with what its features were made from."""
-    return fit_model(passes, read_dataset(small.data, 20)[1], 0, FitSettings(), lambda _: None)
+    return fit_model(passes, read_dataset(small.data, 20)[1], 0, FitSettings(), lambda *_: None)
 
 
 class Server:

@@ -3,11 +3,19 @@
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training.errors import DataError, Problem
+
+
+class Report(Protocol):
+    """Function that shows which step of a long work begins."""
+
+    def __call__(self, step: str, share: float | None = None) -> None:
+        """Take the name of the step, and the share, 0 to 1, of the longest part of the work that is done before it."""
+
 
 Ridge = Annotated[float, Field(ge=1e-3, le=1e9)]
 

@@ -55,6 +55,10 @@ def moved_by(why: str) -> Reason:
     return Reason(f"{user}@{socket.gethostname()}", datetime.now(UTC).isoformat(timespec="seconds"), why)
 
 
+LEAST_SECONDS = 60
+"""Least estimate of the time left that is printed, in seconds."""
+
+
 class Progress:
     """Prints a line with the seconds since the start and the name of each step of a command.
 
@@ -70,17 +74,26 @@ class Progress:
         """
         self._clock, self._now, self._out, self._start = clock, now, out or sys.stderr, clock()
         self._quiet = quiet
+        self._measured_from: float | None = None
 
     @property
     def seconds(self) -> float:
         """Seconds since the start."""
         return self._clock() - self._start
 
-    def __call__(self, step: str) -> None:
-        """Print the name of a step that is about to begin. Output that can't be written doesn't end the work."""
+    def __call__(self, step: str, share: float | None = None) -> None:
+        """Print the name of a step that is about to begin. Output that can't be written doesn't end the work.
+
+        `share`, 0 to 1, is how much of the longest part of the work is done, from which the time left is estimated.
+        """
         if self._quiet:
             return
-        line = f"{self.seconds:6.0f} s  {step}"
+        seconds = self.seconds
+        line = f"{seconds:6.0f} s  {step}"
+        if share is not None:
+            self._measured_from = seconds if self._measured_from is None else self._measured_from
+            left = (seconds - self._measured_from) * (1 - share) / share if share else 0.0
+            line += f"; about {left / 60:.0f} min left" if left >= LEAST_SECONDS else ""
         if not self._out.isatty():
             line = f"{datetime.fromtimestamp(self._now(), UTC):%Y-%m-%dT%H:%M:%SZ} {line}"
         with suppress(OSError):

@@ -2,7 +2,7 @@
 
 import argparse
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -27,7 +27,7 @@ from training.evaluation.interval_scores import predicted_ratings
 from training.evaluation.scores import gain_percent, rmse
 from training.fit.fit_model import Fit, fit_model
 from training.fit.trees.pair_rows import PairTable, Rows
-from training.settings import FitSettings
+from training.settings import FitSettings, Report
 
 Array = NDArray[np.float64]
 
@@ -87,7 +87,7 @@ class SplitPoint:
 
 
 def evaluate_by_time(
-    passes: Passes, data: Dataset, moment: float, seed: int, settings: FitSettings, report: Callable[[str], None]
+    passes: Passes, data: Dataset, moment: float, seed: int, settings: FitSettings, report: Report
 ) -> dict[str, Any]:
     """Train on the data before a moment (seconds since 1970 UTC), and return scores of predictions of later ratings.
 
@@ -96,7 +96,7 @@ def evaluate_by_time(
     """
     random = np.random.default_rng([seed, 12])
     split = split_by_time(data, moment, random)
-    fit = fit_model(passes, split.before, seed, settings, lambda step: report(f"by time: {step}"))
+    fit = fit_model(passes, split.before, seed, settings, lambda step, share=None: report(f"by time: {step}", share))
     report("by time: scores")
     table = fit.of_views(split.after, _folds(fit, split.after, random))
     rows = _rows(table, fit.folded.statistics.whole.ratings > 0)

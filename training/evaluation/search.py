@@ -172,7 +172,7 @@ def out_of_fold_error(data: Dataset, settings: FitSettings, seed: int, workers: 
     NOTHING doesn't count.
     """
     with passes_in_threads(workers) as passes:
-        fit = fit_model(passes, data, seed, settings, lambda _: None)
+        fit = fit_model(passes, data, seed, settings, lambda *_: None)
     scale = data.schema.scale
     errors = [
         rmse(np.clip(predictions.rating, scale.low, scale.high), predictions.rows.rating)

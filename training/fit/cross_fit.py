@@ -1,9 +1,10 @@
 """Cross-fits the prior: each fold of raters is predicted by a prior that was fitted without their ratings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from training.fit.folds import FoldedData
 from training.fit.prior.fit_prior import FittedPrior, fit_prior
 from training.fit.prior.inputs import input_count
 from training.fit.prior.kept_priors import kept_prior
-from training.settings import PriorSettings
+from training.settings import PriorSettings, Report
 
 Array = NDArray[np.float64]
 
@@ -68,7 +69,7 @@ def fit_priors(
     folded: FoldedData,
     seed: int,
     settings: PriorSettings,
-    report: Callable[[str], None],
+    report: Report,
     weight: Array,
     folder: Path,
 ) -> tuple[FittedPrior, OutOfFold]:
@@ -77,14 +78,24 @@ def fit_priors(
     `weight` (N,) weights the members in the regressions. Fitted priors are kept in the folder.
     """
 
+    paths = [folder / f"prior-{number}.npz" for number in range(folded.folds + 1)]
+    steps = count()
+    all_steps = sum(settings.rounds + 2 for path in paths if not path.exists())
+
     def fit(number: int, begin: FittedPrior | None) -> FittedPrior:
         name = "prior of all" if number == folded.folds else f"prior {number + 1} of {folded.folds} out of fold"
         random = np.random.default_rng([seed, 3, number])
         learned = folded.learned(number, weight)
         return kept_prior(
-            folder / f"prior-{number}.npz",
+            paths[number],
             lambda: fit_prior(
-                passes, folded.data, learned, random, settings, lambda step: report(f"{name}: {step}"), begin
+                passes,
+                folded.data,
+                learned,
+                random,
+                settings,
+                lambda step: report(f"{name}: {step}", min(next(steps) / max(all_steps, 1), 1.0)),
+                begin,
             ),
         )
 

@@ -33,10 +33,9 @@ from training.fit.rating_updates import RatingUpdates, fit_rating_updates
 from training.fit.trees.fit_trees import bin_rows, fit_trees, predict_halves, without_member_mean
 from training.fit.trees.group_effects import group_residuals, grouped_attributes
 from training.fit.trees.pair_rows import PairTable, Rows, chunks, concatenate, movie_columns, target_rows
-from training.settings import FitSettings, TreeSettings
+from training.settings import FitSettings, Report, TreeSettings
 
 Array = NDArray[np.float64]
-Report = Callable[[str], None]
 
 RATED, DESCRIBED, UNKNOWN = MovieEvidence.RATED, MovieEvidence.DESCRIBED, MovieEvidence.UNKNOWN
 DEMEANED = {MemberEvidence.ATTRIBUTES: 0.7, MemberEvidence.PLAYS: 1.0, MemberEvidence.ATTRIBUTES_AND_PLAYS: 1.0}

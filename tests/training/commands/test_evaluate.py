@@ -125,7 +125,7 @@ def test_the_report_goes_into_the_working_folder_unless_told_else(
     assert (tmp_path / "evaluation" / "report.md").read_text().startswith("# Evaluation as never-raters")
 
 
-def silent(_: str) -> None:
+def silent(_: str, share: float | None = None) -> None:
     pass
 
 

@@ -32,6 +32,14 @@ def test_a_line_on_a_terminal_begins_with_the_seconds():
     assert shown(Terminal()) == "    12 s  prior of all: factors\n"
 
 
+def test_of_long_work_the_time_left_is_estimated_from_what_is_done():
+    out = Terminal()
+    progress = Progress(iter([0.0, 100.0, 250.0, 400.0]).__next__, lambda: 0.0, out)
+    for share in (0.0, 0.25, 0.99):
+        progress("prior of all: factors", share)
+    assert [line.partition("factors")[2] for line in out.getvalue().splitlines()] == ["", "; about 8 min left", ""]
+
+
 def test_a_retrain_logs_its_steps_in_a_few_dozen_lines(small, retrained, light, capsys):
     retrained(small.data, *light)
     lines = capsys.readouterr().err.splitlines()

@@ -34,7 +34,7 @@ def data(small):
     return read_dataset(small.data, 20)[1]
 
 
-def silent(_: str) -> None:
+def silent(_: str, share: float | None = None) -> None:
     pass
 
 

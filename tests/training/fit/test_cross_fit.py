@@ -35,7 +35,7 @@ def priors(data: Dataset, settings: PriorSettings, threads: int = 2) -> tuple[Fi
     with passes_in_threads(threads) as passes:
         folded = fold_data(passes, data, FOLDS, 0, 10**9, new_folder(passes))
         every = np.ones(len(data.member_ids))
-        return fit_priors(passes, folded, 0, settings, lambda _: None, every, new_folder(passes))
+        return fit_priors(passes, folded, 0, settings, lambda *_: None, every, new_folder(passes))
 
 
 def test_each_view_has_the_outputs_of_the_prior_without_its_fold(small_fit, monkeypatch):

@@ -18,7 +18,6 @@ from tests.training.fit.conftest import bits_of
 from training.data.dataset import Dataset, read_dataset
 from training.data.passes.passes import passes_in_threads
 from training.data.passes.play_table import play_table
-from training.errors import DamagedPartition
 from training.fit.fit_model import Fit, fit_model
 from training.fit.trees.fit_trees import bin_rows, fit_trees, without_member_mean
 from training.settings import FitSettings, read_fit_settings
@@ -39,7 +38,7 @@ def with_rows(data: Dataset, rows: pl.DataFrame) -> Dataset:
     return replace(data, play_table=play_table(rows, len(data.member_ids), 500))
 
 
-def fitted(passes, data: Dataset, light, report=lambda _: None) -> Fit:
+def fitted(passes, data: Dataset, light, report=lambda *_: None) -> Fit:
     return fit_model(passes, data, 0, read_fit_settings(Path(light[1])), report)
 
 
@@ -102,7 +101,7 @@ def test_ratings_of_a_member_do_not_change_the_predictions_of_the_member(passes,
 def test_each_step_is_reported(light_fit, light, passes):
     steps: list[str] = []
     with passes_in_threads(1) as passes:
-        fitted(passes, light_fit.table.data, light, steps.append)
+        fitted(passes, light_fit.table.data, light, lambda step, _=None: steps.append(step))
     assert steps[0] == "partitions"
     for name in ("prior 1 of 3 out of fold: ", "prior 3 of 3 out of fold: ", "prior of all: "):
         assert steps.count(f"{name}factors") == 1  # priors are fitted side by side, so their order varies
@@ -112,7 +111,7 @@ def test_each_step_is_reported(light_fit, light, passes):
 def test_an_interrupted_fit_goes_on_and_gives_the_same_bytes(light_fit, light, tmp_path):
     data, steps = light_fit.table.data, []
 
-    def interrupted(step: str) -> None:
+    def interrupted(step: str, _: float | None = None) -> None:
         if step == "prior 2 of 3 out of fold: regression 2 of 3":
             raise ZeroDivisionError
 
@@ -122,20 +121,22 @@ def test_an_interrupted_fit_goes_on_and_gives_the_same_bytes(light_fit, light, t
     kept = {path.name for path in folder.glob("prior-*.npz")}
     assert {"prior-0.npz", "prior-3.npz"} <= kept < {f"prior-{number}.npz" for number in range(4)}
     with passes_in_threads(1, tmp_path) as passes:
-        files = core_to_files(fitted(passes, data, light, steps.append).core, data.schema)
+        files = core_to_files(fitted(passes, data, light, lambda step, _=None: steps.append(step)).core, data.schema)
     assert "prior 2 of 3 out of fold: factors" in steps
     assert not {"prior of all: factors", "prior 1 of 3 out of fold: factors"} & set(steps)
     assert files == core_to_files(light_fit.core, data.schema)
 
 
-def test_a_damaged_prior_of_an_interrupted_fit_is_named(light_fit, light, tmp_path):
-    data = light_fit.table.data
+def test_a_damaged_prior_of_an_interrupted_fit_is_fitted_anew(light_fit, light, tmp_path):
+    data, steps = light_fit.table.data, []
     with passes_in_threads(1, tmp_path) as passes:
         fitted(passes, data, light)
     [path] = tmp_path.glob("*/prior-1.npz")
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(DamagedPartition, match=r"^prior-1\.npz"), passes_in_threads(1, tmp_path) as passes:
-        fitted(passes, data, light)
+    with passes_in_threads(1, tmp_path) as passes:
+        files = core_to_files(fitted(passes, data, light, lambda step, _=None: steps.append(step)).core, data.schema)
+    assert {step.partition(":")[0] for step in steps if "prior" in step} == {"prior 2 of 3 out of fold"}
+    assert files == core_to_files(light_fit.core, data.schema)
 
 
 def test_trees_learn_a_step_and_the_same_seed_grows_the_same_forest():

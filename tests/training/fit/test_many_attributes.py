@@ -66,7 +66,7 @@ def made(folder: Path, matters: bool) -> World:
     )  # fmt: skip
     settings = FitSettings(folds=2, prior=prior, trees=TreeSettings(trees=20))
     with passes_in_threads(1) as passes:
-        fit = fit_model(passes, data, 0, settings, lambda _: None)
+        fit = fit_model(passes, data, 0, settings, lambda *_: None)
     return World(fit, {pair: float(felt[pair]) for pair in pairs})
 
 

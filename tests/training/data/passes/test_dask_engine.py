@@ -124,7 +124,7 @@ def test_large_arguments_arrive_without_a_warning(on_dask):
 
 
 def files_of(passes: Passes, data: Dataset) -> dict[str, bytes]:
-    return core_to_files(fit_model(passes, data, 0, TINY, lambda _: None).core, data.schema)
+    return core_to_files(fit_model(passes, data, 0, TINY, lambda *_: None).core, data.schema)
 
 
 def test_one_thread_and_several_and_a_cluster_publish_the_same_bytes(small, on_dask):
