@@ -163,7 +163,7 @@ def fail(error: Exception, number: int) -> int:
     "error",
     [
         ZeroDivisionError("by nothing"),
-        OSError(28, "No space left on device", "/work/000001.npz"),
+        OSError(28, "No space left on device", "/shared/000001.npz"),
         TimeoutError("too late"),
         DamagedPartition.of("000007.parquet"),
     ],
