@@ -77,7 +77,7 @@ def fields_set(message) -> set[str]:
 def test_messages_set_every_field_of_the_contract(method):
     seen = set()
 
-    @bounded
+    @settings(bounded, max_examples=500)
     @given(message=messages(method.input_type))
     def collect(message):
         seen.update(fields_set(message))
