@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from model.artifact.artifact import PIECES, listing, open_members
-from model.facts.member_table import FILES, KINDS, key_of
+from model.facts.member_key import PLAIN
+from model.facts.member_table import FILES, KINDS
 from model.files.checked_array import piece_hashes
 from model.files.manifest import FORMAT, Manifest
 
@@ -30,7 +31,7 @@ def write_table(folder: Path, members: int) -> None:
     """Sorted random keys with attributes and plays; every 1,000th id is that of `member NUMBER`."""
     random = np.random.default_rng(0)
     keys = random.integers(0, 2**64, (members, 2), np.uint64)
-    keys[::1000] = [key_of(f"member {row}") for row in range(0, members, 1000)]
+    keys[::1000] = [PLAIN.hash_of(f"member {row}") for row in range(0, members, 1000)]
     keys = keys[np.argsort(keys[:, 0], kind="stable")]
     (folder / "members").mkdir()
     shapes = {

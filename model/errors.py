@@ -6,7 +6,7 @@
     │   ├── Unreadable      a file or folder exists but can't be read; it is a StoreError too
     │   └── WrongForest     the LightGBM model file isn't one that training writes
     ├── StoreError          the store can't be read, or a requested version isn't in it
-    ├── WrongKey            a signing key can't be used
+    ├── WrongKey            a key file can't be used
     ├── BadRecord           a member's record violates its format
     └── BadOutcome          a line of an outcome log violates its format
 
@@ -85,7 +85,7 @@ class Unreadable(ArtifactError, StoreError):
 
 
 class WrongKey(ModelError):
-    """A key file for signing versions, or for checking signatures, doesn't hold a usable ed25519 key."""
+    """A key file can't be used: one for signing, for checking signatures, or for hashing members' ids."""
 
 
 class BadRecord(ModelError):

@@ -18,7 +18,7 @@ from features.values.times import EARLIEST_SECONDS, LATEST_SECONDS
 from model.errors import BadRecord
 from model.facts.catalogue import Catalogue
 from model.facts.facts import MemberFacts, Play
-from model.facts.member_table import key_of
+from model.facts.member_key import PLAIN, MemberKey
 
 VERSION = 1
 KEY_PREFIX = "coldstart:member:"
@@ -81,9 +81,9 @@ class MemberRecord:
         return MemberFacts.nothing(schema).with_attributes(given).with_plays(plays, schema)
 
 
-def record_key(member_id: str) -> str:
+def record_key(member_id: str, key: MemberKey = PLAIN) -> str:
     """Return the key of a member's record in the external store; it holds a hash of the member's id."""
-    return key_of_hash(*key_of(member_id))
+    return key_of_hash(*key.hash_of(member_id))
 
 
 def key_of_hash(first: int, second: int) -> str:

@@ -1,11 +1,10 @@
 """The attributes and plays of members that are published with a model, looked up by id without loading the table.
 
-The key of a member is a 128-bit BLAKE2b hash of the id, so that the table holds no ids. Rows are sorted by key. The
+The key of a member is a 128-bit hash of the id, so that the table holds no ids. Rows are sorted by key. The
 arrays are memory-mapped, shared by all processes, and verified piece by piece at the first access, so that opening the
 table takes the same time for a thousand members as for ten million.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from model.errors import ArtifactError, DamagedPiece
 from model.facts.facts import MemberFacts
+from model.facts.member_key import PLAIN, MemberKey
 from model.files.checked_array import CheckedArray
 
 FILES = ("keys", "attributes", "starts", "movies", "completion", "age_days")
@@ -56,6 +56,8 @@ class MemberTable:
     """Memory-mapped arrays by name, verified piece by piece at the first access; empty if the arrays are in memory."""
     catalogue: int = 2**31
     """Number of movies in the catalogue; rows of played movies must be smaller."""
+    key: MemberKey = PLAIN
+    """Key of the hashes of ids."""
     damage: Damage = field(default_factory=Damage)
     """Passes on a message for each look-up that fails because a file is damaged."""
 
@@ -74,7 +76,7 @@ class MemberTable:
         If the member's data are damaged, passes a message to `damage` and also returns None.
         """
         try:
-            row = self.row_of(*key_of(member_id))
+            row = self.row_of(*self.key.hash_of(member_id))
             return None if row is None else self._at(row)
         except DamagedPiece as error:
             self.damage.listener(str(error))
@@ -155,9 +157,3 @@ class MemberTable:
     def _rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
         checked = self.checked.get(name)
         return getattr(self, name)[start:stop] if checked is None else checked.rows(start, stop)
-
-
-def key_of(member_id: str) -> tuple[int, int]:
-    """Return the key of a member in the table: the two 64-bit halves of a hash of the id."""
-    digest = hashlib.blake2b(member_id.encode(), digest_size=16, person=b"coldstart").digest()
-    return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")

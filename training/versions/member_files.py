@@ -11,22 +11,23 @@ from numpy.lib.format import write_array_header_1_0
 from features.columns import COMPLETION
 from features.movies import MOVIE
 from features.plays import AGE_DAYS
-from model.facts.member_table import KINDS, key_of
+from model.facts.member_key import PLAIN, MemberKey
+from model.facts.member_table import KINDS
 from training.data.dataset import Dataset
 
 PLAY_COLUMNS = {"movies": MOVIE, "completion": COMPLETION, "age_days": AGE_DAYS}
 """Columns of the plays, by name of the array of the member table that holds them."""
 
 
-def write_members(folder: Path, data: Dataset) -> None:
+def write_members(folder: Path, data: Dataset, key: MemberKey = PLAIN) -> None:
     """Write the arrays of a MemberTable of all members to a new folder, one file each.
 
-    The table is sorted by hashed id. Each play is written to its place when its partition is read, so that only one
-    partition is in memory.
+    The table is sorted by the hash of the id with `key`. Each play is written to its place when its partition is
+    read, so that only one partition is in memory.
     """
     folder.mkdir(parents=True)
     count, table = len(data.member_ids), data.play_table
-    keys = np.array([key_of(member_id) for member_id in data.member_ids], np.uint64).reshape(count, 2)
+    keys = np.array([key.hash_of(member_id) for member_id in data.member_ids], np.uint64).reshape(count, 2)
     order = np.lexsort((keys[:, 1], keys[:, 0]))
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(table.plays[order])])
     for name, array in (("keys", keys[order]), ("attributes", data.attributes[order]), ("starts", starts)):

@@ -6,7 +6,8 @@ import pytest
 
 from features.values.attribute_value import encode_attribute
 from model.facts.facts import SECONDS_PER_DAY
-from model.facts.member_table import MemberTable, key_of
+from model.facts.member_key import PLAIN
+from model.facts.member_table import MemberTable
 
 
 def test_every_member_of_any_table_has_its_facts(small):
@@ -35,7 +36,7 @@ def test_an_id_that_no_table_holds_has_no_facts(small, member_id):
 
 
 def test_members_whose_hashes_begin_alike_are_distinguished():
-    first, second = key_of("someone")
+    first, second = PLAIN.hash_of("someone")
     keys = np.array([[first, second - 1], [first, second], [first, second + 1]], np.uint64)
     table = MemberTable(
         keys, np.array([[1], [2], [3]], np.float32), np.array([0, 0, 1, 1]), np.array([4], np.int32),

@@ -7,7 +7,8 @@ import pytest
 
 from model.artifact import artifact
 from model.errors import DamagedPiece
-from model.facts.member_table import FILES, MemberTable, key_of
+from model.facts.member_key import PLAIN
+from model.facts.member_table import FILES, MemberTable
 from model.files.checked_array import PIECE, CheckedArray, piece_hashes
 from model.files.manifest import FORMAT, Manifest
 
@@ -21,7 +22,7 @@ def large(tmp_path_factory):
     random = np.random.default_rng(0)
     keys = random.integers(0, 2**64, (MEMBERS, 2), np.uint64)
     known = {f"member {place}": place for place in range(500)}
-    keys[: len(known)] = [key_of(member_id) for member_id in known]
+    keys[: len(known)] = [PLAIN.hash_of(member_id) for member_id in known]
     order = np.lexsort((keys[:, 1], keys[:, 0]))
     own = np.where(order < len(known), order, -1).astype(np.float32)
     movies = np.tile(np.arange(PLAYS, dtype=np.int32), MEMBERS)
