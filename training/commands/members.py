@@ -8,7 +8,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from model.exit_codes import ExitCode
+from model.facts.member_key import MemberKey
 from model.facts.member_record import MemberRecord, to_json
+from model.prediction.model import Model
+from training.commands.terminal import add_member_key, member_key
 from training.data.files.remote_folder import data_place
 from training.data.reading.tables import temporary_tables
 from training.errors import UsageError, WorkFailed
@@ -34,21 +37,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--to", default=os.environ.get("COLDSTART_MEMBERS"),
         help="address of the store, redis://, rediss:// or unix:// (else $COLDSTART_MEMBERS, which hides a password)",
     )  # fmt: skip
+    add_member_key(parser)
     parser.add_argument("--keep-existing", action="store_true", help="leave records alone that the store already has")
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Write a record for each member. Raises UsageError, DataError, or WorkFailed if the store or the model fails."""
-    client = _client(arguments.to or "")
+    client, key = _client(arguments.to or ""), member_key(arguments)
     with ExitStack() as opened:
         if arguments.data:
-            records = records_of_data(opened.enter_context(temporary_tables(arguments.data)))
+            records = records_of_data(opened.enter_context(temporary_tables(arguments.data)), key)
         else:
-            records = records_of_model(open_serving(arguments.models))
+            records = records_of_model(_hashed_with(key, open_serving(arguments.models)))
         sent, written = _push(client, records, keep_existing=arguments.keep_existing)
     kept = f"; {sent - written:,} were there already" if arguments.keep_existing else ""
     print(f"{written:,} members written{kept}")
     return ExitCode.DONE
+
+
+def _hashed_with(key: MemberKey, model: Model) -> Model:
+    """Return the model. Raises UsageError unless its ids are hashed with the key, with which services look them up."""
+    if model.manifest.member_key != key.fingerprint:
+        hashed = "with another key than --member-key" if model.manifest.member_key else "without a key"
+        raise UsageError(f"the ids of version {model.version} are hashed {hashed}: push the members of --data instead")
+    return model
 
 
 def _client(address: str) -> "Redis":
