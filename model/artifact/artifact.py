@@ -189,7 +189,7 @@ def _checked(folder: Path, name: str, manifest: Manifest) -> bytes:
     return content
 
 
-def open_members(folder: Path, manifest: Manifest, key: MemberKey | None) -> MemberTable:
+def open_members(folder: Path, manifest: Manifest, key: MemberKey | None = PLAIN) -> MemberTable:
     """Return the table of a version's published members, memory-mapped and verified as members are looked up.
 
     Only the file with the hashes of pieces is read completely. `key` hashes the ids that are looked up, unless ids were

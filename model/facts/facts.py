@@ -61,6 +61,12 @@ class Ratings:
     rated_at: NDArray[np.float64]
     """(R,) times of the ratings in seconds since 1970 UTC; NaN if unknown."""
 
+    @staticmethod
+    def of(movies: NDArray[np.int32], values: NDArray[np.float64], rated_at: NDArray[np.float64]) -> "Ratings":
+        """Return the ratings among P plays, of which `values` (P,) and `rated_at` (P,) are NaN if not rated."""
+        rated = ~np.isnan(values)
+        return Ratings(movies[rated], values[rated], rated_at[rated]) if rated.any() else NO_RATINGS
+
     def __len__(self) -> int:
         return len(self.movies)
 

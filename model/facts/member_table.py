@@ -22,14 +22,23 @@ FILES = ("keys", "attributes", "starts", "movies", "completion", "age_days")
 """Names of the arrays of the table; each is stored in a file of its own."""
 RATING_FILES = ("ratings", "rated_at")
 """Names of the arrays that a table also has if any of its members rated."""
-KINDS = dict(zip(FILES + RATING_FILES, ("<u8", "<f4", "<i8", "<i4", "<f4", "<f4", "<f8", "<f8"), strict=True))
+KINDS = dict(zip(FILES + RATING_FILES, ("<u8", "<f4", "<i8", "<i4", "<f4", "<f4", "<f8", "<u4"), strict=True))
 """NumPy data type of each array of the table, by name."""
 BLOCK = 256
 """Number of keys that each step of the search for a member reads: 4 KiB."""
 GUESSES = 8
 """Number of interpolation steps before the search falls back to bisection; fewer suffice for evenly spread hashes."""
-NO_NUMBERS = np.empty(0)
+UNKNOWN_TIME = 2**32 - 1
+"""Number that stands for the time of a rating that is unknown, or of a movie that wasn't rated."""
 ANY_SCALE = (-np.inf, np.inf)
+
+
+def whole_seconds(times: NDArray[np.float64]) -> NDArray[np.uint32]:
+    """Return N times in seconds since 1970 UTC, NaN if unknown, as whole seconds in half of the space.
+
+    Fractions are cut off, so that the same rating, given again with its time, isn't taken for an earlier one.
+    """
+    return np.nan_to_num(times, nan=UNKNOWN_TIME).clip(0, UNKNOWN_TIME).astype(np.uint32)
 
 
 class Damage:
@@ -56,10 +65,10 @@ class MemberTable:
     """(P,) share of the movie that was watched, 0 to 1; NaN if unknown."""
     age_days: NDArray[np.float32]
     """(P,) days from the play to the end of the data; NaN if unknown."""
-    ratings: NDArray[np.float64] = NO_NUMBERS
+    ratings: NDArray[np.float64] = np.empty(0)  # noqa: RUF009 # nobody changes it
     """(P,) ratings of the played movies, NaN for those not rated; empty if no member rated."""
-    rated_at: NDArray[np.float64] = NO_NUMBERS
-    """(P,) times of the ratings in seconds since 1970 UTC, NaN if unknown; empty if no member rated."""
+    rated_at: NDArray[np.uint32] = np.empty(0, np.uint32)  # noqa: RUF009
+    """(P,) times of the ratings as by `whole_seconds`; empty if no member rated."""
     checked: Mapping[str, CheckedArray] = field(default_factory=dict)
     """Memory-mapped arrays by name, verified piece by piece at the first access; empty if the arrays are in memory."""
     catalogue: int = 2**31
@@ -175,13 +184,12 @@ class MemberTable:
         """
         if not len(self.ratings):
             return NO_RATINGS
-        values = self._rows("ratings", start, stop)
-        rated = ~np.isnan(values)
-        if not rated.any():
-            return NO_RATINGS
-        if not self._on_scale(values[rated]):
+        seconds = self._rows("rated_at", start, stop)
+        rated_at = np.where(seconds == UNKNOWN_TIME, np.nan, seconds.astype(np.float64))
+        ratings = Ratings.of(movies, self._rows("ratings", start, stop), rated_at)
+        if not self._on_scale(ratings.values):
             raise DamagedPiece("members/ratings.npy has ratings off the scale")
-        return Ratings(movies[rated], values[rated], self._rows("rated_at", start, stop)[rated])
+        return ratings
 
     def _on_scale(self, ratings: NDArray[np.float64]) -> bool:
         low, high = self.scale

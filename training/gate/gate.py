@@ -209,8 +209,9 @@ class Gate:
 
 
 def _report_of(store: Store, version: str) -> dict[str, Any]:
-    """Return a version's report; empty if it is missing or can't be read."""
+    """Return the parts of a version's report that are objects; none if it is missing or can't be read."""
     try:
-        return dict(json.loads((store.fetch(version) / "report.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        report = json.loads((store.fetch(version) / "report.json").read_text(encoding="utf-8"))
+        return {name: part for name, part in report.items() if isinstance(part, dict)}
+    except (OSError, ValueError, AttributeError):
         return {}

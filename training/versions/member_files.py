@@ -16,7 +16,7 @@ from features.movies import MOVIE
 from features.plays import AGE_DAYS
 from features.schema import Schema
 from model.facts.member_key import PLAIN, MemberKey
-from model.facts.member_table import KINDS
+from model.facts.member_table import KINDS, whole_seconds
 from training.data.dataset import Dataset, make_dataset
 from training.data.passes.play_table import PlayTable
 from training.data.reading.tables import Tables
@@ -87,7 +87,8 @@ def write_members(folder: Path, data: Dataset, key: MemberKey = PLAIN) -> None:
         for partition in table.partitions:
             plays, ends = data.with_ages(partition.read()), np.cumsum(table.plays[partition.members]).tolist()
             for name, column in columns.items():
-                values = plays[column].cast(pl.Float64).fill_null(float("nan")).to_numpy().astype(KINDS[name])
+                known = plays[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+                values = whole_seconds(known) if name == "rated_at" else known.astype(KINDS[name])
                 places = header[name] + values.itemsize * first[partition.members]
                 for place, start, end in zip(places.tolist(), [0, *ends], ends, strict=False):
                     files[name].seek(place)

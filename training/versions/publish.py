@@ -56,7 +56,7 @@ def publish(
         write_members(folder / MEMBERS, publication.members, publication.key)
         parts = Parts(data.schema, _catalogue(data, core), core)
         counts = _counts(data, publication, evaluation)
-        card = model_card(data.schema, counts, evaluation, notes, _libraries())
+        card = model_card(data.schema, counts, evaluation, str(publication), notes, _libraries())
         about = about_data(counts, origin.fingerprint, origin.seed)
         reports = report_files(evaluation, notes, (), about, [further(None, None)]) | {"MODEL_CARD.md": card.encode()}
         files = write_files(folder, parts, reports)
