@@ -11,6 +11,7 @@ from features.movies import MOVIE
 from features.schema import Schema
 from features.values.attribute_value import Value
 from model.facts.facts import SECONDS_PER_DAY, MemberFacts
+from model.facts.member_key import MemberKey
 from model.facts.member_record import MemberRecord, RecordedPlay, key_of_hash, record_key
 from model.prediction.model import Model
 from training.data.reading.tables import Tables
@@ -19,8 +20,11 @@ OTHER = "other value"
 """Category that is exported for members whose own category was merged with others in training."""
 
 
-def records_of_data(tables: Tables) -> Iterator[tuple[str, MemberRecord]]:
-    """Yield the key and record (attributes and plays) of every member in the tables, in the order of ids."""
+def records_of_data(tables: Tables, key: MemberKey) -> Iterator[tuple[str, MemberRecord]]:
+    """Yield the key and record (attributes and plays) of every member in the tables, in the order of ids.
+
+    `key` keys the hashes of ids.
+    """
     movie_ids = tables.movies[MOVIE_ID]
     for partition in tables.play_table.partitions:
         ids = tables.member_ids[partition.members].to_frame()
@@ -32,7 +36,10 @@ def records_of_data(tables: Tables) -> Iterator[tuple[str, MemberRecord]]:
         for row, count in zip(attributes.iter_rows(named=True), counts, strict=True):
             member_id = row.pop(MEMBER_ID)
             known = {name: value for name, value in row.items() if value is not None}
-            yield record_key(member_id), MemberRecord(known, [RecordedPlay(*play) for play in islice(plays, count)])
+            yield (
+                record_key(member_id, key),
+                MemberRecord(known, [RecordedPlay(*play) for play in islice(plays, count)]),
+            )
 
 
 def records_of_model(model: Model) -> Iterator[tuple[str, MemberRecord]]:
