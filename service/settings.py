@@ -11,6 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, Val
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from model.errors import WrongKey
+from model.facts.member_key import MemberKey
+
 PREFIX = "COLDSTART_"
 
 Text = Annotated[str, Field(min_length=1)]
@@ -32,6 +35,14 @@ def _members_address(address: str) -> str:
     if find_spec("redis") is None:
         raise ValueError("needs the extra redis: pip install '.[redis]'")
     return address
+
+
+def _member_key_file(path: Path) -> Path:
+    try:
+        MemberKey.read(path)
+    except WrongKey as error:
+        raise ValueError("must be a file of 16 to 64 bytes") from error
+    return path
 
 
 def _http_address(address: str) -> str:
@@ -56,8 +67,8 @@ class Settings(BaseModel):
     """Store of members, asked first: sqlite:PATH, redis://, rediss:// or unix://. Pass passwords in the environment."""
     members_timeout_seconds: Annotated[float, Field(ge=0.001, le=10)] = 0.01
     """How long a call waits for the store of members before it continues without the store, in seconds."""
-    member_key: FilePath | None = None
-    """File with a secret of 16 to 64 bytes that keys hashes of members' ids; Redis keeps no live ratings without it."""
+    member_key: Annotated[FilePath, AfterValidator(_member_key_file)] | None = None
+    """File with the secret (16 to 64 bytes) that keys hashes of members' ids, the one that `retrain` was given."""
     ratings_keep_days: Annotated[float, Field(ge=0.001, le=3650)] = 90.0
     """How long the store of members keeps a live rating after it was received, in days."""
     host: Text = "127.0.0.1"

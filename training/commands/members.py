@@ -5,9 +5,10 @@ import os
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from model.errors import WrongKey
 from model.exit_codes import ExitCode
 from model.facts.member_key import MemberKey
+from model.prediction.model import Model
+from training.commands.terminal import add_member_key, member_key
 from training.data.files.remote_folder import data_place
 from training.data.reading.recorded_outcomes import chronological, read_outcomes
 from training.data.reading.tables import temporary_tables
@@ -32,11 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--to", default=os.environ.get("COLDSTART_MEMBERS"),
         help="the store: sqlite:PATH, redis://, rediss:// or unix:// (else $COLDSTART_MEMBERS, which hides a password)",
     )  # fmt: skip
+    add_member_key(parser)
     parser.add_argument("--keep-existing", action="store_true", help="leave records alone that the store already has")
-    parser.add_argument(
-        "--member-key", type=Path, default=os.environ.get("COLDSTART_MEMBER_KEY"),
-        help="the file that the service has as --member-key (else $COLDSTART_MEMBER_KEY)",
-    )  # fmt: skip
     parser.add_argument(
         "--ratings-keep-days", type=float, default=os.environ.get("COLDSTART_RATINGS_KEEP_DAYS", "90"),
         help="what the service has as --ratings-keep-days (else $COLDSTART_RATINGS_KEEP_DAYS) [default: 90]",
@@ -45,11 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Fill the store. Raises UsageError, DataError, or WorkFailed if the store or the model fails."""
-    try:
-        key = MemberKey.read(arguments.member_key)
-    except WrongKey as error:
-        raise UsageError(str(error)) from error
-    address = arguments.to or ""
+    key, address = member_key(arguments), arguments.to or ""
     if arguments.outcomes and not (key.secret or address.startswith("sqlite:")):
         raise UsageError("Redis keeps live ratings only under a member key: give --member-key, as to the service")
     with closing(open_store_writer(address, key, arguments.ratings_keep_days * DAY_SECONDS)) as store:
@@ -64,13 +58,21 @@ def _push_ratings(arguments: argparse.Namespace, store: StoreWriter) -> str:
     return f"{written:,} live ratings written{rest}"
 
 
+def _hashed_with(key: MemberKey, model: Model) -> Model:
+    """Return the model. Raises UsageError unless its ids are hashed with the key, with which services look them up."""
+    if model.manifest.member_key != key.fingerprint:
+        hashed = "with another key than --member-key" if model.manifest.member_key else "without a key"
+        raise UsageError(f"the ids of version {model.version} are hashed {hashed}: push the members of --data instead")
+    return model
+
+
 def _push_members(arguments: argparse.Namespace, store: StoreWriter, key: MemberKey) -> str:
     """Write a record for each member, and return what was done."""
     with ExitStack() as opened:
         if arguments.data:
             records = records_of_data(opened.enter_context(temporary_tables(arguments.data)), key)
         else:
-            records = records_of_model(open_serving(arguments.models))
+            records = records_of_model(_hashed_with(key, open_serving(arguments.models)))
         sent, written = push_records(store, records, keep_existing=arguments.keep_existing)
     kept = f"; {sent - written:,} were there already" if arguments.keep_existing else ""
     return f"{written:,} members written{kept}"
