@@ -55,7 +55,7 @@ def fit_play_probability(
         embedding = out_of_fold.inputs[:, -direction.shape[1] :][view].astype(np.float32)
         similarity = (direction[movie] * embedding).sum(axis=1)
         inputs[chosen] = inputs_of(share[movie], similarity, views.play_count[view])
-    return _logistic_regression(inputs, pairs.played, pairs.weight)
+    return logistic_regression(inputs, pairs.played, pairs.weight)
 
 
 def _drawn_pairs(views: Views, drawn: Numbers, share: Array, random: np.random.Generator) -> Pairs:
@@ -72,7 +72,7 @@ def _drawn_pairs(views: Views, drawn: Numbers, share: Array, random: np.random.G
     return Pairs(view, movie, played[hidden], 1 / (count * chance[movie]))
 
 
-def _logistic_regression(inputs: Array, truth: NDArray[np.bool_], weight: Array) -> Array:
+def logistic_regression(inputs: Array, truth: NDArray[np.bool_], weight: Array) -> Array:
     """Return the (D,) weights of a logistic regression on inputs (N, D), with a normal prior about POPULARITY."""
     weights = POPULARITY.copy()
     for _ in range(STEPS):
