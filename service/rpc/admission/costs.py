@@ -11,8 +11,7 @@ PLAYS_PER_CALL = 1_000
 RANKING = 4.0
 EXPLANATION = 2.0
 SUGGESTION = 4.0
-"""Base costs of these requests, in units of a small call. A ranking and a
-suggestion score the whole catalogue."""
+"""Base costs of these requests, in units of a small call. A ranking and a suggestion score the whole catalogue."""
 SUGGESTIONS_PER_CALL = 4
 """Number of suggested movies that costs about as much as one small call."""
 
