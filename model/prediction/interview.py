@@ -4,8 +4,8 @@ A rating is modelled as in `prior.rating_update`: design . z + error, where z ar
 factors, normal with a covariance C. A rating of a movie with design x and error variance v lowers the variance of a
 prediction for a movie with design y by (x . C y)^2 / (x . C x + v), whatever the rating turns out to be. A member who
 hasn't seen a movie can't rate it, so this counts by the probability that the member has seen it. Each movie is the one
-that lowers the mean variance most that the movies before it are expected to leave. In this mean, movies count by their
-share of members who play them.
+that lowers the mean variance most that the movies before it are expected to leave. In this mean, movies of the catalogue
+count by the same probability: those that the member plays show what predictions are for.
 """
 
 from collections.abc import Iterator
@@ -55,9 +55,10 @@ def movies_to_ask(
     """
     state = model.state_of(member)
     rows = _candidates(model, member, allowed)
-    probability = _probability_seen(model, member, state, rows)
+    seen = probability_seen(model, member, state)
+    probability = seen.take(rows)
     finished("features")
-    uncertainty = _Uncertainty.of(model, state)
+    uncertainty = _Uncertainty.of(model, state, seen)
     questions = uncertainty.questions(rows)
     asked = list(questions.in_turn(probability, min(most, len(rows))))
     places = np.array([place for place, _ in asked], np.int64)
@@ -82,14 +83,14 @@ def _candidates(model: Model, member: MemberFacts, allowed: NDArray[np.bool_] | 
     return np.flatnonzero(candidates)
 
 
-def _probability_seen(model: Model, member: MemberFacts, state: State, rows: Rows) -> Array:
-    """Return the (N,) probabilities that the member has seen the movies in these rows."""
+def probability_seen(model: Model, member: MemberFacts, state: State) -> Array:
+    """Return the (M,) probabilities that the member has seen the movies of the catalogue."""
     prior = model.prior
-    probability = shares_of(prior.columns.squared_weight.take(rows))
+    probability = shares_of(prior.columns.squared_weight)
     if state.evidence.has_plays:
-        similarity = (model.view.ready.direction.take(rows, axis=0) * state.members.embedding).sum(axis=1)
+        similarity = (model.view.ready.direction * state.members.embedding).sum(axis=1)
         probability = probability_of(inputs_of(probability, similarity, len(member.movies)), prior.play_weights)
-    probability[member.has_played(rows)] = 1
+    probability[member.movies] = 1
     return probability
 
 
@@ -110,20 +111,19 @@ class _Uncertainty:
     covariance: Array
     """(K, K) covariance of the member's factors."""
     moment: Array
-    """(K, K) second moment of the design, in which movies count by their share of members."""
+    """(K, K) second moment of the design, in which movies count by the probability that they were seen."""
     variance: float
     """Mean variance of a rating about its prediction, with the same weights."""
 
     @staticmethod
-    def of(model: Model, state: State) -> "_Uncertainty":
-        """Return what is uncertain about the member of a state."""
+    def of(model: Model, state: State, seen: Array) -> "_Uncertainty":
+        """Return what is uncertain about the member of a state, who has seen the M movies with these probabilities."""
         prior = model.prior
         design, error = design_of(prior.movies), prior.noise + model.view.variance
         covariance = prior.spread[state.evidence.without_ratings]
         if state.update is not None:
             covariance = covariance - state.update.reduction[0]
-        share = shares_of(prior.columns.squared_weight)
-        weight = share / share.sum()
+        weight = seen / seen.sum()
         moment = np.stack([(design * (weight * column)[:, None]).sum(axis=0) for column in design.T])
         variance = float((weight * error).sum() + (moment * covariance).sum())
         return _Uncertainty(design, error, covariance, moment, variance)
