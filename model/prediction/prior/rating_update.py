@@ -69,7 +69,7 @@ class RatingUpdate:
         `deviation` (N,) are those before the update, and `factors` (N, K) those of the movies. Each row is independent
         of the others: a product of two matrices may round differently from that of a matrix and a vector.
         """
-        design = _design(factors)
+        design = design_of(factors)
         reduction = self._of_rows(self.reduction)
         explained = (np.matmul(reduction, design[:, :, None])[:, :, 0] * design).sum(axis=1)
         updated: Array = np.sqrt(deviation * deviation - explained)
@@ -90,7 +90,7 @@ def update_by_ratings(covariance: Array, rated: Rated, counts: NDArray[np.int64]
     size, ends = len(covariance), np.cumsum(counts).tolist()
     own = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
     precision, right = np.empty((len(own), size, size)), np.empty((len(own), size, 1))
-    design = _design(rated.movies.factors)
+    design = design_of(rated.movies.factors)
     weighted = design / rated.variance[:, None]
     for number, ratings in enumerate(own):
         np.matmul(weighted[ratings].T, design[ratings], out=precision[number])
@@ -135,7 +135,7 @@ class Neighbours(NamedTuple):
         return mean
 
 
-def _design(factors: Array) -> Array:
+def design_of(factors: Array) -> Array:
     """Return (N, K) taste factors of movies, with 1 in place of their quality."""
     design = factors.copy()
     design[:, -1] = 1
