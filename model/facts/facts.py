@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -76,16 +78,20 @@ class Ratings:
         """
         if not ratings:
             return self
-        last = {movie: (movie, value, time) for movie, value, time in zip(*self._columns(), strict=True)}
-        for given in ratings:
+        if len(self) or len({movie for movie, _, _ in ratings}) < len(ratings):
+            ratings = self._merged(ratings)
+        movies, values, times = zip(*sorted(ratings, key=itemgetter(0)), strict=True)
+        return Ratings(np.array(movies, np.int32), np.array(values, np.float64), np.array(times, np.float64))
+
+    def _merged(self, ratings: Sequence[tuple[int, float, float]]) -> Sequence[tuple[int, float, float]]:
+        """Return one rating of each movie, of these ratings and the given ones, as in `followed_by`."""
+        own = zip(self.movies.tolist(), self.values.tolist(), self.rated_at.tolist(), strict=True)
+        last: dict[int, tuple[int, float, float]] = {}
+        for given in chain(own, ratings):
             movie, _, time = given
             if not (movie in last and time < last[movie][2]):
                 last[movie] = given
-        movies, values, times = zip(*[last[movie] for movie in sorted(last)], strict=True)
-        return Ratings(np.array(movies, np.int32), np.array(values, np.float64), np.array(times, np.float64))
-
-    def _columns(self) -> tuple[list[int], list[float], list[float]]:
-        return self.movies.tolist(), self.values.tolist(), self.rated_at.tolist()
+        return list(last.values())
 
 
 NO_RATINGS = Ratings(np.empty(0, np.int32), np.empty(0), np.empty(0))
