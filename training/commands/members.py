@@ -1,25 +1,23 @@
-"""`training members push`: write the members of a data directory or of the current version to a Redis store."""
+"""`training members push`: write members, or ratings that the service recorded, to a store that the service asks."""
 
 import argparse
-import itertools
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, closing
+from pathlib import Path
 
 from model.exit_codes import ExitCode
-from model.facts.member_record import MemberRecord, to_json
+from model.facts.member_key import MemberKey
+from model.prediction.model import Model
+from training.commands.terminal import add_member_key, member_key
 from training.data.files.remote_folder import data_place
+from training.data.reading.recorded_outcomes import chronological, read_outcomes
 from training.data.reading.tables import temporary_tables
-from training.errors import UsageError, WorkFailed
+from training.errors import UsageError
 from training.versions.exports.export_members import records_of_data, records_of_model
+from training.versions.exports.store_writers import StoreWriter, open_store_writer, push_ratings, push_records
 from training.versions.serving import open_serving
 
-if TYPE_CHECKING:
-    from redis import Redis
-
-BATCH = 500
-"""Number of records per request."""
+DAY_SECONDS = 86_400.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,50 +28,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=data_place, help="a data directory: all members of its tables, as they stand there"
     )
     source.add_argument("--models", help="a folder, or address, of models: the members of the version that serves")
+    source.add_argument("--outcomes", type=Path, help="a folder of outcomes: the ratings in it, as live ratings")
     parser.add_argument(
         "--to", default=os.environ.get("COLDSTART_MEMBERS"),
-        help="address of the store, redis://, rediss:// or unix:// (else $COLDSTART_MEMBERS, which hides a password)",
+        help="the store: sqlite:PATH, redis://, rediss:// or unix:// (else $COLDSTART_MEMBERS, which hides a password)",
     )  # fmt: skip
+    add_member_key(parser)
     parser.add_argument("--keep-existing", action="store_true", help="leave records alone that the store already has")
+    parser.add_argument(
+        "--ratings-keep-days", type=float, default=os.environ.get("COLDSTART_RATINGS_KEEP_DAYS", "90"),
+        help="what the service has as --ratings-keep-days (else $COLDSTART_RATINGS_KEEP_DAYS) [default: 90]",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
-    """Write a record for each member. Raises UsageError, DataError, or WorkFailed if the store or the model fails."""
-    client = _client(arguments.to or "")
-    with ExitStack() as opened:
-        if arguments.data:
-            records = records_of_data(opened.enter_context(temporary_tables(arguments.data)))
-        else:
-            records = records_of_model(open_serving(arguments.models))
-        sent, written = _push(client, records, keep_existing=arguments.keep_existing)
-    kept = f"; {sent - written:,} were there already" if arguments.keep_existing else ""
-    print(f"{written:,} members written{kept}")
+    """Fill the store. Raises UsageError, DataError, or WorkFailed if the store or the model fails."""
+    key, address = member_key(arguments), arguments.to or ""
+    if arguments.outcomes and not (key.secret or address.startswith("sqlite:")):
+        raise UsageError("Redis keeps live ratings only under a member key: give --member-key, as to the service")
+    with closing(open_store_writer(address, key, arguments.ratings_keep_days * DAY_SECONDS)) as store:
+        print(_push_ratings(arguments, store) if arguments.outcomes else _push_members(arguments, store, key))
     return ExitCode.DONE
 
 
-def _client(address: str) -> "Redis":
-    try:
-        from redis import Redis  # imported here because other commands don't need the extra
-
-        return Redis.from_url(address, socket_timeout=30)
-    except ImportError as error:
-        raise UsageError("members push needs the extra redis: pip install '.[redis]'") from error
-    except ValueError as error:
-        raise UsageError("--to must be the address of a store: redis://, rediss:// or unix://") from error
+def _push_ratings(arguments: argparse.Namespace, store: StoreWriter) -> str:
+    """Write the ratings of the outcomes, and return what was done."""
+    sent, written = push_ratings(store, chronological(read_outcomes(arguments.outcomes)))
+    rest = f"; {sent - written:,} count no longer" if sent > written else ""
+    return f"{written:,} live ratings written{rest}"
 
 
-def _push(client: "Redis", records: Iterator[tuple[str, MemberRecord]], *, keep_existing: bool) -> tuple[int, int]:
-    """Write the records in batches. Return how many were sent and how many of these the store wrote."""
-    from redis import RedisError
+def _hashed_with(key: MemberKey, model: Model) -> Model:
+    """Return the model. Raises UsageError unless its ids are hashed with the key, with which services look them up."""
+    if model.manifest.member_key != key.fingerprint:
+        hashed = "with another key than --member-key" if model.manifest.member_key else "without a key"
+        raise UsageError(f"the ids of version {model.version} are hashed {hashed}: push the members of --data instead")
+    return model
 
-    sent = written = 0
-    try:
-        while batch := list(itertools.islice(records, BATCH)):
-            with client.pipeline(transaction=False) as pipeline:
-                for key, record in batch:
-                    pipeline.set(key, to_json(record), nx=keep_existing)
-                written += sum(map(bool, pipeline.execute()))
-            sent += len(batch)
-    except RedisError as error:
-        raise WorkFailed(f"the store failed after {written:,} members: {type(error).__name__}") from error
-    return sent, written
+
+def _push_members(arguments: argparse.Namespace, store: StoreWriter, key: MemberKey) -> str:
+    """Write a record for each member, and return what was done."""
+    with ExitStack() as opened:
+        if arguments.data:
+            records = records_of_data(opened.enter_context(temporary_tables(arguments.data)), key)
+        else:
+            records = records_of_model(_hashed_with(key, open_serving(arguments.models)))
+        sent, written = push_records(store, records, keep_existing=arguments.keep_existing)
+    kept = f"; {sent - written:,} were there already" if arguments.keep_existing else ""
+    return f"{written:,} members written{kept}"
