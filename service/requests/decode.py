@@ -213,10 +213,11 @@ class FactsDecoder:
             rated_at = ratings[number].rated_at
             times[number] = rated_at.seconds + rated_at.nanos / 1e9
             violations.check_time(rated_at, f"member.ratings[{number}].rated_at")
-        for number in [number for number, row in enumerate(rows) if row is None]:
-            violations.check_id(ratings[number].movie_id, f"member.ratings[{number}].movie_id")
         known = [(row, value, time) for row, value, time in zip(rows, values, times, strict=True) if row is not None]
-        unused.ratings_of_unknown_movies += len(rows) - len(known)
+        if len(known) < len(rows):
+            unused.ratings_of_unknown_movies += len(rows) - len(known)
+            for number in [number for number, row in enumerate(rows) if row is None]:
+                violations.check_id(ratings[number].movie_id, f"member.ratings[{number}].movie_id")
         return plays.with_ratings(known)
 
     def _attributes(
