@@ -22,6 +22,8 @@ FILES = ("keys", "attributes", "starts", "movies", "completion", "age_days")
 """Names of the arrays of the table; each is stored in a file of its own."""
 KINDS = dict(zip(FILES, ("<u8", "<f4", "<i8", "<i4", "<f4", "<f4"), strict=True))
 """NumPy data type of each array of the table, by name."""
+STARTS = {"movies": "starts", "completion": "starts", "age_days": "starts"}
+"""For each array of plays, the one that divides it between members. All other arrays have a row for each member."""
 BLOCK = 256
 """Number of keys that each step of the search for a member reads: 4 KiB."""
 GUESSES = 8

@@ -148,14 +148,14 @@ class RemoteStore(Store):
         if self.folder(version).exists():
             self._files.remove(self.folder(version))
 
-    def _written(self, version: str) -> float:
+    def written(self, version: str) -> float:
         def far() -> Any:
             with suppress(NotImplementedError):
                 return self._far.modified(self._at(version, MANIFEST))
             return None
 
         modified = self._reached(far)
-        return modified.timestamp() if isinstance(modified, datetime) else super()._written(version)
+        return modified.timestamp() if isinstance(modified, datetime) else super().written(version)
 
     def _names(self, place: str) -> list[str]:
         paths: list[str] = self._reached(lambda: self._far.ls(f"{self._place}/{place}", detail=False)) or []

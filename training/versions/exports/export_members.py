@@ -41,13 +41,18 @@ def records_of_model(model: Model) -> Iterator[tuple[str, MemberRecord]]:
     The model makes the same predictions from the records as from the facts published with it.
     """
     for first, second, facts in model.members.everyone():
-        plays = [
-            RecordedPlay(model.catalogue.movie_ids[row], completion, _time(age_days, model.schema))
-            for row, completion, age_days in zip(
-                facts.movies.tolist(), facts.completion.tolist(), facts.age_days.tolist(), strict=True
-            )
-        ]
-        yield key_of_hash(first, second), MemberRecord(_attributes(facts, model.schema), plays)
+        yield key_of_hash(first, second), record_of(facts, model)
+
+
+def record_of(facts: MemberFacts, model: Model) -> MemberRecord:
+    """Return the record of a member's attributes and plays as they are published with a model."""
+    plays = [
+        RecordedPlay(model.catalogue.movie_ids[row], completion, _time(age_days, model.schema))
+        for row, completion, age_days in zip(
+            facts.movies.tolist(), facts.completion.tolist(), facts.age_days.tolist(), strict=True
+        )
+    ]
+    return MemberRecord(_attributes(facts, model.schema), plays)
 
 
 def _time(age_days: float, schema: Schema) -> float:
