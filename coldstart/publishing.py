@@ -1,7 +1,6 @@
 """Publishes a version that was trained in a notebook, with the same gate as a retrain."""
 
 import json
-import os
 import shutil
 import time
 from pathlib import Path
@@ -11,7 +10,7 @@ from coldstart.errors import FrontError
 from model.facts.member_key import MemberKey
 from model.store.open import open_store
 from training.commands.models import take_note
-from training.commands.terminal import MEMBER_KEY, moved_by
+from training.commands.terminal import moved_by
 from training.data.reading.tables import read_tables
 from training.gate.apply_verdict import last_line, settle
 from training.gate.gate import Gate
@@ -20,20 +19,14 @@ from training.gate.kept_out import keep_key, key_digest, key_of_store, split
 from training.versions.serving import serving_version
 
 
-def _member_key() -> MemberKey:
-    """Return the key of the list of forgotten members, which the environment names for the training job too."""
-    place = os.environ.get(MEMBER_KEY)
-    return MemberKey.read(Path(place) if place else None)
-
-
 def publish_version(
-    version: Path, data: Path, seed: int, evaluation: dict[str, Any], models: str | Path,
+    version: Path, data: Path, seed: int, evaluation: dict[str, Any], models: str | Path, member_key: MemberKey,
     *, force: bool, candidate: bool, note: str,
 ) -> str:  # fmt: skip
     """Copy the folder of a version into a store, let the gate decide, and return the outcome in one line.
 
-    `data` is the data directory that it was trained on. Raises FrontError if the store's versions keep out other
-    raters than this one, which couldn't be compared with them then.
+    `data` is the data directory that it was trained on, and `member_key` hashes ids. Raises FrontError if the store's
+    versions keep out other raters than this one, which couldn't be compared with them then.
     """
     store, share = open_store(models), float(evaluation["kept_out"]["share"])
     settings = GateSettings.model_validate({"share": share})
@@ -41,9 +34,8 @@ def publish_version(
     if key_digest(key) != evaluation["kept_out"]["key"]:
         kept = json.loads(store.gate_key() or b"{}").get("key", "")
         raise FrontError(f"the versions of this store keep out other raters: train with gate_key={kept!r}")
-    gate = Gate(
-        store, split(read_tables(data, key=_member_key()), key, settings.share), key, settings, time.perf_counter, seed
-    )
+    parts = split(read_tables(data, key=member_key), key, settings.share)
+    gate = Gate(store, parts, key, settings, time.perf_counter, seed, member_key)
     with store.workspace() as beside:
         store.publish(Path(shutil.copytree(version, beside / version.name)), version.name)
     keep_key(store, key)

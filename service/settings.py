@@ -11,6 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, Val
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from model.errors import WrongKey
+from model.facts.member_key import MemberKey
+
 PREFIX = "COLDSTART_"
 
 Text = Annotated[str, Field(min_length=1)]
@@ -30,6 +33,14 @@ def _redis_address(address: str) -> str:
     if find_spec("redis") is None:
         raise ValueError("needs the extra redis: pip install '.[redis]'")
     return address
+
+
+def _member_key_file(path: Path) -> Path:
+    try:
+        MemberKey.read(path)
+    except WrongKey as error:
+        raise ValueError("must be a file of 16 to 64 bytes") from error
+    return path
 
 
 def _http_address(address: str) -> str:
@@ -54,6 +65,8 @@ class Settings(BaseModel):
     """Redis store of members, queried first: redis://, rediss:// or unix://. Pass passwords in the environment."""
     members_timeout_seconds: Annotated[float, Field(ge=0.001, le=10)] = 0.01
     """How long a call waits for the Redis store before it continues without the store, in seconds."""
+    member_key: Annotated[FilePath, AfterValidator(_member_key_file)] | None = None
+    """File with a secret of 16 to 64 bytes that keys the hashes of members' ids; the one that `retrain` was given."""
     host: Text = "127.0.0.1"
     """Address to serve gRPC on. The default accepts calls from this machine only; 0.0.0.0 or :: from any network."""
     port: Port = 50051

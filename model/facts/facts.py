@@ -22,7 +22,7 @@ class Play(NamedTuple):
     completion: float = float("nan")
     """Share of the movie that was watched, 0 to 1; NaN if unknown."""
     played_at: float = float("nan")
-    """Time of the play, and of the rating, in seconds since 1970 UTC; NaN if unknown."""
+    """Time of the play, or of the rating if there is one, in seconds since 1970 UTC; NaN if unknown."""
     rating: float = float("nan")
     """Rating that the member gave; NaN if none."""
 
@@ -60,6 +60,12 @@ class Ratings:
     """(R,) ratings, within the scale."""
     rated_at: NDArray[np.float64]
     """(R,) times of the ratings in seconds since 1970 UTC; NaN if unknown."""
+
+    @staticmethod
+    def of(movies: NDArray[np.int32], values: NDArray[np.float64], rated_at: NDArray[np.float64]) -> "Ratings":
+        """Return the ratings among P plays, of which `values` (P,) and `rated_at` (P,) are NaN if not rated."""
+        rated = ~np.isnan(values)
+        return Ratings(movies[rated], values[rated], rated_at[rated]) if rated.any() else NO_RATINGS
 
     def __len__(self) -> int:
         return len(self.movies)
@@ -149,8 +155,8 @@ class MemberFacts:
     def with_plays(self, plays: Iterable[Play], schema: Schema) -> "MemberFacts":
         """Return a copy with plays added, and with their ratings.
 
-        Plays of the same movie are merged into one, with the latest time and the highest completion. For two ratings of
-        one movie, see `Ratings.followed_by`.
+        Plays of the same movie are merged into one, with the latest time and the highest completion. The time of a
+        rating isn't that of a play, nor is it in training. For two ratings of one movie, see `Ratings.followed_by`.
         """
         added = list(plays)
         return self.with_all_plays(Plays(*zip(*added, strict=True)), schema) if added else self
@@ -162,6 +168,8 @@ class MemberFacts:
         ratings = self.ratings.followed_by(plays) if plays.rating else self.ratings
         movies, completion = np.array(plays.movies, np.int32), np.array(plays.completion, np.float32)
         age_days = age_in_days(np.array(plays.played_at, np.float64), schema)
+        if plays.rating:  # when a movie was rated doesn't tell when it was played
+            age_days[~np.isnan(np.array(plays.rating, np.float64))] = np.nan
         once = len(set(plays.movies)) == len(movies)
         if len(self.movies):
             once = once and set(plays.movies).isdisjoint(self.movies.tolist())

@@ -15,6 +15,7 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 from model.artifact.trial_process import Limits
 from model.cores import usable_cores
 from model.errors import ANOTHER, REMEDIES, ArtifactError, ModelError, StoreError
+from model.facts.member_key import MemberKey
 from model.files.manifest import check_version
 from model.prediction.model import Model
 from model.store.open import is_address, open_store
@@ -111,7 +112,7 @@ def _check_version(
     check = "model" if label == CURRENT else "candidate"
     try:
         limits = Limits(settings.trial_memory_mib << 20, settings.trial_seconds)
-        loader = Loader(store, limits, signatures(settings, store))
+        loader = Loader(store, limits, signatures(settings, store), MemberKey.read(settings.member_key))
         try:
             served = loader.load(version, label)
         finally:

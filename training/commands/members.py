@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.exit_codes import ExitCode
+from model.facts.member_key import MemberKey
 from model.facts.member_record import MemberRecord, to_json
 from model.files.atomic_write import write_atomically
+from model.prediction.model import Model
 from training.commands.models import add_keeping, signer
 from training.commands.terminal import add_member_key, member_key
 from training.data.files.remote_folder import data_place
@@ -99,13 +101,12 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 def _run_push(arguments: argparse.Namespace) -> None:
     """Write a record for each member."""
-    client = _client(arguments.to or "")
+    client, key = _client(arguments.to or ""), member_key(arguments)
     with ExitStack() as opened:
         if arguments.data:
-            tables = opened.enter_context(temporary_tables(arguments.data, member_key(arguments)))
-            records = records_of_data(tables)
+            records = records_of_data(opened.enter_context(temporary_tables(arguments.data, key)), key)
         else:
-            records = records_of_model(open_serving(arguments.models))
+            records = records_of_model(_hashed_with(key, open_serving(arguments.models)))
         sent, written = _push(client, records, keep_existing=arguments.keep_existing)
     kept = f"; {sent - written:,} were there already" if arguments.keep_existing else ""
     print(f"{written:,} members written{kept}")
@@ -160,6 +161,14 @@ def _ids(place: str) -> list[str]:
     except (OSError, ValueError) as error:
         raise UsageError(f"--ids can't be read: {type(error).__name__}") from error
     return distinct([line.removesuffix("\r") for line in text.split("\n") if line.strip()])
+
+
+def _hashed_with(key: MemberKey, model: Model) -> Model:
+    """Return the model. Raises UsageError unless its ids are hashed with the key, with which services look them up."""
+    if model.manifest.member_key != key.fingerprint:
+        hashed = "with another key than --member-key" if model.manifest.member_key else "without a key"
+        raise UsageError(f"the ids of version {model.version} are hashed {hashed}: push the members of --data instead")
+    return model
 
 
 def _client(address: str) -> "Redis":

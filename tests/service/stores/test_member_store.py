@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
-from model.facts.member_record import MemberRecord, RecordedPlay, record_key, to_json
+from model.facts.member_record import MemberRecord, RecordedPlay, RecordedRating, record_key, to_json
 from service.stores.circuit_breaker import FAILURES, FIRST_SECONDS, Breaker
 from training.__main__ import main
 
@@ -118,8 +118,16 @@ def test_a_recorded_member_is_answered_as_with_the_same_facts_inline_by_every_rp
             )
             for play in facts.plays
         ]
+        ratings = [
+            RecordedRating(
+                rating.movie_id,
+                rating.rating,
+                rating.rated_at.seconds if rating.HasField("rated_at") else float("nan"),
+            )
+            for rating in facts.ratings
+        ]
         member_id = f"new {known}"
-        put(store, member_id, to_json(MemberRecord(attributes, plays)))
+        put(store, member_id, to_json(MemberRecord(attributes, plays, ratings)))
         by_id = pb.Member(member_id=member_id, plays=[pb.Play(movie_id=world.movie_ids[5], completion=1)])
         by_id.attributes["age"].number = 41
         inline = pb.Member()

@@ -92,7 +92,7 @@ def _refuse(places: Places, member_ids: Sequence[str], sign: Sign | None) -> Non
         log_files(places.outcomes)
     if places.address:
         open_member_store(places.address)
-    if (store := places.store()) is not None and sign is None:
+    if (store := places.store()) is not None:
         for version in store.versions():
             if len(_rows(places, store, version, member_ids)):
                 refuse_unsigned(store, version, sign)

@@ -20,7 +20,7 @@ from model.artifact.artifact import (
     write_pieces,
 )
 from model.facts.member_key import MemberKey
-from model.facts.member_table import FILES, STARTS
+from model.facts.member_table import KINDS, RATING_FILES, STARTS
 from model.files.manifest import check_version, read_manifest
 from model.files.plain_files import MANIFEST
 from model.store.signature import SIGNATURE
@@ -43,14 +43,20 @@ class Change:
 
 
 def rows_of(store: Store, version: str, member_ids: Sequence[str], keys: Collection[MemberKey]) -> NDArray[np.int64]:
-    """Return the sorted rows of members in a version's table, by the hashes of their ids with any of the keys.
+    """Return the sorted rows of members in a version's table, by the hashes of their ids with one of the keys.
 
-    Raises ArtifactError if the version is damaged.
+    Raises ArtifactError if the version is damaged, and UsageError if its key isn't among the keys.
     """
     folder = store.fetch(version)
-    table = open_members(folder, read_manifest(folder))
-    rows = {table.row_of(*key.hash_of(member_id)) for key in keys for member_id in member_ids}
-    return np.array(sorted(row for row in rows if row is not None), np.int64)
+    manifest = read_manifest(folder)
+    table = open_members(folder, manifest, None)
+    if not len(table):
+        return np.empty(0, np.int64)
+    key = next((key for key in keys if key.fingerprint == manifest.member_key), None)
+    if key is None:
+        raise UsageError(f"version {version} hashes the ids of members with another key: give it, --member-key")
+    rows = (table.row_of(*key.hash_of(member_id)) for member_id in member_ids)
+    return np.array(sorted({row for row in rows if row is not None}), np.int64)
 
 
 def refuse_unsigned(store: Store, version: str, sign: Sign | None) -> None:
@@ -74,7 +80,7 @@ def take_out(store: Store, version: str, gone: NDArray[np.int64], sign: Sign | N
         folder = Path(shutil.copytree(source, beside / "model"))
         after = _rewritten(source, folder, gone)
         folder = folder.rename(beside / after)
-        load_model(folder)
+        load_model(folder, key=None)
         store.publish(folder, after)
     if sign is not None and SIGNATURE in store.records(version):
         sign(store, after)
@@ -87,20 +93,29 @@ def _rewritten(source: Path, folder: Path, gone: NDArray[np.int64]) -> str:
 
     The age of the version, by which old ones are removed, stays the same.
     """
-    write_without(source / MEMBERS, folder / MEMBERS, gone)
+    raters = write_without(source / MEMBERS, folder / MEMBERS, gone)
     write_pieces(folder)
     manifest = json.loads((source / MANIFEST).read_bytes())
-    manifest["files"] |= {name: listed for name, listed in listing(folder).items() if name.startswith(f"{MEMBERS}/")}
-    manifest["data"]["members"] -= len(gone)
+    kept = {name: listed for name, listed in manifest["files"].items() if not name.startswith(f"{MEMBERS}/")}
+    table = {name: listed for name, listed in listing(folder).items() if name.startswith(f"{MEMBERS}/")}
+    manifest["files"] = kept | table
+    fewer = {"members": len(gone), "published_members": len(gone), "published_raters": raters}
+    manifest["data"] |= {
+        name: manifest["data"][name] - count for name, count in fewer.items() if name in manifest["data"]
+    }
     version = write_manifest_fields(folder, manifest)
     written = (source / MANIFEST).stat().st_mtime_ns
     os.utime(folder / MANIFEST, ns=(written, written))
     return version
 
 
-def write_without(source: Path, target: Path, gone: NDArray[np.int64]) -> None:
-    """Write the arrays of a member table without the members in these rows, in ascending order, to another folder."""
-    arrays = {name: np.load(source / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in FILES}
+def write_without(source: Path, target: Path, gone: NDArray[np.int64]) -> int:
+    """Write the arrays of a member table without the members in these rows, in ascending order, to another folder.
+
+    Returns the number of raters among these members.
+    """
+    paths = {name: path for name in KINDS if (path := source / f"{name}.npy").exists()}
+    arrays = {name: np.load(path, mmap_mode="r", allow_pickle=False) for name, path in paths.items()}
     for name, array in arrays.items():
         if name in STARTS:
             starts = arrays[STARTS[name]]
@@ -110,6 +125,13 @@ def write_without(source: Path, target: Path, gone: NDArray[np.int64]) -> None:
             np.save(target / f"{name}.npy", np.concatenate([array[:1], np.cumsum(counts)]), allow_pickle=False)
         else:
             _write(target / f"{name}.npy", array, gone, gone + 1)
+    if "ratings" not in arrays:
+        return 0
+    if not np.isfinite(np.load(target / "ratings.npy", mmap_mode="r", allow_pickle=False)).any():
+        for name in RATING_FILES:  # as a table of members of whom none rated
+            (target / f"{name}.npy").unlink()
+    ranges = zip(arrays["starts"][gone].tolist(), arrays["starts"][gone + 1].tolist(), strict=True)
+    return sum(bool(np.isfinite(arrays["ratings"][start:stop]).any()) for start, stop in ranges)
 
 
 def _write(path: Path, array: NDArray[np.generic], starts: NDArray[np.int64], stops: NDArray[np.int64]) -> None:
