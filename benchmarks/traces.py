@@ -11,7 +11,7 @@ import polars as pl
 from model.artifact.serialization import catalogue_from_bytes
 from model.facts.member_key import PLAIN
 
-FEWEST_PLAYS = 8
+FEWEST_PLAYS = 12
 """Shorter lists of plays aren't looked for, since others may have the same."""
 
 

@@ -236,9 +236,11 @@ def _compared(scene: Scene, data: Path, gone: Sequence[str], options: Sequence[s
         lines = [line for line in log.read_bytes().splitlines(keepends=True) if not line.isspace()]
         (never.outcomes / log.name).write_bytes(b"".join(lines))
     versions = []
-    for place, key in ((scene, ("--member-key", str(scene.key))), (never, ())):
+    for place in (scene, never):
         folders = ("--data", str(place.data), "--outcomes", str(place.outcomes), "--models", str(place.models))
-        _train("retrain", *folders, *key, "--force", "--gate-most-latency-ratio", "100", *options)
+        _train(
+            "retrain", *folders, "--member-key", str(scene.key), "--force", "--gate-most-latency-ratio", "100", *options
+        )
         versions.append(Store(place.models).current())
     return {"retrain_after_forgetting": versions[0], "retrain_that_never_had_them": versions[1]}
 
