@@ -199,7 +199,7 @@ def _until_served(scene: Scene, served: Served) -> float:
     """Seconds until the service answers by the version that is current now."""
     began = time.monotonic()
     current = Store(scene.models).current()
-    while served.stub.GetModel(pb.GetModelRequest()).version != current:
+    while served.stub.GetModel(pb.GetModelRequest()).model_version != current:
         if time.monotonic() - began > PORT_SECONDS:
             raise RuntimeError("the service doesn't load the current version")
         time.sleep(0.02)
