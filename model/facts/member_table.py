@@ -67,9 +67,9 @@ class MemberTable:
     """(P,) share of the movie that was watched, 0 to 1; NaN if unknown."""
     age_days: NDArray[np.float32]
     """(P,) days from the play to the end of the data; NaN if unknown."""
-    ratings: NDArray[np.float64] = np.empty(0)  # noqa: RUF009 # nobody changes it
+    ratings: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     """(P,) ratings of the played movies, NaN for those not rated; empty if no member rated."""
-    rated_at: NDArray[np.uint32] = np.empty(0, np.uint32)  # noqa: RUF009
+    rated_at: NDArray[np.uint32] = field(default_factory=lambda: np.empty(0, np.uint32))
     """(P,) times of the ratings as by `whole_seconds`; empty if no member rated."""
     checked: Mapping[str, CheckedArray] = field(default_factory=dict)
     """Memory-mapped arrays by name, verified piece by piece at the first access; empty if the arrays are in memory."""

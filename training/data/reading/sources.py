@@ -68,7 +68,8 @@ class Source:
 
         If there are any, the ids are read, and each that is distinct is hashed. Raises DataError if a file is broken.
         """
-        if not forgotten or not column_types.is_id(self.dtypes.get(MEMBER_ID, pl.Null())):
+        dtype = self.dtypes.get(MEMBER_ID)
+        if not forgotten or dtype is None or MEMBER_ID in self.conflicts or not column_types.is_id(dtype):
             return self
         written = ids.id_text(MEMBER_ID)
         (distinct,) = collect(self, self.rows.select(written.unique().drop_nulls()))

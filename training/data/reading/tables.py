@@ -169,10 +169,10 @@ def _read_folder(folder: Path, work: Path | None, key: MemberKey, retention: Ret
     movies = _checked(sources, "movies", findings, lambda source: read_entities(source, MOVIES, settings.movies))
     ratings = _checked(sources, "ratings", findings, lambda source: check_rating_rows(source, settings.ratings))
     plays = _checked(sources, "plays", of_plays, lambda source: check_play_rows(source, settings.plays))
-    ids = number_ids(members, movies, ratings, plays)
     cutoff = -math.inf
     if retention and not findings.problems and not of_plays.problems:
         ratings, plays, cutoff = retained(retention, ratings, plays, findings)
+    ids = number_ids(members, movies, ratings, plays)
     play_table, counts = merge_events(ratings, plays, ids, work)
     findings.add(counts.problems(sources["ratings"], settings.ratings) if ratings is not None else [])
     findings.add((*of_plays.problems, *of_plays.warnings))

@@ -78,7 +78,7 @@ def test_tables_without_times_are_kept_or_refused_as_a_whole(write_data):
 def test_outcomes_are_left_out_by_age_too_and_none_is_later_than_it_was_received(write_data, timed, tmp_path):
     folder = tmp_path / "outcomes"
     folder.mkdir()
-    moments = {"new": END + DAY, "old": END - 30 * DAY, "future": END + 900 * DAY}
+    moments = {"new": END + DAY, "older": END - 30 * DAY, "future": END + 900 * DAY}
     lines = [to_line(Outcome(name, name, "m3", 4.0, None, at, END + DAY)) for name, at in moments.items()]
     (folder / "1.jsonl").write_bytes(b"".join(lines))
     assert latest_outcome(folder) == END + DAY
