@@ -85,7 +85,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> str:
     return write_manifest_fields(folder, manifest.to_dict())
 
 
-def write_manifest_fields(folder: Path, manifest: Mapping[str, Any]) -> str:
+def write_manifest_fields(folder: Path, manifest: dict[str, Any]) -> str:
     """Write manifest.json with these fields, and return the name of the version."""
     content = serialization.to_json(manifest)
     (folder / MANIFEST).write_bytes(content)
