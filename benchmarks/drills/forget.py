@@ -258,8 +258,10 @@ def main() -> int:
     )
     parser.add_argument("--kills", type=int, default=5, help="calls that are killed for each of these (default 5)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--settings", type=Path, help="settings of the fits, such as for a quick one")
     arguments = parser.parse_args()
-    seen = drill(arguments.data, arguments.counts, arguments.kills, arguments.seed)
+    options = ("--settings", str(arguments.settings)) if arguments.settings else ()
+    seen = drill(arguments.data, arguments.counts, arguments.kills, arguments.seed, options)
     print(json.dumps(seen, indent=2))
     return int(not is_clean(seen))
 
