@@ -238,6 +238,7 @@ class Store:
                 content = self._read(place, f"the file {place}")
                 if content is not None and before.encode() in content:
                     self._replace(place, content.replace(before.encode(), after.encode()))
+            self._remove_records(before)  # first, as nothing would name them any more
             self._remove_version(before)
 
     def remove(self, version: str) -> None:
@@ -353,6 +354,10 @@ class Store:
     def _remove_version(self, version: str) -> None:
         """Remove a version and the records (small files) about it. The caller must hold the lock."""
         self._files.remove(self.folder(version))
+        self._remove_records(version)
+
+    def _remove_records(self, version: str) -> None:
+        """Remove the records (small files) about a version. The caller must hold the lock."""
         shutil.rmtree(self.root / RECORDS / version, ignore_errors=True)
 
     def written(self, version: str) -> float:
