@@ -26,7 +26,7 @@ COMMANDS = (
     (
         "members",
         "training.commands.members",
-        "fill a Redis store with members, show what is kept of a member, forget members",
+        "fill a store with members, show what is kept of a member, forget members",
     ),
     ("models", "training.commands.models", "list, show, compare, promote and roll back published models"),
 )

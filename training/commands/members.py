@@ -1,36 +1,32 @@
-"""`training members`: fill a Redis store with members, show what is kept of a member, and forget members."""
+"""`training members`: fill a store that the service asks, show what is kept of a member, and forget members."""
 
 import argparse
-import itertools
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from model.exit_codes import ExitCode
 from model.facts.member_key import MemberKey
-from model.facts.member_record import MemberRecord, to_json
 from model.files.atomic_write import write_atomically
 from model.prediction.model import Model
 from training.commands.models import add_keeping, signer
 from training.commands.terminal import add_member_key, member_key
+from training.data.files.forgotten_list import NOBODY, read_forgotten
 from training.data.files.remote_folder import data_place
+from training.data.reading.recorded_outcomes import chronological, read_outcomes
 from training.data.reading.tables import temporary_tables
 from training.errors import UsageError, WorkFailed, listed
 from training.versions.exports.export_members import records_of_data, records_of_model
+from training.versions.exports.store_writers import StoreWriter, open_store_writer, push_ratings, push_records
 from training.versions.forgetting.forget import Keeping, forget, undo
 from training.versions.forgetting.places import Places, distinct
 from training.versions.forgetting.shown_member import shown_member
 from training.versions.serving import open_serving
 
-if TYPE_CHECKING:
-    from redis import Redis
-
-BATCH = 500
-"""Number of records per request."""
+DAY_SECONDS = 86_400.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,9 +43,18 @@ def _add_push(push: argparse.ArgumentParser) -> None:
         "--data", type=data_place, help="a data directory: all members of its tables, as they stand there"
     )
     source.add_argument("--models", help="a folder, or address, of models: the members of the version that serves")
+    source.add_argument("--outcomes", type=Path, help="a folder of outcomes: the ratings in it, as live ratings")
+    push.add_argument(
+        "--forgotten", type=data_place, metavar="DATA",
+        help="with --outcomes: leave out the members on the list of forgotten ones in this data directory",
+    )  # fmt: skip
     _add_store(push)
     add_member_key(push)
     push.add_argument("--keep-existing", action="store_true", help="leave records alone that the store already has")
+    push.add_argument(
+        "--ratings-keep-days", type=float, default=os.environ.get("COLDSTART_RATINGS_KEEP_DAYS", "90"),
+        help="what the service has as --ratings-keep-days (else $COLDSTART_RATINGS_KEEP_DAYS) [default: 90]",
+    )  # fmt: skip
     push.set_defaults(action=_run_push)
 
 
@@ -89,7 +94,7 @@ def _add_places(parser: argparse.ArgumentParser) -> None:
 def _add_store(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", default=os.environ.get("COLDSTART_MEMBERS"),
-        help="address of the store, redis://, rediss:// or unix:// (else $COLDSTART_MEMBERS, which hides a password)",
+        help="the store: sqlite:PATH, redis://, rediss:// or unix:// (else $COLDSTART_MEMBERS, which hides a password)",
     )  # fmt: skip
 
 
@@ -100,16 +105,33 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def _run_push(arguments: argparse.Namespace) -> None:
-    """Write a record for each member."""
-    client, key = _client(arguments.to or ""), member_key(arguments)
+    """Fill the store."""
+    key, address = member_key(arguments), arguments.to or ""
+    if arguments.outcomes and not (key.secret or address.startswith("sqlite:")):
+        raise UsageError("Redis keeps live ratings only under a member key: give --member-key, as to the service")
+    with closing(open_store_writer(address, key, arguments.ratings_keep_days * DAY_SECONDS)) as store:
+        print(_push_ratings(arguments, store, key) if arguments.outcomes else _push_members(arguments, store, key))
+
+
+def _push_ratings(arguments: argparse.Namespace, store: StoreWriter, key: MemberKey) -> str:
+    """Write the ratings of the outcomes, and return what was done."""
+    forgotten = read_forgotten(arguments.forgotten, key) if arguments.forgotten else NOBODY
+    outcomes = [each for each in read_outcomes(arguments.outcomes) if not forgotten.has(each.member_id)]
+    sent, written = push_ratings(store, chronological(outcomes))
+    rest = f"; {sent - written:,} count no longer" if sent > written else ""
+    return f"{written:,} live ratings written{rest}"
+
+
+def _push_members(arguments: argparse.Namespace, store: StoreWriter, key: MemberKey) -> str:
+    """Write a record for each member, and return what was done."""
     with ExitStack() as opened:
         if arguments.data:
             records = records_of_data(opened.enter_context(temporary_tables(arguments.data, key)), key)
         else:
             records = records_of_model(_hashed_with(key, open_serving(arguments.models)))
-        sent, written = _push(client, records, keep_existing=arguments.keep_existing)
+        sent, written = push_records(store, records, keep_existing=arguments.keep_existing)
     kept = f"; {sent - written:,} were there already" if arguments.keep_existing else ""
-    print(f"{written:,} members written{kept}")
+    return f"{written:,} members written{kept}"
 
 
 def _run_show(arguments: argparse.Namespace) -> None:
@@ -169,31 +191,3 @@ def _hashed_with(key: MemberKey, model: Model) -> Model:
         hashed = "with another key than --member-key" if model.manifest.member_key else "without a key"
         raise UsageError(f"the ids of version {model.version} are hashed {hashed}: push the members of --data instead")
     return model
-
-
-def _client(address: str) -> "Redis":
-    try:
-        from redis import Redis  # imported here because other commands don't need the extra
-
-        return Redis.from_url(address, socket_timeout=30)
-    except ImportError as error:
-        raise UsageError("members push needs the extra redis: pip install '.[redis]'") from error
-    except ValueError as error:
-        raise UsageError("--to must be the address of a store: redis://, rediss:// or unix://") from error
-
-
-def _push(client: "Redis", records: Iterator[tuple[str, MemberRecord]], *, keep_existing: bool) -> tuple[int, int]:
-    """Write the records in batches. Return how many were sent and how many of these the store wrote."""
-    from redis import RedisError
-
-    sent = written = 0
-    try:
-        while batch := list(itertools.islice(records, BATCH)):
-            with client.pipeline(transaction=False) as pipeline:
-                for key, record in batch:
-                    pipeline.set(key, to_json(record), nx=keep_existing)
-                written += sum(map(bool, pipeline.execute()))
-            sent += len(batch)
-    except RedisError as error:
-        raise WorkFailed(f"the store failed after {written:,} members: {type(error).__name__}") from error
-    return sent, written

@@ -19,7 +19,7 @@ from training.data.reading.recorded_outcomes import log_files
 from training.errors import UsageError
 from training.versions.forgetting.outcome_lines import blank_lines_of
 from training.versions.forgetting.places import Places
-from training.versions.forgetting.store_entries import delete_entries, open_member_store
+from training.versions.forgetting.store_entries import open_entries
 from training.versions.forgetting.trained_before import trained_before
 from training.versions.forgetting.version_tables import Change, Sign, refuse_unsigned, rows_of, take_out
 
@@ -63,8 +63,8 @@ def forget(places: Places, member_ids: Sequence[str], sign: Sign | None, keeping
             for path in log_files(places.outcomes)
         ]
     if places.address:
-        deleted = delete_entries(open_member_store(places.address), member_ids, places.keys)
-        receipt["store"] = {"entries": deleted}
+        with open_entries(places.address, places.keys) as entries:
+            receipt["store"] = {"entries": entries.delete(member_ids)}
     if (store := places.store()) is not None:
         receipt |= _forget_in_versions(places, store, member_ids, sign)
         receipt["trained_with_them"] = trained_before(store, since, keeping.keep, keeping.keep_days)
@@ -91,7 +91,8 @@ def _refuse(places: Places, member_ids: Sequence[str], sign: Sign | None) -> Non
     if places.outcomes is not None:
         log_files(places.outcomes)
     if places.address:
-        open_member_store(places.address)
+        with open_entries(places.address, places.keys):
+            pass
     if (store := places.store()) is not None:
         for version in store.versions():
             if len(_rows(places, store, version, member_ids)):

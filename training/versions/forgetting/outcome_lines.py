@@ -18,7 +18,7 @@ SETTLED_SECONDS = 60.0
 def outcomes_of(folder: Path, member_id: str) -> list[dict[str, Any]]:
     """Return the recorded outcomes of a member, without unknown values. Raises DataError if a log can't be read."""
     return [
-        {name: value for name, value in asdict(outcome).items() if value is not None}
+        {name: value for name, value in asdict(outcome).items() if value is not None and value is not False}
         for path in log_files(folder)
         for _, _, outcome in _lines(path)
         if outcome is not None and outcome.member_id == member_id

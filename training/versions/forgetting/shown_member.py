@@ -13,7 +13,7 @@ from training.data.files.member_rows import member_files
 from training.versions.exports.export_members import record_of
 from training.versions.forgetting.outcome_lines import outcomes_of
 from training.versions.forgetting.places import Places
-from training.versions.forgetting.store_entries import entries_of, open_member_store
+from training.versions.forgetting.store_entries import open_entries
 
 
 def shown_member(places: Places, member_id: str) -> dict[str, Any]:
@@ -32,7 +32,8 @@ def shown_member(places: Places, member_id: str) -> dict[str, Any]:
     if places.outcomes is not None:
         shown["outcomes"] = outcomes_of(places.outcomes, member_id)
     if places.address:
-        shown["store"] = entries_of(open_member_store(places.address), member_id, places.keys)
+        with open_entries(places.address, places.keys) as entries:
+            shown["store"] = entries.of(member_id)
     if (store := places.store()) is not None:
         versions = {version: _published(places, store, version, member_id) for version in store.versions()}
         shown["versions"] = {version: record for version, record in versions.items() if record is not None}

@@ -86,3 +86,15 @@ def test_outcomes_are_left_out_by_age_too_and_none_is_later_than_it_was_received
     assert tables.cutoff == END + DAY - 5 * DAY
     members = set(with_outcomes(tables, folder).tables.member_ids)
     assert members & set(moments) == {"new", "future"}
+
+
+def test_a_rating_that_was_withdrawn_long_ago_does_not_come_back(write_data, tables, tmp_path):
+    member_id, movie_id = tables["ratings"].row(0)[:2]
+    folder = tmp_path / "outcomes"
+    folder.mkdir()
+    withdrawn = Outcome("1", member_id, movie_id, None, None, END - 30 * DAY, END, rating_withdrawn=True)
+    (folder / "1.jsonl").write_bytes(to_line(withdrawn))
+    kept = with_outcomes(read_tables(write_data(), retention=Retention(5, latest=latest_outcome(folder))), folder)
+    left = kept.tables.ratings.select("member_id", "movie_id").rows()
+    assert (member_id, movie_id) not in left
+    assert len(left) == len(tables["ratings"]) - 1
