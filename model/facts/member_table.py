@@ -88,7 +88,8 @@ class MemberTable:
 
         `arrays` has the array of each name in FILES and, if any member rated, in RATING_FILES.
         """
-        return MemberTable(**{name: checked.array for name, checked in arrays.items()}, checked=arrays, key=key)
+        of_names: dict[str, Any] = {name: checked.array for name, checked in arrays.items()}
+        return MemberTable(**of_names, checked=arrays, key=key)
 
     def __len__(self) -> int:
         return len(self.keys)

@@ -76,7 +76,8 @@ def test_a_rating_without_a_time_is_newer_than_those_given_before_and_older_than
 def test_a_rating_is_a_play_too(given_plays):
     facts = NOTHING.with_plays(given_plays, SCHEMA)
     assert set(facts.ratings.movies.tolist()) <= set(facts.movies.tolist())
-    unrated = NOTHING.with_plays([play._replace(rating=math.nan) for play in given_plays], SCHEMA)
+    untimed = [play if math.isnan(play.rating) else play._replace(played_at=math.nan) for play in given_plays]
+    unrated = NOTHING.with_plays([play._replace(rating=math.nan) for play in untimed], SCHEMA)
     for name in ("movies", "completion", "age_days"):
         assert getattr(facts, name).tobytes() == getattr(unrated, name).tobytes()
     assert facts.without_ratings().ratings.movies.tolist() == []
