@@ -68,7 +68,7 @@ class Settings(BaseModel):
     members_timeout_seconds: Annotated[float, Field(ge=0.001, le=10)] = 0.01
     """How long a call waits for the store of members before it continues without the store, in seconds."""
     member_key: Annotated[FilePath, AfterValidator(_member_key_file)] | None = None
-    """File with a secret of 16 to 64 bytes that keys hashes of members' ids; Redis keeps no live ratings without it."""
+    """File with the secret (16 to 64 bytes) that keys hashes of members' ids, the one that `retrain` was given."""
     ratings_keep_days: Annotated[float, Field(ge=0.001, le=3650)] = 90.0
     """How long the store of members keeps a live rating after it was received, in days."""
     host: Text = "127.0.0.1"

@@ -191,7 +191,7 @@ def outcome(
     completion: SupportsFloat | None,
     happened_at: Moment | None,
     shown: tuple[Predictions, Prediction] | None,
-    rating_withdrawn: bool,
+    rating_withdrawn: bool = False,
 ) -> pb.RecordOutcomeRequest:
     """Build a request for RecordOutcome, which reports a rating, its withdrawal or a completion.
 

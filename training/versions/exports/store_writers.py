@@ -180,7 +180,7 @@ class RedisWriter:
 
     def finish_filling(self, token: str) -> bool:
         """Note that the store holds all ratings."""
-        return bool(self._client.eval(FINISH, 1, COMPLETE_KEY, token, self._mark))
+        return bool(self._client.register_script(FINISH)([COMPLETE_KEY], [token, self._mark]))
 
     def close(self) -> None:
         """Close the connections."""
