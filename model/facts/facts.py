@@ -39,14 +39,17 @@ class Plays(NamedTuple):
     """Ratings that the member gave, each as catalogue row, rating and time; all rated movies are among the plays."""
 
     def with_ratings(self, ratings: Sequence[tuple[int, float, float]]) -> "Plays":
-        """Return a copy with ratings added, each as catalogue row, rating and time, since a rating is a play too."""
+        """Return a copy with ratings added, each as catalogue row, rating and time, since a rating is a play too.
+
+        When a movie was rated doesn't tell when it was played.
+        """
         if not ratings:
             return self
-        movies, _, times = zip(*ratings, strict=True)
+        unknown = [float("nan")] * len(ratings)
         return Plays(
-            [*self.movies, *movies],
-            [*self.completion, *[float("nan")] * len(movies)],
-            [*self.played_at, *times],
+            [*self.movies, *(movie for movie, _, _ in ratings)],
+            [*self.completion, *unknown],
+            [*self.played_at, *unknown],
             [*self.ratings, *ratings],
         )
 
@@ -166,9 +169,10 @@ class MemberFacts:
         added = list(plays)
         if not added:
             return self
-        movies, completion, played_at, _ = zip(*added, strict=True)
+        movies, completion, played_at, rating = zip(*added, strict=True)
+        times = [float("nan") if value == value else time for value, time in zip(rating, played_at, strict=True)]
         ratings = [(play.movie, play.rating, play.played_at) for play in added if play.rating == play.rating]
-        return self.with_all_plays(Plays(movies, completion, played_at, ratings), schema)
+        return self.with_all_plays(Plays(movies, completion, times, ratings), schema)
 
     def with_all_plays(self, plays: Plays, schema: Schema) -> "MemberFacts":
         """Return a copy with plays added as in `with_plays`, but given as columns."""
@@ -177,8 +181,6 @@ class MemberFacts:
         ratings = self.ratings.followed_by(plays.ratings)
         movies, completion = np.array(plays.movies, np.int32), np.array(plays.completion, np.float32)
         age_days = age_in_days(np.array(plays.played_at, np.float64), schema)
-        if plays.rating:  # when a movie was rated doesn't tell when it was played
-            age_days[~np.isnan(np.array(plays.rating, np.float64))] = np.nan
         once = len(set(plays.movies)) == len(movies)
         if len(self.movies):
             once = once and set(plays.movies).isdisjoint(self.movies.tolist())
