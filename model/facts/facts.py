@@ -42,11 +42,11 @@ class Plays(NamedTuple):
         """Return a copy with ratings added, each as catalogue row, rating and time, since a rating is a play too."""
         if not ratings:
             return self
-        movies, _, times = zip(*ratings, strict=True)
+        unknown = [float("nan")] * len(ratings)  # when a movie was rated doesn't tell when it was played
         return Plays(
-            [*self.movies, *movies],
-            [*self.completion, *[float("nan")] * len(movies)],
-            [*self.played_at, *times],
+            [*self.movies, *(movie for movie, _, _ in ratings)],
+            [*self.completion, *unknown],
+            [*self.played_at, *unknown],
             [*self.ratings, *ratings],
         )
 
@@ -166,7 +166,8 @@ class MemberFacts:
         added = list(plays)
         if not added:
             return self
-        movies, completion, played_at, _ = zip(*added, strict=True)
+        movies, completion = [play.movie for play in added], [play.completion for play in added]
+        played_at = [play.played_at if play.rating != play.rating else float("nan") for play in added]
         ratings = [(play.movie, play.rating, play.played_at) for play in added if play.rating == play.rating]
         return self.with_all_plays(Plays(movies, completion, played_at, ratings), schema)
 
@@ -177,8 +178,6 @@ class MemberFacts:
         ratings = self.ratings.followed_by(plays.ratings)
         movies, completion = np.array(plays.movies, np.int32), np.array(plays.completion, np.float32)
         age_days = age_in_days(np.array(plays.played_at, np.float64), schema)
-        if plays.rating:  # when a movie was rated doesn't tell when it was played
-            age_days[~np.isnan(np.array(plays.rating, np.float64))] = np.nan
         once = len(set(plays.movies)) == len(movies)
         if len(self.movies):
             once = once and set(plays.movies).isdisjoint(self.movies.tolist())
