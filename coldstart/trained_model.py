@@ -14,6 +14,7 @@ from coldstart.shown_evaluation import Evaluation
 from features.values.attribute_value import Value, encode_attribute
 from model.artifact.artifact import load_model
 from model.facts.facts import MemberFacts, Play
+from model.facts.member_key import MemberKey
 from model.prediction.interview import movies_to_ask
 from model.prediction.model import Model
 from model.prediction.predictions import GROUPS
@@ -35,11 +36,13 @@ class TrainedModel:
     Frames come out in the library in which they were given: polars, pandas or Arrow.
     """
 
-    def __init__(self, store: Store, version: str, frames: FrameKind, data: DataDirectory | None) -> None:
-        """Load a version of a store; `data` is what it was trained on, if that is at hand."""
+    def __init__(
+        self, store: Store, version: str, frames: FrameKind, data: DataDirectory | None, key: MemberKey
+    ) -> None:
+        """Load a version of a store; `data` is what it was trained on, if that is at hand, and `key` hashes ids."""
         folder = store.fetch(version)
-        self._model: Model = load_model(folder)
-        self._folder, self._frames, self._data = folder, frames, data
+        self._model: Model = load_model(folder, key=key)
+        self._folder, self._frames, self._data, self._key = folder, frames, data, key
         self.version = version
         """The version's name, the same for the same data, seed and libraries."""
         self.evaluation = Evaluation.read(folder / "report.json", folder / "report.html", frames)
@@ -162,7 +165,7 @@ class TrainedModel:
         from coldstart.publishing import publish_version
 
         return publish_version(
-            self._folder, self._data.folder, self._model.manifest.seed, self.evaluation.report, models,
+            self._folder, self._data.folder, self._model.manifest.seed, self.evaluation.report, models, self._key,
             force=force, candidate=candidate, note=note,
         )  # fmt: skip
 

@@ -57,6 +57,7 @@ def _ask(client: Client, arguments: argparse.Namespace) -> object:
             completion=arguments.completion,
             happened_at=arguments.happened_at,
             request_id=arguments.request_id,
+            rating_withdrawn=arguments.withdraw_rating,
         )
     if arguments.command == "predict":
         return client.predict(arguments.movies, **_member(arguments))
@@ -110,6 +111,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     outcome.add_argument("movie", metavar="MOVIE", help="id of a movie")
     outcome.add_argument("--member", required=True, metavar="ID", help="the member's id")
     outcome.add_argument("--rating", type=float, help="rating that the member gave")
+    outcome.add_argument("--withdraw-rating", action="store_true", help="the member takes the movie's rating back")
     outcome.add_argument("--completion", type=float, metavar="SHARE", help="share that was watched, 0 to 1")
     outcome.add_argument("--happened-at", type=datetime.fromisoformat, metavar="TIME", help="ISO 8601, else now")
     outcome.add_argument(

@@ -56,6 +56,8 @@ class Unused:
     unknown_member: bool
     unknown_genres: int
     ratings_of_unknown_movies: int
+    stored_facts_may_be_missing: bool
+    """Whether the service's store of members didn't answer in time, or lacks ratings that were recorded."""
 
 
 @dataclass(frozen=True)
@@ -266,12 +268,19 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class Recorded:
-    """Confirmation that the service has written a reported rating or completion to disk."""
+    """Confirmation that the service has written a reported rating, its withdrawal or a completion to disk."""
 
     request_id: str
     """Idempotency key of the report."""
     duplicate: bool
     """Whether a report with this key had already been recorded, so that this call changed nothing."""
+    counts_already: bool
+    """Whether predictions for the member use the rating, or a later one of the movie, from the next call on."""
+
+    @classmethod
+    def of(cls, request: pb.RecordOutcomeRequest, message: pb.RecordOutcomeResponse) -> Self:
+        """Create an instance from a request and the protobuf response to it."""
+        return cls(request.request_id, message.duplicate, message.counts_already)
 
 
 def evidence_name(words: str) -> str:
@@ -307,6 +316,7 @@ def _unused(message: pb.UnusedFacts) -> Unused:
         message.unknown_member,
         message.unknown_genres,
         message.ratings_of_unknown_movies,
+        message.stored_facts_may_be_missing,
     )
 
 

@@ -150,8 +150,9 @@ class Client:
         happened_at: Moment | None = None,
         shown: tuple[Predictions, Prediction] | None = None,
         request_id: Id | None = "",
+        rating_withdrawn: bool = False,
     ) -> Recorded:
-        """Record a member's rating of a movie, the share of the movie that the member watched, or both.
+        """Record a member's rating of a movie or its withdrawal, the share of the movie that was watched, or both.
 
         Args:
             member_id: Id of the member.
@@ -162,9 +163,12 @@ class Client:
             shown: A response and the prediction in it that was shown to the member, if any.
             request_id: Idempotency key. Needed if another process or a later run may send the same outcome. By default,
                 a new key is used, which protects only against duplicates by retries of this call.
+            rating_withdrawn: Whether the member takes the rating of this movie back; not together with `rating`.
         """
-        request = requests.outcome(request_id, member_id, movie_id, rating, completion, happened_at, shown)
-        return Recorded(request.request_id, self._call(self._stub.RecordOutcome, request).duplicate)
+        request = requests.outcome(
+            request_id, member_id, movie_id, rating, completion, happened_at, shown, rating_withdrawn
+        )
+        return Recorded.of(request, self._call(self._stub.RecordOutcome, request))
 
     def model(self) -> ServedModel:
         """Return a description of the model that the service serves."""

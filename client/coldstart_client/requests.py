@@ -194,8 +194,9 @@ def outcome(
     completion: SupportsFloat | None,
     happened_at: Moment | None,
     shown: tuple[Predictions, Prediction] | None,
+    rating_withdrawn: bool = False,
 ) -> pb.RecordOutcomeRequest:
-    """Build a request for RecordOutcome, which reports a rating or a completion.
+    """Build a request for RecordOutcome, which reports a rating, its withdrawal or a completion.
 
     `request_id` is a random UUID if it is None or empty. `shown` is the response that the member saw, and the
     prediction in it that this outcome follows.
@@ -204,7 +205,7 @@ def outcome(
     request = pb.RecordOutcomeRequest(
         request_id=_id(uuid.uuid4() if key in (None, "") else key, "request_id"), member_id=_id(member_id, "member_id"),
         movie_id=_id(movie_id, "movie_id"), rating=_number(rating, "rating"),
-        completion=_number(completion, "completion"),
+        completion=_number(completion, "completion"), rating_withdrawn=_plain(rating_withdrawn) or False,
     )  # fmt: skip
     _set_time(request.happened_at, happened_at, "happened_at")
     if shown is not None:

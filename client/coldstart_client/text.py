@@ -30,7 +30,8 @@ def shown(answer: object) -> str:
         case ServedModel():
             return _model(answer)
         case Recorded():
-            return f"outcome {answer.request_id} {'had been recorded before' if answer.duplicate else 'is recorded'}"
+            recorded = "had been recorded before" if answer.duplicate else "is recorded"
+            return f"outcome {answer.request_id} {recorded}{', and counts already' if answer.counts_already else ''}"
     raise TypeError(type(answer).__name__)
 
 
@@ -142,7 +143,13 @@ def _attribute(attribute: Attribute) -> str:
 
 def _foot(member_evidence: str, version: str, unused: Unused) -> str:
     """Format what was known of the member and the model version, and, on a second line, what couldn't be used."""
+    counts = asdict(unused)
+    missing = counts.pop("stored_facts_may_be_missing")
     ignored = [f"{name.replace('_', ' ')}: {'yes' if count is True else count}"
-               for name, count in asdict(unused).items() if count]  # fmt: skip
-    text = f"rests on {member_evidence}; model {version}"
-    return f"{text}\nnot used: {', '.join(ignored)}" if ignored else text
+               for name, count in counts.items() if count]  # fmt: skip
+    lines = [f"rests on {member_evidence}; model {version}"]
+    if ignored:
+        lines.append(f"not used: {', '.join(ignored)}")
+    if missing:
+        lines.append("facts stored of the member may be missing: the service's store of members fails or lacks ratings")
+    return "\n".join(lines)

@@ -14,7 +14,7 @@ from features.values.attribute_value import WrongKind, encode_attribute, is_miss
 from features.values.categories import plain
 from features.values.genres import genre_numbers
 from model.facts.facts import MemberFacts, MovieFacts, Plays
-from model.facts.member_record import MemberRecord
+from model.facts.stored_member import StoredMember
 from model.prediction.model import Model
 from model.prediction.movie_targets import Movie
 from service.requests.limits import (
@@ -55,6 +55,8 @@ class UnusedFacts:
     """Number of ratings of movies that are not in the catalogue."""
     unknown_member: bool = False
     """Whether the request has a member_id that is neither in the model nor in the member store."""
+    stored_facts_may_be_missing: bool = False
+    """Whether facts stored of the member may be missing, because the member store failed or lacks ratings."""
     unknown_genres: int = 0
     """Number of genres that are not in the model's schema."""
     unknown_movies: int = 0
@@ -126,20 +128,17 @@ class FactsDecoder:
         self._movie_attributes = _by_name(model.schema.movie_attributes)
 
     def member(
-        self, member: pb.Member, violations: Violations, unused: UnusedFacts, record: MemberRecord | None
+        self, member: pb.Member, violations: Violations, unused: UnusedFacts, record: StoredMember | None
     ) -> MemberFacts:
         """Decode what is known of a member: stored attributes, plays and ratings, overridden by those in the request.
 
-        They are stored in `record`, the member's record in an external store, or, if it is None, with the model.
+        They are stored in `record`, what an external store holds of the member, if there is one, and with the model.
         """
         if len(member.member_id) > ID_LENGTH:
             violations.add("member.member_id", f"must have at most {ID_LENGTH} characters")
-        stored = None
-        if record is not None:
-            stored = record.facts(self._schema, self._catalogue)
-        elif member.member_id:
-            stored = self._members.find(member.member_id)
+        stored = self._stored(member.member_id, record)
         unused.unknown_member = bool(member.member_id) and stored is None
+        unused.stored_facts_may_be_missing = record is not None and record.may_lack
         attributes, unseen = self._attributes(
             member.attributes, self._member_attributes, "member.attributes", violations, unused
         )
@@ -149,6 +148,14 @@ class FactsDecoder:
             plays = self._with_ratings(plays, member.ratings, violations, unused)
         facts = self._no_facts if stored is None else stored
         return facts.with_attributes(attributes).with_all_plays(plays, self._schema)
+
+    def _stored(self, member_id: str, record: StoredMember | None) -> MemberFacts | None:
+        """Return what is stored of a member, in an external store or with the model; None if nothing is."""
+
+        def published() -> MemberFacts | None:
+            return self._members.find(member_id) if member_id else None
+
+        return published() if record is None else record.facts(published, self._schema, self._catalogue)
 
     def movie(self, movie: pb.Movie, path: str, violations: Violations, unused: UnusedFacts) -> MovieFacts:
         """Decode the year, genres and attributes of a movie. The paths of malformed fields start with `path`."""
@@ -206,10 +213,11 @@ class FactsDecoder:
             rated_at = ratings[number].rated_at
             times[number] = rated_at.seconds + rated_at.nanos / 1e9
             violations.check_time(rated_at, f"member.ratings[{number}].rated_at")
-        for number in [number for number, row in enumerate(rows) if row is None]:
-            violations.check_id(ratings[number].movie_id, f"member.ratings[{number}].movie_id")
         known = [(row, value, time) for row, value, time in zip(rows, values, times, strict=True) if row is not None]
-        unused.ratings_of_unknown_movies += len(rows) - len(known)
+        if len(known) < len(rows):
+            unused.ratings_of_unknown_movies += len(rows) - len(known)
+            for number in [number for number, row in enumerate(rows) if row is None]:
+                violations.check_id(ratings[number].movie_id, f"member.ratings[{number}].movie_id")
         return plays.with_ratings(known)
 
     def _attributes(
@@ -270,7 +278,7 @@ class Decoder:
         self._facts = FactsDecoder(model)
         self._catalogue = model.catalogue
 
-    def prediction(self, request: pb.PredictEnjoymentRequest, record: MemberRecord | None = None) -> PredictionQuery:
+    def prediction(self, request: pb.PredictEnjoymentRequest, record: StoredMember | None = None) -> PredictionQuery:
         """Decode a request for predictions. The result has the movies of movie_ids first, then the other new_movies."""
         violations, unused = Violations(), UnusedFacts()
         count = len(request.movie_ids) + len(request.new_movies)
@@ -293,7 +301,7 @@ class Decoder:
         movies = [self._movie(movie_id, new_movies.get(movie_id), member, unused) for movie_id in movie_ids]
         return PredictionQuery(member, movie_ids, movies, unused)
 
-    def explanation(self, request: pb.ExplainEnjoymentRequest, record: MemberRecord | None = None) -> PredictionQuery:
+    def explanation(self, request: pb.ExplainEnjoymentRequest, record: StoredMember | None = None) -> PredictionQuery:
         """Decode a request to explain the prediction of a single movie."""
         violations, unused = Violations(), UnusedFacts()
         member = self._facts.member(request.member, violations, unused, record)
@@ -307,7 +315,7 @@ class Decoder:
         violations.raise_if_any()
         return PredictionQuery(member, [movie_id], [self._movie(movie_id, described, member, unused)], unused)
 
-    def ranking(self, request: pb.RankMoviesRequest, record: MemberRecord | None = None) -> RankingQuery:
+    def ranking(self, request: pb.RankMoviesRequest, record: StoredMember | None = None) -> RankingQuery:
         """Decode a request for one page of the movies in order of predicted rating."""
         violations, unused = Violations(), UnusedFacts()
         member = self._facts.member(request.member, violations, unused, record)
@@ -319,7 +327,7 @@ class Decoder:
         offset = page_offset(request, self._version)
         return RankingQuery(member, self._allowed(request, unused), offset, page_size, unused)
 
-    def suggestion(self, request: pb.SuggestMoviesToRateRequest, record: MemberRecord | None = None) -> SuggestionQuery:
+    def suggestion(self, request: pb.SuggestMoviesToRateRequest, record: StoredMember | None = None) -> SuggestionQuery:
         """Decode a request for movies that a member should be asked to rate."""
         violations, unused = Violations(), UnusedFacts()
         member = self._facts.member(request.member, violations, unused, record)

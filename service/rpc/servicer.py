@@ -18,7 +18,7 @@ import numpy as np
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from model.facts.facts import MemberFacts
-from model.facts.member_record import MemberRecord
+from model.facts.stored_member import StoredMember
 from model.prediction.interview import movies_to_ask
 from model.prediction.model import Model
 from model.prediction.next_fact import next_fact
@@ -181,9 +181,9 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         return response
 
     async def RecordOutcome(self, request: pb.RecordOutcomeRequest, context: Context) -> pb.RecordOutcomeResponse:
-        """Record what a member thought of a movie: a rating or a completion.
+        """Record what a member thought of a movie: a rating, its withdrawal or a completion.
 
-        Respond once it is on disk, and report whether it was already recorded before.
+        Respond once it is on disk, and report whether it was already recorded before, and whether it counts already.
         """
         return await self._outcomes.record(request)
 
@@ -191,11 +191,8 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         """Return the version, data, scale, attributes, genres and scores of the current model."""
         return encode.model_response(self._live.served().model)
 
-    async def _record(self, member: pb.Member) -> MemberRecord | None:
-        """Look up the member's attributes and plays in the external store.
-
-        Returns None if there is no store, no valid id or no record.
-        """
+    async def _record(self, member: pb.Member) -> StoredMember | None:
+        """Look the member up in the external store. Returns None if there is no store or no valid id."""
         if self._members is None or not 0 < len(member.member_id) <= ID_LENGTH:
             return None
         timer = StageTimer(self._metrics, self._clock)

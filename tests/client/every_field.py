@@ -82,6 +82,7 @@ def calls(client):
     yield client.record_outcome(
         "m", "a", rating=4, completion=0.5, happened_at=NOW, shown=(shown, shown.predictions[0]), request_id="key"
     )
+    yield client.record_outcome("m", "a", rating_withdrawn=True)
     yield client.model()
 
 

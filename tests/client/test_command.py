@@ -61,7 +61,7 @@ def test_an_outcome_is_recorded(ask):
     call = ("outcome", "movie-001", "--member", "m", "--rating", "3", "--happened-at", "2024-01-01T10:00:00Z")
     assert ask(*call, "--request-id", "by hand") == (0, "outcome by hand is recorded\n", "")
     code, output, _ = ask(*call, "--request-id", "by hand", "--json")
-    assert json.loads(output) == {"request_id": "by hand", "duplicate": True}
+    assert json.loads(output) == {"request_id": "by hand", "duplicate": True, "counts_already": False}
     code, _, errors = ask("outcome", "movie-001", "--member", "m", "--rating", "77")
     assert code == 2
     assert "rating: must be within the scale, 1 to 5" in errors

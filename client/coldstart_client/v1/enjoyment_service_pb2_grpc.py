@@ -116,7 +116,8 @@ class EnjoymentServiceServicer:
 
     def RecordOutcome(self, request, context):
         """Records what a member thought of a movie in the end, for the next training and to watch how good predictions are.
-        An OK means that it is on disk. The same request_id again is answered OK and recorded once. A server that keeps no
+        Where the server keeps live ratings, a rating also counts in the next answer about the member, whichever worker gives
+        it. An OK means that it is on disk. The same request_id again is answered OK and recorded once. A server that keeps no
         outcomes answers FAILED_PRECONDITION.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
