@@ -17,7 +17,8 @@ def shares_of(squared_weight: NDArray[np.floating]) -> Array:
     They follow from the movies' `squared_weight` (N,) in MovieColumns, and are shrunk as by one more member, who has
     played every movie.
     """
-    return np.minimum(np.exp(1 - np.sqrt(squared_weight.astype(np.float64))), LARGEST_SHARE)
+    share: Array = np.minimum(np.exp(1 - np.sqrt(squared_weight.astype(np.float64))), LARGEST_SHARE)
+    return share
 
 
 def inputs_of(share: Array, similarity: NDArray[np.floating], plays: NDArray[np.int64] | int) -> Array:
