@@ -108,7 +108,7 @@ class Run:
         targets = pl.read_parquet(folder / "targets.parquet").group_by("member_id", maintain_order=True).agg("movie_id")
         facts = facts_of(folder / "data", evidence)
         if shown != "0":
-            for member_id, movie_id, rating in self._shown_ratings(shown).iter_rows():
+            for member_id, movie_id, rating in self.shown_ratings(shown).iter_rows():
                 facts[str(member_id)].ratings.add(movie_id=str(movie_id), rating=rating)
         requests = [
             pb.PredictEnjoymentRequest(member=facts.get(member_id, pb.Member()), movie_ids=movies)
@@ -117,7 +117,7 @@ class Run:
         name = evidence if shown == "0" else f"{evidence}-{shown}-ratings"
         return self._score(name, folder, targets["member_id"].to_list(), requests)
 
-    def _shown_ratings(self, shown: str) -> pl.DataFrame:
+    def shown_ratings(self, shown: str) -> pl.DataFrame:
         """Member, movie and rating of what held-out members show of their ratings."""
         with tempfile.TemporaryDirectory(dir=self._folder) as out:
             options = ["--data", str(self._data), "--out", out, "--fold", str(self._split), "--shown-ratings", shown]
