@@ -25,8 +25,7 @@ BIN_ROWS, BIN_MEMBERS = 2000, 100
 SMALLEST_DEVIATION = 1e-9
 """Lower bound of the standard deviation, needed for data without noise."""
 FAR_ROWS, FAR_MEMBERS = 500, 50
-"""Minimum numbers of rows and members for a class of extrapolation to have separate intervals. A smaller class gets the
-intervals of the members who are farthest from the training data, as many as there are in FAR_MEMBERS."""
+"""Minimum numbers of rows and members for a class of extrapolation to have separate intervals."""
 
 
 def calibrate(
@@ -178,25 +177,12 @@ def _widening(parts: Sequence[HeldOutRows], fitted: Sequence[_Bin]) -> list[floa
     extrapolation, member = (np.concatenate([getattr(part, name) for part in parts])
                              for name in ("extrapolation", "member"))  # fmt: skip
     weight = np.concatenate([part.weight for part in parts])
-    farthest = extrapolation >= _start_of_farthest(extrapolation, member)
     factors = [1.0]
     for low, high in zip(FAR, (*FAR[1:], np.inf), strict=True):
-        inside = (extrapolation >= low) & (extrapolation < high)
-        far = inside if _enough(inside, member) else farthest
-        factors.append(min(factors[-1], threshold(share[far], weight[far])) if _enough(far, member) else factors[-1])
+        far = (extrapolation >= low) & (extrapolation < high)
+        enough = far.sum() >= FAR_ROWS and len(np.unique(member[far])) >= FAR_MEMBERS
+        factors.append(min(factors[-1], threshold(share[far], weight[far])) if enough else factors[-1])
     return factors
-
-
-def _enough(chosen: NDArray[np.bool_], member: NDArray[np.int64]) -> bool:
-    """Return whether the chosen rows, by an (N,) mask, suffice for intervals; `member` (N,) are the rows' members."""
-    return bool(chosen.sum() >= FAR_ROWS and len(np.unique(member[chosen])) >= FAR_MEMBERS)
-
-
-def _start_of_farthest(extrapolation: Array, member: NDArray[np.int64]) -> float:
-    """Return the extrapolation from which on N rows are those of FAR_MEMBERS members; 0 if there are fewer members."""
-    order = np.argsort(-extrapolation, kind="stable")
-    first = np.sort(np.unique(member[order], return_index=True)[1])
-    return float(extrapolation[order[first[FAR_MEMBERS - 1]]]) if len(first) >= FAR_MEMBERS else 0.0
 
 
 def _join(kinds: Sequence[_Kind], distances: Array) -> Tables:
