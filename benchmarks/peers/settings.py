@@ -28,7 +28,16 @@ MYFM: tuple[Settings, ...] = (
 CMFREC_WITH_RATINGS: tuple[Settings, ...] = (
     {"dimensions": 10, "k": 10, "lambda_": 10.0, "w_user": 5.0, "w_item": 0.5, "user_bias": True},
     {"dimensions": 30, "k": 20, "lambda_": 10.0, "w_user": 5.0, "w_item": 0.5, "user_bias": True},
-    {"dimensions": 30, "k": 20, "lambda_": 30.0, "w_user": 0.5, "w_item": 0.5, "user_bias": True},
+    {
+        "dimensions": 0,
+        "k": 20,
+        "lambda_": 10.0,
+        "w_user": 0.5,
+        "w_item": 0.5,
+        "w_implicit": 0.5,
+        "add_implicit_features": True,
+        "user_bias": True,
+    },
 )
 MYFM_WITH_RATINGS: tuple[Settings, ...] = (
     {"dimensions": 0, "rank": 8, "iterations": 120, "ids": True, "implicit": True},
