@@ -4,8 +4,8 @@ A rating is modelled as in `prior.rating_update`: design . z + error, where z ar
 factors, normal with a covariance C. A rating of a movie with design x and error variance v lowers the variance of a
 prediction for a movie with design y by (x . C y)^2 / (x . C x + v), whatever the rating turns out to be. A member who
 hasn't seen a movie can't rate it, so this counts by the probability that the member has seen it. Each movie is the one
-that lowers the mean variance most that the movies before it are expected to leave. In this mean over the catalogue, movies
-count by the same probability: those that the member plays show what predictions are for.
+that lowers the mean variance most that the movies before it are expected to leave. In this mean over the catalogue,
+movies count by the same probability: those that the member plays show what predictions are for.
 """
 
 from collections.abc import Iterator
