@@ -57,7 +57,7 @@ class Published:
     tables: Tables
     """The tables as they were read."""
     truth: pl.DataFrame
-    """What never-raters truly feel: member_id, movie_id, enjoyment, played."""
+    """What never-raters truly feel, and how they would rate: member_id, movie_id, enjoyment, played, rating."""
     model: Model
     """The version, loaded."""
 

@@ -97,6 +97,55 @@ class Ranking(Predictions):
 
 
 @dataclass(frozen=True)
+class SuggestedMovie:
+    """A movie to ask a member to rate."""
+
+    movie_id: str
+    title: str
+    """Title of the movie in the catalogue; empty if unknown."""
+    probability_seen: float
+    """Probability that the member has seen the movie; 1 if it is among the member's plays."""
+    expected_width: float
+    """Expected width of the catalogue's 90 % intervals after asking for this movie and those before, in rating points.
+
+    It is comparable with `Suggestions.current_width` only.
+    """
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """The movies to ask a member to rate, best first. Iterating yields each `SuggestedMovie`."""
+
+    movies: tuple[SuggestedMovie, ...]
+    member_evidence: str
+    """What the model knew of the member, as in `Predictions`."""
+    model_version: str
+    unused: Unused
+    current_width: float
+    """Width of the catalogue's 90 % intervals as they are, in rating points."""
+
+    def __iter__(self) -> Iterator[SuggestedMovie]:
+        return iter(self.movies)
+
+    def __len__(self) -> int:
+        return len(self.movies)
+
+    @classmethod
+    def of(cls, message: pb.SuggestMoviesToRateResponse) -> Self:
+        """Create an instance from the protobuf response."""
+        return cls(
+            tuple(
+                SuggestedMovie(movie.movie_id, movie.title, movie.probability_seen, movie.expected_width)
+                for movie in message.movies
+            ),
+            _evidence(message.member_evidence),
+            message.model_version,
+            _unused(message.unused),
+            message.current_width,
+        )
+
+
+@dataclass(frozen=True)
 class Part:
     """The rating points that one group of facts, such as plays, adds to a prediction."""
 

@@ -11,6 +11,7 @@ from coldstart_client.answers import (
     Ranking,
     Recorded,
     ServedModel,
+    Suggestions,
     Unused,
 )
 
@@ -22,6 +23,8 @@ def shown(answer: object) -> str:
     match answer:
         case Predictions():
             return _predictions(answer)
+        case Suggestions():
+            return _suggestions(answer)
         case Explanation():
             return _explanation(answer)
         case ServedModel():
@@ -65,6 +68,24 @@ def _predictions(answer: Predictions) -> str:
     if isinstance(answer, Ranking) and answer.next_page_token:
         lines.append(f"next page: --page-token {answer.next_page_token}")
     return "\n".join(lines)
+
+
+def _suggestions(answer: Suggestions) -> str:
+    titled = any(movie.title for movie in answer)
+    titles = ("movie", *(["title"] if titled else []), "has seen it", "width expected then")
+    rows = [
+        (
+            movie.movie_id,
+            *([movie.title] if titled else []),
+            f"{movie.probability_seen:.0%}",
+            f"{movie.expected_width:.3f}",
+        )
+        for movie in answer
+    ]
+    width = f"the catalogue's intervals are {answer.current_width:.3f} wide now"
+    return "\n".join(
+        [table(titles, rows), "", width, _foot(answer.member_evidence, answer.model_version, answer.unused)]
+    )
 
 
 def _explanation(answer: Explanation) -> str:

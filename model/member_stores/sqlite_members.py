@@ -90,6 +90,21 @@ class SqliteMembers:
             statement = f"INSERT INTO records VALUES (?, ?) ON CONFLICT DO {conflict}"  # noqa: S608 # no value in it
             return sum(self._connection.execute(statement, record).rowcount for record in records)
 
+    def delete(self, keys: Sequence[str]) -> int:
+        """Delete what is under keys, also from the log of writes, and return how many of them had anything.
+
+        Raises sqlite3.OperationalError if others read or write for so long that the log can't be emptied.
+        """
+        with self._transaction():
+            counts = [self._delete("records", key) + self._delete("ratings", key) for key in keys]
+        [is_busy, *_] = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_busy:
+            raise sqlite3.OperationalError("the log of writes is in use")
+        return sum(count > 0 for count in counts)
+
+    def _delete(self, table: str, key: str) -> int:
+        return self._connection.execute(f"DELETE FROM {table} WHERE key = ?", (key,)).rowcount  # noqa: S608 # no value
+
     def state(self, name: str) -> str | None:
         """Return a state of the file: `live`, whether it holds all live ratings, or `key`, a key's fingerprint."""
         value = self._value("SELECT value FROM state WHERE name = ?", name)

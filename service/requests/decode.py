@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,23 @@ from model.facts.facts import MemberFacts, MovieFacts, Plays
 from model.facts.stored_member import StoredMember
 from model.prediction.model import Model
 from model.prediction.movie_targets import Movie
-from service.requests.limits import ATTRIBUTES, DEFAULT_PAGE_SIZE, ID_LENGTH, MOVIES, PAGE_SIZE, PLAYS, RATINGS
+from service.requests.limits import (
+    ATTRIBUTES,
+    DEFAULT_PAGE_SIZE,
+    DEFAULT_SUGGESTIONS,
+    ID_LENGTH,
+    MOVIES,
+    MOVIES_TO_CHOOSE_FROM,
+    PAGE_SIZE,
+    PLAYS,
+    RATINGS,
+    SUGGESTIONS,
+)
 from service.requests.page_tokens import page_offset
 from service.requests.violations import Violations
 
+Filtered: TypeAlias = pb.RankMoviesRequest | pb.SuggestMoviesToRateRequest
+"""A request whose movies are filtered by genre and year."""
 UNKNOWN: tuple[int, Attribute | None] = (-1, None)
 """Position and attribute for an attribute name that is not in the model's schema."""
 
@@ -84,6 +98,18 @@ class RankingQuery:
     """Position of the page's first movie in the ranking, starting at 0."""
     page_size: int
     """Maximum number of movies on the page."""
+    unused: UnusedFacts
+
+
+@dataclass(frozen=True)
+class SuggestionQuery:
+    """A decoded request for movies that a member should be asked to rate."""
+
+    member: MemberFacts
+    allowed: NDArray[np.bool_] | None
+    """(M,) whether each movie of the catalogue may be suggested; None if all may."""
+    size: int
+    """Maximum number of movies."""
     unused: UnusedFacts
 
 
@@ -187,10 +213,11 @@ class FactsDecoder:
             rated_at = ratings[number].rated_at
             times[number] = rated_at.seconds + rated_at.nanos / 1e9
             violations.check_time(rated_at, f"member.ratings[{number}].rated_at")
-        for number in [number for number, row in enumerate(rows) if row is None]:
-            violations.check_id(ratings[number].movie_id, f"member.ratings[{number}].movie_id")
         known = [(row, value, time) for row, value, time in zip(rows, values, times, strict=True) if row is not None]
-        unused.ratings_of_unknown_movies += len(rows) - len(known)
+        if len(known) < len(rows):
+            unused.ratings_of_unknown_movies += len(rows) - len(known)
+            for number in [number for number, row in enumerate(rows) if row is None]:
+                violations.check_id(ratings[number].movie_id, f"member.ratings[{number}].movie_id")
         return plays.with_ratings(known)
 
     def _attributes(
@@ -294,17 +321,37 @@ class Decoder:
         member = self._facts.member(request.member, violations, unused, record)
         if request.page_size < 0:
             violations.add("page_size", "must not be negative")
-        violations.check_genres(request.genres, "genres")
-        for name in ("min_release_year", "max_release_year"):
-            if request.HasField(name):
-                violations.check_year(getattr(request, name), name)
-        both = request.HasField("min_release_year") and request.HasField("max_release_year")
-        if both and request.min_release_year > request.max_release_year:
-            violations.add("max_release_year", "must not be before min_release_year")
+        _check_filters(request, violations)
         violations.raise_if_any()
         page_size = min(request.page_size or DEFAULT_PAGE_SIZE, PAGE_SIZE)
         offset = page_offset(request, self._version)
         return RankingQuery(member, self._allowed(request, unused), offset, page_size, unused)
+
+    def suggestion(self, request: pb.SuggestMoviesToRateRequest, record: StoredMember | None = None) -> SuggestionQuery:
+        """Decode a request for movies that a member should be asked to rate."""
+        violations, unused = Violations(), UnusedFacts()
+        member = self._facts.member(request.member, violations, unused, record)
+        if request.size < 0:
+            violations.add("size", "must not be negative")
+        rows = self._choice(request.movie_ids, violations, unused)
+        _check_filters(request, violations)
+        violations.raise_if_any()
+        allowed = self._allowed(request, unused)
+        if request.movie_ids:
+            chosen = np.zeros(len(self._catalogue), bool)
+            chosen[rows] = True
+            allowed = chosen if allowed is None else chosen & allowed
+        return SuggestionQuery(member, allowed, min(request.size or DEFAULT_SUGGESTIONS, SUGGESTIONS), unused)
+
+    def _choice(self, movie_ids: Sequence[str], violations: Violations, unused: UnusedFacts) -> list[int]:
+        """Return the catalogue rows of the movies to choose from; other movies are only counted."""
+        if not violations.check_count(len(movie_ids), MOVIES_TO_CHOOSE_FROM, "movie_ids"):
+            return []
+        rows = self._catalogue.rows(movie_ids)
+        for number in [number for number, row in enumerate(rows) if row is None]:
+            violations.check_id(movie_ids[number], f"movie_ids[{number}]")
+        unused.unknown_movies += rows.count(None)
+        return [row for row in rows if row is not None]
 
     def _new_movies(
         self, new_movies: Sequence[pb.Movie], violations: Violations, unused: UnusedFacts
@@ -321,7 +368,7 @@ class Decoder:
         unused.unknown_movies += self._catalogue.row(movie_id) is None
         return self._catalogue.asked(movie_id, described, member.movies)
 
-    def _allowed(self, request: pb.RankMoviesRequest, unused: UnusedFacts) -> NDArray[np.bool_] | None:
+    def _allowed(self, request: Filtered, unused: UnusedFacts) -> NDArray[np.bool_] | None:
         """Return an (M,) mask of the movies of the catalogue that pass the filters; None if all movies pass."""
         allowed = np.ones(len(self._catalogue), bool)
         if request.genres:
@@ -334,6 +381,16 @@ class Decoder:
         if request.HasField("max_release_year"):
             allowed &= self._catalogue.release_year <= request.max_release_year
         return None if allowed.all() else allowed
+
+
+def _check_filters(request: Filtered, violations: Violations) -> None:
+    violations.check_genres(request.genres, "genres")
+    for name in ("min_release_year", "max_release_year"):
+        if request.HasField(name):
+            violations.check_year(getattr(request, name), name)
+    both = request.HasField("min_release_year") and request.HasField("max_release_year")
+    if both and request.min_release_year > request.max_release_year:
+        violations.add("max_release_year", "must not be before min_release_year")
 
 
 def _by_name(attributes: Sequence[Attribute]) -> dict[str, tuple[int, Attribute]]:

@@ -76,6 +76,20 @@ def test_a_ranking_shows_the_token_of_the_next_page(world, ask):
     assert ask(*again, "--page-token", token)[0] == 0
 
 
+def test_movies_to_ask_for_are_a_table(world, ask):
+    some = world.movie_ids[:6]
+    code, output, _ = ask("suggest", *some, "--size", "3", "--play", some[0], "--genre", "Drama", "--genre", "Comedy")
+    assert code == 0
+    title, *rows, empty, width, foot = output.splitlines()
+    assert title.split() == ["movie", "title", "has", "seen", "it", "width", "expected", "then"]
+    assert 1 <= len(rows) <= 3
+    assert {row.split()[0] for row in rows} <= set(some)
+    assert all(re.search(r" \d+% +\d\.\d{3}$", row) for row in rows)
+    assert empty == ""
+    assert re.fullmatch(r"the catalogue's intervals are \d\.\d{3} wide now", width)
+    assert foot == f"rests on plays; model {world.versions[0]}"
+
+
 def test_an_explanation_lists_its_parts(world, ask):
     code, output, _ = ask("explain", world.movie_ids[0], "--attribute", "age=34")
     assert code == 0
@@ -92,7 +106,7 @@ def test_the_model_is_described(world, ask):
     assert re.search(r"^score, by what is known +nothing .*\n(.*\n)*rmse +\d", output, re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", [["predict", "a"], ["rank"], ["explain", "a"], ["model"]])
+@pytest.mark.parametrize("command", [["predict", "a"], ["rank"], ["suggest"], ["explain", "a"], ["model"]])
 def test_json_is_for_programs(world, ask, command):
     code, output, _ = ask(*command, "--json")
     assert code == 0

@@ -259,6 +259,48 @@ class Part(_message.Message):
     rating: float
     def __init__(self, group: _Optional[str] = ..., description: _Optional[str] = ..., rating: _Optional[float] = ...) -> None: ...
 
+class SuggestMoviesToRateRequest(_message.Message):
+    __slots__ = ("member", "size", "movie_ids", "genres", "min_release_year", "max_release_year")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    MOVIE_IDS_FIELD_NUMBER: _ClassVar[int]
+    GENRES_FIELD_NUMBER: _ClassVar[int]
+    MIN_RELEASE_YEAR_FIELD_NUMBER: _ClassVar[int]
+    MAX_RELEASE_YEAR_FIELD_NUMBER: _ClassVar[int]
+    member: Member
+    size: int
+    movie_ids: _containers.RepeatedScalarFieldContainer[str]
+    genres: _containers.RepeatedScalarFieldContainer[str]
+    min_release_year: int
+    max_release_year: int
+    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., size: _Optional[int] = ..., movie_ids: _Optional[_Iterable[str]] = ..., genres: _Optional[_Iterable[str]] = ..., min_release_year: _Optional[int] = ..., max_release_year: _Optional[int] = ...) -> None: ...
+
+class SuggestMoviesToRateResponse(_message.Message):
+    __slots__ = ("movies", "member_evidence", "model_version", "unused", "current_width")
+    MOVIES_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    UNUSED_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    movies: _containers.RepeatedCompositeFieldContainer[SuggestedMovie]
+    member_evidence: MemberEvidence
+    model_version: str
+    unused: UnusedFacts
+    current_width: float
+    def __init__(self, movies: _Optional[_Iterable[_Union[SuggestedMovie, _Mapping]]] = ..., member_evidence: _Optional[_Union[MemberEvidence, str]] = ..., model_version: _Optional[str] = ..., unused: _Optional[_Union[UnusedFacts, _Mapping]] = ..., current_width: _Optional[float] = ...) -> None: ...
+
+class SuggestedMovie(_message.Message):
+    __slots__ = ("movie_id", "title", "probability_seen", "expected_width")
+    MOVIE_ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITY_SEEN_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    movie_id: str
+    title: str
+    probability_seen: float
+    expected_width: float
+    def __init__(self, movie_id: _Optional[str] = ..., title: _Optional[str] = ..., probability_seen: _Optional[float] = ..., expected_width: _Optional[float] = ...) -> None: ...
+
 class RecordOutcomeRequest(_message.Message):
     __slots__ = ("request_id", "member_id", "movie_id", "rating", "completion", "happened_at", "shown", "rating_withdrawn")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]

@@ -1,5 +1,6 @@
 """Adds the outcomes recorded by the service to the ratings and plays of a data directory."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -51,10 +52,16 @@ def with_outcomes(tables: Tables, folder: Path, work: Path | None = None) -> Mer
 
     A recorded rating replaces the rating in the data, unless that has a later `rated_at`, and the withdrawal of a
     rating removes those that aren't later; their plays remain. Outcomes are left out if the data lacks their movie, and
-    ratings are left out if they are outside the rating scale. The play table is written
-    anew, as by `read_tables`.
+    ratings are left out if they are outside the rating scale. Outcomes of forgotten members are left out without being
+    counted, and so are those before the cutoff, but for withdrawals. The play table is written anew, as by
+    `read_tables`.
     """
-    outcomes = read_outcomes(folder)
+    outcomes = [
+        outcome
+        for outcome in read_outcomes(folder)
+        if (outcome.rating_withdrawn or outcome.happened_at >= tables.cutoff)
+        and not tables.forgotten.has(outcome.member_id)
+    ]
     movies = set(tables.movies[MOVIE_ID])
     scale = tables.scale
     known = [outcome for outcome in outcomes if outcome.movie_id in movies]
@@ -124,15 +131,25 @@ def read_outcomes(folder: Path, since: float = 0.0) -> list[Outcome]:
     return list(_without_repetitions(_outcomes(folder, since)))
 
 
+def latest_outcome(folder: Path) -> float:
+    """Return the time of the last outcome in a folder, in seconds since 1970 UTC; -inf if there is none.
+
+    No outcome counts as later than it was received. Raises what `read_outcomes` does.
+    """
+    return max((min(each.happened_at, each.received_at) for each in read_outcomes(folder)), default=-math.inf)
+
+
 def _outcomes(folder: Path, since: float) -> Iterator[Outcome]:
-    """Yield all outcomes, file by file. Skip an incomplete last line, because the service never acknowledged it."""
+    """Yield all outcomes, file by file. Skip blank lines, and an incomplete last line, which was never acknowledged."""
     problems: list[Problem] = []
-    for path in _logs(folder):
+    for path in log_files(folder):
         with readable("outcomes", path.name):
             content = path.read_bytes() if path.stat().st_mtime >= since else b""
         for number, line in enumerate(content.splitlines(keepends=True), 1):
             if not line.endswith(b"\n"):
                 break
+            if line.isspace():  # it was of a member who is forgotten
+                continue
             try:
                 yield from_line(line)
             except BadOutcome as error:
@@ -141,7 +158,7 @@ def _outcomes(folder: Path, since: float) -> Iterator[Outcome]:
         raise DataError(problems[:MOST_PROBLEMS])
 
 
-def _logs(folder: Path) -> list[Path]:
+def log_files(folder: Path) -> list[Path]:
     """Return the log files at any depth of a folder, sorted.
 
     Raises DataError if a folder can't be read, or if there are other files, which may be packed logs.
