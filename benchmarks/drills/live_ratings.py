@@ -64,20 +64,22 @@ class Members:
             except grpc.aio.AioRpcError as error:
                 self.codes[error.code().name] += 1
 
-    async def differing(self, stubs: Sequence[pb_grpc.EnjoymentServiceStub]) -> int:
-        """Number of members whose predictions by id aren't those with their ratings in the request, bit by bit."""
-        count = 0
+    async def differing(self, stubs: Sequence[pb_grpc.EnjoymentServiceStub]) -> dict[str, int]:
+        """How many predictions by id aren't those with the ratings in the request, bit by bit, and how many say so."""
+        lacking = warning = silent = 0
         for place, (member_id, member) in enumerate(self.inline.items()):
             stub = stubs[place % len(stubs)]
             by_id = await _predictions(stub, pb.Member(member_id=member_id), self._movie_ids[:ASKED])
-            count += by_id != await _predictions(stub, member, self._movie_ids[:ASKED])
-        return count
+            says_so = by_id.unused.stored_facts_may_be_missing
+            by_id.ClearField("unused")
+            differs = by_id != await _predictions(stub, member, self._movie_ids[:ASKED])
+            lacking, warning, silent = lacking + differs, warning + says_so, silent + (differs and not says_so)
+        return {"answers_that_lack_ratings": lacking, "of_these_silent": silent, "answers_that_warn": warning}
 
 
-async def _predictions(stub: pb_grpc.EnjoymentServiceStub, member: pb.Member, movie_ids: list[str]) -> bytes:
+async def _predictions(stub: pb_grpc.EnjoymentServiceStub, member: pb.Member, movie_ids: list[str]) -> Any:
     request = pb.PredictEnjoymentRequest(member=member, movie_ids=movie_ids)
-    response = await stub.PredictEnjoyment(request, timeout=DEADLINE_SECONDS)
-    return bytes(response.SerializeToString(deterministic=True))
+    return await stub.PredictEnjoyment(request, timeout=DEADLINE_SECONDS)
 
 
 def drill(models: Path, count: int, workers: int, kills: int, seed: int, members: str = "") -> dict[str, Any]:
@@ -113,7 +115,7 @@ async def _rate(served: Served, members: Members, kills: int, seed: int) -> dict
     differing = await members.differing(stubs)
     for channel in channels:
         await channel.close()
-    return {"kills": killed, "seconds": round(seconds, 1), "answers_that_lack_ratings": differing}
+    return {"kills": killed, "seconds": round(seconds, 1), **differing}
 
 
 async def _kill(served: Served, members: Members, ratings: int, kills: int, chance: random.Random) -> int:

@@ -17,10 +17,10 @@ from model.member_stores.redis_layout import COMPLETE_KEY, RATE, complete_mark, 
 
 CONNECTIONS = 32
 """Maximum number of connections to Redis of one worker."""
-CONNECT_SECONDS = 1.0
+CONNECT_SECONDS = 3.0
 """Timeout for connecting to Redis and for each reply, in seconds.
 
-A request waits only for the `timeout_seconds` of MemberStore. A late lookup continues in the background.
+A request waits only for the `timeout_seconds` of MemberStore. A late lookup or write continues in the background.
 """
 
 
