@@ -34,7 +34,7 @@ def publish_version(
     if key_digest(key) != evaluation["kept_out"]["key"]:
         kept = json.loads(store.gate_key() or b"{}").get("key", "")
         raise FrontError(f"the versions of this store keep out other raters: train with gate_key={kept!r}")
-    parts = split(read_tables(data), key, settings.share)
+    parts = split(read_tables(data, key=member_key), key, settings.share)
     gate = Gate(store, parts, key, settings, time.perf_counter, seed, member_key)
     with store.workspace() as beside:
         store.publish(Path(shutil.copytree(version, beside / version.name)), version.name)

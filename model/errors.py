@@ -96,5 +96,9 @@ class BadRecord(ModelError):
     """The record of a member in an external store violates the documented format; the message names the wrong part."""
 
 
+class MemberStoreError(ModelError):
+    """The file of a store of members can't be used: it is none, or its live ratings lie under another key."""
+
+
 class BadOutcome(ModelError):
     """A line of an outcome log (ratings and completions that callers reported) is invalid; the message says why."""

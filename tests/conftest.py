@@ -57,7 +57,7 @@ class Published:
     tables: Tables
     """The tables as they were read."""
     truth: pl.DataFrame
-    """What never-raters truly feel: member_id, movie_id, enjoyment, played."""
+    """What never-raters truly feel, and how they would rate: member_id, movie_id, enjoyment, played, rating."""
     model: Model
     """The version, loaded."""
 
@@ -244,14 +244,12 @@ class World:
                     member.attributes[name].text = value
                 elif value is not None:
                     member.attributes[name].number = value
-        for row in self.tables.plays.filter(pl.col("member_id") == member_id).iter_rows(named=True):
-            play = member.plays.add(movie_id=row["movie_id"], completion=row["completion"])
-            if row["played_at"] is not None:
-                play.played_at.seconds = int(row["played_at"])
-        for row in self.tables.ratings.filter(pl.col("member_id") == member_id).iter_rows(named=True):
-            rating = member.ratings.add(movie_id=row["movie_id"], rating=row["rating"])
-            if row["rated_at"] is not None:
-                rating.rated_at.seconds = int(row["rated_at"])
+        for name, time in (("plays", "played_at"), ("ratings", "rated_at")):
+            rows = getattr(self.tables, name).filter(pl.col("member_id") == member_id).drop("member_id")
+            for row in rows.iter_rows(named=True):
+                event = getattr(member, name).add(**{**row, time: None})
+                if (seconds := row[time]) is not None:
+                    getattr(event, time).seconds = int(seconds)
         return member
 
     def some_members(self, count: int) -> list[str]:

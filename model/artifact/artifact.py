@@ -62,8 +62,14 @@ def write_files(folder: Path, parts: Parts, reports: dict[str, bytes]) -> dict[s
     contents[GOLDEN] = golden_to_bytes(_as_loaded(contents, members))
     for name, content in contents.items():
         (folder / name).write_bytes(content)
-    np.save(folder / PIECES, np.concatenate([piece_hashes(path) for path in arrays.values()]), allow_pickle=False)
+    write_pieces(folder)
     return listing(folder)
+
+
+def write_pieces(folder: Path) -> None:
+    """Write the hashes of the pieces of the member table, whose arrays are in a version's folder."""
+    paths = [path for name in KINDS if (path := folder / MEMBERS / f"{name}.npy").exists()]
+    np.save(folder / PIECES, np.concatenate([piece_hashes(path) for path in paths]), allow_pickle=False)
 
 
 def listing(folder: Path) -> dict[str, dict[str, Any]]:
@@ -76,7 +82,12 @@ def listing(folder: Path) -> dict[str, dict[str, Any]]:
 
 def write_manifest(folder: Path, manifest: Manifest) -> str:
     """Write manifest.json and return the name of the version, a hash of the contents of all listed files."""
-    content = serialization.to_json(manifest.to_dict())
+    return write_manifest_fields(folder, manifest.to_dict())
+
+
+def write_manifest_fields(folder: Path, manifest: dict[str, Any]) -> str:
+    """Write manifest.json with these fields, and return the name of the version."""
+    content = serialization.to_json(manifest)
     (folder / MANIFEST).write_bytes(content)
     return version_of(content)
 

@@ -24,6 +24,8 @@ RATING_FILES = ("ratings", "rated_at")
 """Names of the arrays that a table also has if any of its members rated."""
 KINDS = dict(zip(FILES + RATING_FILES, ("<u8", "<f4", "<i8", "<i4", "<f4", "<f4", "<f8", "<u4"), strict=True))
 """NumPy data type of each array of the table, by name."""
+STARTS = dict.fromkeys(("movies", "completion", "age_days", *RATING_FILES), "starts")
+"""For each array of plays, the one that divides it between members. All other arrays have a row for each member."""
 BLOCK = 256
 """Number of keys that each step of the search for a member reads: 4 KiB."""
 GUESSES = 8

@@ -16,6 +16,7 @@ class Breaker:
         self._failures = 0
         self._opened = 0
         self._shut_until = 0.0
+        self._trying = False
 
     def lets_through(self) -> bool:
         """Return whether a call may be tried. After repeated failures, one trial call is allowed per delay."""
@@ -24,13 +25,16 @@ class Breaker:
         if self._clock() < self._shut_until:
             return False
         self._shut_until = self._clock() + FIRST_SECONDS  # block other calls during the trial
+        self._trying = True
         return True
 
     def failed(self) -> bool:
         """Count a failed call. Return whether calls are blocked from now on and were not before."""
         self._failures += 1
-        if not self._opened and self._failures < FAILURES:
+        late = self._opened > 0 and not self._trying  # it began before calls were blocked
+        if late or (not self._opened and self._failures < FAILURES):
             return False
+        self._trying = False
         self._opened += 1
         doubled = FIRST_SECONDS * 2.0 ** min(self._opened - 1, 20)
         self._shut_until = self._clock() + min(doubled, LONGEST_SECONDS)

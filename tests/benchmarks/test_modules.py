@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOREIGN = {"benchmarks.peers.with_cmfrec", "benchmarks.peers.with_myfm", "benchmarks.speed.mlserver_client"}
+FOREIGN = {
+    "benchmarks.peers.raters_by_myfm", "benchmarks.peers.with_cmfrec", "benchmarks.peers.with_myfm",
+    "benchmarks.speed.mlserver_client",
+}  # fmt: skip
 """Modules that need an environment of their own."""
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)

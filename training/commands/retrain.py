@@ -1,6 +1,7 @@
 """`training retrain`: validate, train, evaluate and publish, and let the gate decide whether the version is used."""
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -20,16 +21,18 @@ from model.store.open import is_address, open_store
 from model.store.store import CURRENT, RECORDS, VERSIONS, Store
 from training.challenge.standing import Standing
 from training.commands.models import add_keeping, signer, take_note
-from training.commands.terminal import Progress, add_member_key, at_least, member_key, moved_by, print_warnings
+from training.commands.terminal import Progress, add_member_key, at_least, days, member_key, moved_by, print_warnings
 from training.data.dataset import Dataset, make_dataset
+from training.data.files.forgotten_list import read_forgotten
 from training.data.files.remote_folder import data_place
 from training.data.infer_schema import infer_schema
 from training.data.passes.engines import add_engine, passes_of
 from training.data.passes.passes import Passes
-from training.data.reading.recorded_outcomes import with_outcomes
+from training.data.reading.recorded_outcomes import latest_outcome, with_outcomes
+from training.data.reading.retention import Retention
 from training.data.reading.tables import Tables, read_tables
 from training.data.writer import refuse_unwritable
-from training.errors import failing_work
+from training.errors import DataError, WorkFailed, failing_work
 from training.evaluation.evaluate import evaluate
 from training.fit.covariate_shift.reweighting import add_reweighting, reweighting_notes
 from training.fit.fit_model import Fit, fit_model
@@ -54,6 +57,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=data_place, required=True, help="the data directory to learn from")
     parser.add_argument("--outcomes", type=Path, help="learn also from what the service recorded in this folder")
     add_member_key(parser)
+    parser.add_argument(
+        "--forget-after-days", type=days, metavar="DAYS",
+        help="leave out ratings, plays and outcomes that are older than this at the latest time in the data",
+    )  # fmt: skip
+    parser.add_argument(
+        "--untimed", choices=["keep", "drop"], default="keep",
+        help="whether --forget-after-days leaves out rows without a time too (default keep)",
+    )  # fmt: skip
     parser.add_argument("--models", required=True, help="the folder, or address, of published models")
     parser.add_argument("--seed", type=at_least(0), default=0, help="seed of all random numbers (default 0)")
     parser.add_argument(
@@ -151,6 +162,7 @@ def _train(passes: Passes, arguments: argparse.Namespace, plan: Plan, inputs: In
     now = datetime.now(UTC).isoformat(timespec="seconds")
     origin = Origin(arguments.seed, fingerprint(inputs.tables), to_dict(plan.fit))
     version = _publish(plan, inputs, fit, origin, evaluation, notes, _made(plan, now, progress.seconds))
+    _refuse_forgotten(arguments, inputs, plan.store, version)
     progress("the gate")
     record = gate.decide(version, evaluation)
     challenge = _take_part(plan, inputs, version, origin.fingerprint, now)
@@ -193,7 +205,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
 
 def _read(passes: Passes, arguments: argparse.Namespace, plan: Plan) -> Inputs:
     """Read and check the tables, and split off the kept-out raters. Raises DataError if the data are invalid."""
-    tables = read_tables(arguments.data, passes.folder)
+    tables = read_tables(arguments.data, passes.folder, member_key(arguments), _retention(arguments))
     print_warnings(tables.warnings)
     recorded = with_outcomes(tables, arguments.outcomes, passes.folder) if arguments.outcomes else None
     tables = recorded.tables if recorded else tables
@@ -209,6 +221,14 @@ def _read(passes: Passes, arguments: argparse.Namespace, plan: Plan) -> Inputs:
         [*(warning.note for warning in tables.warnings), *map(str, merged)],
         [recorded.note()] if recorded else [],
     )
+
+
+def _retention(arguments: argparse.Namespace) -> Retention | None:
+    """Return how long ratings, plays and outcomes are kept; None if they are kept for ever."""
+    if arguments.forget_after_days is None:
+        return None
+    latest = latest_outcome(arguments.outcomes) if arguments.outcomes else -math.inf
+    return Retention(arguments.forget_after_days, arguments.untimed == "drop", latest)
 
 
 def _notes(arguments: argparse.Namespace, inputs: Inputs, fit: Fit) -> list[str]:
@@ -237,6 +257,18 @@ def _publish(
         plan.sign(plan.store, version)
     keep_key(plan.store, inputs.key)
     return version
+
+
+def _refuse_forgotten(arguments: argparse.Namespace, inputs: Inputs, store: Store, version: str) -> None:
+    """Remove a new version, and raise WorkFailed, if members in it were forgotten since the tables were read."""
+    try:
+        listed = read_forgotten(arguments.data, member_key(arguments)).since.keys()
+        is_same = listed <= inputs.tables.forgotten.since.keys()
+    except DataError:
+        is_same = False
+    if not is_same:
+        store.remove(version)
+        raise WorkFailed("members were forgotten while this ran, so that the new version is removed: run it again")
 
 
 def _track(plan: Plan, version: str, record: dict[str, Any], note: str) -> None:

@@ -40,6 +40,17 @@ def at_least(lowest: int) -> Callable[[str], int]:
     return whole_number
 
 
+def days(text: str) -> float:
+    """Return the value of an option that takes a number of days above 0. Raises ArgumentTypeError for other text."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError("must be a number of days") from error
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("must be a number of days above 0")
+    return value
+
+
 def add_member_key(parser: argparse.ArgumentParser) -> None:
     """Add the option with the file of the member key, which `member_key` reads."""
     parser.add_argument(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from features.schema import Attribute
 from features.values.attribute_value import WrongKind, encode_attribute
-from model.facts.facts import NO_RATINGS, MemberFacts, Plays, Ratings
+from model.facts.facts import NO_RATINGS, MemberFacts, Ratings
 from model.prediction.model import Model
 from training.evaluation.scores import spearman
 from training.versions.exports.export_members import OTHER
@@ -130,7 +130,7 @@ def _translated_ratings(ratings: Ratings, source: Model, target: Model) -> Ratin
         for movie, value, time in zip(*columns, strict=True)
     )
     known = [(row, value, time) for row, value, time in rows if row is not None and low <= value <= high]
-    return NO_RATINGS.followed_by(Plays([], [], [], []).with_ratings(known))
+    return NO_RATINGS.followed_by(known)
 
 
 def _reencoded(target: Attribute, source: Attribute, value: np.float32) -> float:

@@ -48,15 +48,20 @@ def records_of_model(model: Model) -> Iterator[tuple[str, MemberRecord]]:
     The model makes the same predictions from the records as from the facts published with it.
     """
     for first, second, facts in model.members.everyone():
-        plays = [
-            RecordedPlay(model.catalogue.movie_ids[row], completion, _time(age_days, model.schema))
-            for row, completion, age_days in zip(
-                facts.movies.tolist(), facts.completion.tolist(), facts.age_days.tolist(), strict=True
-            )
-        ]
-        movie_ids = [model.catalogue.movie_ids[row] for row in facts.ratings.movies.tolist()]
-        ratings = map(RecordedRating, movie_ids, facts.ratings.values.tolist(), facts.ratings.rated_at.tolist())
-        yield key_of_hash(first, second), MemberRecord(_attributes(facts, model.schema), plays, list(ratings))
+        yield key_of_hash(first, second), record_of(facts, model)
+
+
+def record_of(facts: MemberFacts, model: Model) -> MemberRecord:
+    """Return the record of a member's attributes, plays and ratings as they are published with a model."""
+    plays = [
+        RecordedPlay(model.catalogue.movie_ids[row], completion, _time(age_days, model.schema))
+        for row, completion, age_days in zip(
+            facts.movies.tolist(), facts.completion.tolist(), facts.age_days.tolist(), strict=True
+        )
+    ]
+    movie_ids = [model.catalogue.movie_ids[row] for row in facts.ratings.movies.tolist()]
+    ratings = map(RecordedRating, movie_ids, facts.ratings.values.tolist(), facts.ratings.rated_at.tolist())
+    return MemberRecord(_attributes(facts, model.schema), plays, list(ratings))
 
 
 def _ratings(events: Iterable[Sequence[Any]]) -> list[RecordedRating]:
