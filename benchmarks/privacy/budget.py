@@ -18,8 +18,10 @@ from benchmarks.privacy.lab.accountant import Releases, mu_of
 from benchmarks.privacy.lab.private_attack import attacked
 from benchmarks.privacy.lab.private_model import (
     BASE,
+    PRIVATE,
     SHARES,
     STAGES,
+    UNBOUNDED,
     Part,
     PrivateModel,
     bin_of,
@@ -90,11 +92,13 @@ def by_dp_accounting(epsilon: float) -> float:
 
 def of_world(world: World, epsilons: list[float], seed: int) -> dict[str, dict[str, float]]:
     """Return the scores of models of one world by epsilon."""
-    learned, tested = parts_of(world, False), parts_of(world, True)
+    tested = parts_of(world, tested=True)
     scores = {}
     for epsilon in epsilons:
         started = time.monotonic()
-        mu = mu_of(epsilon, DELTA) if np.isfinite(epsilon) else float("inf")
+        private = np.isfinite(epsilon)
+        mu = mu_of(epsilon, DELTA) if private else float("inf")
+        learned = parts_of(world, tested=False, bounds=PRIVATE if private else UNBOUNDED)
         releases = Releases(mu, SHARES, np.random.default_rng([seed, 40, int(min(epsilon, 1000) * 10)]))
         scores[f"{epsilon:g}"] = scored(fit_private(world, learned, releases), tested)
         say(f"{len(world.tested)} members, epsilon {epsilon:g}: {time.monotonic() - started:.1f} s")

@@ -74,7 +74,7 @@ def with_never_raters(tables: Tables, random: np.random.Generator) -> tuple[Tabl
     hidden = ratings[MEMBER_ID].is_in(drawn.implode())
     kept = ratings.filter(~hidden)
     plays = tables.plays.filter(~hidden | pl.Series(random.random(len(ratings)) < 0.5))
-    changed = tables.with_rows(kept, plays)
+    changed = Tables.of(tables.members, tables.movies, kept, plays, tables.scale)
     return changed, changed.member_ids.is_in(drawn.implode()).to_numpy()
 
 

@@ -159,7 +159,8 @@ def test_no_member_changes_a_release_by_more_than_its_sensitivity():
     for member in (7, int(np.argmin(lengths)), int(np.argmax(lengths))):
         [part] = parts
         kept = np.arange(part.rated.shape[0]) != member
-        smaller = type(part)(part.attributes[kept], part.all_rated[kept], part.plays[kept], part.rated[kept])
+        matrices = (part.all_rated[kept], part.plays[kept], part.rated[kept])
+        smaller = type(part)(part.attributes[kept], *matrices, part.bounds)
         without = Recorded(first)
         fit_private(world, [smaller], without)
         changes = {

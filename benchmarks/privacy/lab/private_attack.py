@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from benchmarks.privacy.lab.accountant import Releases, mu_of
-from benchmarks.privacy.lab.private_model import CLIP, SHARES, Part, fit_private, movie_means, parts_of
+from benchmarks.privacy.lab.private_model import PRIVATE, SHARES, UNBOUNDED, Part, fit_private, movie_means, parts_of
 from benchmarks.privacy.lab.worlds import World
 from benchmarks.privacy.likelihood_ratio import directed_shift, log_likelihood_ratios, memberships, success
 from features.movies import PRIOR_RATINGS
@@ -18,7 +18,8 @@ def attacked(world: World, epsilon: float, delta: float, shadows: int, seed: int
 
     All members are targets, and each model is fitted to a half of them.
     """
-    everybody = _joined(parts_of(world, tested=False) + parts_of(world, tested=True))
+    bounds = PRIVATE if np.isfinite(epsilon) else UNBOUNDED
+    everybody = _joined(parts_of(world, tested=False, bounds=bounds) + parts_of(world, tested=True, bounds=bounds))
     random = np.random.default_rng([seed, 50])
     member = memberships(shadows, everybody.rated.shape[0], random)
     mu = mu_of(epsilon, delta) if np.isfinite(epsilon) else float("inf")
@@ -49,7 +50,7 @@ def _success(
     member: NDArray[np.bool_],
     random: np.random.Generator,
 ) -> dict[str, list[float]]:
-    expected = np.clip(rating - predictions.mean(axis=0), -CLIP, CLIP) / (counts + PRIOR_RATINGS)
+    expected = (rating - predictions.mean(axis=0)) / (counts + PRIOR_RATINGS)
     statistic = directed_shift(predictions, expected, owner, member.shape[1])
     return success(log_likelihood_ratios(statistic, member), member, random, resamples=50).to_dict()
 
@@ -57,8 +58,8 @@ def _success(
 def _joined(parts: list[Part]) -> Part:
     columns = ("all_rated", "plays", "rated")
     joined = {name: sparse.csr_array(sparse.vstack([getattr(part, name) for part in parts])) for name in columns}
-    return Part(np.concatenate([part.attributes for part in parts]), **joined)
+    return Part(np.concatenate([part.attributes for part in parts]), **joined, bounds=parts[0].bounds)
 
 
 def _part(part: Part, kept: NDArray[np.bool_]) -> Part:
-    return Part(part.attributes[kept], part.all_rated[kept], part.plays[kept], part.rated[kept])
+    return Part(part.attributes[kept], part.all_rated[kept], part.plays[kept], part.rated[kept], part.bounds)

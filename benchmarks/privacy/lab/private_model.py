@@ -18,14 +18,25 @@ from benchmarks.privacy.lab.worlds import World
 Array = NDArray[np.float64]
 
 SHARES: Mapping[str, float] = {
-    "movie means": 0.4, "facts": 0.08, "tastes": 0.12, "slopes": 0.02, "factors": 0.1, "offsets": 0.13,
-    "group effects": 0.07, "calibration": 0.08,
+    "movie means": 0.62, "facts": 0.06, "tastes": 0.1, "slopes": 0.02, "factors": 0.02, "offsets": 0.08,
+    "group effects": 0.04, "calibration": 0.06,
 }  # fmt: skip
 """Share of each release in the squared budget."""
-BASE, CLIP = 3.6, 1.6
-"""Ratings count as their difference from BASE, at most CLIP in size."""
-MOST_RATINGS = 40
-"""Members with more ratings count with a weight, so that the sum of squared weights is at most this."""
+BASE = 3.6
+"""Ratings count as their difference from this."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Bounds of what one member adds to sums over ratings."""
+
+    clip: float
+    """Largest size of a rating's difference from a prediction, or from BASE."""
+    most_ratings: float
+    """Largest sum of the squared weights of a member's ratings; those of members with more count less."""
+
+
+PRIVATE, UNBOUNDED = Bounds(1.6, 40), Bounds(10.0, 1e9)
 COUNT_SCALE = 0.6
 """Weight of a count beside a sum of ratings in the release of both."""
 NOISE, QUALITY, OFFSET, FACTOR = 0.9, 0.25, 0.01, 0.05
@@ -50,14 +61,18 @@ class Part:
     rated: sparse.csr_array
     """The ratings that aren't shown."""
 
+    bounds: Bounds
+    """Bounds of what a member adds to sums."""
+
     @property
     def weight(self) -> Array:
         """(N,) weight of each rating of a member that isn't shown."""
-        return weights(self.rated)
+        return weights(self.rated, self.bounds)
 
     def residual(self, predicted: Array) -> sparse.csr_array:
-        """Return the ratings less predictions (R,), at most CLIP in size."""
-        return self._with(np.clip(self.rated.data - predicted, -CLIP, CLIP))
+        """Return the ratings less predictions (R,), clipped."""
+        clip = self.bounds.clip
+        return self._with(np.clip(self.rated.data - predicted, -clip, clip))
 
     def ones(self) -> sparse.csr_array:
         """Return 1 for each rating."""
@@ -72,7 +87,7 @@ class Part:
         return np.repeat(np.arange(self.rated.shape[0]), np.diff(self.rated.indptr))
 
 
-def parts_of(world: World, tested: bool) -> list[Part]:
+def parts_of(world: World, tested: bool, bounds: Bounds = PRIVATE) -> list[Part]:
     """Return the members who are held out, or all others, in parts."""
     members = np.flatnonzero(world.tested == tested)
     shape = len(world.tested), len(world.genres)
@@ -89,14 +104,15 @@ def parts_of(world: World, tested: bool) -> list[Part]:
                 rated,
                 _kept(shown, seen, np.ones_like(shown.data)),
                 _kept(rated, ~seen, rated.data),
+                bounds,
             )
         )
     return parts
 
 
-def weights(rated: sparse.csr_array) -> Array:
-    """Return (N,) weights of each member's ratings, whose squares sum to at most MOST_RATINGS."""
-    return np.minimum(1, np.sqrt(MOST_RATINGS / np.maximum(np.diff(rated.indptr), 1)))
+def weights(rated: sparse.csr_array, bounds: Bounds) -> Array:
+    """Return (N,) weights of each member's ratings, whose squares sum to at most `bounds.most_ratings`."""
+    return np.minimum(1, np.sqrt(bounds.most_ratings / np.maximum(np.diff(rated.indptr), 1)))
 
 
 def _kept(matrix: sparse.csr_array, kept: NDArray[np.bool_], values: NDArray[np.floating]) -> sparse.csr_array:
@@ -191,13 +207,14 @@ def movie_means(parts: list[Part], genres: Array, releases: Releases) -> tuple[A
 
     Means are shrunk towards a regression on public columns, by as much as noise and number ask for.
     """
+    bounds = parts[0].bounds
     sums, counts = np.zeros(len(genres)), np.zeros(len(genres))
     for part in parts:
         rated = part.all_rated
-        weight = np.repeat(weights(rated), np.diff(rated.indptr))
-        sums += np.bincount(rated.indices, weight * np.clip(rated.data, -CLIP, CLIP), len(genres))
+        weight = np.repeat(weights(rated, bounds), np.diff(rated.indptr))
+        sums += np.bincount(rated.indices, weight * np.clip(rated.data, -bounds.clip, bounds.clip), len(genres))
         counts += np.bincount(rated.indices, weight, len(genres))
-    sensitivity = float(np.sqrt(MOST_RATINGS * (CLIP**2 + COUNT_SCALE**2)))
+    sensitivity = float(np.sqrt(bounds.most_ratings * (bounds.clip**2 + COUNT_SCALE**2)))
     noise = releases.deviation("movie means", sensitivity)
     sums, counts = releases.release("movie means", np.stack([sums, COUNT_SCALE * counts]), sensitivity)
     counts = np.maximum(counts / COUNT_SCALE, 0)
@@ -279,7 +296,8 @@ def _fit_factors(model: PrivateModel, parts: list[Part], releases: Releases) -> 
         weighted = own * part.weight[:, None]
         gram += np.asarray(part.ones().T @ (weighted[:, rows] * own[:, columns]))
         right += np.asarray(residual.T @ weighted)
-    sensitivity = float(np.sqrt(MOST_RATINGS * (1 + CLIP**2)))
+    bounds = parts[0].bounds
+    sensitivity = float(np.sqrt(bounds.most_ratings * (1 + bounds.clip**2)))
     noise = releases.deviation("factors", sensitivity)
     released = releases.release("factors", np.concatenate([gram, right], axis=1), sensitivity)
     square = np.empty((len(gram), FACTORS, FACTORS))
@@ -295,7 +313,7 @@ def _fit_offsets(model: PrivateModel, parts: list[Part], counts: Array, releases
     for part in parts:
         residual = part.residual(model.predict(part, "factors")).data
         sums += np.bincount(part.rated.indices, part.weight[part.owner] * residual, len(counts))
-    sensitivity = float(np.sqrt(MOST_RATINGS)) * CLIP
+    sensitivity = float(np.sqrt(parts[0].bounds.most_ratings)) * parts[0].bounds.clip
     noise = releases.deviation("offsets", sensitivity)
     sums = releases.release("offsets", sums, sensitivity)
     model.offsets = sums * OFFSET * counts / (OFFSET * counts**2 + NOISE * counts + noise**2 + 1e-9)
