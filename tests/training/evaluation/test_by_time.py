@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tests.training.changed_data import tables_with
 from training.__main__ import main
 from training.data.dataset import make_dataset, read_dataset
 from training.data.passes.play_table import play_table
@@ -46,9 +47,8 @@ def test_a_drift_is_seen_by_time_and_not_without(passes, tables, data):
     moment = split_time(data.play_table, SHARE)
     number = pl.col("movie_id").str.tail(2).cast(pl.Int64)
     turns = (number % 2 == 0) & (pl.col("rated_at") >= moment)
-    turned = tables.with_rows(
-        tables.ratings.with_columns(rating=pl.when(turns).then(6 - pl.col("rating")).otherwise("rating"))
-    )
+    flipped = pl.when(turns).then(6 - pl.col("rating")).otherwise("rating")
+    turned = tables_with(tables, tables.ratings.with_columns(rating=flipped))
     drifted = make_dataset(turned, data.schema)
     steady, shifted = by_time(passes, data)["evidence"], by_time(passes, drifted)["evidence"]
     plain = evaluate(passes, fit_model(passes, drifted, 0, QUICK, silent), 0, silent)["evidence"]
@@ -105,7 +105,7 @@ def test_the_split_does_not_depend_on_partitions_but_leaves_them_as_they_are(tab
 def test_movies_first_rated_after_the_moment_fall_back_to_their_description(passes, tables, data):
     moment = split_time(data.play_table, SHARE)
     new = tables.movies["movie_id"][:25].implode()
-    later = tables.with_rows(tables.ratings.filter(~pl.col("movie_id").is_in(new) | (pl.col("rated_at") >= moment)))
+    later = tables_with(tables, tables.ratings.filter(~pl.col("movie_id").is_in(new) | (pl.col("rated_at") >= moment)))
     scores = by_time(passes, make_dataset(later, data.schema), SplitPoint(seconds=moment))
     assert set(scores["movies"]) >= {"rated before", "first rated after, described"}
     assert scores["movies"]["first rated after, described"]["targets"] > 50

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tests.training.changed_data import dataset_with
 from training.data.dataset import Dataset
-from training.data.passes.play_table import play_table
 from training.evaluation.never_rater_differences import never_rater_differences
 from training.fit.fit_model import Fit
 
@@ -18,12 +18,7 @@ def data(small_fit: Fit) -> Dataset:
     data = small_fit.table.data
     hidden = np.flatnonzero(np.random.default_rng(3).random(len(data.member_ids)) < 0.5).tolist()
     rating = pl.when(~pl.col("member").is_in(hidden)).then("rating")
-    return with_rows(data, data.play_table.collect().with_columns(rating.alias("rating")))
-
-
-def with_rows(data: Dataset, rows: pl.DataFrame) -> Dataset:
-    """The data set with other plays, in several partitions."""
-    return replace(data, play_table=play_table(rows, len(data.member_ids), 500))
+    return dataset_with(data, data.play_table.collect().with_columns(rating.alias("rating")))
 
 
 def test_alike_members_are_not_separable(small_fit: Fit, data: Dataset):
@@ -51,7 +46,7 @@ def test_a_difference_in_what_is_played_is_named_too(small_fit: Fit, data: Datas
     """Never-raters play nothing but the first twenty movies."""
     never = np.setdiff1d(np.arange(len(data.member_ids)), data.raters).tolist()
     few = data.play_table.collect().filter(~pl.col("member").is_in(never) | (pl.col("movie") < 20))
-    comparison = never_rater_differences(with_rows(data, few), small_fit.core.prior.columns, 0)
+    comparison = never_rater_differences(dataset_with(data, few), small_fit.core.prior.columns, 0)
     assert comparison["auc"] > 0.8
     assert all(name.startswith("plays:") for name in list(comparison["differences"])[:3])
     assert next(iter(comparison["drivers"])).startswith("plays:")
@@ -60,12 +55,12 @@ def test_a_difference_in_what_is_played_is_named_too(small_fit: Fit, data: Datas
 def test_having_no_plays_separates_members_but_not_those_of_the_same_facts(small_fit: Fit, data: Dataset):
     never = np.setdiff1d(np.arange(len(data.member_ids)), data.raters).tolist()
     few = data.play_table.collect().filter(~pl.col("member").is_in(never))
-    comparison = never_rater_differences(with_rows(data, few), small_fit.core.prior.columns, 0)
+    comparison = never_rater_differences(dataset_with(data, few), small_fit.core.prior.columns, 0)
     assert comparison["auc"] > 0.95
     assert set(comparison["auc_by_known"]) == {"attributes"}
     assert 0.3 < comparison["auc_by_known"]["attributes"] < 0.7
 
 
 def test_too_few_never_raters_give_no_scores(small_fit: Fit, data: Dataset):
-    all_rate = with_rows(data, data.play_table.collect().with_columns(rating=pl.lit(3.0)))
+    all_rate = dataset_with(data, data.play_table.collect().with_columns(rating=pl.lit(3.0)))
     assert never_rater_differences(all_rate, small_fit.core.prior.columns, 0) == {}

@@ -14,10 +14,10 @@ from features.attributes import Coder
 from model.artifact.serialization import core_to_files
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.facts.facts import MemberFacts
+from tests.training.changed_data import dataset_with
 from tests.training.fit.conftest import bits_of
 from training.data.dataset import Dataset, read_dataset
 from training.data.passes.passes import passes_in_threads
-from training.data.passes.play_table import play_table
 from training.fit.fit_model import Fit, fit_model
 from training.fit.trees.fit_trees import bin_rows, fit_trees, without_member_mean
 from training.settings import FitSettings, read_fit_settings
@@ -30,12 +30,7 @@ RATED = MovieEvidence.RATED
 def light_fit(small, light, passes) -> Fit:
     """A light fit of the small sample, in several partitions."""
     data = read_dataset(small.data, 20)[1]
-    return fitted(passes, with_rows(data, data.play_table.collect()), light)
-
-
-def with_rows(data: Dataset, rows: pl.DataFrame) -> Dataset:
-    """The data with other plays."""
-    return replace(data, play_table=play_table(rows, len(data.member_ids), 500))
+    return fitted(passes, dataset_with(data, data.play_table.collect()), light)
 
 
 def fitted(passes, data: Dataset, light, report=lambda *_: None) -> Fit:
@@ -87,7 +82,7 @@ def test_ratings_of_a_member_do_not_change_the_predictions_of_the_member(passes,
     data = light_fit.table.data
     member = int(data.raters[7])
     flipped = pl.when(pl.col("member") == member).then(6 - pl.col("rating")).otherwise(pl.col("rating"))
-    changed = with_rows(data, data.play_table.collect().with_columns(rating=flipped))
+    changed = dataset_with(data, data.play_table.collect().with_columns(rating=flipped))
     table, again = light_fit.table, fitted(passes, changed, light).table
     view = np.flatnonzero(table.views.member == member)
     fold = table.out_of_fold.fold[view[0]]

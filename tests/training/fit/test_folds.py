@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tests.training.changed_data import dataset_with
 from tests.training.conftest import new_folder
 from training.data.dataset import Dataset, read_dataset
-from training.data.passes.play_table import play_table
 from training.fit.folds import fit_key, fold_data
 from training.settings import FitSettings
 
@@ -18,11 +18,7 @@ ALL = 10**9
 @pytest.fixture(scope="module")
 def data(small) -> Dataset:
     data = read_dataset(small.data, 20)[1]
-    return with_rows(data, data.play_table.collect())
-
-
-def with_rows(data: Dataset, rows: pl.DataFrame) -> Dataset:
-    return replace(data, play_table=play_table(rows, len(data.member_ids), 300))
+    return dataset_with(data, data.play_table.collect())
 
 
 def test_each_rater_is_in_one_fold_and_nobody_else_in_any(passes, data):
@@ -37,7 +33,7 @@ def test_each_rater_is_in_one_fold_and_nobody_else_in_any(passes, data):
 
 def test_more_folds_than_raters_are_as_many_as_raters(passes, data):
     rows = data.play_table.collect()
-    few = with_rows(
+    few = dataset_with(
         data, rows.with_columns(rating=pl.when(pl.col("member").is_in(data.raters[:3].tolist())).then("rating"))
     )
     assert fold_data(passes, few, 5, 0, ALL, new_folder(passes)).folds == 3
@@ -80,7 +76,7 @@ def test_all_that_a_fit_depends_on_is_in_its_key(data):
     attributes[3, 0] += 1
     year[3] += 1
     others = [
-        fit_key(with_rows(data, rows.with_columns(rating=rating)), 0, settings),
+        fit_key(dataset_with(data, rows.with_columns(rating=rating)), 0, settings),
         fit_key(replace(data, attributes=attributes), 0, settings),
         fit_key(replace(data, release_year=year), 0, settings),
         fit_key(replace(data, schema=replace(data.schema, end_of_data=1.0)), 0, settings),

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from model.store.store import Store
+from tests.training.changed_data import tables_with
 from training.errors import DataError
 from training.evaluation.scores import calibration_error, difference_interval
 from training.gate import gate_report
@@ -35,7 +36,7 @@ def test_members_who_join_later_change_nothing_for_those_who_are_there(small):
     tables = small.tables
     before = set(split(tables, "key", 0.2).members["member_id"])
     few = set(tables.ratings["member_id"].unique().sort().gather_every(2))
-    half = tables.with_rows(ratings=tables.ratings.filter(pl.col("member_id").is_in(list(few))))
+    half = tables_with(tables, tables.ratings.filter(pl.col("member_id").is_in(list(few))))
     assert set(split(half, "key", 0.2).members["member_id"]) == before & few
 
 
@@ -55,7 +56,7 @@ def test_nothing_of_kept_out_raters_is_among_what_is_learned_and_everything_else
 def test_where_too_few_would_be_left_nobody_is_kept_out(small):
     assert split(small.tables, "key", 0.5).members.height > 0
     few = small.tables.ratings["member_id"].unique().sort().head(20).to_list()
-    tables = small.tables.with_rows(ratings=small.tables.ratings.filter(pl.col("member_id").is_in(few)))
+    tables = tables_with(small.tables, small.tables.ratings.filter(pl.col("member_id").is_in(few)))
     assert split(tables, "key", 0.5).members.is_empty()
 
 

@@ -100,17 +100,6 @@ class Tables:
         both null if unknown, one row per pair that was played or rated, sorted by pair."""
         return self._with_ids(self.play_table.collect()).select(MEMBER_ID, MOVIE_ID, PLAYED_AT, COMPLETION)
 
-    def with_rows(self, ratings: pl.DataFrame | None = None, plays: pl.DataFrame | None = None) -> "Tables":
-        """Return the tables with other ratings or plays."""
-        of_frames = Tables.of(
-            self.members,
-            self.movies,
-            self.ratings if ratings is None else ratings,
-            self.plays if plays is None else plays,
-            self.scale,
-        )
-        return replace(self, member_ids=of_frames.member_ids, play_table=of_frames.play_table)
-
     def of_members(self, kept: NDArray[np.bool_]) -> "Tables":
         """Return the tables with only the members selected by a mask of all members, and with all movies."""
         member_ids = self.member_ids.filter(pl.Series(kept))
