@@ -30,6 +30,8 @@ KNOWN = tuple(range(1, 11))
 """Numbers of plays that are known of a member."""
 WRONG = 2
 """How many of the most known plays are wrong in the last attack."""
+ERROR = 0.2
+"""Share of wrong plays that guesses reckon with."""
 NEVER_RATERS = 0.2
 PUBLISHED = ("all", "never-raters", "none")
 
@@ -113,20 +115,23 @@ def members_table(
     place = np.full(len(plays), -1)
     place[rows] = np.arange(len(rows))
     targets = np.flatnonzero(plays.sum(axis=1) >= KNOWN[-1])
-    right, wrong = np.zeros(len(KNOWN)), np.zeros(len(KNOWN))
+    right, wrong, guessed = (np.zeros(len(KNOWN)) for _ in range(3))
     tolerant = 0
     for target in targets:
         known = random.permutation(np.flatnonzero(plays[target]))[: KNOWN[-1]]
         for number, matching in enumerate(_matching(table, known)):
             right[number] += len(matching) == 1 and matching[0] == place[target]
             wrong[number] += len(matching) == 1 and matching[0] != place[target]
-        tolerant += best_match(table, _with_wrong(known, plays[target], random)) == place[target] >= 0
+        if len(table):
+            guessed += best_matches(table, known) == place[target]
+            tolerant += best_matches(table, _with_wrong(known, plays[target], random))[-1] == place[target]
     alone = _share_alone(attributes[published])
     return {
         "targets": len(targets),
         "singled_out_percent": dict(zip(KNOWN, np.round(100 * right / len(targets), 1).tolist(), strict=True)),
         "wrong_person_percent": dict(zip(KNOWN, np.round(100 * wrong / len(targets), 1).tolist(), strict=True)),
-        f"singled_out_percent_with_{WRONG}_of_{KNOWN[-1]}_wrong": round(100 * tolerant / len(targets), 1),
+        "guessed_right_percent": dict(zip(KNOWN, np.round(100 * guessed / len(targets), 1).tolist(), strict=True)),
+        f"guessed_right_percent_with_{WRONG}_of_{KNOWN[-1]}_wrong": round(100 * tolerant / len(targets), 1),
         "further_plays_of_a_row": float(np.median(table.sum(axis=1) - KNOWN[-1])) if len(table) else 0.0,
         "alone_by_attributes_percent": round(100 * alone, 1),
     }
@@ -145,13 +150,14 @@ def _with_wrong(known: NDArray[np.int64], own: Mask, random: np.random.Generator
     return np.append(known[:-WRONG], random.choice(np.flatnonzero(~own), WRONG, replace=False))
 
 
-def best_match(table: Mask, known: NDArray[np.int64]) -> int:
-    """Return the row that holds the most of the known plays; -1 if there are several such rows."""
-    if not len(table):
-        return -1
-    held = table[:, known].sum(axis=1)
-    best = np.flatnonzero(held == held.max())
-    return int(best[0]) if len(best) == 1 else -1
+def best_matches(table: Mask, known: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return (K,) the most likely row, given the first known play, the first two, and so on, some of them wrong.
+
+    A right one is drawn from the row's plays, so that short rows are likelier than long ones that hold as many.
+    """
+    gain = np.log1p((1 - ERROR) / ERROR * table.shape[1] / np.maximum(table.sum(axis=1), 1))
+    best: NDArray[np.int64] = (np.cumsum(table[:, known], axis=1) * gain[:, None]).argmax(axis=0)
+    return best
 
 
 def _share_alone(attributes: NDArray[np.float32]) -> float:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.privacy.lab.accountant import Releases, delta_of, epsilon_of, mu_of
+from benchmarks.privacy.lab.private_attack import attacked
 from benchmarks.privacy.lab.private_model import fit_private, parts_of, shortest
 from benchmarks.privacy.lab.worlds import made_up_world
 from benchmarks.privacy.landmarks import reconstruct
@@ -15,7 +16,7 @@ from benchmarks.privacy.likelihood_ratio import (
     success,
     true_positive_rate,
 )
-from benchmarks.privacy.linkage import best_match, members_table
+from benchmarks.privacy.linkage import best_matches, members_table
 from benchmarks.privacy.questions_of_targets import Asking, Targets
 from features.plays import names, of_members
 from model.facts.facts import MemberFacts
@@ -75,11 +76,10 @@ def test_known_plays_single_out_who_is_published_and_nobody_else():
     assert everybody["alone_by_attributes_percent"] == 0
 
 
-def test_two_rows_that_match_equally_well_single_nobody_out():
-    table = np.array([[1, 1, 0], [1, 0, 1], [0, 0, 0]], bool)
-    assert best_match(table, np.array([0, 1])) == 0
-    assert best_match(table, np.array([0])) == -1
-    assert best_match(table[:0], np.array([0])) == -1
+def test_the_shortest_row_that_holds_the_most_known_plays_is_guessed():
+    table = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 0, 1]], bool)
+    assert best_matches(table, np.array([0, 1, 2])).tolist() == [0, 0, 1]
+    assert best_matches(table, np.array([3])).tolist() == [2]
 
 
 def test_plays_are_reconstructed_from_what_a_regression_sees_of_them():
@@ -174,3 +174,11 @@ def test_no_member_changes_a_release_by_more_than_its_sensitivity():
 def test_an_interval_is_the_shortest_that_holds_enough():
     assert shortest(np.array([0.0, 5, 50, 45, 0])) == (3.0, 4.0)
     assert shortest(np.ones(5)) == (1.0, 5.0)
+
+
+def test_noise_hides_who_a_model_was_fitted_to():
+    world = made_up_world(300, seed=7)
+    exact, noisy = (attacked(world, epsilon, 1e-5, shadows=6, seed=0) for epsilon in (float("inf"), 0.5))
+    for part in ("movie means", "whole model"):
+        assert exact[part]["auc"][0] > 0.8
+        assert noisy[part]["auc"][0] < 0.6
