@@ -92,6 +92,7 @@ drills: setup ## stop, kill and soak a service of the model under MODELS; about 
 	$(RUN) -m benchmarks.drills.kill --models $(MODELS)
 	$(RUN) -m benchmarks.drills.soak --models $(MODELS)
 	$(RUN) -m benchmarks.drills.outcomes --models $(MODELS)
+	$(RUN) -m benchmarks.drills.live_ratings --models $(MODELS)
 
 bench: setup ## calls a second of the model under MODELS beside an echo server and MLServer (needs h2load)
 	@command -v h2load >/dev/null || { echo "h2load is missing: on Debian, apt-get install nghttp2-client"; exit 2; }

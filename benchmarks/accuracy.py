@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
@@ -95,7 +96,7 @@ class Run:
 
     def scores(self, evidence: str) -> dict[str, float]:
         """Scores of the model that is trained on what this evidence leaves, asked with member ids alone."""
-        folder = self._retrain(evidence)
+        folder = self.retrain(evidence)
         targets = pl.read_parquet(folder / "targets.parquet").group_by("member_id", maintain_order=True).agg("movie_id")
         return self._score(evidence, folder, *asked_by_id(dict(targets.iter_rows())))
 
@@ -104,27 +105,34 @@ class Run:
 
         `shown` says how many of each member's ratings are among the facts: a number, or `all`.
         """
-        folder = self._retrain("plays")
+        if shown == "0":
+            return self.scores_with_ratings(evidence, evidence)
+        return self.scores_with_ratings(f"{evidence}-{shown}-ratings", evidence, self.shown_ratings(shown).iter_rows())
+
+    def scores_with_ratings(
+        self, name: str, evidence: str, ratings: Iterable[tuple[str, str, float]] = ()
+    ) -> dict[str, float]:
+        """The same with these ratings, each of a member and a movie; `name` is that of the kept predictions."""
+        folder = self.retrain("plays")
         targets = pl.read_parquet(folder / "targets.parquet").group_by("member_id", maintain_order=True).agg("movie_id")
         facts = facts_of(folder / "data", evidence)
-        if shown != "0":
-            for member_id, movie_id, rating in self._shown_ratings(shown).iter_rows():
-                facts[str(member_id)].ratings.add(movie_id=str(movie_id), rating=rating)
+        for member_id, movie_id, rating in ratings:
+            facts[str(member_id)].ratings.add(movie_id=str(movie_id), rating=rating)
         requests = [
             pb.PredictEnjoymentRequest(member=facts.get(member_id, pb.Member()), movie_ids=movies)
             for member_id, movies in targets.iter_rows()
         ]
-        name = evidence if shown == "0" else f"{evidence}-{shown}-ratings"
         return self._score(name, folder, targets["member_id"].to_list(), requests)
 
-    def _shown_ratings(self, shown: str) -> pl.DataFrame:
+    def shown_ratings(self, shown: str) -> pl.DataFrame:
         """Member, movie and rating of what held-out members show of their ratings."""
         with tempfile.TemporaryDirectory(dir=self._folder) as out:
             options = ["--data", str(self._data), "--out", out, "--fold", str(self._split), "--shown-ratings", shown]
             subprocess.run([*self._protocol, "split", *options], check=True, stdout=sys.stderr)
             return pl.read_parquet(Path(out) / "shown.parquet").select("member_id", "movie_id", "rating")
 
-    def _retrain(self, evidence: str) -> Path:
+    def retrain(self, evidence: str) -> Path:
+        """The folder of the split with a model of what this evidence leaves; trained once."""
         folder = self._folder / f"split-{self._split}-{evidence}"
         if folder in self._retrained:
             return folder

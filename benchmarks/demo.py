@@ -18,11 +18,15 @@ MARK = ".made-by-coldstart-demo"
 ENOUGH = 0.6
 """Predictions of never-raters must correlate so with the truth."""
 SHOWN = 6
+RATED = 3
+"""Ratings that the new member gives."""
+STEPS = (0, 1, 3, 10, 20)
+"""Numbers of ratings that all never-raters give, of as many movies as the last; the other movies are predicted."""
 METRICS = ("grpc_server_handled_total{", "coldstart_predictions_total{", "coldstart_model_info{", "coldstart_ready ")
 
 
 def main() -> int:
-    """0 where predictions of never-raters are good, 1 where they aren't, 2 for a folder that is no demo's."""
+    """0 where predictions are good, and with ratings better, 1 where they aren't, 2 for a folder that is no demo's."""
     parser = argparse.ArgumentParser("python -m benchmarks.demo", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path(".demo"), help="made afresh each time (default .demo)")
     folder: Path = parser.parse_args().folder
@@ -63,6 +67,18 @@ class Sample:
         known = self.truth.join(self.members, on="member_id", how="semi").join(self.plays, on="member_id", how="semi")
         return str(known["member_id"].min())
 
+    def new_member(self) -> str:
+        """The never-rater who feels least as the average rater does, among those of whom nothing is known."""
+        unknown = self.truth.join(self.members, on="member_id", how="anti").join(self.plays, on="member_id", how="anti")
+        means = self.ratings.group_by("movie_id").agg(mean=pl.col("rating").mean())
+        away = (pl.col("enjoyment") - pl.col("mean")).abs().mean()
+        by_member = unknown.join(means, on="movie_id").group_by("member_id").agg(away=away)
+        return str(by_member.sort("away", "member_id")["member_id"][-1])
+
+    def felt(self, member_id: str) -> pl.DataFrame:
+        """What a never-rater feels about some movies, in the order of their ids."""
+        return self.truth.filter(pl.col("member_id") == member_id).sort("movie_id")
+
     def attributes(self, member_id: str) -> pb.Member:
         """The member's attributes as a caller gives them who doesn't know the id."""
         member = pb.Member()
@@ -88,7 +104,7 @@ def show(server: Served, sample: Sample) -> bool:
     print(f"  attributes: {', '.join(attribute.name for attribute in model.member_attributes)}")
 
     say(f"PredictEnjoyment: {member_id}, who plays and never rates; by id, then by attributes alone, given inline.")
-    felt = sample.truth.filter((pl.col("member_id") == member_id) & ~pl.col("played")).sort("movie_id")
+    felt = sample.felt(member_id).filter(~pl.col("played"))
     felt = felt.gather_every(max(len(felt) // SHOWN, 1)).head(SHOWN)
     movie_ids = felt["movie_id"].to_list()
     answers = [
@@ -102,8 +118,7 @@ def show(server: Served, sample: Sample) -> bool:
         (
             prediction.movie_id,
             sample.titles[prediction.movie_id],
-            prediction.rating,
-            f"{prediction.lower:.2f} to {prediction.upper:.2f}",
+            *rating_and_interval(prediction),
             prediction.probability_enjoyed,
             inline.rating,
             truth,
@@ -130,11 +145,42 @@ def show(server: Served, sample: Sample) -> bool:
     print(plain_table(("adds", "group", "what it is"), parts))
     print(f"  Together {explained.rating_before_cut:.2f}, cut to the scale {explained.prediction.rating:.2f}.")
 
-    good = compare(server, sample)
+    begin_to_rate(server, sample)
+    good = compare(server, sample) & compare_with_ratings(server, sample)
     say("A few lines of /metrics.")
     lines = [line for line in server.scrape().splitlines() if line.startswith(METRICS) and not line.endswith(" 0.0")]
     print("\n".join(f"  {line}" for line in lines))
     return good
+
+
+def begin_to_rate(server: Served, sample: Sample) -> None:
+    """Print the predictions for a new member before and after the first ratings, beside the truth."""
+    member_id = sample.new_member()
+    say(f"First ratings: {member_id} is new, has a taste of their own, and rates {RATED} movies. That counts at once.")
+    felt = sample.felt(member_id)
+    given, others = felt.head(RATED), felt[STEPS[-1] :].gather_every(3).head(SHOWN)
+    rows = [(movie, sample.titles[movie], rating) for movie, rating in given.select("movie_id", "rating").iter_rows()]
+    print(plain_table(("movie", "title", "rates it"), rows))
+    before, after = (
+        server.stub.PredictEnjoyment(pb.PredictEnjoymentRequest(member=member, movie_ids=others["movie_id"]))
+        for member in (pb.Member(), pb.Member(ratings=ratings_of(given)))
+    )
+    print("  Predictions for other movies, before and after:")
+    rows = [
+        (old.movie_id, sample.titles[old.movie_id], *rating_and_interval(old), *rating_and_interval(new), truth)
+        for old, new, truth in zip(before.predictions, after.predictions, others["enjoyment"], strict=True)
+    ]
+    print(plain_table(("movie", "title", "before", "90 % interval", "after", "90 % interval", "truth"), rows))
+
+
+def ratings_of(rows: pl.DataFrame) -> list[pb.Rating]:
+    """Ratings as a request gives them."""
+    return [pb.Rating(movie_id=movie, rating=rating) for movie, rating in rows.select("movie_id", "rating").iter_rows()]
+
+
+def rating_and_interval(prediction: pb.Prediction) -> tuple[float, str]:
+    """Two cells of a table."""
+    return prediction.rating, f"{prediction.lower:.2f} to {prediction.upper:.2f}"
 
 
 def compare(server: Served, sample: Sample) -> bool:
@@ -156,6 +202,45 @@ def compare(server: Served, sample: Sample) -> bool:
     good = bool(ours >= ENOUGH and ours > theirs)
     print(f"  {'As' if good else 'NOT as'} it should be: at least {ENOUGH}, and above movie means.")
     return good
+
+
+def compare_with_ratings(server: Served, sample: Sample) -> bool:
+    """Print how far predictions are from the truth as never-raters begin to rate; whether each step is better."""
+    say("As all never-raters begin to rate: RMSE to the truth for other movies, by what else is known.")
+    pairs = pl.concat(
+        predicted_with_ratings(server, sample, count).with_columns(given=pl.lit(f"rated {count}")) for count in STEPS
+    ).join(sample.truth, on=["member_id", "movie_id"], maintain_order="left", suffix="_given")
+    known = pairs.group_by("member_id").agg(known=pl.col("member_evidence").first())
+    pairs = pairs.join(known, on="member_id", maintain_order="left")
+    by_known, of_all = by_step(pairs), by_step(pairs.with_columns(known=pl.lit("all")))
+    print(plain_table(by_known.columns, [*by_known.iter_rows(), *of_all.iter_rows()]))
+    [(_, _, *errors)] = of_all.iter_rows()
+    good = errors == sorted(errors, reverse=True)
+    print(f"  {'As' if good else 'NOT as'} it should be: with more ratings, the error of all is lower.")
+    return good
+
+
+def by_step(pairs: pl.DataFrame) -> pl.DataFrame:
+    """RMSE to the truth: a row for what is known, a column for each number of ratings."""
+    error = ((pl.col("rating") - pl.col("enjoyment")) ** 2).mean().sqrt()
+    errors = pairs.group_by("known", "given", maintain_order=True).agg(
+        error.alias("error"), pl.col("member_id").n_unique().alias("never-raters")
+    )
+    return errors.pivot("given", index=["known", "never-raters"], values="error").sort("known")
+
+
+def predicted_with_ratings(server: Served, sample: Sample, count: int) -> pl.DataFrame:
+    """Predictions for all never-raters, each of whom gives so many ratings, of the same other movies."""
+    truth = sample.truth.sort("member_id", "movie_id")
+    parts = {str(member_id): felt for (member_id,), felt in truth.group_by("member_id", maintain_order=True)}
+    requests = [
+        pb.PredictEnjoymentRequest(
+            member=pb.Member(member_id=member_id, ratings=ratings_of(felt.head(count))),
+            movie_ids=felt["movie_id"][STEPS[-1] :],
+        )
+        for member_id, felt in parts.items()
+    ]  # fmt: skip
+    return server.predict_all(list(parts), requests)
 
 
 def run(*arguments: str) -> str:

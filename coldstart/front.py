@@ -1,5 +1,6 @@
 """What `import coldstart` offers in a notebook: train, evaluate and load."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any, TextIO
@@ -9,6 +10,7 @@ from coldstart.frames import FrameKind
 from coldstart.jobs import DataDirectory, run_job, temporary_folder
 from coldstart.shown_evaluation import Evaluation
 from coldstart.trained_model import TrainedModel
+from model.facts.member_key import MemberKey
 from model.store.open import open_store
 
 
@@ -38,7 +40,7 @@ def train(
         schema: Text of a schema.toml, such as '[ratings]\\nscale = [1, 5]', for frames.
         seed: Seed of all random numbers.
         progress: Whether to show each step.
-        options: Options of `coldstart retrain`, such as `min_holders=10`, `reweight=True`, `settings="settings.toml"`.
+        options: Options of `coldstart retrain`, such as `min_holders=10`, `publish="none"`, `settings="settings.toml"`.
 
     Raises:
         InvalidTables: Frames are missing or of another library.
@@ -52,7 +54,7 @@ def train(
     )  # fmt: skip
     store = open_store(place)
     [version] = store.versions()
-    return TrainedModel(store, version, directory.frames, directory)
+    return TrainedModel(store, version, directory.frames, directory, _member_key(options.get("member_key")))
 
 
 def evaluate(
@@ -79,17 +81,30 @@ def evaluate(
     return Evaluation.read(out / "report.json", out / "report.html", directory.frames)
 
 
-def load(models: str | Path, version: str | None = None, *, frames: FrameKind = "polars") -> TrainedModel:
+def load(
+    models: str | Path,
+    version: str | None = None,
+    *,
+    frames: FrameKind = "polars",
+    member_key: str | Path | None = None,
+) -> TrainedModel:
     """Load a version from a store in a folder or at an address; by default the one that serves.
 
-    Frames come out in the library `frames`. Raises FrontError if there is no such version, and ArtifactError if it is
-    damaged.
+    Frames come out in the library `frames`. `member_key` is the file with the secret that hashes of members' ids are
+    keyed with; by default, the environment variable COLDSTART_MEMBER_KEY names it. Raises FrontError if there is no
+    such version, and ArtifactError if it is damaged or another key is needed.
     """
     store = open_store(models)
     version = version or store.current()
     if version is None or version not in store.versions():
         raise FrontError(f"there is no version {version} there" if version else "no version serves there")
-    return TrainedModel(store, version, frames, None)
+    return TrainedModel(store, version, frames, None, _member_key(member_key))
+
+
+def _member_key(file: str | Path | None) -> MemberKey:
+    """Return the key in a file, or in the one that the environment names; plain hashes if there is none."""
+    place = file or os.environ.get("COLDSTART_MEMBER_KEY")
+    return MemberKey.read(Path(place) if place else None)
 
 
 def _output(progress: bool) -> TextIO | None:

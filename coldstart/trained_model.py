@@ -14,6 +14,8 @@ from coldstart.shown_evaluation import Evaluation
 from features.values.attribute_value import Value, encode_attribute
 from model.artifact.artifact import load_model
 from model.facts.facts import MemberFacts, Play
+from model.facts.member_key import MemberKey
+from model.prediction.interview import movies_to_ask
 from model.prediction.model import Model
 from model.prediction.predictions import GROUPS
 from model.store.store import Store
@@ -22,6 +24,10 @@ from training.versions.offline import COLUMNS, table_of_predictions, table_of_ra
 Plays: TypeAlias = Mapping[str, float | None] | Iterable[str] | None
 """Ids of played movies, or a mapping from ids to the share that was watched; None means unknown."""
 Known = TypeVar("Known")
+SUGGESTION_COLUMNS = {"movie_id": pl.String, "title": pl.String} | dict.fromkeys(
+    ("probability_seen", "expected_width", "current_width"), pl.Float64
+)
+"""Columns and types of a frame of movies to ask for."""
 
 
 class TrainedModel:
@@ -30,11 +36,13 @@ class TrainedModel:
     Frames come out in the library in which they were given: polars, pandas or Arrow.
     """
 
-    def __init__(self, store: Store, version: str, frames: FrameKind, data: DataDirectory | None) -> None:
-        """Load a version of a store; `data` is what it was trained on, if that is at hand."""
+    def __init__(
+        self, store: Store, version: str, frames: FrameKind, data: DataDirectory | None, key: MemberKey
+    ) -> None:
+        """Load a version of a store; `data` is what it was trained on, if that is at hand, and `key` hashes ids."""
         folder = store.fetch(version)
-        self._model: Model = load_model(folder)
-        self._folder, self._frames, self._data = folder, frames, data
+        self._model: Model = load_model(folder, key=key)
+        self._folder, self._frames, self._data, self._key = folder, frames, data, key
         self.version = version
         """The version's name, the same for the same data, seed and libraries."""
         self.evaluation = Evaluation.read(folder / "report.json", folder / "report.html", frames)
@@ -111,6 +119,39 @@ class TrainedModel:
         rows.append(("rating", "The predicted rating.", float(explanation.predictions.rating[0])))
         return from_polars(pl.DataFrame(rows, ["group", "description", "rating"], orient="row"), self._frames)
 
+    def suggest(
+        self,
+        member: str | int | None = None,
+        *,
+        attributes: Mapping[str, Value] | None = None,
+        plays: Plays = None,
+        ratings: Mapping[str, float] | None = None,
+        size: int = 10,
+        movies: Iterable[str] | None = None,
+        genres: Iterable[str] = (),
+        years: tuple[int | None, int | None] = (None, None),
+    ) -> Any:
+        """Return the movies to ask a member to rate, best first: they would narrow all intervals most, as a frame.
+
+        Each has the probability that the member has seen it, by which it is weighed, and the width of intervals that is
+        expected once the member was asked for it and those before. `movies` are ids to choose from, None for all; the
+        other arguments are those of `rank`.
+        """
+        facts, allowed = self._facts(member, attributes, plays, ratings), self._allowed(genres, years)
+        if movies is not None:
+            chosen = np.zeros(len(allowed), bool)
+            chosen[[row for row, _ in self._known(dict.fromkeys(movies))]] = True
+            allowed &= chosen
+        interview, catalogue = movies_to_ask(self._model, facts, allowed, size), self._model.catalogue
+        table = {
+            "movie_id": [catalogue.movie_ids[row] for row in interview.rows],
+            "title": [catalogue.titles[row] or None for row in interview.rows],
+            "probability_seen": interview.probability_seen,
+            "expected_width": interview.expected_width,
+            "current_width": np.full(len(interview.rows), interview.current_width),
+        }
+        return from_polars(pl.DataFrame(table, SUGGESTION_COLUMNS), self._frames)
+
     def publish(self, models: str | Path, *, force: bool = False, candidate: bool = False, note: str = "") -> str:
         """Publish the model in a store, let the gate decide whether it serves, and return the outcome in one line.
 
@@ -124,7 +165,7 @@ class TrainedModel:
         from coldstart.publishing import publish_version
 
         return publish_version(
-            self._folder, self._data.folder, self._model.manifest.seed, self.evaluation.report, models,
+            self._folder, self._data.folder, self._model.manifest.seed, self.evaluation.report, models, self._key,
             force=force, candidate=candidate, note=note,
         )  # fmt: skip
 

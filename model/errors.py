@@ -17,19 +17,23 @@ from typing import Literal
 
 from model.exit_codes import ExitCode
 
-Reason = Literal["missing", "damaged", "unsafe", "format", "unsigned", "content", "trees", "trial", "store", "other"]
+Reason = Literal[
+    "missing", "damaged", "unsafe", "format", "unsigned", "member_key", "content", "trees", "trial", "store", "other"
+]
 """Why a version (a published model, as a folder of files) is refused.
 
 missing: a file doesn't exist or can't be read; damaged: a file has changed since it was written; unsafe: a file isn't a
 regular file or doesn't belong to the version; format: the version has another format; unsigned: it isn't signed with
-the required key; content: its parts are inconsistent; trees: its LightGBM model is invalid; trial: the trial process
-crashed, timed out or got different golden predictions; store: the store or a label can't be read; other: all else.
+the required key; member_key: ids of members are hashed with a key that isn't given; content: its parts are
+inconsistent; trees: its LightGBM model is invalid; trial: the trial process crashed, timed out or got different golden
+predictions; store: the store or a label can't be read; other: all else.
 """
 
 
 REMEDIES: dict[Reason, str] = {
     "format": "make one with this release (`python -m training retrain`), or run the release that made it",
     "unsigned": "sign it (`python -m training models sign`), or give the key that it was signed with",
+    "member_key": "give the file with the key that it was published with as --member-key or $COLDSTART_MEMBER_KEY",
     "store": "look at the store's file system, then promote a version (`python -m training models promote`)",
 }
 """What to do about a refused version, by reason; for other reasons, ANOTHER."""
@@ -90,6 +94,10 @@ class WrongKey(ModelError):
 
 class BadRecord(ModelError):
     """The record of a member in an external store violates the documented format; the message names the wrong part."""
+
+
+class MemberStoreError(ModelError):
+    """The file of a store of members can't be used: it is none, or its live ratings lie under another key."""
 
 
 class BadOutcome(ModelError):

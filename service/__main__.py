@@ -54,12 +54,14 @@ def main(arguments: Sequence[str]) -> int:
 def _serve(settings: Settings) -> None:
     """Serve until a signal stops the process. Raises StartError if the service can't start."""
     from service.processes.supervisor import supervise  # late import: Prometheus reads the environment on import
+    from service.stores.backends import prepare_members
     from service.stores.outcome_folder import prepare
 
     if settings.require_signature:
         _check_signature_key(settings.require_signature)
     if settings.outcomes:
         prepare(settings.outcomes)
+    prepare_members(settings)
     asyncio.run(supervise(settings, time.perf_counter, sys.stdout))
 
 

@@ -188,6 +188,12 @@ class FolderUnusable(StartError):
     subject = "the folder of --outcomes"
 
 
+class MembersUnusable(StartError):
+    """The store of members, or the file with the key of its hashes, can't be used."""
+
+    subject = "the store of --members"
+
+
 class PortTaken(StartError):
     """The port for gRPC or for metrics can't be opened."""
 

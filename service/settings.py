@@ -11,6 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FilePath, Val
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from model.errors import WrongKey
+from model.facts.member_key import MemberKey
+
 PREFIX = "COLDSTART_"
 
 Text = Annotated[str, Field(min_length=1)]
@@ -19,17 +22,27 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Delay = Annotated[float, Field(ge=0, le=3600)]
 
 
-def _redis_address(address: str) -> str:
+def _members_address(address: str) -> str:
+    if address.startswith("sqlite:") and address != "sqlite:":
+        return address
     try:
         parts = urlsplit(address)
         is_address = parts.scheme in ("redis", "rediss", "unix") and (parts.port is None or bool(parts.hostname))
     except ValueError:
         is_address = False
     if not is_address:
-        raise ValueError("must be an address: redis://, rediss:// or unix://")
+        raise ValueError("must be sqlite:PATH, or an address: redis://, rediss:// or unix://")
     if find_spec("redis") is None:
         raise ValueError("needs the extra redis: pip install '.[redis]'")
     return address
+
+
+def _member_key_file(path: Path) -> Path:
+    try:
+        MemberKey.read(path)
+    except WrongKey as error:
+        raise ValueError("must be a file of 16 to 64 bytes") from error
+    return path
 
 
 def _http_address(address: str) -> str:
@@ -50,10 +63,14 @@ class Settings(BaseModel):
 
     models: Text
     """Folder or address (`s3://...`) of the model store that `training retrain` publishes to; may still be empty."""
-    members: Annotated[str, AfterValidator(_redis_address)] | None = Field(default=None, repr=False)
-    """Redis store of members, queried first: redis://, rediss:// or unix://. Pass passwords in the environment."""
+    members: Annotated[str, AfterValidator(_members_address)] | None = Field(default=None, repr=False)
+    """Store of members, asked first: sqlite:PATH, redis://, rediss:// or unix://. Pass passwords in the environment."""
     members_timeout_seconds: Annotated[float, Field(ge=0.001, le=10)] = 0.01
-    """How long a call waits for the Redis store before it continues without the store, in seconds."""
+    """How long a call waits for the store of members before it continues without the store, in seconds."""
+    member_key: Annotated[FilePath, AfterValidator(_member_key_file)] | None = None
+    """File with the secret (16 to 64 bytes) that keys hashes of members' ids, the one that `retrain` was given."""
+    ratings_keep_days: Annotated[float, Field(ge=0.001, le=3650)] = 90.0
+    """How long the store of members keeps a live rating after it was received, in days."""
     host: Text = "127.0.0.1"
     """Address to serve gRPC on. The default accepts calls from this machine only; 0.0.0.0 or :: from any network."""
     port: Port = 50051

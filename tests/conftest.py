@@ -57,7 +57,7 @@ class Published:
     tables: Tables
     """The tables as they were read."""
     truth: pl.DataFrame
-    """What never-raters truly feel: member_id, movie_id, enjoyment, played."""
+    """What never-raters truly feel, and how they would rate: member_id, movie_id, enjoyment, played, rating."""
     model: Model
     """The version, loaded."""
 
@@ -248,6 +248,10 @@ class World:
             play = member.plays.add(movie_id=row["movie_id"], completion=row["completion"])
             if row["played_at"] is not None:
                 play.played_at.seconds = int(row["played_at"])
+        for row in self.tables.ratings.filter(pl.col("member_id") == member_id).iter_rows(named=True):
+            rating = member.ratings.add(movie_id=row["movie_id"], rating=row["rating"])
+            if row["rated_at"] is not None:
+                rating.rated_at.seconds = int(row["rated_at"])
         return member
 
     def some_members(self, count: int) -> list[str]:

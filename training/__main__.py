@@ -23,7 +23,11 @@ COMMANDS = (
     ("tune", "training.commands.tune", "search better settings for a data directory (extra `tune`)"),
     ("predict", "training.commands.predict", "score members and movies offline with the published model"),
     ("challenge", "training.commands.challenge", "make a challenge of a data directory, answer one, score answers"),
-    ("members", "training.commands.members", "fill a Redis store with what is known of members"),
+    (
+        "members",
+        "training.commands.members",
+        "fill a store with members, show what is kept of a member, forget members",
+    ),
     ("models", "training.commands.models", "list, show, compare, promote and roll back published models"),
 )
 """Name, module and help text of each command; modules have `add_arguments(parser)` and `run(arguments) -> exit

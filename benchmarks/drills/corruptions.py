@@ -14,13 +14,15 @@ import numpy as np
 from benchmarks.drills.wrong_models import Harm, harms
 from model.artifact.artifact import PIECES
 from model.facts.member_table import FILES as TABLE
+from model.facts.member_table import RATING_FILES as RATING_TABLE
 from model.files.checked_array import piece_hashes
 from model.files.plain_files import MANIFEST, version_of
 
 FILES = (
     "manifest.json", "schema.json", "catalogue.npz", "prior.npz", "pairs.npz", "numbers.json", "trees.txt",
     "golden.npz", "calibration.npz", "report.json", "members/keys.npy", "members/attributes.npy", "members/starts.npy",
-    "members/movies.npy", "members/completion.npy", "members/age_days.npy", "members/pieces.npy",
+    "members/movies.npy", "members/completion.npy", "members/age_days.npy", "members/ratings.npy",
+    "members/rated_at.npy", "members/pieces.npy",
 )  # fmt: skip
 """Every file of a version but run.json, which isn't hashed."""
 PAGE = 4096
@@ -62,7 +64,7 @@ def make(case: Case, good: Path, versions: Path, seed: int) -> str:
 def seal(folder: Path) -> str:
     """Write a manifest that fits the files as they are now; returns the version."""
     manifest = json.loads((folder / MANIFEST).read_bytes())
-    paths = [folder / "members" / f"{name}.npy" for name in TABLE]
+    paths = [folder / "members" / f"{name}.npy" for name in TABLE + RATING_TABLE]
     if all(path.is_file() for path in paths):
         pieces = np.concatenate([piece_hashes(path) for path in paths])
         np.save(folder / PIECES, pieces, allow_pickle=False)
@@ -133,7 +135,7 @@ def _torn() -> Iterator[Case]:
         "golden.npz",
     ):
         yield Case(f"{name} cut to half under a manifest that fits", cut(name, 0.5), sealed=True)
-    for name in ("keys", "attributes", "starts", "movies", "completion", "age_days"):
+    for name in TABLE + RATING_TABLE:
         yield Case(f"members/{name}.npy cut to half under a manifest that fits", cut(f"members/{name}.npy", 0.5), True)
 
 

@@ -29,6 +29,8 @@ class Split:
     """(T,) rows of movies."""
     members: tuple[np.ndarray, np.ndarray]
     """Two of (N, F): members' features from the plays of half 0 and of half 1; held-out members have both the same."""
+    played: tuple[sparse.csr_array, sparse.csr_array]
+    """Two of (N, M): 1 where a member plays a movie, in the same halves."""
     widths: tuple[int, ...]
     """How many of the F features come from attributes, from what is played, and from places in the space of plays."""
     movies: np.ndarray
@@ -44,8 +46,11 @@ class Split:
         self.targets.with_columns(rating).write_parquet(out)
 
 
-def read_split(folder: Path, dimensions: int, seed: int) -> Split:
-    """Read a split that the protocol wrote; the embedding of plays has `dimensions` dimensions."""
+def read_split(folder: Path, dimensions: int, seed: int, shown: Path | None = None) -> Split:
+    """Read a split that the protocol wrote; the embedding of plays has `dimensions` dimensions.
+
+    `shown` is a table of ratings that held-out members show, to learn from too. It changes no features.
+    """
     tables = {
         name: pl.read_parquet(folder / "data" / f"{name}.parquet") for name in ("members", "movies", "ratings", "plays")
     }
@@ -69,20 +74,26 @@ def read_split(folder: Path, dimensions: int, seed: int) -> Split:
     movies, columns = _movies(tables["movies"].sort("movie_id"), movie, rating, played)
     attributes = _attributes(tables["members"], member_ids)
     space = _space(played, dimensions, seed)
-    halves = []
-    for shown in (0, 1):
-        hidden = sparse.csr_array(
-            (np.ones((half != shown).sum()), (member[half != shown], movie[half != shown])), shape=played.shape
-        )
+    halves, plays = [], []
+    for number in (0, 1):
+        others = half != number
+        hidden = sparse.csr_array((np.ones(others.sum()), (member[others], movie[others])), shape=played.shape)
         visible = played - hidden.minimum(played)
+        plays.append(visible)
         halves.append(np.concatenate([attributes, _plays(visible, columns, space)], axis=1))
     spread = halves[0].std(axis=0)
     centre, spread = halves[0].mean(axis=0), np.where(spread > 1e-9, spread, 1.0)
     widths = attributes.shape[1], columns.shape[1] + 1, space.shape[1]
     standardised = tuple((half - centre) / spread for half in halves)
+    scale = float(rating.min()), float(rating.max())
+    if shown is not None:
+        given = pl.read_parquet(shown)
+        member, movie = (np.concatenate(pair) for pair in zip((member, movie), rows(given), strict=True))
+        rating = np.concatenate([rating, given["rating"].to_numpy().astype(float)])
+        half = np.concatenate([half, np.zeros(len(given), half.dtype)])
     return Split(
-        member, movie, rating, half, *rows(targets), (standardised[0], standardised[1]), widths, movies,
-        (float(rating.min()), float(rating.max())), targets,
+        member, movie, rating, half, *rows(targets), (standardised[0], standardised[1]), (plays[0], plays[1]), widths,
+        movies, scale, targets,
     )  # fmt: skip
 
 

@@ -174,6 +174,11 @@ def marked_request(
                 rating=chance.choice((2, 3, 4, 99)),
             )  # fmt: skip
             return f"{service}/RecordOutcome", request.SerializeToString()
+        case 5 if number % 4 == 1:
+            suggested = pb.SuggestMoviesToRateRequest(
+                member=member, movie_ids=movie_ids, genres=[marked("genre", number)]
+            )
+            return f"{service}/SuggestMoviesToRate", suggested.SerializeToString()
     return f"/{marked('service', number)}/{marked('method', number)}", member.SerializeToString()
 
 

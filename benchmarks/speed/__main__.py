@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed.contenders import Contender, echo, mlserver, on_core, seconds_to_serving, service
-from benchmarks.speed.h2load import SATURATED, SPREAD, calls_a_second, latencies
+from benchmarks.speed.h2load import SPREAD, calls_a_second, latencies
 from benchmarks.speed.more import predictions_a_second, ranking_latencies
 from benchmarks.speed.processor import processor_seconds
 from benchmarks.speed.question import Question, question_of, trees_alone
+from benchmarks.speed.turns import WARM_UP_SECONDS, take_turns
+from benchmarks.speed.with_ratings import cost_of_ratings
 from benchmarks.tables import plain_table
 from model.artifact.artifact import load_model
 from model.prediction.model import Model
@@ -27,7 +29,6 @@ SERVERS, LOAD = 0, 1
 """The cores of the servers and of what asks them."""
 LOOPS = ("asyncio", "uvloop")
 """The echo server runs on Python's own event loop and on the service's."""
-WARM_UP_SECONDS = 0.5
 STARTS = 3
 
 
@@ -77,6 +78,7 @@ def measured(arguments: argparse.Namespace, version: Path, model: Model, folder:
         figures["saturated"], calls = saturated(contenders, load, arguments.rounds, arguments.seconds)
         if served.answered() - before < calls:
             raise RuntimeError("the service refused calls that h2load took for answers")
+        figures["ratings"] = cost_of_ratings(model, served, load, arguments.rounds, arguments.seconds)
         figures["one_at_a_time"] = {
             each.name: percentiles(latencies(load, each.port, each.method, each.message, arguments.calls))
             for each in contenders
@@ -109,16 +111,7 @@ def saturated(
 
     The contenders take turns, so that what else the machine does harms all alike; ratios are medians over the rounds.
     """
-    rates: dict[str, list[float]] = {each.name: [] for each in contenders}
-    costs: dict[str, list[float]] = {each.name: [] for each in contenders}
-    for number in range(rounds):
-        print(f"round {number + 1} of {rounds}", file=sys.stderr, flush=True)
-        for each in contenders:
-            before = processor_seconds(each.process)
-            rate = calls_a_second(load, each.port, each.method, each.message, SATURATED, seconds)
-            used = processor_seconds(each.process) - before
-            rates[each.name].append(rate)
-            costs[each.name].append(used / (rate * (seconds + WARM_UP_SECONDS)) * 1e6)
+    rates, costs = take_turns(contenders, load, rounds, seconds)
     ours = np.array(rates["coldstart"])
     report: dict[str, Any] = {
         name: {
@@ -147,6 +140,7 @@ def show(figures: dict[str, Any]) -> None:
         alone = figures["one_at_a_time"][name]
         rows.append((name, *each.values(), alone["p50_ms"], alone["p99_ms"]))
     print(plain_table(titles, rows))
+    print(f"  30 plays and 10 ratings against 40 plays: {figures['ratings']['ratio']:.2f} of the calls a second")
     print(f"  RankMovies, {figures['movies']:,} movies, best 20: p50 {figures['ranking']['p50_ms']:.2f} ms")
     print(f"  streaming: {figures['streaming_predictions_a_second']:,.0f} predictions a second")
     for workers, each in figures["workers"].items():

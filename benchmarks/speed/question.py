@@ -24,8 +24,13 @@ class Question:
     answer: pb.PredictEnjoymentResponse
 
 
-def member_of(model: Model, random: np.random.Generator) -> tuple[pb.Member, list[str]]:
-    """A member of six attributes and 30 plays of the catalogue, and the other movies that are rated, both drawn."""
+def member_of(
+    model: Model, random: np.random.Generator, plays: int = PLAYS, ratings: int = 0
+) -> tuple[pb.Member, list[str]]:
+    """A member of six attributes with plays and ratings of the catalogue, and the other movies that are rated.
+
+    All are drawn.
+    """
     member = pb.Member()
     for attribute in model.schema.member_attributes[:ATTRIBUTES]:
         if attribute.kind == "numeric":
@@ -36,14 +41,17 @@ def member_of(model: Model, random: np.random.Generator) -> tuple[pb.Member, lis
         member.attributes[name].text = "unknown to the model"
     drawn = random.permutation(np.flatnonzero(model.catalogue.rated))
     movie_ids = [model.catalogue.movie_ids[row] for row in drawn]
-    for movie_id in movie_ids[:PLAYS]:
+    for movie_id in movie_ids[:plays]:
         member.plays.add(movie_id=movie_id, completion=float(random.random()))
-    return member, movie_ids[PLAYS:]
+    scale, known = model.schema.scale, plays + ratings
+    for movie_id in movie_ids[plays:known]:
+        member.ratings.add(movie_id=movie_id, rating=float(np.rint(random.uniform(scale.low, scale.high))))
+    return member, movie_ids[known:]
 
 
-def question_of(model: Model, seed: int) -> Question:
+def question_of(model: Model, seed: int, plays: int = PLAYS, ratings: int = 0) -> Question:
     """The request, drawn with this seed, and its answer."""
-    member, others = member_of(model, np.random.default_rng(seed))
+    member, others = member_of(model, np.random.default_rng(seed), plays, ratings)
     request = pb.PredictEnjoymentRequest(member=member, movie_ids=others[:MOVIES])
     asked = Decoder(model).prediction(request)
     predicted = model.predict(asked.member, asked.movies)

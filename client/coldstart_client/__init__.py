@@ -1,6 +1,16 @@
 """A typed client for the coldstart service, blocking or asyncio, with deadlines, retries, TLS and bearer tokens."""
 
-from coldstart_client.answers import Explanation, NextFact, Prediction, Predictions, Ranking, Recorded, ServedModel
+from coldstart_client.answers import (
+    Explanation,
+    NextFact,
+    Prediction,
+    Predictions,
+    Ranking,
+    Recorded,
+    ServedModel,
+    SuggestedMovie,
+    Suggestions,
+)
 from coldstart_client.asynchronous import AsyncClient
 from coldstart_client.blocking import Client
 from coldstart_client.connection import Tls
@@ -25,6 +35,8 @@ __all__ = [
     "Recorded",
     "Refused",
     "ServedModel",
+    "SuggestedMovie",
+    "Suggestions",
     "Tls",
     "Unreachable",
 ]

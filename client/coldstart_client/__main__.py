@@ -57,18 +57,16 @@ def _ask(client: Client, arguments: argparse.Namespace) -> object:
             completion=arguments.completion,
             happened_at=arguments.happened_at,
             request_id=arguments.request_id,
+            rating_withdrawn=arguments.withdraw_rating,
         )
     if arguments.command == "predict":
         return client.predict(arguments.movies, **_member(arguments))
     if arguments.command == "explain":
         return client.explain(arguments.movie, **_member(arguments), suggest_next_fact=arguments.suggest_next_fact)
-    return client.rank(
-        **_member(arguments),
-        page_size=arguments.page_size,
-        page_token=arguments.page_token,
-        genres=arguments.genre,
-        years=(arguments.from_year, arguments.to_year),
-    )
+    filters: dict[str, Any] = {"genres": arguments.genre, "years": (arguments.from_year, arguments.to_year)}
+    if arguments.command == "suggest":
+        return client.suggest(**_member(arguments), size=arguments.size, movies=arguments.movies, **filters)
+    return client.rank(**_member(arguments), page_size=arguments.page_size, page_token=arguments.page_token, **filters)
 
 
 def _member(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -93,15 +91,19 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "coldstart-client", description="Call a coldstart service and print its response.", allow_abbrev=False
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="predict|rank|explain|outcome|model")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="predict|rank|suggest|explain|outcome|model"
+    )
     predict = commands.add_parser("predict", help="predict how much a member enjoys movies")
     predict.add_argument("movies", nargs="+", metavar="MOVIE", help="ids of movies")
     rank = commands.add_parser("rank", help="the best movies for a member")
     rank.add_argument("--page-size", type=int, default=20, help="number of movies [default: 20]")
     rank.add_argument("--page-token", default="", help="next_page_token of the page before")
-    rank.add_argument("--genre", action="append", default=[], help="only movies of this genre; may be repeated")
-    rank.add_argument("--from-year", type=int, help="only movies released in this year or later")
-    rank.add_argument("--to-year", type=int, help="only movies released in this year or earlier")
+    suggest = commands.add_parser("suggest", help="which movies to ask a member to rate")
+    suggest.add_argument("movies", nargs="*", metavar="MOVIE", help="ids of movies to choose from [default: all]")
+    suggest.add_argument("--size", type=int, default=10, help="number of movies [default: 10]")
+    for command in (rank, suggest):
+        _add_filters(command)
     explain = commands.add_parser("explain", help="what each group of facts adds to a prediction")
     explain.add_argument("movie", metavar="MOVIE", help="id of a movie")
     explain.add_argument("--suggest-next-fact", action="store_true", help="which fact to ask the member for next")
@@ -109,17 +111,24 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     outcome.add_argument("movie", metavar="MOVIE", help="id of a movie")
     outcome.add_argument("--member", required=True, metavar="ID", help="the member's id")
     outcome.add_argument("--rating", type=float, help="rating that the member gave")
+    outcome.add_argument("--withdraw-rating", action="store_true", help="the member takes the movie's rating back")
     outcome.add_argument("--completion", type=float, metavar="SHARE", help="share that was watched, 0 to 1")
     outcome.add_argument("--happened-at", type=datetime.fromisoformat, metavar="TIME", help="ISO 8601, else now")
     outcome.add_argument(
         "--request-id", default="", metavar="ID", help="idempotency key: an outcome is recorded once for each"
     )
     model = commands.add_parser("model", help="the model that serves")
-    for command in (predict, rank, explain):
+    for command in (predict, rank, suggest, explain):
         _add_member(command)
-    for command in (predict, rank, explain, outcome, model):
+    for command in (predict, rank, suggest, explain, outcome, model):
         _add_connection(command, environment)
     return parser
+
+
+def _add_filters(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--genre", action="append", default=[], help="only movies of this genre; may be repeated")
+    command.add_argument("--from-year", type=int, help="only movies released in this year or later")
+    command.add_argument("--to-year", type=int, help="only movies released in this year or earlier")
 
 
 def _add_member(command: argparse.ArgumentParser) -> None:

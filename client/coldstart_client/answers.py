@@ -56,6 +56,8 @@ class Unused:
     unknown_member: bool
     unknown_genres: int
     ratings_of_unknown_movies: int
+    stored_facts_may_be_missing: bool
+    """Whether the service's store of members didn't answer in time, or lacks ratings that were recorded."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,55 @@ class Ranking(Predictions):
     def of(cls, message: pb.RankMoviesResponse) -> Self:  # type: ignore[override] # of its own message
         """Create an instance from the protobuf response."""
         return cls(*_common(message), message.next_page_token)
+
+
+@dataclass(frozen=True)
+class SuggestedMovie:
+    """A movie to ask a member to rate."""
+
+    movie_id: str
+    title: str
+    """Title of the movie in the catalogue; empty if unknown."""
+    probability_seen: float
+    """Probability that the member has seen the movie; 1 if it is among the member's plays."""
+    expected_width: float
+    """Expected width of the catalogue's 90 % intervals after asking for this movie and those before, in rating points.
+
+    It is comparable with `Suggestions.current_width` only.
+    """
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """The movies to ask a member to rate, best first. Iterating yields each `SuggestedMovie`."""
+
+    movies: tuple[SuggestedMovie, ...]
+    member_evidence: str
+    """What the model knew of the member, as in `Predictions`."""
+    model_version: str
+    unused: Unused
+    current_width: float
+    """Width of the catalogue's 90 % intervals as they are, in rating points."""
+
+    def __iter__(self) -> Iterator[SuggestedMovie]:
+        return iter(self.movies)
+
+    def __len__(self) -> int:
+        return len(self.movies)
+
+    @classmethod
+    def of(cls, message: pb.SuggestMoviesToRateResponse) -> Self:
+        """Create an instance from the protobuf response."""
+        return cls(
+            tuple(
+                SuggestedMovie(movie.movie_id, movie.title, movie.probability_seen, movie.expected_width)
+                for movie in message.movies
+            ),
+            _evidence(message.member_evidence),
+            message.model_version,
+            _unused(message.unused),
+            message.current_width,
+        )
 
 
 @dataclass(frozen=True)
@@ -217,12 +268,19 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class Recorded:
-    """Confirmation that the service has written a reported rating or completion to disk."""
+    """Confirmation that the service has written a reported rating, its withdrawal or a completion to disk."""
 
     request_id: str
     """Idempotency key of the report."""
     duplicate: bool
     """Whether a report with this key had already been recorded, so that this call changed nothing."""
+    counts_already: bool
+    """Whether predictions for the member use the rating, or a later one of the movie, from the next call on."""
+
+    @classmethod
+    def of(cls, request: pb.RecordOutcomeRequest, message: pb.RecordOutcomeResponse) -> Self:
+        """Create an instance from a request and the protobuf response to it."""
+        return cls(request.request_id, message.duplicate, message.counts_already)
 
 
 def evidence_name(words: str) -> str:
@@ -258,6 +316,7 @@ def _unused(message: pb.UnusedFacts) -> Unused:
         message.unknown_member,
         message.unknown_genres,
         message.ratings_of_unknown_movies,
+        message.stored_facts_may_be_missing,
     )
 
 

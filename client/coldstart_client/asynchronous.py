@@ -7,11 +7,11 @@ from typing import Any, Self, SupportsFloat, SupportsIndex
 import grpc
 
 from coldstart_client import requests
-from coldstart_client.answers import Explanation, Prediction, Predictions, Ranking, Recorded, ServedModel
+from coldstart_client.answers import Explanation, Prediction, Predictions, Ranking, Recorded, ServedModel, Suggestions
 from coldstart_client.blocking import STREAM_TIMEOUT_SECONDS, TIMEOUT_SECONDS
-from coldstart_client.connection import Tls, channel_options, metadata
+from coldstart_client.connection import Tls, channel_options, metadata, sendable
 from coldstart_client.errors import failed
-from coldstart_client.requests import Ask, Attribute, Id, Moment, Movie, Plays, Ratings, Requests
+from coldstart_client.requests import Ask, Attribute, Id, Moment, Movie, Plays, Ratings, Requests, Years
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 
@@ -80,7 +80,7 @@ class AsyncClient:
         page_size: SupportsIndex = 20,
         page_token: str = "",
         genres: Iterable[str] | None = (),
-        years: tuple[SupportsIndex | None, SupportsIndex | None] = (None, None),
+        years: Years = (None, None),
     ) -> Ranking:
         """Rank the movies in the catalogue that the member hasn't played or rated, and return one page of them.
 
@@ -90,6 +90,27 @@ class AsyncClient:
         whom = requests.member(member_id, attributes, plays, ratings)
         request = requests.ranking(whom, page_size, page_token, genres, years)
         return Ranking.of(await self._call(self._stub.RankMovies, request))
+
+    async def suggest(
+        self,
+        *,
+        member_id: Id | None = "",
+        attributes: Mapping[str, Attribute] | None = None,
+        plays: Plays | None = (),
+        ratings: Ratings | None = (),
+        size: SupportsIndex = 10,
+        movies: Iterable[Id] | None = (),
+        genres: Iterable[str] | None = (),
+        years: Years = (None, None),
+    ) -> Suggestions:
+        """Return the movies whose ratings by the member would narrow the intervals of the catalogue most, best first.
+
+        Each movie is weighed by the chance that the member has seen it. `movies`, if given, are those to choose from;
+        `genres` and `years` are as for `rank`.
+        """
+        whom = requests.member(member_id, attributes, plays, ratings)
+        request = requests.suggestions(whom, size, movies, genres, years)
+        return Suggestions.of(await self._call(self._stub.SuggestMoviesToRate, request))
 
     async def explain(
         self,
@@ -119,8 +140,9 @@ class AsyncClient:
         happened_at: Moment | None = None,
         shown: tuple[Predictions, Prediction] | None = None,
         request_id: Id | None = "",
+        rating_withdrawn: bool = False,
     ) -> Recorded:
-        """Record a member's rating of a movie, the share of the movie that the member watched, or both.
+        """Record a member's rating of a movie or its withdrawal, the share of the movie that was watched, or both.
 
         Args:
             member_id: Id of the member.
@@ -131,9 +153,12 @@ class AsyncClient:
             shown: A response and the prediction in it that was shown to the member, if any.
             request_id: Idempotency key. Needed if another process or a later run may send the same outcome. By default,
                 a new key is used, which protects only against duplicates by retries of this call.
+            rating_withdrawn: Whether the member takes the rating of this movie back; not together with `rating`.
         """
-        request = requests.outcome(request_id, member_id, movie_id, rating, completion, happened_at, shown)
-        return Recorded(request.request_id, (await self._call(self._stub.RecordOutcome, request)).duplicate)
+        request = requests.outcome(
+            request_id, member_id, movie_id, rating, completion, happened_at, shown, rating_withdrawn
+        )
+        return Recorded.of(request, await self._call(self._stub.RecordOutcome, request))
 
     async def model(self) -> ServedModel:
         """Return a description of the model that the service serves."""
@@ -159,6 +184,6 @@ class AsyncClient:
 
     async def _call(self, method: Callable[..., Any], request: Any) -> Any:
         try:
-            return await method(requests.sendable(request), timeout=self._timeout_seconds, metadata=self._metadata)
+            return await method(sendable(request), timeout=self._timeout_seconds, metadata=self._metadata)
         except grpc.RpcError as error:
             raise failed(error) from None

@@ -7,10 +7,10 @@ from typing import Any, Self, SupportsFloat, SupportsIndex
 import grpc
 
 from coldstart_client import requests
-from coldstart_client.answers import Explanation, Prediction, Predictions, Ranking, Recorded, ServedModel
-from coldstart_client.connection import Tls, channel_options, metadata
+from coldstart_client.answers import Explanation, Prediction, Predictions, Ranking, Recorded, ServedModel, Suggestions
+from coldstart_client.connection import Tls, channel_options, metadata, sendable
 from coldstart_client.errors import failed
-from coldstart_client.requests import Ask, Attribute, Id, Moment, Movie, Plays, Ratings, Requests
+from coldstart_client.requests import Ask, Attribute, Id, Moment, Movie, Plays, Ratings, Requests, Years
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 
@@ -90,7 +90,7 @@ class Client:
         page_size: SupportsIndex = 20,
         page_token: str = "",
         genres: Iterable[str] | None = (),
-        years: tuple[SupportsIndex | None, SupportsIndex | None] = (None, None),
+        years: Years = (None, None),
     ) -> Ranking:
         """Rank the movies in the catalogue that the member hasn't played or rated, and return one page of them.
 
@@ -100,6 +100,27 @@ class Client:
         whom = requests.member(member_id, attributes, plays, ratings)
         request = requests.ranking(whom, page_size, page_token, genres, years)
         return Ranking.of(self._call(self._stub.RankMovies, request))
+
+    def suggest(
+        self,
+        *,
+        member_id: Id | None = "",
+        attributes: Mapping[str, Attribute] | None = None,
+        plays: Plays | None = (),
+        ratings: Ratings | None = (),
+        size: SupportsIndex = 10,
+        movies: Iterable[Id] | None = (),
+        genres: Iterable[str] | None = (),
+        years: Years = (None, None),
+    ) -> Suggestions:
+        """Return the movies whose ratings by the member would narrow the intervals of the catalogue most, best first.
+
+        Each movie is weighed by the chance that the member has seen it. `movies`, if given, are those to choose from;
+        `genres` and `years` are as for `rank`.
+        """
+        whom = requests.member(member_id, attributes, plays, ratings)
+        request = requests.suggestions(whom, size, movies, genres, years)
+        return Suggestions.of(self._call(self._stub.SuggestMoviesToRate, request))
 
     def explain(
         self,
@@ -129,8 +150,9 @@ class Client:
         happened_at: Moment | None = None,
         shown: tuple[Predictions, Prediction] | None = None,
         request_id: Id | None = "",
+        rating_withdrawn: bool = False,
     ) -> Recorded:
-        """Record a member's rating of a movie, the share of the movie that the member watched, or both.
+        """Record a member's rating of a movie or its withdrawal, the share of the movie that was watched, or both.
 
         Args:
             member_id: Id of the member.
@@ -141,9 +163,12 @@ class Client:
             shown: A response and the prediction in it that was shown to the member, if any.
             request_id: Idempotency key. Needed if another process or a later run may send the same outcome. By default,
                 a new key is used, which protects only against duplicates by retries of this call.
+            rating_withdrawn: Whether the member takes the rating of this movie back; not together with `rating`.
         """
-        request = requests.outcome(request_id, member_id, movie_id, rating, completion, happened_at, shown)
-        return Recorded(request.request_id, self._call(self._stub.RecordOutcome, request).duplicate)
+        request = requests.outcome(
+            request_id, member_id, movie_id, rating, completion, happened_at, shown, rating_withdrawn
+        )
+        return Recorded.of(request, self._call(self._stub.RecordOutcome, request))
 
     def model(self) -> ServedModel:
         """Return a description of the model that the service serves."""
@@ -167,6 +192,6 @@ class Client:
 
     def _call(self, method: Callable[..., Any], request: Any) -> Any:
         try:
-            return method(requests.sendable(request), timeout=self._timeout_seconds, metadata=self._metadata)
+            return method(sendable(request), timeout=self._timeout_seconds, metadata=self._metadata)
         except grpc.RpcError as error:
             raise failed(error) from None

@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
+from google.protobuf.message import Message
+
+from coldstart_client.errors import InvalidCall
+
+Request = TypeVar("Request", bound=Message)
 
 SERVICE_CONFIG = Path(__file__).with_name("service_config.json")
 """gRPC service config with retry policy, load balancing and health checks; also usable from other languages."""
@@ -52,6 +57,14 @@ def channel_options(tls: Tls | None) -> list[tuple[str, Any]]:
     if tls is not None and tls.server_name is not None:
         options.append(("grpc.ssl_target_name_override", tls.server_name))
     return options
+
+
+def sendable(request: Request) -> Request:
+    """Return the request unchanged. Raises InvalidCall if it is too large for the service, since gRPC would retry."""
+    if request.ByteSize() > MESSAGE_BYTES:
+        message = f"the request is larger than {MESSAGE_BYTES // 1024**2} MiB: ask for less at once"
+        raise InvalidCall(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
+    return request
 
 
 def metadata(token: str | None) -> tuple[tuple[str, str], ...]:

@@ -7,18 +7,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from numbers import Real
-from typing import Any, SupportsFloat, SupportsIndex, TypeAlias, TypeVar
+from typing import Any, SupportsFloat, SupportsIndex, TypeAlias
 
-import grpc
-from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from coldstart_client.answers import Prediction, Predictions, evidence_name
-from coldstart_client.connection import MESSAGE_BYTES
-from coldstart_client.errors import InvalidCall
+from coldstart_client.connection import sendable
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
-
-Request = TypeVar("Request", bound=Message)
 
 Id: TypeAlias = str | SupportsIndex | uuid.UUID
 """Id of a member or movie. Whole numbers are sent as their text, as training reads them."""
@@ -66,6 +61,10 @@ Plays: TypeAlias = Iterable[Id | Play] | Mapping[Any, SupportsFloat | None]
 
 Ratings: TypeAlias = Iterable[Rating] | Mapping[Any, SupportsFloat]
 """Ratings of a member: `Rating` objects, or a mapping from ids to ratings."""
+
+
+Years: TypeAlias = tuple[SupportsIndex | None, SupportsIndex | None]
+"""First and last release year of a filter; None for no limit."""
 
 
 @dataclass(frozen=True)
@@ -167,19 +166,23 @@ def ranking(
     page_size: SupportsIndex,
     page_token: str,
     genres: Iterable[str] | None,
-    years: tuple[SupportsIndex | None, SupportsIndex | None],
+    years: Years,
 ) -> pb.RankMoviesRequest:
     """Build a request for RankMovies. `years` is the first and the last release year, None for no limit."""
     request = pb.RankMoviesRequest(
         member=whom, page_size=_whole_number(page_size, "page_size"), page_token=_text(page_token, "page_token")
     )
-    request.genres.extend(_texts(genres, "genres"))
-    limits = _listed(years, "years")
-    if len(limits) != 2:
-        raise ValueError("years must be the first and the last year, each may be None")
-    for name, year in zip(("min_release_year", "max_release_year"), map(_plain, limits), strict=True):
-        if year is not None:
-            setattr(request, name, _whole_number(year, "years"))
+    _set_filters(request, genres, years)
+    return request
+
+
+def suggestions(
+    whom: pb.Member, size: SupportsIndex, movies: Iterable[Id] | None, genres: Iterable[str] | None, years: Years
+) -> pb.SuggestMoviesToRateRequest:
+    """Build a request for SuggestMoviesToRate. `years` is as for `ranking`."""
+    request = pb.SuggestMoviesToRateRequest(member=whom, size=_whole_number(size, "size"))
+    request.movie_ids.extend(_ids(movies, "movies"))
+    _set_filters(request, genres, years)
     return request
 
 
@@ -191,8 +194,9 @@ def outcome(
     completion: SupportsFloat | None,
     happened_at: Moment | None,
     shown: tuple[Predictions, Prediction] | None,
+    rating_withdrawn: bool = False,
 ) -> pb.RecordOutcomeRequest:
-    """Build a request for RecordOutcome, which reports a rating or a completion.
+    """Build a request for RecordOutcome, which reports a rating, its withdrawal or a completion.
 
     `request_id` is a random UUID if it is None or empty. `shown` is the response that the member saw, and the
     prediction in it that this outcome follows.
@@ -201,19 +205,11 @@ def outcome(
     request = pb.RecordOutcomeRequest(
         request_id=_id(uuid.uuid4() if key in (None, "") else key, "request_id"), member_id=_id(member_id, "member_id"),
         movie_id=_id(movie_id, "movie_id"), rating=_number(rating, "rating"),
-        completion=_number(completion, "completion"),
+        completion=_number(completion, "completion"), rating_withdrawn=_plain(rating_withdrawn) or False,
     )  # fmt: skip
     _set_time(request.happened_at, happened_at, "happened_at")
     if shown is not None:
         _set_shown(request.shown, shown)
-    return request
-
-
-def sendable(request: Request) -> Request:
-    """Return the request unchanged. Raises InvalidCall if it is too large for the service, since gRPC would retry."""
-    if request.ByteSize() > MESSAGE_BYTES:
-        message = f"the request is larger than {MESSAGE_BYTES // 1024**2} MiB: ask for less at once"
-        raise InvalidCall(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
     return request
 
 
@@ -309,6 +305,18 @@ def _ratings(ratings: Any) -> list[Any]:
     if isinstance(ratings, Mapping):
         return [Rating(movie_id, rating) for movie_id, rating in ratings.items()]
     return _listed(ratings, "ratings")
+
+
+def _set_filters(
+    request: pb.RankMoviesRequest | pb.SuggestMoviesToRateRequest, genres: Iterable[str] | None, years: Years
+) -> None:
+    request.genres.extend(_texts(genres, "genres"))
+    limits = _listed(years, "years")
+    if len(limits) != 2:
+        raise ValueError("years must be the first and the last year, each may be None")
+    for name, year in zip(("min_release_year", "max_release_year"), map(_plain, limits), strict=True):
+        if year is not None:
+            setattr(request, name, _whole_number(year, "years"))
 
 
 def _description(movie: Any, name: str) -> pb.Movie:

@@ -11,6 +11,7 @@ from coldstart_client.answers import (
     Ranking,
     Recorded,
     ServedModel,
+    Suggestions,
     Unused,
 )
 
@@ -22,12 +23,15 @@ def shown(answer: object) -> str:
     match answer:
         case Predictions():
             return _predictions(answer)
+        case Suggestions():
+            return _suggestions(answer)
         case Explanation():
             return _explanation(answer)
         case ServedModel():
             return _model(answer)
         case Recorded():
-            return f"outcome {answer.request_id} {'had been recorded before' if answer.duplicate else 'is recorded'}"
+            recorded = "had been recorded before" if answer.duplicate else "is recorded"
+            return f"outcome {answer.request_id} {recorded}{', and counts already' if answer.counts_already else ''}"
     raise TypeError(type(answer).__name__)
 
 
@@ -64,6 +68,24 @@ def _predictions(answer: Predictions) -> str:
     if isinstance(answer, Ranking) and answer.next_page_token:
         lines.append(f"next page: --page-token {answer.next_page_token}")
     return "\n".join(lines)
+
+
+def _suggestions(answer: Suggestions) -> str:
+    titled = any(movie.title for movie in answer)
+    titles = ("movie", *(["title"] if titled else []), "has seen it", "width expected then")
+    rows = [
+        (
+            movie.movie_id,
+            *([movie.title] if titled else []),
+            f"{movie.probability_seen:.0%}",
+            f"{movie.expected_width:.3f}",
+        )
+        for movie in answer
+    ]
+    width = f"the catalogue's intervals are {answer.current_width:.3f} wide now"
+    return "\n".join(
+        [table(titles, rows), "", width, _foot(answer.member_evidence, answer.model_version, answer.unused)]
+    )
 
 
 def _explanation(answer: Explanation) -> str:
@@ -121,7 +143,13 @@ def _attribute(attribute: Attribute) -> str:
 
 def _foot(member_evidence: str, version: str, unused: Unused) -> str:
     """Format what was known of the member and the model version, and, on a second line, what couldn't be used."""
+    counts = asdict(unused)
+    missing = counts.pop("stored_facts_may_be_missing")
     ignored = [f"{name.replace('_', ' ')}: {'yes' if count is True else count}"
-               for name, count in asdict(unused).items() if count]  # fmt: skip
-    text = f"rests on {member_evidence}; model {version}"
-    return f"{text}\nnot used: {', '.join(ignored)}" if ignored else text
+               for name, count in counts.items() if count]  # fmt: skip
+    lines = [f"rests on {member_evidence}; model {version}"]
+    if ignored:
+        lines.append(f"not used: {', '.join(ignored)}")
+    if missing:
+        lines.append("facts stored of the member may be missing: the service's store of members fails or lacks ratings")
+    return "\n".join(lines)

@@ -15,7 +15,8 @@ from model.artifact.consistency import check_every_kind, check_finite
 from model.artifact.golden import GOLDEN, check_golden, golden_to_bytes
 from model.errors import ArtifactError, Reason
 from model.facts.catalogue import Catalogue
-from model.facts.member_table import FILES, KINDS, MemberTable
+from model.facts.member_key import PLAIN, MemberKey
+from model.facts.member_table import FILES, KINDS, RATING_FILES, MemberTable
 from model.files.checked_array import CheckedArray, piece_count, piece_hashes
 from model.files.manifest import FORMAT, Manifest, Run, named_manifest, read_run
 from model.files.manifest import read_manifest as read_manifest
@@ -26,7 +27,7 @@ from model.prediction.model import Model
 MEMBERS = "members"
 """Folder with the member table, one file for each array."""
 PIECES = f"{MEMBERS}/pieces.npy"
-"""File with a hash of each 16 KiB piece of the files of the member table, in the order of FILES."""
+"""File with a hash of each 16 KiB piece of the files of the member table, in the order of FILES and RATING_FILES."""
 
 Read = TypeVar("Read")
 Verify = Callable[[bytes], None]
@@ -56,13 +57,19 @@ def write_files(folder: Path, parts: Parts, reports: dict[str, bytes]) -> dict[s
         **serialization.core_to_files(parts.core, parts.schema),
         **reports,
     }
-    arrays = {name: folder / MEMBERS / f"{name}.npy" for name in FILES}
-    members = MemberTable(*(np.load(path, mmap_mode="r", allow_pickle=False) for path in arrays.values()))
+    arrays = {name: path for name in KINDS if (path := folder / MEMBERS / f"{name}.npy").exists()}
+    members = MemberTable(**{name: np.load(path, mmap_mode="r", allow_pickle=False) for name, path in arrays.items()})
     contents[GOLDEN] = golden_to_bytes(_as_loaded(contents, members))
     for name, content in contents.items():
         (folder / name).write_bytes(content)
-    np.save(folder / PIECES, np.concatenate([piece_hashes(path) for path in arrays.values()]), allow_pickle=False)
+    write_pieces(folder)
     return listing(folder)
+
+
+def write_pieces(folder: Path) -> None:
+    """Write the hashes of the pieces of the member table, whose arrays are in a version's folder."""
+    paths = [path for name in KINDS if (path := folder / MEMBERS / f"{name}.npy").exists()]
+    np.save(folder / PIECES, np.concatenate([piece_hashes(path) for path in paths]), allow_pickle=False)
 
 
 def listing(folder: Path) -> dict[str, dict[str, Any]]:
@@ -75,7 +82,12 @@ def listing(folder: Path) -> dict[str, dict[str, Any]]:
 
 def write_manifest(folder: Path, manifest: Manifest) -> str:
     """Write manifest.json and return the name of the version, a hash of the contents of all listed files."""
-    content = serialization.to_json(manifest.to_dict())
+    return write_manifest_fields(folder, manifest.to_dict())
+
+
+def write_manifest_fields(folder: Path, manifest: dict[str, Any]) -> str:
+    """Write manifest.json with these fields, and return the name of the version."""
+    content = serialization.to_json(manifest)
     (folder / MANIFEST).write_bytes(content)
     return version_of(content)
 
@@ -93,7 +105,7 @@ class Opened:
     files: Mapping[str, bytes]
     """Contents of the files in the manifest, except those of the published members."""
     members: MemberTable
-    """Attributes and plays of the published members, memory-mapped and verified piece by piece at the first access."""
+    """Facts of the published members, memory-mapped and verified piece by piece at the first access."""
 
     def model(self) -> Model:
         """Parse the files and return the model, ready to serve.
@@ -107,29 +119,30 @@ class Opened:
         return model
 
 
-def open_version(folder: Path, verify: Verify | None = None) -> Opened:
+def open_version(folder: Path, verify: Verify | None = None, key: MemberKey | None = PLAIN) -> Opened:
     """Open the folder of a version (one published model) and verify its files by hash, without parsing most of them.
 
     Only the manifest and run.json are parsed; `Opened.model` parses the rest. `verify` is called with the bytes of the
-    manifest and should raise ArtifactError to refuse the version. Raises ArtifactError if a file is missing, damaged or
-    unsafe.
+    manifest and should raise ArtifactError to refuse the version. `key` is for `open_members`. Raises ArtifactError if
+    a file is missing, damaged or unsafe, or if ids are hashed with another key.
     """
     content, manifest = named_manifest(folder)
     if verify is not None:
         verify(content)
     check_names(folder, manifest.files)
     files = {name: _checked(folder, name, manifest) for name in manifest.files if not name.startswith("members/")}
-    return Opened(version_of(content), manifest, read_run(folder), files, open_members(folder, manifest))
+    return Opened(version_of(content), manifest, read_run(folder), files, open_members(folder, manifest, key))
 
 
-def load_model(folder: Path, verify: Verify | None = None) -> Model:
+def load_model(folder: Path, verify: Verify | None = None, key: MemberKey | None = PLAIN) -> Model:
     """Return the model in a version's folder, ready to serve.
 
-    Raises ArtifactError if the version is damaged, unsafe or inconsistent. `verify` is called as in `open_version`.
+    Raises ArtifactError if the version is damaged, unsafe or inconsistent, or if ids are hashed with another key.
+    `verify` is called as in `open_version`, and `key` is for `open_members`.
     Some malformed LightGBM model files crash the process or make LightGBM loop forever, even if the hashes match. So
     the service first loads each version in a disposable process (`model.artifact.trial_process`).
     """
-    return open_version(folder, verify).model()
+    return open_version(folder, verify, key).model()
 
 
 def _model(files: Mapping[str, bytes], members: MemberTable, version: str, manifest: Manifest, run: Run) -> Model:
@@ -145,7 +158,8 @@ def _model(files: Mapping[str, bytes], members: MemberTable, version: str, manif
     core = _read("the core", lambda: serialization.core_from_files(files, schema))
     model = Model(
         version=version, schema=schema, manifest=manifest, run=run,
-        members=replace(members, catalogue=len(catalogue)), catalogue=catalogue,
+        members=replace(members, catalogue=len(catalogue), scale=(schema.scale.low, schema.scale.high)),
+        catalogue=catalogue,
         **{field.name: getattr(core, field.name) for field in fields(core)},
     )  # fmt: skip
     _read("the core", lambda: check_every_kind(model))
@@ -186,17 +200,20 @@ def _checked(folder: Path, name: str, manifest: Manifest) -> bytes:
     return content
 
 
-def open_members(folder: Path, manifest: Manifest) -> MemberTable:
+def open_members(folder: Path, manifest: Manifest, key: MemberKey | None = PLAIN) -> MemberTable:
     """Return the table of a version's published members, memory-mapped and verified as members are looked up.
 
-    Only the file with the hashes of pieces is read completely. Raises ArtifactError if a file is missing or has the
-    wrong size, or if the hashes are damaged.
+    Only the file with the hashes of pieces is read completely. `key` hashes the ids that are looked up, unless ids were
+    published with plain hashes; pass None if none will be looked up. Raises ArtifactError if ids were hashed with
+    another key, if a file is missing or has the wrong size, or if the hashes are damaged.
     """
+    key = _key_of(manifest, key)
     hashes = _mapped(folder, PIECES, manifest)
     check_same(PIECES, len(hashes), hashlib.sha256(hashes).hexdigest(), manifest.files[PIECES])
     listed = _read(PIECES, lambda: array_over(hashes))
     arrays, used = {}, 0
-    for name in FILES:
+    has_ratings = any(f"{MEMBERS}/{name}.npy" in manifest.files for name in RATING_FILES)
+    for name in FILES + RATING_FILES * has_ratings:
         path = f"members/{name}.npy"
         content = _mapped(folder, path, manifest)
         if len(content) != manifest.files[path]["size"]:
@@ -209,7 +226,17 @@ def open_members(folder: Path, manifest: Manifest) -> MemberTable:
             raise ArtifactError(f"{path} can't be read as a model's: {error}") from error
     if used != len(listed):
         raise ArtifactError(f"{PIECES} is for other files")
-    return MemberTable.over(arrays)
+    return MemberTable.over(arrays, key)
+
+
+def _key_of(manifest: Manifest, key: MemberKey | None) -> MemberKey:
+    """Return the key for looking up ids in a version. Raises ArtifactError if its ids are hashed with another one."""
+    if key is None or not manifest.member_key:
+        return PLAIN
+    if key.fingerprint != manifest.member_key:
+        which = "another member key than the one given" if key.secret else "a member key, and none is given"
+        raise ArtifactError(f"the ids of its members are hashed with {which}", "member_key")
+    return key
 
 
 def _mapped(folder: Path, name: str, manifest: Manifest) -> mmap.mmap:
@@ -236,6 +263,8 @@ def _check_members(members: MemberTable, schema: Schema) -> None:
         "keys": (count, 2), "attributes": (count, len(schema.member_attributes)), "starts": (count + 1,),
         "movies": (plays,), "completion": (plays,), "age_days": (plays,),
     }  # fmt: skip
+    if len(members.ratings) or len(members.rated_at):
+        shapes |= {"ratings": (plays,), "rated_at": (plays,)}
     for name, shape in shapes.items():
         if getattr(members, name).shape != shape:
             raise ArtifactError(f"members/{name}.npy has another shape than the other arrays")

@@ -13,6 +13,7 @@ from features.schema import Attribute
 from model.errors import WrongForest
 from model.facts.facts import NO_RATINGS, MemberFacts, Ratings
 from model.prediction.calibration import PLAY_BINS
+from model.prediction.interview import movies_to_ask
 from model.prediction.model import Model
 from model.prediction.predictions import ARRAYS
 
@@ -86,6 +87,7 @@ def check_every_kind(model: Model) -> None:
                 explanation = model.explain(MemberFacts(attributes, movies, unknown, unknown, own), last)
                 check_finite([getattr(explanation.predictions, name) for name in ARRAYS], "predictions")
                 check_finite(explanation.parts, "explanations")
+    check_finite(movies_to_ask(model, MemberFacts(attributes, movies, unknown, unknown)).expected_width, "intervals")
 
 
 def _nodes(root: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -7,6 +7,7 @@ from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.files.npz import Arrays
 from model.prediction.prior.kernel_regression import KernelRegression
 from model.prediction.prior.member_inputs import MovieColumns
+from model.prediction.prior.play_probability import POPULARITY
 from model.prediction.prior.prior import Description, Prior
 
 _COLUMN_ARRAYS = ("columns", "embedding", "squared_weight", "taste")
@@ -21,7 +22,7 @@ _DESCRIPTION_ARRAYS = ("centre", "intercept", "weights")
 def prior_arrays(prior: Prior) -> Arrays:
     """Return the arrays of a prior by name."""
     arrays: Arrays = {name: getattr(prior.columns, name) for name in _COLUMN_ARRAYS}
-    arrays |= {name: getattr(prior, name) for name in ("movies", "average_member", "movie_variance")}
+    arrays |= {name: getattr(prior, name) for name in ("movies", "average_member", "movie_variance", "play_weights")}
     arrays |= description_arrays("description", prior.description)
     for evidence, head in prior.heads.items():
         arrays |= {f"head.{int(evidence)}.{name}": getattr(head, own) for name, own in _HEAD_ARRAYS.items()}
@@ -77,6 +78,7 @@ def prior_of(arrays: Arrays, numbers: dict[str, Any]) -> Prior:
             for kind in MemberEvidence
             if f"rating_weights.{int(kind)}" in arrays
         },
+        play_weights=arrays.get("play_weights", POPULARITY),
     )
 
 

@@ -150,7 +150,7 @@ def _load(folder: Path) -> None:
     whole = _mapped_bytes(folder) <= WHOLE_BYTES
     if whole:
         check_version(folder)
-    model = load_model(folder)
+    model = load_model(folder, key=None)
     if whole:
         model.members.check(len(model.catalogue))
 

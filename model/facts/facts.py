@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -22,31 +24,33 @@ class Play(NamedTuple):
     completion: float = float("nan")
     """Share of the movie that was watched, 0 to 1; NaN if unknown."""
     played_at: float = float("nan")
-    """Time of the play, and of the rating, in seconds since 1970 UTC; NaN if unknown."""
+    """Time of the play, or of the rating if there is one, in seconds since 1970 UTC; NaN if unknown."""
     rating: float = float("nan")
     """Rating that the member gave; NaN if none."""
 
 
 class Plays(NamedTuple):
-    """Several plays as columns, one for each field of Play."""
+    """Several plays as columns, one for each field of Play, and the ratings among them."""
 
     movies: Sequence[int]
     completion: Sequence[float]
     played_at: Sequence[float]
-    rating: Sequence[float] = ()
-    """Empty if the member rated none of the movies."""
+    ratings: Sequence[tuple[int, float, float]] = ()
+    """Ratings that the member gave, each as catalogue row, rating and time; all rated movies are among the plays."""
 
     def with_ratings(self, ratings: Sequence[tuple[int, float, float]]) -> "Plays":
-        """Return a copy with ratings added, each as catalogue row, rating and time, since a rating is a play too."""
+        """Return a copy with ratings added, each as catalogue row, rating and time, since a rating is a play too.
+
+        When a movie was rated doesn't tell when it was played.
+        """
         if not ratings:
             return self
-        movies, values, times = zip(*ratings, strict=True)
-        count, unknown = len(self.movies), float("nan")
+        unknown = [float("nan")] * len(ratings)
         return Plays(
-            [*self.movies, *movies],
-            [*self.completion, *[unknown] * len(movies)],
-            [*self.played_at, *times],
-            [*(self.rating or [unknown] * count), *values],
+            [*self.movies, *(movie for movie, _, _ in ratings)],
+            [*self.completion, *unknown],
+            [*self.played_at, *unknown],
+            [*self.ratings, *ratings],
         )
 
 
@@ -61,6 +65,12 @@ class Ratings:
     rated_at: NDArray[np.float64]
     """(R,) times of the ratings in seconds since 1970 UTC; NaN if unknown."""
 
+    @staticmethod
+    def of(movies: NDArray[np.int32], values: NDArray[np.float64], rated_at: NDArray[np.float64]) -> "Ratings":
+        """Return the ratings among P plays, of which `values` (P,) and `rated_at` (P,) are NaN if not rated."""
+        rated = ~np.isnan(values)
+        return Ratings(movies[rated], values[rated], rated_at[rated]) if rated.any() else NO_RATINGS
+
     def __len__(self) -> int:
         return len(self.movies)
 
@@ -69,24 +79,28 @@ class Ratings:
         kept = self.movies != movie
         return self if kept.all() else Ratings(self.movies[kept], self.values[kept], self.rated_at[kept])
 
-    def followed_by(self, plays: Plays) -> "Ratings":
-        """Return these ratings with those of further plays.
+    def followed_by(self, ratings: Sequence[tuple[int, float, float]]) -> "Ratings":
+        """Return these ratings with further ones, each given as catalogue row, rating and time.
 
-        Of two ratings of a movie, the one given last in the order of these ratings and then of `plays` counts, unless
+        Of two ratings of a movie, the one given last in the order of these ratings and then of `ratings` counts, unless
         its time is known to be earlier.
         """
-        last = {movie: (value, time) for movie, value, time in zip(*self._columns(), strict=True)}
-        for movie, value, time in zip(plays.movies, plays.rating, plays.played_at, strict=True):
-            if value == value and not (movie in last and time < last[movie][1]):
-                last[movie] = value, time
-        if not last:
+        if not ratings:
             return self
-        movies = np.array(sorted(last), np.int32)
-        values, rated_at = np.array([last[movie] for movie in movies.tolist()], np.float64).T
-        return Ratings(movies, values, rated_at)
+        if len(self) or len({movie for movie, _, _ in ratings}) < len(ratings):
+            ratings = self._merged(ratings)
+        movies, values, times = zip(*sorted(ratings, key=itemgetter(0)), strict=True)
+        return Ratings(np.array(movies, np.int32), np.array(values, np.float64), np.array(times, np.float64))
 
-    def _columns(self) -> tuple[list[int], list[float], list[float]]:
-        return self.movies.tolist(), self.values.tolist(), self.rated_at.tolist()
+    def _merged(self, ratings: Sequence[tuple[int, float, float]]) -> Sequence[tuple[int, float, float]]:
+        """Return one rating of each movie, of these ratings and the given ones, as in `followed_by`."""
+        own = zip(self.movies.tolist(), self.values.tolist(), self.rated_at.tolist(), strict=True)
+        last: dict[int, tuple[int, float, float]] = {}
+        for given in chain(own, ratings):
+            movie, _, time = given
+            if not (movie in last and time < last[movie][2]):
+                last[movie] = given
+        return list(last.values())
 
 
 NO_RATINGS = Ratings(np.empty(0, np.int32), np.empty(0), np.empty(0))
@@ -149,17 +163,22 @@ class MemberFacts:
     def with_plays(self, plays: Iterable[Play], schema: Schema) -> "MemberFacts":
         """Return a copy with plays added, and with their ratings.
 
-        Plays of the same movie are merged into one, with the latest time and the highest completion. For two ratings of
-        one movie, see `Ratings.followed_by`.
+        Plays of the same movie are merged into one, with the latest time and the highest completion. The time of a
+        rating isn't that of a play, nor is it in training. For two ratings of one movie, see `Ratings.followed_by`.
         """
         added = list(plays)
-        return self.with_all_plays(Plays(*zip(*added, strict=True)), schema) if added else self
+        if not added:
+            return self
+        movies, completion, played_at, rating = zip(*added, strict=True)
+        times = [float("nan") if value == value else time for value, time in zip(rating, played_at, strict=True)]
+        ratings = [(play.movie, play.rating, play.played_at) for play in added if play.rating == play.rating]
+        return self.with_all_plays(Plays(movies, completion, times, ratings), schema)
 
     def with_all_plays(self, plays: Plays, schema: Schema) -> "MemberFacts":
         """Return a copy with plays added as in `with_plays`, but given as columns."""
         if not plays.movies:
             return self
-        ratings = self.ratings.followed_by(plays) if plays.rating else self.ratings
+        ratings = self.ratings.followed_by(plays.ratings)
         movies, completion = np.array(plays.movies, np.int32), np.array(plays.completion, np.float32)
         age_days = age_in_days(np.array(plays.played_at, np.float64), schema)
         once = len(set(plays.movies)) == len(movies)

@@ -35,6 +35,8 @@ class Outcome:
     """Time when the service received the report, in seconds since 1970 UTC, by the clock of the service."""
     caller: str | None = None
     """Name of the token with which the report was sent, as in the token file; None if the service wants no tokens."""
+    rating_withdrawn: bool = False
+    """Whether the member took back the rating of the movie, whatever it was."""
 
 
 def to_line(outcome: Outcome) -> bytes:
@@ -42,7 +44,7 @@ def to_line(outcome: Outcome) -> bytes:
 
     A truncated line is never valid JSON, so readers can detect it.
     """
-    entry = {name: value for name, value in vars(outcome).items() if value is not None}
+    entry = {name: value for name, value in vars(outcome).items() if value is not None and value is not False}
     return json.dumps(entry, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
@@ -65,6 +67,11 @@ def from_line(line: bytes) -> Outcome:
     caller = entry.get("caller")
     if not isinstance(caller, str | None):
         raise BadOutcome("the caller isn't the name of a token")
+    withdrawn = entry.get("rating_withdrawn", False)
+    if not isinstance(withdrawn, bool):
+        raise BadOutcome("the withdrawal isn't true or false")
+    if withdrawn and written["rating"] is not None:
+        raise BadOutcome("it holds a rating and a withdrawal")
     if any(numbers[name] is None and value is not None for name, value in written.items()):
         raise BadOutcome("a number isn't one")
     for moment in (numbers["happened_at"], numbers["received_at"]):
@@ -74,4 +81,4 @@ def from_line(line: bytes) -> Outcome:
             raise BadOutcome("a time isn't in seconds since 1970")
     if numbers["completion"] is not None and not 0 <= numbers["completion"] <= 1:
         raise BadOutcome("the completion isn't 0 to 1")
-    return Outcome(*texts, *numbers.values(), caller)  # type: ignore[arg-type, call-arg] # they were checked above
+    return Outcome(*texts, *numbers.values(), caller, withdrawn)  # type: ignore[arg-type, call-arg] # checked above

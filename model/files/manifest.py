@@ -33,8 +33,9 @@ class Manifest:
     data_fingerprint: str
     """sha256 of the tables of the data directory, in a form that doesn't depend on their files."""
     data: dict[str, int]
-    """Numbers of members, raters, movies, ratings and plays. With `--reweight`, `effective_raters` is the effective
-    sample size of the weighted raters."""
+    """Numbers of members, and of raters, movies, ratings and plays trained on. `published_members`, and
+    `published_raters` among them, are absent in older versions, which publish everybody. With `--reweight`,
+    `effective_raters` is the effective sample size of the weighted raters."""
     libraries: dict[str, str]
     """Versions of the libraries used in training, by name."""
     scores: dict[str, dict[str, float]]
@@ -44,6 +45,8 @@ class Manifest:
     """Size and sha256 of every file of the version except manifest.json and run.json, by path."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Settings of the fit, by their names in a settings file."""
+    member_key: str = ""
+    """Fingerprint of the key that ids of published members are hashed with; empty for plain hashes."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as a dictionary that can be written as JSON."""
@@ -77,6 +80,7 @@ def manifest_from(content: bytes) -> Manifest:
             isinstance(listed["size"], int) and listed["size"] >= 0 and isinstance(listed["sha256"], str)
             for listed in manifest.files.values()
         )
+        sound = sound and isinstance(manifest.member_key, str)
     except ArtifactError:
         raise
     except Exception as error:

@@ -106,7 +106,7 @@ class Model:
     run: Run
     """Time and duration of the training run."""
     members: MemberTable
-    """Attributes and plays of the published members, by id."""
+    """Facts of the published members, by id."""
     catalogue: Catalogue
     """Movies with year, genres and attributes, by id."""
     prior: Prior

@@ -3,10 +3,11 @@
 By the law of total variance, the variance of a rating about its prediction is the expected variance given a fact, plus
 the variance of the predictions over the possible values of the fact. The second term, the gain, is computed with the
 model itself. For an attribute, predictions over all of its values are weighted by their frequencies among raters. For
-further plays, the plays of published members are tried. This treats unknown facts as independent of known ones. In
-reality they may depend on known facts and explain less, so gains are limited by the variance that facts explain out of
-fold: for all attributes together, by how much narrower intervals are with attributes than without; for further plays,
-by a learning curve. The width of an interval is assumed to be proportional to the standard deviation.
+further plays, the plays of published members are tried; if nobody is published, the widths of intervals tell. This
+treats unknown facts as independent of known ones. In reality they may depend on known facts and explain less, so gains
+are limited by the variance that facts explain out of fold: for all attributes together, by how much narrower intervals
+are with attributes than without; for further plays, by a learning curve. The width of an interval is assumed to be
+proportional to the standard deviation.
 """
 
 from collections.abc import Iterator
@@ -117,18 +118,21 @@ def _gain_of_plays(model: Model, member: MemberFacts, movie: Movie) -> float:
     """Return the variance of the rating that FURTHER_PLAYS further plays of the member would explain.
 
     In all, n plays explain most * n / (n + half), the learning curve of a mean with a prior worth `half` plays. `most`
-    is the variance that MANY_PLAYS plays explain, and `half` is estimated from the first FURTHER_PLAYS plays.
+    is the variance that MANY_PLAYS plays explain, and `half` is estimated from the first FURTHER_PLAYS plays: from the
+    predictions for published members with these, or, if nobody is published, from the widths of intervals.
     """
     bare = member.without_plays()
     people = list(islice(_with_plays(model, bare, movie), PEOPLE))
-    if not people:
-        return 0.0
-    evidence = model.prior.usable_evidence(people[0])
-    most = _explained(model, movie, (model.prior.usable_evidence(bare), 0), (evidence, MANY_PLAYS))
-    inputs = model.prior.columns.of_plays(people)
-    attributes = np.repeat(member.attributes[None], len(people), axis=0)
-    plays = np.full(len(people), FURTHER_PLAYS)
-    first = float(_ratings(model, evidence, inputs, plays, attributes, movie).var())
+    evidence = model.prior.usable_evidence(people[0] if people else _with_any_plays(model, bare))
+    known_before = model.prior.usable_evidence(bare), 0
+    most = _explained(model, movie, known_before, (evidence, MANY_PLAYS))
+    if people:
+        inputs = model.prior.columns.of_plays(people)
+        attributes = np.repeat(member.attributes[None], len(people), axis=0)
+        plays = np.full(len(people), FURTHER_PLAYS)
+        first = float(_ratings(model, evidence, inputs, plays, attributes, movie).var())
+    else:
+        first = _explained(model, movie, known_before, (evidence, FURTHER_PLAYS))
     if first <= 0 or most <= 0:
         return 0.0
     half = FURTHER_PLAYS * (most / min(first, most) - 1)
@@ -169,6 +173,13 @@ def _with_plays(model: Model, member: MemberFacts, movie: Movie) -> Iterator[Mem
             yield MemberFacts(
                 member.attributes, theirs.movies[chosen], theirs.completion[chosen], theirs.age_days[chosen]
             )
+
+
+def _with_any_plays(model: Model, member: MemberFacts) -> MemberFacts:
+    """Return the member with FURTHER_PLAYS plays of any movies, for the kind of evidence."""
+    movies = np.arange(min(FURTHER_PLAYS, len(model.catalogue)), dtype=np.int32)
+    unknown = np.full(len(movies), np.nan, np.float32)
+    return MemberFacts(member.attributes, movies, unknown, unknown)
 
 
 def _ratings(

@@ -143,19 +143,22 @@ class RemoteStore(Store):
     def _remove_version(self, version: str) -> None:
         """Remove a version and its records, its manifest first, so that an incomplete version never exists."""
         self._reached(lambda: self._far.rm_file(self._at(version, MANIFEST)))
-        for place in (f"{VERSIONS}/{version}", f"{RECORDS}/{version}"):
-            self._reached(lambda place=place: self._far.rm(f"{self._place}/{place}", recursive=True))  # type: ignore[misc]
+        self._reached(lambda: self._far.rm(f"{self._place}/{VERSIONS}/{version}", recursive=True))
+        self._remove_records(version)
         if self.folder(version).exists():
             self._files.remove(self.folder(version))
 
-    def _written(self, version: str) -> float:
+    def _remove_records(self, version: str) -> None:
+        self._reached(lambda: self._far.rm(f"{self._place}/{RECORDS}/{version}", recursive=True))
+
+    def written(self, version: str) -> float:
         def far() -> Any:
             with suppress(NotImplementedError):
                 return self._far.modified(self._at(version, MANIFEST))
             return None
 
         modified = self._reached(far)
-        return modified.timestamp() if isinstance(modified, datetime) else super()._written(version)
+        return modified.timestamp() if isinstance(modified, datetime) else super().written(version)
 
     def _names(self, place: str) -> list[str]:
         paths: list[str] = self._reached(lambda: self._far.ls(f"{self._place}/{place}", detail=False)) or []

@@ -13,14 +13,14 @@ Everything is written to a temporary path, flushed and renamed, so that readers 
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from model.errors import ArtifactError, StoreError, Unreadable
 from model.files.atomic_write import sync
 from model.files.manifest import check_version
-from model.files.plain_files import MANIFEST, names_in, read_plain
+from model.files.plain_files import MANIFEST, RUN, names_in, read_plain
 from model.files.shared_folder import SharedFolder, sync_tree
 from model.store.label_log import UNSTATED, LabelMove, Reason, moves_in, with_move
 
@@ -32,6 +32,8 @@ VERSIONS, RECORDS, STATUS = "versions", "records", "status"
 GATE_KEY, LABEL_LOG = "gate_key.json", "labels.jsonl"
 RECORD_BYTES = 64 << 20
 """Maximum size of labels, keys and records (small files about a version) in bytes; larger ones are refused."""
+TEXTS = (".html", ".json", ".md", ".txt")
+"""Endings of the names of records that are text, and so may name versions."""
 SECONDS_PER_DAY = 86_400.0
 
 
@@ -165,7 +167,7 @@ class Store:
 
     def newest_written(self) -> float:
         """Return the time when the newest version was written, in seconds since 1970; 0 if there are no versions."""
-        return max(map(self._written, self.versions()), default=0.0)
+        return max(map(self.written, self.versions()), default=0.0)
 
     def check(self, version: str) -> None:
         """Raise StoreError if a version isn't in the store, or ArtifactError if its files are incomplete or damaged."""
@@ -208,7 +210,7 @@ class Store:
         with self._files.changing():
             self._files.clean()
             labelled = {self.label(name) for name in LABELS}
-            written = {version: self._written(version) for version in self.versions()}
+            written = {version: self.written(version) for version in self.versions()}
             order = sorted(written, key=lambda version: (-written[version], version))
             gone = [
                 version
@@ -218,6 +220,40 @@ class Store:
             for version in gone:
                 self._remove_version(version)
         return gone
+
+    def supersede(self, before: str, after: str, but: Collection[str] = ()) -> None:
+        """Let a version take the place of another, which is removed: its records, its labels and all mentions of it.
+
+        Records with a name in `but` aren't taken over. If this is interrupted, it has to be called again. Raises
+        StoreError if a version isn't in the store.
+        """
+        with self._files.changing():
+            for version in (before, after):
+                if not self._is_there(version):
+                    raise StoreError(f"there is no version {version}")
+            for name in self.records(before):
+                if name not in but and (content := self._read(_record(before, name), f"the record {name}")) is not None:
+                    self._replace(_record(after, name), content)
+            for place in self._places_of_names():
+                content = self._read(place, f"the file {place}")
+                if content is not None and before.encode() in content:
+                    self._replace(place, content.replace(before.encode(), after.encode()))
+            self._remove_records(before)  # first, as nothing would name them any more
+            self._remove_version(before)
+
+    def remove(self, version: str) -> None:
+        """Remove a version and the records about it, unless it has a label. Raises StoreError if it has."""
+        with self._files.changing():
+            if version in self.labels().values():
+                raise StoreError(f"version {version} has a label")
+            if self._is_there(version):
+                self._remove_version(version)
+
+    def clean(self) -> None:
+        """Remove what processes that died have left unfinished."""
+        if self.root.is_dir():
+            with self._files.changing():
+                self._files.clean()
 
     def write_record(self, version: str, name: str, content: bytes) -> None:
         """Write a record, a small file about a version such as its signature; one with the same name is replaced."""
@@ -270,6 +306,19 @@ class Store:
                 raise Unreadable(str(error), "store") from error
             raise StoreError(str(error)) from error
 
+    def _places_of_names(self) -> Iterator[str]:
+        """Yield the paths in the store of all small files that may name a version; labels are last."""
+        for version in self.versions():
+            yield f"{VERSIONS}/{version}/{RUN}"
+            yield from (_record(version, name) for name in self.records(version) if name.endswith(TEXTS))
+        yield from (f"{STATUS}/{name}" for name in self._names(STATUS))
+        yield LABEL_LOG
+        yield from LABELS
+
+    def _names(self, place: str) -> list[str]:
+        """Return the sorted names in a folder of the store."""
+        return names_in(self.root / place, f"the folder {place}")
+
     def _erase(self, name: str) -> None:
         """Remove the file of a label, such as `current`. The caller must hold the lock."""
         (self.root / name).unlink(missing_ok=True)
@@ -305,9 +354,13 @@ class Store:
     def _remove_version(self, version: str) -> None:
         """Remove a version and the records (small files) about it. The caller must hold the lock."""
         self._files.remove(self.folder(version))
+        self._remove_records(version)
+
+    def _remove_records(self, version: str) -> None:
+        """Remove the records (small files) about a version. The caller must hold the lock."""
         shutil.rmtree(self.root / RECORDS / version, ignore_errors=True)
 
-    def _written(self, version: str) -> float:
+    def written(self, version: str) -> float:
         """Return the time when a version was written, in seconds since 1970; 0 if unknown."""
         try:
             return (self.folder(version) / MANIFEST).lstat().st_mtime

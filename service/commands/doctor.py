@@ -10,13 +10,13 @@ from service.commands.doctor_checks import (
     Findings,
     check_certificates,
     check_folders,
-    check_member_store,
     check_memory,
     check_models,
     check_open_files,
     check_tokens,
     memory_of_one_worker,
 )
+from service.commands.member_store_checks import check_member_store
 from service.settings import read_settings
 
 JSON = "--json"

@@ -1,9 +1,8 @@
-"""Checks of the `doctor` command: model and member stores, files and folders in the settings, and machine limits."""
+"""Checks of the `doctor` command: the model store, files and folders in the settings, and machine limits."""
 
 import os
 import resource
 import shutil
-import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 from model.artifact.trial_process import Limits
 from model.cores import usable_cores
 from model.errors import ANOTHER, REMEDIES, ArtifactError, ModelError, StoreError
+from model.facts.member_key import MemberKey
 from model.files.manifest import check_version
 from model.prediction.model import Model
 from model.store.open import is_address, open_store
@@ -32,8 +32,6 @@ CLOCK_SECONDS = 300.0
 """Allowed difference between the clocks of two machines, in seconds."""
 CALLS_BYTES = 64 << 20
 """Rough estimate of the memory that gRPC and running calls need in a worker, in bytes."""
-STORE_SECONDS = 3.0
-SLOW_SHARE = 0.5
 SOON_DAYS = 14
 FEWEST_FILES = 256
 """Minimum limit on open files. Each connection and each file of a model needs a file descriptor."""
@@ -111,7 +109,7 @@ def _check_version(
     check = "model" if label == CURRENT else "candidate"
     try:
         limits = Limits(settings.trial_memory_mib << 20, settings.trial_seconds)
-        loader = Loader(store, limits, signatures(settings, store))
+        loader = Loader(store, limits, signatures(settings, store), MemberKey.read(settings.member_key))
         try:
             served = loader.load(version, label)
         finally:
@@ -138,37 +136,6 @@ def _check_age(model: Model, now: float) -> Finding:
         remedy = "see whether the job still runs, or whether its versions are held back"
         return warning("model age", observation, remedy)
     return ok("model age", observation)
-
-
-def check_member_store(settings: Settings) -> Findings:
-    """Check whether the Redis store of members answers, and well within the time that requests wait for it."""
-    if settings.members is None:
-        return
-    from redis import Redis
-    from redis.exceptions import AuthenticationError, RedisError
-
-    remedy = f"look at {flag('members')}; until it answers, members are those of the model alone"
-    client = Redis.from_url(settings.members, socket_timeout=STORE_SECONDS, socket_connect_timeout=STORE_SECONDS)
-    try:
-        client.ping()
-        began = time.perf_counter()
-        client.get("coldstart:doctor")
-        seconds = time.perf_counter() - began
-    except AuthenticationError:
-        yield failed("member store", "it doesn't accept the password", remedy)
-    except (RedisError, OSError, ValueError) as error:
-        yield failed("member store", f"it doesn't answer: {type(error).__name__}", remedy)
-    else:
-        yield _check_latency(seconds, settings.members_timeout_seconds)
-    finally:
-        client.close()
-
-
-def _check_latency(seconds: float, timeout: float) -> Finding:
-    observation = f"it answers in {seconds * 1e3:.1f} ms; requests wait {timeout * 1e3:g} ms"
-    if seconds > SLOW_SHARE * timeout:
-        return warning("member store", observation, f"bring it nearer, or raise {flag('members_timeout_seconds')}")
-    return ok("member store", observation)
 
 
 def check_certificates(settings: Settings, now: float) -> Findings:

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from model.artifact.trial_process import Limits
+from model.facts.member_key import MemberKey
 from model.store.job_status import GuardStatus, RetrainStatus, read_status
 from model.store.open import open_store
 from model.store.store import CANDIDATE, CURRENT
@@ -114,7 +115,7 @@ def live_models(
     sys.setswitchinterval(SWITCH_SECONDS)
     store = open_store(settings.models, settings.models_cache)
     limits = Limits(settings.trial_memory_mib << 20, settings.trial_seconds)
-    loader = Loader(store, limits, signatures(settings, store))
+    loader = Loader(store, limits, signatures(settings, store), MemberKey.read(settings.member_key))
     loader.prepare()
     seconds = settings.reload_seconds
     current = LiveModel(CURRENT, loader, seconds, metrics, clock, loaded)

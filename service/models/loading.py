@@ -7,6 +7,7 @@ from pathlib import Path
 from model.artifact.artifact import Verify, open_version
 from model.artifact.trial_process import Limits, Trials
 from model.facts.facts import MemberFacts
+from model.facts.member_key import MemberKey
 from model.prediction.model import Model
 from model.store.store import Store
 from service.requests.decode import Decoder
@@ -26,15 +27,18 @@ class Served:
 class Loader:
     """Loads versions from the store after checking them. May be used from any thread."""
 
-    def __init__(self, store: Store, limits: Limits, signed_by: Callable[[str], Verify] | None) -> None:
+    def __init__(
+        self, store: Store, limits: Limits, signed_by: Callable[[str], Verify] | None, member_key: MemberKey
+    ) -> None:
         """Set up a loader.
 
         Args:
             store: Store of the model versions.
             limits: Limits of the disposable process.
             signed_by: Given a version, returns the function that verifies its signature; None to require no signature.
+            member_key: Hashes the ids of members that are looked up.
         """
-        self.store = store
+        self.store, self._member_key = store, member_key
         self._trials = Trials(limits)
         self._signed_by = signed_by
 
@@ -50,10 +54,10 @@ class Loader:
         """Return a version, loaded and ready to answer, after checking its files and trying it in a process of its own.
 
         The trial includes predictions stored at publication, which the model must repeat. Raises ArtifactError if the
-        version fails a check, and StoreError if it can't be fetched.
+        version fails a check or its ids are hashed with another key, and StoreError if it can't be fetched.
         """
         folder = self.store.fetch(version)
-        opened = open_version(folder, self._signed_by(version) if self._signed_by else None)
+        opened = open_version(folder, self._signed_by(version) if self._signed_by else None, self._member_key)
         self._trials.try_version(folder)
         model = opened.model()
         nobody = MemberFacts.nothing(model.schema)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
-from model.facts.member_record import MemberRecord
+from model.facts.stored_member import StoredMember
 from model.prediction.predictions import Predictions
 from model.store.store import CURRENT
 from service.models.loading import Served
@@ -37,7 +37,7 @@ class Shadow:
     def sample(
         self,
         request: pb.PredictEnjoymentRequest,
-        record: MemberRecord | None,
+        record: StoredMember | None,
         served: Served,
         predictions: Predictions,
     ) -> None:
@@ -63,7 +63,7 @@ class Shadow:
     def _compare(
         self,
         request: pb.PredictEnjoymentRequest,
-        record: MemberRecord | None,
+        record: StoredMember | None,
         candidate: Served,
         predictions: Predictions,
     ) -> None:

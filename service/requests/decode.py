@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,26 @@ from features.values.attribute_value import WrongKind, encode_attribute, is_miss
 from features.values.categories import plain
 from features.values.genres import genre_numbers
 from model.facts.facts import MemberFacts, MovieFacts, Plays
-from model.facts.member_record import MemberRecord
+from model.facts.stored_member import StoredMember
 from model.prediction.model import Model
 from model.prediction.movie_targets import Movie
-from service.requests.limits import ATTRIBUTES, DEFAULT_PAGE_SIZE, ID_LENGTH, MOVIES, PAGE_SIZE, PLAYS, RATINGS
+from service.requests.limits import (
+    ATTRIBUTES,
+    DEFAULT_PAGE_SIZE,
+    DEFAULT_SUGGESTIONS,
+    ID_LENGTH,
+    MOVIES,
+    MOVIES_TO_CHOOSE_FROM,
+    PAGE_SIZE,
+    PLAYS,
+    RATINGS,
+    SUGGESTIONS,
+)
 from service.requests.page_tokens import page_offset
 from service.requests.violations import Violations
 
+Filtered: TypeAlias = pb.RankMoviesRequest | pb.SuggestMoviesToRateRequest
+"""A request whose movies are filtered by genre and year."""
 UNKNOWN: tuple[int, Attribute | None] = (-1, None)
 """Position and attribute for an attribute name that is not in the model's schema."""
 
@@ -41,6 +55,8 @@ class UnusedFacts:
     """Number of ratings of movies that are not in the catalogue."""
     unknown_member: bool = False
     """Whether the request has a member_id that is neither in the model nor in the member store."""
+    stored_facts_may_be_missing: bool = False
+    """Whether facts stored of the member may be missing, because the member store failed or lacks ratings."""
     unknown_genres: int = 0
     """Number of genres that are not in the model's schema."""
     unknown_movies: int = 0
@@ -85,6 +101,18 @@ class RankingQuery:
     unused: UnusedFacts
 
 
+@dataclass(frozen=True)
+class SuggestionQuery:
+    """A decoded request for movies that a member should be asked to rate."""
+
+    member: MemberFacts
+    allowed: NDArray[np.bool_] | None
+    """(M,) whether each movie of the catalogue may be suggested; None if all may."""
+    size: int
+    """Maximum number of movies."""
+    unused: UnusedFacts
+
+
 class FactsDecoder:
     """Decodes the members and movies in requests for one model, that is, what is known of them, into its numbers.
 
@@ -100,20 +128,17 @@ class FactsDecoder:
         self._movie_attributes = _by_name(model.schema.movie_attributes)
 
     def member(
-        self, member: pb.Member, violations: Violations, unused: UnusedFacts, record: MemberRecord | None
+        self, member: pb.Member, violations: Violations, unused: UnusedFacts, record: StoredMember | None
     ) -> MemberFacts:
         """Decode what is known of a member: stored attributes, plays and ratings, overridden by those in the request.
 
-        They are stored in `record`, the member's record in an external store, or, if it is None, with the model.
+        They are stored in `record`, what an external store holds of the member, if there is one, and with the model.
         """
         if len(member.member_id) > ID_LENGTH:
             violations.add("member.member_id", f"must have at most {ID_LENGTH} characters")
-        stored = None
-        if record is not None:
-            stored = record.facts(self._schema, self._catalogue)
-        elif member.member_id:
-            stored = self._members.find(member.member_id)
+        stored = self._stored(member.member_id, record)
         unused.unknown_member = bool(member.member_id) and stored is None
+        unused.stored_facts_may_be_missing = record is not None and record.may_lack
         attributes, unseen = self._attributes(
             member.attributes, self._member_attributes, "member.attributes", violations, unused
         )
@@ -123,6 +148,14 @@ class FactsDecoder:
             plays = self._with_ratings(plays, member.ratings, violations, unused)
         facts = self._no_facts if stored is None else stored
         return facts.with_attributes(attributes).with_all_plays(plays, self._schema)
+
+    def _stored(self, member_id: str, record: StoredMember | None) -> MemberFacts | None:
+        """Return what is stored of a member, in an external store or with the model; None if nothing is."""
+
+        def published() -> MemberFacts | None:
+            return self._members.find(member_id) if member_id else None
+
+        return published() if record is None else record.facts(published, self._schema, self._catalogue)
 
     def movie(self, movie: pb.Movie, path: str, violations: Violations, unused: UnusedFacts) -> MovieFacts:
         """Decode the year, genres and attributes of a movie. The paths of malformed fields start with `path`."""
@@ -180,10 +213,11 @@ class FactsDecoder:
             rated_at = ratings[number].rated_at
             times[number] = rated_at.seconds + rated_at.nanos / 1e9
             violations.check_time(rated_at, f"member.ratings[{number}].rated_at")
-        for number in [number for number, row in enumerate(rows) if row is None]:
-            violations.check_id(ratings[number].movie_id, f"member.ratings[{number}].movie_id")
         known = [(row, value, time) for row, value, time in zip(rows, values, times, strict=True) if row is not None]
-        unused.ratings_of_unknown_movies += len(rows) - len(known)
+        if len(known) < len(rows):
+            unused.ratings_of_unknown_movies += len(rows) - len(known)
+            for number in [number for number, row in enumerate(rows) if row is None]:
+                violations.check_id(ratings[number].movie_id, f"member.ratings[{number}].movie_id")
         return plays.with_ratings(known)
 
     def _attributes(
@@ -244,7 +278,7 @@ class Decoder:
         self._facts = FactsDecoder(model)
         self._catalogue = model.catalogue
 
-    def prediction(self, request: pb.PredictEnjoymentRequest, record: MemberRecord | None = None) -> PredictionQuery:
+    def prediction(self, request: pb.PredictEnjoymentRequest, record: StoredMember | None = None) -> PredictionQuery:
         """Decode a request for predictions. The result has the movies of movie_ids first, then the other new_movies."""
         violations, unused = Violations(), UnusedFacts()
         count = len(request.movie_ids) + len(request.new_movies)
@@ -267,7 +301,7 @@ class Decoder:
         movies = [self._movie(movie_id, new_movies.get(movie_id), member, unused) for movie_id in movie_ids]
         return PredictionQuery(member, movie_ids, movies, unused)
 
-    def explanation(self, request: pb.ExplainEnjoymentRequest, record: MemberRecord | None = None) -> PredictionQuery:
+    def explanation(self, request: pb.ExplainEnjoymentRequest, record: StoredMember | None = None) -> PredictionQuery:
         """Decode a request to explain the prediction of a single movie."""
         violations, unused = Violations(), UnusedFacts()
         member = self._facts.member(request.member, violations, unused, record)
@@ -281,23 +315,43 @@ class Decoder:
         violations.raise_if_any()
         return PredictionQuery(member, [movie_id], [self._movie(movie_id, described, member, unused)], unused)
 
-    def ranking(self, request: pb.RankMoviesRequest, record: MemberRecord | None = None) -> RankingQuery:
+    def ranking(self, request: pb.RankMoviesRequest, record: StoredMember | None = None) -> RankingQuery:
         """Decode a request for one page of the movies in order of predicted rating."""
         violations, unused = Violations(), UnusedFacts()
         member = self._facts.member(request.member, violations, unused, record)
         if request.page_size < 0:
             violations.add("page_size", "must not be negative")
-        violations.check_genres(request.genres, "genres")
-        for name in ("min_release_year", "max_release_year"):
-            if request.HasField(name):
-                violations.check_year(getattr(request, name), name)
-        both = request.HasField("min_release_year") and request.HasField("max_release_year")
-        if both and request.min_release_year > request.max_release_year:
-            violations.add("max_release_year", "must not be before min_release_year")
+        _check_filters(request, violations)
         violations.raise_if_any()
         page_size = min(request.page_size or DEFAULT_PAGE_SIZE, PAGE_SIZE)
         offset = page_offset(request, self._version)
         return RankingQuery(member, self._allowed(request, unused), offset, page_size, unused)
+
+    def suggestion(self, request: pb.SuggestMoviesToRateRequest, record: StoredMember | None = None) -> SuggestionQuery:
+        """Decode a request for movies that a member should be asked to rate."""
+        violations, unused = Violations(), UnusedFacts()
+        member = self._facts.member(request.member, violations, unused, record)
+        if request.size < 0:
+            violations.add("size", "must not be negative")
+        rows = self._choice(request.movie_ids, violations, unused)
+        _check_filters(request, violations)
+        violations.raise_if_any()
+        allowed = self._allowed(request, unused)
+        if request.movie_ids:
+            chosen = np.zeros(len(self._catalogue), bool)
+            chosen[rows] = True
+            allowed = chosen if allowed is None else chosen & allowed
+        return SuggestionQuery(member, allowed, min(request.size or DEFAULT_SUGGESTIONS, SUGGESTIONS), unused)
+
+    def _choice(self, movie_ids: Sequence[str], violations: Violations, unused: UnusedFacts) -> list[int]:
+        """Return the catalogue rows of the movies to choose from; other movies are only counted."""
+        if not violations.check_count(len(movie_ids), MOVIES_TO_CHOOSE_FROM, "movie_ids"):
+            return []
+        rows = self._catalogue.rows(movie_ids)
+        for number in [number for number, row in enumerate(rows) if row is None]:
+            violations.check_id(movie_ids[number], f"movie_ids[{number}]")
+        unused.unknown_movies += rows.count(None)
+        return [row for row in rows if row is not None]
 
     def _new_movies(
         self, new_movies: Sequence[pb.Movie], violations: Violations, unused: UnusedFacts
@@ -314,7 +368,7 @@ class Decoder:
         unused.unknown_movies += self._catalogue.row(movie_id) is None
         return self._catalogue.asked(movie_id, described, member.movies)
 
-    def _allowed(self, request: pb.RankMoviesRequest, unused: UnusedFacts) -> NDArray[np.bool_] | None:
+    def _allowed(self, request: Filtered, unused: UnusedFacts) -> NDArray[np.bool_] | None:
         """Return an (M,) mask of the movies of the catalogue that pass the filters; None if all movies pass."""
         allowed = np.ones(len(self._catalogue), bool)
         if request.genres:
@@ -327,6 +381,16 @@ class Decoder:
         if request.HasField("max_release_year"):
             allowed &= self._catalogue.release_year <= request.max_release_year
         return None if allowed.all() else allowed
+
+
+def _check_filters(request: Filtered, violations: Violations) -> None:
+    violations.check_genres(request.genres, "genres")
+    for name in ("min_release_year", "max_release_year"):
+        if request.HasField(name):
+            violations.check_year(getattr(request, name), name)
+    both = request.HasField("min_release_year") and request.HasField("max_release_year")
+    if both and request.min_release_year > request.max_release_year:
+        violations.add("max_release_year", "must not be before min_release_year")
 
 
 def _by_name(attributes: Sequence[Attribute]) -> dict[str, tuple[int, Attribute]]:

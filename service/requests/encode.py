@@ -11,6 +11,7 @@ import numpy as np
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from features.schema import Attribute
 from model.facts.evidence import MemberEvidence
+from model.prediction.interview import Interview
 from model.prediction.model import Model
 from model.prediction.predictions import GROUPS, Explanation, NextFact, Predictions
 from service.requests.decode import UnusedFacts
@@ -76,6 +77,31 @@ def explanation_response(
         ],
         rating_before_cut=explanation.rating_before_cut,
         next_fact=None if next_fact is None else _next_fact(next_fact),
+    )
+
+
+def suggestion_response(interview: Interview, unused: UnusedFacts, model: Model) -> pb.SuggestMoviesToRateResponse:
+    """Return the response of SuggestMoviesToRate, with the movies in the order in which to ask for them."""
+    catalogue = model.catalogue
+    return pb.SuggestMoviesToRateResponse(
+        movies=[
+            pb.SuggestedMovie(
+                movie_id=catalogue.movie_ids[row],
+                title=catalogue.titles[row],
+                probability_seen=probability,
+                expected_width=width,
+            )
+            for row, probability, width in zip(
+                interview.rows.tolist(),
+                interview.probability_seen.tolist(),
+                interview.expected_width.tolist(),
+                strict=True,
+            )
+        ],
+        member_evidence=_evidence(interview.member_evidence),
+        model_version=model.version,
+        unused=_unused(_unused_values(unused)),
+        current_width=interview.current_width,
     )
 
 

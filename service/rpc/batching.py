@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
-from model.facts.member_record import MemberRecord
+from model.facts.stored_member import StoredMember
 from model.prediction.model import Rows
 from model.prediction.predictions import Predictions
 from service.models.loading import Served
@@ -55,8 +55,8 @@ class PredictionCall:
 
     served: Served
     request: pb.PredictEnjoymentRequest
-    record: MemberRecord | None
-    """The member's attributes and plays in an external store; None if there are none."""
+    record: StoredMember | None
+    """What an external store holds of the member; None if there is no store or no id."""
     query: PredictionQuery = field(init=False)
     """The decoded request."""
     answer: Answer | None = None

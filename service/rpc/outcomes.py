@@ -7,6 +7,7 @@ from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from features.schema import Scale
 from model.facts.evidence import MemberEvidence
 from model.facts.facts import MemberFacts
+from model.facts.live_ratings import LiveRating
 from model.facts.outcome_record import Outcome
 from model.prediction.predictions import Predictions
 from model.store.store import CURRENT
@@ -62,7 +63,8 @@ class Outcomes:
     async def record(self, request: pb.RecordOutcomeRequest) -> pb.RecordOutcomeResponse:
         """Write an outcome (a reported rating or completion) to disk.
 
-        The response says whether one with this request id was already recorded. Raises NoModel if no model is loaded,
+        The response says whether one with this request id was already recorded, and whether its rating counts from the
+        next answer on. Raises NoModel if no model is loaded,
         InvalidRequest if a field is malformed, OutcomesOff if there is no log, Overloaded if too many outcomes are
         waiting, and NotKept if the outcome can't be written.
         """
@@ -71,14 +73,28 @@ class Outcomes:
         if self._log is None:
             raise OutcomesOff
         try:
-            duplicate = await self._log.append(outcome)
+            duplicate = await self._log.append(
+                outcome
+            )  # first, since the log is the truth that the store is filled from
         except (NotKept, Overloaded) as error:
             self._metrics.ended("failed" if isinstance(error, NotKept) else "refused")
             raise
         self._metrics.ended("duplicate" if duplicate else "recorded")
+        counts_already = await self._keep(outcome, only_if_absent=duplicate and not request.HasField("happened_at"))
         if not duplicate and outcome.rating is not None:
             await self._evaluate(outcome, outcome.rating, request, served)
-        return pb.RecordOutcomeResponse(duplicate=duplicate)
+        return pb.RecordOutcomeResponse(duplicate=duplicate, counts_already=counts_already)
+
+    async def _keep(self, outcome: Outcome, *, only_if_absent: bool) -> bool:
+        """Write a reported rating or withdrawal to the store of members, and return whether it counts already.
+
+        A duplicate is written too, since the worker that recorded the outcome may have died before it came to that.
+        Where its time is unknown, it must not replace what came between: `only_if_absent`.
+        """
+        rating = LiveRating.of(outcome)
+        if self._members is None or rating is None:
+            return False
+        return await self._members.rate(outcome.member_id, rating, only_if_absent=only_if_absent)
 
     async def _evaluate(
         self, outcome: Outcome, rating: float, request: pb.RecordOutcomeRequest, served: Served
@@ -128,8 +144,10 @@ def _decoded(request: pb.RecordOutcomeRequest, scale: Scale, now: float) -> Outc
         violations.check_id(getattr(request, name), name)
     rating = request.rating if request.HasField("rating") else None
     completion = request.completion if request.HasField("completion") else None
-    if rating is None and completion is None:
-        violations.add("rating", "or completion must be given")
+    if rating is None and completion is None and not request.rating_withdrawn:
+        violations.add("rating", "or rating_withdrawn or completion must be given")
+    if rating is not None and request.rating_withdrawn:
+        violations.add("rating_withdrawn", "must not be given together with rating")
     if rating is not None:
         violations.check_rating(rating, "rating", scale)
     if completion is not None:
@@ -142,8 +160,9 @@ def _decoded(request: pb.RecordOutcomeRequest, scale: Scale, now: float) -> Outc
         _check_shown(request.shown, scale, violations)
     violations.raise_if_any()
     return Outcome(
-        request.request_id, request.member_id, request.movie_id, rating, completion, happened_at, now, current_caller()
-    )
+        request.request_id, request.member_id, request.movie_id, rating, completion, happened_at, now,
+        current_caller(), request.rating_withdrawn,
+    )  # fmt: skip
 
 
 def _check_shown(shown: pb.ShownPrediction, scale: Scale, violations: Violations) -> None:

@@ -27,7 +27,9 @@ from service.rpc.security.live_certificates import LiveCertificates
 from service.rpc.security.tokens import Tokens
 from service.rpc.servicer import EnjoymentServicer
 from service.settings import Settings, at_port
+from service.stores.backends import member_backend
 from service.stores.member_source import MemberSource
+from service.stores.member_store import MemberStore
 from service.stores.outcome_log import OutcomeLog
 from service.telemetry.call_sampling import CallSampler, Tracing
 from service.telemetry.logs import log_event
@@ -196,9 +198,8 @@ def _member_store(parts: Parts) -> MemberSource | None:
     settings = parts.settings
     if settings.members is None:
         return None
-    from service.stores.member_store import MemberStore  # late import: the Redis client is only loaded if needed
-
-    members = MemberStore(settings.members, settings.members_timeout_seconds, parts.metrics, parts.clock)
+    backend = member_backend(settings, settings.members, parts.now)
+    members = MemberStore(backend, settings.members_timeout_seconds, parts.metrics, parts.clock)
     parts.resources.push_async_callback(members.close)
     return members
 

@@ -18,7 +18,8 @@ import numpy as np
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from model.facts.facts import MemberFacts
-from model.facts.member_record import MemberRecord
+from model.facts.stored_member import StoredMember
+from model.prediction.interview import movies_to_ask
 from model.prediction.model import Model
 from model.prediction.next_fact import next_fact
 from model.prediction.predictions import Explanation, NextFact, Predictions
@@ -161,10 +162,28 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         self._count(served, query.member, query.unused, explanation.predictions)
         return response
 
-    async def RecordOutcome(self, request: pb.RecordOutcomeRequest, context: Context) -> pb.RecordOutcomeResponse:
-        """Record what a member thought of a movie: a rating or a completion.
+    async def SuggestMoviesToRate(
+        self, request: pb.SuggestMoviesToRateRequest, context: Context
+    ) -> pb.SuggestMoviesToRateResponse:
+        """Return the movies whose ratings by the member would narrow the intervals of the catalogue most."""
+        record = await self._record(request.member) if self._members else None
+        served = self._live.served(request.member)
+        timer = StageTimer(self._metrics, self._clock)
+        query = served.decode.suggestion(request, record)
+        timer.finished("decode")
+        interview = await self._in_background(
+            timer, lambda: movies_to_ask(served.model, query.member, query.allowed, query.size, timer.finished)
+        )
+        response = encode.suggestion_response(interview, query.unused, served.model)
+        timer.finished("encode")
+        self._count_facts(served, query.member, query.unused)
+        record_answer(served.model.version, interview.member_evidence)
+        return response
 
-        Respond once it is on disk, and report whether it was already recorded before.
+    async def RecordOutcome(self, request: pb.RecordOutcomeRequest, context: Context) -> pb.RecordOutcomeResponse:
+        """Record what a member thought of a movie: a rating, its withdrawal or a completion.
+
+        Respond once it is on disk, and report whether it was already recorded before, and whether it counts already.
         """
         return await self._outcomes.record(request)
 
@@ -172,11 +191,8 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
         """Return the version, data, scale, attributes, genres and scores of the current model."""
         return encode.model_response(self._live.served().model)
 
-    async def _record(self, member: pb.Member) -> MemberRecord | None:
-        """Look up the member's attributes and plays in the external store.
-
-        Returns None if there is no store, no valid id or no record.
-        """
+    async def _record(self, member: pb.Member) -> StoredMember | None:
+        """Look the member up in the external store. Returns None if there is no store or no valid id."""
         if self._members is None or not 0 < len(member.member_id) <= ID_LENGTH:
             return None
         timer = StageTimer(self._metrics, self._clock)
@@ -243,9 +259,14 @@ class EnjoymentServicer(pb_grpc.EnjoymentServiceServicer):
 
         Drift detection of predictions excludes rankings, because the model chose their movies.
         """
-        model, metrics = served.model, self._metrics
-        metrics.answers.count_unused(unused)
-        metrics.answers.count_predictions(predictions, model.schema.scale)
-        metrics.drift.count(model, member, unused.unseen_positions, None if ranked else predictions)
-        metrics.models.answered_by(served.label)
-        record_answer(model.version, predictions.member_evidence)
+        self._metrics.answers.count_predictions(predictions, served.model.schema.scale)
+        self._count_facts(served, member, unused, None if ranked else predictions)
+        record_answer(served.model.version, predictions.member_evidence)
+
+    def _count_facts(
+        self, served: Served, member: MemberFacts, unused: UnusedFacts, predictions: Predictions | None = None
+    ) -> None:
+        """Count what one request says of the member, and the predictions that drift detection includes."""
+        self._metrics.answers.count_unused(unused)
+        self._metrics.drift.count(served.model, member, unused.unseen_positions, predictions)
+        self._metrics.models.answered_by(served.label)

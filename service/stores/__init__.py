@@ -1,1 +1,1 @@
-"""What is stored outside the model: members' attributes and plays in Redis, and reported ratings and completions."""
+"""What is stored outside the model: members' facts in SQLite or Redis, and reported ratings and completions."""

@@ -1,99 +1,156 @@
-"""Looks up members' records (attributes and plays) in Redis, and stops asking for a while if that fails repeatedly."""
+"""Looks members up in an external store and writes their ratings there; stops for a while if that fails repeatedly."""
 
 import asyncio
 import logging
-from collections.abc import Callable
-
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from model.errors import BadRecord
-from model.facts.member_record import MemberRecord, from_json, record_key
+from model.facts.live_ratings import LiveRating
+from model.facts.member_record import MemberRecord, from_json
+from model.facts.stored_member import StoredEntry, StoredMember
 from service.stores.circuit_breaker import Breaker
+from service.stores.member_source import MemberBackend
 from service.telemetry.logs import log_event
 from service.telemetry.metrics.service_metrics import Metrics
 
-CONNECTIONS = 32
-"""Maximum number of connections to Redis of one worker."""
-CONNECT_SECONDS = 1.0
-"""Timeout for connecting to Redis and for each reply, in seconds.
+T = TypeVar("T")
 
-A request waits only for the `timeout_seconds` of MemberStore. A late lookup continues in the background.
-"""
+WRITE_SECONDS = 0.5
+"""Minimum time that a report of a rating waits for the store, which has to write to disk where it is a file."""
 
 
 class MemberStore:
-    """Looks up members' records (attributes and plays) in Redis; if that fails, the member counts as unknown."""
+    """An external store of members; if it fails, calls go on without it, and say so."""
 
-    def __init__(self, address: str, timeout_seconds: float, metrics: Metrics, clock: Callable[[], float]) -> None:
-        """Prepare the connection pool; connections are opened on demand.
+    def __init__(
+        self, backend: MemberBackend, timeout_seconds: float, metrics: Metrics, clock: Callable[[], float]
+    ) -> None:
+        """Set up the use of a store.
 
         Args:
-            address: URL with the scheme redis://, rediss:// or unix://, which may contain a user name and a password.
+            backend: The store.
             timeout_seconds: Maximum time that a request waits for a lookup.
-            metrics: Counts lookups by result.
+            metrics: Counts lookups and writes by result.
             clock: Returns seconds from an arbitrary origin.
         """
-        pool = BlockingConnectionPool.from_url(
-            address, max_connections=CONNECTIONS, timeout=timeout_seconds, socket_timeout=CONNECT_SECONDS,
-            socket_connect_timeout=CONNECT_SECONDS, retry=Retry(NoBackoff(), 0), decode_responses=False,
-        )  # fmt: skip
-        self._client = Redis(connection_pool=pool)
+        self._backend = backend
+        self._errors: tuple[type[Exception], ...] = (*backend.errors, OSError, TimeoutError)
         self._timeout_seconds = timeout_seconds
-        self._breaker = Breaker(clock)
+        self._reads, self._writes = Breaker(clock), Breaker(clock)
         self._metrics = metrics
-        self._late: set[asyncio.Task[bytes | None]] = set()
+        self._late: set[asyncio.Task[Any]] = set()
+        self._missed = 0
+        self._marking: asyncio.Task[None] | None = None
 
-    async def find(self, member_id: str) -> MemberRecord | None:
-        """Return the member's attributes and plays; None if there are none or they can't be read in time."""
-        if not self._breaker.lets_through():
-            self._metrics.answers.count_store_lookup("skipped")
-            return None
+    async def find(self, member_id: str) -> StoredMember:
+        """Return what is stored of a member; nothing, which says so, if the store can't be read in time."""
+        if not self._reads.lets_through():
+            return self._unread("skipped")
         try:
-            content = await self._get(record_key(member_id))
-            record = None if content is None else from_json(content)
+            entry = await self._within(self._timeout_seconds, self._backend.read(member_id), lambda _: None)
         except BadRecord as error:
-            self._breaker.succeeded()
+            self._reads.succeeded()
             log_event(logging.ERROR, "member_record_unusable", reason=str(error))
-            self._metrics.answers.count_store_lookup("failed")
-            return None
-        except (RedisError, OSError, TimeoutError) as error:
-            if self._breaker.failed():
+            return self._unread("failed")
+        except self._errors as error:
+            if self._reads.failed():
                 log_event(logging.WARNING, "member_store_failing", reason=type(error).__name__)
-            self._metrics.answers.count_store_lookup("failed")
-            return None
-        if self._breaker.succeeded():
+            return self._unread("failed")
+        if self._reads.succeeded():
             log_event(logging.INFO, "member_store_answers_again")
-        self._metrics.answers.count_store_lookup("unknown" if record is None else "found")
-        return record
+        return self._read(entry)
+
+    async def rate(self, member_id: str, rating: LiveRating, *, only_if_absent: bool) -> bool:
+        """Write a member's rating or withdrawal, unless there is a later one, or, with `only_if_absent`, any.
+
+        Returns whether this rating or a later one is known to be in the store.
+        """
+        if not self._backend.keeps_ratings:
+            return False
+        result = await self._write(member_id, rating, only_if_absent)
+        self._metrics.outcomes.live_rating(result)
+        return result in ("written", "older")
 
     async def close(self) -> None:
-        """Cancel look-ups that are still running in the background, and close all connections."""
+        """Note in the store what it lacks, cancel what still runs in the background, and close all connections."""
+        self._mark_incomplete()
+        if self._marking is not None:
+            await asyncio.wait({self._marking}, timeout=WRITE_SECONDS)
         for task in self._late:
             task.cancel()
-        await self._client.aclose()
+        await self._backend.close()
 
-    async def _get(self, key: str) -> bytes | None:
-        """Return the value of a key in Redis; None if there is none. Raises TimeoutError if Redis is too slow.
+    def _read(self, entry: StoredEntry) -> StoredMember:
+        """Return what was read; without the record if that is of another format."""
+        may_lack = self._missed > 0 or not entry.complete
+        self._mark_incomplete()
+        record: MemberRecord | None = None
+        try:
+            record = None if entry.record is None else from_json(entry.record)
+        except BadRecord as error:
+            log_event(logging.ERROR, "member_record_unusable", reason=str(error))
+            self._metrics.answers.count_store_lookup("failed")
+            return StoredMember(None, entry.live, may_lack=True)
+        self._metrics.answers.count_store_lookup("found" if record or entry.live else "unknown")
+        return StoredMember(record, entry.live, may_lack)
 
-        A late lookup continues in the background, so that its connection remains usable.
+    def _unread(self, result: str) -> StoredMember:
+        self._metrics.answers.count_store_lookup(result)
+        return StoredMember(may_lack=True)
+
+    async def _write(self, member_id: str, rating: LiveRating, only_if_absent: bool) -> str:
+        if not self._writes.lets_through():
+            self._missed += 1
+            return "skipped"
+        seconds = max(self._timeout_seconds, WRITE_SECONDS)
+        try:
+            writing = self._backend.write(member_id, rating, only_if_absent=only_if_absent)
+            result = await self._within(seconds, writing, self._count_missed)
+        except self._errors as error:
+            if self._writes.failed():
+                log_event(logging.WARNING, "live_ratings_failing", reason=type(error).__name__)
+            return "failed"
+        if self._writes.succeeded():
+            log_event(logging.INFO, "live_ratings_written_again")
+        self._mark_incomplete()
+        return result
+
+    def _count_missed(self, error: BaseException | None) -> None:
+        """Count a write that failed in the end, so that the store lacks a rating."""
+        self._missed += error is not None
+
+    def _mark_incomplete(self) -> None:
+        """Note in the store, in the background, that it lacks ratings, if there are any that could not be written."""
+        if self._missed and (self._marking is None or self._marking.done()):
+            self._marking = asyncio.create_task(self._mark())
+
+    async def _mark(self) -> None:
+        missed = self._missed
+        try:
+            await self._backend.mark_incomplete()
+        except self._errors:
+            return
+        self._missed -= missed
+        log_event(logging.WARNING, "live_ratings_incomplete", missed=missed)
+
+    async def _within(
+        self, seconds: float, work: Coroutine[Any, Any, T], ended: Callable[[BaseException | None], None]
+    ) -> T:
+        """Return the result of work on the store. Raises TimeoutError if it takes longer.
+
+        Late work continues in the background, so that its connection remains usable. `ended` is called with its error,
+        or None, when it has ended, be it in time or late.
         """
-        task = asyncio.create_task(self._fetch(key))
-        done, _ = await asyncio.wait({task}, timeout=self._timeout_seconds)
+        task = asyncio.create_task(work)
+
+        def end(task: asyncio.Task[T]) -> None:
+            self._late.discard(task)
+            ended(asyncio.CancelledError() if task.cancelled() else task.exception())
+
+        task.add_done_callback(end)
+        self._late.add(task)
+        done, _ = await asyncio.wait({task}, timeout=seconds)
         if done:
             return task.result()
-        self._late.add(task)
-        task.add_done_callback(self._forget)
         raise TimeoutError
-
-    async def _fetch(self, key: str) -> bytes | None:
-        content = await self._client.get(key)
-        return content.encode() if isinstance(content, str) else content
-
-    def _forget(self, task: "asyncio.Task[bytes | None]") -> None:
-        """Forget a look-up that has ended too late to be used, and ignore its result or error."""
-        self._late.discard(task)
-        if not task.cancelled():
-            task.exception()

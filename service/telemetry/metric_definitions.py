@@ -91,7 +91,7 @@ UNKNOWN_MEMBERS = CounterDefinition(
 )
 STORE_LOOKUPS = CounterDefinition(
     "coldstart_member_store_lookups_total",
-    "Lookups in the member store, by result: found, unknown, failed (or late), or skipped while the store fails.",
+    "Lookups in the member store, by result: found, unknown, failed (late or unreadable), or skipped while it fails.",
     ("result",),
 )
 DAMAGED_LOOKUPS = CounterDefinition(
@@ -225,6 +225,12 @@ OUTCOME_LABELS = ("model", "member_evidence")
 OUTCOMES = CounterDefinition(
     "coldstart_outcomes_total",
     "Outcomes received, by result: recorded, duplicate, refused (too many are waiting) or failed (disk error).",
+    ("result",),
+)
+LIVE_RATING_WRITES = CounterDefinition(
+    "coldstart_live_rating_writes_total",
+    "Ratings and withdrawals for the member store, by result: written, older (a later one is there), left_out (older "
+    "than all that is kept, or repeated without a time), failed (or late), or skipped while writes fail.",
     ("result",),
 )
 OUTCOME_COMMIT_SECONDS = HistogramDefinition(

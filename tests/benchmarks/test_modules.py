@@ -7,7 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FOREIGN = {
-    "benchmarks.peers.with_cmfrec", "benchmarks.peers.with_myfm", "benchmarks.privacy.lab.with_dp_accounting",
+    "benchmarks.peers.raters_by_myfm", "benchmarks.peers.with_cmfrec", "benchmarks.peers.with_myfm",
+    "benchmarks.privacy.lab.with_dp_accounting",
     "benchmarks.speed.mlserver_client",
 }  # fmt: skip
 """Modules that need an environment of their own."""

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.peers.features import read_split
 from benchmarks.peers.run import best_of
-from benchmarks.peers.settings import CMFREC, MYFM
+from benchmarks.peers.settings import CMFREC, CMFREC_WITH_RATINGS, MYFM, MYFM_WITH_RATINGS
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,6 +64,21 @@ def test_held_out_members_are_shown_with_all_their_visible_plays(split):
     assert sum(data.widths) == data.members[0].shape[1]
 
 
+def test_shown_ratings_are_learned_from_and_change_no_feature(split, tmp_path):
+    visible = pl.read_parquet(split / "data" / "plays.parquet").join(
+        pl.read_parquet(split / "targets.parquet").select("member_id").unique(), on="member_id", how="semi"
+    )
+    shown = visible.group_by("member_id", maintain_order=True).head(3).with_columns(rating=pl.lit(2.0))
+    shown.write_parquet(tmp_path / "shown.parquet")
+    without, data = read_split(split, 5, 0), read_split(split, 5, 0, tmp_path / "shown.parquet")
+    added = slice(len(without.rating), None)
+    assert data.rating[added].tolist() == [2.0] * len(shown)
+    assert np.isin(data.member[added], data.asked_member).all()
+    assert (data.rating[: added.start] == without.rating).all()
+    for before, after in zip((*without.members, without.movies), (*data.members, data.movies), strict=True):
+        assert np.array_equal(before, after)
+
+
 def test_predictions_are_written_as_the_protocol_reads_them(split, tmp_path):
     data = read_split(split, 0, 0)
     data.write(np.full(len(data.asked_member), 9.0), tmp_path / "out.parquet")
@@ -75,8 +90,7 @@ def test_predictions_are_written_as_the_protocol_reads_them(split, tmp_path):
 def test_the_best_setting_of_each_peer_is_chosen():
     rows = [{"peer": "one", "rmse": 1.0}, {"peer": "other", "rmse": 0.8}, {"peer": "one", "rmse": 0.9}]
     assert best_of(rows) == {"one": rows[2], "other": rows[1]}
-    assert len(CMFREC) > 2
-    assert len(MYFM) > 2
+    assert all(len(settings) > 2 for settings in (CMFREC, MYFM, CMFREC_WITH_RATINGS, MYFM_WITH_RATINGS))
 
 
 @pytest.mark.parametrize("lacking", ["--data", "--protocol", "--python"])

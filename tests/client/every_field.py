@@ -53,6 +53,9 @@ class Recorder(pb_grpc.EnjoymentServiceServicer):
     def ExplainEnjoyment(self, request, context):
         return self.answer(request, pb.ExplainEnjoymentResponse)
 
+    def SuggestMoviesToRate(self, request, context):
+        return self.answer(request, pb.SuggestMoviesToRateResponse)
+
     def RecordOutcome(self, request, context):
         return self.answer(request, pb.RecordOutcomeResponse)
 
@@ -72,12 +75,14 @@ def calls(client):
     yield client.predict(["a"], **member, new_movies=[new])
     yield client.stream([Ask(["a"], **member, new_movies=[new])])
     yield client.rank(**member, page_size=3, page_token="next", genres=["Drama"], years=(1990, 2000))  # noqa: S106
+    yield client.suggest(**member, size=3, movies=["a"], genres=["Drama"], years=(1990, 2000))
     yield client.explain("a", **member, suggest_next_fact=True)
     yield client.explain(new, **member)
     shown = predictions_shown()
     yield client.record_outcome(
         "m", "a", rating=4, completion=0.5, happened_at=NOW, shown=(shown, shown.predictions[0]), request_id="key"
     )
+    yield client.record_outcome("m", "a", rating_withdrawn=True)
     yield client.model()
 
 

@@ -64,6 +64,25 @@ def test_ratings_are_sent_by_every_method(world, coldstart):
     assert coldstart.predict(["nowhere"], ratings={"elsewhere": 3}).unused.ratings_of_unknown_movies == 1
 
 
+def test_movies_to_ask_for_are_those_of_the_service(world, coldstart):
+    movies = world.movie_ids
+    answer = coldstart.suggest(**MEMBER, plays=movies[:3], ratings={movies[5]: 4}, movies=movies[:20], size=4)
+    assert len(answer) == 4
+    assert movies[5] not in {movie.movie_id for movie in answer}
+    assert {movie.movie_id for movie in answer} <= set(movies[:20])
+    assert answer.member_evidence == "attributes and ratings"
+    request = pb.SuggestMoviesToRateRequest(size=4, movie_ids=movies[:20])
+    raw = world.stub.SuggestMoviesToRate(request)
+    bare = coldstart.suggest(movies=movies[:20], size=4)
+    assert [(each.movie_id, each.title, each.probability_seen, each.expected_width) for each in bare] == [
+        (each.movie_id, each.title, each.probability_seen, each.expected_width) for each in raw.movies
+    ]
+    assert bare.current_width == raw.current_width
+    with pytest.raises(InvalidCall) as raised:
+        coldstart.suggest(size=-1)
+    assert [violation.path for violation in raised.value.violations] == ["size"]
+
+
 def test_outcomes_are_recorded_once_with_the_prediction_that_was_shown(world, coldstart):
     answer = coldstart.predict(world.movie_ids[:2], **MEMBER)
     shown = list(answer)[1]
@@ -120,6 +139,7 @@ def test_the_asyncio_client_returns_the_same(world, coldstart):
             answers = [
                 await client.predict(movies, **MEMBER),
                 await client.rank(**MEMBER),
+                await client.suggest(**MEMBER),
                 await client.explain(movies[0], **MEMBER),
                 await client.model(),
             ]
@@ -133,6 +153,7 @@ def test_the_asyncio_client_returns_the_same(world, coldstart):
     assert answers == [
         coldstart.predict(movies, **MEMBER),
         coldstart.rank(**MEMBER),
+        coldstart.suggest(**MEMBER),
         coldstart.explain(movies[0], **MEMBER),
         coldstart.model(),
     ]

@@ -61,7 +61,7 @@ def test_an_outcome_is_recorded(ask):
     call = ("outcome", "movie-001", "--member", "m", "--rating", "3", "--happened-at", "2024-01-01T10:00:00Z")
     assert ask(*call, "--request-id", "by hand") == (0, "outcome by hand is recorded\n", "")
     code, output, _ = ask(*call, "--request-id", "by hand", "--json")
-    assert json.loads(output) == {"request_id": "by hand", "duplicate": True}
+    assert json.loads(output) == {"request_id": "by hand", "duplicate": True, "counts_already": False}
     code, _, errors = ask("outcome", "movie-001", "--member", "m", "--rating", "77")
     assert code == 2
     assert "rating: must be within the scale, 1 to 5" in errors
@@ -74,6 +74,20 @@ def test_a_ranking_shows_the_token_of_the_next_page(world, ask):
     token = re.search(r"^next page: --page-token (\S+)$", output, re.MULTILINE)[1]
     again = ["rank", "--page-size", "3", "--genre", "Drama", "--from-year", "1900", "--member", "nobody"]
     assert ask(*again, "--page-token", token)[0] == 0
+
+
+def test_movies_to_ask_for_are_a_table(world, ask):
+    some = world.movie_ids[:6]
+    code, output, _ = ask("suggest", *some, "--size", "3", "--play", some[0], "--genre", "Drama", "--genre", "Comedy")
+    assert code == 0
+    title, *rows, empty, width, foot = output.splitlines()
+    assert title.split() == ["movie", "title", "has", "seen", "it", "width", "expected", "then"]
+    assert 1 <= len(rows) <= 3
+    assert {row.split()[0] for row in rows} <= set(some)
+    assert all(re.search(r" \d+% +\d\.\d{3}$", row) for row in rows)
+    assert empty == ""
+    assert re.fullmatch(r"the catalogue's intervals are \d\.\d{3} wide now", width)
+    assert foot == f"rests on plays; model {world.versions[0]}"
 
 
 def test_an_explanation_lists_its_parts(world, ask):
@@ -92,7 +106,7 @@ def test_the_model_is_described(world, ask):
     assert re.search(r"^score, by what is known +nothing .*\n(.*\n)*rmse +\d", output, re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", [["predict", "a"], ["rank"], ["explain", "a"], ["model"]])
+@pytest.mark.parametrize("command", [["predict", "a"], ["rank"], ["suggest"], ["explain", "a"], ["model"]])
 def test_json_is_for_programs(world, ask, command):
     code, output, _ = ask(*command, "--json")
     assert code == 0

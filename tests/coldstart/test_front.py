@@ -8,6 +8,7 @@ import pytest
 
 import coldstart
 from coldstart.jobs import Progress
+from model.prediction.interview import movies_to_ask
 from model.store.store import Store
 from training.__main__ import main
 from training.versions.offline import RANKING_COLUMNS
@@ -118,6 +119,19 @@ def test_attributes_and_plays_of_a_newcomer_count(model):
         model.rank(ratings={"movie-01": 7.0})
     with pytest.raises(ValueError, match="age takes a number"):
         model.rank(attributes={"age": "young"})
+
+
+def test_movies_to_ask_for_are_those_of_the_service(model, frames):
+    member = model._facts("member-0001")
+    asked = model.suggest("member-0001", size=5)
+    served = movies_to_ask(model._model, member, None, 5)
+    assert asked["movie_id"].to_list() == [model._model.catalogue.movie_ids[row] for row in served.rows]
+    assert asked["expected_width"].to_list() == served.expected_width.tolist()
+    assert (asked["current_width"] > asked["expected_width"]).all()
+    some = frames["movies"]["movie_id"].head(8).to_list()
+    assert set(model.suggest(plays=some[:3], movies=[*some, "nowhere"], size=60)["movie_id"]) == set(some)
+    assert some[0] not in set(model.suggest(ratings={some[0]: 3.0}, movies=some)["movie_id"])
+    assert len(model.suggest(movies=[])) == 0
 
 
 def test_an_explanation_adds_up_to_the_rating(model):

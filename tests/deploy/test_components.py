@@ -131,9 +131,9 @@ def test_all_components_go_together(build):
 
 def test_the_guard_runs_where_outcomes_are_recorded(build):
     names = [each["metadata"]["name"] for each in build() if each["kind"] == "CronJob"]
-    assert names == ["coldstart-guard", "coldstart-retrain"]
+    assert names == ["coldstart-guard", "coldstart-prune", "coldstart-retrain"]
     names = [each["metadata"]["name"] for each in build("object-store") if each["kind"] == "CronJob"]
-    assert names == ["coldstart-retrain"]
+    assert names == ["coldstart-prune", "coldstart-retrain"]
 
 
 def test_the_secure_overlay_has_tls_and_tokens(build):

@@ -35,7 +35,7 @@ def resource(kind: str, name: str = "coldstart") -> dict:
 
 
 DEPLOYMENT = resource("Deployment")
-JOBS = {name: resource("CronJob", f"coldstart-{name}") for name in ("retrain", "guard")}
+JOBS = {name: resource("CronJob", f"coldstart-{name}") for name in ("retrain", "guard", "prune")}
 PODS = {"service": DEPLOYMENT["spec"]["template"]}
 PODS |= {name: job["spec"]["jobTemplate"]["spec"]["template"] for name, job in JOBS.items()}
 
@@ -78,9 +78,11 @@ def test_no_service_of_the_cluster_is_taken_for_a_setting(pod):
     assert pod["spec"]["enableServiceLinks"] is False, "a service called coldstart would set COLDSTART_PORT"
 
 
-@pytest.mark.parametrize(("volume", "writers"), [("models", {"retrain", "guard"}), ("outcomes", {"service"})])
+@pytest.mark.parametrize(("volume", "writers"), [("models", {"retrain", "guard", "prune"}), ("outcomes", {"service"})])
 def test_jobs_write_models_where_the_service_reads_them_and_read_what_it_records(volume, writers):
     for name, pod in PODS.items():
+        if (name, volume) == ("prune", "outcomes"):
+            continue
         (claim,) = [each for each in pod["spec"]["volumes"] if each["name"] == volume]
         assert claim["persistentVolumeClaim"]["claimName"] == volume
         (mount,) = [each for each in pod["spec"]["containers"][0]["volumeMounts"] if each["name"] == volume]
@@ -137,6 +139,12 @@ def test_only_named_ports_are_open_and_nothing_goes_out():
     assert [rule["ports"][0]["port"] for rule in policy["ingress"]] == ["grpc", "metrics"]
     (endpoint,) = resource("PodMonitor")["spec"]["podMetricsEndpoints"]
     assert endpoint["port"] == "metrics"
+
+
+def test_old_versions_are_removed_by_count_and_age_also_where_no_retrain_ends():
+    arguments = PODS["prune"]["spec"]["containers"][0]["args"]
+    assert arguments[:2] == ["models", "prune"]
+    assert {"--keep", "--keep-days"} <= set(arguments)
 
 
 @pytest.mark.parametrize("name", JOBS)

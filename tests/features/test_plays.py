@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from features.movies import MOVIE
 from features.plays import names, of_members, of_sums, own_sums
 from model.facts.facts import MemberFacts
-from training.data.passes.visible_facts import facts_of_views, play_inputs, played
+from training.data.passes.visible_facts import SummedColumns, facts_of_views, play_inputs, played
 
 MOVIES, COLUMNS = 12, ("quality", "popularity", "genre:Drama")
 MOVIE_COLUMNS = np.random.default_rng(5).normal(size=(MOVIES, len(COLUMNS))).astype(np.float32)
@@ -60,7 +60,9 @@ def test_a_play_of_30_days_ago_is_half_as_recent_as_one_on_the_last_day():
 
 def test_the_training_rows_of_plays_are_those_of_a_request(small_fit):
     views, columns = small_fit.table.views, small_fit.core.prior.columns
-    inputs = play_inputs(facts_of_views(views, len(columns.columns), slice(0, len(views.member))), columns)
+    inputs = play_inputs(
+        facts_of_views(views, len(columns.columns), slice(0, len(views.member))), SummedColumns.of(columns)
+    )
     shown = views.plays.partition_by("view", as_dict=True)
     assert len(shown) > 100
     for (view,), plays in shown.items():

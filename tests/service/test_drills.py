@@ -1,6 +1,6 @@
 """What `make drills` does at length: stops and kills under load, and memory against calls."""
 
-from benchmarks.drills import kill, outcomes, soak, stop
+from benchmarks.drills import kill, live_ratings, outcomes, soak, stop
 
 
 def test_a_stop_under_load_loses_no_call_and_ends_open_watches(world):
@@ -29,6 +29,13 @@ def test_every_acknowledged_outcome_is_on_disk_although_workers_are_killed(world
     assert seen["acknowledged_and_missing"] == 0
     assert seen["kills"] > 0
     assert seen["lines_on_disk"] < 300 + 100, "only what was on disk and not yet answered is sent and written again"
+
+
+def test_killed_workers_cost_members_who_rate_no_call_and_their_next_answers_no_rating(world):
+    seen = live_ratings.drill(world.models, count=60, workers=2, kills=1, seed=1)
+    assert seen["kills"] == 1
+    assert seen["calls_failed"] == seen["acknowledged_and_missing"] == seen["answers_that_lack_ratings"] == 0
+    assert seen["acknowledged"] == seen["counting_already"] == 180
 
 
 def test_the_soak_measures_memory_against_calls(world):

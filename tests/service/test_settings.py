@@ -29,6 +29,8 @@ def test_every_option_may_come_from_the_environment_and_the_command_line_wins():
         "models": "m",
         "members": "rediss://user:password@store:6380/1",
         "members_timeout_seconds": "0.5",
+        "member_key": __file__,
+        "ratings_keep_days": "30",
         "host": "::1",
         "port": "1",
         "metrics_host": "::",
@@ -71,6 +73,8 @@ def test_every_option_may_come_from_the_environment_and_the_command_line_wins():
         models="m",
         members="rediss://user:password@store:6380/1",
         members_timeout_seconds=0.5,
+        member_key=Path(__file__),
+        ratings_keep_days=30.0,
         host="::1",
         port=1,
         metrics_host="::",
@@ -163,11 +167,11 @@ def test_workers_are_started_with_the_settings_of_their_supervisor():
         (["--models", ""], "--models must not be empty"),
         (
             ["--models", "m", "--members", "http://store"],
-            "--members must be an address: redis://, rediss:// or unix://",
+            "--members must be sqlite:PATH, or an address: redis://, rediss:// or unix://",
         ),
         (
             ["--models", "m", "--members", "redis://store:many"],
-            "--members must be an address: redis://, rediss:// or unix://",
+            "--members must be sqlite:PATH, or an address: redis://, rediss:// or unix://",
         ),
         (["--models", "m", "--members-timeout-seconds", "0"], "--members-timeout-seconds must be 0.001 to 10 seconds"),
         (["--models", "m", "--canary-share", "1.5"], "--canary-share must be 0 to 1"),
@@ -191,7 +195,7 @@ def test_every_wrong_value_is_reported_at_once_by_the_place_it_came_from_and_wit
     error = capsys.readouterr().err
     assert [line.removeprefix("python -m service: error: ") for line in error.splitlines()[-5:]] == [
         "--models (or $COLDSTART_MODELS) is needed",
-        "$COLDSTART_MEMBERS must be an address: redis://, rediss:// or unix://",
+        "$COLDSTART_MEMBERS must be sqlite:PATH, or an address: redis://, rediss:// or unix://",
         "$COLDSTART_PORT must be a whole number",
         "--workers must be 0 to 256",
         "--log-sample must be 0 to 1",

@@ -12,6 +12,7 @@ from training.challenge import leaderboard
 from training.challenge.answer import answers_of
 from training.challenge.make import DATA, PUBLIC, make_challenge, write_challenge
 from training.challenge.score import ALL, read_answers, read_key, read_questions, score
+from training.commands.terminal import add_member_key, member_key
 from training.data.files.remote_folder import data_place
 from training.data.reading.tables import temporary_tables
 from training.data.writer import refuse_unwritable_table, write_table
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     make = actions.add_parser("make", help="hold out raters and make questions of their ratings")
     make.add_argument("--data", type=data_place, required=True, help="data directory to make the challenge from")
+    add_member_key(make)
     make.add_argument("--out", type=Path, required=True, help="new folder for the challenge")
     make.add_argument("--share", type=_share, default=0.2, help="share of the raters to hold out (default 0.2)")
     make.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default 0)")
@@ -57,7 +59,7 @@ def _make(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError([Problem(str(out), "is there already: name a new folder")])
-    with temporary_tables(arguments.data) as tables:
+    with temporary_tables(arguments.data, member_key(arguments)) as tables:
         challenge = make_challenge(tables, arguments.share, np.random.default_rng([arguments.seed, 30]))
         write_challenge(out.resolve(), challenge, tables.scale, {"seed": arguments.seed, "share": arguments.share})
     questions, members = len(challenge.answers), challenge.answers[MEMBER_ID].n_unique()

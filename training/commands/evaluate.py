@@ -8,7 +8,7 @@ from pathlib import Path
 from model.cores import usable_cores
 from model.exit_codes import ExitCode
 from model.files.atomic_write import write_atomically
-from training.commands.terminal import Progress, at_least, print_warnings
+from training.commands.terminal import Progress, add_member_key, at_least, member_key, print_warnings
 from training.data.dataset import read_dataset
 from training.data.files.remote_folder import data_place
 from training.data.passes.engines import add_engine, passes_of
@@ -28,6 +28,7 @@ from training.versions.provenance import fingerprint
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `training evaluate`."""
     parser.add_argument("--data", type=data_place, required=True, help="data directory to train on")
+    add_member_key(parser)
     parser.add_argument(
         "--settings", type=Path, help="settings file, such as from `training tune` (default: the built-in settings)"
     )
@@ -63,7 +64,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     settings = settings.model_copy(update=options)
     progress = Progress(time.monotonic, time.time)
     with passes_of(arguments, usable_cores()) as passes:
-        tables, data, merged = read_dataset(arguments.data, arguments.min_holders, passes.folder)
+        tables, data, merged = read_dataset(arguments.data, arguments.min_holders, passes.folder, member_key(arguments))
         print_warnings(tables.warnings)
         moment = split_time(data.play_table, arguments.at) if arguments.by_time else None
         fit = fit_model(passes, data, arguments.seed, settings, progress)

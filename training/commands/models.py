@@ -20,7 +20,7 @@ from model.store.label_log import Reason
 from model.store.open import is_address, open_store
 from model.store.signature import private_key, sign
 from model.store.store import CANDIDATE, CURRENT, RECORD_BYTES, Store
-from training.commands.terminal import moved_by
+from training.commands.terminal import add_member_key, member_key, moved_by
 from training.data.files.table_files import refuse_no_folder
 from training.data.writer import refuse_unwritable
 from training.errors import HeldBack, UsageError, WorkFailed, listed
@@ -57,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", type=Path, metavar="FILE", help="for sign: the ed25519 private key in PEM")
     add_keeping(parser)
     add_guard_arguments(parser)
+    add_member_key(parser)
 
 
 def add_keeping(parser: argparse.ArgumentParser) -> None:
@@ -187,7 +188,7 @@ def _roll_back(store: Store, arguments: argparse.Namespace) -> Result:
 def _guard(store: Store, arguments: argparse.Namespace) -> Result:
     """Go back to the version before if the current one is worse."""
     _at_most(arguments, 0)
-    return run_guard(store, arguments, moved_by)
+    return run_guard(store, arguments, member_key(arguments), moved_by)
 
 
 def _prune(store: Store, arguments: argparse.Namespace) -> Result:
@@ -315,7 +316,7 @@ def _sound(store: Store, version: str, problem: str) -> Path:
 def _loaded(store: Store, version: str, problem: str = "can't be loaded") -> Model:
     """Return the model of a version. Raises WorkFailed, which names the problem and the remedy, if it is damaged."""
     with _naming(version, problem):
-        return load_model(store.fetch(version))
+        return load_model(store.fetch(version), key=None)
 
 
 @contextmanager

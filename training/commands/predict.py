@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from model.exit_codes import ExitCode
-from training.commands.terminal import at_least, print_warnings
+from training.commands.terminal import add_member_key, at_least, member_key, print_warnings
 from training.data.files.remote_folder import data_place
 from training.data.reading.events import read_pairs
 from training.data.reading.sources import open_file
@@ -26,6 +26,7 @@ NO_NEVER_RATER = Problem(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `training predict`."""
     parser.add_argument("--data", type=data_place, required=True, help="the data directory whose members are predicted")
+    add_member_key(parser)
     parser.add_argument("--models", required=True, help="the folder, or address, of published models")
     parser.add_argument("--out", type=Path, required=True, help="a file to write: .parquet or .csv")
     chosen = parser.add_mutually_exclusive_group()
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Write a table with member_id, movie_id and all values of each prediction, or of each member's best movies."""
     refuse_unwritable_table("--out", arguments.out)
-    with temporary_tables(arguments.data) as tables:
+    with temporary_tables(arguments.data, member_key(arguments)) as tables:
         return _predict(arguments, tables)
 
 

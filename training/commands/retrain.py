@@ -1,6 +1,7 @@
 """`training retrain`: validate, train, evaluate and publish, and let the gate decide whether the version is used."""
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -14,21 +15,24 @@ from model.artifact.artifact import load_model
 from model.cores import usable_cores
 from model.errors import ModelError
 from model.exit_codes import ExitCode
+from model.facts.member_key import MemberKey
 from model.store.job_status import write_status
 from model.store.open import is_address, open_store
 from model.store.store import CURRENT, RECORDS, VERSIONS, Store
 from training.challenge.standing import Standing
 from training.commands.models import add_keeping, signer, take_note
-from training.commands.terminal import Progress, at_least, moved_by, print_warnings
+from training.commands.terminal import Progress, add_member_key, at_least, days, member_key, moved_by, print_warnings
 from training.data.dataset import Dataset, make_dataset
+from training.data.files.forgotten_list import read_forgotten
 from training.data.files.remote_folder import data_place
 from training.data.infer_schema import infer_schema
 from training.data.passes.engines import add_engine, passes_of
 from training.data.passes.passes import Passes
-from training.data.reading.recorded_outcomes import with_outcomes
+from training.data.reading.recorded_outcomes import latest_outcome, with_outcomes
+from training.data.reading.retention import Retention
 from training.data.reading.tables import Tables, read_tables
 from training.data.writer import refuse_unwritable
-from training.errors import failing_work
+from training.errors import DataError, WorkFailed, failing_work
 from training.evaluation.evaluate import evaluate
 from training.fit.covariate_shift.reweighting import add_reweighting, reweighting_notes
 from training.fit.fit_model import Fit, fit_model
@@ -42,6 +46,7 @@ from training.report.section import Section
 from training.report.summary import summary
 from training.settings import FitSettings, read_fit_settings, to_dict
 from training.versions.exports.mlflow_run import EXPERIMENT, Tracker
+from training.versions.member_files import WHO, Publication
 from training.versions.provenance import commit, fingerprint
 from training.versions.publish import Origin, publish
 from training.versions.serving import serving_version
@@ -51,6 +56,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `training retrain`."""
     parser.add_argument("--data", type=data_place, required=True, help="the data directory to learn from")
     parser.add_argument("--outcomes", type=Path, help="learn also from what the service recorded in this folder")
+    add_member_key(parser)
+    parser.add_argument(
+        "--forget-after-days", type=days, metavar="DAYS",
+        help="leave out ratings, plays and outcomes that are older than this at the latest time in the data",
+    )  # fmt: skip
+    parser.add_argument(
+        "--untimed", choices=["keep", "drop"], default="keep",
+        help="whether --forget-after-days leaves out rows without a time too (default keep)",
+    )  # fmt: skip
     parser.add_argument("--models", required=True, help="the folder, or address, of published models")
     parser.add_argument("--seed", type=at_least(0), default=0, help="seed of all random numbers (default 0)")
     parser.add_argument(
@@ -69,6 +83,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="end with exit code 0, not 3, if the gate holds the version back: for schedulers that call 3 a failure",
     )  # fmt: skip
     parser.add_argument("--sign", type=Path, metavar="FILE", help="sign the version by this ed25519 private key in PEM")
+    parser.add_argument(
+        "--publish", choices=list(WHO), default="all",
+        help="whose facts the version holds, so that callers can ask by id (default all)",
+    )  # fmt: skip
     add_engine(parser)
     parser.add_argument("--note", default="", metavar="TEXT", help="a note on the version, for `models list`")
     parser.add_argument(
@@ -99,6 +117,8 @@ class Plan:
     """Challenge to take part in, if any."""
     tracker: Tracker | None
     """Where to record a run of MLflow, if anywhere."""
+    member_key: MemberKey
+    """Key of the hashes of published ids."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +133,8 @@ class Inputs:
     """The tables split into training and kept-out raters."""
     training: Dataset
     """Dataset to train on, without the kept-out raters."""
-    everyone: Dataset
-    """Dataset of all members to publish, with the same schema as the training dataset."""
+    publication: Publication
+    """The members to publish, with the same schema as the training dataset."""
     data_notes: list[str]
     """Sentences about unusual values and about columns with merged values, for the report."""
     outcome_notes: list[str]
@@ -134,14 +154,15 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 @failing_work()
 def _train(passes: Passes, arguments: argparse.Namespace, plan: Plan, inputs: Inputs, progress: Progress) -> ExitCode:
     """Train, evaluate and publish a model, let the gate decide whether it serves, and print the evaluation."""
-    gate = Gate(plan.store, inputs.split, inputs.key, plan.gate, time.perf_counter, arguments.seed)
+    gate = Gate(plan.store, inputs.split, inputs.key, plan.gate, time.perf_counter, arguments.seed, plan.member_key)
     fit = fit_model(passes, inputs.training, arguments.seed, plan.fit, progress)
-    evaluation = evaluate(passes, fit, arguments.seed, progress) | {"kept_out": gate.kept_out()}
+    evaluation = evaluate(passes, fit, arguments.seed, progress) | {"kept_out": gate.kept_out(), "known": gate.known}
     progress("publishing")
     notes = _notes(arguments, inputs, fit)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     origin = Origin(arguments.seed, fingerprint(inputs.tables), to_dict(plan.fit))
     version = _publish(plan, inputs, fit, origin, evaluation, notes, _made(plan, now, progress.seconds))
+    _refuse_forgotten(arguments, inputs, plan.store, version)
     progress("the gate")
     record = gate.decide(version, evaluation)
     challenge = _take_part(plan, inputs, version, origin.fingerprint, now)
@@ -159,7 +180,7 @@ def _train(passes: Passes, arguments: argparse.Namespace, plan: Plan, inputs: In
     elif not arguments.quiet:
         further = [section_markdown(section) for section in sections[1:] if not section.passed]
         print(summary(evaluation, sections[0], notes), *further, sep="\n\n", end="\n\n")
-        print(f"report {arguments.models}/{RECORDS}/{version}/{PAGE}")
+        print(f"{inputs.publication}\nreport {arguments.models}/{RECORDS}/{version}/{PAGE}")
     print(f"{last_line(record, serving_version(plan.store))}; {progress.seconds:.0f} s")
     _prune(plan.store, arguments)
     return ExitCode.DONE if serves or arguments.exit_zero_if_held_back else ExitCode.HELD_BACK
@@ -169,6 +190,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     """Check the options. Raises TrainingError or ModelError if an option is invalid."""
     gate = gate_settings(arguments)
     sign = signer(arguments.sign) if arguments.sign else None
+    key = member_key(arguments)
     store = open_store(arguments.models)
     if not is_address(arguments.models):  # an address can only be tested by writing to it
         for folder in (store.root, store.root / VERSIONS):
@@ -178,12 +200,12 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     challenge = Standing.of(arguments.challenge) if arguments.challenge else None
     place = os.environ.get("MLFLOW_TRACKING_URI") if arguments.mlflow is None else arguments.mlflow
     tracker = None if place is None else Tracker(place, os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT)
-    return Plan(store, gate, fit.model_copy(update={"reweight": arguments.reweight}), sign, challenge, tracker)
+    return Plan(store, gate, fit.model_copy(update={"reweight": arguments.reweight}), sign, challenge, tracker, key)
 
 
 def _read(passes: Passes, arguments: argparse.Namespace, plan: Plan) -> Inputs:
     """Read and check the tables, and split off the kept-out raters. Raises DataError if the data are invalid."""
-    tables = read_tables(arguments.data, passes.folder)
+    tables = read_tables(arguments.data, passes.folder, member_key(arguments), _retention(arguments))
     print_warnings(tables.warnings)
     recorded = with_outcomes(tables, arguments.outcomes, passes.folder) if arguments.outcomes else None
     tables = recorded.tables if recorded else tables
@@ -195,10 +217,18 @@ def _read(passes: Passes, arguments: argparse.Namespace, plan: Plan) -> Inputs:
         key,
         parts,
         make_dataset(parts.training, schema),
-        make_dataset(tables, schema),
+        Publication.of(tables, schema, arguments.publish, plan.member_key),
         [*(warning.note for warning in tables.warnings), *map(str, merged)],
         [recorded.note()] if recorded else [],
     )
+
+
+def _retention(arguments: argparse.Namespace) -> Retention | None:
+    """Return how long ratings, plays and outcomes are kept; None if they are kept for ever."""
+    if arguments.forget_after_days is None:
+        return None
+    latest = latest_outcome(arguments.outcomes) if arguments.outcomes else -math.inf
+    return Retention(arguments.forget_after_days, arguments.untimed == "drop", latest)
 
 
 def _notes(arguments: argparse.Namespace, inputs: Inputs, fit: Fit) -> list[str]:
@@ -222,11 +252,23 @@ def _publish(
     made: dict[str, Any],
 ) -> str:
     """Publish the version without a label, sign it if requested, and store the gate key. Return the version."""
-    version = publish(plan.store, inputs.training, inputs.everyone, fit.core, origin, evaluation, notes, made)
+    version = publish(plan.store, inputs.training, inputs.publication, fit.core, origin, evaluation, notes, made)
     if plan.sign is not None:
         plan.sign(plan.store, version)
     keep_key(plan.store, inputs.key)
     return version
+
+
+def _refuse_forgotten(arguments: argparse.Namespace, inputs: Inputs, store: Store, version: str) -> None:
+    """Remove a new version, and raise WorkFailed, if members in it were forgotten since the tables were read."""
+    try:
+        listed = read_forgotten(arguments.data, member_key(arguments)).since.keys()
+        is_same = listed <= inputs.tables.forgotten.since.keys()
+    except DataError:
+        is_same = False
+    if not is_same:
+        store.remove(version)
+        raise WorkFailed("members were forgotten while this ran, so that the new version is removed: run it again")
 
 
 def _track(plan: Plan, version: str, record: dict[str, Any], note: str) -> None:
@@ -251,5 +293,5 @@ def _take_part(plan: Plan, inputs: Inputs, version: str, data_fingerprint: str, 
     """Enter the version in the challenge and return a report section about it, or [] without a challenge."""
     if plan.challenge is None:
         return []
-    model = load_model(plan.store.fetch(version))
+    model = load_model(plan.store.fetch(version), key=None)
     return [plan.challenge.take_part(model, inputs.tables, data_fingerprint, now)]

@@ -8,11 +8,15 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TextIO
 
+from model.facts.member_key import MemberKey
 from model.store.label_log import Reason
 from training.errors import Problem
 
+MEMBER_KEY = "COLDSTART_MEMBER_KEY"
+"""Environment variable with the path of the member key."""
 LARGEST = 2**63 - 1
 """Largest integer option value, because readers of manifests store seeds as 64-bit integers."""
 
@@ -34,6 +38,30 @@ def at_least(lowest: int) -> Callable[[str], int]:
         return value
 
     return whole_number
+
+
+def days(text: str) -> float:
+    """Return the value of an option that takes a number of days above 0. Raises ArgumentTypeError for other text."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError("must be a number of days") from error
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("must be a number of days above 0")
+    return value
+
+
+def add_member_key(parser: argparse.ArgumentParser) -> None:
+    """Add the option with the file of the member key, which `member_key` reads."""
+    parser.add_argument(
+        "--member-key", type=Path, metavar="FILE", default=os.environ.get(MEMBER_KEY),
+        help=f"the key of the hashes of members' ids, 16 to 64 random bytes (else that of ${MEMBER_KEY}, if it is set)",
+    )  # fmt: skip
+
+
+def member_key(arguments: argparse.Namespace) -> MemberKey:
+    """Return the key of the hashes of members' ids; plain hashes without one. Raises WrongKey if it can't be used."""
+    return MemberKey.read(Path(arguments.member_key) if arguments.member_key else None)
 
 
 def print_warnings(warnings: Iterable[Problem], *, always_examples: bool = False) -> None:

@@ -10,7 +10,7 @@ import polars as pl
 from model.cores import usable_cores
 from model.exit_codes import ExitCode
 from model.files.atomic_write import write_atomically
-from training.commands.terminal import Progress, at_least
+from training.commands.terminal import Progress, add_member_key, at_least, member_key
 from training.data.dataset import read_dataset
 from training.data.files.remote_folder import data_place
 from training.data.writer import refuse_unwritable
@@ -24,6 +24,7 @@ EXTRA = "tune needs Optuna, which isn't installed: pip install 'optuna>=5', or i
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `training tune`."""
     parser.add_argument("--data", type=data_place, required=True, help="data directory to train on")
+    add_member_key(parser)
     parser.add_argument(
         "--out", type=Path, default=Path("settings.toml"),
         help="settings file to write, for retrain --settings and evaluate --settings (default %(default)s)",
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     seconds = None if arguments.minutes is None else 60 * arguments.minutes
     trials = 30 if arguments.trials is None and seconds is None else arguments.trials
     with TemporaryDirectory(prefix="coldstart-") as work:
-        tables, data, _ = read_dataset(arguments.data, arguments.min_holders, Path(work))
+        tables, data, _ = read_dataset(arguments.data, arguments.min_holders, Path(work), member_key(arguments))
         identity = {
             "data": fingerprint(tables), "seed": arguments.seed, "min_holders": arguments.min_holders,
             "settings": to_dict(begin),

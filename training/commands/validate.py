@@ -9,7 +9,7 @@ from textwrap import wrap
 from typing import Any
 
 from model.exit_codes import ExitCode
-from training.commands.terminal import at_least, print_warnings
+from training.commands.terminal import add_member_key, at_least, member_key, print_warnings
 from training.data.files.remote_folder import data_place
 from training.data.overview import ColumnOverview, Overview, TableOverview, make_overview
 from training.data.reading.schema_file import SCHEMA_FILE
@@ -27,6 +27,7 @@ BAR_WIDTH = 40
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `training validate`."""
     parser.add_argument("--data", type=data_place, required=True, help="the data directory to check")
+    add_member_key(parser)
     parser.add_argument("--min-holders", type=at_least(1), default=20, help="as for retrain (default 20)")
     parser.add_argument("--json", action="store_true", help="print everything as JSON, also if the data are refused")
 
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     Examples are printed even if the output isn't a terminal, because whoever calls this command wants to see the data.
     """
     try:
-        with temporary_tables(arguments.data) as tables:
+        with temporary_tables(arguments.data, member_key(arguments)) as tables:
             overview = make_overview(tables, arguments.min_holders)
     except DataError as error:
         if is_of_disk(error):

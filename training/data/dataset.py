@@ -12,6 +12,7 @@ from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, RATING, RE
 from features.movies import MEMBER, MOVIE
 from features.plays import AGE_DAYS
 from features.schema import OTHER_GENRE, Attribute, Schema
+from model.facts.member_key import PLAIN, MemberKey
 from training.data.infer_schema import MergedColumn, infer_schema
 from training.data.passes.play_table import PlayTable, with_ages
 from training.data.reading.tables import Tables, read_tables
@@ -123,9 +124,12 @@ def _genres(lists: pl.Series, schema: Schema) -> NDArray[np.float32]:
 
 
 def read_dataset(
-    data: Path | str, min_holders: int, work: Path | None = None
+    data: Path | str, min_holders: int, work: Path | None = None, key: MemberKey = PLAIN
 ) -> tuple[Tables, Dataset, tuple[MergedColumn, ...]]:
-    """Return the tables, dataset and merged columns of a data directory. Raises DataError if the data are invalid."""
-    tables = read_tables(data, work)
+    """Return the tables, dataset and merged columns of a data directory. Raises DataError if the data are invalid.
+
+    `key` is the key of the list of forgotten members, who are left out.
+    """
+    tables = read_tables(data, work, key)
     schema, merged = infer_schema(tables, min_holders)
     return tables, make_dataset(tables, schema), merged

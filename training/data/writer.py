@@ -9,6 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from model.files.atomic_write import atomic_path
+from model.files.shared_folder import LOCK
+from training.data.files.forgotten_list import FORGOTTEN
 from training.data.reading.schema_file import SCHEMA_FILE
 from training.errors import DataError, Problem, UsageError
 
@@ -23,7 +25,8 @@ def write_data_directory(
 
     Each part has the next rows of some tables. A table is one file, however many parts it comes in; parts are joined
     without holding all rows in memory. The first line of schema.toml states where the data come from (`origin`).
-    Raises DataError if `out` contains files that this function didn't write, or data of another origin.
+    The list of forgotten members in `out` is kept. Raises DataError if `out` contains files that this function didn't
+    write, or data of another origin.
     """
     refuse_foreign(out, origin)
     out = out.resolve()
@@ -37,6 +40,8 @@ def write_data_directory(
             shutil.rmtree(beside / name)
         (fresh / SCHEMA_FILE).write_text(f"{MARK} {origin}.\n{schema}", encoding="utf-8")
         if out.exists():
+            if (out / FORGOTTEN).exists():
+                shutil.copyfile(out / FORGOTTEN, fresh / FORGOTTEN)
             out.rename(stale)
         try:
             fresh.rename(out)
@@ -94,7 +99,7 @@ def refuse_foreign(out: Path, origin: str) -> None:
         return
     if not out.is_dir():
         raise DataError([Problem(str(out), "is a file, not a folder")])
-    entries = {entry.name for entry in out.iterdir()}
+    entries = {entry.name for entry in out.iterdir()} - {FORGOTTEN, LOCK}
     schema = out / SCHEMA_FILE
     ours = schema.is_file() and schema.read_bytes().startswith(f"{MARK} {origin.split(',')[0]}".encode())
     if entries and not (ours and all(name == SCHEMA_FILE or name.endswith(".parquet") for name in entries)):

@@ -1,4 +1,4 @@
-"""How good the 90 % intervals are, by number of known plays, by extrapolation, and with more or less known."""
+"""How good the 90 % intervals are, by number of known plays or ratings, by extrapolation, and on common ratings."""
 
 from collections.abc import Iterator
 from functools import partial, reduce
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import FAR, PLAY_BINS
 from training.evaluation.baselines import mean_baselines
-from training.evaluation.scores import coverage, mean_width, rmse
+from training.evaluation.scores import area_under_curve, calibration_error, coverage, mean_width, rmse
 from training.evaluation.slices import PredictedRatings
 from training.fit.calibration.held_out import predict_intervals
 from training.fit.fit_model import Fit
@@ -64,10 +64,12 @@ def most_evidence(fit: Fit) -> MemberEvidence:
 def interval_scores(fit: Fit) -> dict[str, Any]:
     """Return coverage, width and error of intervals by number of plays, by extrapolation, and on common ratings.
 
-    Common ratings are those that are predicted from several kinds of evidence, or from both few and all plays.
+    By number of ratings, there are also the scores of the probabilities that movies are enjoyed. Common ratings are
+    those that are predicted from several kinds of evidence, or from both few and all plays.
     """
     return {
         "by_plays": {name: _by_plays(fit, member) for name, member in _with_plays(fit)},
+        "by_ratings": {member.name.lower(): _by_ratings(fit, member) for member in fit.updates.weights},
         "by_extrapolation": {name: _by_extrapolation(fit, member) for name, member in _with_distance(fit)},
         "same_ratings": _same_ratings(fit),
     }
@@ -85,6 +87,22 @@ def _by_plays(fit: Fit, member: MemberEvidence) -> dict[str, dict[str, float]]:
             if chosen.sum() >= FEWEST_ROWS:
                 bins[f"{low} or more"] = _scores(fit, predictions.take(chosen), member)
                 break
+    return bins
+
+
+def _by_ratings(fit: Fit, member: MemberEvidence) -> dict[str, dict[str, float]]:
+    """Return coverage, width and error of intervals, and scores of probabilities, by the number of ratings shown."""
+    predictions, bins = fit.with_ratings[member, RATED], {}
+    for low, high in zip(PLAY_BINS, (*PLAY_BINS[1:], np.inf), strict=True):
+        chosen = (predictions.plays >= low) & (predictions.plays < high)
+        if chosen.sum() >= FEWEST_ROWS:
+            some = predictions.take(chosen)
+            probability = intervals_and_probabilities(fit, some, member)[2]
+            enjoyed = some.rows.rating >= fit.table.data.schema.scale.enjoyed_from
+            bins[f"{low} or more"] = _scores(fit, some, member) | {
+                "enjoyed_auc": area_under_curve(enjoyed, probability),
+                "enjoyed_calibration_error": calibration_error(enjoyed, probability),
+            }
     return bins
 
 

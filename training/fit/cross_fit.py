@@ -17,7 +17,7 @@ from model.prediction.prior.prior import Prior
 from training.data.dataset import Dataset
 from training.data.never_rater_views import Views
 from training.data.passes.passes import Passes
-from training.data.passes.visible_facts import VisibleFacts, facts_of_views, play_inputs
+from training.data.passes.visible_facts import SummedColumns, VisibleFacts, facts_of_views, play_inputs
 from training.fit.folds import FoldedData
 from training.fit.prior.fit_prior import FittedPrior, fit_prior
 from training.fit.prior.inputs import input_count
@@ -78,7 +78,7 @@ def fit_priors(
     `weight` (N,) weights the members in the regressions. Fitted priors are kept in the folder.
     """
 
-    paths = [folder / f"prior-{number}.npz" for number in range(folded.folds + 1)]
+    paths = [folder / f"prior-{number}.arrays" for number in range(folded.folds + 1)]
     steps = count()
     all_steps = sum(settings.rounds + 2 for path in paths if not path.exists())
 
@@ -130,11 +130,11 @@ def apply_out_of_fold(fitted: Sequence[FittedPrior], data: Dataset, views: Views
 
 def apply_prior(prior: Prior, schema: Schema, facts: VisibleFacts) -> PriorOutputs:
     """Predict the factors of each view from each kind of evidence, with the distances from the landmarks."""
-    inputs = play_inputs(facts, prior.columns)
+    inputs = play_inputs(facts, SummedColumns.of(prior.columns))
     attributes = of_attributes(facts.attributes, schema)
     factors, distance = {MemberEvidence.NOTHING: np.tile(prior.average_member, (len(inputs), 1))}, {}
     for evidence in prior.heads:
-        usable = facts.show(evidence)
+        usable = facts.kinds.cover(evidence)
         predicted, nearest = prior.predict(evidence, inputs, attributes, facts.play_count)
         factors[evidence] = np.where(usable[:, None], predicted, np.nan)
         distance[evidence] = np.where(usable, nearest, np.nan)

@@ -19,6 +19,7 @@ from training.data.dataset import Dataset
 from training.data.never_rater_views import SHORT, Views, show_ratings
 from training.data.passes.passes import Passes
 from training.fit.calibration.fit_drift_reference import fit_reference
+from training.fit.calibration.fit_play_probability import fit_play_probability
 from training.fit.calibration.held_out import share_nearer
 from training.fit.calibration.intervals import calibrate
 from training.fit.calibration.isotonic import Steps
@@ -152,7 +153,8 @@ def fit_model(passes: Passes, data: Dataset, seed: int, settings: FitSettings, r
     heads = {member: whole.prior.heads[member] for member in whole.prior.heads if member in offsets}
     held_out = {key: targets.held_out(rows) for key, rows in (predictions | with_ratings).items()}
     reference = fit_reference(data, held_out, calibration)
-    prior = replace(whole.prior, heads=heads, rating_weights=updates.weights)
+    play_weights = fit_play_probability(folded.views, out_of_fold, table.movies, np.random.default_rng([seed, 15]))
+    prior = replace(whole.prior, heads=heads, rating_weights=updates.weights, play_weights=play_weights)
     pairs = PairColumns(movies, table.grouped)
     core = Core(prior, offsets, pairs, Trees(forest, weights), calibration, reference)
     return Fit(core, folded, predictions, short, with_ratings, updates, table, predict, reweighting)

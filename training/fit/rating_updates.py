@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,14 +46,15 @@ class RatingUpdates:
         counts = self.shown.counts
         before = predictions.take(counts[predictions.rows.view] > 0)
         added, deviation = np.empty(len(before.rows)), np.empty(len(before.rows))
-        for part in chunks(len(before.rows)):
+        for part, fold in product(chunks(len(before.rows)), range(len(self.table.out_of_fold.fitted))):
             rows = before.rows.take(part)
-            views, rows_of_view = np.unique(rows.view, return_counts=True)
-            update, movies = self._update(views, kind).repeat(rows_of_view), self._movies(rows)
-            added[part], deviation[part] = (
-                update.rating(movies),
-                update.deviation(before.deviation[part], movies.factors),
-            )
+            own = np.flatnonzero(self.table.out_of_fold.fold[rows.view] == fold)
+            if not len(own):
+                continue
+            views, rows_of_view = np.unique(rows.view[own], return_counts=True)
+            update, movies = self._update(views, kind, fold).repeat(rows_of_view), self._movies(rows.take(own))
+            added[part][own] = update.rating(movies)
+            deviation[part][own] = update.deviation(before.deviation[part][own], movies.factors)
         return replace(
             before,
             rows=replace(before.rows, evidence=np.full(len(before.rows), int(kind), np.int8)),
@@ -62,33 +64,16 @@ class RatingUpdates:
             plays=counts[before.rows.view],
         )
 
-    def _update(self, views: NDArray[np.int64], kind: MemberEvidence) -> RatingUpdate:
-        """Return the update of views (U,) that show ratings."""
-        table, fold = self.table, self.table.out_of_fold.fold
+    def _update(self, views: NDArray[np.int64], kind: MemberEvidence, fold: int) -> RatingUpdate:
+        """Return the update of views (U,) of one fold that show ratings."""
+        table, prior = self.table, self.table.out_of_fold.fitted[fold].prior
         counts, ratings = self.shown.counts[views], self.shown.of(views)
         evidence = np.full(len(ratings), int(kind.without_ratings), np.int8)
         as_rated = np.full(len(ratings), int(MovieEvidence.RATED), np.int8)
         rows = Rows(views.repeat(counts), self.shown.movie[ratings], self.shown.rating[ratings], evidence, as_rated)
         residual = rows.rating - table.base(rows) - self.targets.movie_offsets(rows, table)
-        movies, weights = self._movies(rows), self.weights[kind][bins_of(counts)]
-        parts: list[RatingUpdate] = []
-        order = []
-        for number, fitted in enumerate(table.out_of_fold.fitted):
-            prior, own, ratings = fitted.prior, fold[views] == number, fold[rows.view] == number
-            if own.any():
-                of_fold = Movies(movies.factors[ratings], movies.direction[ratings])
-                variance = prior.noise + prior.movie_variance[rows.movie[ratings]]
-                rated = Rated(of_fold, residual[ratings], variance)
-                spread = prior.spread[kind.without_ratings]
-                parts.append(update_by_ratings(spread, rated, counts[own], weights[own]))
-                order.append(np.flatnonzero(own))
-        place = np.argsort(np.concatenate(order))
-        neighbours = [pair for part in parts for pair in part.neighbours]
-        return RatingUpdate(
-            np.concatenate([part.shift for part in parts])[place],
-            np.concatenate([part.reduction for part in parts])[place],
-            tuple(neighbours[number] for number in place.tolist()),
-        )
+        rated = Rated(self._movies(rows), residual, prior.noise + prior.movie_variance[rows.movie])
+        return update_by_ratings(prior.spread[kind.without_ratings], rated, counts, self.weights[kind][bins_of(counts)])
 
     def _movies(self, rows: Rows) -> Movies:
         """Return what the update needs of the movies of rows, as known without the fold of each row's member."""

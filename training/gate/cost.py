@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from model.artifact.artifact import MEMBERS as MEMBERS_FOLDER
 from model.facts.facts import MemberFacts
 from model.prediction.model import Model
 from training.data.dataset import make_dataset
 from training.data.reading.tables import Tables
+from training.gate.count_changes import publishes_everybody
 from training.versions.offline import member_facts
 
 MOVIES = 20
@@ -36,6 +38,18 @@ def megabytes(model: Model) -> float:
     """Return the size of a version's files in MB."""
     files: Mapping[str, Mapping[str, int]] = model.manifest.files
     return sum(file["size"] for file in files.values()) / MEGABYTE
+
+
+def size_ratio(candidate: Model, current: Model) -> float:
+    """Return the size of the files that both versions have, as a multiple of the current version's.
+
+    Files of members count only if both versions publish everybody.
+    """
+    both = candidate.manifest.files.keys() & current.manifest.files.keys()
+    if not (publishes_everybody(candidate) and publishes_everybody(current)):
+        both = {name for name in both if not name.startswith(f"{MEMBERS_FOLDER}/")}
+    now, before = (sum(model.manifest.files[name]["size"] for name in both) for model in (candidate, current))
+    return float(now / before)
 
 
 def _requests(model: Model, tables: Tables) -> list[tuple[MemberFacts, list[int]]]:

@@ -1,15 +1,15 @@
 """Changes of counts since the current version: rows, known values, and ids that still occur."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from features.columns import COMPLETION, GENRES, PLAYED_AT, RELEASE_YEAR
-from model.facts.facts import MemberFacts
-from model.facts.member_table import MemberTable
+from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RELEASE_YEAR, TITLE
+from features.schema import Attribute
+from model.facts.member_key import PLAIN, MemberKey
 from model.prediction.model import Model
 from training.gate.kept_out import Split
 from training.gate.schema_changes import Change, Outcome
@@ -22,6 +22,8 @@ OTHER_IDS = "Check whether ids are written as before"
 
 KeptOut = Mapping[str, Any]
 """Counts of the raters that were kept out of a version's training, from its report; empty if unknown."""
+Known = Mapping[str, Mapping[str, int]]
+"""Number of known values by table (members, movies, plays) and column."""
 
 
 def row_changes(
@@ -33,44 +35,62 @@ def row_changes(
         yield _counted(subject, count, now[subject], "least_data_kept", least_kept)
 
 
-def known_changes(split: Split, candidate: Model, current: Model, least_kept: float) -> Iterator[Change]:
+def known_values(split: Split) -> Known:
+    """Return the number of known values by table and column, with those of kept-out raters."""
+    members = pl.concat([split.training.members, split.kept_out.members]).drop(MEMBER_ID)
+    movies = split.training.movies.drop(MOVIE_ID, TITLE, *split.training.stated.movies.ignore, strict=False)
+    plays = dict.fromkeys((COMPLETION, PLAYED_AT), 0)
+    for tables in (split.training, split.kept_out):
+        for rows in tables.play_table.read():
+            plays = {name: count + rows[name].count() for name, count in plays.items()}
+    counts = {
+        name: {column.name: column.count() for column in rows.iter_columns()}
+        for name, rows in (("members", members), ("movies", movies))
+    }
+    return counts | {"plays": plays}
+
+
+def known_changes(
+    known: Known, known_before: Known, candidate: Model, current: Model, least_kept: float
+) -> Iterator[Change]:
     """Yield the columns that lost more of their known values than the data lost members, movies or plays.
 
-    Columns that only the tables or only the current version have aren't compared. Raises DamagedPiece if members of
-    either version can't be read.
+    `known` is of the new version and `known_before` of the current one, from its report; if it is empty, it is
+    estimated. Columns that only one of the versions has aren't compared. Raises DamagedPiece if members of the current
+    version can't be read.
     """
     now_rows, rows_before = (_rows(model, {}) for model in (candidate, current))
-    known = _known_in_tables(split) | _known_plays(candidate.members)
-    for (table, column), before in _known_values(current).items():
-        now = known.get((table, column))
-        if now is not None and now < least_kept * before * min(now_rows[table] / max(rows_before[table], 1), 1.0):
-            subject = f"{table}, values of column {column}"
-            yield Change(subject, before, now, Outcome.HELD_BACK, "least_data_kept")
+    used = {"members": _names(current.schema.member_attributes), "movies": _names(current.schema.movie_attributes)}
+    for table, columns in (known_before or _estimated(current)).items():
+        fewest = least_kept * min(now_rows[table] / max(rows_before[table], 1), 1.0)
+        for column, before in columns.items():
+            now = known[table].get(column)
+            is_used = column in (RELEASE_YEAR, GENRES, COMPLETION, PLAYED_AT) or column in used[table]
+            if now is not None and is_used and now < fewest * before:
+                subject = f"{table}, values of column {column}"
+                yield Change(subject, before, now, Outcome.HELD_BACK, "least_data_kept")
 
 
-def _known_in_tables(split: Split) -> dict[tuple[str, str], int]:
-    """Return the number of known values by table and column of members, with kept-out raters, and of movies."""
-    members = pl.concat([split.training.members, split.kept_out.members])
-    movies = split.training.movies.drop(split.training.stated.movies.ignore, strict=False)
-    return {
-        (table, column.name): column.count()
-        for table, rows in (("members", members), ("movies", movies))
-        for column in rows.iter_columns()
-    }
-
-
-def id_changes(candidate: Model, current: Model, least_kept: float) -> Iterator[Change]:
+def id_changes(
+    candidate: Model, current: Model, member_ids: pl.Series, key: MemberKey, least_kept: float
+) -> Iterator[Change]:
     """Yield how many members and movies of the current version still occur in the new one.
 
-    Raises DamagedPiece if members of the current version can't be read.
+    Members are compared with all `member_ids` in the data, published or not, unless the current version hashes ids with
+    another key than `key`. Raises DamagedPiece if members of the current version can't be read.
     """
-    hashes = [(first, second) for first, second, _ in islice(current.members.everyone(), SAMPLE)]
-    members = sum(candidate.members.row_of(first, second) is not None for first, second in hashes)
+    if current.manifest.member_key in ("", key.fingerprint):
+        yield _kept_members(current, member_ids, key if current.manifest.member_key else PLAIN, least_kept)
     movies = sum(row is not None for row in candidate.catalogue.rows(current.catalogue.movie_ids))
-    for name, left, all_ in (("members", members, len(hashes)), ("movies", movies, len(current.catalogue))):
-        of = f" (of {all_:,} looked at)" if name == "members" and all_ == SAMPLE else ""
-        subject = f"{name} in both versions{of}"
-        yield _counted(subject, all_, left, "least_ids_kept", least_kept, OTHER_IDS)
+    yield _counted("movies in both versions", len(current.catalogue), movies, "least_ids_kept", least_kept, OTHER_IDS)
+
+
+def _kept_members(current: Model, member_ids: pl.Series, key: MemberKey, least_kept: float) -> Change:
+    """Return how many of the members that are published with the current version are still in the data."""
+    hashes = {(first, second) for first, second, _ in islice(current.members.everyone(), SAMPLE)}
+    left = sum(key.hash_of(member_id) in hashes for member_id in member_ids)
+    of = f" (of {len(hashes):,} looked at)" if len(hashes) == SAMPLE else ""
+    return _counted(f"members in both versions{of}", len(hashes), left, "least_ids_kept", least_kept, OTHER_IDS)
 
 
 def _counted(subject: str, before: int, now: int, limit: str, least: float, remedy: str = "") -> Change:
@@ -83,41 +103,44 @@ def _rows(model: Model, kept_out: KeptOut) -> dict[str, int]:
     raters, ratings = model.manifest.data["raters"], model.manifest.data["ratings"]
     more_raters = int(kept_out.get("members", 0))
     more_ratings = int(kept_out.get("ratings", ratings * more_raters / max(raters, 1)))
+    all_plays = len(model.members.movies) if publishes_everybody(model) else model.manifest.data["plays"]
     return {
-        "members": len(model.members),
+        "members": model.manifest.data["members"],
         "raters": raters + more_raters,
         "movies": len(model.catalogue),
         "ratings": ratings + more_ratings,
-        "plays": len(model.members.movies),
+        "plays": all_plays + (0 if publishes_everybody(model) else int(kept_out.get("plays", 0))),
     }
 
 
-def _known_values(model: Model) -> dict[tuple[str, str], int]:
-    """Return the number of known values by table and column; an estimate for the tables members and plays."""
+def publishes_everybody(model: Model) -> bool:
+    """Return whether all members in the data are published with a version."""
+    return len(model.members) == model.manifest.data["members"]
+
+
+def _estimated(model: Model) -> Known:
+    """Return an estimate of the number of known values by table and column, from what a version was published with."""
     catalogue, schema = model.catalogue, model.schema
-    counts = {
-        ("movies", RELEASE_YEAR): int(np.isfinite(catalogue.release_year).sum()),
-        ("movies", GENRES): int(np.isfinite(catalogue.genres[:, :1]).sum()),
+    movies = {
+        RELEASE_YEAR: int(np.isfinite(catalogue.release_year).sum()),
+        GENRES: int(np.isfinite(catalogue.genres[:, :1]).sum()),
     }
-    for place, attribute in enumerate(schema.movie_attributes):
-        counts["movies", attribute.name] = int(np.isfinite(catalogue.attributes[:, place]).sum())
-    facts, names = _sample(model.members), [attribute.name for attribute in schema.member_attributes]
+    for place, name in enumerate(_names(schema.movie_attributes)):
+        movies[name] = int(np.isfinite(catalogue.attributes[:, place]).sum())
+    facts, names = [facts for _, _, facts in islice(model.members.everyone(), SAMPLE)], _names(schema.member_attributes)
     known = np.isfinite([member.attributes for member in facts]).reshape(len(facts), len(names)).sum(axis=0)
-    for name, count in zip(names, known.tolist(), strict=True):
-        counts["members", name] = round(count * len(model.members) / max(len(facts), 1))
-    return counts | _known_plays(model.members)
-
-
-def _known_plays(members: MemberTable) -> dict[tuple[str, str], int]:
-    """Return an estimate of the number of known values by column of the table plays."""
-    facts = _sample(members)
-    plays = len(members.movies) / max(sum(len(member.movies) for member in facts), 1)
-    known = {COMPLETION: [member.completion for member in facts], PLAYED_AT: [member.age_days for member in facts]}
-    return {
-        ("plays", name): round(plays * sum(int(np.isfinite(values).sum()) for values in of_members))
-        for name, of_members in known.items()
+    members = {
+        name: round(count * len(model.members) / max(len(facts), 1))
+        for name, count in zip(names, known.tolist(), strict=True)
     }
+    weight = len(model.members.movies) / max(sum(len(member.movies) for member in facts), 1)
+    arrays = {COMPLETION: [member.completion for member in facts], PLAYED_AT: [member.age_days for member in facts]}
+    plays = {
+        name: round(weight * sum(int(np.isfinite(values).sum()) for values in of_members))
+        for name, of_members in arrays.items()
+    }
+    return {"members": members, "movies": movies, "plays": plays}
 
 
-def _sample(members: MemberTable) -> list[MemberFacts]:
-    return [facts for _, _, facts in islice(members.everyone(), SAMPLE)]
+def _names(attributes: Sequence[Attribute]) -> list[str]:
+    return [attribute.name for attribute in attributes]

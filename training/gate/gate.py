@@ -7,16 +7,18 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from model.artifact.artifact import load_model
 from model.errors import DamagedPiece
 from model.facts.evidence import MemberEvidence
+from model.facts.member_key import PLAIN, MemberKey
 from model.prediction.model import Model
 from model.store.store import Store
 from training.errors import DataError, NothingPublished, ServingModelError
 from training.evaluation.movie_means import RatedMovies, rated_movies
-from training.gate.cost import MEMBERS, megabytes, milliseconds
-from training.gate.count_changes import id_changes, known_changes, row_changes
+from training.gate.cost import MEMBERS, megabytes, milliseconds, size_ratio
+from training.gate.count_changes import Known, id_changes, known_changes, known_values, row_changes
 from training.gate.gate_checks import Check, absolute, compared, cost, gain_kept, unreadable
 from training.gate.gate_scores import differences, scores
 from training.gate.gate_settings import GateSettings
@@ -47,12 +49,24 @@ class Gate:
     """Clock in seconds, to time requests."""
     seed: int
     """Seed of the bootstrap."""
+    member_key: MemberKey = PLAIN
+    """Key of the hashes of published ids."""
 
     def kept_out(self) -> dict[str, Any]:
         """Return counts and share of the kept-out raters, and the digest of the key, for a version's report."""
         share = self.settings.share if len(self.split.members) else 0.0
-        counts = {"members": len(self.split.members), "ratings": int(self.split.kept_out.play_table.ratings.sum())}
+        table = self.split.kept_out.play_table
+        counts = {
+            "members": len(self.split.members),
+            "ratings": int(table.ratings.sum()),
+            "plays": int(table.plays.sum()),
+        }
         return counts | {"share": share, "key": key_digest(self.key)}
+
+    @cached_property
+    def known(self) -> Known:
+        """The number of known values by table and column of the data, for a version's report."""
+        return known_values(self.split)
 
     def decide(self, version: str, evaluation: Mapping[str, Any]) -> dict[str, Any]:
         """Check a version and return a record of the decision for JSON, with all checks and the numbers behind them.
@@ -61,7 +75,7 @@ class Gate:
         are kept out.
         """
         started = self.clock()
-        candidate = load_model(self.store.fetch(version))
+        candidate = load_model(self.store.fetch(version), key=None)
         current, obstacle, checks = self._current(version)
         share, obstacle = self._common_share(current, obstacle)
         questions = make_questions(self.split, candidate, self.key, share, self.settings.most_members)
@@ -89,13 +103,15 @@ class Gate:
     def _data_checks(self, record: dict[str, Any], candidate: Model, current: Model) -> list[Check]:
         """Check the changes of the data since the current version, and enter them in the record."""
         least = self.settings.least_data_kept
-        kept_out = record["kept_out"], _kept_out_of(self.store, current.version)
+        before = _report_of(self.store, current.version)
+        kept_out = record["kept_out"], before.get("kept_out", {})
+        member_ids = pl.concat([self.split.training.member_ids, self.split.kept_out.member_ids])
         try:
             changes: list[Change] = [
                 *row_changes(candidate, current, kept_out, least),
-                *id_changes(candidate, current, self.settings.least_ids_kept),
+                *id_changes(candidate, current, member_ids, self.member_key, self.settings.least_ids_kept),
                 *schema_changes(candidate.schema, self.split.training, current, least),
-                *known_changes(self.split, candidate, current, least),
+                *known_changes(self.known, before.get("known", {}), candidate, current, least),
             ]
         except DamagedPiece as error:
             return [unreadable(error)]
@@ -171,7 +187,7 @@ class Gate:
             return share, obstacle
         if (current.schema.scale.low, current.schema.scale.high) != (scale.low, scale.high):
             return share, "the current version predicts on another rating scale"
-        before = _kept_out_of(self.store, current.version)
+        before = _report_of(self.store, current.version).get("kept_out", {})
         if not before.get("share") or before.get("key") != key_digest(self.key):
             return share, "the current version was trained on the raters that are now kept out"
         return min(share, float(before["share"])), None
@@ -188,14 +204,14 @@ class Gate:
         if len(times) > 1:
             costs["latency_ratio"] = times[0] / times[1]
         if current is not None:
-            costs["size_ratio"] = costs["megabytes"] / megabytes(current)
+            costs["size_ratio"] = size_ratio(candidate, current)
         return costs
 
 
-def _kept_out_of(store: Store, version: str) -> dict[str, Any]:
-    """Return `kept_out` from a version's report; empty if it is missing or can't be read."""
+def _report_of(store: Store, version: str) -> dict[str, Any]:
+    """Return the parts of a version's report that are objects; none if it is missing or can't be read."""
     try:
         report = json.loads((store.fetch(version) / "report.json").read_text(encoding="utf-8"))
-        return dict(report["kept_out"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return {name: part for name, part in report.items() if isinstance(part, dict)}
+    except (OSError, ValueError, AttributeError):
         return {}

@@ -40,13 +40,14 @@ def model_card(
     schema: Schema,
     counts: Mapping[str, int],
     evaluation: Mapping[str, Any],
+    publication: str,
     notes: Sequence[str],
     libraries: Mapping[str, str],
 ) -> str:
     """Return the model card, which says what a model is for and how good it is, as Markdown.
 
-    `counts` and `libraries` are the numbers of rows and the library versions in the model's manifest, and `notes` are
-    sentences about the treatment of the data.
+    `counts` and `libraries` are the numbers of rows and the library versions in the model's manifest, `publication`
+    says whose facts are published, and `notes` are sentences about the treatment of the data.
     """
     scores = by_evidence(evaluation["evidence"])
     groups = {name: rows for name, rows in evaluation["groups"].items() if rows}
@@ -59,6 +60,7 @@ def model_card(
         grouped_attributes=[name for name in _names(schema.member_attributes) if name in groups],
         libraries=[f"{name} {number}" for name, number in sorted(libraries.items())],
         counts=counts,
+        publication=publication,
         notes=notes,
         figures=table("known about the member", scores, FIGURES),
         groups=[table(name, rows, GROUP_FIGURES) for name, rows in groups.items()],

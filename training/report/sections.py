@@ -52,6 +52,7 @@ SLICES = (
     ("mean_width", "width"),
 )  # fmt: skip
 INTERVALS = (("targets", "ratings"), ("rmse", "RMSE"), ("coverage", "coverage"), ("mean_width", "width"))
+PROBABILITIES = (("enjoyed_auc", "AUC enjoyed"), ("enjoyed_calibration_error", "calibration error"))
 BY_TIME = (
     ("targets", "ratings"), ("mean_rmse", "mean"), ("movie_mean_rmse", "movie mean"), ("rmse", "coldstart"),
     ("bias", "bias"), ("coverage", "coverage"), ("mean_width", "width"),
@@ -243,10 +244,12 @@ def _unrated(rows: Rows) -> Section:
 
 
 def _by_what_is_known(uncertainty: Mapping[str, Any]) -> Iterator[Section]:
-    """Yield report sections on intervals by number of plays, by extrapolation, and with more or less known."""
+    """Yield report sections on intervals by number of plays or ratings, by extrapolation, and on common ratings."""
     for title, key, first, starts, text in (
         ("number of plays", "by_plays", "plays", PLAY_BINS,
          "With more plays, intervals get narrower with the same coverage."),
+        ("number of ratings", "by_ratings", "ratings shown", PLAY_BINS,
+         "Ratings are shown at random, few and many alike; the members who have many to show are others."),
         ("extrapolation", "by_extrapolation", "extrapolation", EXTRAPOLATION_BINS,
          "Extrapolation is the share of raters who are closer to the training raters than the member is."),
     ):  # fmt: skip
@@ -255,7 +258,7 @@ def _by_what_is_known(uncertainty: Mapping[str, Any]) -> Iterator[Section]:
                 rows = _ranges(bins, starts)
                 charts = _interval_charts(rows, WIDTHS)
                 title_ = f"Intervals by {title}, with {words(name)} known"
-                yield Section(title_, text, [table(first, rows, INTERVALS)], charts)
+                yield Section(title_, text, [table(first, rows, (*INTERVALS, *PROBABILITIES))], charts)
     if uncertainty["same_ratings"]:
         rows = {
             words(name).replace("attributes and plays", "both"): row

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from features.schema import Attribute
 from features.values.attribute_value import WrongKind, encode_attribute
-from model.facts.facts import MemberFacts
-from model.facts.member_table import MemberTable
+from model.facts.facts import NO_RATINGS, MemberFacts, Ratings
 from model.prediction.model import Model
 from training.evaluation.scores import spearman
 from training.versions.exports.export_members import OTHER
@@ -44,7 +43,7 @@ def compare(first: Model, second: Model) -> dict[str, Any]:
     rows = [np.array([model.catalogue.row(movie_id) for movie_id in movies], np.int64) for model in (first, second)]
     if not movies:
         return {"members": 0, "movies": 0}
-    members = [MemberFacts.nothing(second.schema), *_members(second.members)]
+    members = [MemberFacts.nothing(second.schema), *second.members.spread(MEMBERS)]
     differences = np.full((len(members), len(movies)), np.nan)
     correlations, common = [], []
     for index, member in enumerate(members):
@@ -107,20 +106,6 @@ def _evenly(count: int, most: int) -> list[int]:
     return indices
 
 
-def _members(table: MemberTable) -> list[MemberFacts]:
-    """Return attributes and plays of a sample of published members: evenly spaced in the table, sorted by hashed id."""
-    members = []
-    for row in _evenly(len(table), MEMBERS):
-        plays = slice(int(table.starts[row]), int(table.starts[row + 1]))
-        members.append(
-            MemberFacts(
-                np.array(table.attributes[row]), np.array(table.movies[plays]),
-                np.array(table.completion[plays]), np.array(table.age_days[plays]),
-            )
-        )  # fmt: skip
-    return members
-
-
 def _translated(member: MemberFacts, source: Model, target: Model) -> MemberFacts:
     """Return what is known of a member, encoded for another version; what that version can't use is dropped."""
     columns = source.schema.member_attributes
@@ -132,9 +117,20 @@ def _translated(member: MemberFacts, source: Model, target: Model) -> MemberFact
     rows = [target.catalogue.row(source.catalogue.movie_ids[movie]) for movie in member.movies]
     kept = sorted((row, play) for play, row in enumerate(rows) if row is not None)
     order = np.array([play for _, play in kept], np.int64)
-    return MemberFacts(
-        attributes, np.array([row for row, _ in kept], np.int32), member.completion[order], member.age_days[order]
+    plays = np.array([row for row, _ in kept], np.int32), member.completion[order], member.age_days[order]
+    return MemberFacts(attributes, *plays, _translated_ratings(member.ratings, source, target))
+
+
+def _translated_ratings(ratings: Ratings, source: Model, target: Model) -> Ratings:
+    """Return a member's ratings of movies that another version knows, unless that version has another scale."""
+    low, high = target.schema.scale.low, target.schema.scale.high
+    columns = (ratings.movies.tolist(), ratings.values.tolist(), ratings.rated_at.tolist())
+    rows = (
+        (target.catalogue.row(source.catalogue.movie_ids[movie]), value, time)
+        for movie, value, time in zip(*columns, strict=True)
     )
+    known = [(row, value, time) for row, value, time in rows if row is not None and low <= value <= high]
+    return NO_RATINGS.followed_by(known)
 
 
 def _reencoded(target: Attribute, source: Attribute, value: np.float32) -> float:

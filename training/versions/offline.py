@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, TITLE
+from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, RATED_AT, RATING, TITLE
 from features.movies import MEMBER, MOVIE
 from features.plays import AGE_DAYS
 from model.facts.catalogue import Catalogue
 from model.facts.evidence import MovieEvidence
-from model.facts.facts import MemberFacts, MovieFacts
+from model.facts.facts import MemberFacts, MovieFacts, Ratings
 from model.prediction.model import NO_ROW, Model
 from model.prediction.movie_targets import Movie
 from model.prediction.predictions import ARRAYS, Predictions
@@ -53,7 +53,7 @@ def in_parts(
 
 
 def predictions_of(model: Model, tables: Tables, pairs: pl.DataFrame | None) -> Iterator[pl.DataFrame]:
-    """Yield a table of predictions for each member, from the attributes and plays in a data directory.
+    """Yield a table of predictions for each member, from the attributes, plays and ratings in a data directory.
 
     `pairs` has the columns member_id and movie_id of the pairs to predict. If it is None, every movie is predicted for
     every never-rater.
@@ -115,8 +115,11 @@ def _values(predictions: Predictions) -> dict[str, Sequence[Any] | NDArray[Any] 
     }
 
 
-def member_facts(model: Model, data: Dataset) -> Iterator[MemberFacts]:
-    """Yield the attributes and plays that the model can use of each member, with one partition in memory at a time."""
+def member_facts(model: Model, data: Dataset, *, with_ratings: bool = False) -> Iterator[MemberFacts]:
+    """Yield the facts that the model can use of each member, with one partition in memory at a time.
+
+    These are attributes and plays, and ratings only if `with_ratings` is set.
+    """
     rows = [model.catalogue.row(movie_id) for movie_id in data.movie_ids]
     catalogue_row = np.array([NO_ROW if row is None else row for row in rows], np.int32)
     for partition in data.play_table.partitions:
@@ -127,9 +130,14 @@ def member_facts(model: Model, data: Dataset) -> Iterator[MemberFacts]:
         completion, age_days = (
             plays[name].fill_null(float("nan")).cast(pl.Float32).to_numpy() for name in (COMPLETION, AGE_DAYS)
         )
+        on_scale = pl.col(RATING).is_between(model.schema.scale.low, model.schema.scale.high) & with_ratings
+        rated = plays.select(pl.when(on_scale).then(RATING), RATED_AT).fill_null(float("nan"))
+        values, rated_at = rated[RATING].to_numpy(), rated[RATED_AT].to_numpy()
         ends = plays[MEMBER].search_sorted(np.arange(len(partition) + 1)).to_list()
         for attributes, start, end in zip(data.attributes[partition.members], ends, ends[1:], strict=False):
-            yield MemberFacts(attributes, movies[start:end], completion[start:end], age_days[start:end])
+            own = slice(start, end)
+            ratings = Ratings.of(movies[own], values[own], rated_at[own])
+            yield MemberFacts(attributes, movies[own], completion[own], age_days[own], ratings)
 
 
 def descriptions(data: Dataset) -> dict[str, MovieFacts]:
@@ -154,6 +162,6 @@ def _wanted(
     for block in movies.iter_slices(BLOCK_MEMBERS):
         asked = tables.of_members(tables.member_ids.is_in(block[MEMBER_ID].implode()).to_numpy())
         data = make_dataset(asked, model.schema)
-        known = dict(zip(data.member_ids, member_facts(model, data), strict=True))
+        known = dict(zip(data.member_ids, member_facts(model, data, with_ratings=True), strict=True))
         for member_id, movie_ids in block.iter_rows():
             yield member_id, known.get(member_id, nothing), movie_ids

@@ -4,30 +4,32 @@ from pathlib import Path
 
 from model.artifact.artifact import load_model
 from model.errors import ArtifactError, StoreError, Unreadable
+from model.facts.member_key import MemberKey
 from model.prediction.model import Model
 from model.store.open import open_store
 from model.store.store import Store
 from training.errors import NothingPublished, ServingModelError
 
 
-def open_serving(models: str | Path) -> Model:
+def open_serving(models: str | Path, key: MemberKey | None = None) -> Model:
     """Load the version that serves, from the store in a folder or at an address.
 
-    Raises StoreError if the address can't be opened, and ServingModelError as `load_serving` does.
+    `key` is for `load_serving`. Raises StoreError if the address can't be opened, and what `load_serving` does.
     """
-    return load_serving(open_store(models))
+    return load_serving(open_store(models), key)
 
 
-def load_serving(store: Store) -> Model:
+def load_serving(store: Store, key: MemberKey | None = None) -> Model:
     """Load the version that serves, which has the label `current` in the store.
 
-    Raises NothingPublished if there is no current version, and ServingModelError if it can't be loaded.
+    `key` hashes ids; None if no member is looked up by id. Raises NothingPublished if there is no current version, and
+    ServingModelError if it can't be loaded.
     """
     try:
         version = store.current()
         if version is None:
             raise NothingPublished("no model is published there")
-        return load_model(store.fetch(version))
+        return load_model(store.fetch(version), key=key)
     except Unreadable as error:
         raise ServingModelError(str(error), error.exit_code) from error
     except (StoreError, ArtifactError) as error:

@@ -160,20 +160,22 @@ class Prediction(_message.Message):
     def __init__(self, movie_id: _Optional[str] = ..., rating: _Optional[float] = ..., lower: _Optional[float] = ..., upper: _Optional[float] = ..., probability_enjoyed: _Optional[float] = ..., prior_rating: _Optional[float] = ..., movie_evidence: _Optional[_Union[MovieEvidence, str]] = ..., extrapolation: _Optional[float] = ..., title: _Optional[str] = ...) -> None: ...
 
 class UnusedFacts(_message.Message):
-    __slots__ = ("unknown_attributes", "unseen_categories", "plays_of_unknown_movies", "unknown_member", "unknown_genres", "ratings_of_unknown_movies")
+    __slots__ = ("unknown_attributes", "unseen_categories", "plays_of_unknown_movies", "unknown_member", "unknown_genres", "ratings_of_unknown_movies", "stored_facts_may_be_missing")
     UNKNOWN_ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     UNSEEN_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
     PLAYS_OF_UNKNOWN_MOVIES_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_MEMBER_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN_GENRES_FIELD_NUMBER: _ClassVar[int]
     RATINGS_OF_UNKNOWN_MOVIES_FIELD_NUMBER: _ClassVar[int]
+    STORED_FACTS_MAY_BE_MISSING_FIELD_NUMBER: _ClassVar[int]
     unknown_attributes: int
     unseen_categories: int
     plays_of_unknown_movies: int
     unknown_member: bool
     unknown_genres: int
     ratings_of_unknown_movies: int
-    def __init__(self, unknown_attributes: _Optional[int] = ..., unseen_categories: _Optional[int] = ..., plays_of_unknown_movies: _Optional[int] = ..., unknown_member: _Optional[bool] = ..., unknown_genres: _Optional[int] = ..., ratings_of_unknown_movies: _Optional[int] = ...) -> None: ...
+    stored_facts_may_be_missing: bool
+    def __init__(self, unknown_attributes: _Optional[int] = ..., unseen_categories: _Optional[int] = ..., plays_of_unknown_movies: _Optional[int] = ..., unknown_member: _Optional[bool] = ..., unknown_genres: _Optional[int] = ..., ratings_of_unknown_movies: _Optional[int] = ..., stored_facts_may_be_missing: _Optional[bool] = ...) -> None: ...
 
 class RankMoviesRequest(_message.Message):
     __slots__ = ("member", "page_size", "page_token", "genres", "min_release_year", "max_release_year")
@@ -257,8 +259,50 @@ class Part(_message.Message):
     rating: float
     def __init__(self, group: _Optional[str] = ..., description: _Optional[str] = ..., rating: _Optional[float] = ...) -> None: ...
 
+class SuggestMoviesToRateRequest(_message.Message):
+    __slots__ = ("member", "size", "movie_ids", "genres", "min_release_year", "max_release_year")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    MOVIE_IDS_FIELD_NUMBER: _ClassVar[int]
+    GENRES_FIELD_NUMBER: _ClassVar[int]
+    MIN_RELEASE_YEAR_FIELD_NUMBER: _ClassVar[int]
+    MAX_RELEASE_YEAR_FIELD_NUMBER: _ClassVar[int]
+    member: Member
+    size: int
+    movie_ids: _containers.RepeatedScalarFieldContainer[str]
+    genres: _containers.RepeatedScalarFieldContainer[str]
+    min_release_year: int
+    max_release_year: int
+    def __init__(self, member: _Optional[_Union[Member, _Mapping]] = ..., size: _Optional[int] = ..., movie_ids: _Optional[_Iterable[str]] = ..., genres: _Optional[_Iterable[str]] = ..., min_release_year: _Optional[int] = ..., max_release_year: _Optional[int] = ...) -> None: ...
+
+class SuggestMoviesToRateResponse(_message.Message):
+    __slots__ = ("movies", "member_evidence", "model_version", "unused", "current_width")
+    MOVIES_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    UNUSED_FIELD_NUMBER: _ClassVar[int]
+    CURRENT_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    movies: _containers.RepeatedCompositeFieldContainer[SuggestedMovie]
+    member_evidence: MemberEvidence
+    model_version: str
+    unused: UnusedFacts
+    current_width: float
+    def __init__(self, movies: _Optional[_Iterable[_Union[SuggestedMovie, _Mapping]]] = ..., member_evidence: _Optional[_Union[MemberEvidence, str]] = ..., model_version: _Optional[str] = ..., unused: _Optional[_Union[UnusedFacts, _Mapping]] = ..., current_width: _Optional[float] = ...) -> None: ...
+
+class SuggestedMovie(_message.Message):
+    __slots__ = ("movie_id", "title", "probability_seen", "expected_width")
+    MOVIE_ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITY_SEEN_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    movie_id: str
+    title: str
+    probability_seen: float
+    expected_width: float
+    def __init__(self, movie_id: _Optional[str] = ..., title: _Optional[str] = ..., probability_seen: _Optional[float] = ..., expected_width: _Optional[float] = ...) -> None: ...
+
 class RecordOutcomeRequest(_message.Message):
-    __slots__ = ("request_id", "member_id", "movie_id", "rating", "completion", "happened_at", "shown")
+    __slots__ = ("request_id", "member_id", "movie_id", "rating", "completion", "happened_at", "shown", "rating_withdrawn")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
     MOVIE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -266,6 +310,7 @@ class RecordOutcomeRequest(_message.Message):
     COMPLETION_FIELD_NUMBER: _ClassVar[int]
     HAPPENED_AT_FIELD_NUMBER: _ClassVar[int]
     SHOWN_FIELD_NUMBER: _ClassVar[int]
+    RATING_WITHDRAWN_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     member_id: str
     movie_id: str
@@ -273,7 +318,8 @@ class RecordOutcomeRequest(_message.Message):
     completion: float
     happened_at: _timestamp_pb2.Timestamp
     shown: ShownPrediction
-    def __init__(self, request_id: _Optional[str] = ..., member_id: _Optional[str] = ..., movie_id: _Optional[str] = ..., rating: _Optional[float] = ..., completion: _Optional[float] = ..., happened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., shown: _Optional[_Union[ShownPrediction, _Mapping]] = ...) -> None: ...
+    rating_withdrawn: bool
+    def __init__(self, request_id: _Optional[str] = ..., member_id: _Optional[str] = ..., movie_id: _Optional[str] = ..., rating: _Optional[float] = ..., completion: _Optional[float] = ..., happened_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., shown: _Optional[_Union[ShownPrediction, _Mapping]] = ..., rating_withdrawn: _Optional[bool] = ...) -> None: ...
 
 class ShownPrediction(_message.Message):
     __slots__ = ("prediction", "member_evidence", "model_version")
@@ -286,10 +332,12 @@ class ShownPrediction(_message.Message):
     def __init__(self, prediction: _Optional[_Union[Prediction, _Mapping]] = ..., member_evidence: _Optional[_Union[MemberEvidence, str]] = ..., model_version: _Optional[str] = ...) -> None: ...
 
 class RecordOutcomeResponse(_message.Message):
-    __slots__ = ("duplicate",)
+    __slots__ = ("duplicate", "counts_already")
     DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_ALREADY_FIELD_NUMBER: _ClassVar[int]
     duplicate: bool
-    def __init__(self, duplicate: _Optional[bool] = ...) -> None: ...
+    counts_already: bool
+    def __init__(self, duplicate: _Optional[bool] = ..., counts_already: _Optional[bool] = ...) -> None: ...
 
 class GetModelRequest(_message.Message):
     __slots__ = ()

@@ -55,6 +55,11 @@ class EnjoymentServiceStub:
                 request_serializer=coldstart__client_dot_v1_dot_enjoyment__service__pb2.ExplainEnjoymentRequest.SerializeToString,
                 response_deserializer=coldstart__client_dot_v1_dot_enjoyment__service__pb2.ExplainEnjoymentResponse.FromString,
                 _registered_method=True)
+        self.SuggestMoviesToRate = channel.unary_unary(
+                '/coldstart.v1.EnjoymentService/SuggestMoviesToRate',
+                request_serializer=coldstart__client_dot_v1_dot_enjoyment__service__pb2.SuggestMoviesToRateRequest.SerializeToString,
+                response_deserializer=coldstart__client_dot_v1_dot_enjoyment__service__pb2.SuggestMoviesToRateResponse.FromString,
+                _registered_method=True)
         self.RecordOutcome = channel.unary_unary(
                 '/coldstart.v1.EnjoymentService/RecordOutcome',
                 request_serializer=coldstart__client_dot_v1_dot_enjoyment__service__pb2.RecordOutcomeRequest.SerializeToString,
@@ -101,9 +106,18 @@ class EnjoymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SuggestMoviesToRate(self, request, context):
+        """Suggests which movies to ask a member to rate: those whose ratings would narrow the intervals of the whole catalogue
+        most, each weighed by the chance that the member has seen it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RecordOutcome(self, request, context):
         """Records what a member thought of a movie in the end, for the next training and to watch how good predictions are.
-        An OK means that it is on disk. The same request_id again is answered OK and recorded once. A server that keeps no
+        Where the server keeps live ratings, a rating also counts in the next answer about the member, whichever worker gives
+        it. An OK means that it is on disk. The same request_id again is answered OK and recorded once. A server that keeps no
         outcomes answers FAILED_PRECONDITION.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -139,6 +153,11 @@ def add_EnjoymentServiceServicer_to_server(servicer, server):
                     servicer.ExplainEnjoyment,
                     request_deserializer=coldstart__client_dot_v1_dot_enjoyment__service__pb2.ExplainEnjoymentRequest.FromString,
                     response_serializer=coldstart__client_dot_v1_dot_enjoyment__service__pb2.ExplainEnjoymentResponse.SerializeToString,
+            ),
+            'SuggestMoviesToRate': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuggestMoviesToRate,
+                    request_deserializer=coldstart__client_dot_v1_dot_enjoyment__service__pb2.SuggestMoviesToRateRequest.FromString,
+                    response_serializer=coldstart__client_dot_v1_dot_enjoyment__service__pb2.SuggestMoviesToRateResponse.SerializeToString,
             ),
             'RecordOutcome': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordOutcome,
@@ -260,6 +279,33 @@ class EnjoymentService:
             '/coldstart.v1.EnjoymentService/ExplainEnjoyment',
             coldstart__client_dot_v1_dot_enjoyment__service__pb2.ExplainEnjoymentRequest.SerializeToString,
             coldstart__client_dot_v1_dot_enjoyment__service__pb2.ExplainEnjoymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuggestMoviesToRate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/coldstart.v1.EnjoymentService/SuggestMoviesToRate',
+            coldstart__client_dot_v1_dot_enjoyment__service__pb2.SuggestMoviesToRateRequest.SerializeToString,
+            coldstart__client_dot_v1_dot_enjoyment__service__pb2.SuggestMoviesToRateResponse.FromString,
             options,
             channel_credentials,
             insecure,

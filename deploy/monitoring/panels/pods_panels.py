@@ -65,6 +65,12 @@ PODS_PANELS = (
         },
     ),
     Panel(
+        "Ratings for the member store",
+        "A second, by result. `failed`, `skipped`: recorded, but they don't count before the store is filled again.",
+        "short",
+        {"{{result}}": f"sum by (result) (rate(coldstart_live_rating_writes_total{{{PODS}}}[5m]))"},
+    ),
+    Panel(
         "Until certificates expire",
         "By the setting of their file. A fifth of their time left: they aren't renewed. No data: no TLS.",
         "s",

@@ -1,7 +1,7 @@
 """The prior: a rating from factors of movies and of members, which are predicted from what is known of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +15,7 @@ from model.facts.facts import MemberFacts, MovieFacts
 from model.prediction.calibration import bins_of
 from model.prediction.prior.kernel_regression import KernelRegression
 from model.prediction.prior.member_inputs import MovieColumns
+from model.prediction.prior.play_probability import POPULARITY
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,8 @@ class Prior:
     rating_weights: Mapping[MemberEvidence, NDArray[np.float64]]
     """(bins, 2) shrinkage weights, 0 to 1, of the update by ratings for each bin in PLAY_BINS by number of ratings, by
     kind of evidence with ratings. They are for the shift of the factors and for the residuals of similar movies."""
+    play_weights: NDArray[np.float64] = field(default_factory=POPULARITY.copy)
+    """(8,) weights of the logistic regression for the probability that a member has played a movie."""
 
     @cached_property
     def _kinds(self) -> list[MemberEvidence]:

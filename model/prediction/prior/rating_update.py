@@ -1,5 +1,6 @@
 """The update of predictions by members' own ratings: posterior of the factors, then residuals of similar movies."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from model.prediction.prior.prior import taste_part
 
 Array = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 MOST_NEIGHBOURS = 500
 """Maximum number of rated movies whose residuals a prediction looks at, which limits the time of large requests."""
@@ -44,23 +46,20 @@ class RatingUpdate:
     """(U, K) posterior means of the factors less the prior means, in the order of Taste.factors."""
     reduction: Array
     """(U, K, K) prior covariance of the factors less the posterior covariance."""
-    neighbours: tuple["Neighbours", ...]
-    """What the shift leaves of each member's ratings."""
-    counts: NDArray[np.int64] | None = None
+    neighbours: "Neighbours"
+    """What the shift leaves of the members' ratings."""
+    counts: Counts | None = None
     """(U,) number of predictions of each member, one member after the other; None for one member."""
 
-    def repeat(self, counts: NDArray[np.int64]) -> "RatingUpdate":
+    def repeat(self, counts: Counts) -> "RatingUpdate":
         """Return the update of `counts[n]` predictions for each member n."""
         return replace(self, counts=counts)
 
     def rating(self, movies: Movies) -> Array:
         """Return the (N,) rating points to add to the predictions of N movies; each is independent of the others."""
-        shift = self._of_rows(self.shift)
+        shift = self.shift if self.counts is None else self.shift.repeat(self.counts, axis=0)
         added: Array = taste_part(shift, movies.factors) + shift[:, -1]
-        counts, end = [len(added)] if self.counts is None else self.counts.tolist(), 0
-        for count, neighbours in zip(counts, self.neighbours, strict=True):
-            start, end = end, end + count
-            added[start:end] += neighbours.mean(movies.direction[start:end])
+        added += self.neighbours.means(movies.direction, self._counts_of(len(added)))
         return added
 
     def deviation(self, deviation: Array, factors: Array) -> Array:
@@ -69,73 +68,94 @@ class RatingUpdate:
         `deviation` (N,) are those before the update, and `factors` (N, K) those of the movies. Each row is independent
         of the others: a product of two matrices may round differently from that of a matrix and a vector.
         """
-        design = _design(factors)
-        reduction = self._of_rows(self.reduction)
-        explained = (np.matmul(reduction, design[:, :, None])[:, :, 0] * design).sum(axis=1)
-        updated: Array = np.sqrt(deviation * deviation - explained)
+        design = design_of(factors)
+        explained = np.empty((*design.shape, 1))
+        for reduction, own in zip(self.reduction, _slices(self._counts_of(len(design))), strict=True):
+            np.matmul(reduction, design[own, :, None], out=explained[own])
+        updated: Array = np.sqrt(deviation * deviation - (explained[:, :, 0] * design).sum(axis=1))
         return updated
 
-    def _of_rows(self, of_members: Array) -> Array:
-        return of_members if self.counts is None else of_members.repeat(self.counts, axis=0)
+    def _counts_of(self, predictions: int) -> Counts:
+        return np.array([predictions]) if self.counts is None else self.counts
 
 
-def update_by_ratings(covariance: Array, rated: Rated, counts: NDArray[np.int64], weights: Array) -> RatingUpdate:
+def update_by_ratings(covariance: Array, rated: Rated, counts: Counts, weights: Array) -> RatingUpdate:
     """Return the update of U members by their ratings, each independent of the others.
 
     A residual is modelled as design . z + error, where z are the errors of the predicted factors, normal with the
     `covariance` (K, K), and the design has the movie's taste factors and 1 for generosity. `counts` (U,) are the
-    numbers of ratings. `weights` (U, 2), 0 to 1, shrink the shift of the factors and what the residuals of similar
-    movies add.
+    numbers of ratings, at least 1. `weights` (U, 2), 0 to 1, shrink the shift of the factors and what the residuals of
+    similar movies add.
     """
-    size, ends = len(covariance), np.cumsum(counts).tolist()
-    own = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
-    precision, right = np.empty((len(own), size, size)), np.empty((len(own), size, 1))
-    design = _design(rated.movies.factors)
-    weighted = design / rated.variance[:, None]
-    for number, ratings in enumerate(own):
-        np.matmul(weighted[ratings].T, design[ratings], out=precision[number])
-        np.matmul(weighted[ratings].T, rated.residual[ratings, None], out=right[number])
-    posterior = np.linalg.inv(precision + np.linalg.inv(covariance))
-    shift = np.matmul(posterior, right)[:, :, 0] * weights[:, :1]
-    neighbours = tuple(
-        Neighbours.of(rated.movies.direction[ratings], rated.residual[ratings] - design[ratings] @ of_member, weight)
-        for ratings, of_member, weight in zip(own, shift, weights[:, 1].tolist(), strict=True)
-    )
-    return RatingUpdate(shift, covariance - posterior, neighbours)
+    size, design = len(covariance), design_of(rated.movies.factors)
+    right = np.concatenate([design, rated.residual[:, None]], axis=1)
+    left = (design / rated.variance[:, None]).T
+    products = np.empty((len(counts), size, size + 1))
+    for own, product in zip(_slices(counts), products, strict=True):
+        np.matmul(left[:, own], right[own], out=product)
+    posterior = np.linalg.inv(products[:, :, :size] + np.linalg.inv(covariance))
+    shift = np.matmul(posterior, products[:, :, size:])[:, :, 0] * weights[:, :1]
+    rest = rated.residual - (design * shift.repeat(counts, axis=0)).sum(axis=1)
+    rest = (rest * weights[:, 1].repeat(counts)).astype(rated.movies.direction.dtype)
+    return RatingUpdate(shift, covariance - posterior, Neighbours(rated.movies.direction, rest, counts).limited())
 
 
 class Neighbours(NamedTuple):
-    """Residuals of one member's ratings of R movies, which count for similar movies."""
+    """Residuals of R ratings, one member after the other, which count for similar movies."""
 
-    directions: NDArray[np.floating]
+    direction: NDArray[np.floating]
     """(R, E) directions of the rated movies."""
-    residuals: NDArray[np.floating]
-    """(R, 2) weighted residuals, then 1."""
+    residual: NDArray[np.floating]
+    """(R,) weighted residuals."""
+    counts: Counts
+    """(U,) number of ratings of each member, at least 1."""
 
-    @staticmethod
-    def of(directions: NDArray[np.floating], residual: Array, weight: float) -> "Neighbours":
-        """Return at most MOST_NEIGHBOURS of R rated movies, evenly spread, with their residuals times `weight`."""
-        if len(residual) > MOST_NEIGHBOURS:
-            chosen = np.arange(MOST_NEIGHBOURS) * len(residual) // MOST_NEIGHBOURS
-            directions, residual = directions[chosen], residual[chosen]
-        residuals = np.ones((len(residual), 2), directions.dtype)
-        residuals[:, 0] = weight * residual
-        return Neighbours(directions, residuals)
+    def limited(self) -> "Neighbours":
+        """Return at most MOST_NEIGHBOURS ratings of each member, evenly spread."""
+        if self.counts.max() <= MOST_NEIGHBOURS:
+            return self
+        counts = np.minimum(self.counts, MOST_NEIGHBOURS)
+        chosen = np.concatenate(
+            [
+                own.start + np.arange(most) * (own.stop - own.start) // most
+                for own, most in zip(_slices(self.counts), counts.tolist(), strict=True)
+            ]
+        )
+        return Neighbours(self.direction[chosen], self.residual[chosen], counts)
 
-    def mean(self, direction: NDArray[np.floating]) -> NDArray[np.floating]:
+    def means(self, direction: NDArray[np.floating], predictions: Counts) -> NDArray[np.floating]:
         """Return (N,) shrunk means of the residuals, weighted by squared positive cosine similarity.
 
-        `direction` (N, E) are those of the movies to predict.
+        `direction` (N, E) are those of the movies to predict, `predictions[n]` of them for member n.
         """
-        weight = np.matmul(self.directions, direction[:, :, None])
+        lengths = self.counts.repeat(predictions)
+        weight = np.empty(int(lengths.sum()), direction.dtype)
+        product = np.empty_like(weight)
+        members = list(zip(_slices(self.counts), _slices(predictions), _slices(self.counts * predictions), strict=True))
+        for own, asked, pairs in members:
+            similarity = weight[pairs].reshape(-1, own.stop - own.start, 1)
+            np.matmul(self.direction[own], direction[asked, :, None], out=similarity)
         np.maximum(weight, 0, out=weight)
         weight *= weight
-        sums = np.matmul(self.residuals.T, weight)[:, :, 0]
-        mean: NDArray[np.floating] = sums[:, 0] / (sums[:, 1] + NEIGHBOUR_STRENGTH)
+        for own, _, pairs in members:
+            shape = -1, own.stop - own.start
+            np.multiply(weight[pairs].reshape(shape), self.residual[own], out=product[pairs].reshape(shape))
+        starts = np.cumsum(lengths) - lengths
+        mean: NDArray[np.floating] = np.add.reduceat(product, starts) / (
+            np.add.reduceat(weight, starts) + NEIGHBOUR_STRENGTH
+        )
         return mean
 
 
-def _design(factors: Array) -> Array:
+def _slices(counts: Counts) -> Iterator[slice]:
+    """Yield the place of each member's rows, `counts[n]` of them for member n."""
+    end = 0
+    for count in counts.tolist():
+        start, end = end, end + count
+        yield slice(start, end)
+
+
+def design_of(factors: Array) -> Array:
     """Return (N, K) taste factors of movies, with 1 in place of their quality."""
     design = factors.copy()
     design[:, -1] = 1

@@ -25,6 +25,7 @@ METHODS = (
     "RecordOutcome",
     "ServerReflectionInfo",
     "StreamPredictEnjoyment",
+    "SuggestMoviesToRate",
 )
 """Methods that a token may permit: all except health checks.
 

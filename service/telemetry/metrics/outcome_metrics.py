@@ -11,6 +11,7 @@ from service.telemetry.array_histogram import ArrayHistogram
 from service.telemetry.metrics.metric_registry import MetricRegistry, by_label
 
 RESULTS = ("recorded", "duplicate", "refused", "failed")
+WRITE_RESULTS = ("written", "older", "left_out", "failed", "skipped")
 VERSIONS = (CURRENT, CANDIDATE, "other")
 """Which version made a prediction that was rated later: the current model, the candidate, or any other."""
 PROBABILITY_BINS = 10
@@ -55,6 +56,7 @@ class OutcomeMetrics:
 
     def __init__(self, registry: MetricRegistry) -> None:
         self._results = by_label(registry.counter(definitions.OUTCOMES), RESULTS)
+        self._writes = by_label(registry.counter(definitions.LIVE_RATING_WRITES), WRITE_RESULTS)
         self._commits = ArrayHistogram(definitions.OUTCOME_COMMIT_SECONDS, registry)
         sums = [registry.counter(definition) for definition in SUMS]
         self._sums = {
@@ -69,6 +71,10 @@ class OutcomeMetrics:
     def ended(self, result: str) -> None:
         """Count a report of a rating or completion. `result` is one of `RESULTS`."""
         self._results[result].inc()
+
+    def live_rating(self, result: str) -> None:
+        """Count a rating or withdrawal for the member store. `result` is one of `WRITE_RESULTS`."""
+        self._writes[result].inc()
 
     def commit(self, seconds: float) -> None:
         """Record how long it took to write reported ratings and completions to disk."""

@@ -37,13 +37,13 @@ def best(values: list[float], pick) -> float:
 
 @settings(deadline=None)  # a busy machine makes single examples slow
 @given(plays)
-def test_of_the_plays_of_a_movie_the_latest_and_the_highest_completion_count(given_plays):
+def test_of_the_plays_of_a_movie_the_latest_not_rated_and_the_highest_completion_count(given_plays):
     facts = NOTHING.with_plays(given_plays, SCHEMA)
     assert facts.movies.tolist() == sorted({play.movie for play in given_plays})
     for row, movie in enumerate(facts.movies):
         own = [play for play in given_plays if play.movie == movie]
         completion = best([play.completion for play in own], max)
-        latest = best([play.played_at for play in own], max)
+        latest = best([play.played_at for play in own if math.isnan(play.rating)], max)
         assert facts.completion[row] == pytest.approx(completion, nan_ok=True)
         assert facts.age_days[row] == pytest.approx(max((END - latest) / 86_400, 0) if latest == latest else latest,
                                                     nan_ok=True)  # fmt: skip
@@ -76,7 +76,8 @@ def test_a_rating_without_a_time_is_newer_than_those_given_before_and_older_than
 def test_a_rating_is_a_play_too(given_plays):
     facts = NOTHING.with_plays(given_plays, SCHEMA)
     assert set(facts.ratings.movies.tolist()) <= set(facts.movies.tolist())
-    unrated = NOTHING.with_plays([play._replace(rating=math.nan) for play in given_plays], SCHEMA)
+    untimed = [play if math.isnan(play.rating) else play._replace(played_at=math.nan) for play in given_plays]
+    unrated = NOTHING.with_plays([play._replace(rating=math.nan) for play in untimed], SCHEMA)
     for name in ("movies", "completion", "age_days"):
         assert getattr(facts, name).tobytes() == getattr(unrated, name).tobytes()
     assert facts.without_ratings().ratings.movies.tolist() == []

@@ -8,6 +8,7 @@ import pytest
 
 from model.artifact.artifact import load_model
 from model.facts.facts import MemberFacts
+from model.facts.member_table import MemberTable
 from model.prediction.calibration import Calibration, Tables, bin_of
 from model.prediction.model import Model
 from model.prediction.next_fact import FURTHER_PLAYS, next_fact
@@ -141,6 +142,17 @@ def test_where_plays_tell_most_they_are_asked_for_and_the_less_the_more_are_know
     assert not any(fact is not None and fact.plays for fact in later)
     movie = int(member.movies[0])
     assert next_fact(model, member, movie) == next_fact(model, member.without(movie), movie)
+
+
+def test_plays_are_asked_for_too_where_nobody_is_published(published):
+    model, nothing = published.model, MemberFacts.nothing(published.model.schema)
+    none, width = np.empty(0, np.float32), len(nothing.attributes)
+    table = MemberTable(
+        np.empty((0, 2), np.uint64), np.empty((0, width), np.float32), np.zeros(1, np.int64), none.astype(np.int32),
+        none, none,
+    )  # fmt: skip
+    asked = [next_fact(replace(model, members=table), nothing, movie) for movie in range(0, len(model.catalogue), 15)]
+    assert sum(fact is not None and fact.plays == FURTHER_PLAYS for fact in asked) > len(asked) / 2
 
 
 @pytest.mark.parametrize(("plays", "counts"), [(1000, False), (30, True)])

@@ -14,18 +14,21 @@ import pytest
 
 from model.artifact.artifact import load_model
 from model.files.manifest import FORMAT
+from model.member_stores.own_key import own_key
+from model.member_stores.sqlite_members import COMPLETE, SqliteMembers, create
 from service.commands.doctor import main
 from service.commands.doctor_checks import (
     _check_age,
     check_certificates,
     check_folders,
-    check_member_store,
     check_memory,
     check_tokens,
     memory_limit,
 )
+from service.commands.member_store_checks import check_member_store
 from service.rpc.security.tokens import entry_text, new_token
 from service.settings import Settings
+from training.__main__ import main as training
 
 ROOT = Path(__file__).parents[3]
 
@@ -213,6 +216,25 @@ def test_a_member_store_that_does_not_answer():
     assert "secret" not in str(findings)
 
 
+def test_a_member_store_in_a_file(tmp_path):
+    file, key = tmp_path / "members.db", tmp_path / "key"
+    settings = Settings(models="m", members=f"sqlite:{file}", members_timeout_seconds=5)
+    assert state_of(check_member_store(settings)) == ["ok"]
+    assert not list(tmp_path.iterdir()), "a check makes nothing"
+    create(file, own_key(file))
+    assert state_of(check_member_store(settings)) == ["ok", "warning"]
+    members = SqliteMembers(file)
+    members.set_live(COMPLETE)
+    members.close()
+    assert state_of(check_member_store(settings)) == ["ok", "ok"]
+    key.write_bytes(b"sixteen bytes or more")
+    assert state_of(check_member_store(settings.model_copy(update={"member_key": key}))) == ["ok", "failed"]
+    key.write_bytes(b"too short")
+    assert state_of(check_member_store(settings.model_copy(update={"member_key": key}))) == ["failed"]
+    file.write_bytes(b"no such file" * 100)
+    assert state_of(check_member_store(settings)) == ["failed"]
+
+
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="Debian's redis-server is missing")
 def test_a_member_store_that_answers(tmp_path):
     place = tmp_path / "redis.sock"
@@ -226,6 +248,14 @@ def test_a_member_store_that_answers(tmp_path):
             time.sleep(0.02)
         settings = Settings(models="m", members=f"unix://{place}")
         assert state_of(check_member_store(settings))[0] in ("ok", "warning")
+        key = tmp_path / "key"
+        key.write_bytes(b"sixteen bytes or more")
+        keyed = settings.model_copy(update={"member_key": key})
+        assert state_of(check_member_store(keyed))[1] == "warning", "it may lack ratings"
+        (tmp_path / "outcomes").mkdir()
+        push = ["--outcomes", str(tmp_path / "outcomes"), "--to", f"unix://{place}", "--member-key", str(key)]
+        assert training(["members", "push", *push]) == 0
+        assert state_of(check_member_store(keyed))[1] == "ok"
         call = ["redis-cli", "-s", str(place), "CONFIG", "SET", "requirepass", "x"]
         subprocess.run(call, check=True, capture_output=True)
         assert state_of(check_member_store(settings)) == ["failed"]

@@ -57,7 +57,7 @@ def server(sample, store, start_lasting, tmp_path_factory):
 
 def test_every_reason_is_a_series_at_0_from_the_begin(world):
     lines = [line for line in world.server.scrape().splitlines() if line.startswith("coldstart_model_refusals_total{")]
-    assert len(lines) == 20
+    assert len(lines) == 22
     assert {line.rsplit(" ", 1)[1] for line in lines} == {"0.0"}
 
 

@@ -108,7 +108,7 @@ def paths(world, malformed, refused):
 
 
 @pytest.mark.parametrize("case", MEMBERS)
-@pytest.mark.parametrize("method", ["PredictEnjoyment", "RankMovies", "ExplainEnjoyment"])
+@pytest.mark.parametrize("method", ["PredictEnjoyment", "RankMovies", "ExplainEnjoyment", "SuggestMoviesToRate"])
 def test_a_malformed_member_is_refused_by_every_method(world, paths, case, method):
     fields, path = MEMBERS[case]
     member = pb.Member(**fields)
@@ -116,6 +116,7 @@ def test_a_malformed_member_is_refused_by_every_method(world, paths, case, metho
         "PredictEnjoyment": pb.PredictEnjoymentRequest(member=member, movie_ids=["a"]),
         "RankMovies": pb.RankMoviesRequest(member=member),
         "ExplainEnjoyment": pb.ExplainEnjoymentRequest(member=member, movie_id="a"),
+        "SuggestMoviesToRate": pb.SuggestMoviesToRateRequest(member=member),
     }[method]
     assert paths(lambda: getattr(world.stub, method)(request)) == [path]
 

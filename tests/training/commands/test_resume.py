@@ -30,7 +30,7 @@ def test_a_retrain_that_is_told_to_end_leaves_no_temporary_folder_and_publishes_
     folder, models = tmp_path / "temporary", tmp_path / "models"
     folder.mkdir()
     call = ["retrain", "--data", str(small.data), "--models", str(models), *light]
-    assert ended_by(signal.SIGTERM, call, folder, "coldstart-*/*/prior-*.npz") == 128 + signal.SIGTERM
+    assert ended_by(signal.SIGTERM, call, folder, "coldstart-*/*/prior-*.arrays") == 128 + signal.SIGTERM
     assert not list(folder.iterdir())
     assert not list(models.glob("versions/*"))
 
@@ -42,12 +42,12 @@ def test_a_killed_retrain_publishes_the_same_version(small, light, retrained, tm
     work = tmp_path / "work"
     call = ["retrain", "--data", str(small.data), "--models", str(tmp_path / "resumed"), "--work", str(work), *light]
     work.mkdir()
-    assert ended_by(signal.SIGKILL, call, work, "*/prior-*.npz") == -signal.SIGKILL
-    kept = [path.name for path in work.glob("*/prior-*.npz")]
+    assert ended_by(signal.SIGKILL, call, work, "*/prior-*.arrays") == -signal.SIGKILL
+    kept = [path.name for path in work.glob("*/prior-*.arrays")]
     assert kept
     assert not list((tmp_path / "resumed").glob("versions/*"))
     if is_damaged:
-        for path in work.glob("*/prior-*.npz"):
+        for path in work.glob("*/prior-*.arrays"):
             path.write_bytes(path.read_bytes()[:-1000])
         kept = []
     assert main([*call, "--gate-most-latency-ratio", "100"]) == 0

@@ -113,8 +113,8 @@ def test_an_interrupted_fit_goes_on_and_gives_the_same_bytes(light_fit, light, t
     with pytest.raises(ZeroDivisionError), passes_in_threads(1, tmp_path) as passes:
         fitted(passes, data, light, interrupted)
     [folder] = tmp_path.iterdir()
-    kept = {path.name for path in folder.glob("prior-*.npz")}
-    assert {"prior-0.npz", "prior-3.npz"} <= kept < {f"prior-{number}.npz" for number in range(4)}
+    kept = {path.name for path in folder.glob("prior-*.arrays")}
+    assert {"prior-0.arrays", "prior-3.arrays"} <= kept < {f"prior-{number}.arrays" for number in range(4)}
     with passes_in_threads(1, tmp_path) as passes:
         files = core_to_files(fitted(passes, data, light, lambda step, _=None: steps.append(step)).core, data.schema)
     assert "prior 2 of 3 out of fold: factors" in steps
@@ -126,7 +126,7 @@ def test_a_damaged_prior_of_an_interrupted_fit_is_fitted_anew(light_fit, light, 
     data, steps = light_fit.table.data, []
     with passes_in_threads(1, tmp_path) as passes:
         fitted(passes, data, light)
-    [path] = tmp_path.glob("*/prior-1.npz")
+    [path] = tmp_path.glob("*/prior-1.arrays")
     path.write_bytes(path.read_bytes()[:-100])
     with passes_in_threads(1, tmp_path) as passes:
         files = core_to_files(fitted(passes, data, light, lambda step, _=None: steps.append(step)).core, data.schema)

@@ -5,12 +5,15 @@ import json
 import re
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
-from model.artifact.artifact import load_model
+from model.artifact.artifact import Parts, load_model, write_files, write_manifest
+from model.artifact.serialization import Core
 from model.facts.evidence import MemberEvidence
 from model.store.job_status import RetrainStatus, read_status
 from model.store.store import Store
@@ -323,6 +326,28 @@ def test_a_retrain_beside_an_unreadable_label_is_held_back_and_a_promotion_mends
     assert main(["models", "promote", version, "--force", "--models", str(store.root)]) == 0
     assert store.current() == version
     assert "overruled: The current version can't be read" in capsys.readouterr().out
+
+
+def test_a_version_that_is_worse_for_members_with_few_ratings_alone_is_held_back(store, small, tmp_path):
+    """It is the current version, but for ratings of members, which it takes without learning from them."""
+    model = load_model(store.folder(store.current()))
+    folder = shutil.copytree(store.folder(model.version), tmp_path / "worse")
+    run = (folder / "run.json").read_bytes()
+    for name in ("manifest.json", "run.json"):
+        (folder / name).unlink()
+    unused = {kind: np.zeros_like(weights) for kind, weights in model.prior.rating_weights.items()}
+    prior = replace(model.prior, rating_weights=unused)
+    core = Core(prior, model.offsets, model.pairs, model.trees, model.calibration, model.reference)
+    files = write_files(folder, Parts(model.schema, model.catalogue, core), {})
+    version = write_manifest(folder, replace(model.manifest, files=files))
+    (folder / "run.json").write_bytes(run)
+    folder.rename(store.folder(version))
+    found = judged(store, small.data)
+    assert found["version"] == version
+    worse = {name for name, row in found["differences"].items() if row["difference"] > 0}
+    assert worse == {kind.name.lower() for kind in MemberEvidence if kind.has_ratings}
+    assert not found["passed"]
+    assert "margin_percent" in failed(found)
 
 
 BROKEN = {

@@ -61,6 +61,6 @@ def test_text_of_the_data_is_no_markup(published: Published):
     group = {"rmse": 1.0, "movie_mean_rmse": 1.0, "targets": 60.0}
     evaluation["groups"] = {"a|b <i>": {"x | y\n# z": group}}
     manifest = published.model.manifest
-    card = model_card(published.model.schema, manifest.data, evaluation, [], manifest.libraries)
+    card = model_card(published.model.schema, manifest.data, evaluation, "nobody is published", [], manifest.libraries)
     assert "| a\\|b \\<i> " in card
     assert "| x \\| y # z " in card

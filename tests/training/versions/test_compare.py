@@ -98,6 +98,8 @@ def test_the_same_members_are_shown_to_both_versions(two, small):
             continue
         translated = _translated(own, one, other)
         assert translated.movies.tolist() == there.movies.tolist()
+        for name in ("movies", "values", "rated_at"):
+            assert getattr(translated.ratings, name).tolist() == getattr(there.ratings, name).tolist()
         gender = [place for place, column in enumerate(other.schema.member_attributes) if column.name == "gender"]
         for place in gender:
             assert translated.attributes[place] == pytest.approx(there.attributes[place], nan_ok=True)

@@ -1,8 +1,8 @@
 """Makes the tables of a synthetic data directory, and the true enjoyment of its never-raters.
 
 Raters play and rate movies; never-raters only play them. Some never-raters have no row in the members table, some have
-no plays, and a few have neither. `truth.parquet` contains the enjoyment of never-raters for randomly drawn movies.
-Training doesn't read it.
+no plays, and a few have neither. `truth.parquet` contains the enjoyment of never-raters for randomly drawn movies, and
+the ratings that they would give if they began to rate. Training doesn't read it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +32,9 @@ END_OF_DATA = 1_700_000_000
 DAYS, DAY_SECONDS = 1000, 86_400
 """Number of days from the first plays to the end of the data, and number of seconds in a day."""
 
+NEVER_RATER_STREAM = 1
+"""Distinguishes the random numbers of never-raters' ratings, which change no others, by a second seed."""
+
 REPORTS = 10
 """Number of times that progress is reported while plays and ratings are drawn."""
 
@@ -54,9 +57,10 @@ def draw_sample(
 
     The parts of a table are in the order of members. `ratings`, `plays` and `truth` have one part per block of members;
     `members` and `movies` have one part. `truth` has the columns `member_id`, `movie_id`, `enjoyment` (1 to 5, without
-    noise) and `played`, and rows for never-raters only. `progress` is called about ten times.
+    noise), `played` and `rating` (what the member would rate the movie, with a rater's noise and rounding), and rows
+    for never-raters only. `progress` is called about ten times.
     """
-    random = np.random.default_rng(seed)
+    random, of_never_raters = np.random.default_rng(seed), np.random.default_rng([seed, NEVER_RATER_STREAM])
     catalogue, people = hidden_world.draw_movies(movies, random), hidden_world.draw_members(members, random)
     member_ids, movie_ids = _ids("member", members), _ids("movie", movies)
     next_report = 0
@@ -66,7 +70,9 @@ def draw_sample(
             next_report += members // REPORTS
         ids = member_ids[block.first : block.first + len(block.enjoyment)]
         plays, ratings = _events(block, ids, movie_ids, random)
-        yield {"ratings": ratings, "plays": plays, "truth": _truth(block, people, ids, movie_ids, random)}
+        truth = _truth(block, people, ids, movie_ids, random)
+        would_rate = pl.Series(RATING, _rated(truth["enjoyment"].to_numpy(), of_never_raters))
+        yield {"ratings": ratings, "plays": plays, "truth": truth.with_columns(would_rate)}
     progress("members, movies and one file for each table")
     yield {"members": _members_table(people, member_ids, random), "movies": _movies_table(catalogue, movie_ids, random)}
 
@@ -80,8 +86,7 @@ def _events(
     ago = random.uniform(0, DAYS * DAY_SECONDS, len(enjoyment)).astype(np.int64)
     waited = np.minimum(random.exponential(2 * DAY_SECONDS, len(enjoyment)).astype(np.int64), ago)
     completion = np.round(np.clip(0.1 + 0.2 * (enjoyment - 1) + 0.18 * random.normal(size=len(enjoyment)), 0.01, 1), 2)
-    noise = hidden_world.NOISE_SPREAD * random.normal(size=len(enjoyment))
-    rating = np.clip(np.rint(enjoyment + noise), hidden_world.LOW, hidden_world.HIGH)
+    rating = _rated(enjoyment, random)
     rows = pl.DataFrame(
         {
             MEMBER_ID: member_ids[member],
@@ -94,6 +99,13 @@ def _events(
     )
     ratings = rows.filter(pl.Series(block.rated[member, movie])).select(MEMBER_ID, MOVIE_ID, RATING, RATED_AT)
     return rows.drop(RATING, RATED_AT), ratings
+
+
+def _rated(enjoyment: hidden_world.Floats, random: np.random.Generator) -> hidden_world.Floats:
+    """Draw the whole-star ratings (N,) that members give movies of this enjoyment (N,)."""
+    noise = hidden_world.NOISE_SPREAD * random.normal(size=len(enjoyment))
+    rating: hidden_world.Floats = np.clip(np.rint(enjoyment + noise), hidden_world.LOW, hidden_world.HIGH)
+    return rating
 
 
 def _truth(

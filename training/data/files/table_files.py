@@ -54,7 +54,7 @@ def find_parts(table: str, folder: Path) -> list[TableFile]:
         raise DataError([Problem(table, text, remedy="write them as Parquet, or move them away")])
     if not paths:
         raise DataError([Problem(table, f"the folder {folder.name}/ holds no Parquet parts")])
-    return [TableFile(path, path.relative_to(folder.parent).as_posix(), _keys(path, folder)) for path in paths]
+    return [TableFile(path, path.relative_to(folder.parent).as_posix(), keys_of(path, folder)) for path in paths]
 
 
 def files_in(folder: Path) -> Iterator[Path]:
@@ -135,7 +135,7 @@ def _is_skipped(name: str) -> bool:
     return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 
-def _keys(path: Path, folder: Path) -> dict[str, str | None]:
+def keys_of(path: Path, folder: Path) -> dict[str, str | None]:
     """Return the columns and values in the names of the folders between `folder` and the file."""
     pairs = (name.partition("=") for name in path.relative_to(folder).parent.parts)
     return {

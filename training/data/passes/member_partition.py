@@ -17,11 +17,15 @@ from training.data.never_rater_views import SHORT, VIEWS, Views, divided, make_v
 from training.data.passes.array_files import Arrays, read_arrays, write_arrays
 from training.data.passes.passes import Passes
 from training.data.passes.play_table import Partition, PlayTable, with_ages
-from training.data.passes.visible_facts import VisibleFacts, facts_of_views, played
+from training.data.passes.visible_facts import ShownKinds, VisibleFacts, facts_of_views, played
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Places = NDArray[np.int64]
+
+
+SHARE_OF_VIEWS = 0.25
+"""Share of the memory for files that those of views may fill, since those of ratings are read more often."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ class MemberPartition:
     """(U,) row numbers of the raters in the dataset."""
     movies: int
     """Number M of movies."""
+    kinds: ShownKinds
+    """Which kinds of facts each view shows."""
 
     def __len__(self) -> int:
         """Return the number V of views."""
@@ -79,12 +85,13 @@ class MemberPartition:
 
     def seen(self) -> SeenPlays:
         """Return plays and views. Raises DamagedPartition if the file is damaged."""
-        return read_arrays(self._file("views"), partial(_seen, self.movies))
+        return read_arrays(self._file("views"), partial(_seen, self.movies), SHARE_OF_VIEWS)
 
-    def write(self, plays: sparse.csr_array, ratings: sparse.csr_array, views: Views) -> None:
-        """Write the files, from plays (P, M) and ratings (U, M)."""
-        facts = facts_of_views(views, self.movies, slice(0, len(self)))
-        columns = {name: views.targets[name].to_numpy() for name in views.targets.columns}
+    def write(
+        self, plays: sparse.csr_array, ratings: sparse.csr_array, facts: VisibleFacts, targets: pl.DataFrame
+    ) -> None:
+        """Write the files, from plays (P, M), ratings (U, M), and what the views show and hide."""
+        columns = {name: targets[name].to_numpy() for name in targets.columns}
         by_movie = ratings.T.tocsr()
         write_arrays(
             self._file("ratings"),
@@ -113,7 +120,7 @@ class MemberPartition:
         )
 
     def _file(self, name: str) -> Path:
-        return self.folder / f"{self.number:06}-{name}.npz"
+        return self.folder / f"{self.number:06}-{name}.arrays"
 
 
 class PreparedPartition(NamedTuple):
@@ -150,12 +157,12 @@ def prepare_partitions(
     )
 
 
-def views_with(seen: SeenPlays, kept: Flags, evidence: MemberEvidence, short: bool = True) -> Places:
+def views_with(kinds: ShownKinds, kept: Flags, evidence: MemberEvidence, short: bool = True) -> Places:
     """Return the numbers of the views that show plays and attributes, as far as the evidence has them.
 
     `kept` (U,) selects raters. Views of few plays are among them if `short` is True.
     """
-    shows = seen.facts.show(evidence) & kept.repeat(VIEWS)
+    shows = kinds.cover(evidence) & kept.repeat(VIEWS)
     if not short:
         shows[SHORT::VIEWS] = False
     return np.flatnonzero(shows)
@@ -183,12 +190,13 @@ def _prepare(
     own = rated[MEMBER].unique().sort().to_numpy().astype(np.int64)
     raters = own + stored.members.start
     views = make_views(plays, raters, attributes[own], random)
-    partition = MemberPartition(folder, number, stored.members, raters, movies)
+    facts = facts_of_views(views, movies, slice(0, VIEWS * len(raters)))
+    partition = MemberPartition(folder, number, stored.members, raters, movies, facts.kinds)
     stars = rated[RATING].to_numpy()
     pairs = rated["rater"].to_numpy().astype(np.int32), rated[MOVIE].to_numpy()
     by_member = sparse.csr_array((stars.astype(np.float32), pairs), shape=(len(own), movies))
     shape = len(stored), movies
-    partition.write(played(rows[MEMBER].to_numpy(), rows[MOVIE].to_numpy(), shape), by_member, views)
+    partition.write(played(rows[MEMBER].to_numpy(), rows[MOVIE].to_numpy(), shape), by_member, facts, views.targets)
     return PreparedPartition(partition, views.only(predicted[own].repeat(VIEWS)), np.unique(stars))
 
 

@@ -1,6 +1,7 @@
 """Facts that views show, as arrays from which the inputs of the regressions and the features of pairs are computed."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,19 @@ from model.prediction.prior.member_inputs import MovieColumns, join_plays
 from training.data.never_rater_views import Views
 
 Array = NDArray[np.float64]
+
+
+class ShownKinds(NamedTuple):
+    """Which kinds of facts V views show."""
+
+    plays: NDArray[np.bool_]
+    """(V,) whether a view shows any play."""
+    attributes: NDArray[np.bool_]
+    """(V,) whether a view shows any attribute."""
+
+    def cover(self, evidence: MemberEvidence) -> NDArray[np.bool_]:
+        """Return (V,) whether each view shows plays and attributes, as far as the evidence has them."""
+        return np.asarray((self.plays | (not evidence.has_plays)) & (self.attributes | (not evidence.has_attributes)))
 
 
 @dataclass(frozen=True)
@@ -32,10 +46,10 @@ class VisibleFacts:
         """(V,) number of visible plays."""
         return np.diff(self.plays.indptr).astype(np.int64)
 
-    def show(self, evidence: MemberEvidence) -> NDArray[np.bool_]:
-        """Return (V,) whether each view shows plays and attributes, as far as the evidence has them."""
-        plays, attributes = self.play_count > 0, np.isfinite(self.attributes).any(axis=1)
-        return np.asarray((plays | (not evidence.has_plays)) & (attributes | (not evidence.has_attributes)))
+    @property
+    def kinds(self) -> ShownKinds:
+        """Which kinds of facts each view shows."""
+        return ShownKinds(np.asarray(self.play_count > 0), np.asarray(np.isfinite(self.attributes).any(axis=1)))
 
     def take(self, chosen: NDArray[np.int64]) -> "VisibleFacts":
         """Return the facts of the views with these numbers."""
@@ -62,12 +76,28 @@ def played(owner: NDArray[np.integer], movie: NDArray[np.integer], shape: tuple[
     return sparse.csr_array((ones, (owner.astype(np.int32), movie.astype(np.int32))), shape=shape)
 
 
-def play_inputs(facts: VisibleFacts, movies: MovieColumns) -> Array:
+class SummedColumns(NamedTuple):
+    """Columns of M movies in the form in which they are summed over plays."""
+
+    features: Array
+    """(M, C) columns for features of plays, in double precision."""
+    places: NDArray[np.float32]
+    """(M, k + E + 1) taste factors, places in the play space, and squared weights."""
+    tastes: int
+    """Number k of taste factors."""
+
+    @staticmethod
+    def of(movies: MovieColumns) -> "SummedColumns":
+        """Return the columns of these movies."""
+        places = np.concatenate([movies.taste, movies.embedding, movies.squared_weight[:, None]], axis=1)
+        return SummedColumns(movies.columns.astype(np.float64), places.astype(np.float32), movies.taste.shape[1])
+
+
+def play_inputs(facts: VisibleFacts, movies: SummedColumns) -> Array:
     """Return (V, I) inputs of the regressions from the visible plays of each view."""
-    summed = np.concatenate([movies.taste, movies.embedding, movies.squared_weight[:, None]], axis=1, dtype=np.float32)
-    sums, tastes = (facts.plays @ summed).astype(np.float64), movies.taste.shape[1]
+    sums, tastes = (facts.plays @ movies.places).astype(np.float64), movies.tastes
     return join_plays(
-        of_sums(facts.own, facts.plays @ movies.columns.astype(np.float64)),
+        of_sums(facts.own, facts.plays @ movies.features),
         sums[:, :tastes],
         sums[:, tastes:-1],
         sums[:, -1],

@@ -63,6 +63,12 @@ class Events:
     rows_in_files: int
     """Number of rows in the files."""
 
+    def where(self, condition: pl.Expr) -> "Events":
+        """Return the table with only the rows that meet a condition, of whom members and movies are counted anew."""
+        rows = self.rows.filter(condition)
+        members, movies = map(_with_ids, collect(self.source, *(_distinct(rows, name) for name in PAIR)))
+        return replace(self, rows=rows, members=members, movies=movies)
+
 
 def check_rating_rows(source: Source, settings: RatingSettings) -> Events:
     """Check the ratings, without holding them in memory.
@@ -79,7 +85,7 @@ def check_rating_rows(source: Source, settings: RatingSettings) -> Events:
     if left_out:
         text = "left out, because schema.toml lists the rating as missing"
         problems.append(Problem(source.table, text, RATING, left_out, is_warning=True))
-    problems += _too_few(events) + _time_problems(events, times, rated_at, settings)
+    problems += too_few(events) + _time_problems(events, times, rated_at, settings)
     return replace(events, rows_in_files=events.rows_in_files + left_out)
 
 
@@ -150,7 +156,7 @@ def _checked(source: Source, columns: dict[str, pl.Expr], checks: list[Check], t
         tally(source.rows, checks),
         rows.select(pl.col(time).drop_nulls().first()),
     )
-    members, movies = (some.with_columns(ids.id_text("key").alias("id")) for some in entities)
+    members, movies = map(_with_ids, entities)
     problems = [*_id_problems(source.table, MEMBER_ID, members), *_id_problems(source.table, MOVIE_ID, movies)]
     problems += failed(source.table, checks, tallied)
     return Events(source, rows, members, movies, problems, int(members["rows"].sum())), Times(time, years, first.item())
@@ -167,6 +173,10 @@ def _distinct(rows: pl.LazyFrame, column: str) -> pl.LazyFrame:
     return keys.agg(pl.len().cast(pl.Int64).alias("rows"))
 
 
+def _with_ids(entities: pl.DataFrame) -> pl.DataFrame:
+    return entities.with_columns(ids.id_text("key").alias("id"))
+
+
 def _id_problems(table: str, column: str, entities: pl.DataFrame) -> list[Problem]:
     """Return the problems with the ids of the distinct members or movies."""
     checks = [needs_id(column), marked_id(column)]
@@ -174,7 +184,8 @@ def _id_problems(table: str, column: str, entities: pl.DataFrame) -> list[Proble
     return failed(table, checks, tally(keys, checks, "rows").collect())
 
 
-def _too_few(events: Events) -> list[Problem]:
+def too_few(events: Events) -> list[Problem]:
+    """Return a problem if too few members rate to learn from."""
     table = events.source.table
     if not events.rows_in_files:
         return [Problem(table, "the table has no rows")]

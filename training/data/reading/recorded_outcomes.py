@@ -1,5 +1,6 @@
 """Adds the outcomes recorded by the service to the ratings and plays of a data directory."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -35,22 +36,32 @@ class MergedOutcomes:
     """Number of pairs with a recorded completion."""
     left_out: dict[str, int]
     """Number of unusable outcomes, by reason."""
+    withdrawn: int = 0
+    """Number of pairs whose rating the member took back last."""
 
     def note(self) -> str:
         """Return a sentence about the outcomes for the report."""
         counts = f"outcomes: {self.ratings:,} ratings and {self.plays:,} plays were recorded by the service"
-        left_out = "; ".join(f"{count:,} left out: {reason}" for reason, count in self.left_out.items() if count)
-        return f"{counts}; {left_out}" if left_out else counts
+        left_out = [f"{count:,} left out: {reason}" for reason, count in self.left_out.items() if count]
+        withdrawn = [f"{self.withdrawn:,} ratings were withdrawn"] if self.withdrawn else []
+        return "; ".join([counts, *withdrawn, *left_out])
 
 
 def with_outcomes(tables: Tables, folder: Path, work: Path | None = None) -> MergedOutcomes:
     """Add the outcomes of a folder to the tables. Raises DataError if there is no folder or a line is invalid.
 
-    A recorded rating replaces the rating in the data, unless that has a later `rated_at`. Outcomes are left out if the
-    data lacks their movie, and ratings are left out if they are outside the rating scale. The play table is written
-    anew, as by `read_tables`.
+    A recorded rating replaces the rating in the data, unless that has a later `rated_at`, and the withdrawal of a
+    rating removes those that aren't later; their plays remain. Outcomes are left out if the data lacks their movie, and
+    ratings are left out if they are outside the rating scale. Outcomes of forgotten members are left out without being
+    counted, and so are those before the cutoff, but for withdrawals. The play table is written anew, as by
+    `read_tables`.
     """
-    outcomes = read_outcomes(folder)
+    outcomes = [
+        outcome
+        for outcome in read_outcomes(folder)
+        if (outcome.rating_withdrawn or outcome.happened_at >= tables.cutoff)
+        and not tables.forgotten.has(outcome.member_id)
+    ]
     movies = set(tables.movies[MOVIE_ID])
     scale = tables.scale
     known = [outcome for outcome in outcomes if outcome.movie_id in movies]
@@ -61,9 +72,11 @@ def with_outcomes(tables: Tables, folder: Path, work: Path | None = None) -> Mer
         "the data lacks their movie": len(outcomes) - len(known),
         "their rating is outside the scale": len(rated) - len(on_scale),
     }
-    added = pl.Series([outcome.member_id for outcome in (*on_scale, *watched)], dtype=pl.String)
+    latest = _latest_of_pairs([*on_scale, *(outcome for outcome in known if outcome.rating_withdrawn)])
+    kept = [outcome for outcome in latest if not outcome.rating_withdrawn]
+    added = pl.Series([outcome.member_id for outcome in (*kept, *watched)], dtype=pl.String)
     member_ids = pl.concat([tables.member_ids, added.alias(tables.member_ids.name)]).unique().sort()
-    ratings = _numbered(_frame(on_scale, {RATED_AT: "happened_at", RATING: "rating"}), member_ids, tables)
+    ratings = _numbered(_frame(latest, {RATED_AT: "happened_at", RATING: "rating"}), member_ids, tables)
     plays = _numbered(_frame(watched, {PLAYED_AT: "happened_at", COMPLETION: "completion"}), member_ids, tables)
     recorded: list[int] = []
     play_table = write_play_table(
@@ -74,6 +87,7 @@ def with_outcomes(tables: Tables, folder: Path, work: Path | None = None) -> Mer
         sum(recorded),
         plays[PAIR_NUMBER].n_unique(),
         left_out,
+        len(latest) - len(kept),
     )
 
 
@@ -117,15 +131,25 @@ def read_outcomes(folder: Path, since: float = 0.0) -> list[Outcome]:
     return list(_without_repetitions(_outcomes(folder, since)))
 
 
+def latest_outcome(folder: Path) -> float:
+    """Return the time of the last outcome in a folder, in seconds since 1970 UTC; -inf if there is none.
+
+    No outcome counts as later than it was received. Raises what `read_outcomes` does.
+    """
+    return max((min(each.happened_at, each.received_at) for each in read_outcomes(folder)), default=-math.inf)
+
+
 def _outcomes(folder: Path, since: float) -> Iterator[Outcome]:
-    """Yield all outcomes, file by file. Skip an incomplete last line, because the service never acknowledged it."""
+    """Yield all outcomes, file by file. Skip blank lines, and an incomplete last line, which was never acknowledged."""
     problems: list[Problem] = []
-    for path in _logs(folder):
+    for path in log_files(folder):
         with readable("outcomes", path.name):
             content = path.read_bytes() if path.stat().st_mtime >= since else b""
         for number, line in enumerate(content.splitlines(keepends=True), 1):
             if not line.endswith(b"\n"):
                 break
+            if line.isspace():  # it was of a member who is forgotten
+                continue
             try:
                 yield from_line(line)
             except BadOutcome as error:
@@ -134,7 +158,7 @@ def _outcomes(folder: Path, since: float) -> Iterator[Outcome]:
         raise DataError(problems[:MOST_PROBLEMS])
 
 
-def _logs(folder: Path) -> list[Path]:
+def log_files(folder: Path) -> list[Path]:
     """Return the log files at any depth of a folder, sorted.
 
     Raises DataError if a folder can't be read, or if there are other files, which may be packed logs.
@@ -159,9 +183,20 @@ def _without_repetitions(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
     return iter(first.values())
 
 
+def _latest_of_pairs(outcomes: list[Outcome]) -> list[Outcome]:
+    """Return the latest outcome of each member and movie."""
+    latest = {(outcome.member_id, outcome.movie_id): outcome for outcome in chronological(outcomes)}
+    return list(latest.values())
+
+
+def chronological(outcomes: list[Outcome]) -> list[Outcome]:
+    """Return outcomes in the order in which they happened."""
+    return sorted(outcomes, key=attrgetter(*ORDER))
+
+
 def _frame(outcomes: list[Outcome], columns: dict[str, str]) -> pl.DataFrame:
     """Return one row per outcome, in chronological order. `columns` maps names of columns to fields of Outcome."""
-    ordered = sorted(outcomes, key=attrgetter(*ORDER))
+    ordered = chronological(outcomes)
     ids = {MEMBER_ID: [outcome.member_id for outcome in ordered], MOVIE_ID: [outcome.movie_id for outcome in ordered]}
     numbers = {
         name: pl.Series([getattr(outcome, field) for outcome in ordered], dtype=pl.Float64)
@@ -171,11 +206,15 @@ def _frame(outcomes: list[Outcome], columns: dict[str, str]) -> pl.DataFrame:
 
 
 def _latest(ratings: pl.DataFrame, recorded: pl.DataFrame) -> pl.DataFrame:
-    """Return the latest rating of each pair. Recorded ratings count as later than ratings without a time."""
+    """Return the latest rating of each pair, none where it is a withdrawal, which has no rating.
+
+    Recorded ratings and withdrawals count as later than ratings without a time.
+    """
     columns = [MEMBER, MOVIE, RATING, RATED_AT, PAIR_NUMBER]
     parts = (
         ratings.select(*columns, recorded=pl.lit(False)),
         recorded.select(*columns, recorded=pl.lit(True)),
     )
     ordered = pl.concat(parts).sort(PAIR_NUMBER, RATED_AT, nulls_last=False, maintain_order=True)
-    return ordered.unique(PAIR_NUMBER, keep="last", maintain_order=True)
+    latest = ordered.unique(PAIR_NUMBER, keep="last", maintain_order=True)
+    return latest.filter(pl.col(RATING).is_not_null())

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
+from features.columns import MEMBER_ID
+from features.values import column_types, ids
 from features.values.missing import NO_MARKS
 from training.data.files.csv_text import fault_of_head, fault_of_lines
+from training.data.files.forgotten_list import Forgotten
 from training.data.files.part_types import Conflict, join_parts
 from training.data.files.table_files import UNREADABLE, TableFile, find_parts, readable, reason, refuse_empty
 from training.errors import DataError, Problem, is_no_room
@@ -59,6 +62,19 @@ class Source:
             return self
         rows = self.rows.with_columns(pl.col(dates).cast(pl.String))
         return replace(self, rows=rows, dtypes=self.dtypes | dict.fromkeys(dates, pl.String()))
+
+    def without(self, forgotten: Forgotten) -> "Source":
+        """Return the table without the rows of forgotten members.
+
+        If there are any, the ids are read, and each that is distinct is hashed. Raises DataError if a file is broken.
+        """
+        dtype = self.dtypes.get(MEMBER_ID)
+        if not forgotten or dtype is None or MEMBER_ID in self.conflicts or not column_types.is_id(dtype):
+            return self
+        written = ids.id_text(MEMBER_ID)
+        (distinct,) = collect(self, self.rows.select(written.unique().drop_nulls()))
+        gone = list(forgotten.of(distinct[MEMBER_ID]))
+        return replace(self, rows=self.rows.filter(~written.is_in(gone).fill_null(False)))
 
     def refuse_parts(self, read: Collection[str], needed: Collection[str], or_else: str = "") -> None:
         """Raise DataError if types of a column to be read don't go together, or if parts lack a needed column.

@@ -1,5 +1,6 @@
 """Reads a data directory into checked tables in canonical form, or reports every problem."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,13 +16,16 @@ from numpy.typing import NDArray
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING
 from features.movies import MEMBER, MOVIE
 from features.schema import Scale
+from model.facts.member_key import PLAIN, MemberKey
 from model.store.open import is_address
+from training.data.files.forgotten_list import FORGOTTEN, NOBODY, Forgotten, read_forgotten
 from training.data.files.remote_folder import copy_folder
 from training.data.files.table_files import refuse_no_folder
 from training.data.passes.play_table import PlayTable, joined, play_table
 from training.data.reading.entities import MEMBERS, MOVIES, read_entities
 from training.data.reading.events import Events, check_play_rows, check_rating_rows
 from training.data.reading.merged_events import RatingCounts, merge_events
+from training.data.reading.retention import Retention, retained
 from training.data.reading.schema_file import SCHEMA_FILE, RatingSettings, SchemaSettings, read_schema_file
 from training.data.reading.shared_ids import check_members, check_played_movies, check_rated_movies, number_ids
 from training.data.reading.sources import ReadTable, Source, open_table
@@ -30,7 +34,7 @@ from training.errors import DataError, Findings, Problem
 TABLES = {"members": True, "movies": True, "ratings": True, "plays": False}
 """Names of the tables in a data directory, and whether each one is required."""
 
-NAMES = (SCHEMA_FILE, *(f"{table}{suffix}" for table in TABLES for suffix in ("", ".csv", ".parquet")))
+NAMES = (SCHEMA_FILE, FORGOTTEN, *(f"{table}{suffix}" for table in TABLES for suffix in ("", ".csv", ".parquet")))
 """Names of all files and folders that may be read."""
 
 Checked = TypeVar("Checked", ReadTable, Events)
@@ -76,6 +80,10 @@ class Tables:
     """Unusual values that are possible, so that the data can be used."""
     stated: SchemaSettings = field(default_factory=SchemaSettings)
     """What schema.toml states; everything else is inferred from the files."""
+    forgotten: Forgotten = NOBODY
+    """Members who are left out of the tables, and have to be left out of what is added to them."""
+    cutoff: float = -math.inf
+    """Time in seconds since 1970 UTC before which ratings and plays are left out."""
 
     @staticmethod
     def of(
@@ -114,37 +122,45 @@ class Tables:
 
 
 @contextmanager
-def temporary_tables(data: Path | str) -> Iterator[Tables]:
+def temporary_tables(data: Path | str, key: MemberKey = PLAIN) -> Iterator[Tables]:
     """Read and check tables whose partitions are in a temporary folder; raises what `read_tables` does."""
     with TemporaryDirectory(prefix="coldstart-") as work:
-        yield read_tables(data, Path(work))
+        yield read_tables(data, Path(work), key)
 
 
-def read_tables(data: Path | str, work: Path | None = None) -> Tables:
+def read_tables(
+    data: Path | str, work: Path | None = None, key: MemberKey = PLAIN, retention: Retention | None = None
+) -> Tables:
     """Read and check the tables of a data directory or, copied beforehand, of one at an address such as `s3://…`.
+
+    Members on the list of forgotten ones are left out, for which `key` must be the key of their hashes; and so are rows
+    that are too old by `retention`.
 
     Partitions of the play table are written to the folder `work`, where they must stay as long as the tables are used;
     if it is None, they are kept in memory. Raises DataError listing all problems, OSError if the disk is full, and what
     `copy_folder` does.
     """
     if not is_address(data):
-        return _read_folder(Path(data), work)
+        return _read_folder(Path(data), work, key, retention)
     with TemporaryDirectory(prefix="copy-", dir=work) as copy:
         copy_folder(str(data), NAMES, Path(copy))
-        return _read_folder(Path(copy), work)
+        return _read_folder(Path(copy), work, key, retention)
 
 
-def _read_folder(folder: Path, work: Path | None) -> Tables:
+def _read_folder(folder: Path, work: Path | None, key: MemberKey, retention: Retention | None) -> Tables:
     refuse_no_folder(str(folder), folder)
-    findings, of_plays = Findings(), Findings()
+    findings, of_plays, forgotten = Findings(), Findings(), read_forgotten(folder, key)
     settings = SchemaSettings()
     with findings.gathered():
         settings = read_schema_file(folder)
-    sources = _opened(folder, settings, findings)
+    sources = _opened(folder, settings, forgotten, findings)
     members = _checked(sources, "members", findings, lambda source: read_entities(source, MEMBERS, settings.members))
     movies = _checked(sources, "movies", findings, lambda source: read_entities(source, MOVIES, settings.movies))
     ratings = _checked(sources, "ratings", findings, lambda source: check_rating_rows(source, settings.ratings))
     plays = _checked(sources, "plays", of_plays, lambda source: check_play_rows(source, settings.plays))
+    cutoff = -math.inf
+    if retention and not findings.problems and not of_plays.problems:
+        ratings, plays, cutoff = retained(retention, ratings, plays, findings)
     ids = number_ids(members, movies, ratings, plays)
     play_table, counts = merge_events(ratings, plays, ids, work)
     findings.add(counts.problems(sources["ratings"], settings.ratings) if ratings is not None else [])
@@ -172,17 +188,22 @@ def _read_folder(folder: Path, work: Path | None) -> Tables:
         ignored={name: _ignored(source, settings) for name, source in sources.items()},
         warnings=tuple(findings.warnings),
         stated=settings,
+        forgotten=forgotten,
+        cutoff=cutoff,
     )
 
 
-def _opened(folder: Path, settings: SchemaSettings, findings: Findings) -> dict[str, Source]:
-    """Open the tables, and add a finding for each one that can't be opened or is required but missing."""
+def _opened(folder: Path, settings: SchemaSettings, forgotten: Forgotten, findings: Findings) -> dict[str, Source]:
+    """Open the tables, without forgotten members.
+
+    Adds a finding for each table that can't be opened, or is required but missing.
+    """
     sources = {}
     for name, required in TABLES.items():
         with findings.gathered():
             source = open_table(folder, name, getattr(settings, name).missing)
             if source is not None:
-                sources[name] = source
+                sources[name] = source.without(forgotten)
             elif required:
                 text = f"the table is missing: there is neither {name}.parquet nor {name}.csv nor a folder {name}"
                 findings.add([Problem(name, text)])

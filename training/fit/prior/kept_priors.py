@@ -1,7 +1,6 @@
 """Keeps fitted priors in files, so that an interrupted fit goes on where it was."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +16,22 @@ NUMBERS, TABLE, DESCRIBED = "numbers", "table.", "described"
 
 
 def kept_prior(path: Path, fit: Callable[[], FittedPrior]) -> FittedPrior:
-    """Return the prior in a file, or fit it and write the file if it is missing or damaged."""
-    if path.exists():
-        with suppress(DamagedPartition):
-            return read_arrays(path, _prior)
-    fitted = fit()
+    """Return the prior in a file; if the file is missing or damaged, fit the prior and write the file first.
+
+    A prior that has just been fitted is read, too: NumPy may round sums over another memory layout differently.
+    """
+    try:
+        return read_arrays(path, _prior)
+    except DamagedPartition:
+        _write(path, fit())
+    return read_arrays(path, _prior)
+
+
+def _write(path: Path, fitted: FittedPrior) -> None:
     numbers = np.frombuffer(to_json(prior_numbers(fitted.prior)), np.uint8)
     table = {f"{TABLE}{name}": fitted.table[name].fill_null(np.nan).to_numpy() for name in fitted.table.columns}
-    write_arrays(path, prior_arrays(fitted.prior) | table | {NUMBERS: numbers, DESCRIBED: fitted.described})
-    return fitted
+    arrays = prior_arrays(fitted.prior) | table | {NUMBERS: numbers, DESCRIBED: fitted.described}
+    write_arrays(path, {name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
 
 def _prior(arrays: Arrays) -> FittedPrior:

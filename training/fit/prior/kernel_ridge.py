@@ -24,8 +24,8 @@ Places = NDArray[np.int64]
 
 ROWS_PER_LANDMARK = 4
 JITTER = 1e-6
-CHUNK = 4096
-"""Maximum number of rows whose RBF features are in memory at once, in each thread."""
+CHUNK = 1024
+"""Maximum number of rows whose RBF features a thread computes at once, so few that they fit into a core's cache."""
 
 
 class Rows(NamedTuple):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from model.prediction.prior.member_inputs import MovieColumns, of_attributes
 from training.data.never_rater_views import VIEWS
 from training.data.passes.member_partition import MemberPartition, views_with
 from training.data.passes.passes import Passes
-from training.data.passes.visible_facts import play_inputs
+from training.data.passes.visible_facts import SummedColumns, play_inputs
 from training.fit.prior.factorization import Factors, KeptRatings, MemberUpdate
 from training.fit.prior.inputs import scaling_of
 from training.fit.prior.kernel_ridge import FittedRegression, Places, Rows, Scaling, drawn_inputs, fit
@@ -73,12 +73,16 @@ class Inputs:
     schema: Schema
     """Encoding of the attributes."""
 
+    @cached_property
+    def _summed(self) -> SummedColumns:
+        return SummedColumns.of(self.columns)
+
     def rows(self, source: FactorRows, chosen: Places) -> Rows:
         """Return the inputs and targets of the rows of a source with these numbers."""
         facts, owner = source.partition.seen().facts.take(source.views[chosen]), source.owner[chosen]
         known = []
         if self.evidence.has_plays:
-            known.append(play_inputs(facts, self.columns))
+            known.append(play_inputs(facts, self._summed))
         if self.evidence.has_attributes:
             known.append(of_attributes(facts.attributes, self.schema))
         targets = source.targets
@@ -123,7 +127,7 @@ class Raters:
 
     def views(self, evidence: MemberEvidence, short: bool = True) -> list[Places]:
         """Return the views that show such facts, by partition; views of few plays only if `short` is True."""
-        return self.passes.collect(partial(_views, evidence, short), self.ratings)
+        return [views_with(part.partition.kinds, part.kept, evidence, short) for part in self.ratings]
 
     def targets(self, factors: Factors) -> list[FactorTargets]:
         """Return the targets of the regressions by partition: posterior means of the raters' factors."""
@@ -167,10 +171,6 @@ def average_of(targets: Sequence[FactorTargets]) -> Array:
 def _weights(prior_ratings: float, ratings: KeptRatings, weights: Array) -> Array:
     count = np.diff(ratings.partition.ratings().by_member.indptr)
     return np.asarray(ratings.kept * weights * (count / (count + prior_ratings)))
-
-
-def _views(evidence: MemberEvidence, short: bool, ratings: KeptRatings) -> Places:
-    return views_with(ratings.partition.seen(), ratings.kept, evidence, short)
 
 
 def _means(update: MemberUpdate, ratings: KeptRatings, prior: Array) -> Array:

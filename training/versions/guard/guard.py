@@ -8,6 +8,7 @@ from typing import NamedTuple
 from model.artifact.artifact import load_model
 from model.artifact.serialization import to_json
 from model.errors import ArtifactError, Unreadable
+from model.facts.member_key import PLAIN, MemberKey
 from model.files.manifest import read_run
 from model.store.job_status import GuardStatus, read_status, write_status
 from model.store.label_log import Reason
@@ -32,10 +33,18 @@ class Look(NamedTuple):
     """What it saw and did, in one line."""
 
 
-def look(store: Store, outcomes: Path, settings: GuardSettings, now: float, moved_by: Callable[[str], Reason]) -> Look:
+def look(
+    store: Store,
+    outcomes: Path,
+    settings: GuardSettings,
+    now: float,
+    moved_by: Callable[[str], Reason],
+    key: MemberKey = PLAIN,
+) -> Look:
     """Compare the current version with the one before, and go back if there is enough evidence that it is worse.
 
-    Writes what it saw to the store, and a record about a version that is taken back. `now` is in seconds since 1970.
+    Writes what it saw to the store, and a record about a version that is taken back. `key` hashes the ids of members,
+    who are looked up in the published tables. `now` is in seconds since 1970.
     `moved_by` returns the reason of a move for the log of labels, given what was seen. Raises StoreError or
     ArtifactError if the current version can't be loaded or the store can't be read, and DataError if an outcome is
     invalid.
@@ -46,7 +55,7 @@ def look(store: Store, outcomes: Path, settings: GuardSettings, now: float, move
     version, before = labels.get(CURRENT), labels.get(PREVIOUS)
     if version is None or before is None or not _trained(store, before) < _trained(store, version):
         summary = "there is no earlier version to go back to"
-    elif isinstance(judgement := _judgement(store, version, before, outcomes, settings, now), str):
+    elif isinstance(judgement := _judgement(store, version, before, outcomes, settings, now, key), str):
         summary = f"version {version} stays; it can't be compared with version {before} before it: {judgement}"
     else:
         status = status.model_copy(update=_seen(version, judgement))
@@ -63,12 +72,12 @@ def look(store: Store, outcomes: Path, settings: GuardSettings, now: float, move
 
 
 def _judgement(
-    store: Store, version: str, before: str, outcomes: Path, settings: GuardSettings, now: float
+    store: Store, version: str, before: str, outcomes: Path, settings: GuardSettings, now: float, key: MemberKey
 ) -> Judgement | str:
     """Return the comparison of two versions on the outcomes in a folder, or why they can't be compared."""
-    model = load_model(store.fetch(version))
+    model = load_model(store.fetch(version), key=key)
     try:
-        model_before = load_model(store.fetch(before))
+        model_before = load_model(store.fetch(before), key=key)
     except Unreadable:
         raise
     except (
@@ -78,6 +87,8 @@ def _judgement(
     scale, scale_before = model.schema.scale, model_before.schema.scale
     if (scale.low, scale.high) != (scale_before.low, scale_before.high):
         return "their rating scales differ"
+    if not len(model.members) and not len(model_before.members):
+        return "neither was published with members"
     since = _trained(store, version)
     ratings = comparable(read_outcomes(outcomes, since), since)
     return judge(replay(ratings, model, model_before, now, settings.most_members), scale, settings)

@@ -67,7 +67,7 @@ def test_every_series_is_there_at_0_from_the_start(server):
     def values(name):
         return values_in(server.at_first, name)
 
-    methods = ("PredictEnjoyment", "StreamPredictEnjoyment", "RankMovies", "ExplainEnjoyment", "GetModel")
+    methods = ("PredictEnjoyment", "StreamPredictEnjoyment", "RankMovies", "ExplainEnjoyment", "SuggestMoviesToRate")
     for name in STANDARD:
         for method in (*methods, "Check", "Watch", "ServerReflectionInfo", "unknown"):
             counts = [value for labels, value in values(name).items() if ("grpc_method", method) in labels]

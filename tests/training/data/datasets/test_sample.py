@@ -148,13 +148,20 @@ def test_some_of_what_is_known_is_missing(world):
 
 def test_the_truth_covers_movies_drawn_from_all(world):
     truth = world["truth"]
-    assert truth.columns == ["member_id", "movie_id", "enjoyment", "played"]
+    assert truth.columns == ["member_id", "movie_id", "enjoyment", "played", "rating"]
     assert truth.group_by("member_id").len()["len"].unique().to_list() == [40]
     assert truth["movie_id"].n_unique() == 300
     assert truth["enjoyment"].is_between(1, 5).all()
     plays = world["plays"].select("member_id", "movie_id", stands=pl.lit(True))
     looked_up = truth.join(plays, on=["member_id", "movie_id"], how="left", maintain_order="left")
     assert looked_up["stands"].fill_null(False).equals(truth["played"], check_names=False)
+
+
+def test_never_raters_would_rate_as_raters_do(world):
+    given = world["truth"].with_columns(missed=pl.col("rating") - pl.col("enjoyment"))
+    assert given["rating"].unique().sort().to_list() == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert abs(given["missed"].mean()) < 0.02
+    assert given["missed"].std() == pytest.approx(np.hypot(hidden_world.NOISE_SPREAD, np.sqrt(1 / 12)), rel=0.1)
 
 
 def test_what_is_played_and_to_which_end_tells_of_enjoyment(world):

@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def files(folder: Path) -> list[Path]:
-    paths = [folder / f"{number}.npz" for number in range(3)]
+    paths = [folder / f"{number}.arrays" for number in range(3)]
     for path in paths:
         write_arrays(path, ARRAYS)
     return paths
@@ -40,7 +40,7 @@ def test_arrays_come_back_with_names_types_and_shapes(files):
         assert (arrays[name].dtype, arrays[name].shape, arrays[name].tobytes()) == (
             array.dtype, array.shape, array.tobytes(),
         )  # fmt: skip
-    assert [path.name for path in sorted(files[0].parent.iterdir())] == ["0.npz", "1.npz", "2.npz"]
+    assert [path.name for path in sorted(files[0].parent.iterdir())] == ["0.arrays", "1.arrays", "2.arrays"]
 
 
 def test_as_many_files_stay_in_memory_as_there_is_room_for(files, monkeypatch):
@@ -51,7 +51,7 @@ def test_as_many_files_stay_in_memory_as_there_is_room_for(files, monkeypatch):
 
 
 def test_a_folder_is_forgotten_and_leaves_room_for_another(files, tmp_path_factory, monkeypatch):
-    other = tmp_path_factory.mktemp("other") / "0.npz"
+    other = tmp_path_factory.mktemp("other") / "0.arrays"
     write_arrays(other, ARRAYS)
     monkeypatch.setattr(array_files, "MOST_BYTES", sum(array_files._bytes.values()) + 3 * SIZE)
     first = read_arrays(files[0], dict)
@@ -85,7 +85,7 @@ def test_a_file_that_is_missing_or_damaged_is_named(files, damage):
             path.write_bytes(b"x" * len(content))
         case "another array":
             write_arrays(path, {"stars": ARRAYS["stars"]})
-    with pytest.raises(DamagedPartition, match=r"^1\.npz holds a part of the data"):
+    with pytest.raises(DamagedPartition, match=r"^1\.arrays holds a part of the data"):
         read_arrays(path, lambda arrays: (arrays["stars"], arrays["movie"]))
 
 

@@ -163,7 +163,7 @@ def fail(error: Exception, number: int) -> int:
     "error",
     [
         ZeroDivisionError("by nothing"),
-        OSError(28, "No space left on device", "/shared/000001.npz"),
+        OSError(28, "No space left on device", "/shared/000001.arrays"),
         TimeoutError("too late"),
         DamagedPartition.of("000007.parquet"),
     ],
@@ -182,9 +182,9 @@ def test_a_damaged_partition_is_named_by_the_worker_that_reads_it(on_dask, small
     everybody, movies = np.ones(len(data.member_ids), bool), len(data.movie_ids)
     prepared = prepare_partitions(on_dask, new_folder(on_dask), table, data.attributes, movies, None, 0, everybody)
     partitions = [part.partition for part in prepared]
-    path = partitions[2].folder / "000002-ratings.npz"
+    path = partitions[2].folder / "000002-ratings.arrays"
     path.unlink() if damage == "missing" else path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(DamagedPartition, match=r"^000002-ratings\.npz holds a part of the data") as raised:
+    with pytest.raises(DamagedPartition, match=r"^000002-ratings\.arrays holds a part of the data") as raised:
         on_dask.collect(lambda part: part.ratings().by_member.nnz, partitions)
     assert raised.value.exit_code == WorkFailed.exit_code
 
@@ -194,7 +194,7 @@ def in_memory(folder: Path) -> int:
 
 
 def test_workers_forget_the_arrays_of_a_folder_in_the_end(cluster, tmp_path):
-    paths = [tmp_path / f"{number}.npz" for number in range(8)]
+    paths = [tmp_path / f"{number}.arrays" for number in range(8)]
     for path in paths:
         write_arrays(path, {"numbers": np.arange(5)})
     with passes_on_dask(cluster.scheduler_address, tmp_path) as passes, Client(cluster) as client:

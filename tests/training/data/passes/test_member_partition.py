@@ -130,16 +130,16 @@ def test_views_are_chosen_by_what_they_show_and_by_rater(prepared, evidence):
                 and (seen.facts.play_count[view] > 0 or not evidence.has_plays)
                 and (np.isfinite(seen.facts.attributes[view]).any() or not evidence.has_attributes)
             ]
-            assert views_with(seen, kept, evidence, short).tolist() == expected
+            assert views_with(part.kinds, kept, evidence, short).tolist() == expected
         assert views_of(kept).tolist() == [view for view in range(len(part)) if kept[view // VIEWS]]
 
 
 @pytest.mark.parametrize("kind", ["ratings", "views"])
 def test_a_damaged_file_is_named(passes, data, kind):
     part = prepare(passes, data)[3].partition
-    path = part.folder / f"000003-{kind}.npz"
+    path = part.folder / f"000003-{kind}.arrays"
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(DamagedPartition, match=rf"^000003-{kind}\.npz holds a part of the data"):
+    with pytest.raises(DamagedPartition, match=rf"^000003-{kind}\.arrays holds a part of the data"):
         passes.collect(lambda each: (each.ratings(), each.seen()), [part])
     forget_arrays(part.folder)
 

@@ -75,7 +75,7 @@ def test_files_stay_in_a_given_folder_only_and_none_in_memory(tmp_path, given):
 
     def fail_with_files() -> None:
         with passes_in_threads(1, folder) as passes:
-            path = passes.folder / "arrays.npz"
+            path = passes.folder / "arrays.arrays"
             write_arrays(path, {"numbers": np.arange(3)})
             paths.append(path)
             assert read_arrays(path, dict)["numbers"].tolist() == [0, 1, 2]

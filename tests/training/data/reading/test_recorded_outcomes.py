@@ -76,6 +76,35 @@ def test_a_rating_of_the_data_counts_only_where_it_is_known_to_be_later(read, ta
     assert merged.ratings == 2
 
 
+def withdrawal(request_id, member_id, movie_id, happened_at):
+    return Outcome(request_id, member_id, movie_id, None, None, happened_at, happened_at, rating_withdrawn=True)
+
+
+def test_a_rating_that_was_withdrawn_is_left_out_unless_it_was_given_again(read, tables):
+    times = pl.Series("rated_at", [None, 3e9, *[1e9] * (len(tables["ratings"]) - 2)])
+    ratings = tables["ratings"].with_columns(times)
+    untimed, later, earlier = ratings.select("member_id", "movie_id").rows()[:3]
+    merged = read(
+        [outcome("a", "x", "m0", 4), outcome("b", "y", "m0", 4), outcome("c", "z", "m0", 4, completion=0.5)],
+        [
+            *(withdrawal(f"of {name}", name, "m0", 2.1e9) for name in "xyz"),
+            outcome("again", "y", "m0", 2, happened_at=2.2e9),
+            *(withdrawal(str(number), *pair, 2e9) for number, pair in enumerate((untimed, later, earlier))),
+            withdrawal("of nobody", "nobody", "m0", 2e9),
+        ],
+        ratings=ratings,
+    )
+    assert [rating(merged.tables, name, "m0") for name in "xyz"] == [[], [2], []]
+    kept = ratings.row(1, named=True)["rating"]
+    assert [rating(merged.tables, *pair) for pair in (untimed, later, earlier)] == [[], [kept], []]
+    assert merged.tables.plays.filter(member_id=untimed[0], movie_id=untimed[1]).height == 1, (
+        "it was played all the same"
+    )
+    assert not {"x", "nobody"} & set(merged.tables.member_ids), "nothing is known of them"
+    assert "z" in set(merged.tables.member_ids)
+    assert "; 6 ratings were withdrawn" in merged.note()
+
+
 def test_what_can_not_be_used_is_counted_and_left_out(read):
     merged = read([
         outcome("a", "x", "no such movie", 3), outcome("b", "x", "m0", 99), outcome("c", "x", "m1", 3),

@@ -1,0 +1,1 @@
+"""Forgets members wherever the job keeps something of them, and shows what that is."""
