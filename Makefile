@@ -10,7 +10,7 @@ OUTCOMES ?= outcomes
 SEED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types imports protos docs lock train serve bench bench-mlserver accuracy peers drills image-proof sbom audit clean
+.PHONY: help setup demo test check format lint types imports protos docs lock train serve bench bench-mlserver accuracy accounting peers drills image-proof sbom audit clean
 
 help: ## show these lines
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -61,6 +61,7 @@ lock: ## renew all lock files (needs uv)
 	$(LOCK) pyproject.toml --group dev -o requirements-dev.lock
 	echo pip-audit | $(LOCK) - -o deploy/audit-requirements.txt
 	$(LOCK) benchmarks/peers/requirements.in -o benchmarks/peers/requirements.lock
+	$(LOCK) benchmarks/privacy/lab/requirements.in -o benchmarks/privacy/requirements.lock
 
 train: setup ## make a model of DATA and publish it under MODELS
 	$(RUN) -m training retrain --data $(DATA) --models $(MODELS) --seed $(SEED)
@@ -75,6 +76,13 @@ $(PEERS)/.installed: benchmarks/peers/requirements.lock
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/peers/requirements.lock
 	@touch $@
+
+$(VENV)-accounting/.installed: benchmarks/privacy/lab/requirements.lock
+	$(PYTHON) -m venv $(VENV)-accounting
+	$(VENV)-accounting/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+accounting: $(VENV)-accounting/.installed ## install dp-accounting for `python -m benchmarks.privacy budget`, into an environment of its own
 
 peers: setup $(PEERS)/.installed ## other libraries on the same split of real data, where it exists
 	$(RUN) -m benchmarks.peers.run
@@ -113,4 +121,4 @@ image-proof: setup ## the Dockerfile's steps with all extras in a fresh Debian r
 	$(RUN) deploy/image_proof.py --models $(MODELS) --extras "$(EXTRAS)"
 
 clean: ## remove what these targets made
-	rm -rf $(VENV) $(VENV)-audit $(PEERS) $(DEMO) build
+	rm -rf $(VENV) $(VENV)-accounting $(VENV)-audit $(PEERS) $(DEMO) build

@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 
 from benchmarks.fuzzing import edited
-from benchmarks.privacy import CALL_SECONDS, asked_of, marked_request
+from benchmarks.privacy.telemetry import CALL_SECONDS, asked_of, marked_request
 from benchmarks.served import Served, serving
 
 CALLERS = 8

@@ -2,7 +2,7 @@
 
 import base64
 
-from benchmarks.privacy import MARK, _marks, scan
+from benchmarks.privacy.telemetry import MARK, _marks, scan
 
 
 def test_marked_requests_leave_no_mark_in_logs_metrics_errors_and_files(world):

@@ -10,7 +10,7 @@ from training.report.model_card import model_card
 
 SECTIONS = (
     "Model details", "Intended use", "Factors", "Metrics", "Evaluation data", "Training data", "Quantitative analyses",
-    "Ethical considerations", "Caveats and recommendations",
+    "Ethical considerations", "What it gives away", "Caveats and recommendations",
 )  # fmt: skip
 
 

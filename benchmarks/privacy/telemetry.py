@@ -6,7 +6,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 import tempfile
 import threading
 import urllib.request
@@ -207,17 +206,15 @@ def _scrape(port: int) -> str:
         return str(answer.read().decode())
 
 
-def main() -> int:
-    """Read the options, scan and print what was found as JSON; 1 where a mark was."""
-    parser = argparse.ArgumentParser("python -m benchmarks.privacy", description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `telemetry`."""
     parser.add_argument("--models", type=Path, required=True, help="the folder of models")
     parser.add_argument("--requests", type=int, default=10_000, help="how many [default: 10000]")
     parser.add_argument("--seed", type=int, default=0, help="of what they are [default: 0]")
-    arguments = parser.parse_args()
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Scan and print what was found as JSON; 1 where a mark was."""
     seen = scan(arguments.models, arguments.requests, arguments.seed)
     print(json.dumps(seen))
     return int(bool(seen["found"]))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

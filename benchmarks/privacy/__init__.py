@@ -1,0 +1,1 @@
+"""What the service and its models give away of members, measured; `python -m benchmarks.privacy COMMAND`."""
