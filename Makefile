@@ -61,7 +61,7 @@ lock: ## renew all lock files (needs uv)
 	$(LOCK) pyproject.toml --group dev -o requirements-dev.lock
 	echo pip-audit | $(LOCK) - -o deploy/audit-requirements.txt
 	$(LOCK) benchmarks/peers/requirements.in -o benchmarks/peers/requirements.lock
-	$(LOCK) benchmarks/privacy/lab/requirements.in -o benchmarks/privacy/requirements.lock
+	$(LOCK) benchmarks/privacy/lab/requirements.in -o benchmarks/privacy/lab/requirements.lock
 
 train: setup ## make a model of DATA and publish it under MODELS
 	$(RUN) -m training retrain --data $(DATA) --models $(MODELS) --seed $(SEED)
