@@ -141,12 +141,16 @@ def test_the_python_client_runs_as_it_is_shown(server):
 
 
 def test_the_grpcurl_call_names_a_real_method_and_its_fields(server):
-    [call] = blocks("sh", (ROOT / "docs" / "calling.md").read_text(encoding="utf-8"))
-    [data] = re.findall(r"-d '(.*?)'", call, re.DOTALL)
-    request = json_format.Parse(data, pb.PredictEnjoymentRequest())
+    calls = blocks("sh", (ROOT / "docs" / "calling.md").read_text(encoding="utf-8"))
+    methods = [call.split()[-1] for call in calls]
+    assert methods == [
+        f"{pb.DESCRIPTOR.package}.EnjoymentService/{name}" for name in ("PredictEnjoyment", "SuggestMoviesToRate")
+    ]
+    predict, suggest = (re.findall(r"-d '(.*?)'", call, re.DOTALL) for call in calls)
+    request = json_format.Parse(*predict, pb.PredictEnjoymentRequest())
     answer = server.stub.PredictEnjoyment(request)
     assert [prediction.movie_id for prediction in answer.predictions] == list(request.movie_ids)
-    assert call.split()[-1] == f"{pb.DESCRIPTOR.package}.EnjoymentService/PredictEnjoyment"
+    assert server.stub.SuggestMoviesToRate(json_format.Parse(*suggest, pb.SuggestMoviesToRateRequest())).movies
 
 
 def test_every_make_target_of_the_readme_exists():

@@ -65,7 +65,7 @@ def test_the_example_with_tls_and_a_token_runs(world, start_server, certificates
 def test_the_commands_run(world):
     [block] = [block for block in blocks("sh") if "coldstart-client" in block]
     commands = block.splitlines()
-    assert len(commands) == 5
+    assert len(commands) == 6
     for command in commands:
         program, *arguments = command.split()
         assert program == "coldstart-client"

@@ -24,12 +24,14 @@ def test_the_defaults_are_safe():
     assert settings.host == settings.metrics_host == "127.0.0.1"
 
 
-def test_every_option_may_come_from_the_environment_and_the_command_line_wins():
+def test_every_option_may_come_from_the_environment_and_the_command_line_wins(tmp_path):
+    key = tmp_path / "member.key"
+    key.write_bytes(bytes(range(32)))
     given = {
         "models": "m",
         "members": "rediss://user:password@store:6380/1",
         "members_timeout_seconds": "0.5",
-        "member_key": __file__,
+        "member_key": str(key),
         "ratings_keep_days": "30",
         "host": "::1",
         "port": "1",
@@ -73,7 +75,7 @@ def test_every_option_may_come_from_the_environment_and_the_command_line_wins():
         models="m",
         members="rediss://user:password@store:6380/1",
         members_timeout_seconds=0.5,
-        member_key=Path(__file__),
+        member_key=key,
         ratings_keep_days=30.0,
         host="::1",
         port=1,

@@ -54,7 +54,7 @@ def test_a_stream_has_one_line(server, world):
     assert len(list(server.stub.StreamPredictEnjoyment(iter(requests)))) == 3
     line = calls(server, before + 1)[-1]
     assert line["answers"] == 3
-    assert line["evidence"] == ["attributes_and_plays", "nothing"]
+    assert line["evidence"] == ["attributes_and_ratings", "nothing"]
 
 
 def test_failing_calls_have_their_code_and_no_answer(server, refused):

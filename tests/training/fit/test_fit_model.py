@@ -27,10 +27,11 @@ RATED = MovieEvidence.RATED
 
 
 @pytest.fixture(scope="module")
-def light_fit(small, light, passes) -> Fit:
+def light_fit(small, light, tmp_path_factory) -> Fit:
     """A light fit of the small sample, in several partitions."""
     data = read_dataset(small.data, 20)[1]
-    return fitted(passes, dataset_with(data, data.play_table.collect()), light)
+    with passes_in_threads(2, tmp_path_factory.mktemp("fit")) as passes:
+        return fitted(passes, dataset_with(data, data.play_table.collect()), light)
 
 
 def fitted(passes, data: Dataset, light, report=lambda *_: None) -> Fit:

@@ -1,5 +1,6 @@
 """Arrays of partitions in files, as many of which as fit stay in memory after they are first read."""
 
+import io
 import uuid
 import zlib
 from collections.abc import Callable, Mapping
@@ -32,13 +33,12 @@ def write_arrays(path: Path, arrays: Arrays) -> None:
 
     Names and arrays follow one another as in .npy files, since NumPy reads these several times as fast as an .npz file.
     """
+    content = io.BytesIO()
+    for array in (np.array(list(arrays)), *arrays.values()):
+        np.save(content, array, allow_pickle=False)
+    content.write(zlib.crc32(content.getbuffer()).to_bytes(CHECKSUM_BYTES, "little"))
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with unfinished.open("wb") as file:
-        for array in (np.array(list(arrays)), *arrays.values()):
-            np.save(file, array, allow_pickle=False)
-    checksum = zlib.crc32(unfinished.read_bytes())
-    with unfinished.open("ab") as file:
-        file.write(checksum.to_bytes(CHECKSUM_BYTES, "little"))
+    unfinished.write_bytes(content.getbuffer())
     unfinished.replace(path)
 
 

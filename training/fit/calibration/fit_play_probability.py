@@ -48,12 +48,11 @@ def fit_play_probability(
     shares = [shares_of(fitted.prior.columns.squared_weight) for fitted in out_of_fold.fitted]
     pairs = _drawn_pairs(views, drawn, shares[0], random)
     inputs = np.empty((len(pairs.view), len(POPULARITY)))
+    embedding = out_of_fold.inputs[:, -movies[0].direction.shape[1] :].astype(np.float32)
     for number, share in enumerate(shares):
         chosen = np.flatnonzero(out_of_fold.fold[pairs.view] == number)
         view, movie = pairs.view[chosen], pairs.movie[chosen]
-        direction = movies[number].direction
-        embedding = out_of_fold.inputs[:, -direction.shape[1] :][view].astype(np.float32)
-        similarity = (direction[movie] * embedding).sum(axis=1)
+        similarity = np.einsum("ij,ij->i", movies[number].direction[movie], embedding[view])
         inputs[chosen] = inputs_of(share[movie], similarity, views.play_count[view])
     return logistic_regression(inputs, pairs.played, pairs.weight)
 
