@@ -180,7 +180,6 @@ def surroundings() -> Iterator[tuple[dict[str, str], list[bytes]]]:
                     "COLDSTART_MEMBERS_TIMEOUT_SECONDS": "5",
                     "COLDSTART_TRACES": f"http://127.0.0.1:{collector.server_address[1]}/v1/traces",
                     "COLDSTART_TRACE_SAMPLE": "1",
-                    "COLDSTART_MEMBERS_TIMEOUT_SECONDS": "1",  # the first lookup connects
                 },
                 received,
             )
