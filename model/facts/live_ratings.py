@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from model.facts.member_key import MemberKey
-from model.facts.member_record import KEY_PREFIX, record_key
 from model.facts.outcome_record import Outcome
 
 LIVE_PREFIX = "coldstart:ratings:"
@@ -32,4 +31,4 @@ class LiveRating(NamedTuple):
 
 def ratings_key(member_id: str, key: MemberKey) -> str:
     """Return the key under which a store keeps a member's live ratings; it holds a hash of the member's id."""
-    return LIVE_PREFIX + record_key(member_id, key).removeprefix(KEY_PREFIX)
+    return LIVE_PREFIX + key.hex_of(member_id)

@@ -35,6 +35,10 @@ class MemberKey:
         digest = self._digest(member_id.encode(), b"coldstart")
         return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
 
+    def hex_of(self, member_id: str) -> str:
+        """Return the hash of an id as 32 hexadecimal characters."""
+        return self._digest(member_id.encode(), b"coldstart").hex()
+
     @property
     def fingerprint(self) -> str:
         """32 hexadecimal characters that tell secrets apart without revealing them; empty for plain hashes."""

@@ -83,7 +83,7 @@ class MemberRecord:
 
 def record_key(member_id: str, key: MemberKey = PLAIN) -> str:
     """Return the key of a member's record in the external store; it holds a hash of the member's id."""
-    return key_of_hash(*key.hash_of(member_id))
+    return KEY_PREFIX + key.hex_of(member_id)
 
 
 def key_of_hash(first: int, second: int) -> str:

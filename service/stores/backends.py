@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from model.errors import MemberStoreError, WrongKey
+from model.facts.facts import SECONDS_PER_DAY
 from model.facts.member_key import MemberKey
 from model.facts.outcome_record import PATTERN
 from model.member_stores.own_key import own_key
@@ -11,8 +12,6 @@ from model.member_stores.sqlite_members import create, path_of
 from service.errors import MembersUnusable
 from service.settings import Settings
 from service.stores.member_source import MemberBackend
-
-DAY_SECONDS = 86_400.0
 
 
 def prepare_members(settings: Settings) -> None:
@@ -31,7 +30,7 @@ def member_backend(settings: Settings, address: str, now: Callable[[], float]) -
 
     `now` returns the seconds since 1970 UTC.
     """
-    key, keep_seconds = MemberKey.read(settings.member_key), settings.ratings_keep_days * DAY_SECONDS
+    key, keep_seconds = MemberKey.read(settings.member_key), settings.ratings_keep_days * SECONDS_PER_DAY
     path = path_of(address)
     if path is not None:
         from service.stores.sqlite_backend import SqliteBackend  # late import: only one kind of store is loaded

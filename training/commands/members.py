@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from model.exit_codes import ExitCode
+from model.facts.facts import SECONDS_PER_DAY
 from model.facts.member_key import MemberKey
 from model.files.atomic_write import write_atomically
 from model.prediction.model import Model
@@ -25,8 +26,6 @@ from training.versions.forgetting.forget import Keeping, forget, undo
 from training.versions.forgetting.places import Places, distinct
 from training.versions.forgetting.shown_member import shown_member
 from training.versions.serving import open_serving
-
-DAY_SECONDS = 86_400.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -109,7 +108,7 @@ def _run_push(arguments: argparse.Namespace) -> None:
     key, address = member_key(arguments), arguments.to or ""
     if arguments.outcomes and not (key.secret or address.startswith("sqlite:")):
         raise UsageError("Redis keeps live ratings only under a member key: give --member-key, as to the service")
-    with closing(open_store_writer(address, key, arguments.ratings_keep_days * DAY_SECONDS)) as store:
+    with closing(open_store_writer(address, key, arguments.ratings_keep_days * SECONDS_PER_DAY)) as store:
         print(_push_ratings(arguments, store, key) if arguments.outcomes else _push_members(arguments, store, key))
 
 

@@ -36,7 +36,7 @@ class Forgotten:
 
     def has(self, member_id: str) -> bool:
         """Return whether the member with this id is to be left out."""
-        return bool(self.since) and hash_text(self.key, member_id) in self.since
+        return bool(self.since) and self.key.hex_of(member_id) in self.since
 
     def of(self, member_ids: Iterable[str]) -> Iterator[str]:
         """Yield those of the ids whose members are to be left out."""
@@ -44,11 +44,6 @@ class Forgotten:
 
 
 NOBODY = Forgotten()
-
-
-def hash_text(key: MemberKey, member_id: str) -> str:
-    """Return the hash of an id as 32 hexadecimal digits."""
-    return b"".join(half.to_bytes(8, "little") for half in key.hash_of(member_id)).hex()
 
 
 def read_forgotten(data: Path | str, key: MemberKey) -> Forgotten:
@@ -86,7 +81,7 @@ def add_forgotten(folder: SharedFolder, key: MemberKey, member_ids: Iterable[str
     is of another key or damaged.
     """
     listed = _read_list(folder.root, key)
-    since = {hash_text(key, member_id): now for member_id in member_ids} | dict(listed.since)
+    since = {key.hex_of(member_id): now for member_id in member_ids} | dict(listed.since)
     return _written(folder, Forgotten(key, since))
 
 
@@ -96,7 +91,7 @@ def remove_forgotten(folder: SharedFolder, key: MemberKey, member_ids: Iterable[
     The caller must hold the folder's lock. Raises DataError if the list is of another key or damaged.
     """
     listed = _read_list(folder.root, key)
-    gone = {hash_text(key, member_id) for member_id in listed.of(member_ids)}
+    gone = {key.hex_of(member_id) for member_id in listed.of(member_ids)}
     if gone:
         _written(folder, Forgotten(key, {each: at for each, at in listed.since.items() if each not in gone}))
     return len(gone)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from model.errors import ArtifactError
 from model.files.shared_folder import SharedFolder
 from model.store.store import Store
-from training.data.files.forgotten_list import FORGOTTEN, add_forgotten, hash_text, remove_forgotten
+from training.data.files.forgotten_list import FORGOTTEN, add_forgotten, remove_forgotten
 from training.data.files.member_rows import member_files, remove_unfinished
 from training.data.reading.recorded_outcomes import log_files
 from training.errors import UsageError
@@ -114,7 +114,7 @@ def _forget_in_tables(
         tables = [
             _file(file.path, file.name_without_id, "rows", file.remove(member_ids)) for file in member_files(data)[0]
         ]
-    latest = max(listed.since[hash_text(places.key, member_id)] for member_id in member_ids)
+    latest = max(listed.since[places.key.hex_of(member_id)] for member_id in member_ids)
     about = {"file": FORGOTTEN, "members": len(listed), "sha256": _sha256(data / FORGOTTEN)}
     return tables, about, datetime.fromisoformat(latest)
 
