@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from training.errors import DamagedPartition
 
-MOST_BYTES = 2 * 1024**3
+MOST_BYTES = 768 * 1024 * 1024
 """Maximum size of the files that a process keeps in memory. The others are read again in every pass, since a pass reads
 all of them in turn, so that to replace the oldest would help none."""
 CHECKSUM_BYTES = 4
