@@ -10,15 +10,16 @@ USER, SYSTEM = 11, 12
 
 def processor_seconds(process: int) -> float:
     """Seconds of processor time so far, of the process with this id and of all that it started and that still run."""
-    return sum(_own_seconds(member) for member in _family(process))
+    return sum(_own_seconds(member) for member in family(process))
 
 
-def _family(process: int) -> list[int]:
-    family = [process]
+def family(process: int) -> list[int]:
+    """Return the ids of the process and of all that it started and that still run."""
+    members = [process]
     for children in Path(f"/proc/{process}/task").glob("*/children"):
         for child in children.read_text().split():
-            family += _family(int(child))
-    return family
+            members += family(int(child))
+    return members
 
 
 def _own_seconds(process: int) -> float:

@@ -23,7 +23,7 @@ from model.prediction.movie_targets import Movie, MovieView, Offsets, Targets
 from model.prediction.pair_columns import MemberColumns, PairColumns, feature_names
 from model.prediction.predictions import Explanation, Part, Predictions
 from model.prediction.prior.prior import Prior, Taste, prior_numbers, rating_of
-from model.prediction.prior.rating_update import Movies, Rated, RatingUpdate, update_by_ratings
+from model.prediction.prior.rating_update import FactorErrors, Movies, Rated, RatingUpdate, update_by_ratings
 from model.prediction.trees import Trees, highest_corrections
 
 Stage = Callable[[str], None]
@@ -131,6 +131,11 @@ class Model:
     def _code(self) -> Coder:
         """Encoder of member attributes."""
         return Coder(self.schema.member_attributes)
+
+    @cached_property
+    def _factor_errors(self) -> dict[MemberEvidence, FactorErrors]:
+        """Distribution of the errors of members' predicted factors, by kind of evidence without ratings."""
+        return {kind: FactorErrors.of(covariance) for kind, covariance in self.prior.spread.items()}
 
     @cached_property
     def member_columns(self) -> MemberColumns:
@@ -305,7 +310,7 @@ class Model:
         residual = np.concatenate([member.ratings.values for member in members]) - predicted
         movies = Movies(factors, self.view.ready.direction.take(rows, axis=0))
         rated = Rated(movies, residual, self.prior.noise + self.view.variance.take(rows))
-        return update_by_ratings(self.prior.spread[taste.evidence], rated, counts, weights)
+        return update_by_ratings(self._factor_errors[taste.evidence], rated, counts, weights)
 
     def _features(
         self, factors: NDArray[np.float64], members: Members, targets: Targets

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from features.attributes import group_count, groups
 from features.pair_features import PRIOR_NUMBERS
 from model.facts.evidence import MemberEvidence, MovieEvidence
-from training.data.passes.member_partition import MemberPartition
+from training.data.passes.member_partition import MemberPartition, movie_of_each
 from training.data.passes.passes import Passes
 from training.fit.fit_model import DEMEANED, Fit, half_of
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
@@ -120,9 +120,9 @@ def _cell_sums(
     fold_of: NDArray[np.int64],
 ) -> CellSums:
     """Return the sums over a partition; `cell` and `fold_of` (U,) are those of its raters."""
-    ratings = partition.ratings().by_member
-    rater = np.arange(len(cell)).repeat(np.diff(ratings.indptr))
-    key = ratings.indices.astype(np.int64) * groups_ + cell[rater]
+    ratings = partition.ratings()
+    rater = ratings.indices
+    key = movie_of_each(ratings) * groups_ + cell[rater]
     place = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
     known = keys[place] == key
     at, values = fold_of[rater[known]] * len(keys) + place[known], ratings.data[known].astype(np.float64)

@@ -128,9 +128,8 @@ def fit_model(passes: Passes, data: Dataset, seed: int, settings: FitSettings, r
         member: predict(table, rows) for member, rows in _short_rows(table, np.random.default_rng([seed, 8])).items()
     }
     report("update by ratings")
-    updates = fit_rating_updates(
-        targets, table, show_ratings(folded.views, np.random.default_rng([seed, 12])), predictions
-    )
+    random = np.random.default_rng([seed, 12])
+    updates = fit_rating_updates(targets, table, show_ratings(folded.views, random), predictions, random)
     with_ratings = {
         (member.with_ratings, movie): updates.apply(rows)
         for (member, movie), rows in predictions.items()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import PLAY_BINS, bins_of
-from model.prediction.prior.rating_update import Movies, Rated, RatingUpdate, update_by_ratings
+from model.prediction.prior.rating_update import FactorErrors, Movies, Rated, RatingUpdate, update_by_ratings
 from training.data.never_rater_views import ShownRatings
 from training.fit.movie_offsets import SHARE_SPREAD, SMALLEST_VARIANCE, shares_by_bin
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
@@ -21,6 +21,9 @@ Evidence = tuple[MemberEvidence, MovieEvidence]
 
 BINS = len(PLAY_BINS)
 """Number of bins by number of ratings."""
+MOST_ROWS = 200_000
+"""Maximum number of rows, of views drawn at random, to which the weights of the update are fitted, for each kind of
+evidence."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ class RatingUpdates:
         rows = Rows(views.repeat(counts), self.shown.movie[ratings], self.shown.rating[ratings], evidence, as_rated)
         residual = rows.rating - table.base(rows) - self.targets.movie_offsets(rows, table)
         rated = Rated(self._movies(rows), residual, prior.noise + prior.movie_variance[rows.movie])
-        return update_by_ratings(prior.spread[kind.without_ratings], rated, counts, self.weights[kind][bins_of(counts)])
+        errors = FactorErrors.of(prior.spread[kind.without_ratings])
+        return update_by_ratings(errors, rated, counts, self.weights[kind][bins_of(counts)])
 
     def _movies(self, rows: Rows) -> Movies:
         """Return what the update needs of the movies of rows, as known without the fold of each row's member."""
@@ -85,13 +89,14 @@ def fit_rating_updates(
     table: PairTable,
     shown: ShownRatings,
     predictions: Mapping[Evidence, OutOfFoldPredictions],
+    random: np.random.Generator,
 ) -> RatingUpdates:
     """Fit the weights of the update to out-of-fold predictions of rated movies, for each kind of evidence with plays.
 
     First those of the shift, then, given these, those of the residuals of similar movies, with a normal prior about 0.
     """
     weights = {
-        member.with_ratings: _weights(targets, table, shown, rows)
+        member.with_ratings: _weights(targets, table, shown, rows, random)
         for (member, movie), rows in predictions.items()
         if movie is MovieEvidence.RATED and member.has_plays and shown.counts[rows.rows.view].any()
     }
@@ -99,11 +104,15 @@ def fit_rating_updates(
 
 
 def _weights(
-    targets: OutOfFoldTargets, table: PairTable, shown: ShownRatings, predictions: OutOfFoldPredictions
+    targets: OutOfFoldTargets,
+    table: PairTable,
+    shown: ShownRatings,
+    predictions: OutOfFoldPredictions,
+    random: np.random.Generator,
 ) -> Array:
     """Return the (bins, 2) weights of the update for predictions of rated movies with one kind of evidence."""
     kind = MemberEvidence(int(predictions.rows.evidence[0])).with_ratings
-    before = predictions.take(shown.counts[predictions.rows.view] > 0)
+    before = predictions.take(_drawn(predictions.rows.view, shown.counts > 0, random))
     truth, bins, weight = before.rows.rating, bins_of(shown.counts[before.rows.view]), targets.weight(before.rows)
     zeros, ones = np.zeros(BINS), np.ones(BINS)
 
@@ -117,6 +126,18 @@ def _weights(
     gain, power, variance = _sums(truth - shifted, updated(shift, ones) - shifted, bins, weight)
     neighbours = np.clip(gain / (power + max(variance, SMALLEST_VARIANCE) / SHARE_SPREAD**2), 0, 1)
     return np.stack([shift, neighbours], axis=1)
+
+
+def _drawn(view: NDArray[np.int64], usable: NDArray[np.bool_], random: np.random.Generator) -> NDArray[np.bool_]:
+    """Return (N,) a mask of all rows of some usable views (V,), with at most MOST_ROWS rows but one view at least.
+
+    `view` (N,) is the view of each row.
+    """
+    views = random.permutation(np.unique(view[usable[view]]))
+    rows = np.cumsum(np.bincount(view, minlength=len(usable))[views])
+    chosen = np.zeros(len(usable), bool)
+    chosen[views[: max(int(np.searchsorted(rows, MOST_ROWS, side="right")), 1)]] = True
+    return chosen[view]
 
 
 def _sums(residual: Array, step: Array, bins: NDArray[np.int64], weight: Array) -> tuple[Array, Array, float]:

@@ -18,6 +18,20 @@ NEIGHBOUR_STRENGTH = 1.0
 """Number of made-up residuals of 0, of an equal movie, by which the mean residual of similar movies is shrunk."""
 
 
+class FactorErrors(NamedTuple):
+    """Distribution of the errors of members' K predicted factors, which is normal about 0."""
+
+    covariance: Array
+    """(K, K) covariance."""
+    precision: Array
+    """(K, K) inverse of the covariance."""
+
+    @staticmethod
+    def of(covariance: Array) -> "FactorErrors":
+        """Return the distribution with a (K, K) covariance."""
+        return FactorErrors(covariance, np.asarray(np.linalg.inv(covariance), np.float64))
+
+
 class Movies(NamedTuple):
     """What the update needs of N movies, with K factors and E dimensions of the embedding of who plays what."""
 
@@ -79,25 +93,27 @@ class RatingUpdate:
         return np.array([predictions]) if self.counts is None else self.counts
 
 
-def update_by_ratings(covariance: Array, rated: Rated, counts: Counts, weights: Array) -> RatingUpdate:
+def update_by_ratings(errors: FactorErrors, rated: Rated, counts: Counts, weights: Array) -> RatingUpdate:
     """Return the update of U members by their ratings, each independent of the others.
 
-    A residual is modelled as design . z + error, where z are the errors of the predicted factors, normal with the
-    `covariance` (K, K), and the design has the movie's taste factors and 1 for generosity. `counts` (U,) are the
+    A residual is modelled as design . z + noise, where z are the `errors` of the predicted factors, and the design has
+    the movie's taste factors and 1 for generosity. `counts` (U,) are the
     numbers of ratings, at least 1. `weights` (U, 2), 0 to 1, shrink the shift of the factors and what the residuals of
     similar movies add.
     """
-    size, design = len(covariance), design_of(rated.movies.factors)
+    size, design = len(errors.covariance), design_of(rated.movies.factors)
     right = np.concatenate([design, rated.residual[:, None]], axis=1)
     left = (design / rated.variance[:, None]).T
     products = np.empty((len(counts), size, size + 1))
     for own, product in zip(_slices(counts), products, strict=True):
         np.matmul(left[:, own], right[own], out=product)
-    posterior = np.linalg.inv(products[:, :, :size] + np.linalg.inv(covariance))
+    posterior = np.linalg.inv(products[:, :, :size] + errors.precision)
     shift = np.matmul(posterior, products[:, :, size:])[:, :, 0] * weights[:, :1]
     rest = rated.residual - (design * shift.repeat(counts, axis=0)).sum(axis=1)
     rest = (rest * weights[:, 1].repeat(counts)).astype(rated.movies.direction.dtype)
-    return RatingUpdate(shift, covariance - posterior, Neighbours(rated.movies.direction, rest, counts).limited())
+    return RatingUpdate(
+        shift, errors.covariance - posterior, Neighbours(rated.movies.direction, rest, counts).limited()
+    )
 
 
 class Neighbours(NamedTuple):

@@ -10,7 +10,7 @@ from model.facts.facts import MemberFacts, Play
 from model.prediction.interview import movies_to_ask, probability_seen
 from model.prediction.model import Model
 from model.prediction.prior.play_probability import shares_of
-from model.prediction.prior.rating_update import Movies, Rated, update_by_ratings
+from model.prediction.prior.rating_update import FactorErrors, Movies, Rated, update_by_ratings
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def width_with(model: Model, member: MemberFacts, rows: list[int]) -> float:
     prior, view = model.prior, model.view
     movies = Movies(prior.movies[rows], view.ready.direction[rows])
     rated = Rated(movies, np.zeros(len(rows)), prior.noise + view.variance[rows])
-    update = update_by_ratings(prior.spread[evidence], rated, np.array([len(rows)]), np.ones((1, 2)))
+    update = update_by_ratings(FactorErrors.of(prior.spread[evidence]), rated, np.array([len(rows)]), np.ones((1, 2)))
     before = prior.deviation(evidence, prior.movies, view.variance)
     after = update.repeat(np.array([len(prior.movies)])).deviation(before, prior.movies)
     seen = probability_seen(model, member, model.state_of(member))

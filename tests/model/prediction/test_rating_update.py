@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.prediction.prior.rating_update import Movies, Rated, RatingUpdate, update_by_ratings
+from model.prediction.prior.rating_update import FactorErrors, Movies, Rated, RatingUpdate, update_by_ratings
 
 SIZE, DIRECTIONS = 5, 3
 NOISE = 0.6
@@ -26,9 +26,8 @@ def update(covariance, members: list[Rated], weights: np.ndarray) -> RatingUpdat
     movies = Movies(*(np.concatenate(parts) for parts in zip(*(member.movies for member in members), strict=True)))
     residual, variance = (np.concatenate([getattr(member, name) for member in members]) for name in Rated._fields[1:])
     counts = np.array([len(member.residual) for member in members])
-    return update_by_ratings(
-        covariance, Rated(movies, residual, variance), counts, weights.repeat(len(members), axis=0)
-    )
+    rated, weights = Rated(movies, residual, variance), weights.repeat(len(members), axis=0)
+    return update_by_ratings(FactorErrors.of(covariance), rated, counts, weights)
 
 
 def movies_of(random, count: int) -> Movies:

@@ -11,7 +11,7 @@ from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.facts.facts import MemberFacts, Play
 from model.prediction.calibration import PLAY_BINS, bins_of
 from model.prediction.prior.prior import rating_of
-from model.prediction.prior.rating_update import Movies, Rated, update_by_ratings
+from model.prediction.prior.rating_update import FactorErrors, Movies, Rated, update_by_ratings
 from training.data.never_rater_views import ShownRatings, show_ratings
 from training.fit.out_of_fold_targets import OutOfFoldTargets
 from training.fit.rating_updates import RatingUpdates, fit_rating_updates
@@ -27,7 +27,8 @@ def shown(small_fit) -> ShownRatings:
 
 @pytest.fixture(scope="module")
 def updates(small_fit, small_targets, shown) -> RatingUpdates:
-    return fit_rating_updates(small_targets, small_fit.table, shown, small_fit.predictions)
+    random = np.random.default_rng(2)
+    return fit_rating_updates(small_targets, small_fit.table, shown, small_fit.predictions, random)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,8 @@ def test_the_update_out_of_fold_is_the_one_that_serves(small_fit, small_targets,
         weights = updates.weights[kind][bins_of(np.array([len(rated)]))]
         direction = table.movies[table.out_of_fold.fold[view]].direction
         own = Rated(Movies(factors, direction[rated]), residual, prior.noise + prior.movie_variance[rated])
-        served = update_by_ratings(prior.spread[kind.without_ratings], own, np.array([len(rated)]), weights)
+        errors = FactorErrors.of(prior.spread[kind.without_ratings])
+        served = update_by_ratings(errors, own, np.array([len(rated)]), weights)
         asked = before.rows.movie[[place]]
         movie = Movies(prior.movies[asked], direction[asked])
         assert after.rating[place] - before.rating[place] == pytest.approx(served.rating(movie)[0], abs=1e-3)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from training.data.passes.array_files import forget_arrays
@@ -110,7 +111,7 @@ def passes_on_dask(cluster: str, folder: Path) -> Iterator[Passes]:
         engine = DaskEngine(client)
         engine.await_worker()
         try:
-            yield Passes(engine, folder)
+            yield Passes(engine, folder, Event())
         finally:
             forget_arrays(folder)
             if client.status == "running":

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from features.movies import MOVIE, PRIOR_RATINGS
-from training.data.passes.member_partition import MemberPartition
+from training.data.passes.member_partition import MemberPartition, movie_of_each
 from training.data.passes.passes import Passes
 
 Array = NDArray[np.float64]
@@ -104,9 +104,9 @@ def movie_statistics(
 def _movie_sums(
     folds: int, partition: MemberPartition, of_members: NDArray[np.int64], of_raters: NDArray[np.int64]
 ) -> MovieSums:
-    ratings, plays = partition.ratings().by_member, partition.seen().plays
+    ratings, plays = partition.ratings(), partition.seen().plays
     size, values = (folds + 1) * partition.movies, ratings.data.astype(np.float64)
-    rated = of_raters.repeat(np.diff(ratings.indptr)) * partition.movies + ratings.indices
+    rated = of_raters[ratings.indices] * partition.movies + movie_of_each(ratings)
     played = of_members.repeat(np.diff(plays.indptr)) * partition.movies + plays.indices
     columns = [np.bincount(rated, weights, size) for weights in (None, values, values**2)]
     columns.append(np.bincount(played, minlength=size))

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-PARTITION_PLAYS = 250_000
+PARTITION_PLAYS = 500_000
 """Number of plays, of which each rating is one, at which a partition ends. A partition holds fewer only if it is the
-last, and more only by the plays of its last member. At this size, the arrays of a partition take about 50 MB."""
+last, and more only by the plays of its last member. At this size, the arrays of a partition take about 100 MB."""
 
 
 def partition_members(plays: NDArray[np.int64], most_plays: int = PARTITION_PLAYS) -> tuple[slice, ...]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial, reduce
 from operator import iadd
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from training.data.passes.array_files import forget_arrays
@@ -18,7 +19,8 @@ need little memory and little traffic."""
 
 Result = TypeVar("Result")
 Sums = TypeVar("Sums", bound=NamedTuple)
-Group = Sequence[tuple[Any, ...]]
+Group = Iterable[tuple[Any, ...]]
+"""Arguments for each partition of a group."""
 
 
 class Engine(Protocol):
@@ -34,15 +36,15 @@ class Passes:
     A function must not start a pass itself, since it would wait for its own thread.
     """
 
-    def __init__(self, engine: Engine, folder: Path) -> None:
+    def __init__(self, engine: Engine, folder: Path, stopped: Event) -> None:
         """`folder` is for the results of passes over partitions, and must be the same for all processes."""
         self._engine = engine
-        self._stopped = False
+        self._stopped = stopped
         self.folder = folder
 
     def stop(self) -> None:
         """End all passes: those under way, and any that begin, raise PassesStopped."""
-        self._stopped = True
+        self._stopped.set()
 
     def collect(self, function: Callable[..., Result], *partitions: Sequence[Any]) -> list[Result]:
         """Return the function's result for each partition, in order.
@@ -65,31 +67,44 @@ class Passes:
 
     def _run(self, function: Callable[[Group], Result], groups: Sequence[Group]) -> Iterator[Result]:
         for result in self._engine.map(function, groups):
-            if self._stopped:
-                raise PassesStopped("the work has ended early")
+            if self._stopped.is_set():
+                raise _ended()
             yield result
 
 
 class Threads:
     """Runs passes in threads of this process."""
 
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, pool: ThreadPoolExecutor, stopped: Event) -> None:
+        """Groups under way raise PassesStopped before their next partition once `stopped` is set."""
         self._pool = pool
+        self._stopped = stopped
 
     def map(self, function: Callable[[Group], Result], groups: Sequence[Group]) -> Iterator[Result]:
         """Yield the function's result for each group of partitions, in order."""
-        return self._pool.map(function, groups)
+        return self._pool.map(lambda group: function(self._until_stopped(group)), groups)
+
+    def _until_stopped(self, group: Group) -> Group:
+        for arguments in group:
+            if self._stopped.is_set():
+                raise _ended()
+            yield arguments
 
 
 @contextmanager
 def passes_in_threads(threads: int, folder: Path | None = None) -> Iterator[Passes]:
     """Run passes in threads of this process, with results in a folder; without one, in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="coldstart-") as temporary, ThreadPoolExecutor(threads) as pool:
-        place = folder or Path(temporary)
+        place, stopped = folder or Path(temporary), Event()
         try:
-            yield Passes(Threads(pool), place)
+            yield Passes(Threads(pool, stopped), place, stopped)
         finally:
+            stopped.set()  # else an exception, such as that of a signal, would wait for groups under way to finish
             forget_arrays(place)
+
+
+def _ended() -> PassesStopped:
+    return PassesStopped("the work has ended early")
 
 
 def groups(count: int) -> list[slice]:

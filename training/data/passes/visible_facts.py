@@ -95,7 +95,8 @@ class SummedColumns(NamedTuple):
 
 def play_inputs(facts: VisibleFacts, movies: SummedColumns) -> Array:
     """Return (V, I) inputs of the regressions from the visible plays of each view."""
-    sums, tastes = (facts.plays @ movies.places).astype(np.float64), movies.tastes
+    # by movie, so that the sums of few views stay in the processor's cache
+    sums, tastes = (facts.plays.tocsc() @ movies.places).astype(np.float64), movies.tastes
     return join_plays(
         of_sums(facts.own, facts.plays @ movies.features),
         sums[:, :tastes],

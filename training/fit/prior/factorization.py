@@ -48,14 +48,12 @@ class KeptRatings:
         """Return the number U of raters of the partition, kept or not."""
         return len(self.kept)
 
-    def by_member(self) -> sparse.csr_array:
+    def centred(self) -> sparse.csc_array:
         """Return the (R, M) ratings of the R raters who are kept, less the mean."""
-        ratings = self.partition.ratings().by_member
-        return self._centred(ratings if self.kept.all() else ratings[self.kept])
-
-    def by_movie(self) -> sparse.csr_array:
-        """Return the (M, U) ratings of all raters of the partition, less the mean."""
-        return self._centred(self.partition.ratings().by_movie)
+        ratings = self.partition.ratings()
+        ratings = ratings if self.kept.all() else ratings[self.kept]
+        values = ratings.data - np.float32(self.mean)
+        return sparse.csc_array((values, ratings.indices, ratings.indptr), shape=ratings.shape)
 
     def of_all(self, kept: NDArray[Any]) -> NDArray[Any]:
         """Return rows (U, ...) of all raters, given those (R, ...) of the kept ones; 0 for the others."""
@@ -64,10 +62,6 @@ class KeptRatings:
         rows = np.zeros((len(self.kept), *kept.shape[1:]), kept.dtype)
         rows[self.kept] = kept
         return rows
-
-    def _centred(self, ratings: sparse.csr_array) -> sparse.csr_array:
-        values = ratings.data - np.float32(self.mean)
-        return sparse.csr_array((values, ratings.indices, ratings.indptr), shape=ratings.shape)
 
 
 class SweepSums(NamedTuple):
@@ -218,7 +212,7 @@ class MemberUpdate(NamedTuple):
             factors.noise,
         )
 
-    def posterior(self, ratings: sparse.csr_array, prior: Array) -> Posterior:
+    def posterior(self, ratings: sparse.csc_array, prior: Array) -> Posterior:
         """Return the posterior of R members from their ratings (R, M), less the mean of all, and prior means (R, K).
 
         It is in single precision.
@@ -232,13 +226,13 @@ class MemberUpdate(NamedTuple):
 
 def _sweep_sums(update: MemberUpdate, ratings: KeptRatings, prior: Array) -> SweepSums:
     """Update the members of a partition, and return the sums over them."""
-    prior = prior[ratings.kept]
-    members = update.posterior(ratings.by_member(), prior)
-    extended, moments = map(ratings.of_all, _extended(members))
-    by_movie, deviation = ratings.by_movie(), members.mean - prior
+    prior, centred = prior[ratings.kept], ratings.centred()
+    members = update.posterior(centred, prior)
+    extended, moments = _extended(members)
+    deviation = members.mean - prior
     return SweepSums(
-        (_ones(by_movie) @ moments).astype(np.float64),
-        (by_movie @ extended).astype(np.float64),
+        (_ones(centred).T @ moments).astype(np.float64),
+        (centred.T @ extended).astype(np.float64),
         deviation.T @ deviation + members.cov.sum(axis=0, dtype=np.float64),
         len(prior),
     )
@@ -261,9 +255,9 @@ def _posterior(
     return Posterior(np.einsum("ijk,ik->ij", cov, prior @ inverse + right / noise), cov)
 
 
-def _ones(matrix: sparse.csr_array) -> sparse.csr_array:
+def _ones(matrix: sparse.csc_array) -> sparse.csc_array:
     """Return a matrix with a 1 in place of each stored value."""
-    return sparse.csr_array((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
+    return sparse.csc_array((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _extended(factors: Posterior) -> tuple[NDArray[np.floating], NDArray[np.floating]]:

@@ -68,12 +68,12 @@ class ShrinkageSums(NamedTuple):
 
 
 class SpreadSums(NamedTuple):
-    """Sums over predictions."""
+    """Sums over predictions from E kinds of evidence."""
 
     squares: Array
-    """(K, K) expected outer products of the errors."""
-    predictions: int
-    """Number of predictions."""
+    """(E, K, K) expected outer products of the errors."""
+    predictions: Array
+    """(E,) number of predictions."""
 
 
 def fit_heads(
@@ -91,10 +91,11 @@ def fit_heads(
     targets = raters.targets(factors)
     average = average_of(targets)
     fitted = _regressions(raters, targets, columns, lead, random)
-    everyone = [np.flatnonzero(part.kept) for part in raters.ratings]
-    same = [np.tile(average, (len(owner), 1)) for owner in everyone]
-    spread, shrinkage = {MemberEvidence.NOTHING: _spread(raters, factors, everyone, same)}, {}
-    metric = _metric(factors, ratings_of_movie)
+    owners = {MemberEvidence.NOTHING: [np.flatnonzero(part.kept) for part in raters.ratings]}
+    predicted: dict[MemberEvidence, Sequence[Floats]] = {
+        MemberEvidence.NOTHING: [np.tile(average, (len(owner), 1)) for owner in owners[MemberEvidence.NOTHING]]
+    }
+    metric, shrinkage = _metric(factors, ratings_of_movie), {}
     for evidence, head in fitted.items():
         predictions = head.predictions
         if evidence.has_plays:
@@ -103,8 +104,9 @@ def fit_heads(
             shrinkage[evidence] = _shrinkage(sums)
             shrunk = partial(_shrunk, shrinkage[evidence])
             predictions = raters.passes.collect(shrunk, head.sources, predictions, base)
-        spread[evidence] = _spread(raters, factors, [source.owner for source in head.sources], predictions)
-    return Heads(average, {evidence: head.regression for evidence, head in fitted.items()}, shrinkage, spread)
+        owners[evidence], predicted[evidence] = [source.owner for source in head.sources], predictions
+    regressions = {evidence: head.regression for evidence, head in fitted.items()}
+    return Heads(average, regressions, shrinkage, _spread(raters, factors, owners, predicted))
 
 
 def _regressions(
@@ -190,18 +192,31 @@ def _shrunk(shrinkage: Array, source: FactorRows, predictions: Floats, base: Arr
     return np.asarray(share * predictions + (1 - share) * base)
 
 
-def _spread(raters: Raters, factors: Factors, owners: Sequence[Places], predictions: Sequence[Floats]) -> Array:
-    """Return the (K, K) mean outer product of the errors of predictions (N, K) of the raters `owners` (N,)."""
+def _spread(
+    raters: Raters,
+    factors: Factors,
+    owners: Mapping[MemberEvidence, Sequence[Places]],
+    predictions: Mapping[MemberEvidence, Sequence[Floats]],
+) -> dict[MemberEvidence, Array]:
+    """Return the (K, K) mean outer product of the errors of predictions, by kind of evidence.
+
+    By partition, `predictions` (N, K) are those of the raters `owners` (N,).
+    """
     errors = partial(_spread_sums, MemberUpdate.of(factors))
-    sums = raters.passes.sum(errors, raters.ratings, factors.member_prior, owners, predictions)
-    return np.asarray(sums.squares / max(sums.predictions, 1))
+    by_partition = (zip(*of_kinds.values(), strict=True) for of_kinds in (owners, predictions))
+    sums = raters.passes.sum(errors, raters.ratings, factors.member_prior, *map(list, by_partition))
+    means = sums.squares / np.maximum(sums.predictions, 1)[:, None, None]
+    return dict(zip(owners, means, strict=True))
 
 
 def _spread_sums(
-    update: MemberUpdate, ratings: KeptRatings, prior: Array, owner: Places, predictions: Floats
+    update: MemberUpdate, ratings: KeptRatings, prior: Array, owners: Sequence[Places], predictions: Sequence[Floats]
 ) -> SpreadSums:
-    members = update.posterior(ratings.by_member(), prior[ratings.kept])
-    place = np.cumsum(ratings.kept) - 1
-    deviation = members.mean[place[owner]] - predictions
-    count = np.bincount(place[owner], minlength=len(members.mean)).astype(np.float64)
-    return SpreadSums(deviation.T @ deviation + np.einsum("i,ijk->jk", count, members.cov), len(owner))
+    """Return the sums over the raters of a partition, whose posterior is computed once for all kinds of evidence."""
+    members = update.posterior(ratings.centred(), prior[ratings.kept])
+    place, squares = np.cumsum(ratings.kept) - 1, []
+    for owner, predicted in zip(owners, predictions, strict=True):
+        deviation = members.mean[place[owner]] - predicted
+        count = np.bincount(place[owner], minlength=len(members.mean)).astype(np.float64)
+        squares.append(deviation.T @ deviation + np.einsum("i,ijk->jk", count, members.cov))
+    return SpreadSums(np.stack(squares), np.array([len(owner) for owner in owners], np.float64))

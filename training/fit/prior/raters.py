@@ -169,10 +169,10 @@ def average_of(targets: Sequence[FactorTargets]) -> Array:
 
 
 def _weights(prior_ratings: float, ratings: KeptRatings, weights: Array) -> Array:
-    count = np.diff(ratings.partition.ratings().by_member.indptr)
+    count = np.bincount(ratings.partition.ratings().indices, minlength=len(ratings))
     return np.asarray(ratings.kept * weights * (count / (count + prior_ratings)))
 
 
 def _means(update: MemberUpdate, ratings: KeptRatings, prior: Array) -> Array:
-    means = update.posterior(ratings.by_member(), prior[ratings.kept]).mean
+    means = update.posterior(ratings.centred(), prior[ratings.kept]).mean
     return ratings.of_all(means.astype(np.float64))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from features.attributes import group_count, groups
 from features.schema import Attribute, Schema
 from training.data.never_rater_views import VIEWS
-from training.data.passes.member_partition import MemberPartition
+from training.data.passes.member_partition import MemberPartition, movie_of_each
 from training.data.passes.movie_statistics import MovieStatistics
 from training.data.passes.passes import Passes
 from training.fit.prior.fit_prior import Learned
@@ -83,9 +83,9 @@ def _group_sums(
 ) -> GroupSums:
     """Return the sums over the raters of a partition who are in a (U,) mask."""
     chosen = np.flatnonzero(kept)
-    ratings = partition.ratings().by_member[chosen]
+    ratings = partition.ratings()[chosen]
     values = partition.seen().facts.attributes[chosen * VIEWS]
-    rater, movie = np.arange(len(chosen)).repeat(np.diff(ratings.indptr)), ratings.indices.astype(np.int64)
+    rater, movie = ratings.indices, movie_of_each(ratings)
     residual = ratings.data.astype(np.float64) - statistics.mean - statistics.shrunk(PRIOR_RATINGS)[movie]
     total = np.bincount(rater, residual, len(chosen))
     residual -= (total / (np.bincount(rater, minlength=len(chosen)) + PRIOR_RATINGS))[rater]

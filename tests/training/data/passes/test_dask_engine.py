@@ -185,7 +185,7 @@ def test_a_damaged_partition_is_named_by_the_worker_that_reads_it(on_dask, small
     path = partitions[2].folder / "000002-ratings.arrays"
     path.unlink() if damage == "missing" else path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(DamagedPartition, match=r"^000002-ratings\.arrays holds a part of the data") as raised:
-        on_dask.collect(lambda part: part.ratings().by_member.nnz, partitions)
+        on_dask.collect(lambda part: part.ratings().nnz, partitions)
     assert raised.value.exit_code == WorkFailed.exit_code
 
 

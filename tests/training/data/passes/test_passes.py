@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from threading import Thread
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from training.data.passes.array_files import read_arrays, write_arrays
 from training.data.passes.passes import MOST_GROUPS, Passes, groups, passes_in_threads
-from training.errors import DamagedPartition
+from training.errors import DamagedPartition, PassesStopped
 
 
 class Sums(NamedTuple):
@@ -67,6 +68,36 @@ def test_sequences_beside_the_partitions_are_passed_along(threads, values):
 def test_an_error_in_a_partition_is_the_error_of_the_pass(threads):
     with pytest.raises(ZeroDivisionError):
         threads.collect(lambda number: 1 // number, [1, 0, 2])
+
+
+def test_an_end_from_outside_waits_only_for_the_partitions_under_way():
+    """As a signal ends a retrain: groups have ten partitions here, and at full size each takes seconds."""
+    begun, outcome = [], []
+
+    def work(number: int) -> None:
+        begun.append(number)
+        time.sleep(0.05)
+
+    def run(passes: Passes) -> None:
+        with pytest.raises(PassesStopped):
+            passes.collect(work, range(10 * MOST_GROUPS))
+        outcome.append("stopped")
+
+    def end_early() -> None:
+        with passes_in_threads(2) as passes:
+            thread = Thread(target=run, args=[passes])
+            thread.start()
+            while len(begun) < 2:
+                time.sleep(0.001)
+            threads.append(thread)
+            raise KeyboardInterrupt
+
+    threads: list[Thread] = []
+    with pytest.raises(KeyboardInterrupt):
+        end_early()
+    threads[0].join()
+    assert outcome == ["stopped"]
+    assert len(begun) <= 4
 
 
 @pytest.mark.parametrize("given", [False, True])

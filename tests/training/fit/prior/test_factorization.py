@@ -82,7 +82,7 @@ def members_of(kept: Kept, factors: Factors) -> Posterior:
     """The posterior of all members who are kept."""
     update = MemberUpdate.of(factors)
     parts = [
-        update.posterior(ratings.by_member(), prior[ratings.kept])
+        update.posterior(ratings.centred(), prior[ratings.kept])
         for ratings, prior in zip(kept.ratings, factors.member_prior, strict=True)
     ]
     return Posterior(*map(np.concatenate, zip(*parts, strict=True)))
@@ -251,7 +251,7 @@ def test_covariances_shrink_with_ratings_and_stay_proper(fitted, kept, world):
 
 def test_members_without_a_rating_stay_at_what_is_expected_of_them(fitted):
     prior = np.random.default_rng(0).normal(size=(2, 7))
-    members = MemberUpdate.of(fitted).posterior(sparse.csr_array((2, MOVIES), dtype=np.float32), prior)
+    members = MemberUpdate.of(fitted).posterior(sparse.csc_array((2, MOVIES), dtype=np.float32), prior)
     assert members.mean == pytest.approx(prior, abs=1e-5)
     assert members.cov[0] == pytest.approx(fitted.member_prior_cov, abs=1e-5)
 

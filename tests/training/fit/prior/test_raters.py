@@ -65,7 +65,7 @@ def posterior(world: World) -> tuple[np.ndarray, np.ndarray]:
     """Means and covariances of all raters who are kept."""
     update, means, covariances = MemberUpdate.of(world.factors), [], []
     for ratings, prior in zip(world.raters.ratings, world.factors.member_prior, strict=True):
-        members = update.posterior(ratings.by_member(), prior[ratings.kept])
+        members = update.posterior(ratings.centred(), prior[ratings.kept])
         means.append(members.mean)
         covariances.append(members.cov)
     return np.concatenate(means), np.concatenate(covariances)
