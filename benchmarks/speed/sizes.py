@@ -48,7 +48,7 @@ def of_sizes(places: list[Path], folder: Path, rounds: int, seconds: float) -> l
     questions = [question_of(model, 0) for model in models]
     figures: list[dict[str, Any]] = [{"movies": len(model.catalogue)} for model in models]
     for own, place in zip(figures, places, strict=True):
-        own["start_seconds"] = float(np.median([seconds_to_serving(place, folder, on_core(0)) for _ in range(STARTS)]))
+        own["start_seconds"] = float(np.median([seconds_to_serving(place, folder, ()) for _ in range(STARTS)]))
     with ExitStack() as running:
         contenders: list[Contender] = []
         rankings = []

@@ -89,8 +89,8 @@ class Ratings:
             return self
         if len(self) or len({movie for movie, _, _ in ratings}) < len(ratings):
             ratings = self._merged(ratings)
-        movies, values, times = zip(*sorted(ratings, key=itemgetter(0)), strict=True)
-        return Ratings(np.array(movies, np.int32), np.array(values, np.float64), np.array(times, np.float64))
+        movies, values, times = np.array(sorted(ratings, key=itemgetter(0))).T
+        return Ratings(movies.astype(np.int32), values, times)
 
     def _merged(self, ratings: Sequence[tuple[int, float, float]]) -> Sequence[tuple[int, float, float]]:
         """Return one rating of each movie, of these ratings and the given ones, as in `followed_by`."""

@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from model.errors import ArtifactError, StoreError, Unreadable
+from model.facts.facts import SECONDS_PER_DAY
 from model.files.atomic_write import sync
 from model.files.manifest import check_version
 from model.files.plain_files import MANIFEST, RUN, names_in, read_plain
@@ -34,7 +35,6 @@ RECORD_BYTES = 64 << 20
 """Maximum size of labels, keys and records (small files about a version) in bytes; larger ones are refused."""
 TEXTS = (".html", ".json", ".md", ".txt")
 """Endings of the names of records that are text, and so may name versions."""
-SECONDS_PER_DAY = 86_400.0
 
 
 class Store:

@@ -14,6 +14,7 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 from model.artifact.trial_process import Limits
 from model.cores import usable_cores
 from model.errors import ANOTHER, REMEDIES, ArtifactError, ModelError, StoreError
+from model.facts.facts import SECONDS_PER_DAY
 from model.facts.member_key import MemberKey
 from model.files.manifest import check_version
 from model.prediction.model import Model
@@ -27,7 +28,6 @@ from service.settings import Settings, flag
 from service.stores.outcome_folder import prepare
 
 OLD_DAYS = 2.5
-SECONDS_PER_DAY = 86_400.0
 CLOCK_SECONDS = 300.0
 """Allowed difference between the clocks of two machines, in seconds."""
 CALLS_BYTES = 64 << 20

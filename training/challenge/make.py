@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from features.columns import COMPLETION, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING
 from features.movies import MEMBER, MOVIE
 from features.schema import Scale
+from model.facts.facts import SECONDS_PER_DAY
 from training.data.passes.partitions import partition_members
 from training.data.passes.play_table import PlayTable
 from training.data.reading.tables import Tables, temporary_tables
@@ -30,7 +31,6 @@ ANSWERS_FILE = "answers.parquet"
 EVIDENCE = ("nothing", "attributes", "plays", "attributes and plays")
 PARTS = ("quiz", "test")
 QUESTION, KIND, PART, PUBLIC_ID = "question", "evidence", "part", "public_id"
-DAY_SECONDS = 86_400.0
 
 RULES = """\
 # The challenge
@@ -200,4 +200,4 @@ def _day(column: str) -> pl.Expr:
 
     An exact time known from elsewhere could identify a member.
     """
-    return (pl.col(column) / DAY_SECONDS).floor() * DAY_SECONDS
+    return (pl.col(column) / SECONDS_PER_DAY).floor() * SECONDS_PER_DAY

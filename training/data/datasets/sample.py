@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from features.columns import COMPLETION, GENRES, MEMBER_ID, MOVIE_ID, PLAYED_AT, RATED_AT, RATING, RELEASE_YEAR, TITLE
+from model.facts.facts import SECONDS_PER_DAY
 from training.data.datasets import hidden_world
 from training.data.datasets.hidden_world import Block, Members, Movies
 
@@ -29,8 +30,8 @@ PLAYED_AT_SHARE, COMPLETION_SHARE = 0.8, 0.6
 END_OF_DATA = 1_700_000_000
 """Time of the end of the data, in seconds since 1970 UTC."""
 
-DAYS, DAY_SECONDS = 1000, 86_400
-"""Number of days from the first plays to the end of the data, and number of seconds in a day."""
+DAYS = 1000
+"""Number of days from the first plays to the end of the data."""
 
 NEVER_RATER_STREAM = 1
 """Distinguishes the random numbers of never-raters' ratings, which change no others, by a second seed."""
@@ -83,8 +84,8 @@ def _events(
     """Draw the plays and ratings of a block. A rating is given about two days after its play, on average."""
     member, movie = np.nonzero(block.played)
     enjoyment = block.enjoyment[member, movie]
-    ago = random.uniform(0, DAYS * DAY_SECONDS, len(enjoyment)).astype(np.int64)
-    waited = np.minimum(random.exponential(2 * DAY_SECONDS, len(enjoyment)).astype(np.int64), ago)
+    ago = random.uniform(0, DAYS * SECONDS_PER_DAY, len(enjoyment)).astype(np.int64)
+    waited = np.minimum(random.exponential(2 * SECONDS_PER_DAY, len(enjoyment)).astype(np.int64), ago)
     completion = np.round(np.clip(0.1 + 0.2 * (enjoyment - 1) + 0.18 * random.normal(size=len(enjoyment)), 0.01, 1), 2)
     rating = _rated(enjoyment, random)
     rows = pl.DataFrame(

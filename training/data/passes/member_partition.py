@@ -25,15 +25,13 @@ Places = NDArray[np.int64]
 
 
 SHARE_OF_VIEWS = 0.25
-"""Share of the memory for files that those of views may fill, since those of ratings are read more often."""
+"""Share of the memory for files that those of views and plays may fill, since those of ratings are read more often."""
 
 
 @dataclass(frozen=True)
 class SeenPlays:
-    """Plays of the P members of a partition, and what the V = 3 U views of its raters show and hide."""
+    """What the V = 3 U views of a partition's raters show and hide."""
 
-    plays: sparse.csr_array
-    """(P, M) 1 for each play of a movie, in single precision."""
     facts: VisibleFacts
     """Facts that the views show."""
     hidden_view: NDArray[np.int32]
@@ -73,12 +71,17 @@ class MemberPartition:
         """
         return read_arrays(self._file("ratings"), partial(_ratings, len(self.raters), self.movies))
 
+    def plays(self) -> sparse.csc_array:
+        """Return (P, M) 1 for each play of a movie, stored as the ratings. Raises DamagedPartition likewise."""
+        make = partial(_plays, self.members.stop - self.members.start, self.movies)
+        return read_arrays(self._file("plays"), make, SHARE_OF_VIEWS)
+
     def seen(self) -> SeenPlays:
-        """Return plays and views. Raises DamagedPartition if the file is damaged."""
+        """Return what the views show and hide. Raises DamagedPartition if the file is damaged."""
         return read_arrays(self._file("views"), partial(_seen, self.movies), SHARE_OF_VIEWS)
 
     def write(
-        self, plays: sparse.csr_array, ratings: sparse.csc_array, facts: VisibleFacts, targets: pl.DataFrame
+        self, plays: sparse.csc_array, ratings: sparse.csc_array, facts: VisibleFacts, targets: pl.DataFrame
     ) -> None:
         """Write the files, from plays (P, M), ratings (U, M), and what the views show and hide."""
         columns = {name: targets[name].to_numpy() for name in targets.columns}
@@ -90,11 +93,10 @@ class MemberPartition:
                 "rating": ratings.data,
             },
         )
+        write_arrays(self._file("plays"), {"member": plays.indices, "member_ends": plays.indptr})
         write_arrays(
             self._file("views"),
             {
-                "plays": plays.indices,
-                "plays_ends": plays.indptr,
                 "visible": facts.plays.indices,
                 "visible_ends": facts.plays.indptr,
                 "own": facts.own,
@@ -159,9 +161,9 @@ def views_of(kept: Flags) -> Places:
     return np.flatnonzero(kept.repeat(VIEWS))
 
 
-def movie_of_each(ratings: sparse.csc_array) -> NDArray[np.int64]:
-    """Return the movie of each stored value of a partition's ratings; `ratings.indices` are their raters."""
-    return np.arange(ratings.shape[1]).repeat(np.diff(ratings.indptr))
+def movie_of_each(values: sparse.csc_array) -> NDArray[np.int64]:
+    """Return the movie of each rating or play of a partition, of which `values.indices` are the members."""
+    return np.arange(values.shape[1]).repeat(np.diff(values.indptr))
 
 
 def _prepare(
@@ -187,7 +189,8 @@ def _prepare(
     pairs = rated["rater"].to_numpy().astype(np.int32), rated[MOVIE].to_numpy()
     ratings = sparse.csc_array((stars.astype(np.float32), pairs), shape=(len(own), movies))
     shape = len(stored), movies
-    partition.write(played(rows[MEMBER].to_numpy(), rows[MOVIE].to_numpy(), shape), ratings, facts, views.targets)
+    of_members = played(rows[MEMBER].to_numpy(), rows[MOVIE].to_numpy(), shape).tocsc()
+    partition.write(of_members, ratings, facts, views.targets)
     return PreparedPartition(partition, views.only(predicted[own].repeat(VIEWS)), np.unique(stars))
 
 
@@ -195,13 +198,14 @@ def _ratings(raters: int, movies: int, arrays: Arrays) -> sparse.csc_array:
     return sparse.csc_array((arrays["rating"], arrays["rater"], arrays["rater_ends"]), shape=(raters, movies))
 
 
+def _plays(members: int, movies: int, arrays: Arrays) -> sparse.csc_array:
+    member, ends = arrays["member"], arrays["member_ends"]
+    return sparse.csc_array((np.ones(len(member), np.float32), member, ends), shape=(members, movies))
+
+
 def _seen(movies: int, arrays: Arrays) -> SeenPlays:
-    facts = VisibleFacts(
-        _ones(arrays["visible"], arrays["visible_ends"], movies), arrays["own"], arrays["attributes"]
-    )  # fmt: skip
+    visible, ends = arrays["visible"], arrays["visible_ends"]
+    plays = sparse.csr_array((np.ones(len(visible), np.float32), visible, ends), shape=(len(ends) - 1, movies))
+    facts = VisibleFacts(plays, arrays["own"], arrays["attributes"])
     hidden = (arrays[f"hidden_{name}"] for name in ("view", "movie", "rating"))
-    return SeenPlays(_ones(arrays["plays"], arrays["plays_ends"], movies), facts, *hidden)
-
-
-def _ones(movie: NDArray[np.int32], ends: NDArray[np.int32], movies: int) -> sparse.csr_array:
-    return sparse.csr_array((np.ones(len(movie), np.float32), movie, ends), shape=(len(ends) - 1, movies))
+    return SeenPlays(facts, *hidden)

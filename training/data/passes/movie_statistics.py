@@ -104,10 +104,10 @@ def movie_statistics(
 def _movie_sums(
     folds: int, partition: MemberPartition, of_members: NDArray[np.int64], of_raters: NDArray[np.int64]
 ) -> MovieSums:
-    ratings, plays = partition.ratings(), partition.seen().plays
+    ratings, plays = partition.ratings(), partition.plays()
     size, values = (folds + 1) * partition.movies, ratings.data.astype(np.float64)
     rated = of_raters[ratings.indices] * partition.movies + movie_of_each(ratings)
-    played = of_members.repeat(np.diff(plays.indptr)) * partition.movies + plays.indices
+    played = of_members[plays.indices] * partition.movies + movie_of_each(plays)
     columns = [np.bincount(rated, weights, size) for weights in (None, values, values**2)]
     columns.append(np.bincount(played, minlength=size))
     return MovieSums(*(column.reshape(-1, partition.movies).astype(np.float64) for column in columns))

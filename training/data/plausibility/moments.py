@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from model.facts.facts import SECONDS_PER_DAY
 from training.errors import Problem
 
-SECONDS_PER_DAY = 86_400
 SECONDS_PER_YEAR = 365.2425 * SECONDS_PER_DAY
 
 YEARS_APART = 10
@@ -41,7 +41,7 @@ LIKELY_SECONDS = (30_000_000.0, 100_000_000_000.0)
 LEAST_SHARE = 0.95
 """Minimum share of the numbers in another notation; the rest may be placeholders such as 0."""
 
-JANUARY_1970 = (1.0, 31 * 86_400.0)
+JANUARY_1970 = (1.0, 31 * SECONDS_PER_DAY)
 """Range of times that result when seconds are read as milliseconds, milliseconds as microseconds, and so on."""
 
 REMEDY = (

@@ -28,9 +28,9 @@ class KeptPlays:
     kept: NDArray[np.bool_]
     """(P,) mask of the members to fit to."""
 
-    def matrix(self) -> sparse.csr_array:
+    def matrix(self) -> sparse.csc_array:
         """Return a row for each of these members, with a 1 for each movie played."""
-        plays = self.partition.seen().plays
+        plays = self.partition.plays()
         return plays if self.kept.all() else plays[self.kept]
 
 
@@ -96,8 +96,7 @@ def _right_vectors(
 
 def _counts(kept: KeptPlays) -> PlayCounts:
     plays = kept.matrix()
-    counts = np.bincount(plays.indices, minlength=plays.shape[1]).astype(np.float64)
-    return PlayCounts(counts, int((np.diff(plays.indptr) > 0).sum()))
+    return PlayCounts(np.diff(plays.indptr).astype(np.float64), len(np.unique(plays.indices)))
 
 
 def _product(weighted: NDArray[np.float32], squares: NDArray[np.float32], kept: KeptPlays) -> Product:

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from model.errors import ArtifactError
+from model.facts.facts import SECONDS_PER_DAY
 from model.files.manifest import read_run
-from model.store.store import SECONDS_PER_DAY, Store
+from model.store.store import Store
 from training.versions.version_list import labels_by_version
 
 
