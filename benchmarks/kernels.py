@@ -85,8 +85,9 @@ def _sums_by_member(movies: NDArray[Any], ends: NDArray[Any], moments: Single, s
     sums = np.zeros(shape, np.float32)
     for row in range(len(ends) - 1):
         for place in range(ends[row], ends[row + 1]):
+            movie = movies[place]
             for column in range(moments.shape[1]):
-                sums[row, column] += moments[movies[place], column]
+                sums[row, column] += moments[movie, column]
     return sums
 
 
@@ -94,8 +95,9 @@ def _sums_by_movie(members: NDArray[Any], ends: NDArray[Any], moments: Single, s
     sums = np.zeros(shape, np.float32)
     for movie in range(len(ends) - 1):
         for place in range(ends[movie], ends[movie + 1]):
+            member = members[place]
             for column in range(moments.shape[1]):
-                sums[members[place], column] += moments[movie, column]
+                sums[member, column] += moments[movie, column]
     return sums
 
 

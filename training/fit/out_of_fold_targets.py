@@ -34,6 +34,8 @@ class OutOfFoldTargets:
     ) -> None:
         views, out_of_fold = table.views, table.out_of_fold
         self.table, self.weighted, self._weight = table, weight is not None, weight
+        # small numbers, since there are many rows of each kind
+        self._member_of_view, self._fold_of_view = views.member.astype(np.int32), out_of_fold.fold.astype(np.int16)
         half = views.half != SHORT
         self.distances = {member: thinned(distance[half]) for member, distance in out_of_fold.distance.items()}
         self.rows: dict[MemberEvidence, Rows] = {}
@@ -69,15 +71,17 @@ class OutOfFoldTargets:
         return np.asarray(share * self._fitted[member].movies + (1 - share) * without)
 
     def weight(self, rows: Rows) -> Array:
-        """Return (N,) the weight of each row's member; 1 without reweighting."""
-        return np.ones(len(rows)) if self._weight is None else self._weight[self.table.views.member[rows.view]]
+        """Return (N,) the weight of each row's member; 1 without reweighting. It can't be written to."""
+        if self._weight is None:
+            return np.broadcast_to(1.0, len(rows))
+        return self._weight[self.table.views.member[rows.view]]
 
     def held_out(self, predictions: OutOfFoldPredictions) -> HeldOutRows:
         """Convert out-of-fold predictions to rows for the calibration, with ratings clipped to the scale."""
         rows, scale = predictions.rows, self.table.data.schema.scale
         return HeldOutRows(
             np.clip(predictions.rating, scale.low, scale.high), rows.rating, predictions.deviation, predictions.plays,
-            predictions.extrapolation, self.table.views.member[rows.view], self.table.out_of_fold.fold[rows.view],
+            predictions.extrapolation, self._member_of_view[rows.view], self._fold_of_view[rows.view],
             self.weight(rows),
         )  # fmt: skip
 

@@ -29,9 +29,9 @@ class HeldOutRows:
     """(N,) number of the member's visible plays, or of shown ratings if the evidence includes ratings."""
     extrapolation: Array
     """(N,) share of raters, 0 to 1, who are closer to the training raters than the member is."""
-    member: NDArray[np.int64]
+    member: NDArray[np.integer]
     """(N,) index of the member."""
-    fold: NDArray[np.int64]
+    fold: NDArray[np.integer]
     """(N,) fold of the member."""
     weight: Array
     """(N,) weight of the row."""
