@@ -97,9 +97,8 @@ def update_by_ratings(errors: FactorErrors, rated: Rated, counts: Counts, weight
     """Return the update of U members by their ratings, each independent of the others.
 
     A residual is modelled as design . z + noise, where z are the `errors` of the predicted factors, and the design has
-    the movie's taste factors and 1 for generosity. `counts` (U,) are the
-    numbers of ratings, at least 1. `weights` (U, 2), 0 to 1, shrink the shift of the factors and what the residuals of
-    similar movies add.
+    the movie's taste factors and 1 for generosity. `counts` (U,) are the numbers of ratings, at least 1. `weights`
+    (U, 2), 0 to 1, shrink the shift of the factors and what the residuals of similar movies add.
     """
     size, design = len(errors.covariance), design_of(rated.movies.factors)
     right = np.concatenate([design, rated.residual[:, None]], axis=1)

@@ -30,7 +30,14 @@ def bearer(token):
 
 def write(file, **tokens):
     """A file of tokens, by whose they are, each with its methods."""
-    file.write_text("\n".join(entry_text(name, token, methods, SALT) for name, (token, methods) in tokens.items()))
+    put(file, "\n".join(entry_text(name, token, methods, SALT) for name, (token, methods) in tokens.items()))
+
+
+def put(file, text):
+    """A file at once, since a server that reads it half-written counts one more file that can't be used."""
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.write_text(text)
+    unfinished.replace(file)
 
 
 @pytest.fixture(scope="module")
@@ -165,11 +172,11 @@ def test_a_changed_file_counts_at_once_and_a_broken_one_changes_nothing(guarded)
     assert not may(first), "a token that is taken out is refused, also where it was known before"
     for broken in ("no TOML", '[[tokens]]\nname = "x"', None):
         before = loads("refused")
-        file.unlink() if broken is None else file.write_text(broken)
+        file.unlink() if broken is None else put(file, broken)
         eventually(lambda before=before: loads("refused") == before + 1)
         eventually(lambda: server.metric("coldstart_file_behind", file="tokens") == 1)
         assert may(second)
-    file.write_text(content)
+    put(file, content)
     eventually(lambda: may(first))
     eventually(lambda: server.metric("coldstart_file_behind", file="tokens") == 0)
     assert [now - then for now, then in zip(counts(), at_first, strict=True)] == [2, 2, 3]
