@@ -1,4 +1,4 @@
-"""A sweep's sums over the ratings of each member, by scipy and by a compiled kernel, member by member or by movie.
+"""A sweep's sums over the ratings of each member: by scipy, member by member and by movie, and by a compiled kernel.
 
 `pip install numba` first; the project itself doesn't use it. `python -m benchmarks.kernels [--members 2000]` measures
 all in turn on made-up ratings of 17,770 movies, as many for each member as in the Netflix Prize, on all cores. The
@@ -71,24 +71,13 @@ def _kernels(by_member: sparse.csr_array, moments: Single) -> dict[str, Kernel]:
     from numba import njit
 
     by_movie = by_member.tocsc()
-    compiled = [njit(nogil=True, fastmath=True)(kernel) for kernel in (_sums_by_member, _sums_by_movie)]
+    compiled = njit(nogil=True, fastmath=True)(_sums_by_movie)
     shape = (by_member.shape[0], moments.shape[1])
     return {
         "scipy, by member": lambda: np.asarray(by_member @ moments),
         AS_IT_IS: lambda: np.asarray(by_movie @ moments),
-        "numba, by member": lambda: compiled[0](by_member.indices, by_member.indptr, moments, shape),
-        "numba, by movie": lambda: compiled[1](by_movie.indices, by_movie.indptr, moments, shape),
+        "numba, by movie": lambda: compiled(by_movie.indices, by_movie.indptr, moments, shape),
     }
-
-
-def _sums_by_member(movies: NDArray[Any], ends: NDArray[Any], moments: Single, shape: tuple[int, int]) -> Single:
-    sums = np.zeros(shape, np.float32)
-    for row in range(len(ends) - 1):
-        for place in range(ends[row], ends[row + 1]):
-            movie = movies[place]
-            for column in range(moments.shape[1]):
-                sums[row, column] += moments[movie, column]
-    return sums
 
 
 def _sums_by_movie(members: NDArray[Any], ends: NDArray[Any], moments: Single, shape: tuple[int, int]) -> Single:
