@@ -12,6 +12,7 @@ import pytest
 
 import coldstart
 from coldstart.__main__ import SERVICE_AND_CLIENT
+from model.exit_codes import ExitCode
 from training.__main__ import COMMANDS
 
 NAMES = [*SERVICE_AND_CLIENT, *(name for name, _, _ in COMMANDS)]
@@ -115,6 +116,7 @@ def test_an_interrupt_ends_a_command_quietly(tmp_path):
     time.sleep(0.5)
     sampling.send_signal(signal.SIGINT)
     _, errors = sampling.communicate(timeout=60)
-    assert sampling.returncode == 130
+    # CPython ends by the signal itself if that came while `exec` ran, as in the making of a dataclass: 130 in a shell
+    assert sampling.returncode in (ExitCode.INTERRUPTED, -signal.SIGINT)
     assert all(re.match(r"20\d\d-\S+Z +\d+ s  ", line) for line in errors.splitlines()), errors
     assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,7 @@ from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
 from model.facts.member_key import MemberKey
 from model.facts.member_record import MemberRecord, RecordedPlay, RecordedRating, record_key, to_json
-from model.member_stores.sqlite_members import SqliteMembers
+from model.member_stores.sqlite_members import BUSY_SECONDS, SqliteMembers
 from training.__main__ import main
 
 PATIENT = ("--members-timeout-seconds", "5")
@@ -233,8 +233,9 @@ def test_a_refilled_store_is_as_before_and_filling_it_again_changes_nothing(serv
 
 def test_while_the_file_takes_no_writes_outcomes_are_recorded_all_the_same(world, start_server, tmp_path):
     members = tmp_path / "members.db"
+    briefer = ("--members-timeout-seconds", str(BUSY_SECONDS / 2))  # so the write, which waits on, is only late
     server = start_server(
-        world.models, "--members", f"sqlite:{members}", "--outcomes", str(tmp_path / "outcomes"), *PATIENT
+        world.models, "--members", f"sqlite:{members}", "--outcomes", str(tmp_path / "outcomes"), *briefer
     )
     assert members.stat().st_mode & 0o077 == (tmp_path / "members.db.key").stat().st_mode & 0o077 == 0
     movie_id = world.movie_ids[0]
