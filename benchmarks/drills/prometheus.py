@@ -21,13 +21,14 @@ SECONDS = {"m": 1, "h": 60, "d": 1440}
 START_SECONDS, STOP_SECONDS = 60, 30
 
 
-def hastened(rules: str) -> str:
-    """The rules with every minute of a window or a wait made a second, and no window shorter than five."""
+def hastened(rules: str, minute_seconds: float = 1) -> str:
+    """The rules with every minute of a window or a wait made so many seconds, but none of them shorter than five."""
 
-    def seconds(duration: re.Match[str]) -> str:
-        return f"{max(int(duration[0][:-1]) * SECONDS[duration[0][-1]], 5)}s"
+    def shortened(duration: re.Match[str]) -> str:
+        seconds = max(int(duration[0][:-1]) * SECONDS[duration[0][-1]] * minute_seconds, 5)
+        return f"{seconds:.0f}s" if seconds == int(seconds) else f"{1000 * seconds:.0f}ms"
 
-    return DURATION.sub(seconds, rules)
+    return DURATION.sub(shortened, rules)
 
 
 class Prometheus:

@@ -27,7 +27,7 @@ class Prometheus:
         self._targets = folder / "targets.json"
         self.scrape()
         settings = {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "2s"},
+            "global": {"scrape_interval": "1s", "evaluation_interval": "500ms"},
             "rule_files": [str(path) for path in rule_files],
             "scrape_configs": [
                 {

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from cryptography.x509.oid import NameOID
 
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
 from coldstart_client.v1 import enjoyment_service_pb2_grpc as pb_grpc
-from model.store.store import CANDIDATE
+from model.store.job_status import GuardStatus, RetrainStatus, write_status
+from model.store.store import CANDIDATE, Store
 from service.rpc.security.tokens import entry_text, new_token
 from tests.conftest import installed_tool, point_to
 
@@ -27,11 +29,19 @@ MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
 AT_ONCE = 20
 """Calls at once, fewer than a server refuses."""
 
+DAY = 86_400.0
+OF_JOBS = ("ColdstartRetrainMissed", "ColdstartGuardStopped", "ColdstartWentBack")
+
 
 def put(path: Path, content: bytes | str) -> None:
     new = path.with_suffix(".new")
     new.write_bytes(content if isinstance(content, bytes) else content.encode())
     new.replace(path)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def certificate(folder: Path, begin_days: float, end_days: float) -> None:
@@ -64,6 +74,8 @@ class Drill:
     def __init__(self, folder: Path, world, start_server, prometheus, eventually) -> None:
         self.folder, self.versions = folder, world.versions
         self.store = shutil.copytree(world.models, folder / "models")
+        now = time.time()
+        self.work(now - 2 * DAY, now - DAY, now - 60)
         self.late_store = folder / "late"
         self.token = new_token()
         certificate(folder, -100, 1 / 24)
@@ -94,6 +106,14 @@ class Drill:
     def resolves(self, alert: str) -> None:
         self.eventually(lambda: not self.firing(alert), 60, f"the end of {alert}")
 
+    def work(self, finished_at: float, checked_at: float, went_back_at: float) -> None:
+        """Leave in the store what the jobs would, had they done this."""
+        store = Store(self.store)
+        version = str(store.current())
+        retrain = RetrainStatus(finished_at=finished_at, seconds=60, version=version, verdict="serves", gain_percent=3)
+        write_status(store, retrain)
+        write_status(store, GuardStatus(checked_at=checked_at, went_back_at=went_back_at))
+
     def calls(self, count: int, *, token: bool = True, member_id: str = "") -> None:
         """Call the server so many times on one connection."""
         credentials = grpc.ssl_channel_credentials((self.folder / "server.crt").read_bytes())
@@ -119,6 +139,10 @@ def drill(world, start_lasting, start_prometheus, eventually, tmp_path_factory) 
         eventually(
             lambda: len(prometheus.ask("count_over_time(up[1m]) > 2")) == 2
         )  # so that calls are seen as an increase
+        for alert in OF_JOBS:
+            drill.fires(alert)
+        now = time.time()
+        drill.work(now, now, now - 2 * DAY)  # already now: a server looks for it once a minute
         yield drill
 
 
@@ -172,6 +196,7 @@ def test_a_member_store_that_is_gone_until_it_answers(drill):
         stdout=subprocess.DEVNULL,
     )
     try:
+        drill.eventually(lambda: listens(drill.redis_port))  # calls before would be failures more
 
         def ends() -> bool:
             drill.calls(200, member_id="m")
@@ -210,3 +235,11 @@ def test_targets_that_vanish_until_they_are_back(drill):
     drill.fires("ColdstartAbsent")
     drill.scrape()
     drill.resolves("ColdstartAbsent")
+
+
+def test_jobs_that_did_not_run_and_a_version_taken_back_until_the_jobs_ran_again(drill):
+    """The alerts fired when the drill began, and the jobs ran then: this is last, since it is seen a minute later."""
+    seen = "time() - max(coldstart_guard_went_back_timestamp_seconds) > 86400 and count(up == 1) == 2"
+    drill.eventually(lambda: drill.prometheus.ask(seen), 150, "what the jobs did on /metrics")
+    for alert in OF_JOBS:
+        drill.resolves(alert)
