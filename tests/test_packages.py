@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LEARNED
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CLIENT = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text())
@@ -115,7 +117,7 @@ def test_the_metadata_of_both_wheels_show_their_readme_and_commands(wheels):
 class Environment:
     """A virtual environment, with locked dependencies and wheels if any, used from a folder of foreign packages."""
 
-    def __init__(self, folder: Path, requirements: str, *wheels: Path) -> None:
+    def __init__(self, folder: Path, requirements: str = "", *wheels: Path) -> None:
         self._bin, self.away = folder / "venv" / "bin", folder / "away"
         for name in SHADOWED:
             (self.away / name).mkdir(parents=True)
@@ -127,6 +129,15 @@ class Environment:
         self.pip("install", "--no-compile", "--require-hashes", "-r", str(folder / "requirements.txt"))
         self.pip("install", "--no-index", "--no-deps", *map(str, wheels))
         self.pip("check")
+
+    @property
+    def packages(self) -> Path:
+        """The folder of installed packages."""
+        return Path(self.run("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
+
+    def add_packages_of(self, other: "Environment") -> None:
+        """Import from another environment what isn't in this one, for which pip takes it as installed too."""
+        (self.packages / "other.pth").write_text(f"{other.packages}\n")
 
     def pip(self, *arguments: str) -> None:
         """Run the pip of the tests on this environment, which has none."""
@@ -142,8 +153,9 @@ class Environment:
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables without those that would lead to the checkout."""
-        own = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+        """The environment variables without those that lead to the checkout or let each start compile all anew."""
+        dropped = ("PYTHONPATH", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
+        own = {name: value for name, value in os.environ.items() if name not in dropped}
         return own | {"OMP_NUM_THREADS": "1"}
 
     @contextmanager
@@ -216,14 +228,19 @@ assert not {{"numpy", "polars", "service", "model"}} & set(sys.modules)
 
 @in_ci
 @pytest.mark.timeout(1800)
-def test_all_extras_go_together_in_a_fresh_environment_with_a_retrain_and_a_call(wheels, tmp_path):
+def test_all_extras_go_together_in_a_fresh_environment_with_a_retrain_and_a_call(installed, wheels, tmp_path):
+    """The extras are resolved anew, on top of the locked dependencies."""
     extras = ",".join(sorted(PROJECT["project"]["optional-dependencies"]))
-    fresh = Environment(tmp_path, "")
-    fresh.pip("install", f"{wheels['coldstart']}[{extras}]")
+    fresh = Environment(tmp_path)
+    fresh.add_packages_of(installed)
+    fresh.pip("install", "--no-index", "--no-deps", "--force-reinstall", str(wheels["coldstart"]))
+    fresh.pip("install", "--no-compile", f"{wheels['coldstart']}[{extras}]")
+    fresh.pip("check")
+    (fresh.away / "quick.toml").write_text(LEARNED)
     fresh.run("coldstart", "sample", "--out", "data", "--members", "200", "--movies", "60")
-    train = "import coldstart; print(coldstart.train('data', progress=False).publish('models'))"
+    train = "import coldstart; print(coldstart.train('data', progress=False, settings='quick.toml').publish('models'))"
     assert "is published and serves" in fresh.run("python", "-P", "-c", train)
-    tried = ("--trials", "1", "--out", "settings.toml")
+    tried = ("--settings", "quick.toml", "--trials", "1", "--out", "settings.toml")
     assert "1 settings tried" in fresh.run("coldstart", "tune", "--data", "data", *tried)
     with fresh.serving("models") as address:
         assert fresh.run("coldstart", "ask", "rank", "--page-size", "2", "--address", address)
