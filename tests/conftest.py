@@ -1,5 +1,6 @@
 """Worlds that folders of tests share: sample data whose truth is known, models made of it, and real servers of them."""
 
+import atexit
 import fcntl
 import json
 import os
@@ -7,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +17,9 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before it is loaded, as the job does
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # several threads of LightGBM wait for each other more than they work
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):  # which would let each of many hundred processes compile all anew
+    os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="coldstart-bytecode-")
+    atexit.register(shutil.rmtree, os.environ["PYTHONPYCACHEPREFIX"], ignore_errors=True)
 
 import grpc
 import polars as pl
@@ -159,13 +164,8 @@ class Server:
         self.log_file = folder / "log"
         workers = [] if "--workers" in arguments else ["--workers", "1"]
         with self.log_file.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "service", "--port", "0", "--metrics-port", "0", *workers, *arguments],
-                cwd=ROOT,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+            call = [sys.executable, "-m", "service", "--port", "0", "--metrics-port", "0", *workers, *arguments]
+            self.process = subprocess.Popen(call, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
         line = self.process.stdout.readline()
         assert line, self.log_file.read_text()
         self.told = json.loads(line)
