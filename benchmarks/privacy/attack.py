@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 
 from benchmarks.privacy.likelihood_ratio import directed_shift, log_likelihood_ratios, memberships, success
 from benchmarks.privacy.questions_of_targets import IN_SAMPLE, KINDS, Asking, Targets
-from benchmarks.privacy.trainings import MOVIELENS, movielens_tables, say, some_members, trained
+from benchmarks.privacy.trainings import (
+    MOVIELENS,
+    add_views_per_landmark,
+    movielens_tables,
+    say,
+    some_members,
+    trained,
+    with_landmarks_of,
+)
 from features.movies import PRIOR_RATINGS
 from training.data.reading.tables import Tables
 
@@ -43,10 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--targets", type=int, default=1000, help="members to attack (default 1000)")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="what is shown (default all)")
-    parser.add_argument(
-        "--averaged", type=int, default=1,
-        help="train with landmarks that are means of so many raters' facts: an experiment (default 1, as it is)",
-    )  # fmt: skip
+    add_views_per_landmark(parser)
     parser.add_argument("--seed", type=int, default=0, help="of members, halves and models (default 0)")
 
 
@@ -89,7 +94,7 @@ def _ask(
 ) -> Answers:
     """Train one model on the members in a mask, and return what it predicts with each kind of evidence."""
     started = time.monotonic()
-    model = trained(tables, mask, arguments.seed, arguments.averaged)
+    model = trained(tables, mask, arguments.seed, with_landmarks_of(arguments.views_per_landmark))
     fitted = time.monotonic()
     asking = Asking(tables, targets, model)
     answers = {kind: asking.predictions(kind) for kind in arguments.kinds}

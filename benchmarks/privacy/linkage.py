@@ -17,7 +17,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.privacy.landmarks import landmark_report
-from benchmarks.privacy.trainings import MOVIELENS, dataset_of, movielens_tables, some_members, trained
+from benchmarks.privacy.trainings import (
+    MOVIELENS,
+    add_views_per_landmark,
+    dataset_of,
+    movielens_tables,
+    some_members,
+    trained,
+    with_landmarks_of,
+)
 from features.columns import MEMBER_ID, MOVIE_ID
 from model.facts.facts import MemberFacts
 from model.prediction.model import Model
@@ -42,10 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, default=MOVIELENS, help="an unpacked MovieLens release")
     parser.add_argument("--members", type=int, help="only so many members, drawn at random (default all)")
     parser.add_argument("--landmarks", type=int, default=200, help="landmarks to reconstruct (default 200)")
-    parser.add_argument(
-        "--averaged", type=int, default=1,
-        help="train with landmarks that are means of so many raters' facts: an experiment (default 1, as it is)",
-    )  # fmt: skip
+    add_views_per_landmark(parser)
     parser.add_argument("--seed", type=int, default=0, help="of members and known plays (default 0)")
 
 
@@ -63,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         report: dict[str, Any] = {"members": len(truth), "never_raters": int(never.sum())}
         for name, mask in zip(PUBLISHED, (np.ones_like(never), never, np.zeros_like(never)), strict=True):
             report[name] = members_table(plays, attributes, mask, np.random.default_rng([arguments.seed, 24]))
-        model = trained(tables, averaged=arguments.averaged)
+        model = trained(tables, settings=with_landmarks_of(arguments.views_per_landmark))
         report["rmse_of_never_raters"] = _rmse(whole, tables, never, model)
         report["landmarks"] = landmark_report(model, tables, plays, arguments.landmarks, random)
     print(json.dumps(report | {"seconds": round(time.monotonic() - started)}, indent=1))

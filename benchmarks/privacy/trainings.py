@@ -1,15 +1,16 @@
 """Tables of MovieLens, and models that the real training makes of some of their members."""
 
+import argparse
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.privacy.averaged_landmarks import averaged_landmarks
 from features.pair_features import MOVIE_NUMBERS
 from model.artifact.artifact import MEMBERS, Parts, load_model, write_files, write_manifest
 from model.artifact.serialization import Core, to_json
@@ -25,7 +26,7 @@ from training.data.passes.passes import passes_in_threads
 from training.data.reading.tables import Tables, read_tables
 from training.data.writer import write_data_directory
 from training.fit.fit_model import fit_model
-from training.settings import FitSettings
+from training.settings import FitSettings, with_value
 from training.versions.member_files import write_members
 
 MOVIELENS = Path(__file__).parents[3] / "shared" / "data" / "ml-1m"
@@ -33,6 +34,7 @@ MOVIELENS = Path(__file__).parents[3] / "shared" / "data" / "ml-1m"
 MIN_HOLDERS = 20
 """A text value that fewer raters hold counts as "other", as by default."""
 
+DEFAULT = FitSettings()
 NO_TIME = "2000-01-01T00:00:00+00:00"
 
 
@@ -57,20 +59,36 @@ def some_members(tables: Tables, most: int | None, seed: int) -> Tables:
     return tables.of_members(kept)
 
 
+def add_views_per_landmark(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--views-per-landmark`."""
+    default = DEFAULT.prior.with_plays.views_per_landmark
+    parser.add_argument(
+        "--views-per-landmark", type=int, default=default,
+        help="landmarks are means of so many raters' views (default %(default)s)",
+    )  # fmt: skip
+
+
+def with_landmarks_of(views: int) -> FitSettings:
+    """Return the default settings with landmarks that are means of so many views."""
+    places = (f"prior.{name}.views_per_landmark" for name in ("with_plays", "attributes_only"))
+    return reduce(lambda settings, place: with_value(settings, place, views), places, DEFAULT)
+
+
 def dataset_of(tables: Tables) -> Dataset:
     """Return the dataset that a retrain makes of tables."""
     return make_dataset(tables, infer_schema(tables, MIN_HOLDERS)[0])
 
 
-def trained(tables: Tables, kept: NDArray[np.bool_] | None = None, seed: int = 0, averaged: int = 1) -> Model:
+def trained(
+    tables: Tables, kept: NDArray[np.bool_] | None = None, seed: int = 0, settings: FitSettings = DEFAULT
+) -> Model:
     """Fit a model to the members in a mask, or to all, write it as a version's folder, and load it as the service does.
 
-    Only the evaluation and the gate, on which no served number depends, are left out. Landmarks are means of the facts
-    of `averaged` raters.
+    Only the evaluation and the gate, on which no served number depends, are left out.
     """
     data = dataset_of(tables if kept is None else tables.of_members(kept))
-    with averaged_landmarks(averaged), passes_in_threads(usable_cores()) as passes:
-        core = fit_model(passes, data, seed, FitSettings(), _ignore).core
+    with passes_in_threads(usable_cores()) as passes:
+        core = fit_model(passes, data, seed, settings, _ignore).core
     with tempfile.TemporaryDirectory(prefix="coldstart-privacy-") as place:
         return load_model(_written(Path(place) / "model", data, core))
 

@@ -22,9 +22,9 @@ intervals and probabilities."""
 FAR = (0.95, 0.99)
 """Lower ends of the upper classes of extrapolation (share of raters less unusual than a member), with own intervals."""
 SAME_DISTANCE = 0.005
-"""Tolerance of comparisons between members' distances from the nearest landmark (a rater that the regression compares
-members with). Many members have equal attributes, and distances are computed in single precision, which gives equal
-members slightly different distances."""
+"""Tolerance of comparisons between members' distances from the nearest landmark (a mean of raters that the regression
+compares members with). Many members have equal attributes, and distances are computed in single precision, which gives
+equal members slightly different distances."""
 
 _PLAY_BINS, _FAR = np.array(PLAY_BINS), np.array(FAR)
 
@@ -139,8 +139,8 @@ class Calibration:
     def extrapolation(self, distance: Array, member: MemberEvidence) -> Array:
         """Return how unusual members are: the share of raters, 0 to 1, nearer to their nearest landmark.
 
-        `distance` (N,) are the members' distances from their nearest landmarks, the raters that the regression compares
-        with.
+        `distance` (N,) are the members' distances from their nearest landmarks, the means of raters that the regression
+        compares with.
         """
         distances = self.tables[member].distances
         return distances.searchsorted(distance - SAME_DISTANCE) / max(len(distances), 1)

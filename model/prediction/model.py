@@ -60,8 +60,8 @@ class State:
     members: Members
     """Columns of the members from which the inputs of the trees are computed."""
     extrapolation: NDArray[np.float64]
-    """(N,) how unusual each member is: the share of raters, 0 to 1, nearer to a landmark (a rater that the regression
-    compares members with)."""
+    """(N,) how unusual each member is: the share of raters, 0 to 1, nearer to a landmark (a mean of raters that the
+    regression compares members with)."""
     reading: Reading
     """Finds the intervals and probabilities of the members' predictions in the tables."""
 

@@ -26,8 +26,8 @@ class Predictions:
     movie_evidence: NDArray[np.int8]
     """(N,) what is known of each movie: a MovieEvidence, such as RATED."""
     extrapolation: NDArray[np.float64]
-    """(N,) how unusual the member is: the share, 0 to 1, of raters who are nearer to a landmark (a rater that the
-    regression compares members with); 0 if nothing is known."""
+    """(N,) how unusual the member is: the share, 0 to 1, of raters who are nearer to a landmark (a mean of raters
+    that the regression compares members with); 0 if nothing is known."""
     member_evidence: MemberEvidence
     """What is known of the member and used."""
 

@@ -1,6 +1,6 @@
 """The regression that predicts a member's taste from attributes and plays: kernel ridge regression.
 
-It has a linear part and RBF features around landmarks, which are randomly chosen raters.
+It has a linear part and RBF features around landmarks, which are means of raters near to each other.
 """
 
 from dataclasses import dataclass
@@ -37,8 +37,8 @@ class KernelRegression:
 
     f(x) = intercept + s linear + sum over landmarks l of exp(-gamma |s rbf_mask - l|^2) rbf_weights[l], where s = (x -
     centre) scale. This is the Nystrom approximation (Williams and Seeger, NIPS 2000) of kernel ridge regression with
-    the kernel s s' + amplitude exp(-gamma |(s - s') rbf_mask|^2). Landmarks are randomly chosen raters, and the K
-    outputs are taste factors and generosity. Unknown inputs (NaN) are replaced by the centre.
+    the kernel s s' + amplitude exp(-gamma |(s - s') rbf_mask|^2). Landmarks are means of raters near to each other,
+    and the K outputs are taste factors and generosity. Unknown inputs (NaN) are replaced by the centre.
     """
 
     centre: NDArray[np.float64]

@@ -69,8 +69,8 @@ class Taste:
     bins: NDArray[np.int64]
     """(N,) index of the bin of PLAY_BINS that holds the number of plays; 0 without plays."""
     distance: NDArray[np.float64]
-    """(N,) distance of the member's inputs from the nearest landmark (a rater that the regression compares with); 0 if
-    nothing is known."""
+    """(N,) distance of the member's inputs from the nearest landmark (a mean of raters that the regression compares
+    with); 0 if nothing is known."""
 
     def repeat(self, counts: NDArray[np.int64]) -> "Taste":
         """Return a copy with the row of member n repeated `counts[n]` times, once for each movie to predict."""
@@ -168,8 +168,8 @@ class Prior:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (N, K) factors and (N,) distances from the nearest landmark of N members with the same evidence.
 
-        The evidence is other than NOTHING. Landmarks are the raters that the regression compares members with. `inputs`
-        (N, I) are computed from plays, `attributes` (N, W) are encoded and `plays` (N,) are numbers of plays.
+        The evidence is other than NOTHING. Landmarks are the means of raters that the regression compares members with.
+        `inputs` (N, I) are computed from plays, `attributes` (N, W) are encoded and `plays` (N,) are numbers of plays.
         """
         known = [inputs] * evidence.has_plays + [attributes] * evidence.has_attributes
         factors, distance = self.heads[evidence].predict(np.concatenate(known, axis=1))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from model.prediction.prior.kernel_regression import KernelRegression
+from model.prediction.prior.kernel_regression import KernelRegression, squared_distances
 from training.data.passes.passes import Passes
 from training.settings import KernelSettings
 
@@ -26,6 +26,8 @@ ROWS_PER_LANDMARK = 4
 JITTER = 1e-6
 CHUNK = 1024
 """Maximum number of rows whose RBF features a thread computes at once, so few that they fit into a core's cache."""
+NEIGHBOURS_CHUNK = 64
+"""Maximum number of landmarks whose neighbours are looked for at once."""
 
 
 class Rows(NamedTuple):
@@ -172,8 +174,11 @@ def fit(
     """
     counts = [len(source) for source in sources]
     landmarks = min(settings.landmarks, max(sum(counts) // ROWS_PER_LANDMARK, 1))
-    landmark_inputs = scaling.scaled(drawn_inputs(passes, rows_of, sources, landmarks, random)) * scaling.rbf_mask
-    basis = Basis(scaling, landmark_inputs, settings.gamma, settings.amplitude)
+    drawn = drawn_inputs(passes, rows_of, sources, landmarks * settings.views_per_landmark, random)
+    means = means_of_neighbours(
+        scaling.scaled(drawn) * scaling.rbf_mask, landmarks, settings.views_per_landmark, random
+    )
+    basis = Basis(scaling, means, settings.gamma, settings.amplitude)
     learned = draw(counts, settings.most_rows, random)
     equations = passes.sum(partial(_equations, basis, folds, rows_of), sources, learned)
     return _solved(basis, equations, settings.ridges)
@@ -198,6 +203,21 @@ def draw(counts: Sequence[int], most: int, random: np.random.Generator) -> list[
 
 def _inputs(rows_of: RowsOf, source: Sized, chosen: Places) -> Array:
     return rows_of(source, chosen).inputs
+
+
+def means_of_neighbours(rows: Array, most: int, count: int, random: np.random.Generator) -> Array:
+    """Return (L, D) means of groups of `count` rows (N, D): each of L rows, drawn at random, and its nearest ones.
+
+    `most` is L; with a count of 1, all rows are returned as they are.
+    """
+    if count == 1:
+        return rows
+    drawn, count = np.sort(random.choice(len(rows), most, replace=False)), min(count, len(rows))
+    means = np.empty((most, rows.shape[1]))
+    for part in _chunks(np.arange(most), NEIGHBOURS_CHUNK):
+        nearest = np.argpartition(squared_distances(rows[drawn[part]], rows), count - 1, axis=1)[:, :count]
+        means[part] = rows[nearest].mean(axis=1)
+    return means
 
 
 def _equations(basis: Basis, folds: int, rows_of: RowsOf, source: Sized, chosen: Places) -> Equations:
@@ -247,5 +267,5 @@ def _solve(gram: Array, right: Array) -> Array:
     return np.asarray(linalg.cho_solve(factor, right, check_finite=False))
 
 
-def _chunks(places: Places) -> list[Places]:
-    return [places[start : start + CHUNK] for start in range(0, len(places), CHUNK)]
+def _chunks(places: Places, size: int = CHUNK) -> list[Places]:
+    return [places[start : start + size] for start in range(0, len(places), size)]

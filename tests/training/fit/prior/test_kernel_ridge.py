@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from model.prediction.prior.kernel_regression import KernelRegression
-from training.fit.prior.kernel_ridge import FittedRegression, Rows, Scaling, draw, fit
+from model.prediction.prior.kernel_regression import KernelRegression, squared_distances
+from training.fit.prior.kernel_ridge import FittedRegression, Rows, Scaling, draw, fit, means_of_neighbours
 from training.settings import KernelSettings
 
 SETTINGS = KernelSettings(ridges=(0.1, 1.0, 10.0, 1000.0), gamma=1.0, amplitude=2.0, landmarks=150)
@@ -132,6 +132,18 @@ def test_ten_rows_are_enough_for_numbers(passes, world):
     regression, out_of_fold, _ = fitted(passes, (inputs[:10], targets[:10], folds[:10]))
     assert np.isfinite(out_of_fold).all()
     assert np.isfinite(regression.predict(inputs)[0]).all()
+
+
+def test_landmarks_are_means_of_neighbours_which_no_row_can_be_read_from(passes, world):
+    inputs = np.concatenate([world[0], [[40.0, 40.0]]])  # the last row is far from all others
+    rows = inputs, truth(inputs), np.append(world[2], 0)
+    for views, rows_alone in ((1, 150), (20, 0)):
+        settings = SETTINGS.model_copy(update={"views_per_landmark": views})
+        distances = squared_distances(fitted(passes, rows, settings)[0].landmarks, inputs).min(axis=1)
+        assert np.sum(distances < 1e-9) == rows_alone
+    means = means_of_neighbours(inputs, len(inputs), 20, np.random.default_rng(3))
+    assert np.linalg.norm(means[:-1] - inputs[:-1], axis=1).max() < 0.5
+    assert np.linalg.norm(means[-1]) < 5
 
 
 def test_rbf_features_use_only_what_the_mask_leaves(passes, world):
