@@ -1,8 +1,8 @@
 """Reconstructs plays and attributes of raters from the landmarks of a version's regressions.
 
-A landmark is what a regression sees of one rater, drawn at random: attributes, the number of plays, and sums of the
-movies' columns over them. All of that but the plays is published with the movies, so the plays are the solution of
-linear equations with unknowns from 0 to 1, found by linear programming.
+A landmark is a mean of what a regression sees of raters' views: attributes, the number of plays, and sums of the
+movies' columns over them. All of that but the plays is published with the movies, so the plays of a landmark of one
+view are the solution of linear equations with unknowns from 0 to 1, found by linear programming.
 """
 
 from typing import Any
