@@ -5,12 +5,13 @@ It has a linear part and RBF features around landmarks, which are means of rater
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Single = NDArray[np.float32]
+Real = TypeVar("Real", bound=np.floating[Any])
 
 
 class SinglePrecision(NamedTuple):
@@ -113,9 +114,9 @@ class KernelRegression:
         return outputs
 
 
-def squared_distances(rows: NDArray[np.float64], landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
+def squared_distances(rows: NDArray[Real], landmarks: NDArray[Real]) -> NDArray[Real]:
     """Return the (N, L) squared Euclidean distances between N rows of inputs and L landmarks."""
     cross = rows @ landmarks.T
     distances = (rows**2).sum(axis=1)[:, None] + (landmarks**2).sum(axis=1) - 2 * cross
-    positive: NDArray[np.float64] = np.maximum(distances, 0)
+    positive: NDArray[Real] = np.maximum(distances, 0)
     return positive

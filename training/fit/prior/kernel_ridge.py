@@ -103,8 +103,7 @@ class Basis:
     def penalty(self) -> Array:
         """Return the (W, W) penalty of the weights at a ridge of 1; the constant isn't penalised."""
         size, width = self.landmarks.shape[1], sum(self.landmarks.shape) + 1
-        lengths = (self.landmarks**2).sum(axis=1)
-        squared = np.maximum(lengths[:, None] + lengths - 2 * self.landmarks @ self.landmarks.T, 0)
+        squared = squared_distances(self.landmarks, self.landmarks)
         penalty = np.zeros((width, width))
         penalty[np.arange(size), np.arange(size)] = 1
         penalty[size:-1, size:-1] = self.amplitude * np.exp(-self.gamma * squared)
@@ -174,10 +173,9 @@ def fit(
     """
     counts = [len(source) for source in sources]
     landmarks = min(settings.landmarks, max(sum(counts) // ROWS_PER_LANDMARK, 1))
-    drawn = drawn_inputs(passes, rows_of, sources, landmarks * settings.views_per_landmark, random)
-    means = means_of_neighbours(
-        scaling.scaled(drawn) * scaling.rbf_mask, landmarks, settings.views_per_landmark, random
-    )
+    drawn = draw(counts, landmarks * settings.views_per_landmark, random)
+    masked = np.concatenate(passes.collect(partial(_masked, scaling, rows_of), sources, drawn))
+    means = means_of_neighbours(masked, landmarks, settings.views_per_landmark, random)
     basis = Basis(scaling, means, settings.gamma, settings.amplitude)
     learned = draw(counts, settings.most_rows, random)
     equations = passes.sum(partial(_equations, basis, folds, rows_of), sources, learned)
@@ -201,22 +199,30 @@ def draw(counts: Sequence[int], most: int, random: np.random.Generator) -> list[
     return [drawn[ends[n] : ends[n + 1]] - starts[n] for n in range(len(counts))]
 
 
+def _masked(scaling: Scaling, rows_of: RowsOf, source: Sized, chosen: Places) -> Single:
+    """Return the (N, D) scaled and masked inputs of the chosen rows of a partition."""
+    masked = np.empty((len(chosen), len(scaling.scale)), np.float32)
+    for part in _chunks(np.arange(len(chosen))):
+        masked[part] = scaling.scaled(rows_of(source, chosen[part]).inputs) * scaling.rbf_mask
+    return masked
+
+
 def _inputs(rows_of: RowsOf, source: Sized, chosen: Places) -> Array:
     return rows_of(source, chosen).inputs
 
 
-def means_of_neighbours(rows: Array, most: int, count: int, random: np.random.Generator) -> Array:
+def means_of_neighbours(rows: Single, most: int, count: int, random: np.random.Generator) -> Array:
     """Return (L, D) means of groups of `count` rows (N, D): each of L rows, drawn at random, and its nearest ones.
 
     `most` is L; with a count of 1, all rows are returned as they are.
     """
     if count == 1:
-        return rows
+        return rows.astype(np.float64)
     drawn, count = np.sort(random.choice(len(rows), most, replace=False)), min(count, len(rows))
     means = np.empty((most, rows.shape[1]))
     for part in _chunks(np.arange(most), NEIGHBOURS_CHUNK):
         nearest = np.argpartition(squared_distances(rows[drawn[part]], rows), count - 1, axis=1)[:, :count]
-        means[part] = rows[nearest].mean(axis=1)
+        means[part] = rows[nearest].mean(axis=1, dtype=np.float64)
     return means
 
 
