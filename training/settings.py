@@ -40,8 +40,8 @@ class KernelSettings(TomlSettings):
     landmarks: int = Field(ge=1, le=10_000)
     """Maximum number of RBF features. At most one is used per four rows."""
     views_per_landmark: int = Field(default=20, ge=1, le=1000)
-    """Number of raters' views, near to each other, of whose facts a landmark is the mean. With 1, single raters' facts
-    are published."""
+    """Maximum number of raters' views, near to each other, of whose facts a landmark is the mean. At most one is used
+    per 700 rows. With one, single raters' facts are published."""
     most_rows: int = Field(default=100_000, ge=1000, le=1_000_000_000)
     """Maximum number of rows to fit on. If there are more, a random sample is used. Predictions are made for all
     rows."""

@@ -23,6 +23,8 @@ Single = NDArray[np.float32]
 Places = NDArray[np.int64]
 
 ROWS_PER_LANDMARK = 4
+ROWS_PER_NEIGHBOUR = 700
+"""Number of rows for each of those whose mean a landmark is: of few rows, hardly any are near to each other."""
 JITTER = 1e-6
 CHUNK = 1024
 """Maximum number of rows whose RBF features a thread computes at once, so few that they fit into a core's cache."""
@@ -173,9 +175,10 @@ def fit(
     """
     counts = [len(source) for source in sources]
     landmarks = min(settings.landmarks, max(sum(counts) // ROWS_PER_LANDMARK, 1))
-    drawn = draw(counts, landmarks * settings.views_per_landmark, random)
+    near = min(settings.views_per_landmark, max(sum(counts) // ROWS_PER_NEIGHBOUR, 1))
+    drawn = draw(counts, landmarks * near, random)
     masked = np.concatenate(passes.collect(partial(_masked, scaling, rows_of), sources, drawn))
-    means = means_of_neighbours(masked, landmarks, settings.views_per_landmark, random)
+    means = means_of_neighbours(masked, landmarks, near, random)
     basis = Basis(scaling, means, settings.gamma, settings.amplitude)
     learned = draw(counts, settings.most_rows, random)
     equations = passes.sum(partial(_equations, basis, folds, rows_of), sources, learned)
