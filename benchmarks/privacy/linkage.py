@@ -2,7 +2,7 @@
 
 One member in five never rates, and half of what they rated stays as plays. `all` publishes attributes and plays of
 everybody, `never-raters` those of members without ratings, `none` nobody's. Whatever is published of members, the
-regressions of a version hold landmarks, means over the facts of a few raters: it is tried to reconstruct plays of them.
+regressions of a version hold landmarks, means over the facts of a few raters, from which plays are reconstructed.
 """
 
 import argparse

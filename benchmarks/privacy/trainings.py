@@ -64,7 +64,7 @@ def add_views_per_landmark(parser: argparse.ArgumentParser) -> None:
     default = DEFAULT.prior.with_plays.views_per_landmark
     parser.add_argument(
         "--views-per-landmark", type=int, default=default,
-        help="landmarks are means of so many raters' views (default %(default)s)",
+        help="landmarks are means of up to so many raters' views (default %(default)s)",
     )  # fmt: skip
 
 

@@ -134,13 +134,12 @@ def test_ten_rows_are_enough_for_numbers(passes, world):
     assert np.isfinite(regression.predict(inputs)[0]).all()
 
 
-def test_landmarks_are_means_of_neighbours_which_no_row_can_be_read_from(passes):
+def test_landmarks_are_means_of_neighbours_which_no_row_can_be_read_from(passes, world):
     """With too few rows to be near to each other, a landmark is a row."""
     inputs = np.concatenate([np.random.default_rng(4).uniform(-1.5, 1.5, (5000, 2)), [[40.0, 40.0]]])  # the last is far
     rows = inputs, truth(inputs), np.arange(len(inputs)) % 3
-    for views, rows_alone in ((1, 150), (20, 0)):
-        settings = SETTINGS.model_copy(update={"views_per_landmark": views})
-        distances = squared_distances(fitted(passes, rows, settings)[0].landmarks, inputs).min(axis=1)
+    for given, rows_alone in ((world, 150), (rows, 0)):
+        distances = squared_distances(fitted(passes, given)[0].landmarks, given[0]).min(axis=1)
         assert np.sum(distances < 1e-9) == rows_alone
     means = means_of_neighbours(inputs, len(inputs), 20, np.random.default_rng(3))
     assert np.linalg.norm(means[:-1] - inputs[:-1], axis=1).max() < 0.5
