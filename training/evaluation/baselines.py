@@ -3,7 +3,7 @@
 They predict the same raters as the model, and learn only from other raters.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -16,11 +16,12 @@ from features.pair_features import PRIOR_NUMBERS
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from training.data.passes.member_partition import MemberPartition, movie_of_each
 from training.data.passes.passes import Passes
+from training.data.passes.side_by_side import side_by_side
 from training.fit.fit_model import DEMEANED, Fit, half_of
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
-from training.fit.trees.fit_trees import bin_rows, fit_trees, predict_halves
+from training.fit.trees.fit_trees import bin_rows, fit_forests, predict_halves
 from training.fit.trees.group_effects import strongest_attributes
-from training.fit.trees.pair_rows import PairTable, Rows, chunks, concatenate, filled, has_attributes, has_plays
+from training.fit.trees.pair_rows import PairTable, Rows, chunks, concatenate, has_attributes, has_plays, in_chunks
 from training.settings import TreeSettings
 
 Array = NDArray[np.float64]
@@ -149,8 +150,8 @@ def lightgbm_alone_mse(fit: Fit, seed: int) -> dict[MemberEvidence, float]:
     rows = concatenate([predictions.rows for predictions in sampled.values()])
     features, mean, side = _features(fit, rows), fit.core.prior.mean, half_of(fit.table, rows)
     data = bin_rows(features, rows.rating - mean)
-    forests = [fit_trees(data, seed, TreeSettings(), np.flatnonzero(side != half)) for half in (0, 1)]
-    predictions = [predict_halves(forests, features[part], side[part]) for part in chunks(len(rows))]
+    forests = fit_forests(data, seed, TreeSettings(), [np.flatnonzero(side != half) for half in (0, 1)])
+    predictions = side_by_side(lambda part: predict_halves(forests, features[part], side[part]), chunks(len(rows)))
     rating = mean + np.concatenate(predictions)
     scale, errors = fit.table.data.schema.scale, {}
     squares = [(np.clip(values, scale.low, scale.high) - rows.rating) ** 2 for values in (rating, _ratings(sampled))]
@@ -174,14 +175,15 @@ def _features(fit: Fit, rows: Rows) -> NDArray[np.float32]:
     inputs = fit.table.out_of_fold.inputs[:, :own_width].astype(np.float32)
     prior = np.arange(PRIOR_PLACE, PRIOR_PLACE + len(PRIOR_NUMBERS))
 
-    def parts() -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        for part, pairs in fit.table.features(rows, np.zeros(len(rows))):
-            plays, attributes = (has(rows.evidence[part])[:, None] for has in (has_plays, has_attributes))
-            columns = [
-                np.delete(pairs, prior, axis=1),
-                np.where(plays, inputs[rows.view[part]], np.float32(np.nan)),
-                np.where(attributes, fit.table.views.attributes[rows.view[part]], np.float32(np.nan)),
-            ]
-            yield part, np.concatenate(columns, axis=1)
+    def features_of(part: slice) -> NDArray[np.float32]:
+        of_part = rows.take(part)
+        pairs = fit.table.features(of_part, np.zeros(len(of_part)))
+        plays, attributes = (has(of_part.evidence)[:, None] for has in (has_plays, has_attributes))
+        columns = [
+            np.delete(pairs, prior, axis=1),
+            np.where(plays, inputs[of_part.view], np.float32(np.nan)),
+            np.where(attributes, fit.table.views.attributes[of_part.view], np.float32(np.nan)),
+        ]
+        return np.concatenate(columns, axis=1)
 
-    return filled(len(rows), parts())
+    return in_chunks(len(rows), features_of)

@@ -1,6 +1,7 @@
 """Evaluates a fitted model on raters it was not fitted on, shown as if they never rated, beside simpler predictions."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ from numpy.typing import NDArray
 
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from training.data.passes.passes import Passes
-from training.evaluation.baselines import group_means, lightgbm_alone_mse, mean_baselines
+from training.data.passes.side_by_side import side_by_side
+from training.evaluation.baselines import GroupMeans, group_means, lightgbm_alone_mse, mean_baselines
 from training.evaluation.curves import curves
 from training.evaluation.interval_scores import (
     interval_scores,
@@ -45,43 +47,46 @@ def evaluate(passes: Passes, fit: Fit, seed: int, report: Callable[[str], None])
     docs/training.md describes the method. `seed` is used for the baselines and the bootstraps, and `report` is called
     with the name of each step.
     """
-    report("LightGBM alone, to compare with")
-    alone = lightgbm_alone_mse(fit, seed)
-    report("scores")
+    report("evaluation")
+    both, plays = MemberEvidence.ATTRIBUTES_AND_PLAYS, MemberEvidence.PLAYS
     grouped = group_means(passes, fit)
-    by_evidence = {}
-    for member in MemberEvidence:
-        predictions = (fit.predictions | fit.with_ratings).get((member, MovieEvidence.RATED))
-        if predictions is not None:
-            simpler = {"lightgbm_alone_rmse": float(np.sqrt(alone[member]))} if member in alone else {}
-            if grouped is not None and member.has_attributes:
-                mean = _cut(grouped.predict(fit.table, predictions.rows), fit)
-                simpler["group_mean_rmse"] = rmse(mean, predictions.rows.rating)
-            by_evidence[member.name.lower()] = _scores(fit, predictions, member, seed) | simpler
-    described = {
-        f"{member.name.lower()}, movie {movie.name.lower()}": _movie_scores(fit, predictions)
-        for (member, movie), predictions in fit.predictions.items()
-        if movie is not MovieEvidence.RATED and len(predictions.rows)
+    rated = {
+        member: predictions
+        for (member, movie), predictions in (fit.predictions | fit.with_ratings).items()
+        if movie is MovieEvidence.RATED
     }
-    report("learning curve")
-    return {
-        "evidence": by_evidence,
-        "grouped_by": [] if grouped is None else list(grouped.attributes),
-        "learning_curve": learning_curve(fit, MemberEvidence.ATTRIBUTES_AND_PLAYS, seed),
-        "learning_curve_plays_only": learning_curve(fit, MemberEvidence.PLAYS, seed),
-        "rating_curve": rating_curve(fit, MemberEvidence.ATTRIBUTES_AND_PLAYS, seed),
-        "rating_curve_plays_only": rating_curve(fit, MemberEvidence.PLAYS, seed),
-        "popularity": _popularity(fit),
-        "groups": _groups(fit),
-        "never_raters": never_rater_differences(fit.table.data, fit.core.prior.columns, seed),
-        "reweighted": _reweighted(fit),
-        "uncertainty": interval_scores(fit),
-        "unrated_movies": described,
-        **curves(fit),
+    tasks: dict[str, Callable[[], Any]] = {  # the longest first
+        "alone": partial(lightgbm_alone_mse, fit, seed),
+        **{
+            member.name.lower(): partial(_scores, fit, predictions, member, grouped, seed)
+            for member, predictions in rated.items()
+        },
+        "learning_curve": partial(learning_curve, fit, both, seed),
+        "learning_curve_plays_only": partial(learning_curve, fit, plays, seed),
+        "rating_curve": partial(rating_curve, fit, both, seed),
+        "rating_curve_plays_only": partial(rating_curve, fit, plays, seed),
+        "uncertainty": partial(interval_scores, fit),
+        "popularity": partial(_popularity, fit),
+        "groups": partial(_groups, fit),
+        "never_raters": partial(never_rater_differences, fit.table.data, fit.core.prior.columns, seed),
+        "reweighted": partial(_reweighted, fit),
+        "unrated_movies": partial(_unrated_movies, fit),
+        "curves": partial(curves, fit),
     }
+    done = dict(zip(tasks, side_by_side(lambda task: task(), list(tasks.values())), strict=True))
+    alone = done.pop("alone")
+    by_evidence = {
+        member.name.lower(): done.pop(member.name.lower())
+        | ({"lightgbm_alone_rmse": float(np.sqrt(alone[member]))} if member in alone else {})
+        for member in sorted(rated)
+    }
+    grouped_by = [] if grouped is None else list(grouped.attributes)
+    return {"evidence": by_evidence, "grouped_by": grouped_by, **done.pop("curves"), **done}
 
 
-def _scores(fit: Fit, predictions: OutOfFoldPredictions, member: MemberEvidence, seed: int) -> dict[str, float]:
+def _scores(
+    fit: Fit, predictions: OutOfFoldPredictions, member: MemberEvidence, grouped: GroupMeans | None, seed: int
+) -> dict[str, float]:
     """Return the scores of predictions for one kind of evidence (such as plays known), beside those of means."""
     scale, view = fit.table.data.schema.scale, predictions.rows.view
     predicted, probability = predicted_ratings(fit, fit.table, predictions, member)
@@ -109,6 +114,8 @@ def _scores(fit: Fit, predictions: OutOfFoldPredictions, member: MemberEvidence,
     )  # fmt: skip
     scores |= {"gain_percent_low": low, "gain_percent_high": high}
     scores["gain_percent"] = gain_percent(scores["rmse"], scores["movie_mean_rmse"])
+    if grouped is not None and member.has_attributes:
+        scores["group_mean_rmse"] = rmse(_cut(grouped.predict(fit.table, predictions.rows), fit), truth)
     return scores
 
 
@@ -157,6 +164,15 @@ def _groups(fit: Fit) -> dict[str, dict[str, dict[str, float]]]:
 def _cut(values: Array, fit: Fit) -> Array:
     scale = fit.table.data.schema.scale
     return np.clip(values, scale.low, scale.high)
+
+
+def _unrated_movies(fit: Fit) -> dict[str, dict[str, float]]:
+    """Return the scores of predictions of movies that are only described, or unknown, by kind of evidence."""
+    return {
+        f"{member.name.lower()}, movie {movie.name.lower()}": _movie_scores(fit, predictions)
+        for (member, movie), predictions in fit.predictions.items()
+        if movie is not MovieEvidence.RATED and len(predictions.rows)
+    }
 
 
 def _movie_scores(fit: Fit, predictions: OutOfFoldPredictions) -> dict[str, float]:

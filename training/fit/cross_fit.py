@@ -17,6 +17,7 @@ from model.prediction.prior.prior import Prior
 from training.data.dataset import Dataset
 from training.data.never_rater_views import Views
 from training.data.passes.passes import Passes
+from training.data.passes.side_by_side import side_by_side
 from training.data.passes.visible_facts import SummedColumns, VisibleFacts, facts_of_views, play_inputs
 from training.fit.folds import FoldedData
 from training.fit.prior.fit_prior import FittedPrior, fit_prior
@@ -116,15 +117,19 @@ def apply_out_of_fold(fitted: Sequence[FittedPrior], data: Dataset, views: Views
     factors: dict[MemberEvidence, Array] = {}
     distance: dict[MemberEvidence, Array] = {}
     inputs = np.zeros((len(fold), input_count(fitted[0].prior.columns)))
+    priors, parts = [], []
     for number, prior in enumerate(fitted):
         own = np.flatnonzero(fold == number)
-        for chosen in (own[start : start + CHUNK] for start in range(0, len(own), CHUNK)):
-            outputs = apply_prior(prior.prior, data.schema, facts.take(chosen))
-            inputs[chosen] = outputs.inputs
-            for joined, parts in ((factors, outputs.factors), (distance, outputs.distance)):
-                for evidence, values in parts.items():
-                    empty = np.full((len(fold), *values.shape[1:]), np.nan)
-                    joined.setdefault(evidence, empty)[chosen] = values
+        of_fold = [own[start : start + CHUNK] for start in range(0, len(own), CHUNK)]
+        priors += [prior.prior] * len(of_fold)
+        parts += of_fold
+    applied = side_by_side(lambda prior, part: apply_prior(prior, data.schema, facts.take(part)), priors, parts)
+    for part, outputs in zip(parts, applied, strict=True):
+        inputs[part] = outputs.inputs
+        for joined, by_evidence in ((factors, outputs.factors), (distance, outputs.distance)):
+            for evidence, values in by_evidence.items():
+                empty = np.full((len(fold), *values.shape[1:]), np.nan)
+                joined.setdefault(evidence, empty)[part] = values
     return OutOfFold(tuple(fitted), fold, factors, inputs, distance)
 
 

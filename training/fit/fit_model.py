@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import lightgbm
 import numpy as np
@@ -18,6 +17,7 @@ from model.prediction.trees import Trees
 from training.data.dataset import Dataset
 from training.data.never_rater_views import SHORT, Views, show_ratings
 from training.data.passes.passes import Passes
+from training.data.passes.side_by_side import side_by_side
 from training.fit.calibration.fit_drift_reference import fit_reference
 from training.fit.calibration.fit_play_probability import fit_play_probability
 from training.fit.calibration.held_out import share_nearer
@@ -31,7 +31,7 @@ from training.fit.out_of_fold_targets import OutOfFoldTargets
 from training.fit.prior.fit_prior import FittedPrior
 from training.fit.prior.movie_descriptions import fit_description
 from training.fit.rating_updates import RatingUpdates, fit_rating_updates
-from training.fit.trees.fit_trees import bin_rows, fit_trees, predict_halves, without_member_mean
+from training.fit.trees.fit_trees import bin_rows, fit_forests, predict_halves, without_member_mean
 from training.fit.trees.group_effects import group_residuals, grouped_attributes
 from training.fit.trees.pair_rows import PairTable, Rows, chunks, concatenate, movie_columns, target_rows
 from training.settings import FitSettings, Report, TreeSettings
@@ -109,10 +109,9 @@ def fit_model(passes: Passes, data: Dataset, seed: int, settings: FitSettings, r
     table, movies = _pair_table(passes, folded, whole, out_of_fold)
     targets = OutOfFoldTargets(passes, folded, table, whole, weight)
     report("trees")
-    forest, half_forests = _fit_forests(table, targets, seed, settings.trees, report)
+    forest, half_forests = _fit_forests(table, targets, seed, settings.trees)
     rows_of_kind = _predicted_rows(targets, np.random.default_rng([seed, 4]))
-    of_kinds = passes.collect(partial(_predict, table, targets, half_forests), list(rows_of_kind.values()))
-    predictions = dict(zip(rows_of_kind, of_kinds, strict=True))
+    predictions = {key: _predict(table, targets, half_forests, rows) for key, rows in rows_of_kind.items()}
     weights = {
         member: _weight(predictions[member, RATED], targets.weight(predictions[member, RATED].rows))
         for member in DEMEANED
@@ -174,7 +173,7 @@ def _pair_table(
 
 
 def _fit_forests(
-    table: PairTable, targets: OutOfFoldTargets, seed: int, settings: TreeSettings, report: Report
+    table: PairTable, targets: OutOfFoldTargets, seed: int, settings: TreeSettings
 ) -> tuple[lightgbm.Booster | None, list[lightgbm.Booster]]:
     """Fit the forest to publish, and two half forests, each without one half of the folds."""
     random = np.random.default_rng([seed, 6])
@@ -201,12 +200,8 @@ def _fit_forests(
     weight = targets.weight(rows) if targets.weighted else None
     data = bin_rows(table.all_features(rows, offset), target, weight)
     side = half_of(table, rows)
-    halves = []
-    for half in (0, 1):
-        report(f"trees, half {half + 1} of 2")
-        halves.append(fit_trees(data, seed, settings, np.flatnonzero(side != half)))
-    report("trees, all")
-    return fit_trees(data, seed, settings), halves
+    whole, *halves = fit_forests(data, seed, settings, [None, *(np.flatnonzero(side != half) for half in (0, 1))])
+    return whole, halves
 
 
 def half_of(table: PairTable, rows: Rows) -> NDArray[np.int64]:
@@ -245,13 +240,16 @@ def _predict(
     learned = forests if len(rows) and MemberEvidence(int(rows.evidence[0])) in DEMEANED else []
     offset, side = targets.movie_offsets(rows, table), half_of(table, rows)
     prior, deviation, correction = np.empty(len(rows)), np.empty(len(rows)), np.zeros(len(rows))
-    for part in chunks(len(rows)):
+
+    def predict_part(part: slice) -> None:
         of_part = rows.take(part)
         outputs = table.prior_of(of_part)
         prior[part], deviation[part] = outputs.rating + offset[part], table.deviation(of_part, outputs)
         if learned:
             features = table.features_of(of_part, outputs, deviation[part], offset[part])
             correction[part] = predict_halves(learned, features, side[part])
+
+    side_by_side(predict_part, chunks(len(rows)))
     member = MemberEvidence(int(rows.evidence[0])) if len(rows) else MemberEvidence.NOTHING
     plays = table.views.play_count[rows.view] if member.has_plays else np.zeros(len(rows), np.int64)
     extrapolation = np.zeros(len(rows))

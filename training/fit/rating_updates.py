@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import PLAY_BINS, bins_of
 from model.prediction.prior.rating_update import FactorErrors, Movies, Rated, RatingUpdate, update_by_ratings
 from training.data.never_rater_views import ShownRatings
+from training.data.passes.side_by_side import side_by_side
 from training.fit.movie_offsets import SHARE_SPREAD, SMALLEST_VARIANCE, shares_by_bin
 from training.fit.out_of_fold_predictions import OutOfFoldPredictions
 from training.fit.out_of_fold_targets import OutOfFoldTargets
@@ -49,15 +49,18 @@ class RatingUpdates:
         counts = self.shown.counts
         before = predictions.take(counts[predictions.rows.view] > 0)
         added, deviation = np.empty(len(before.rows)), np.empty(len(before.rows))
-        for part, fold in product(chunks(len(before.rows)), range(len(self.table.out_of_fold.fitted))):
+
+        def update_part(part: slice) -> None:
             rows = before.rows.take(part)
-            own = np.flatnonzero(self.table.out_of_fold.fold[rows.view] == fold)
-            if not len(own):
-                continue
-            views, rows_of_view = np.unique(rows.view[own], return_counts=True)
-            update, movies = self._update(views, kind, fold).repeat(rows_of_view), self._movies(rows.take(own))
-            added[part][own] = update.rating(movies)
-            deviation[part][own] = update.deviation(before.deviation[part][own], movies.factors)
+            fold = self.table.out_of_fold.fold[rows.view]
+            for number in np.unique(fold):
+                own = np.flatnonzero(fold == number)
+                views, rows_of_view = np.unique(rows.view[own], return_counts=True)
+                update, movies = self._update(views, kind, number).repeat(rows_of_view), self._movies(rows.take(own))
+                added[part][own] = update.rating(movies)
+                deviation[part][own] = update.deviation(before.deviation[part][own], movies.factors)
+
+        side_by_side(update_part, chunks(len(before.rows)))
         return replace(
             before,
             rows=replace(before.rows, evidence=np.full(len(before.rows), int(kind), np.int8)),

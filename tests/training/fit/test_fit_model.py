@@ -1,8 +1,5 @@
 """What a fit says of a member never comes from that member's own ratings."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +16,7 @@ from tests.training.fit.conftest import bits_of
 from training.data.dataset import Dataset, read_dataset
 from training.data.passes.passes import passes_in_threads
 from training.fit.fit_model import Fit, fit_model
-from training.fit.trees.fit_trees import bin_rows, fit_trees, without_member_mean
+from training.fit.trees.fit_trees import bin_rows, fit_forests, without_member_mean
 from training.settings import FitSettings, read_fit_settings
 
 ROOT = Path(__file__).parents[3]
@@ -141,11 +138,12 @@ def test_trees_learn_a_step_and_the_same_seed_grows_the_same_forest():
     target = np.where(features[:, 1] > 0.3, 1.0, -1.0) + random.normal(size=4000)
     settings = FitSettings().trees
     rows = bin_rows(features, target)
-    forest = fit_trees(rows, 0, settings)
+    forest, part, again = fit_forests(rows, 0, settings, [None, np.arange(2000), None])
     truth = np.where(features[:, 1] > 0.3, 1.0, -1.0)
     assert np.sqrt(np.mean((forest.predict(features) - truth) ** 2)) < 0.35
-    assert fit_trees(rows, 0, settings).model_to_string() == forest.model_to_string()
-    assert fit_trees(rows, 1, settings).model_to_string() != forest.model_to_string()
+    assert again.model_to_string() == forest.model_to_string() != part.model_to_string()
+    alone, other_seed = (fit_forests(rows, seed, settings, [None])[0].model_to_string() for seed in (0, 1))
+    assert alone == forest.model_to_string() != other_seed
 
 
 def test_a_member_mean_is_taken_out_as_far_as_its_ratings_tell_of_it():
@@ -174,28 +172,3 @@ def test_what_the_calibration_learns_from_is_what_is_served(small_fit, kind):
         assert taste.distance[0] == pytest.approx(table.out_of_fold.distance[kind][view], abs=0.003)
         extrapolation = small_fit.core.calibration.extrapolation(taste.distance, kind)
         assert extrapolation[0] == pytest.approx(predictions.extrapolation[place], abs=0.02)
-
-
-FOREST = """
-import hashlib
-import numpy as np
-from training.fit.trees.fit_trees import TreeSettings, bin_rows, fit_trees
-random = np.random.default_rng(0)
-features = random.normal(size=(1_500_000, 12)).astype(np.float32)
-features[random.random(features.shape) < 0.3] = np.nan
-target = 0.2 * np.nan_to_num(features[:, 0]) + 0.1 * np.isnan(features[:, 1]) + random.normal(size=len(features))
-forest = fit_trees(bin_rows(features, target), 0, TreeSettings(trees=3)).model_to_string()
-print(hashlib.sha256(forest.encode()).hexdigest())
-"""
-
-
-def test_large_forests_are_the_same_on_any_number_of_threads():
-    """Sums that LightGBM makes row by row are not, on so many rows with values missing."""
-    forests = {
-        subprocess.run(
-            [sys.executable, "-c", FOREST],
-            cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": threads}, capture_output=True, text=True, check=True,
-        ).stdout
-        for threads in ("1", "2")
-    }  # fmt: skip
-    assert len(forests) == 1

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from features.schema import Scale
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.prediction.calibration import FAR, PLAY_BINS, Calibration, Tables, bins_of, places_of
+from training.data.passes.side_by_side import side_by_side
 from training.fit.calibration.held_out import HeldOutRows, thinned
 from training.fit.calibration.isotonic import Counts, Distribution, Steps, fit_distribution
 
@@ -40,17 +41,20 @@ def calibrate(
     `short` has rows of short views of the same raters, since a member with few known plays may play little or may have
     many unknown plays. `distances` has the raters' out-of-fold distances from the landmarks.
     """
-    members = sorted({member for member, _ in held_out})
+
+    def fit_kind(evidence: tuple[MemberEvidence, MovieEvidence]) -> _Kind:
+        member, movie = evidence
+        return _of_kind(held_out[evidence], short.get(member), member, movie, scale, steps)
+
+    kinds = dict(zip(held_out, side_by_side(fit_kind, list(held_out)), strict=True))
     return Calibration(
         {
             member: _join(
-                [_of_kind(held_out[member, movie], short.get(member), member, movie, scale, steps)
-                 for movie in MovieEvidence],
-                thinned(distances.get(member, np.empty(0))),
+                [kinds[member, movie] for movie in MovieEvidence], thinned(distances.get(member, np.empty(0)))
             )
-            for member in members
+            for member in sorted({member for member, _ in held_out})
         }
-    )  # fmt: skip
+    )
 
 
 def threshold(score: Array, weight: Array) -> float:

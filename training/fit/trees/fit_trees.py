@@ -1,17 +1,18 @@
 """Fits gradient-boosted trees to the residuals of the out-of-fold prior."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data.passes.side_by_side import side_by_side
 from training.settings import TreeSettings
 
 Array = NDArray[np.float64]
 
-SMALL = 300_000
-"""Number of rows up to which one thread is faster than several."""
 BINNING = {
     "max_bin": 63,
     "feature_pre_filter": False,
@@ -33,12 +34,20 @@ def bin_rows(features: NDArray[np.float32], target: Array, weight: Array | None 
     return data.construct()
 
 
-def fit_trees(
-    data: lightgbm.Dataset, seed: int, settings: TreeSettings, chosen: NDArray[np.int64] | None = None
-) -> lightgbm.Booster:
-    """Fit a forest to binned rows, or to the chosen ones; the number of threads doesn't affect it."""
-    rows = data.num_data() if chosen is None else len(chosen)
-    parameters = BINNING | {
+def fit_forests(
+    data: lightgbm.Dataset, seed: int, settings: TreeSettings, chosen: Sequence[NDArray[np.int64] | None]
+) -> list[lightgbm.Booster]:
+    """Fit one forest to each choice of the binned rows, by their numbers; None chooses all."""
+    rows = [data.num_data() if some is None else len(some) for some in chosen]
+    parameters = [_parameters(seed, settings, count) for count in rows]
+    parts = [data if some is None else data.subset(some.tolist(), own).construct()
+             for some, own in zip(chosen, parameters, strict=True)]  # fmt: skip
+    return side_by_side(partial(lightgbm.train, num_boost_round=settings.trees), parameters, parts)
+
+
+def _parameters(seed: int, settings: TreeSettings, rows: int) -> dict[str, Any]:
+    """Return LightGBM's parameters for so many rows."""
+    return BINNING | {
         "objective": "regression",
         "learning_rate": settings.learning_rate,
         "num_leaves": settings.leaves,
@@ -49,10 +58,8 @@ def fit_trees(
         "bagging_freq": 1,
         "seed": seed,
         "boost_from_average": False,
-        "num_threads": 0 if rows > SMALL else 1,
+        "num_threads": 1,  # since forests are fitted side by side; the number would be part of the model's text
     }
-    learned = data if chosen is None else data.subset(chosen.tolist(), parameters)
-    return lightgbm.train(parameters, learned, settings.trees)
 
 
 def without_member_mean(residual: Array, key: NDArray[np.int64], share: float) -> Array:

@@ -1,6 +1,6 @@
 """Training rows of the trees: pairs of a view and a movie that the view doesn't show, and the features of pairs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from model.prediction.pair_columns import MemberColumns, as_unrated
 from model.prediction.prior.prior import Prior, prior_numbers, rating_of
 from training.data.dataset import Dataset
 from training.data.never_rater_views import Views
+from training.data.passes.side_by_side import side_by_side
 from training.fit.cross_fit import OutOfFold
 from training.fit.prior.fit_prior import FittedPrior
 
@@ -144,16 +145,14 @@ class PairTable:
             deviation[chosen] = _deviation(fitted.prior, prior.movies[chosen], rows.take(chosen))
         return deviation
 
-    def features(self, rows: Rows, offset: Array) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Yield features in chunks of rows; `offset` (N,) is added to the prior's prediction."""
-        for part in chunks(len(rows)):
-            of_part = rows.take(part)
-            prior = self.prior_of(of_part)
-            yield part, self.features_of(of_part, prior, self.deviation(of_part, prior), offset[part])
+    def features(self, rows: Rows, offset: Array) -> NDArray[np.float32]:
+        """Return (N, F) features; `offset` (N,) is added to the prior's prediction."""
+        prior = self.prior_of(rows)
+        return self.features_of(rows, prior, self.deviation(rows, prior), offset)
 
     def all_features(self, rows: Rows, offset: Array) -> NDArray[np.float32]:
-        """Return (N, F) features of all rows at once."""
-        return filled(len(rows), self.features(rows, offset))
+        """Return (N, F) features of many rows; `offset` (N,) is added to the prior's prediction."""
+        return in_chunks(len(rows), lambda part: self.features(rows.take(part), offset[part]))
 
     def features_of(self, rows: Rows, prior: PriorOfRows, deviation: Array, offset: Array) -> NDArray[np.float32]:
         """Return (N, F) features, given the prior's outputs and their standard deviations (N,)."""
@@ -205,6 +204,22 @@ def filled(count: int, parts: Iterable[tuple[slice | NDArray[np.int64], NDArray[
         if not features.shape[1]:
             features = np.empty((count, values.shape[1]), np.float32)
         features[part] = values
+    return features
+
+
+def in_chunks(count: int, features_of: Callable[[slice], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return (count, F) features, of which the function computes those of a range of rows; without rows, F is 0."""
+    if not count:
+        return np.empty((0, 0), np.float32)
+    first, *others = chunks(count)
+    values = features_of(first)
+    features = np.empty((count, values.shape[1]), np.float32)
+    features[first] = values
+
+    def fill(part: slice) -> None:
+        features[part] = features_of(part)
+
+    side_by_side(fill, others)
     return features
 
 
