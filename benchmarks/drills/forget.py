@@ -111,7 +111,7 @@ def set_up(scene: Scene, data: Path, options: Sequence[str], seeds: Sequence[str
 def write_tables(source: Path, target: Path, gone: Sequence[str]) -> None:
     """Copy the Parquet tables of a data directory without some members: members and plays in parts, ratings as CSV.
 
-    Members get ids that occur nowhere by chance.
+    Members get ids that occur nowhere by chance, and of which none is part of another.
     """
     target.mkdir()
     shutil.copy(source / "schema.toml", target)
@@ -119,7 +119,7 @@ def write_tables(source: Path, target: Path, gone: Sequence[str]) -> None:
     for name in ("members", "ratings", "plays"):
         if not (source / f"{name}.parquet").exists():
             continue
-        member_id = pl.format("coldstart-drill-{}", pl.col("member_id").cast(pl.String))
+        member_id = pl.format("coldstart-drill-{}-", pl.col("member_id").cast(pl.String))
         rows = pl.read_parquet(source / f"{name}.parquet").with_columns(member_id.alias("member_id"))
         rows = rows.filter(~pl.col("member_id").is_in(list(gone)))
         if name == "ratings":
@@ -221,7 +221,7 @@ def _left(scene: Scene, client: Any, plays: Mapping[str, Sequence[str]]) -> dict
     keys = (PLAIN, MemberKey.read(scene.key))
     names = [record_key(member_id, key) for member_id in plays for key in keys]
     return {
-        "traces": len(traces([scene.data, scene.outcomes, scene.models], plays)),
+        "traces": traces([scene.data, scene.outcomes, scene.models], plays),
         "store_entries": int(client.exists(*names)),
     }
 
