@@ -47,7 +47,9 @@ def evaluate(passes: Passes, fit: Fit, seed: int, report: Callable[[str], None])
     docs/training.md describes the method. `seed` is used for the baselines and the bootstraps, and `report` is called
     with the name of each step.
     """
-    report("evaluation")
+    report("LightGBM alone, to compare with")
+    alone = lightgbm_alone_mse(fit, seed)
+    report("scores")
     both, plays = MemberEvidence.ATTRIBUTES_AND_PLAYS, MemberEvidence.PLAYS
     grouped = group_means(passes, fit)
     rated = {
@@ -55,39 +57,43 @@ def evaluate(passes: Passes, fit: Fit, seed: int, report: Callable[[str], None])
         for (member, movie), predictions in (fit.predictions | fit.with_ratings).items()
         if movie is MovieEvidence.RATED
     }
-    tasks: dict[str, Callable[[], Any]] = {  # the longest first
-        "alone": partial(lightgbm_alone_mse, fit, seed),
-        **{
-            member.name.lower(): partial(_scores, fit, predictions, member, grouped, seed)
-            for member, predictions in rated.items()
-        },
+    scores = side_by_side(
+        lambda member: _scores(fit, rated[member], member, grouped, alone.get(member), seed), sorted(rated)
+    )
+    parts: dict[str, Callable[[], Any]] = {
         "learning_curve": partial(learning_curve, fit, both, seed),
         "learning_curve_plays_only": partial(learning_curve, fit, plays, seed),
         "rating_curve": partial(rating_curve, fit, both, seed),
         "rating_curve_plays_only": partial(rating_curve, fit, plays, seed),
-        "uncertainty": partial(interval_scores, fit),
         "popularity": partial(_popularity, fit),
         "groups": partial(_groups, fit),
         "never_raters": partial(never_rater_differences, fit.table.data, fit.core.prior.columns, seed),
         "reweighted": partial(_reweighted, fit),
+        "uncertainty": partial(interval_scores, fit),
         "unrated_movies": partial(_unrated_movies, fit),
         "curves": partial(curves, fit),
     }
-    done = dict(zip(tasks, side_by_side(lambda task: task(), list(tasks.values())), strict=True))
-    alone = done.pop("alone")
-    by_evidence = {
-        member.name.lower(): done.pop(member.name.lower())
-        | ({"lightgbm_alone_rmse": float(np.sqrt(alone[member]))} if member in alone else {})
-        for member in sorted(rated)
+    done = dict(zip(parts, side_by_side(lambda part: part(), list(parts.values())), strict=True))
+    return {
+        "evidence": {member.name.lower(): own for member, own in zip(sorted(rated), scores, strict=True)},
+        "grouped_by": [] if grouped is None else list(grouped.attributes),
+        **done.pop("curves"),
+        **done,
     }
-    grouped_by = [] if grouped is None else list(grouped.attributes)
-    return {"evidence": by_evidence, "grouped_by": grouped_by, **done.pop("curves"), **done}
 
 
 def _scores(
-    fit: Fit, predictions: OutOfFoldPredictions, member: MemberEvidence, grouped: GroupMeans | None, seed: int
+    fit: Fit,
+    predictions: OutOfFoldPredictions,
+    member: MemberEvidence,
+    grouped: GroupMeans | None,
+    alone: float | None,
+    seed: int,
 ) -> dict[str, float]:
-    """Return the scores of predictions for one kind of evidence (such as plays known), beside those of means."""
+    """Return the scores of predictions for one kind of evidence (such as plays known), beside those of simpler ones.
+
+    `alone` is the mean squared error of LightGBM alone, if there is any for this kind.
+    """
     scale, view = fit.table.data.schema.scale, predictions.rows.view
     predicted, probability = predicted_ratings(fit, fit.table, predictions, member)
     truth, rating, movie_mean = predicted.truth, predicted.rating, predicted.movie_mean
@@ -114,6 +120,8 @@ def _scores(
     )  # fmt: skip
     scores |= {"gain_percent_low": low, "gain_percent_high": high}
     scores["gain_percent"] = gain_percent(scores["rmse"], scores["movie_mean_rmse"])
+    if alone is not None:
+        scores["lightgbm_alone_rmse"] = float(np.sqrt(alone))
     if grouped is not None and member.has_attributes:
         scores["group_mean_rmse"] = rmse(_cut(grouped.predict(fit.table, predictions.rows), fit), truth)
     return scores

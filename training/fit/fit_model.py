@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from features.pair_features import Movies
 from model.artifact.serialization import Core
 from model.facts.evidence import MemberEvidence, MovieEvidence
-from model.prediction.calibration import Calibration
 from model.prediction.movie_targets import Offsets
 from model.prediction.pair_columns import PairColumns
 from model.prediction.trees import Trees
@@ -140,7 +139,10 @@ def fit_model(passes: Passes, data: Dataset, seed: int, settings: FitSettings, r
         if member.with_ratings in updates.weights and len(rows.rows)
     }
     report("intervals and probabilities")
-    calibration = _calibrate(targets, predictions | with_ratings, short | short_with_ratings)
+    held_out = {key: targets.held_out(rows) for key, rows in (predictions | with_ratings).items()}
+    held_out_short = {member: targets.held_out(rows) for member, rows in (short | short_with_ratings).items()}
+    steps = Steps.among(targets.rows[MemberEvidence.NOTHING].rating)
+    calibration = calibrate(held_out, held_out_short, targets.distances, data.schema.scale, steps)
     ratings = folded.statistics.whole.ratings
     offsets = {
         member: _served_offsets(data, targets.served_offsets(member), ratings, np.random.default_rng([seed, 5]))
@@ -149,7 +151,6 @@ def fit_model(passes: Passes, data: Dataset, seed: int, settings: FitSettings, r
     }
     # kinds of evidence without targets have no offsets, and can't be served
     heads = {member: whole.prior.heads[member] for member in whole.prior.heads if member in offsets}
-    held_out = {key: targets.held_out(rows) for key, rows in (predictions | with_ratings).items()}
     reference = fit_reference(data, held_out, calibration)
     play_weights = fit_play_probability(folded.views, out_of_fold, table.movies, np.random.default_rng([seed, 15]))
     prior = replace(whole.prior, heads=heads, rating_weights=updates.weights, play_weights=play_weights)
@@ -265,22 +266,6 @@ def _weight(predictions: OutOfFoldPredictions, weight: Array) -> float:
     if power == 0:
         return 0.0
     return float(np.clip((weight * correction) @ (predictions.rows.rating - predictions.prior) / power, 0, 1))
-
-
-def _calibrate(
-    targets: OutOfFoldTargets,
-    predictions: dict[tuple[MemberEvidence, MovieEvidence], OutOfFoldPredictions],
-    short: dict[MemberEvidence, OutOfFoldPredictions],
-) -> Calibration:
-    """Fit the calibration to all out-of-fold predictions."""
-    data = targets.table.data
-    return calibrate(
-        {key: targets.held_out(rows) for key, rows in predictions.items()},
-        {member: targets.held_out(rows) for member, rows in short.items()},
-        targets.distances,
-        data.schema.scale,
-        Steps.among(targets.rows[MemberEvidence.NOTHING].rating),
-    )
 
 
 def _served_offsets(data: Dataset, movies: Array, ratings: Array, random: np.random.Generator) -> Offsets:

@@ -107,9 +107,10 @@ def _of_kind(
     scale: Scale,
     steps: Steps,
 ) -> _Kind:
-    if short is not None and movie is MovieEvidence.RATED:
-        rows = rows.join(short)
-    groups = merged_bins(rows) if member.has_plays else [((0,), rows)]
+    if member.has_plays:
+        groups = merged_bins(rows if short is None or movie is not MovieEvidence.RATED else rows.join(short))
+    else:
+        groups = [((0,), rows)]
     fitted = [_fit_bin(part, scale, steps) for _, part in groups]
     widening = _widening([part for _, part in groups], fitted)
     of_bin = {number: merged for (numbers, _), merged in zip(groups, fitted, strict=True) for number in numbers}
