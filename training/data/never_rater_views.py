@@ -17,6 +17,8 @@ SHORT = 2
 """Value of `Views.half` for short views, which show only a few plays."""
 VIEWS = 3
 """Number of views of each rater: one for each half of the plays, and a short one. They follow one another."""
+MOST_TARGETS = 500_000
+"""Maximum number of ratings to predict from views that show ratings, by raters drawn at random."""
 HIDING_SHARE, HIDDEN_SHARE = 0.5, 0.6
 """Share of short views that hide attributes, and probability that such a view hides a given attribute."""
 
@@ -147,14 +149,19 @@ class ShownRatings:
         return np.asarray(first.repeat(counts) + np.arange(counts.sum()))
 
 
-def show_ratings(views: Views, random: np.random.Generator) -> ShownRatings:
+def show_ratings(views: Views, random: np.random.Generator, most_targets: int = MOST_TARGETS) -> ShownRatings:
     """Return ratings for views to show: all for a short view, and some at random for any other.
 
-    The number for the others is drawn such that few and many ratings are equally frequent on a logarithmic scale.
+    The number for the others is drawn such that few and many ratings are equally frequent on a logarithmic scale. If
+    all raters have more than `most_targets` ratings to predict, only as many raters as have these show any.
     """
     counts = rated_count(views)
     most = np.floor(np.exp(random.random(len(counts)) * np.log(counts + 1.0)))
     most[views.half == SHORT] = np.inf
+    targets = np.bincount(views.targets[VIEW].to_numpy(), minlength=len(most)).reshape(-1, VIEWS).sum(axis=1)
+    if targets.sum() > most_targets:
+        raters = random.permutation(len(targets))
+        most.reshape(-1, VIEWS)[raters[np.cumsum(targets[raters]) > most_targets]] = 0
     return show_at_most(views, most, random)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.data.never_rater_views import SHORT, show_ratings
+from training.data.never_rater_views import SHORT, VIEWS, show_ratings
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +63,12 @@ def test_the_same_seed_shows_the_same_ratings(views, shown):
     assert again.movie.tobytes() == shown.movie.tobytes()
     assert again.starts.tobytes() == shown.starts.tobytes()
     assert show_ratings(views, np.random.default_rng(6)).movie.tobytes() != shown.movie.tobytes()
+
+
+def test_only_some_raters_show_ratings_if_there_are_many_to_predict(views, shown):
+    some = show_ratings(views, np.random.default_rng(5), most_targets=1000)
+    targets = np.bincount(views.targets["view"], minlength=len(views.member)).reshape(-1, VIEWS).sum(axis=1)
+    shows, could = ((each.counts.reshape(-1, VIEWS) > 0) for each in (some, shown))
+    drawn = shows.any(axis=1)
+    assert (shows[drawn] == could[drawn]).all()
+    assert 1000 - targets.max() < targets[drawn].sum() <= 1000 < targets.sum()
