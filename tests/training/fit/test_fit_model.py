@@ -1,5 +1,7 @@
 """What a fit says of a member never comes from that member's own ratings."""
 
+import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from training.data.dataset import Dataset, read_dataset
 from training.data.passes.passes import passes_in_threads
 from training.fit.fit_model import Fit, fit_model
 from training.fit.trees.fit_trees import bin_rows, fit_forests, without_member_mean
-from training.settings import FitSettings, read_fit_settings
+from training.settings import FitSettings, TreeSettings, read_fit_settings
 
 ROOT = Path(__file__).parents[3]
 RATED = MovieEvidence.RATED
@@ -144,6 +146,21 @@ def test_trees_learn_a_step_and_the_same_seed_grows_the_same_forest():
     assert again.model_to_string() == forest.model_to_string() != part.model_to_string()
     alone, other_seed = (fit_forests(rows, seed, settings, [None])[0].model_to_string() for seed in (0, 1))
     assert alone == forest.model_to_string() != other_seed
+
+
+def test_a_signal_ends_forests_under_way():
+    """Polars, which is imported here too, has a handler of SIGINT that doesn't wake a thread that waits for a lock."""
+    random = np.random.default_rng(1)
+    rows = bin_rows(random.normal(size=(200_000, 4)).astype(np.float32), random.normal(size=200_000))
+    before, trees = set(threading.enumerate()), TreeSettings(trees=2000)
+    interrupt = threading.Timer(0.5, signal.raise_signal, (signal.SIGINT,))
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt):
+        fit_forests(rows, 0, trees, [None, None])
+    fits = set(threading.enumerate()) - before - {interrupt}
+    for fit in fits:
+        fit.join(10)
+    assert not any(fit.is_alive() for fit in fits)
 
 
 def test_a_member_mean_is_taken_out_as_far_as_its_ratings_tell_of_it():

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from functools import partial
+from threading import Event
 from typing import Any
 
 import lightgbm
 import numpy as np
+from lightgbm.callback import CallbackEnv
 from numpy.typing import NDArray
 
 from training.data.passes.side_by_side import side_by_side
+from training.errors import PassesStopped
 from training.settings import TreeSettings
 
 Array = NDArray[np.float64]
@@ -37,12 +40,25 @@ def bin_rows(features: NDArray[np.float32], target: Array, weight: Array | None 
 def fit_forests(
     data: lightgbm.Dataset, seed: int, settings: TreeSettings, chosen: Sequence[NDArray[np.int64] | None]
 ) -> list[lightgbm.Booster]:
-    """Fit one forest to each choice of the binned rows, by their numbers; None chooses all."""
+    """Fit one forest to each choice of the binned rows, by their numbers; None chooses all.
+
+    A signal ends the fits after the trees under way.
+    """
     rows = [data.num_data() if some is None else len(some) for some in chosen]
     parameters = [_parameters(seed, settings, count) for count in rows]
     parts = [data if some is None else data.subset(some.tolist(), own).construct()
              for some, own in zip(chosen, parameters, strict=True)]  # fmt: skip
-    return side_by_side(partial(lightgbm.train, num_boost_round=settings.trees), parameters, parts)
+    ended = Event()
+
+    def go_on(_: CallbackEnv) -> None:
+        if ended.is_set():
+            raise PassesStopped("the work has ended early")
+
+    train = partial(lightgbm.train, num_boost_round=settings.trees, callbacks=[go_on])
+    try:
+        return side_by_side(train, parameters, parts)
+    finally:
+        ended.set()
 
 
 def _parameters(seed: int, settings: TreeSettings, rows: int) -> dict[str, Any]:
