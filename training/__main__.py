@@ -59,6 +59,7 @@ def main(argv: Sequence[str], program: str = "python -m training") -> int:
             chosen.add_arguments(command)
             command.set_defaults(run=chosen.run)
     arguments = parser.parse_args(argv)
+    signal.siginterrupt(signal.SIGINT, True)  # else polars' handler lets a thread that waits go on
     try:
         return int(arguments.run(arguments))
     except KeyboardInterrupt:

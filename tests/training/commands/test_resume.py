@@ -26,11 +26,12 @@ def ended_by(number: int, command: list[str], folder: Path, pattern: str) -> int
     return process.wait(timeout=60)
 
 
-def test_a_retrain_that_is_told_to_end_leaves_no_temporary_folder_and_publishes_nothing(small, light, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_retrain_that_is_told_to_end_leaves_no_temporary_folder_and_publishes_nothing(small, light, tmp_path, number):
     folder, models = tmp_path / "temporary", tmp_path / "models"
     folder.mkdir()
     call = ["retrain", "--data", str(small.data), "--models", str(models), *light]
-    assert ended_by(signal.SIGTERM, call, folder, "coldstart-*/*/prior-*.arrays") == 128 + signal.SIGTERM
+    assert ended_by(number, call, folder, "coldstart-*/*/prior-*.arrays") == 128 + number
     assert not list(folder.iterdir())
     assert not list(models.glob("versions/*"))
 

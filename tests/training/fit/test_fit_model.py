@@ -149,11 +149,11 @@ def test_trees_learn_a_step_and_the_same_seed_grows_the_same_forest():
 
 
 def test_a_signal_ends_forests_under_way():
-    """Polars, which is imported here too, has a handler of SIGINT that doesn't wake a thread that waits for a lock."""
+    signal.siginterrupt(signal.SIGINT, True)  # as the command line does
     random = np.random.default_rng(1)
     rows = bin_rows(random.normal(size=(200_000, 4)).astype(np.float32), random.normal(size=200_000))
     before, trees = set(threading.enumerate()), TreeSettings(trees=2000)
-    interrupt = threading.Timer(0.5, signal.raise_signal, (signal.SIGINT,))
+    interrupt = threading.Timer(0.5, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
     interrupt.start()
     with pytest.raises(KeyboardInterrupt):
         fit_forests(rows, 0, trees, [None, None])

@@ -1,13 +1,10 @@
 """Runs independent work on data in memory in threads of this process, wherever the passes over partitions run."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from model.cores import usable_cores
-
-SIGNAL_SECONDS = 0.5
-"""Seconds after which signals are looked for; polars' handler of SIGINT doesn't wake a thread that waits."""
 
 Result = TypeVar("Result")
 
@@ -20,11 +17,6 @@ def side_by_side(function: Callable[..., Result], *columns: Sequence[Any]) -> li
     """
     pool = ThreadPoolExecutor(usable_cores())
     try:
-        calls = [pool.submit(function, *arguments) for arguments in zip(*columns, strict=True)]
-        waiting = True
-        while waiting:
-            done, others = wait(calls, SIGNAL_SECONDS, FIRST_EXCEPTION)
-            waiting = bool(others) and not any(call.exception() for call in done)
-        return [call.result() for call in calls if call in done]
+        return list(pool.map(lambda arguments: function(*arguments), list(zip(*columns, strict=True))))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
