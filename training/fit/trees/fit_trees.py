@@ -20,7 +20,7 @@ BINNING = {
     "max_bin": 63,
     "feature_pre_filter": False,
     "deterministic": True,
-    "force_col_wise": True,  # row-wise sums depend on the number of threads if values are missing
+    "force_col_wise": True,  # else LightGBM chooses a way by its time, and the sums of the two ways differ
     "verbosity": -1,
 }
 """Parameters of LightGBM on which the bins depend, or which forests on the same bins must share."""
