@@ -42,9 +42,9 @@ class KernelSettings(TomlSettings):
     views_per_landmark: int = Field(default=20, ge=1, le=1000)
     """Maximum number of raters' views, near to each other, of whose facts a landmark is the mean. At most one is used
     per 700 rows. With one, single raters' facts are published."""
-    most_rows: int = Field(default=100_000, ge=1000, le=1_000_000_000)
-    """Maximum number of rows to fit on. If there are more, a random sample is used. Predictions are made for all
-    rows."""
+    most_rows: int = Field(default=1_000_000_000, ge=1000, le=1_000_000_000)
+    """Maximum number of rows to fit on; by default, all count. If there are more, a random sample is used. Predictions
+    are made for all rows."""
 
 
 RIDGES = (6.0, 16.0, 64.0, 256.0, 1024.0)
