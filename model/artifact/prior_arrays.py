@@ -36,6 +36,7 @@ def prior_numbers(prior: Prior) -> dict[str, Any]:
     return {
         "mean": prior.mean,
         "noise": prior.noise,
+        "noise_spread": prior.noise_spread,
         "mean_year": prior.columns.mean_year,
         "columns": list(prior.columns.names),
         "year_knots": list(prior.description.year.knots),
@@ -78,6 +79,7 @@ def prior_of(arrays: Arrays, numbers: dict[str, Any]) -> Prior:
             for kind in MemberEvidence
             if f"rating_weights.{int(kind)}" in arrays
         },
+        noise_spread=numbers.get("noise_spread", 0.0),
         play_weights=arrays.get("play_weights", POPULARITY),
     )
 

@@ -123,6 +123,7 @@ class _Uncertainty:
         covariance = prior.spread[state.evidence.without_ratings]
         if state.update is not None:
             covariance = covariance - state.update.reduction[0]
+            error = error + state.update.added_noise[0]
         weight = seen / seen.sum()
         moment = np.stack([(design * (weight * column)[:, None]).sum(axis=0) for column in design.T])
         variance = float((weight * error).sum() + (moment * covariance).sum())

@@ -135,7 +135,11 @@ class Model:
     @cached_property
     def _factor_errors(self) -> dict[MemberEvidence, FactorErrors]:
         """Distribution of the errors of members' predicted factors, by kind of evidence without ratings."""
-        return {kind: FactorErrors.of(covariance) for kind, covariance in self.prior.spread.items()}
+        prior = self.prior
+        return {
+            kind: FactorErrors.of(covariance, prior.noise, prior.noise_spread)
+            for kind, covariance in prior.spread.items()
+        }
 
     @cached_property
     def member_columns(self) -> MemberColumns:

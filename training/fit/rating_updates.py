@@ -79,7 +79,7 @@ class RatingUpdates:
         rows = Rows(views.repeat(counts), self.shown.movie[ratings], self.shown.rating[ratings], evidence, as_rated)
         residual = rows.rating - table.base(rows) - self.targets.movie_offsets(rows, table)
         rated = Rated(self._movies(rows), residual, prior.noise + prior.movie_variance[rows.movie])
-        errors = FactorErrors.of(prior.spread[kind.without_ratings])
+        errors = FactorErrors.of(prior.spread[kind.without_ratings], prior.noise, prior.noise_spread)
         return update_by_ratings(errors, rated, counts, self.weights[kind][bins_of(counts)])
 
     def _movies(self, rows: Rows) -> Movies:

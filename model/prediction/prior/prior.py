@@ -112,6 +112,8 @@ class Prior:
     rating_weights: Mapping[MemberEvidence, NDArray[np.float64]]
     """(bins, 2) shrinkage weights, 0 to 1, of the update by ratings for each bin in PLAY_BINS by number of ratings, by
     kind of evidence with ratings. They are for the shift of the factors and for the residuals of similar movies."""
+    noise_spread: float = 0.0
+    """Variance of the factors by which the noise of members' ratings differs, whose mean is 1."""
     play_weights: NDArray[np.float64] = field(default_factory=POPULARITY.copy)
     """(8,) weights of the logistic regression for the probability that a member has played a movie."""
 

@@ -19,17 +19,21 @@ NEIGHBOUR_STRENGTH = 1.0
 
 
 class FactorErrors(NamedTuple):
-    """Distribution of the errors of members' K predicted factors, which is normal about 0."""
+    """Distribution of the errors of members' K predicted factors, normal about 0, and of the noise of their ratings."""
 
     covariance: Array
     """(K, K) covariance."""
     precision: Array
     """(K, K) inverse of the covariance."""
+    noise: float
+    """Variance of the noise of a typical member's ratings."""
+    noise_spread: float
+    """Variance of the factors by which members' noise differs from that."""
 
     @staticmethod
-    def of(covariance: Array) -> "FactorErrors":
+    def of(covariance: Array, noise: float, noise_spread: float) -> "FactorErrors":
         """Return the distribution with a (K, K) covariance."""
-        return FactorErrors(covariance, np.asarray(np.linalg.inv(covariance), np.float64))
+        return FactorErrors(covariance, np.asarray(np.linalg.inv(covariance), np.float64), noise, noise_spread)
 
 
 class Movies(NamedTuple):
@@ -60,6 +64,8 @@ class RatingUpdate:
     """(U, K) posterior means of the factors less the prior means, in the order of Taste.factors."""
     reduction: Array
     """(U, K, K) prior covariance of the factors less the posterior covariance."""
+    added_noise: Array
+    """(U,) variance of the noise of the member's ratings less that of a typical member's."""
     neighbours: "Neighbours"
     """What the shift leaves of the members' ratings."""
     counts: Counts | None = None
@@ -86,7 +92,8 @@ class RatingUpdate:
         explained = np.empty((*design.shape, 1))
         for reduction, own in zip(self.reduction, _slices(self._counts_of(len(design))), strict=True):
             np.matmul(reduction, design[own, :, None], out=explained[own])
-        updated: Array = np.sqrt(deviation * deviation - (explained[:, :, 0] * design).sum(axis=1))
+        added = self.added_noise if self.counts is None else self.added_noise.repeat(self.counts)
+        updated: Array = np.sqrt(deviation * deviation - (explained[:, :, 0] * design).sum(axis=1) + added)
         return updated
 
     def _counts_of(self, predictions: int) -> Counts:
@@ -97,22 +104,46 @@ def update_by_ratings(errors: FactorErrors, rated: Rated, counts: Counts, weight
     """Return the update of U members by their ratings, each independent of the others.
 
     A residual is modelled as design . z + noise, where z are the `errors` of the predicted factors, and the design has
-    the movie's taste factors and 1 for generosity. `counts` (U,) are the numbers of ratings, at least 1. `weights`
-    (U, 2), 0 to 1, shrink the shift of the factors and what the residuals of similar movies add.
+    the movie's taste factors and 1 for generosity. By how much the noise of a member's ratings differs from that of
+    others is estimated from what the posterior leaves of the residuals. `counts` (U,) are the numbers of ratings, at
+    least 1. `weights` (U, 2), 0 to 1, shrink the shift of the factors and what the residuals of similar movies add.
     """
     size, design = len(errors.covariance), design_of(rated.movies.factors)
     right = np.concatenate([design, rated.residual[:, None]], axis=1)
-    left = (design / rated.variance[:, None]).T
-    products = np.empty((len(counts), size, size + 1))
+    left = (right / rated.variance[:, None]).T
+    products = np.empty((len(counts), size + 1, size + 1))
     for own, product in zip(_slices(counts), products, strict=True):
         np.matmul(left[:, own], right[own], out=product)
-    posterior = np.linalg.inv(products[:, :, :size] + errors.precision)
-    shift = np.matmul(posterior, products[:, :, size:])[:, :, 0] * weights[:, :1]
+    posterior = np.asarray(np.linalg.inv(products[:, :-1, :-1] + errors.precision), np.float64)
+    mean = np.matmul(posterior, products[:, :-1, -1:])[:, :, 0]
+    squared_errors = _squared_errors(products, errors.precision, mean, posterior)
+    added_noise = errors.noise * (noise_factor(squared_errors, counts, errors.noise_spread) - 1)
+    shift = mean * weights[:, :1]
     rest = rated.residual - (design * shift.repeat(counts, axis=0)).sum(axis=1)
     rest = (rest * weights[:, 1].repeat(counts)).astype(rated.movies.direction.dtype)
-    return RatingUpdate(
-        shift, errors.covariance - posterior, Neighbours(rated.movies.direction, rest, counts).limited()
-    )
+    neighbours = Neighbours(rated.movies.direction, rest, counts).limited()
+    return RatingUpdate(shift, errors.covariance - posterior, added_noise, neighbours)
+
+
+def noise_factor(errors: NDArray[np.floating], counts: NDArray[np.number], spread: float) -> Array:
+    """Return the (U,) factors of the noise of members' ratings, shrunk to 1.
+
+    `errors` (U,) are the expected sums of the squared errors of the members' ratings, divided by the variance of a
+    typical member's, and `counts` (U,) the numbers of ratings. The mean of n squared errors varies by 2 / n by chance,
+    and the factors by `spread`, so that the mean is shrunk as if by 2 / spread ratings of a typical member.
+    """
+    return np.asarray((spread * np.maximum(errors, 0) + 2) / (spread * counts + 2))
+
+
+def _squared_errors(products: Array, precision: Array, mean: Array, posterior: Array) -> Array:
+    """Return the (U,) expected sums of the squared errors of ratings, divided by their variances.
+
+    The square is expanded into sums. `products` (U, K + 1, K + 1) are those of design and residual, divided by the
+    variances; `mean` (U, K) and the covariance `posterior` (U, K, K) solve their normal equations.
+    """
+    fit = mean * (products[:, :-1, -1] + np.matmul(mean[:, None, :], precision)[:, 0])
+    certain = (precision * posterior).reshape(len(mean), -1).sum(axis=1)
+    return np.asarray(products[:, -1, -1] - fit.sum(axis=1) + len(precision) - certain)
 
 
 class Neighbours(NamedTuple):

@@ -10,7 +10,7 @@ from model.facts.facts import MemberFacts, Play
 from model.prediction.interview import movies_to_ask, probability_seen
 from model.prediction.model import Model
 from model.prediction.prior.play_probability import shares_of
-from model.prediction.prior.rating_update import FactorErrors, Movies, Rated, update_by_ratings
+from model.prediction.prior.rating_update import design_of
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +33,14 @@ def mask_of(model: Model, rows) -> np.ndarray:
 
 
 def width_with(model: Model, member: MemberFacts, rows: list[int]) -> float:
-    """The width of the catalogue's intervals if the member rated movies in vain, by the update that serves."""
+    """The width of the catalogue's intervals if the member, whose ratings scatter as others' do, rated movies."""
     evidence = model.prior.usable_evidence(member.without_ratings())
     assert model.prior.usable_evidence(member) is evidence
     prior, view = model.prior, model.view
-    movies = Movies(prior.movies[rows], view.ready.direction[rows])
-    rated = Rated(movies, np.zeros(len(rows)), prior.noise + view.variance[rows])
-    update = update_by_ratings(FactorErrors.of(prior.spread[evidence]), rated, np.array([len(rows)]), np.ones((1, 2)))
-    before = prior.deviation(evidence, prior.movies, view.variance)
-    after = update.repeat(np.array([len(prior.movies)])).deviation(before, prior.movies)
+    design = design_of(prior.movies)
+    variance = prior.noise + view.variance
+    precision = np.linalg.inv(prior.spread[evidence]) + (design[rows].T / variance[rows]) @ design[rows]
+    after = np.sqrt(variance + np.einsum("ij,jk,ik->i", design, np.linalg.inv(precision), design))
     seen = probability_seen(model, member, model.state_of(member))
     reach = model.calibration.reach(evidence, len(member.movies), MovieEvidence.RATED)
     return 2 * reach * float(np.sqrt(np.average(after**2, weights=seen)))
@@ -110,12 +109,12 @@ def test_limits(model, member):
     assert stages == ["features", "interval"]
 
 
-def test_ratings_of_the_movies_asked_for_narrow_intervals_more_than_those_of_others(model, small):
+def test_ratings_of_the_movies_asked_for_narrow_intervals_more_than_those_of_others(published):
     """Of the predictions themselves, for members who have seen what they are asked for."""
-    random = np.random.default_rng(3)
+    model, random = published.model, np.random.default_rng(3)
     narrower = {"asked": [], "at random": []}
     share = shares_of(model.prior.columns.squared_weight)
-    for member_id in small.truth["member_id"].unique(maintain_order=True).head(60):
+    for member_id in published.truth["member_id"].unique(maintain_order=True).head(150):
         member = model.members.find(member_id)
         if member is None or len(member.movies) < 12:
             continue
@@ -125,10 +124,11 @@ def test_ratings_of_the_movies_asked_for_narrow_intervals_more_than_those_of_oth
         }
         others = np.setdiff1d(np.arange(len(model.catalogue)), member.movies)
         for way, rows in chosen.items():
-            rated = member.with_plays([Play(int(row), rating=3.0) for row in rows], model.schema)
+            expected = zip(rows.tolist(), model.predict(member, rows.tolist()).rating.tolist(), strict=True)
+            rated = member.with_plays([Play(row, rating=rating) for row, rating in expected], model.schema)
             predictions = model.predict(rated, others.tolist())
             narrower[way].append(np.average(predictions.upper - predictions.lower, weights=share[others]))
-    assert len(narrower["asked"]) > 10
+    assert len(narrower["asked"]) > 50
     assert np.mean(narrower["asked"]) < np.mean(narrower["at random"])
 
 

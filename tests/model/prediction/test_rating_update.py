@@ -6,7 +6,7 @@ import pytest
 from model.prediction.prior.rating_update import FactorErrors, Movies, Rated, RatingUpdate, update_by_ratings
 
 SIZE, DIRECTIONS = 5, 3
-NOISE = 0.6
+NOISE, NOISE_SPREAD = 0.6, 0.5
 SHIFT_ALONE, BOTH = np.array([[1.0, 0.0]]), np.array([[1.0, 0.5]])
 
 
@@ -27,7 +27,7 @@ def update(covariance, members: list[Rated], weights: np.ndarray) -> RatingUpdat
     residual, variance = (np.concatenate([getattr(member, name) for member in members]) for name in Rated._fields[1:])
     counts = np.array([len(member.residual) for member in members])
     rated, weights = Rated(movies, residual, variance), weights.repeat(len(members), axis=0)
-    return update_by_ratings(FactorErrors.of(covariance), rated, counts, weights)
+    return update_by_ratings(FactorErrors.of(covariance, NOISE, NOISE_SPREAD), rated, counts, weights)
 
 
 def movies_of(random, count: int) -> Movies:
@@ -36,11 +36,11 @@ def movies_of(random, count: int) -> Movies:
     return Movies(random.normal(size=(count, SIZE)), direction.astype(np.float32))
 
 
-def drawn(random, covariance, ratings: int) -> tuple[np.ndarray, Rated]:
-    """A member's true errors of the factors, and ratings that follow from them."""
+def drawn(random, covariance, ratings: int, noise: float = 1.0) -> tuple[np.ndarray, Rated]:
+    """A member's true errors of the factors, and ratings that follow from them and scatter more than others'."""
     truth = random.multivariate_normal(np.zeros(SIZE), covariance)
     movies, variance = movies_of(random, ratings), NOISE + random.random(ratings)
-    residual = movies.factors[:, :-1] @ truth[:-1] + truth[-1] + np.sqrt(variance) * random.normal(size=ratings)
+    residual = movies.factors[:, :-1] @ truth[:-1] + truth[-1] + np.sqrt(noise * variance) * random.normal(size=ratings)
     return truth, Rated(movies, residual, variance)
 
 
@@ -50,6 +50,10 @@ def test_it_is_the_conditional_distribution_of_the_factors(random, covariance):
     updated = update(covariance, [rated], SHIFT_ALONE)
     design = np.column_stack([rated.movies.factors[:, :-1], np.ones(4)])
     gain = covariance @ design.T @ np.linalg.inv(design @ covariance @ design.T + np.diag(rated.variance))
+    left, posterior = rated.residual - design @ updated.shift[0], covariance - gain @ design @ covariance
+    errors = (left**2 + np.einsum("ij,jk,ik->i", design, posterior, design)) / rated.variance
+    shrunk = (errors.sum() + 2 / NOISE_SPREAD) / (4 + 2 / NOISE_SPREAD)
+    assert updated.added_noise == pytest.approx(NOISE * (shrunk - 1))
     assert updated.shift[0] == pytest.approx(gain @ rated.residual)
     assert updated.reduction[0] == pytest.approx(gain @ design @ covariance)
 
@@ -62,20 +66,45 @@ def test_the_planted_factors_lie_about_the_posterior_as_its_covariance_says(rand
     assert scores.mean() == pytest.approx(SIZE, rel=0.05)
 
 
+def test_members_whose_ratings_scatter_are_told_from_others(random, covariance):
+    """The more ratings there are, the more their noise is; a typical member's is that of all in the mean."""
+    planted = np.repeat([0.25, 1.0, 4.0], 200)
+    for ratings, least in ((100, 3.0), (10, 1.3)):
+        pairs = [drawn(random, covariance, ratings, noise) for noise in planted]
+        added = update(covariance, [rated for _, rated in pairs], SHIFT_ALONE).added_noise
+        noise = NOISE + added.reshape(3, -1).mean(axis=1)
+        assert (noise[1:] > least * noise[:-1]).all()
+        assert noise[1] == pytest.approx(NOISE, rel=0.05)
+
+
+def test_where_all_members_scatter_alike_one_member_is_like_the_others(random, covariance):
+    rated = [drawn(random, covariance, 30, noise)[1] for noise in (0.1, 9.0)]
+    movies, counts = (
+        Movies(*map(np.concatenate, zip(*(each.movies for each in rated), strict=True))),
+        np.array([30, 30]),
+    )
+    together = Rated(movies, *(np.concatenate(column) for column in zip(*(each[1:] for each in rated), strict=True)))
+    alike = update_by_ratings(FactorErrors.of(covariance, NOISE, 0.0), together, counts, BOTH.repeat(2, axis=0))
+    assert alike.added_noise.tolist() == [0, 0]
+
+
 def test_the_deviation_of_a_rating_falls_with_each_rating_and_never_below_the_noise(random, covariance):
-    _, rated = drawn(random, covariance, 30)
+    members = [drawn(random, covariance, 30)[1] for _ in range(100)]
     movies = random.normal(size=(10, SIZE))
     design = np.column_stack([movies[:, :-1], np.ones(10)])
     deviation = np.sqrt(NOISE + ((design @ covariance) * design).sum(axis=1))
-    before = deviation
-    for count in range(1, 31):
-        own = Movies(rated.movies.factors[:count], rated.movies.direction[:count])
-        some = Rated(own, rated.residual[:count], rated.variance[:count])
-        updated = update(covariance, [some], BOTH).deviation(deviation, movies)
-        assert (updated <= before + 1e-12).all()
-        assert (updated > np.sqrt(NOISE)).all()
-        before = updated
-    assert (before < 0.9 * deviation).all()
+    before = deviation.mean()
+    for count in (1, 2, 4, 8, 15, 30):
+        some = [
+            Rated(Movies(*(column[:count] for column in rated.movies)), rated.residual[:count], rated.variance[:count])
+            for rated in members
+        ]
+        of_members = update(covariance, some, BOTH)
+        updated = of_members.repeat(np.full(100, 10)).deviation(np.tile(deviation, 100), np.tile(movies, (100, 1)))
+        assert updated.mean() < before
+        assert (updated > np.sqrt(NOISE + of_members.added_noise.repeat(10))).all()
+        before = updated.mean()
+    assert before < 0.8 * deviation.mean()
 
 
 def test_a_weight_shrinks_the_shift_and_leaves_the_uncertainty(random, covariance):
@@ -110,6 +139,7 @@ def test_members_and_movies_come_out_bit_by_bit_the_same_alone_and_in_company(ra
         alone = update(covariance, [member], BOTH)
         assert alone.shift.tobytes() == together.shift[[place]].tobytes()
         assert alone.reduction.tobytes() == together.reduction[[place]].tobytes()
+        assert alone.added_noise.tobytes() == together.added_noise[[place]].tobytes()
         for row in range(end - counts[place], end):
             movie = Movies(movies.factors[[row]], movies.direction[[row]])
             assert alone.rating(movie).tobytes() == rating[[row]].tobytes()

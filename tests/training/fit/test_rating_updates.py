@@ -92,7 +92,7 @@ def test_the_update_out_of_fold_is_the_one_that_serves(small_fit, small_targets,
         weights = updates.weights[kind][bins_of(np.array([len(rated)]))]
         direction = table.movies[table.out_of_fold.fold[view]].direction
         own = Rated(Movies(factors, direction[rated]), residual, prior.noise + prior.movie_variance[rated])
-        errors = FactorErrors.of(prior.spread[kind.without_ratings])
+        errors = FactorErrors.of(prior.spread[kind.without_ratings], prior.noise, prior.noise_spread)
         served = update_by_ratings(errors, own, np.array([len(rated)]), weights)
         asked = before.rows.movie[[place]]
         movie = Movies(prior.movies[asked], direction[asked])

@@ -6,7 +6,9 @@ on a regression on the members' features (regression-based latent factors, Agarw
 w = [q, b] of movies have a normal prior with one variance per dimension, centred on a regression on the movies'
 descriptions. The variances are learned too, so that superfluous dimensions shrink to zero (Lim and Teh, KDD Cup 2007).
 Each side's posterior covariance enters the other side's update, which accounts for the uncertainty of members and
-movies with few ratings. The cost of a sweep is linear in the numbers of ratings, members and movies.
+movies with few ratings. The noise of each member's ratings has a factor, so that movies' factors depend less on erratic
+members (Lakshminarayanan, Bouchard and Archambeau, AISTATS 2011); members' posteriors are no better for it, and do
+without. The cost of a sweep is linear in the numbers of ratings, members and movies.
 
 A sweep is one pass over partitions of members. Each partition computes the posterior of its members from the factors
 of the movies, and returns only what the movies' update needs: sums over the raters of each movie. Sums within a
@@ -22,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from model.prediction.prior.rating_update import noise_factor
 from training.data.passes.member_partition import MemberPartition
 from training.data.passes.movie_statistics import MovieStatistics
 from training.data.passes.passes import Passes
@@ -30,6 +33,8 @@ Array = NDArray[np.float64]
 Single = NDArray[np.float32]
 
 NOISE_FLOOR = 1e-4
+SURE = 2.0
+"""Number of standard errors by which the noise of members must vary more than by chance."""
 SMALLEST_VARIANCE = 1e-6
 
 
@@ -65,12 +70,19 @@ class KeptRatings:
 
 
 class SweepSums(NamedTuple):
-    """Sums over the members of a partition; K = k + 1 factors, extended by a constant 1 to K + 1."""
+    """Sums over the members of a partition; K = k + 1 factors, extended by a constant 1 to K + 1.
+
+    The sums of each movie are over its raters, divided by the factors of their noise.
+    """
 
     moments: Array
-    """(M, P) sums of the packed second moments of the extended factors of each movie's raters."""
+    """(M, P) sums of the packed second moments of the extended factors."""
     products: Array
-    """(M, K + 1) sums of rating times extended factors over each movie's raters."""
+    """(M, K + 1) sums of rating times extended factors."""
+    squares: float
+    """Sum of the squared ratings, divided by the factors of their noise."""
+    errors: Array
+    """(2,) sums over members of `MemberPosterior.errors`, and of their squares divided by the numbers of ratings."""
     deviations: Array
     """(K, K) expected sum of the outer products of the members' deviations from their prior means."""
     members: int
@@ -84,6 +96,19 @@ class Posterior(NamedTuple):
     """(N, K) means."""
     cov: Array
     """(N, K, K) covariances."""
+
+
+class MemberPosterior(NamedTuple):
+    """Posterior of the factors of N members, in single precision, with the errors that it leaves of their ratings."""
+
+    mean: Array
+    """(N, K) means."""
+    cov: Array
+    """(N, K, K) covariances."""
+    errors: Array
+    """(N,) expected sums of the squared errors of ratings, divided by a typical member's noise."""
+    ratings: Array
+    """(N,) numbers of ratings."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +126,9 @@ class Factors:
     member_prior_cov: Array
     """(K, K) prior covariance of the members' factors."""
     noise: float
-    """Variance of the noise of ratings."""
+    """Variance of the noise of a typical member's ratings."""
+    noise_spread: float
+    """Variance of the factors by which the noise of members' ratings differs from that."""
     statistics: MovieStatistics
     """Sums over all ratings, which stay the same."""
 
@@ -135,6 +162,7 @@ def start(
         tuple(np.zeros((len(part), size)) for part in ratings),
         np.diag(np.append(np.ones(rank), 0.2 * variance)),
         0.7 * variance,
+        0.0,
         statistics,
     )
 
@@ -150,9 +178,9 @@ def sweep(passes: Passes, ratings: Sequence[KeptRatings], factors: Factors) -> F
     fit = np.sum(right * movies.mean)
     second = np.einsum("ijk,ijk->", mass, movies.mean[:, :, None] * movies.mean[:, None, :] + movies.cov)
     generosity = sums.moments[:, packing.place[k, k]].sum() - 2 * sums.products[:, k].sum()
-    statistics = factors.statistics
-    noise = (statistics.centred_squares + generosity - 2 * fit + second) / max(statistics.ratings.sum(), 1)
-    rated = statistics.ratings > 0
+    count = factors.statistics.ratings
+    noise = (sums.squares + generosity - 2 * fit + second) / max(count.sum(), 1)
+    rated = count > 0
     squares = (movies.mean - factors.movie_prior)[rated] ** 2 + np.diagonal(movies.cov[rated], axis1=1, axis2=2)
     swept = replace(
         factors,
@@ -160,6 +188,7 @@ def sweep(passes: Passes, ratings: Sequence[KeptRatings], factors: Factors) -> F
         movie_prior_var=np.maximum(squares.mean(axis=0), SMALLEST_VARIANCE),
         member_prior_cov=sums.deviations / max(sums.members, 1) + SMALLEST_VARIANCE * np.eye(k + 1),
         noise=max(float(noise), NOISE_FLOOR),
+        noise_spread=_noise_spread(sums.errors, float(count.sum()), sums.members),
     )
     return rotated(swept)
 
@@ -191,48 +220,59 @@ def rotated(factors: Factors) -> Factors:
 class MemberUpdate(NamedTuple):
     """All that the posterior of a member depends on, besides the member's ratings and prior mean."""
 
-    design: Single
-    """(M, K) means of the movies' taste factors, then 1."""
+    extended: Single
+    """(M, K + 1) means of the movies' extended factors."""
     moments: Single
     """(M, P) packed second moments of the movies' extended factors."""
     inverse: Array
     """(K, K) inverse of the members' prior covariance."""
     noise: float
-    """Variance of the noise of ratings."""
+    """Variance of the noise of a typical member's ratings."""
+    noise_spread: float
+    """Variance of the factors by which the noise of members' ratings differs from that."""
 
     @staticmethod
     def of(factors: Factors) -> "MemberUpdate":
         """Return the update of members given the current factors of movies."""
-        packing = _packing(factors.rank + 2)
-        extended, moments = _extended(factors.movies)
+        extended, moments = _extended(*factors.movies)
         return MemberUpdate(
-            np.ascontiguousarray(extended[:, packing.designed], np.float32),
+            extended.astype(np.float32),
             moments.astype(np.float32),
             np.asarray(np.linalg.inv(factors.member_prior_cov), np.float64),
             factors.noise,
+            factors.noise_spread,
         )
 
-    def posterior(self, ratings: sparse.csc_array, prior: Array) -> Posterior:
+    def posterior(self, ratings: sparse.csc_array, prior: Array) -> MemberPosterior:
         """Return the posterior of R members from their ratings (R, M), less the mean of all, and prior means (R, K).
 
         It is in single precision.
         """
-        packing = _packing(self.design.shape[1] + 1)
-        sums = _ones(ratings) @ self.moments
-        right = ratings @ self.design - packing.cross(sums)
-        mass = packing.design(sums)
-        return _posterior(self.inverse.astype(np.float32), prior.astype(np.float32), mass, right, self.noise)
+        packing, quality = _packing(self.extended.shape[1]), self.extended.shape[1] - 2
+        ones = _with(ratings, np.ones_like(ratings.data))
+        sums, products, count = ones @ self.moments, ratings @ self.extended, ones.sum(axis=1)
+        mass, right = packing.design(sums), products[:, packing.designed] - packing.cross(sums)
+        mean, cov = _posterior(self.inverse.astype(np.float32), prior.astype(np.float32), mass, right, self.noise)
+        # E(y - b - z.[q,1])^2 for independent z and [q,b], with the square expanded into sums over each member
+        away = _squares(ratings).sum(axis=1) + sums[:, packing.place[quality, quality]] - 2 * products[:, quality]
+        second = np.einsum("ijk,ijk->i", mass, mean[:, :, None] * mean[:, None, :] + cov)
+        errors = np.maximum(away - 2 * (right * mean).sum(axis=1) + second, 0) / self.noise
+        return MemberPosterior(mean, cov, errors, np.asarray(count, np.float64))
 
 
 def _sweep_sums(update: MemberUpdate, ratings: KeptRatings, prior: Array) -> SweepSums:
     """Update the members of a partition, and return the sums over them."""
     prior, centred = prior[ratings.kept], ratings.centred()
     members = update.posterior(centred, prior)
-    extended, moments = _extended(members)
-    deviation = members.mean - prior
+    extended, moments = _extended(members.mean, members.cov)
+    weight = (1 / noise_factor(members.errors, members.ratings, update.noise_spread)).astype(np.float32)
+    ones, deviation = _with(centred, np.ones_like(centred.data)), members.mean - prior
+    errors = np.stack([members.errors, members.errors**2 / np.maximum(members.ratings, 1)])
     return SweepSums(
-        (_ones(centred).T @ moments).astype(np.float64),
-        (centred.T @ extended).astype(np.float64),
+        (ones.T @ (moments * weight[:, None])).astype(np.float64),
+        (centred.T @ (extended * weight[:, None])).astype(np.float64),
+        float(_squares(centred).sum(axis=1, dtype=np.float64) @ weight),
+        errors.sum(axis=1, dtype=np.float64),
         deviation.T @ deviation + members.cov.sum(axis=0, dtype=np.float64),
         len(prior),
     )
@@ -255,14 +295,30 @@ def _posterior(
     return Posterior(np.einsum("ijk,ik->ij", cov, prior @ inverse + right / noise), cov)
 
 
-def _ones(matrix: sparse.csc_array) -> sparse.csc_array:
-    """Return a matrix with a 1 in place of each stored value."""
-    return sparse.csc_array((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
+def _noise_spread(errors: Array, ratings: float, members: int) -> float:
+    """Return the variance, relative to the squared mean, of the noise of members' ratings, beyond chance.
+
+    `errors` are those of `SweepSums`. By the method of moments (DerSimonian and Laird, Controlled Clinical Trials
+    1986), with normal noise: the mean of n squared errors has a relative variance of 2 / n.
+    """
+    total, squares = errors.tolist()
+    if total <= 0:
+        return 0.0
+    excess = (squares * (ratings / total) ** 2 - ratings) / 2 - members - SURE * np.sqrt(2 * members)
+    return float(np.clip(2 * excess / ratings, 0, 1))
 
 
-def _extended(factors: Posterior) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+def _with(matrix: sparse.csc_array, data: Single) -> sparse.csc_array:
+    """Return a matrix with other values in place of those that are stored."""
+    return sparse.csc_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _squares(matrix: sparse.csc_array) -> sparse.csc_array:
+    return _with(matrix, matrix.data**2)
+
+
+def _extended(mean: Array, cov: Array) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Return means (N, K + 1), extended by a constant 1, and packed second moments (N, P) of the extended factors."""
-    mean, cov = factors
     packing = _packing(mean.shape[1] + 1)
     extended = np.concatenate([mean, np.ones((len(mean), 1), mean.dtype)], axis=1)
     moments = extended[:, packing.rows] * extended[:, packing.columns]

@@ -108,6 +108,7 @@ def fit_prior(
         },
         noise=factors.noise,
         rating_weights={},
+        noise_spread=factors.noise_spread,
     )
     return FittedPrior(prior_, table, described)
 

@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from model.prediction.prior.rating_update import noise_factor
 from tests.training.fit.conftest import partitions_of
 from training.data.passes.movie_statistics import MovieStatistics, movie_statistics
 from training.data.passes.passes import Passes
 from training.fit.prior.factorization import (
     NOISE_FLOOR,
     SMALLEST_VARIANCE,
+    SURE,
     Factors,
     KeptRatings,
+    MemberPosterior,
     MemberUpdate,
     Posterior,
     rotated,
@@ -78,14 +81,14 @@ def factors_of(passes: Passes, kept: Kept, rank: int, sweeps: int, seed: int = 0
     return factors
 
 
-def members_of(kept: Kept, factors: Factors) -> Posterior:
+def members_of(kept: Kept, factors: Factors) -> MemberPosterior:
     """The posterior of all members who are kept."""
     update = MemberUpdate.of(factors)
     parts = [
         update.posterior(ratings.centred(), prior[ratings.kept])
         for ratings, prior in zip(kept.ratings, factors.member_prior, strict=True)
     ]
-    return Posterior(*map(np.concatenate, zip(*parts, strict=True)))
+    return MemberPosterior(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 @pytest.fixture(scope="module")
@@ -120,33 +123,50 @@ class Dense:
         self.movies, self.movie_cov = factors.movies.mean.copy(), factors.movies.cov.copy()
         self.movie_prior, self.movie_prior_var = factors.movie_prior, factors.movie_prior_var
         self.member_prior, self.member_prior_cov, self.noise = prior, factors.member_prior_cov, factors.noise
+        self.noise_spread = factors.noise_spread
 
-    def rows(self, values, rated, mean, cov, inverse, prior):
+    def rows(self, values, rated, noise, mean, cov, inverse, prior):
         """The posterior of each row: of members given movies, or the other way round."""
         means, covs = [], []
-        for row, which, centre in zip(values, rated, prior, strict=True):
+        for row, which, variance, centre in zip(values, rated, noise, prior, strict=True):
             left, right = inverse.copy(), inverse @ centre
             for place in np.flatnonzero(which):
                 design = np.append(mean[place, :-1], 1)
                 other = np.zeros_like(cov[place])
                 other[:-1, :-1] = cov[place, :-1, :-1]
-                left += (np.outer(design, design) + other) / self.noise
-                right += design * (row[place] - mean[place, -1]) / self.noise
-                right[:-1] -= cov[place, :-1, -1] / self.noise
+                left += (np.outer(design, design) + other) / variance[place]
+                right += design * (row[place] - mean[place, -1]) / variance[place]
+                right[:-1] -= cov[place, :-1, -1] / variance[place]
             covs.append(np.linalg.inv(left))
             means.append(covs[-1] @ right)
         return np.array(means), np.array(covs)
 
     def sweep(self) -> None:
         inverse = np.linalg.inv(self.member_prior_cov)
-        members, cov = self.rows(self.values, self.rated, self.movies, self.movie_cov, inverse, self.member_prior)
+        noise, count = np.full(self.rated.shape, self.noise), self.rated.sum(axis=1)
+        movies = self.movies, self.movie_cov
+        members, cov = self.rows(self.values, self.rated, noise, *movies, inverse, self.member_prior)
+        errors = self.squared_errors(members, cov).sum(axis=1) / self.noise
+        noise *= noise_factor(errors, count, self.noise_spread)[:, None]
         inverse = np.diag(1 / self.movie_prior_var)
-        self.movies, self.movie_cov = self.rows(self.values.T, self.rated.T, members, cov, inverse, self.movie_prior)
-        self.noise = max(np.mean([self.squared_error(members, cov, *pair) for pair in np.argwhere(self.rated)]), 1e-4)
+        movies = self.rows(self.values.T, self.rated.T, noise.T, members, cov, inverse, self.movie_prior)
+        self.movies, self.movie_cov = movies
+        self.noise *= (self.squared_errors(members, cov) / noise).sum() / count.sum()
+        # a chi-squared test of whether the members' errors vary by more than chance
+        away = np.sum(count * (errors / count * count.sum() / errors.sum() - 1) ** 2) / 2
+        chance = len(count) + SURE * np.sqrt(2 * len(count))
+        self.noise_spread = np.clip(2 * (away - chance) / count.sum(), 0, 1)
         squares = (self.movies - self.movie_prior) ** 2 + np.diagonal(self.movie_cov, axis1=1, axis2=2)
         self.movie_prior_var = np.maximum(squares.mean(axis=0), SMALLEST_VARIANCE)
         away = members - self.member_prior
         self.member_prior_cov = (away.T @ away + cov.sum(axis=0)) / len(away) + SMALLEST_VARIANCE * np.eye(len(inverse))
+
+    def squared_errors(self, members, cov):
+        """The expected squared errors of the ratings; 0 elsewhere."""
+        errors = np.zeros(self.rated.shape)
+        for pair in np.argwhere(self.rated):
+            errors[tuple(pair)] = self.squared_error(members, cov, *pair)
+        return errors
 
     def squared_error(self, members, cov, member, movie) -> float:
         """The expected squared error of one rating."""
@@ -169,6 +189,7 @@ def test_a_sweep_is_that_of_a_plain_dense_computation(world, passes, sweeps):
         start(kept.ratings, kept.statistics, 3, random),
         member_prior=tuple(0.3 * random.normal(size=(len(part), 4)) for part in kept.ratings),
         movie_prior=0.3 * random.normal(size=(25, 4)),
+        noise_spread=0.4,
     )
     for _ in range(sweeps):
         begun = sweep(passes, kept.ratings, begun)
@@ -176,7 +197,7 @@ def test_a_sweep_is_that_of_a_plain_dense_computation(world, passes, sweeps):
     own = World(few.truth[learned], few.rated[learned], np.where(few.rated[learned], centred, 0))
     dense = Dense(own, begun, np.concatenate(begun.member_prior)[learned])
     dense.sweep()
-    names = ("movie_prior_var", "member_prior_cov", "noise")
+    names = ("movie_prior_var", "member_prior_cov", "noise", "noise_spread")
     plain = replace(
         begun, movies=Posterior(dense.movies, dense.movie_cov), **{name: getattr(dense, name) for name in names}
     )
@@ -188,7 +209,7 @@ def test_a_sweep_is_that_of_a_plain_dense_computation(world, passes, sweeps):
 def arrays(factors: Factors) -> list[np.ndarray]:
     return [
         *factors.movies, factors.movie_prior, factors.movie_prior_var, *factors.member_prior, factors.member_prior_cov,
-        np.array(factors.noise),
+        np.array([factors.noise, factors.noise_spread]),
     ]  # fmt: skip
 
 
@@ -209,8 +230,25 @@ def test_members_who_are_left_out_change_no_bit(world, passes):
     assert [array.tobytes() for array in arrays(first)] == [array.tobytes() for array in arrays(other)]
 
 
-def test_the_noise_is_estimated(fitted):
+def test_the_noise_is_estimated_and_found_to_be_the_same_for_all(fitted):
     assert fitted.noise == pytest.approx(NOISE, rel=0.05)
+    assert fitted.noise_spread == 0
+
+
+def test_members_whose_ratings_scatter_are_told_from_others_and_movies_depend_less_on_them(world, passes):
+    random, planted = np.random.default_rng(11), np.where(np.arange(MEMBERS) % 2, 1.8, 0.2)
+    scatter = np.sqrt(planted[:, None] * 2 * NOISE) * random.normal(size=world.rated.shape)
+    kept = kept_ratings(passes, replace(world, values=np.where(world.rated, world.truth + scatter, 0)))
+    factors = factors_of(passes, kept, 6, 20)
+    assert factors.noise_spread == pytest.approx(np.var(planted), rel=0.2)
+    members = members_of(kept, factors)
+    noise = noise_factor(members.errors, members.ratings, factors.noise_spread)
+    assert noise[planted > 1].mean() / noise[planted < 1].mean() > 5
+    alike = start(kept.ratings, kept.statistics, 6, np.random.default_rng(0))
+    for _ in range(20):
+        alike = replace(sweep(passes, kept.ratings, alike), noise_spread=0.0)
+    away = [error(predicted(members_of(kept, of).mean, of), world) for of in (factors, alike)]
+    assert away[0] < 0.97 * away[1]
 
 
 def test_superfluous_dimensions_die_out(fitted):
