@@ -245,8 +245,8 @@ def test_a_manifest_can_not_lead_elsewhere(folder, name):
 
 
 NUMBERS = {
-    "mean": float("nan"), "noise": -1.0, "mean_year": float("inf"), "grouped": [99], "tree_weights": {"2": 7.0},
-    "year_knots": [2000.0, 1990.0], "columns": ["quality"], "gammas": {"9": 1.0},
+    "mean": float("nan"), "noise": -1.0, "noise_spread": -1.0, "mean_year": float("inf"), "grouped": [99],
+    "tree_weights": {"2": 7.0}, "year_knots": [2000.0, 1990.0], "columns": ["quality"], "gammas": {"9": 1.0},
 }  # fmt: skip
 
 
