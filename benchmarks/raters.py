@@ -32,6 +32,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=BESIDE / "data" / "ml-1m", help="an unpacked MovieLens release")
     parser.add_argument("--protocol", type=Path, default=BESIDE / "protocol" / "never_rater.py", help="its script")
     parser.add_argument("--seed", type=int, default=0, help="seed of what is kept out, and of the training (default 0)")
+    parser.add_argument("--settings", type=Path, help="a settings file for the retrain; else the defaults")
     parser.add_argument("--python", type=Path, default=PYTHON, help="the interpreter of the peers' environment")
     parser.add_argument("--keep", type=Path, help="work in this new folder, and leave it; else in a temporary one")
     arguments = parser.parse_args()
@@ -52,7 +53,9 @@ def measured(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Scores of coldstart, and of myFM if its environment is there."""
     training("import", "movielens", str(arguments.data), "--out", str(folder / "data"))
     keep_out(folder / "data", folder, arguments.seed)
-    options = ("--seed", str(arguments.seed), "--gate-share", "0")  # every rater is trained on
+    options = ["--seed", str(arguments.seed), "--gate-share", "0"]  # every rater is trained on
+    if arguments.settings:
+        options += ["--settings", str(arguments.settings)]
     seconds, _ = training("retrain", "--data", str(folder / "data"), "--models", str(folder / "models"), *options)
     say(f"trained in {seconds:.0f} s")
     targets = pl.read_parquet(folder / "targets.parquet")
