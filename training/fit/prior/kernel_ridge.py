@@ -5,10 +5,10 @@ without a fold are the total less its own, and a fold's own equations give the e
 chosen without another look at the rows.
 """
 
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,13 +41,21 @@ class Rows(NamedTuple):
     """(N, K) targets."""
     weights: Array
     """(N,) weights."""
-    folds: NDArray[np.int64]
-    """(N,) fold of each row."""
+
+
+class Source(Protocol):
+    """N rows of one partition, which are computed when they are needed."""
+
+    @property
+    def folds(self) -> NDArray[np.int64]:
+        """(N,) fold of each row."""
+
+    def __len__(self) -> int:
+        """Return the number N of rows."""
 
 
 RowsOf = Callable[[Any, Places], Rows]
-"""Function that computes the rows of a source (the rows of one partition, of which it knows the number) with these
-numbers."""
+"""Function that computes the rows of a source with these numbers."""
 
 
 class Scaling(NamedTuple):
@@ -64,9 +72,18 @@ class Scaling(NamedTuple):
         """Return the scaling of some of the inputs."""
         return Scaling(self.centre[columns], self.scale[columns], self.rbf_mask[columns])
 
+    @property
+    def seen(self) -> Places:
+        """(S,) inputs that the RBF features depend on."""
+        return np.flatnonzero(self.rbf_mask * self.scale)
+
     def scaled(self, inputs: Array) -> Array:
         """Return (N, D) standardised inputs; 0 if unknown."""
         return np.nan_to_num((inputs - self.centre) * self.scale)
+
+    def masked(self, scaled: Single) -> Single:
+        """Return (N, S) what the RBF features depend on of (N, D) standardised inputs."""
+        return scaled[:, self.seen] * self.rbf_mask[self.seen].astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -76,7 +93,7 @@ class Basis:
     scaling: Scaling
     """Standardisation of the inputs."""
     landmarks: Array
-    """(L, D) landmarks, scaled and multiplied by the RBF mask."""
+    """(L, S) landmarks, scaled and multiplied by the RBF mask, without the inputs that RBF features ignore."""
     gamma: float
     """Inverse squared width of the RBF features."""
     amplitude: float
@@ -87,12 +104,12 @@ class Basis:
         scaled, size = self.scaling.scaled(inputs).astype(np.float32), inputs.shape[1]
         design = np.empty((len(inputs), size + len(self.landmarks) + 1), np.float32)
         design[:, :size] = scaled
-        self._rbf(scaled * self.scaling.rbf_mask.astype(np.float32), design[:, size:-1])
+        self._rbf(self.scaling.masked(scaled), design[:, size:-1])
         design[:, -1] = 1
         return design
 
     def _rbf(self, masked: Single, features: Single) -> None:
-        """Write the (N, L) RBF features of masked inputs (N, D)."""
+        """Write the (N, L) RBF features of masked inputs (N, S)."""
         landmarks = self.landmarks.astype(np.float32)
         np.matmul(masked, -2 * landmarks.T, out=features)
         features += (masked**2).sum(axis=1)[:, None]
@@ -102,9 +119,14 @@ class Basis:
         np.exp(features, out=features)
         features *= np.float32(self.amplitude)
 
+    @property
+    def width(self) -> int:
+        """Number W of columns."""
+        return len(self.scaling.scale) + len(self.landmarks) + 1
+
     def penalty(self) -> Array:
         """Return the (W, W) penalty of the weights at a ridge of 1; the constant isn't penalised."""
-        size, width = self.landmarks.shape[1], sum(self.landmarks.shape) + 1
+        size, width = len(self.scaling.scale), self.width
         squared = squared_distances(self.landmarks, self.landmarks)
         penalty = np.zeros((width, width))
         penalty[np.arange(size), np.arange(size)] = 1
@@ -113,9 +135,11 @@ class Basis:
 
     def regression(self, weights: Array) -> KernelRegression:
         """Return the regression with these weights (W, K) of the columns."""
-        size, (centre, scale, rbf_mask) = self.landmarks.shape[1], self.scaling
+        centre, scale, rbf_mask = self.scaling
+        size, landmarks = len(scale), np.zeros((len(self.landmarks), len(scale)))
+        landmarks[:, self.scaling.seen] = self.landmarks
         return KernelRegression(
-            centre, scale, self.gamma, rbf_mask, self.landmarks, weights[-1], weights[:size],
+            centre, scale, self.gamma, rbf_mask, landmarks, weights[-1], weights[:size],
             self.amplitude * weights[size:-1],
         )  # fmt: skip
 
@@ -148,22 +172,18 @@ class FittedRegression:
         """Return the regression that was fitted to all rows."""
         return self.basis.regression(self.weights)
 
-    def out_of_fold(self, rows_of: RowsOf, source: Sized) -> Single:
+    def out_of_fold(self, rows_of: RowsOf, source: Source) -> Single:
         """Return (N, K) predictions of all rows of a source, each by the weights without its fold."""
-        predictions = np.empty((len(source), self.weights.shape[1]), np.float32)
-        for part in _chunks(np.arange(len(source))):
-            rows = rows_of(source, part)
-            design = self.basis.design(rows.inputs)
-            for fold, weights in enumerate(self.weights_of_fold.astype(np.float32)):
-                own = rows.folds == fold
-                predictions[part[own]] = design[own] @ weights
+        predictions, weights = np.empty((len(source), self.weights.shape[1]), np.float32), self.weights_of_fold
+        for fold, part in _chunks_of_folds(source, np.arange(len(source)), len(weights)):
+            predictions[part] = self.basis.design(rows_of(source, part).inputs) @ weights[fold].astype(np.float32)
         return predictions
 
 
 def fit(
     passes: Passes,
     rows_of: RowsOf,
-    sources: Sequence[Sized],
+    sources: Sequence[Source],
     scaling: Scaling,
     settings: KernelSettings,
     folds: int,
@@ -186,7 +206,7 @@ def fit(
 
 
 def drawn_inputs(
-    passes: Passes, rows_of: RowsOf, sources: Sequence[Sized], most: int, random: np.random.Generator
+    passes: Passes, rows_of: RowsOf, sources: Sequence[Source], most: int, random: np.random.Generator
 ) -> Array:
     """Return (N, D) inputs of at most `most` rows of all partitions, drawn at random."""
     drawn = draw([len(source) for source in sources], most, random)
@@ -202,20 +222,20 @@ def draw(counts: Sequence[int], most: int, random: np.random.Generator) -> list[
     return [drawn[ends[n] : ends[n + 1]] - starts[n] for n in range(len(counts))]
 
 
-def _masked(scaling: Scaling, rows_of: RowsOf, source: Sized, chosen: Places) -> Single:
-    """Return the (N, D) scaled and masked inputs of the chosen rows of a partition."""
-    masked = np.empty((len(chosen), len(scaling.scale)), np.float32)
+def _masked(scaling: Scaling, rows_of: RowsOf, source: Source, chosen: Places) -> Single:
+    """Return the (N, S) scaled and masked inputs of the chosen rows of a partition."""
+    masked = np.empty((len(chosen), len(scaling.seen)), np.float32)
     for part in _chunks(np.arange(len(chosen))):
-        masked[part] = scaling.scaled(rows_of(source, chosen[part]).inputs) * scaling.rbf_mask
+        masked[part] = scaling.masked(scaling.scaled(rows_of(source, chosen[part]).inputs).astype(np.float32))
     return masked
 
 
-def _inputs(rows_of: RowsOf, source: Sized, chosen: Places) -> Array:
+def _inputs(rows_of: RowsOf, source: Source, chosen: Places) -> Array:
     return rows_of(source, chosen).inputs
 
 
 def means_of_neighbours(rows: Single, most: int, count: int, random: np.random.Generator) -> Array:
-    """Return (L, D) means of groups of `count` rows (N, D): each of L rows, drawn at random, and its nearest ones.
+    """Return (L, S) means of groups of `count` rows (N, S): each of L rows, drawn at random, and its nearest ones.
 
     `most` is L; with a count of 1, all rows are returned as they are.
     """
@@ -229,21 +249,18 @@ def means_of_neighbours(rows: Single, most: int, count: int, random: np.random.G
     return means
 
 
-def _equations(basis: Basis, folds: int, rows_of: RowsOf, source: Sized, chosen: Places) -> Equations:
+def _equations(basis: Basis, folds: int, rows_of: RowsOf, source: Source, chosen: Places) -> Equations:
     """Return the normal equations of the chosen rows of a partition."""
-    width, outputs = sum(basis.landmarks.shape) + 1, rows_of(source, chosen[:0]).targets.shape[1]
+    width, outputs = basis.width, rows_of(source, chosen[:0]).targets.shape[1]
     sums = Equations(np.zeros((folds, width, width)), np.zeros((folds, width, outputs)), np.zeros(folds))
-    for part in _chunks(chosen):
-        inputs, targets, weights, fold_of = rows_of(source, part)
+    for fold, part in _chunks_of_folds(source, chosen, folds):
+        inputs, targets, weights = rows_of(source, part)
         root = np.sqrt(weights)[:, None]
-        design = basis.design(inputs) * root  # in double precision, so that the products are positive semidefinite
-        weighted = targets * root
-        for fold in range(folds):
-            own = fold_of == fold
-            columns, outcome = design[own], weighted[own]
-            sums.gram[fold] += columns.T @ columns
-            sums.right[fold] += columns.T @ outcome
-            sums.squares[fold] += np.sum(outcome**2)
+        columns = basis.design(inputs) * root  # in double precision, so that the products are positive semidefinite
+        outcome = targets * root
+        sums.gram[fold] += columns.T @ columns
+        sums.right[fold] += columns.T @ outcome
+        sums.squares[fold] += np.sum(outcome**2)
     return sums
 
 
@@ -274,6 +291,14 @@ def _solve(gram: Array, right: Array) -> Array:
     gram.flat[:: len(gram) + 1] += JITTER * np.trace(gram) / len(gram)
     factor = linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
     return np.asarray(linalg.cho_solve(factor, right, check_finite=False))
+
+
+def _chunks_of_folds(source: Source, chosen: Places, folds: int) -> Iterator[tuple[int, Places]]:
+    """Yield chunks of the chosen rows of a source, each of rows of one fold, with the fold."""
+    own = source.folds[chosen]
+    for fold in range(folds):
+        for part in _chunks(chosen[own == fold]):
+            yield fold, part
 
 
 def _chunks(places: Places, size: int = CHUNK) -> list[Places]:

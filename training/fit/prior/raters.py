@@ -57,6 +57,11 @@ class FactorRows:
         """(N,) the rater of each row, 0 to U - 1."""
         return self.views // VIEWS
 
+    @property
+    def folds(self) -> NDArray[np.int64]:
+        """(N,) the fold of each row's rater."""
+        return self.targets.folds[self.owner]
+
     def bins(self) -> NDArray[np.int64]:
         """Return (N,) the number of the bin in PLAY_BINS for each row's number of plays."""
         return bins_of(self.partition.seen().facts.play_count[self.views])
@@ -86,8 +91,7 @@ class Inputs:
         if self.evidence.has_attributes:
             known.append(of_attributes(facts.attributes, self.schema))
         targets = source.targets
-        of_members = (targets.factors[owner], targets.weights[owner], targets.folds[owner])
-        return Rows(np.concatenate(known, axis=1), *of_members)
+        return Rows(np.concatenate(known, axis=1), targets.factors[owner], targets.weights[owner])
 
 
 @dataclass(frozen=True)

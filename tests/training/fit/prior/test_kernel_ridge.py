@@ -38,7 +38,7 @@ class Part:
 
 
 def rows_of(part: Part, chosen: np.ndarray) -> Rows:
-    return Rows(part.inputs[chosen], part.targets[chosen], part.weights[chosen], part.folds[chosen])
+    return Rows(part.inputs[chosen], part.targets[chosen], part.weights[chosen])
 
 
 def parts_of(world, parts: int = 3) -> list[Part]:
