@@ -104,11 +104,12 @@ class Prior:
     spread: Mapping[MemberEvidence, NDArray[np.float64]]
     """(K, K) covariance of the errors of members' predicted factors, for each kind of evidence."""
     movie_variance: NDArray[np.float64]
-    """(M,) variance of a typical member's rating due to the uncertainty of the movie's factors."""
+    """(M,) variance of a typical member's rating due to the uncertainty of the movie's factors, plus that of the noise
+    of the movie's ratings, less `noise`."""
     unrated_variance: Mapping[MovieEvidence, float]
-    """The same variance as in `movie_variance`, for described movies and for unknown movies."""
+    """Variance of such a rating due to the uncertainty of the factors of described movies, and of unknown ones."""
     noise: float
-    """Variance of ratings about the predictions that the true factors would make."""
+    """Variance of a typical member's ratings about the predictions that the true factors would make."""
     rating_weights: Mapping[MemberEvidence, NDArray[np.float64]]
     """(bins, 2) shrinkage weights, 0 to 1, of the update by ratings for each bin in PLAY_BINS by number of ratings, by
     kind of evidence with ratings. They are for the shift of the factors and for the residuals of similar movies."""
@@ -199,7 +200,7 @@ class Prior:
     ) -> NDArray[np.float64]:
         """Return the (N,) standard deviations of a member's ratings of N movies about the predictions.
 
-        `movies` (N, K) are the movies' factors, and `variance` (N,) is the variance due to the factors' uncertainty.
+        `movies` (N, K) are the movies' factors, and `variance` (N,) is that in `movie_variance`.
         """
         design = movies.copy()
         design[:, -1] = 1

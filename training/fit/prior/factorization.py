@@ -8,7 +8,8 @@ descriptions. The variances are learned too, so that superfluous dimensions shri
 Each side's posterior covariance enters the other side's update, which accounts for the uncertainty of members and
 movies with few ratings. The noise of each member's ratings has a factor, so that movies' factors depend less on erratic
 members (Lakshminarayanan, Bouchard and Archambeau, AISTATS 2011); members' posteriors are no better for it, and do
-without. The cost of a sweep is linear in the numbers of ratings, members and movies.
+without. The noise of each movie's ratings is estimated too, but has no part in the sweeps, where movies that fit well
+would gain ever more weight. The cost of a sweep is linear in the numbers of ratings, members and movies.
 
 A sweep is one pass over partitions of members. Each partition computes the posterior of its members from the factors
 of the movies, and returns only what the movies' update needs: sums over the raters of each movie. Sums within a
@@ -34,7 +35,7 @@ Single = NDArray[np.float32]
 
 NOISE_FLOOR = 1e-4
 SURE = 2.0
-"""Number of standard errors by which the noise of members must vary more than by chance."""
+"""Number of standard errors by which the noise of members, or of movies, must vary more than by chance."""
 SMALLEST_VARIANCE = 1e-6
 
 
@@ -79,10 +80,10 @@ class SweepSums(NamedTuple):
     """(M, P) sums of the packed second moments of the extended factors."""
     products: Array
     """(M, K + 1) sums of rating times extended factors."""
-    squares: float
-    """Sum of the squared ratings, divided by the factors of their noise."""
+    squares: Array
+    """(M,) sums of squared ratings."""
     errors: Array
-    """(2,) sums over members of `MemberPosterior.errors`, and of their squares divided by the numbers of ratings."""
+    """(2,) sums over the members, by `_powers`, of `MemberPosterior.errors`."""
     deviations: Array
     """(K, K) expected sum of the outer products of the members' deviations from their prior means."""
     members: int
@@ -129,6 +130,8 @@ class Factors:
     """Variance of the noise of a typical member's ratings."""
     noise_spread: float
     """Variance of the factors by which the noise of members' ratings differs from that."""
+    movie_noise: Array
+    """(M,) variance of the noise of each movie's ratings by a typical member."""
     statistics: MovieStatistics
     """Sums over all ratings, which stay the same."""
 
@@ -163,6 +166,7 @@ def start(
         np.diag(np.append(np.ones(rank), 0.2 * variance)),
         0.7 * variance,
         0.0,
+        np.full(movies, 0.7 * variance),
         statistics,
     )
 
@@ -174,21 +178,21 @@ def sweep(passes: Passes, ratings: Sequence[KeptRatings], factors: Factors) -> F
     mass, cross = packing.design(sums.moments), packing.cross(sums.moments)
     right = sums.products[:, packing.designed] - cross
     movies = _posterior(np.diag(1 / factors.movie_prior_var), factors.movie_prior, mass, right, factors.noise)
-    # E(y - g - w.[p,1])^2 for independent w and [p,g], with the square expanded into sums over each movie
-    fit = np.sum(right * movies.mean)
-    second = np.einsum("ijk,ijk->", mass, movies.mean[:, :, None] * movies.mean[:, None, :] + movies.cov)
-    generosity = sums.moments[:, packing.place[k, k]].sum() - 2 * sums.products[:, k].sum()
-    count = factors.statistics.ratings
-    noise = (sums.squares + generosity - 2 * fit + second) / max(count.sum(), 1)
-    rated = count > 0
+    away = sums.squares + sums.moments[:, packing.place[k, k]] - 2 * sums.products[:, k]
+    squared_errors, count = _squared_errors(movies, mass, right, away), factors.statistics.ratings
+    total, rated = float(count.sum()), count > 0
+    noise = max(float(squared_errors.sum()) / max(total, 1), NOISE_FLOOR)
+    errors = squared_errors / noise
+    movies_spread = _noise_spread(_powers(errors, count), total, int(rated.sum()))
     squares = (movies.mean - factors.movie_prior)[rated] ** 2 + np.diagonal(movies.cov[rated], axis1=1, axis2=2)
     swept = replace(
         factors,
         movies=movies,
         movie_prior_var=np.maximum(squares.mean(axis=0), SMALLEST_VARIANCE),
         member_prior_cov=sums.deviations / max(sums.members, 1) + SMALLEST_VARIANCE * np.eye(k + 1),
-        noise=max(float(noise), NOISE_FLOOR),
-        noise_spread=_noise_spread(sums.errors, float(count.sum()), sums.members),
+        noise=noise,
+        noise_spread=_noise_spread(sums.errors, total, sums.members),
+        movie_noise=noise * noise_factor(errors, count, movies_spread),
     )
     return rotated(swept)
 
@@ -253,10 +257,8 @@ class MemberUpdate(NamedTuple):
         sums, products, count = ones @ self.moments, ratings @ self.extended, ones.sum(axis=1)
         mass, right = packing.design(sums), products[:, packing.designed] - packing.cross(sums)
         mean, cov = _posterior(self.inverse.astype(np.float32), prior.astype(np.float32), mass, right, self.noise)
-        # E(y - b - z.[q,1])^2 for independent z and [q,b], with the square expanded into sums over each member
         away = _squares(ratings).sum(axis=1) + sums[:, packing.place[quality, quality]] - 2 * products[:, quality]
-        second = np.einsum("ijk,ijk->i", mass, mean[:, :, None] * mean[:, None, :] + cov)
-        errors = np.maximum(away - 2 * (right * mean).sum(axis=1) + second, 0) / self.noise
+        errors = _squared_errors(Posterior(mean, cov), mass, right, away) / self.noise
         return MemberPosterior(mean, cov, errors, np.asarray(count, np.float64))
 
 
@@ -267,12 +269,11 @@ def _sweep_sums(update: MemberUpdate, ratings: KeptRatings, prior: Array) -> Swe
     extended, moments = _extended(members.mean, members.cov)
     weight = (1 / noise_factor(members.errors, members.ratings, update.noise_spread)).astype(np.float32)
     ones, deviation = _with(centred, np.ones_like(centred.data)), members.mean - prior
-    errors = np.stack([members.errors, members.errors**2 / np.maximum(members.ratings, 1)])
     return SweepSums(
         (ones.T @ (moments * weight[:, None])).astype(np.float64),
         (centred.T @ (extended * weight[:, None])).astype(np.float64),
-        float(_squares(centred).sum(axis=1, dtype=np.float64) @ weight),
-        errors.sum(axis=1, dtype=np.float64),
+        (_squares(centred).T @ weight).astype(np.float64),
+        _powers(members.errors, members.ratings),
         deviation.T @ deviation + members.cov.sum(axis=0, dtype=np.float64),
         len(prior),
     )
@@ -295,16 +296,37 @@ def _posterior(
     return Posterior(np.einsum("ijk,ik->ij", cov, prior @ inverse + right / noise), cov)
 
 
-def _noise_spread(errors: Array, ratings: float, members: int) -> float:
-    """Return the variance, relative to the squared mean, of the noise of members' ratings, beyond chance.
+def _squared_errors(
+    rows: Posterior, mass: NDArray[np.floating], right: NDArray[np.floating], away: NDArray[np.floating]
+) -> Array:
+    """Return the (N,) expected sums of the squared errors of ratings of N rows with these normal equations.
 
-    `errors` are those of `SweepSums`. By the method of moments (DerSimonian and Laird, Controlled Clinical Trials
-    1986), with normal noise: the mean of n squared errors has a relative variance of 2 / n.
+    Each is the sum of E(y - b - z.[q,1])^2 for independent z and [q,b], with the square expanded; `away` (N,) are the
+    terms without z. For movies, g and [p,1] take the place of b and [q,1].
+    """
+    second = np.einsum("ijk,ijk->i", mass, rows.mean[:, :, None] * rows.mean[:, None, :] + rows.cov)
+    return np.asarray(np.maximum(away - 2 * (right * rows.mean).sum(axis=1) + second, 0), np.float64)
+
+
+def _powers(errors: NDArray[np.floating], ratings: Array) -> Array:
+    """Return the (2,) sums over N rows of `errors`, and of their squares divided by the numbers of ratings, (N,) each.
+
+    The errors are sums of squared errors, divided by the variance of the noise.
+    """
+    return np.array([np.sum(errors, dtype=np.float64), np.sum(errors**2 / np.maximum(ratings, 1), dtype=np.float64)])
+
+
+def _noise_spread(errors: Array, ratings: float, rows: int) -> float:
+    """Return the variance, relative to the squared mean, of the noise of the ratings of N members or movies.
+
+    Variance by chance doesn't count. `errors` (2,) are those of `_powers`, `ratings` is the number of all ratings, and
+    `rows` is N. By the method of moments (DerSimonian and Laird, Controlled Clinical Trials 1986), with normal noise:
+    the mean of n squared errors has a relative variance of 2 / n.
     """
     total, squares = errors.tolist()
     if total <= 0:
         return 0.0
-    excess = (squares * (ratings / total) ** 2 - ratings) / 2 - members - SURE * np.sqrt(2 * members)
+    excess = (squares * (ratings / total) ** 2 - ratings) / 2 - rows - SURE * np.sqrt(2 * rows)
     return float(np.clip(2 * excess / ratings, 0, 1))
 
 

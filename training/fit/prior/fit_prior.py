@@ -101,7 +101,7 @@ def fit_prior(
         heads=heads.regressions,
         shrinkage=heads.shrinkage,
         spread=heads.spread,
-        movie_variance=np.trace(factors.movies.cov, axis1=1, axis2=2),
+        movie_variance=np.trace(factors.movies.cov, axis1=1, axis2=2) + factors.movie_noise - factors.noise,
         unrated_variance={
             MovieEvidence.DESCRIBED: _mean_square((movies - described)[rated]),
             MovieEvidence.UNKNOWN: _mean_square((movies - description.intercept)[rated]),

@@ -151,11 +151,10 @@ class Dense:
         inverse = np.diag(1 / self.movie_prior_var)
         movies = self.rows(self.values.T, self.rated.T, noise.T, members, cov, inverse, self.movie_prior)
         self.movies, self.movie_cov = movies
-        self.noise *= (self.squared_errors(members, cov) / noise).sum() / count.sum()
-        # a chi-squared test of whether the members' errors vary by more than chance
-        away = np.sum(count * (errors / count * count.sum() / errors.sum() - 1) ** 2) / 2
-        chance = len(count) + SURE * np.sqrt(2 * len(count))
-        self.noise_spread = np.clip(2 * (away - chance) / count.sum(), 0, 1)
+        weighted = self.noise * (self.squared_errors(members, cov) / noise).sum(axis=0)
+        self.noise, raters = weighted.sum() / count.sum(), self.rated.sum(axis=0)
+        self.noise_spread, of_movies = spread_beyond_chance(errors, count), weighted / self.noise
+        self.movie_noise = self.noise * noise_factor(of_movies, raters, spread_beyond_chance(of_movies, raters))
         squares = (self.movies - self.movie_prior) ** 2 + np.diagonal(self.movie_cov, axis1=1, axis2=2)
         self.movie_prior_var = np.maximum(squares.mean(axis=0), SMALLEST_VARIANCE)
         away = members - self.member_prior
@@ -178,6 +177,13 @@ class Dense:
         return (self.values[member, movie] - p @ q - members[member, -1] - self.movies[movie, -1]) ** 2 + varies
 
 
+def spread_beyond_chance(errors: np.ndarray, count: np.ndarray) -> float:
+    """The variance of the factors of the noise, if a chi-squared test finds that errors vary by more than chance."""
+    away = np.sum(count * (errors / count * count.sum() / errors.sum() - 1) ** 2) / 2
+    chance = len(count) + SURE * np.sqrt(2 * len(count))
+    return float(np.clip(2 * (away - chance) / count.sum(), 0, 1))
+
+
 @pytest.mark.parametrize("sweeps", [0, 4])
 def test_a_sweep_is_that_of_a_plain_dense_computation(world, passes, sweeps):
     """Some members are left out, as those of a fold are: it is as if there were no such members."""
@@ -197,7 +203,7 @@ def test_a_sweep_is_that_of_a_plain_dense_computation(world, passes, sweeps):
     own = World(few.truth[learned], few.rated[learned], np.where(few.rated[learned], centred, 0))
     dense = Dense(own, begun, np.concatenate(begun.member_prior)[learned])
     dense.sweep()
-    names = ("movie_prior_var", "member_prior_cov", "noise", "noise_spread")
+    names = ("movie_prior_var", "member_prior_cov", "noise", "noise_spread", "movie_noise")
     plain = replace(
         begun, movies=Posterior(dense.movies, dense.movie_cov), **{name: getattr(dense, name) for name in names}
     )
@@ -209,7 +215,7 @@ def test_a_sweep_is_that_of_a_plain_dense_computation(world, passes, sweeps):
 def arrays(factors: Factors) -> list[np.ndarray]:
     return [
         *factors.movies, factors.movie_prior, factors.movie_prior_var, *factors.member_prior, factors.member_prior_cov,
-        np.array([factors.noise, factors.noise_spread]),
+        factors.movie_noise, np.array([factors.noise, factors.noise_spread]),
     ]  # fmt: skip
 
 
@@ -233,6 +239,7 @@ def test_members_who_are_left_out_change_no_bit(world, passes):
 def test_the_noise_is_estimated_and_found_to_be_the_same_for_all(fitted):
     assert fitted.noise == pytest.approx(NOISE, rel=0.05)
     assert fitted.noise_spread == 0
+    assert fitted.movie_noise == pytest.approx(fitted.noise)
 
 
 def test_members_whose_ratings_scatter_are_told_from_others_and_movies_depend_less_on_them(world, passes):
@@ -249,6 +256,17 @@ def test_members_whose_ratings_scatter_are_told_from_others_and_movies_depend_le
         alike = replace(sweep(passes, kept.ratings, alike), noise_spread=0.0)
     away = [error(predicted(members_of(kept, of).mean, of), world) for of in (factors, alike)]
     assert away[0] < 0.97 * away[1]
+
+
+def test_movies_whose_ratings_scatter_are_told_from_others(world, passes):
+    random, planted = np.random.default_rng(12), np.where(np.arange(MOVIES) % 2, 1.6, 0.4)
+    scatter = np.sqrt(planted * NOISE) * random.normal(size=world.rated.shape)
+    kept = kept_ratings(passes, replace(world, values=np.where(world.rated, world.truth + scatter, 0)))
+    factors = factors_of(passes, kept, 6, 20)
+    erratic, calm = factors.movie_noise[planted > 1], factors.movie_noise[planted < 1]
+    assert erratic.mean() == pytest.approx(1.6 * NOISE, rel=0.1)
+    assert calm.mean() < 0.6 * NOISE
+    assert erratic.min() > calm.max()
 
 
 def test_superfluous_dimensions_die_out(fitted):
