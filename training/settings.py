@@ -70,7 +70,7 @@ class PriorSettings(TomlSettings):
     """Number of member folds for the out-of-fold predictions of the regressions."""
     prior_ratings: float = Field(default=20.0, ge=0, le=10_000)
     """Number of ratings at which a rater has half of the maximum weight in the regressions."""
-    with_plays: KernelSettings = KernelSettings(ridges=RIDGES, gamma=0.7, amplitude=1.6, landmarks=700)
+    with_plays: KernelSettings = KernelSettings(ridges=RIDGES, gamma=0.7, amplitude=1.6, landmarks=500)
     """Settings of the regressions whose inputs include plays."""
     attributes_only: KernelSettings = KernelSettings(ridges=RIDGES, gamma=0.4, amplitude=1.0, landmarks=600)
     """Settings of the regression on attributes only."""

@@ -77,6 +77,6 @@ def logistic_regression(inputs: Array, truth: NDArray[np.bool_], weight: Array) 
     for _ in range(STEPS):
         probability = probability_of(inputs, weights)
         slope = (inputs * (weight * (truth - probability))[:, None]).sum(axis=0) - (weights - POPULARITY)
-        curvature = np.einsum("n,ni,nj->ij", weight * probability * (1 - probability), inputs, inputs)
+        curvature = (inputs * (weight * probability * (1 - probability))[:, None]).T @ inputs
         weights = weights + np.linalg.solve(curvature + np.eye(len(weights)), slope)
     return weights
