@@ -123,9 +123,9 @@ def _weights(
         weights = {kind: np.stack([shift, neighbours], axis=1)}
         return RatingUpdates(targets, table, shown, weights).apply(before).rating
 
-    residual = truth - before.rating
-    shift = shares_by_bin(*_sums(residual, updated(ones, zeros) - before.rating, bins, weight))
-    shifted = updated(shift, zeros)
+    step = updated(ones, zeros) - before.rating
+    shift = shares_by_bin(*_sums(truth - before.rating, step, bins, weight))
+    shifted = before.rating + shift[bins] * step
     gain, power, variance = _sums(truth - shifted, updated(shift, ones) - shifted, bins, weight)
     neighbours = np.clip(gain / (power + max(variance, SMALLEST_VARIANCE) / SHARE_SPREAD**2), 0, 1)
     return np.stack([shift, neighbours], axis=1)
