@@ -119,11 +119,11 @@ class _Uncertainty:
     def of(model: Model, state: State, seen: Array) -> "_Uncertainty":
         """Return what is uncertain about the member of a state, who has seen the M movies with these probabilities."""
         prior = model.prior
-        design, error = design_of(prior.movies), prior.noise + model.view.variance
+        design, error = design_of(prior.movies), model.view.error
         covariance = prior.spread[state.evidence.without_ratings]
         if state.update is not None:
             covariance = covariance - state.update.reduction[0]
-            error = error + state.update.added_noise[0]
+            error = error * state.update.noise[0]
         weight = seen / seen.sum()
         moment = np.stack([(design * (weight * column)[:, None]).sum(axis=0) for column in design.T])
         variance = float((weight * error).sum() + (moment * covariance).sum())

@@ -71,7 +71,7 @@ class State:
 
     def deviation(self, targets: Targets) -> NDArray[np.float64]:
         """Return the (N,) standard deviations of ratings about their predictions."""
-        return targets.deviation if self.update is None else self.update.deviation(targets.deviation, targets.factors)
+        return targets.deviation if self.update is None else self.update.deviation(targets.deviation, _movies(targets))
 
     def repeat(self, counts: NDArray[np.int64]) -> "State":
         """Return a copy with the row of member n repeated `counts[n]` times, once for each movie to predict."""
@@ -136,10 +136,7 @@ class Model:
     def _factor_errors(self) -> dict[MemberEvidence, FactorErrors]:
         """Distribution of the errors of members' predicted factors, by kind of evidence without ratings."""
         prior = self.prior
-        return {
-            kind: FactorErrors.of(covariance, prior.noise, prior.noise_spread)
-            for kind, covariance in prior.spread.items()
-        }
+        return {kind: FactorErrors.of(covariance, prior.noise_spread) for kind, covariance in prior.spread.items()}
 
     @cached_property
     def member_columns(self) -> MemberColumns:
@@ -231,7 +228,7 @@ class Model:
         taste, evidence = state.taste, state.taste.evidence
         prior = self.view.prior_of_all(taste.factors[0], evidence, int(taste.bins[0]))
         if state.update is not None:
-            prior = prior + state.update.rating(Movies(self.prior.movies, self.view.ready.direction))
+            prior = prior + state.update.rating(Movies(self.prior.movies, self.view.ready.direction, self.view.error))
         weight = self.trees.weights.get(evidence, 0.0)
         highest = self.schema.scale.cut(prior + weight * self._highest_corrections + ROUNDING)[rows]
         likely = rows[np.argpartition(-highest, likely_count)[:likely_count]]
@@ -312,9 +309,8 @@ class Model:
         factors, offset, _ = self.view.prior_of_rows(rows, taste.evidence, taste.bins.repeat(counts))
         predicted = self.prior.mean + rating_of(taste.factors.repeat(counts, axis=0), factors) + offset
         residual = np.concatenate([member.ratings.values for member in members]) - predicted
-        movies = Movies(factors, self.view.ready.direction.take(rows, axis=0))
-        rated = Rated(movies, residual, self.prior.noise + self.view.variance.take(rows))
-        return update_by_ratings(self._factor_errors[taste.evidence], rated, counts, weights)
+        movies = Movies(factors, self.view.ready.direction.take(rows, axis=0), self.view.error.take(rows))
+        return update_by_ratings(self._factor_errors[taste.evidence], Rated(movies, residual), counts, weights)
 
     def _features(
         self, factors: NDArray[np.float64], members: Members, targets: Targets
@@ -355,4 +351,4 @@ class Model:
 
 def _movies(targets: Targets) -> Movies:
     """Return what the update by ratings needs of movies to predict."""
-    return Movies(targets.factors, targets.columns.direction)
+    return Movies(targets.factors, targets.columns.direction, targets.error)

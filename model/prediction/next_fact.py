@@ -59,9 +59,9 @@ def next_fact(model: Model, member: MemberFacts, movie: Movie) -> NextFact | Non
     variance = float(state.deviation(target)[0]) ** 2
     if variance <= 0:
         return None
-    noise = model.prior.noise + (0.0 if state.update is None else float(state.update.added_noise[0]))
-    most = max(variance - noise, 0.0)
-    left = most / max(float(target.deviation[0]) ** 2 - model.prior.noise, most, 1e-12)
+    error = float(target.error[0])
+    most = max(variance - error * (1.0 if state.update is None else float(state.update.noise[0])), 0.0)
+    left = most / max(float(target.deviation[0]) ** 2 - error, most, 1e-12)
     member = member.without_ratings()
 
     def width(gain: float) -> float:

@@ -58,7 +58,7 @@ class RatingUpdates:
                 views, rows_of_view = np.unique(rows.view[own], return_counts=True)
                 update, movies = self._update(views, kind, number).repeat(rows_of_view), self._movies(rows.take(own))
                 added[part][own] = update.rating(movies)
-                deviation[part][own] = update.deviation(before.deviation[part][own], movies.factors)
+                deviation[part][own] = update.deviation(before.deviation[part][own], movies)
 
         side_by_side(update_part, chunks(len(before.rows)))
         return replace(
@@ -78,13 +78,14 @@ class RatingUpdates:
         as_rated = np.full(len(ratings), int(MovieEvidence.RATED), np.int8)
         rows = Rows(views.repeat(counts), self.shown.movie[ratings], self.shown.rating[ratings], evidence, as_rated)
         residual = rows.rating - table.base(rows) - self.targets.movie_offsets(rows, table)
-        rated = Rated(self._movies(rows), residual, prior.noise + prior.movie_variance[rows.movie])
-        errors = FactorErrors.of(prior.spread[kind.without_ratings], prior.noise, prior.noise_spread)
-        return update_by_ratings(errors, rated, counts, self.weights[kind][bins_of(counts)])
+        errors = FactorErrors.of(prior.spread[kind.without_ratings], prior.noise_spread)
+        return update_by_ratings(
+            errors, Rated(self._movies(rows), residual), counts, self.weights[kind][bins_of(counts)]
+        )
 
     def _movies(self, rows: Rows) -> Movies:
         """Return what the update needs of the movies of rows, as known without the fold of each row's member."""
-        return Movies(self.table.prior_of(rows).movies, self.table.directions(rows))
+        return Movies(self.table.prior_of(rows).movies, self.table.directions(rows), self.table.errors(rows))
 
 
 def fit_rating_updates(

@@ -195,17 +195,27 @@ class Prior:
             return self.heads[MemberEvidence.ATTRIBUTES].predict_by_row(attributes)[0]
         return self.average_member
 
+    def errors(self, rows: NDArray[np.int64], evidence: NDArray[np.int8]) -> NDArray[np.float64]:
+        """Return the (N,) variances of ratings if the members' factors were known: noise, and uncertainty about movies.
+
+        `rows` (N,) are the movies, and `evidence` (N,) is the MovieEvidence of each.
+        """
+        variance = self.movie_variance[rows]
+        for kind, value in self.unrated_variance.items():
+            variance[evidence == kind] = value
+        return self.noise + variance
+
     def deviation(
-        self, evidence: MemberEvidence, movies: NDArray[np.float64], variance: NDArray[np.float64]
+        self, evidence: MemberEvidence, movies: NDArray[np.float64], error: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return the (N,) standard deviations of a member's ratings of N movies about the predictions.
 
-        `movies` (N, K) are the movies' factors, and `variance` (N,) is that in `movie_variance`.
+        `movies` (N, K) are the movies' factors, and `error` (N,) is as in `errors`.
         """
         design = movies.copy()
         design[:, -1] = 1
         members = ((design @ self.spread[evidence]) * design).sum(axis=1)
-        deviation: NDArray[np.float64] = np.sqrt(self.noise + variance + members)
+        deviation: NDArray[np.float64] = np.sqrt(error + members)
         return deviation
 
 

@@ -25,15 +25,13 @@ class FactorErrors(NamedTuple):
     """(K, K) covariance."""
     precision: Array
     """(K, K) inverse of the covariance."""
-    noise: float
-    """Variance of the noise of a typical member's ratings."""
     noise_spread: float
-    """Variance of the factors by which members' noise differs from that."""
+    """Variance of the factors by which the noise of members' ratings differs from a typical member's."""
 
     @staticmethod
-    def of(covariance: Array, noise: float, noise_spread: float) -> "FactorErrors":
+    def of(covariance: Array, noise_spread: float) -> "FactorErrors":
         """Return the distribution with a (K, K) covariance."""
-        return FactorErrors(covariance, np.asarray(np.linalg.inv(covariance), np.float64), noise, noise_spread)
+        return FactorErrors(covariance, np.asarray(np.linalg.inv(covariance), np.float64), noise_spread)
 
 
 class Movies(NamedTuple):
@@ -43,6 +41,8 @@ class Movies(NamedTuple):
     """(N, K) taste factors and quality."""
     direction: NDArray[np.floating]
     """(N, E) unit vector of the movie in the embedding; zeros if nobody played it."""
+    error: Array
+    """(N,) variance of a rating if the member's factors were known: noise, and uncertainty about the movie."""
 
 
 class Rated(NamedTuple):
@@ -52,8 +52,6 @@ class Rated(NamedTuple):
     """The movies."""
     residual: Array
     """(R,) rating less what the prior and the offset predict without ratings."""
-    variance: Array
-    """(R,) variance of such a rating if the member's factors were known: noise, and uncertainty of the movie."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +62,8 @@ class RatingUpdate:
     """(U, K) posterior means of the factors less the prior means, in the order of Taste.factors."""
     reduction: Array
     """(U, K, K) prior covariance of the factors less the posterior covariance."""
-    added_noise: Array
-    """(U,) variance of the noise of the member's ratings less that of a typical member's."""
+    noise: Array
+    """(U,) factor by which the noise of the member's ratings differs from a typical member's."""
     neighbours: "Neighbours"
     """What the shift leaves of the members' ratings."""
     counts: Counts | None = None
@@ -82,17 +80,18 @@ class RatingUpdate:
         added += self.neighbours.means(movies.direction, self._counts_of(len(added)))
         return added
 
-    def deviation(self, deviation: Array, factors: Array) -> Array:
+    def deviation(self, deviation: Array, movies: Movies) -> Array:
         """Return the (N,) standard deviations of ratings about the updated predictions of N movies.
 
-        `deviation` (N,) are those before the update, and `factors` (N, K) those of the movies. Each row is independent
-        of the others: a product of two matrices may round differently from that of a matrix and a vector.
+        `deviation` (N,) are those before the update. Each row is independent of the others: a product of two matrices
+        may round differently from that of a matrix and a vector.
         """
-        design = design_of(factors)
+        design = design_of(movies.factors)
         explained = np.empty((*design.shape, 1))
         for reduction, own in zip(self.reduction, _slices(self._counts_of(len(design))), strict=True):
             np.matmul(reduction, design[own, :, None], out=explained[own])
-        added = self.added_noise if self.counts is None else self.added_noise.repeat(self.counts)
+        noise = self.noise if self.counts is None else self.noise.repeat(self.counts)
+        added = (noise - 1) * movies.error
         updated: Array = np.sqrt(deviation * deviation - (explained[:, :, 0] * design).sum(axis=1) + added)
         return updated
 
@@ -110,19 +109,19 @@ def update_by_ratings(errors: FactorErrors, rated: Rated, counts: Counts, weight
     """
     size, design = len(errors.covariance), design_of(rated.movies.factors)
     right = np.concatenate([design, rated.residual[:, None]], axis=1)
-    left = (right / rated.variance[:, None]).T
+    left = (right / rated.movies.error[:, None]).T
     products = np.empty((len(counts), size + 1, size + 1))
     for own, product in zip(_slices(counts), products, strict=True):
         np.matmul(left[:, own], right[own], out=product)
     posterior = np.asarray(np.linalg.inv(products[:, :-1, :-1] + errors.precision), np.float64)
     mean = np.matmul(posterior, products[:, :-1, -1:])[:, :, 0]
     squared_errors = _squared_errors(products, errors.precision, mean, posterior)
-    added_noise = errors.noise * (noise_factor(squared_errors, counts, errors.noise_spread) - 1)
+    noise = noise_factor(squared_errors, counts, errors.noise_spread)
     shift = mean * weights[:, :1]
     rest = rated.residual - (design * shift.repeat(counts, axis=0)).sum(axis=1)
     rest = (rest * weights[:, 1].repeat(counts)).astype(rated.movies.direction.dtype)
     neighbours = Neighbours(rated.movies.direction, rest, counts).limited()
-    return RatingUpdate(shift, errors.covariance - posterior, added_noise, neighbours)
+    return RatingUpdate(shift, errors.covariance - posterior, noise, neighbours)
 
 
 def noise_factor(errors: NDArray[np.floating], counts: NDArray[np.number], spread: float) -> Array:

@@ -24,24 +24,24 @@ def covariance(random) -> np.ndarray:
 def update(covariance, members: list[Rated], weights: np.ndarray) -> RatingUpdate:
     """The update of several members with the same weights."""
     movies = Movies(*(np.concatenate(parts) for parts in zip(*(member.movies for member in members), strict=True)))
-    residual, variance = (np.concatenate([getattr(member, name) for member in members]) for name in Rated._fields[1:])
+    residual = np.concatenate([member.residual for member in members])
     counts = np.array([len(member.residual) for member in members])
-    rated, weights = Rated(movies, residual, variance), weights.repeat(len(members), axis=0)
-    return update_by_ratings(FactorErrors.of(covariance, NOISE, NOISE_SPREAD), rated, counts, weights)
+    rated, weights = Rated(movies, residual), weights.repeat(len(members), axis=0)
+    return update_by_ratings(FactorErrors.of(covariance, NOISE_SPREAD), rated, counts, weights)
 
 
 def movies_of(random, count: int) -> Movies:
     direction = random.normal(size=(count, DIRECTIONS))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    return Movies(random.normal(size=(count, SIZE)), direction.astype(np.float32))
+    return Movies(random.normal(size=(count, SIZE)), direction.astype(np.float32), NOISE + random.random(count))
 
 
 def drawn(random, covariance, ratings: int, noise: float = 1.0) -> tuple[np.ndarray, Rated]:
     """A member's true errors of the factors, and ratings that follow from them and scatter more than others'."""
     truth = random.multivariate_normal(np.zeros(SIZE), covariance)
-    movies, variance = movies_of(random, ratings), NOISE + random.random(ratings)
-    residual = movies.factors[:, :-1] @ truth[:-1] + truth[-1] + np.sqrt(noise * variance) * random.normal(size=ratings)
-    return truth, Rated(movies, residual, variance)
+    movies = movies_of(random, ratings)
+    scatter = np.sqrt(noise * movies.error) * random.normal(size=ratings)
+    return truth, Rated(movies, movies.factors[:, :-1] @ truth[:-1] + truth[-1] + scatter)
 
 
 def test_it_is_the_conditional_distribution_of_the_factors(random, covariance):
@@ -49,11 +49,11 @@ def test_it_is_the_conditional_distribution_of_the_factors(random, covariance):
     _, rated = drawn(random, covariance, 4)
     updated = update(covariance, [rated], SHIFT_ALONE)
     design = np.column_stack([rated.movies.factors[:, :-1], np.ones(4)])
-    gain = covariance @ design.T @ np.linalg.inv(design @ covariance @ design.T + np.diag(rated.variance))
+    gain = covariance @ design.T @ np.linalg.inv(design @ covariance @ design.T + np.diag(rated.movies.error))
     left, posterior = rated.residual - design @ updated.shift[0], covariance - gain @ design @ covariance
-    errors = (left**2 + np.einsum("ij,jk,ik->i", design, posterior, design)) / rated.variance
+    errors = (left**2 + np.einsum("ij,jk,ik->i", design, posterior, design)) / rated.movies.error
     shrunk = (errors.sum() + 2 / NOISE_SPREAD) / (4 + 2 / NOISE_SPREAD)
-    assert updated.added_noise == pytest.approx(NOISE * (shrunk - 1))
+    assert updated.noise == pytest.approx(shrunk)
     assert updated.shift[0] == pytest.approx(gain @ rated.residual)
     assert updated.reduction[0] == pytest.approx(gain @ design @ covariance)
 
@@ -71,10 +71,9 @@ def test_members_whose_ratings_scatter_are_told_from_others(random, covariance):
     planted = np.repeat([0.25, 1.0, 4.0], 200)
     for ratings, least in ((100, 3.0), (10, 1.3)):
         pairs = [drawn(random, covariance, ratings, noise) for noise in planted]
-        added = update(covariance, [rated for _, rated in pairs], SHIFT_ALONE).added_noise
-        noise = NOISE + added.reshape(3, -1).mean(axis=1)
+        noise = update(covariance, [rated for _, rated in pairs], SHIFT_ALONE).noise.reshape(3, -1).mean(axis=1)
         assert (noise[1:] > least * noise[:-1]).all()
-        assert noise[1] == pytest.approx(NOISE, rel=0.05)
+        assert noise[1] == pytest.approx(1, rel=0.05)
 
 
 def test_where_all_members_scatter_alike_one_member_is_like_the_others(random, covariance):
@@ -83,26 +82,26 @@ def test_where_all_members_scatter_alike_one_member_is_like_the_others(random, c
         Movies(*map(np.concatenate, zip(*(each.movies for each in rated), strict=True))),
         np.array([30, 30]),
     )
-    together = Rated(movies, *(np.concatenate(column) for column in zip(*(each[1:] for each in rated), strict=True)))
-    alike = update_by_ratings(FactorErrors.of(covariance, NOISE, 0.0), together, counts, BOTH.repeat(2, axis=0))
-    assert alike.added_noise.tolist() == [0, 0]
+    together = Rated(movies, np.concatenate([each.residual for each in rated]))
+    alike = update_by_ratings(FactorErrors.of(covariance, 0.0), together, counts, BOTH.repeat(2, axis=0))
+    assert alike.noise.tolist() == [1, 1]
 
 
 def test_the_deviation_of_a_rating_falls_with_each_rating_and_never_below_the_noise(random, covariance):
     members = [drawn(random, covariance, 30)[1] for _ in range(100)]
-    movies = random.normal(size=(10, SIZE))
-    design = np.column_stack([movies[:, :-1], np.ones(10)])
-    deviation = np.sqrt(NOISE + ((design @ covariance) * design).sum(axis=1))
+    movies = movies_of(random, 10)
+    design = np.column_stack([movies.factors[:, :-1], np.ones(10)])
+    deviation = np.sqrt(movies.error + ((design @ covariance) * design).sum(axis=1))
+    asked = Movies(*(np.concatenate([column] * 100) for column in movies))
     before = deviation.mean()
     for count in (1, 2, 4, 8, 15, 30):
         some = [
-            Rated(Movies(*(column[:count] for column in rated.movies)), rated.residual[:count], rated.variance[:count])
-            for rated in members
+            Rated(Movies(*(column[:count] for column in rated.movies)), rated.residual[:count]) for rated in members
         ]
         of_members = update(covariance, some, BOTH)
-        updated = of_members.repeat(np.full(100, 10)).deviation(np.tile(deviation, 100), np.tile(movies, (100, 1)))
+        updated = of_members.repeat(np.full(100, 10)).deviation(np.tile(deviation, 100), asked)
         assert updated.mean() < before
-        assert (updated > np.sqrt(NOISE + of_members.added_noise.repeat(10))).all()
+        assert (updated > np.sqrt(of_members.noise.repeat(10) * asked.error)).all()
         before = updated.mean()
     assert before < 0.8 * deviation.mean()
 
@@ -122,7 +121,7 @@ def test_what_the_shift_leaves_of_similar_movies_counts_and_of_others_does_not(r
     same, opposite = rated.movies.direction, -rated.movies.direction
     unplayed = np.zeros_like(same)
     for direction, share in ((same, 0.5), (opposite, 0.0), (unplayed, 0.0)):
-        movie = Movies(random.normal(size=(1, SIZE)), direction)
+        movie = Movies(random.normal(size=(1, SIZE)), direction, np.ones(1))
         assert both.rating(movie)[0] - bare.rating(movie)[0] == pytest.approx(0.5 * share * left, abs=1e-6)
 
 
@@ -133,14 +132,14 @@ def test_members_and_movies_come_out_bit_by_bit_the_same_alone_and_in_company(ra
     movies = movies_of(random, int(counts.sum()))
     deviation = 100 + random.random(len(movies.factors))
     rating = together.repeat(counts).rating(movies)
-    updated = together.repeat(counts).deviation(deviation, movies.factors)
+    updated = together.repeat(counts).deviation(deviation, movies)
     ends = np.cumsum(counts)
     for place, (member, end) in enumerate(zip(rated, ends, strict=True)):
         alone = update(covariance, [member], BOTH)
         assert alone.shift.tobytes() == together.shift[[place]].tobytes()
         assert alone.reduction.tobytes() == together.reduction[[place]].tobytes()
-        assert alone.added_noise.tobytes() == together.added_noise[[place]].tobytes()
+        assert alone.noise.tobytes() == together.noise[[place]].tobytes()
         for row in range(end - counts[place], end):
-            movie = Movies(movies.factors[[row]], movies.direction[[row]])
+            movie = Movies(*(column[[row]] for column in movies))
             assert alone.rating(movie).tobytes() == rating[[row]].tobytes()
-            assert alone.deviation(deviation[[row]], movie.factors).tobytes() == updated[[row]].tobytes()
+            assert alone.deviation(deviation[[row]], movie).tobytes() == updated[[row]].tobytes()

@@ -133,6 +133,14 @@ class PairTable:
             directions[chosen] = movies.direction[rows.movie[chosen]]
         return directions
 
+    def errors(self, rows: Rows) -> Array:
+        """Return the (N,) variances of ratings, by the fold's prior, if the members' factors were known."""
+        fold, errors = self.out_of_fold.fold[rows.view], np.empty(len(rows))
+        for number, fitted in enumerate(self.out_of_fold.fitted):
+            chosen = np.flatnonzero(fold == number)
+            errors[chosen] = fitted.prior.errors(rows.movie[chosen], rows.movie_evidence[chosen])
+        return errors
+
     def base(self, rows: Rows) -> Array:
         """Return (N,) out-of-fold predictions of the prior."""
         return np.concatenate([np.empty(0), *(self.prior_of(rows.take(part)).rating for part in chunks(len(rows)))])
@@ -234,13 +242,10 @@ def movie_factors(fitted: FittedPrior, movie: NDArray[np.int64], evidence: NDArr
 
 def _deviation(prior: Prior, factors: Array, rows: Rows) -> Array:
     """Return (N,) standard deviations of ratings about the prior's predictions."""
-    variance = prior.movie_variance[rows.movie]
-    for kind, value in prior.unrated_variance.items():
-        variance[rows.movie_evidence == kind] = value
-    deviation = np.empty(len(rows))
+    error, deviation = prior.errors(rows.movie, rows.movie_evidence), np.empty(len(rows))
     for evidence in prior.spread:
         chosen = rows.evidence == evidence
-        deviation[chosen] = prior.deviation(evidence, factors[chosen], variance[chosen])
+        deviation[chosen] = prior.deviation(evidence, factors[chosen], error[chosen])
     return deviation
 
 
