@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from features.schema import Attribute
 from model.facts.evidence import MemberEvidence, MovieEvidence
 from model.files.npz import Arrays
@@ -16,13 +18,14 @@ _HEAD_ARRAYS = {
     "linear": "linear", "bumps": "rbf_weights",
 }  # fmt: skip
 """Attributes of KernelRegression by their names in the file."""
+_PRIOR_ARRAYS = ("movies", "average_member", "movie_variance", "movie_noise", "play_weights")
 _DESCRIPTION_ARRAYS = ("centre", "intercept", "weights")
 
 
 def prior_arrays(prior: Prior) -> Arrays:
     """Return the arrays of a prior by name."""
     arrays: Arrays = {name: getattr(prior.columns, name) for name in _COLUMN_ARRAYS}
-    arrays |= {name: getattr(prior, name) for name in ("movies", "average_member", "movie_variance", "play_weights")}
+    arrays |= {name: getattr(prior, name) for name in _PRIOR_ARRAYS}
     arrays |= description_arrays("description", prior.description)
     for evidence, head in prior.heads.items():
         arrays |= {f"head.{int(evidence)}.{name}": getattr(head, own) for name, own in _HEAD_ARRAYS.items()}
@@ -74,6 +77,7 @@ def prior_of(arrays: Arrays, numbers: dict[str, Any]) -> Prior:
         movie_variance=arrays["movie_variance"],
         unrated_variance={MovieEvidence(int(kind)): value for kind, value in numbers["unrated_variance"].items()},
         noise=numbers["noise"],
+        movie_noise=arrays.get("movie_noise", np.full(len(arrays["movies"]), numbers["noise"])),
         rating_weights={
             kind: arrays[f"rating_weights.{int(kind)}"]
             for kind in MemberEvidence

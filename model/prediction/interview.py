@@ -119,12 +119,12 @@ class _Uncertainty:
     def of(model: Model, state: State, seen: Array) -> "_Uncertainty":
         """Return what is uncertain about the member of a state, who has seen the M movies with these probabilities."""
         prior = model.prior
-        design, error = design_of(prior.movies), model.view.error
+        design, noise = design_of(prior.movies), model.view.noise
         covariance = prior.spread[state.evidence.without_ratings]
         if state.update is not None:
             covariance = covariance - state.update.reduction[0]
-            error = error * state.update.noise[0]
-        weight = seen / seen.sum()
+            noise = noise * state.update.noise[0]
+        weight, error = seen / seen.sum(), noise + model.view.variance
         moment = np.stack([(design * (weight * column)[:, None]).sum(axis=0) for column in design.T])
         variance = float((weight * error).sum() + (moment * covariance).sum())
         return _Uncertainty(design, error, covariance, moment, variance)

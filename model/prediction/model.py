@@ -228,7 +228,9 @@ class Model:
         taste, evidence = state.taste, state.taste.evidence
         prior = self.view.prior_of_all(taste.factors[0], evidence, int(taste.bins[0]))
         if state.update is not None:
-            prior = prior + state.update.rating(Movies(self.prior.movies, self.view.ready.direction, self.view.error))
+            prior = prior + state.update.rating(
+                Movies(self.prior.movies, self.view.ready.direction, self.view.noise, self.view.variance)
+            )
         weight = self.trees.weights.get(evidence, 0.0)
         highest = self.schema.scale.cut(prior + weight * self._highest_corrections + ROUNDING)[rows]
         likely = rows[np.argpartition(-highest, likely_count)[:likely_count]]
@@ -309,7 +311,10 @@ class Model:
         factors, offset, _ = self.view.prior_of_rows(rows, taste.evidence, taste.bins.repeat(counts))
         predicted = self.prior.mean + rating_of(taste.factors.repeat(counts, axis=0), factors) + offset
         residual = np.concatenate([member.ratings.values for member in members]) - predicted
-        movies = Movies(factors, self.view.ready.direction.take(rows, axis=0), self.view.error.take(rows))
+        view = self.view
+        movies = Movies(
+            factors, view.ready.direction.take(rows, axis=0), view.noise.take(rows), view.variance.take(rows)
+        )
         return update_by_ratings(self._factor_errors[taste.evidence], Rated(movies, residual), counts, weights)
 
     def _features(
@@ -351,4 +356,4 @@ class Model:
 
 def _movies(targets: Targets) -> Movies:
     """Return what the update by ratings needs of movies to predict."""
-    return Movies(targets.factors, targets.columns.direction, targets.error)
+    return Movies(targets.factors, targets.columns.direction, targets.noise, targets.variance)

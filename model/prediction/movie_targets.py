@@ -32,8 +32,10 @@ class Targets:
     """(N,) rating points to add to the factorization's rating of the movie, for what is known of the member."""
     deviation: Array
     """(N,) standard deviation of a rating about its prediction."""
-    error: Array
-    """(N,) variance of a rating if the members' factors were known: noise, and uncertainty about the movie."""
+    noise: Array
+    """(N,) variance of the noise of a typical member's rating."""
+    variance: Array
+    """(N,) variance of a rating due to the uncertainty of the movie's factors."""
     columns: ReadyMovies
     """Columns of N movies from which the inputs of the trees are computed."""
     evidence: NDArray[np.int8]
@@ -69,11 +71,13 @@ class MovieView:
         unrated = np.where(catalogue.described, MovieEvidence.DESCRIBED, MovieEvidence.UNKNOWN)
         self.evidence = np.where(catalogue.rated, MovieEvidence.RATED, unrated).astype(np.int8)
         """(M,) MovieEvidence of each movie of the catalogue: rated, described or unknown."""
-        self.error = prior.errors(np.arange(len(self.evidence)), self.evidence)
-        """(M,) variance of a rating of each movie of the catalogue if the member's factors were known."""
+        self.noise, self.variance = prior.errors_of(np.arange(len(self.evidence)), self.evidence)
+        """(M,) variances of a rating of each movie of the catalogue: its noise, and the uncertainty of the movie."""
         self.ready = ready(pairs.movies, len(pairs.grouped))
         """Columns of the M movies of the catalogue from which the inputs of the trees are computed."""
-        self._deviations = {kind: prior.deviation(kind, prior.movies, self.error) for kind in prior.spread}
+        self._deviations = {
+            kind: prior.deviation(kind, prior.movies, self.noise + self.variance) for kind in prior.spread
+        }
 
     def prior_of_all(self, factors: Array, evidence: MemberEvidence, plays_bin: int) -> Array:
         """Return the (M,) ratings of one member with the given factors (K,) by the factorization.
@@ -99,8 +103,13 @@ class MovieView:
 
     def of_rows(self, rows: NDArray[np.int64], evidence: MemberEvidence, bins: Bins) -> Targets:
         """Return all that predictions need of movies that are given by catalogue row."""
-        prior, error = self.prior_of_rows(rows, evidence, bins), self.error.take(rows)
-        return Targets(*prior, error, self.ready.take(rows), self.evidence.take(rows))
+        return Targets(
+            *self.prior_of_rows(rows, evidence, bins),
+            self.noise.take(rows),
+            self.variance.take(rows),
+            self.ready.take(rows),
+            self.evidence.take(rows),
+        )
 
     def of(self, movies: Sequence[Movie], evidence: MemberEvidence, bins: Bins) -> Targets:
         """Return all that predictions for one member need of movies, in the order of `movies`."""
@@ -117,7 +126,8 @@ class MovieView:
             np.concatenate([part.factors for part in parts]),
             np.concatenate([part.offset for part in parts]),
             np.concatenate([part.deviation for part in parts]),
-            np.concatenate([part.error for part in parts]),
+            np.concatenate([part.noise for part in parts]),
+            np.concatenate([part.variance for part in parts]),
             ReadyMovies.join([part.columns for part in parts]),
             np.concatenate([part.evidence for part in parts]),
         )
@@ -127,12 +137,13 @@ class MovieView:
         kind = MovieEvidence.UNKNOWN if known is None else MovieEvidence.DESCRIBED
         factors = self._prior.description.predict_one(self._schema, known)[None]
         movies = described_movie(self._schema, known, self._pairs.movies, self._prior.columns.mean_year)
-        error = np.array([self._prior.noise + self._prior.unrated_variance[kind]])
+        noise, variance = np.array([self._prior.noise]), np.array([self._prior.unrated_variance[kind]])
         return Targets(
             factors,
             self._offsets[evidence].description.predict_one(self._schema, known)[bins],
-            self._prior.deviation(evidence, factors, error),
-            error,
+            self._prior.deviation(evidence, factors, noise + variance),
+            noise,
+            variance,
             ready(movies, len(self._pairs.grouped)),
             np.array([kind], np.int8),
         )

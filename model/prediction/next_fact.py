@@ -59,9 +59,9 @@ def next_fact(model: Model, member: MemberFacts, movie: Movie) -> NextFact | Non
     variance = float(state.deviation(target)[0]) ** 2
     if variance <= 0:
         return None
-    error = float(target.error[0])
-    most = max(variance - error * (1.0 if state.update is None else float(state.update.noise[0])), 0.0)
-    left = most / max(float(target.deviation[0]) ** 2 - error, most, 1e-12)
+    noise = float(target.noise[0])
+    most = max(variance - noise * (1.0 if state.update is None else float(state.update.noise[0])), 0.0)
+    left = most / max(float(target.deviation[0]) ** 2 - noise, most, 1e-12)
     member = member.without_ratings()
 
     def width(gain: float) -> float:

@@ -47,7 +47,9 @@ def evaluate(passes: Passes, fit: Fit, seed: int, report: Callable[[str], None])
     docs/training.md describes the method. `seed` is used for the baselines and the bootstraps, and `report` is called
     with the name of each step.
     """
-    report("scores, and LightGBM alone to compare with")
+    report("LightGBM alone, to compare with")
+    alone = lightgbm_alone_mse(fit, seed)
+    report("scores")
     both, plays = MemberEvidence.ATTRIBUTES_AND_PLAYS, MemberEvidence.PLAYS
     grouped = group_means(passes, fit)
     rated = {
@@ -55,10 +57,10 @@ def evaluate(passes: Passes, fit: Fit, seed: int, report: Callable[[str], None])
         for (member, movie), predictions in (fit.predictions | fit.with_ratings).items()
         if movie is MovieEvidence.RATED
     }
-    members = sorted(rated)
+    scores = side_by_side(
+        lambda member: _scores(fit, rated[member], member, grouped, alone.get(member), seed), sorted(rated)
+    )
     parts: dict[str, Callable[[], Any]] = {
-        "alone": partial(lightgbm_alone_mse, fit, seed),
-        **{member.name.lower(): partial(_scores, fit, rated[member], member, grouped, seed) for member in members},
         "learning_curve": partial(learning_curve, fit, both, seed),
         "learning_curve_plays_only": partial(learning_curve, fit, plays, seed),
         "rating_curve": partial(rating_curve, fit, both, seed),
@@ -72,11 +74,8 @@ def evaluate(passes: Passes, fit: Fit, seed: int, report: Callable[[str], None])
         "curves": partial(curves, fit),
     }
     done = dict(zip(parts, side_by_side(lambda part: part(), list(parts.values())), strict=True))
-    evidence = {member.name.lower(): done.pop(member.name.lower()) for member in members}
-    for member, mean_square in done.pop("alone").items():
-        evidence[member.name.lower()]["lightgbm_alone_rmse"] = float(np.sqrt(mean_square))
     return {
-        "evidence": evidence,
+        "evidence": {member.name.lower(): own for member, own in zip(sorted(rated), scores, strict=True)},
         "grouped_by": [] if grouped is None else list(grouped.attributes),
         **done.pop("curves"),
         **done,
@@ -88,9 +87,13 @@ def _scores(
     predictions: OutOfFoldPredictions,
     member: MemberEvidence,
     grouped: GroupMeans | None,
+    alone: float | None,
     seed: int,
 ) -> dict[str, float]:
-    """Return the scores of predictions for one kind of evidence (such as plays known), beside those of simpler ones."""
+    """Return the scores of predictions for one kind of evidence (such as plays known), beside those of simpler ones.
+
+    `alone` is the mean squared error of LightGBM alone, if there is any for this kind.
+    """
     scale, view = fit.table.data.schema.scale, predictions.rows.view
     predicted, probability = predicted_ratings(fit, fit.table, predictions, member)
     truth, rating, movie_mean = predicted.truth, predicted.rating, predicted.movie_mean
@@ -117,6 +120,8 @@ def _scores(
     )  # fmt: skip
     scores |= {"gain_percent_low": low, "gain_percent_high": high}
     scores["gain_percent"] = gain_percent(scores["rmse"], scores["movie_mean_rmse"])
+    if alone is not None:
+        scores["lightgbm_alone_rmse"] = float(np.sqrt(alone))
     if grouped is not None and member.has_attributes:
         scores["group_mean_rmse"] = rmse(_cut(grouped.predict(fit.table, predictions.rows), fit), truth)
     return scores

@@ -85,7 +85,7 @@ class RatingUpdates:
 
     def _movies(self, rows: Rows) -> Movies:
         """Return what the update needs of the movies of rows, as known without the fold of each row's member."""
-        return Movies(self.table.prior_of(rows).movies, self.table.directions(rows), self.table.errors(rows))
+        return Movies(self.table.prior_of(rows).movies, self.table.directions(rows), *self.table.errors_of(rows))
 
 
 def fit_rating_updates(

@@ -104,12 +104,13 @@ class Prior:
     spread: Mapping[MemberEvidence, NDArray[np.float64]]
     """(K, K) covariance of the errors of members' predicted factors, for each kind of evidence."""
     movie_variance: NDArray[np.float64]
-    """(M,) variance of a typical member's rating due to the uncertainty of the movie's factors, plus that of the noise
-    of the movie's ratings, less `noise`."""
+    """(M,) variance of a typical member's rating due to the uncertainty of the movie's factors."""
     unrated_variance: Mapping[MovieEvidence, float]
-    """Variance of such a rating due to the uncertainty of the factors of described movies, and of unknown ones."""
+    """The same variance as in `movie_variance`, for described movies and for unknown movies."""
     noise: float
-    """Variance of a typical member's ratings about the predictions that the true factors would make."""
+    """Variance of ratings about the predictions that the true factors would make."""
+    movie_noise: NDArray[np.float64]
+    """(M,) the same variance for each movie's ratings."""
     rating_weights: Mapping[MemberEvidence, NDArray[np.float64]]
     """(bins, 2) shrinkage weights, 0 to 1, of the update by ratings for each bin in PLAY_BINS by number of ratings, by
     kind of evidence with ratings. They are for the shift of the factors and for the residuals of similar movies."""
@@ -195,22 +196,24 @@ class Prior:
             return self.heads[MemberEvidence.ATTRIBUTES].predict_by_row(attributes)[0]
         return self.average_member
 
-    def errors(self, rows: NDArray[np.int64], evidence: NDArray[np.int8]) -> NDArray[np.float64]:
-        """Return the (N,) variances of ratings if the members' factors were known: noise, and uncertainty about movies.
+    def errors_of(
+        self, rows: NDArray[np.int64], evidence: NDArray[np.int8]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the (N,) variances of the noise of ratings, and the (N,) variances due to the movies' factors.
 
         `rows` (N,) are the movies, and `evidence` (N,) is the MovieEvidence of each.
         """
-        variance = self.movie_variance[rows]
+        noise, variance = self.movie_noise[rows], self.movie_variance[rows]
         for kind, value in self.unrated_variance.items():
-            variance[evidence == kind] = value
-        return self.noise + variance
+            noise[evidence == kind], variance[evidence == kind] = self.noise, value
+        return noise, variance
 
     def deviation(
         self, evidence: MemberEvidence, movies: NDArray[np.float64], error: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return the (N,) standard deviations of a member's ratings of N movies about the predictions.
 
-        `movies` (N, K) are the movies' factors, and `error` (N,) is as in `errors`.
+        `movies` (N, K) are the movies' factors, and `error` (N,) are the variances if the member's factors were known.
         """
         design = movies.copy()
         design[:, -1] = 1

@@ -41,8 +41,10 @@ class Movies(NamedTuple):
     """(N, K) taste factors and quality."""
     direction: NDArray[np.floating]
     """(N, E) unit vector of the movie in the embedding; zeros if nobody played it."""
-    error: Array
-    """(N,) variance of a rating if the member's factors were known: noise, and uncertainty about the movie."""
+    noise: Array
+    """(N,) variance of the noise of a typical member's rating."""
+    variance: Array
+    """(N,) variance of a rating due to the uncertainty of the movie's factors."""
 
 
 class Rated(NamedTuple):
@@ -63,7 +65,7 @@ class RatingUpdate:
     reduction: Array
     """(U, K, K) prior covariance of the factors less the posterior covariance."""
     noise: Array
-    """(U,) factor by which the noise of the member's ratings differs from a typical member's."""
+    """(U,) factor of the noise of the member's ratings; a typical member's is 1."""
     neighbours: "Neighbours"
     """What the shift leaves of the members' ratings."""
     counts: Counts | None = None
@@ -91,7 +93,7 @@ class RatingUpdate:
         for reduction, own in zip(self.reduction, _slices(self._counts_of(len(design))), strict=True):
             np.matmul(reduction, design[own, :, None], out=explained[own])
         noise = self.noise if self.counts is None else self.noise.repeat(self.counts)
-        added = (noise - 1) * movies.error
+        added = (noise - 1) * movies.noise
         updated: Array = np.sqrt(deviation * deviation - (explained[:, :, 0] * design).sum(axis=1) + added)
         return updated
 
@@ -109,7 +111,7 @@ def update_by_ratings(errors: FactorErrors, rated: Rated, counts: Counts, weight
     """
     size, design = len(errors.covariance), design_of(rated.movies.factors)
     right = np.concatenate([design, rated.residual[:, None]], axis=1)
-    left = (right / rated.movies.error[:, None]).T
+    left = (right / (rated.movies.noise + rated.movies.variance)[:, None]).T
     products = np.empty((len(counts), size + 1, size + 1))
     for own, product in zip(_slices(counts), products, strict=True):
         np.matmul(left[:, own], right[own], out=product)
@@ -125,10 +127,10 @@ def update_by_ratings(errors: FactorErrors, rated: Rated, counts: Counts, weight
 
 
 def noise_factor(errors: NDArray[np.floating], counts: NDArray[np.number], spread: float) -> Array:
-    """Return the (U,) factors of the noise of members' ratings, shrunk to 1.
+    """Return the (N,) factors of the noise of ratings of members, or of movies, shrunk to 1.
 
-    `errors` (U,) are the expected sums of the squared errors of the members' ratings, divided by the variance of a
-    typical member's, and `counts` (U,) the numbers of ratings. The mean of n squared errors varies by 2 / n by chance,
+    `errors` (N,) are the expected sums of the squared errors of their ratings, divided by the variance of typical
+    ones, and `counts` (N,) the numbers of ratings. The mean of n squared errors varies by 2 / n by chance,
     and the factors by `spread`, so that the mean is shrunk as if by 2 / spread ratings of a typical member.
     """
     return np.asarray((spread * np.maximum(errors, 0) + 2) / (spread * counts + 2))

@@ -38,7 +38,7 @@ def width_with(model: Model, member: MemberFacts, rows: list[int]) -> float:
     assert model.prior.usable_evidence(member) is evidence
     prior, view = model.prior, model.view
     design = design_of(prior.movies)
-    variance = view.error
+    variance = view.noise + view.variance
     precision = np.linalg.inv(prior.spread[evidence]) + (design[rows].T / variance[rows]) @ design[rows]
     after = np.sqrt(variance + np.einsum("ij,jk,ik->i", design, np.linalg.inv(precision), design))
     seen = probability_seen(model, member, model.state_of(member))

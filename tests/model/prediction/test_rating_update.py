@@ -33,14 +33,20 @@ def update(covariance, members: list[Rated], weights: np.ndarray) -> RatingUpdat
 def movies_of(random, count: int) -> Movies:
     direction = random.normal(size=(count, DIRECTIONS))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    return Movies(random.normal(size=(count, SIZE)), direction.astype(np.float32), NOISE + random.random(count))
+    noise, variance = NOISE * (0.5 + random.random(count)), 0.05 * random.random(count)
+    return Movies(random.normal(size=(count, SIZE)), direction.astype(np.float32), noise, variance)
+
+
+def error_of(movies: Movies) -> np.ndarray:
+    """The variance of ratings by a typical member whose factors are known."""
+    return movies.noise + movies.variance
 
 
 def drawn(random, covariance, ratings: int, noise: float = 1.0) -> tuple[np.ndarray, Rated]:
     """A member's true errors of the factors, and ratings that follow from them and scatter more than others'."""
     truth = random.multivariate_normal(np.zeros(SIZE), covariance)
     movies = movies_of(random, ratings)
-    scatter = np.sqrt(noise * movies.error) * random.normal(size=ratings)
+    scatter = np.sqrt(noise * movies.noise + movies.variance) * random.normal(size=ratings)
     return truth, Rated(movies, movies.factors[:, :-1] @ truth[:-1] + truth[-1] + scatter)
 
 
@@ -49,9 +55,9 @@ def test_it_is_the_conditional_distribution_of_the_factors(random, covariance):
     _, rated = drawn(random, covariance, 4)
     updated = update(covariance, [rated], SHIFT_ALONE)
     design = np.column_stack([rated.movies.factors[:, :-1], np.ones(4)])
-    gain = covariance @ design.T @ np.linalg.inv(design @ covariance @ design.T + np.diag(rated.movies.error))
+    gain = covariance @ design.T @ np.linalg.inv(design @ covariance @ design.T + np.diag(error_of(rated.movies)))
     left, posterior = rated.residual - design @ updated.shift[0], covariance - gain @ design @ covariance
-    errors = (left**2 + np.einsum("ij,jk,ik->i", design, posterior, design)) / rated.movies.error
+    errors = (left**2 + np.einsum("ij,jk,ik->i", design, posterior, design)) / error_of(rated.movies)
     shrunk = (errors.sum() + 2 / NOISE_SPREAD) / (4 + 2 / NOISE_SPREAD)
     assert updated.noise == pytest.approx(shrunk)
     assert updated.shift[0] == pytest.approx(gain @ rated.residual)
@@ -69,7 +75,7 @@ def test_the_planted_factors_lie_about_the_posterior_as_its_covariance_says(rand
 def test_members_whose_ratings_scatter_are_told_from_others(random, covariance):
     """The more ratings there are, the more their noise is; a typical member's is that of all in the mean."""
     planted = np.repeat([0.25, 1.0, 4.0], 200)
-    for ratings, least in ((100, 3.0), (10, 1.3)):
+    for ratings, least in ((100, 2.5), (10, 1.3)):
         pairs = [drawn(random, covariance, ratings, noise) for noise in planted]
         noise = update(covariance, [rated for _, rated in pairs], SHIFT_ALONE).noise.reshape(3, -1).mean(axis=1)
         assert (noise[1:] > least * noise[:-1]).all()
@@ -91,7 +97,7 @@ def test_the_deviation_of_a_rating_falls_with_each_rating_and_never_below_the_no
     members = [drawn(random, covariance, 30)[1] for _ in range(100)]
     movies = movies_of(random, 10)
     design = np.column_stack([movies.factors[:, :-1], np.ones(10)])
-    deviation = np.sqrt(movies.error + ((design @ covariance) * design).sum(axis=1))
+    deviation = np.sqrt(error_of(movies) + ((design @ covariance) * design).sum(axis=1))
     asked = Movies(*(np.concatenate([column] * 100) for column in movies))
     before = deviation.mean()
     for count in (1, 2, 4, 8, 15, 30):
@@ -101,7 +107,7 @@ def test_the_deviation_of_a_rating_falls_with_each_rating_and_never_below_the_no
         of_members = update(covariance, some, BOTH)
         updated = of_members.repeat(np.full(100, 10)).deviation(np.tile(deviation, 100), asked)
         assert updated.mean() < before
-        assert (updated > np.sqrt(of_members.noise.repeat(10) * asked.error)).all()
+        assert (updated**2 > of_members.noise.repeat(10) * asked.noise + asked.variance).all()
         before = updated.mean()
     assert before < 0.8 * deviation.mean()
 
@@ -121,7 +127,7 @@ def test_what_the_shift_leaves_of_similar_movies_counts_and_of_others_does_not(r
     same, opposite = rated.movies.direction, -rated.movies.direction
     unplayed = np.zeros_like(same)
     for direction, share in ((same, 0.5), (opposite, 0.0), (unplayed, 0.0)):
-        movie = Movies(random.normal(size=(1, SIZE)), direction, np.ones(1))
+        movie = Movies(random.normal(size=(1, SIZE)), direction, np.ones(1), np.ones(1))
         assert both.rating(movie)[0] - bare.rating(movie)[0] == pytest.approx(0.5 * share * left, abs=1e-6)
 
 

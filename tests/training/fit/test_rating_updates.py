@@ -91,12 +91,12 @@ def test_the_update_out_of_fold_is_the_one_that_serves(small_fit, small_targets,
         residual = facts.ratings.values - prior.mean - rating_of(taste.factors, factors) - offsets
         weights = updates.weights[kind][bins_of(np.array([len(rated)]))]
         direction = table.movies[table.out_of_fold.fold[view]].direction
-        error = prior.noise + prior.movie_variance
-        own = Rated(Movies(factors, direction[rated], error[rated]), residual)
+        movies = Movies(prior.movies, direction, prior.movie_noise, prior.movie_variance)
+        own = Rated(Movies(*(column[rated] for column in movies)), residual)
         errors = FactorErrors.of(prior.spread[kind.without_ratings], prior.noise_spread)
         served = update_by_ratings(errors, own, np.array([len(rated)]), weights)
         asked = before.rows.movie[[place]]
-        movie = Movies(prior.movies[asked], direction[asked], error[asked])
+        movie = Movies(*(column[asked] for column in movies))
         assert after.rating[place] - before.rating[place] == pytest.approx(served.rating(movie)[0], abs=1e-3)
         deviation = served.deviation(before.deviation[[place]], movie)
         assert after.deviation[place] == pytest.approx(deviation[0], abs=1e-6)

@@ -101,12 +101,13 @@ def fit_prior(
         heads=heads.regressions,
         shrinkage=heads.shrinkage,
         spread=heads.spread,
-        movie_variance=np.trace(factors.movies.cov, axis1=1, axis2=2) + factors.movie_noise - factors.noise,
+        movie_variance=np.trace(factors.movies.cov, axis1=1, axis2=2),
         unrated_variance={
             MovieEvidence.DESCRIBED: _mean_square((movies - described)[rated]),
             MovieEvidence.UNKNOWN: _mean_square((movies - description.intercept)[rated]),
         },
         noise=factors.noise,
+        movie_noise=factors.movie_noise,
         rating_weights={},
         noise_spread=factors.noise_spread,
     )

@@ -1,6 +1,6 @@
 """Fits kernel ridge regressions by the Nyström method, with out-of-fold predictions.
 
-The normal equations are sums over rows, added up in one pass over partitions for each fold of members. The equations
+The normal equations are sums over rows, added up for each fold of members in one pass over partitions. The equations
 without a fold are the total less its own, and a fold's own equations give the error on it, so the ridge penalty is
 chosen without another look at the rows.
 """

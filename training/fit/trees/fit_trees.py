@@ -71,7 +71,7 @@ def _parameters(seed: int, settings: TreeSettings, rows: int) -> dict[str, Any]:
         "lambda_l2": settings.ridge * min(1.0, rows / 200_000),
         "feature_fraction": 0.4,
         "bagging_fraction": 0.5,
-        "bagging_freq": 5,
+        "bagging_freq": 5,  # since a new bag for every tree takes as long as the tree
         "seed": seed,
         "boost_from_average": False,
         "num_threads": 1,  # since forests are fitted side by side; the number would be part of the model's text

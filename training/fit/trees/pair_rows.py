@@ -133,13 +133,13 @@ class PairTable:
             directions[chosen] = movies.direction[rows.movie[chosen]]
         return directions
 
-    def errors(self, rows: Rows) -> Array:
-        """Return the (N,) variances of ratings, by the fold's prior, if the members' factors were known."""
-        fold, errors = self.out_of_fold.fold[rows.view], np.empty(len(rows))
+    def errors_of(self, rows: Rows) -> tuple[Array, Array]:
+        """Return the (N,) variances of the noise of ratings, and those due to the movies, as in `Prior.errors_of`."""
+        fold, (noise, variance) = self.out_of_fold.fold[rows.view], np.empty((2, len(rows)))
         for number, fitted in enumerate(self.out_of_fold.fitted):
-            chosen = np.flatnonzero(fold == number)
-            errors[chosen] = fitted.prior.errors(rows.movie[chosen], rows.movie_evidence[chosen])
-        return errors
+            own = np.flatnonzero(fold == number)
+            noise[own], variance[own] = fitted.prior.errors_of(rows.movie[own], rows.movie_evidence[own])
+        return noise, variance
 
     def base(self, rows: Rows) -> Array:
         """Return (N,) out-of-fold predictions of the prior."""
@@ -242,7 +242,8 @@ def movie_factors(fitted: FittedPrior, movie: NDArray[np.int64], evidence: NDArr
 
 def _deviation(prior: Prior, factors: Array, rows: Rows) -> Array:
     """Return (N,) standard deviations of ratings about the prior's predictions."""
-    error, deviation = prior.errors(rows.movie, rows.movie_evidence), np.empty(len(rows))
+    noise, variance = prior.errors_of(rows.movie, rows.movie_evidence)
+    error, deviation = noise + variance, np.empty(len(rows))
     for evidence in prior.spread:
         chosen = rows.evidence == evidence
         deviation[chosen] = prior.deviation(evidence, factors[chosen], error[chosen])
