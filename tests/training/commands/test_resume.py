@@ -13,6 +13,14 @@ from tests.conftest import ROOT
 from training.__main__ import main
 
 
+def is_there(folder: Path, pattern: str) -> bool:
+    """Whether such a file is in the folder, in which other folders may vanish meanwhile."""
+    try:
+        return any(folder.glob(pattern))
+    except FileNotFoundError:
+        return False
+
+
 def ended_by(number: int, command: list[str], folder: Path, pattern: str) -> int:
     """Run a command until such a file is in the folder, end it by a signal, and return its exit code."""
     process = subprocess.Popen(
@@ -20,7 +28,7 @@ def ended_by(number: int, command: list[str], folder: Path, pattern: str) -> int
         env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, sys.path)), "TMPDIR": str(folder)},
     )  # fmt: skip
     end = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < end and not list(folder.glob(pattern)):
+    while process.poll() is None and time.monotonic() < end and not is_there(folder, pattern):
         time.sleep(0.005)
     process.send_signal(number)
     return process.wait(timeout=60)

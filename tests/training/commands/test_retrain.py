@@ -1,6 +1,7 @@
 """Retraining publishes the same model for the same data, a working one for data of any shape, or nothing at all."""
 
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -319,6 +320,7 @@ def test_a_disk_without_room_is_told_and_leaves_the_store_as_it_was(small, light
     ended = subprocess.run(
         [sys.executable, "-m", "training", "retrain", *places, *light, "--seed", "3"],
         cwd=ROOT, capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},  # Python would leave bytecode cut short
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000)),
     )  # fmt: skip
     assert ended.returncode == 1

@@ -1,5 +1,6 @@
 """Data directories are written in bounded memory and appear as a whole, or not at all."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -101,6 +102,7 @@ def test_a_disk_without_room_for_the_sample_leaves_the_folder_as_it_was(tmp_path
     ended = subprocess.run(
         [sys.executable, "-m", "training", "sample", "--out", str(out), "--members", "2100", "--movies", "20"],
         cwd=ROOT, capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},  # Python would leave bytecode cut short
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file)),
     )  # fmt: skip
     assert ended.returncode == 1
