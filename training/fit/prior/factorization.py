@@ -83,7 +83,7 @@ class SweepSums(NamedTuple):
     squares: Array
     """(M,) sums of squared ratings."""
     errors: Array
-    """(2,) sums over the members, by `_powers`, of `MemberPosterior.errors`."""
+    """(2,) sums over the members, by `_sums_of_errors`, of `MemberPosterior.errors`."""
     deviations: Array
     """(K, K) expected sum of the outer products of the members' deviations from their prior means."""
     members: int
@@ -183,7 +183,7 @@ def sweep(passes: Passes, ratings: Sequence[KeptRatings], factors: Factors) -> F
     total, rated = float(count.sum()), count > 0
     noise = max(float(squared_errors.sum()) / max(total, 1), NOISE_FLOOR)
     errors = squared_errors / noise
-    movies_spread = _noise_spread(_powers(errors, count), total, int(rated.sum()))
+    movies_spread = _noise_spread(_sums_of_errors(errors, count), total, int(rated.sum()))
     squares = (movies.mean - factors.movie_prior)[rated] ** 2 + np.diagonal(movies.cov[rated], axis1=1, axis2=2)
     swept = replace(
         factors,
@@ -273,7 +273,7 @@ def _sweep_sums(update: MemberUpdate, ratings: KeptRatings, prior: Array) -> Swe
         (ones.T @ (moments * weight[:, None])).astype(np.float64),
         (centred.T @ (extended * weight[:, None])).astype(np.float64),
         (_squares(centred).T @ weight).astype(np.float64),
-        _powers(members.errors, members.ratings),
+        _sums_of_errors(members.errors, members.ratings),
         deviation.T @ deviation + members.cov.sum(axis=0, dtype=np.float64),
         len(prior),
     )
@@ -308,7 +308,7 @@ def _squared_errors(
     return np.asarray(np.maximum(away - 2 * (right * rows.mean).sum(axis=1) + second, 0), np.float64)
 
 
-def _powers(errors: NDArray[np.floating], ratings: Array) -> Array:
+def _sums_of_errors(errors: NDArray[np.floating], ratings: Array) -> Array:
     """Return the (2,) sums over N rows of `errors`, and of their squares divided by the numbers of ratings, (N,) each.
 
     The errors are sums of squared errors, divided by the variance of the noise.
@@ -319,9 +319,9 @@ def _powers(errors: NDArray[np.floating], ratings: Array) -> Array:
 def _noise_spread(errors: Array, ratings: float, rows: int) -> float:
     """Return the variance, relative to the squared mean, of the noise of the ratings of N members or movies.
 
-    Variance by chance doesn't count. `errors` (2,) are those of `_powers`, `ratings` is the number of all ratings, and
-    `rows` is N. By the method of moments (DerSimonian and Laird, Controlled Clinical Trials 1986), with normal noise:
-    the mean of n squared errors has a relative variance of 2 / n.
+    Variance by chance doesn't count. `errors` (2,) is from `_sums_of_errors`, `ratings` is the number of all ratings,
+    and `rows` is N. By the method of moments (DerSimonian and Laird, Controlled Clinical Trials 1986), with normal
+    noise: the mean of n squared errors has a relative variance of 2 / n.
     """
     total, squares = errors.tolist()
     if total <= 0:

@@ -102,7 +102,7 @@ class Basis:
     def design(self, inputs: Array) -> Single:
         """Return the (N, W) columns for (N, D) inputs, in single precision."""
         scaled, size = self.scaling.scaled(inputs).astype(np.float32), inputs.shape[1]
-        design = np.empty((len(inputs), size + len(self.landmarks) + 1), np.float32)
+        design = np.empty((len(inputs), self.width), np.float32)
         design[:, :size] = scaled
         self._rbf(self.scaling.masked(scaled), design[:, size:-1])
         design[:, -1] = 1
