@@ -11,16 +11,24 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from benchmarks.served import asked_by_id, serving
 from coldstart_client.v1 import enjoyment_service_pb2 as pb
+
+Array = NDArray[np.float64]
 
 BESIDE = Path(__file__).parents[2] / "shared"
 """Where the data set and the protocol are, if they are there: their terms forbid to keep them in the project."""
 EVIDENCE = ("plays", "attributes", "plays-only", "nothing")
 WITH_PLAYS = ("plays", "plays-only")
 KIB_PER_GIB = 1024**2
+RATIO, RATIO_ERROR = "rmse_ratio", "rmse_ratio_error"
+"""Scores with ratings: the RMSE divided by that without, and the standard error of this."""
+RESAMPLES = 2_000
+"""Number of times that members are drawn with replacement, for a standard error."""
 
 
 def main() -> int:
@@ -77,14 +85,13 @@ def scores_of_all(arguments: argparse.Namespace, folder: Path) -> dict[str, dict
 
 
 def mean_scores(scores: list[dict[str, float]]) -> dict[str, float]:
-    """Each score's mean over splits, weighed by targets."""
-    targets = [split_scores["targets"] for split_scores in scores]
+    """Each score's mean over splits, weighed by targets, and the standard error of a mean of independent scores."""
+    weights = np.array([split_scores["targets"] for split_scores in scores]) / sum(each["targets"] for each in scores)
+    columns = {name: np.array([each[name] for each in scores]) for name in scores[0] if name != "members"}
     return {
-        name: sum(weight * split_scores[name] for weight, split_scores in zip(targets, scores, strict=True))
-        / sum(targets)
-        for name in scores[0]
-        if name not in ("targets", "members")
-    } | {"targets": sum(targets)}
+        name: float(np.sqrt(weights**2 @ values**2) if name == RATIO_ERROR else weights @ values)
+        for name, values in columns.items()
+    } | {"targets": float(columns["targets"].sum())}
 
 
 class Run:
@@ -107,7 +114,9 @@ class Run:
         """
         if shown == "0":
             return self.scores_with_ratings(evidence, evidence)
-        return self.scores_with_ratings(f"{evidence}-{shown}-ratings", evidence, self.shown_ratings(shown).iter_rows())
+        name = f"{evidence}-{shown}-ratings"
+        scores = self.scores_with_ratings(name, evidence, self.shown_ratings(shown).iter_rows())
+        return scores | ratio_of_errors(*(self._squared_errors(each) for each in (name, evidence)))
 
     def scores_with_ratings(
         self, name: str, evidence: str, ratings: Iterable[tuple[str, str, float]] = ()
@@ -165,9 +174,31 @@ class Run:
         say(f"split {self._split}, evidence {evidence}: {summary}")
         return scores | self._retrained[folder] | {"asking_seconds": round(asking, 2)}
 
+    def _squared_errors(self, name: str) -> Array:
+        """(N,) sums of the squared errors of the kept predictions `name` by member, in the order of member ids."""
+        folder, key = self.retrain("plays"), ["member_id", "movie_id"]
+        truth, predicted = (
+            pl.read_parquet(folder / f"{file}.parquet").with_columns(pl.col(key).cast(pl.String))
+            for file in ("targets", f"predictions-{name}")
+        )
+        error = pl.col("rating") - pl.col("rating_right")
+        errors = truth.join(predicted, on=key).group_by("member_id").agg((error**2).sum().alias("error"))
+        return errors.sort("member_id")["error"].to_numpy()
+
     @property
     def _protocol(self) -> list[str]:
         return [sys.executable, str(self._arguments.protocol)]
+
+
+def ratio_of_errors(errors: Array, before: Array) -> dict[str, float]:
+    """RMSE divided by that before, from (N,) sums of squared errors by member, with its standard error.
+
+    The error is that of the choice of members, by the bootstrap (Efron, Annals of Statistics 1979).
+    """
+    members = len(errors)
+    drawn = np.random.default_rng(0).multinomial(members, np.full(members, 1 / members), RESAMPLES)
+    ratios = np.sqrt((drawn @ errors) / (drawn @ before))
+    return {RATIO: float(np.sqrt(errors.sum() / before.sum())), RATIO_ERROR: float(ratios.std())}
 
 
 def facts_of(data: Path, evidence: str) -> dict[str, pb.Member]:
