@@ -121,7 +121,7 @@ def serving(models: Path, log: Path, *options: str, prefix: Sequence[str] = ()) 
     try:
         line = process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the server didn't start; its log is {log}")
+            raise RuntimeError(f"the server didn't start; the end of its log {log}:\n{log.read_text()[-500:]}")
         ports = json.loads(line)
         with grpc.insecure_channel(f"127.0.0.1:{ports['port']}") as channel:
             yield Served(ports["port"], ports["metrics_port"], pb_grpc.EnjoymentServiceStub(channel), process, log)

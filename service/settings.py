@@ -41,7 +41,7 @@ def _member_key_file(path: Path) -> Path:
     try:
         MemberKey.read(path)
     except WrongKey as error:
-        raise ValueError("must be a file of 16 to 64 bytes") from error
+        raise ValueError("must be a file of 16 to 64 bytes, newlines included") from error
     return path
 
 

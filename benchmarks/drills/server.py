@@ -69,7 +69,7 @@ def drilled(models: Path, log: Path, *options: str) -> Iterator[Drilled]:
     with terminated(process, STOP_SECONDS):
         line = process.stdout.readline()
         if not line:
-            raise RuntimeError(f"the server didn't start; its log is {log}")
+            raise RuntimeError(f"the server didn't start; the end of its log {log}:\n{log.read_text()[-500:]}")
         ports = json.loads(line)
         with grpc.insecure_channel(f"127.0.0.1:{ports['port']}") as channel:
             stub = pb_grpc.EnjoymentServiceStub(channel)

@@ -27,7 +27,7 @@ class MemberKey:
         except OSError as error:
             raise WrongKey(f"the member key {path} can't be read: {error.strerror}") from error
         if not FEWEST_BYTES <= len(secret) <= MOST_BYTES:
-            raise WrongKey(f"the member key {path} must have {FEWEST_BYTES} to {MOST_BYTES} bytes")
+            raise WrongKey(f"the member key {path} must have {FEWEST_BYTES} to {MOST_BYTES} bytes, newlines included")
         return MemberKey(secret)
 
     def hash_of(self, member_id: str) -> tuple[int, int]:
