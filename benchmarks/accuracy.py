@@ -27,7 +27,7 @@ WITH_PLAYS = ("plays", "plays-only")
 KIB_PER_GIB = 1024**2
 RATIO, RATIO_ERROR = "rmse_ratio", "rmse_ratio_error"
 """Scores with ratings: the RMSE divided by that without, and the standard error of this."""
-RESAMPLES = 2_000
+RESAMPLES = 500
 """Number of times that members are drawn with replacement, for a standard error."""
 
 
