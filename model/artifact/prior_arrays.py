@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.schema import Attribute
 from model.facts.evidence import MemberEvidence, MovieEvidence
@@ -84,8 +85,13 @@ def prior_of(arrays: Arrays, numbers: dict[str, Any]) -> Prior:
             if f"rating_weights.{int(kind)}" in arrays
         },
         noise_spread=numbers.get("noise_spread", 0.0),
-        play_weights=arrays.get("play_weights", POPULARITY),
+        play_weights=_play_weights(arrays.get("play_weights", POPULARITY)),
     )
+
+
+def _play_weights(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weights of the probability of plays for all its inputs; versions from before an input lack its weight."""
+    return np.append(weights, np.zeros(len(POPULARITY) - len(weights)))
 
 
 def description_arrays(name: str, description: Description) -> Arrays:

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-POPULARITY = np.array([0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
-"""(8,) weights with which each movie's probability is its share of members, whatever the member has played."""
+POPULARITY = np.array([0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+"""(9,) weights with which each movie's probability is its share of members, whatever the member has played."""
 LARGEST_SHARE = 0.999
 """Maximum share of members who have played a movie, so that its log-odds are finite."""
 
@@ -22,7 +22,7 @@ def shares_of(squared_weight: NDArray[np.floating]) -> Array:
 
 
 def inputs_of(share: Array, similarity: NDArray[np.floating], plays: NDArray[np.int64] | int) -> Array:
-    """Return the (N, 8) inputs of the logistic regression for N pairs of member and movie.
+    """Return the (N, 9) inputs of the logistic regression for N pairs of member and movie.
 
     `share` (N,) is the movie's share of members, `similarity` (N,) its cosine similarity with the member's plays in the
     embedding of who plays what, and `plays` (N,) the number of these plays.
@@ -37,10 +37,11 @@ def inputs_of(share: Array, similarity: NDArray[np.floating], plays: NDArray[np.
     inputs[:, 5] = similarity * log_plays
     inputs[:, 6] = similarity * odds
     inputs[:, 7] = similarity * similarity
+    inputs[:, 8] = log_plays * log_plays
     return inputs
 
 
 def probability_of(inputs: Array, weights: Array) -> Array:
-    """Return the (N,) probabilities that the members have played the movies, from (N, 8) inputs and (8,) weights."""
+    """Return the (N,) probabilities that the members have played the movies, from (N, 9) inputs and (9,) weights."""
     probability: Array = 1 / (1 + np.exp(-(inputs * weights).sum(axis=1)))
     return probability

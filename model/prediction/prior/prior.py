@@ -117,7 +117,7 @@ class Prior:
     noise_spread: float = 0.0
     """Variance of the factors by which the noise of members' ratings differs, whose mean is 1."""
     play_weights: NDArray[np.float64] = field(default_factory=POPULARITY.copy)
-    """(8,) weights of the logistic regression for the probability that a member has played a movie."""
+    """(9,) weights of the logistic regression for the probability that a member has played a movie."""
 
     @cached_property
     def _kinds(self) -> list[MemberEvidence]:

@@ -1,4 +1,4 @@
-"""Fits the probability that a member has played a movie, to raters of whom half of the plays are visible."""
+"""Fits the probability that a member has played a movie, to raters of whom half of the plays, or a few, are visible."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -39,12 +39,13 @@ class Pairs(NamedTuple):
 def fit_play_probability(
     views: Views, out_of_fold: OutOfFold, movies: Sequence[Movies], random: np.random.Generator
 ) -> Array:
-    """Return the (8,) weights of the logistic regression for the probability that a member has played a movie.
+    """Return the (9,) weights of the logistic regression for the probability that a member has played a movie.
 
-    `movies` are the columns of the movies for each fold, from which a view's member is excluded. With few data, the
-    weights stay near those with which the probability is the movie's share of members.
+    Short views count too, since a member with few known plays may play little or may have many unknown plays. `movies`
+    are the columns of the movies for each fold, from which a view's member is excluded. With few data, the weights stay
+    near those with which the probability is the movie's share of members.
     """
-    drawn = np.sort(random.permutation(np.flatnonzero((views.play_count > 0) & (views.half != SHORT)))[:MOST_VIEWS])
+    drawn = np.sort(random.permutation(np.flatnonzero(views.play_count))[:MOST_VIEWS])
     shares = [shares_of(fitted.prior.columns.squared_weight) for fitted in out_of_fold.fitted]
     pairs = _drawn_pairs(views, drawn, shares[0], random)
     inputs = np.empty((len(pairs.view), len(POPULARITY)))
