@@ -91,6 +91,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "coldstart-client", description="Call a coldstart service and print its response.", allow_abbrev=False
     )
+    _add_connection(parser, environment)
     commands = parser.add_subparsers(
         dest="command", required=True, metavar="predict|rank|suggest|explain|outcome|model"
     )
@@ -121,7 +122,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     for command in (predict, rank, suggest, explain):
         _add_member(command)
     for command in (predict, rank, suggest, explain, outcome, model):
-        _add_connection(command, environment)
+        _add_connection(command, environment, default=argparse.SUPPRESS)  # else it would replace one given before
     return parser
 
 
@@ -168,18 +169,22 @@ def _add_member(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_connection(command: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
-    connection = command.add_argument_group("the service")
-    default = environment.get("COLDSTART_ADDRESS", "127.0.0.1:50051")
-    connection.add_argument("--address", default=default, help=f"[default: {default}; $COLDSTART_ADDRESS]")
-    connection.add_argument("--timeout-seconds", type=float, default=TIMEOUT_SECONDS, help="[default: 5]")
-    connection.add_argument("--tls", action="store_true", help="encrypt, and trust whom this machine trusts")
-    connection.add_argument("--ca", type=Path, help="encrypt, and trust these certificates (PEM)")
-    connection.add_argument("--cert", type=Path, help="the client's own certificate (PEM)")
-    connection.add_argument("--key", type=Path, help="its key (PEM)")
-    connection.add_argument("--server-name", help="the name that the server's certificate must have")
-    connection.add_argument("--token-file", type=Path, help="a file with the bearer token [else: $COLDSTART_TOKEN]")
-    connection.add_argument("--json", action="store_true", help="print JSON instead of a table")
+def _add_connection(parser: argparse.ArgumentParser, environment: Mapping[str, str], **default: Any) -> None:
+    """Add the options that may stand before the command or after it; `default` replaces their defaults."""
+    connection = parser.add_argument_group("the service")
+    address = environment.get("COLDSTART_ADDRESS", "127.0.0.1:50051")
+    at, seconds = ({"default": own} | default for own in (address, TIMEOUT_SECONDS))
+    connection.add_argument("--address", **at, help=f"[default: {address}; $COLDSTART_ADDRESS]")
+    connection.add_argument("--timeout-seconds", type=float, **seconds, help="[default: 5]")
+    connection.add_argument("--tls", action="store_true", **default, help="encrypt, and trust whom this machine trusts")
+    connection.add_argument("--ca", type=Path, **default, help="encrypt, and trust these certificates (PEM)")
+    connection.add_argument("--cert", type=Path, **default, help="the client's own certificate (PEM)")
+    connection.add_argument("--key", type=Path, **default, help="its key (PEM)")
+    connection.add_argument("--server-name", **default, help="the name that the server's certificate must have")
+    connection.add_argument(
+        "--token-file", type=Path, **default, help="a file with the bearer token [else: $COLDSTART_TOKEN]"
+    )
+    connection.add_argument("--json", action="store_true", **default, help="print JSON instead of a table")
 
 
 def _text(given: str) -> tuple[str, str]:

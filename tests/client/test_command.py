@@ -130,6 +130,15 @@ def test_an_address_where_nobody_is_is_named(ask):
     assert errors.startswith("error: no answer from 127.0.0.1:1: ")
 
 
+def test_options_of_the_connection_may_stand_before_the_command(world):
+    place, nowhere = ("--address", world.server.address), ("--address", "127.0.0.1:1")
+    for arguments in ([*place, "--json", "model"], [*nowhere, "model", *place, "--json"]):
+        output = io.StringIO()
+        assert main(arguments, {"COLDSTART_ADDRESS": "127.0.0.1:1"}, output, io.StringIO()) == 0
+        assert json.loads(output.getvalue())["model_version"] == world.versions[0]
+    assert main([*nowhere, "--ca", "/nowhere", "model"], {}, io.StringIO(), io.StringIO()) == 2
+
+
 def test_a_wrong_command_line_ends_with_code_2(ask, tmp_path, capsys):
     for wrong in (["predict"], ["nothing"], ["predict", "a", "--attribute", "age"]):
         with pytest.raises(SystemExit) as ended:
