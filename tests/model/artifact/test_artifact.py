@@ -290,6 +290,17 @@ def test_every_array_is_refused_or_predicts_the_same(folder, small, file, harm):
         )  # older versions lack them
 
 
+def test_weights_that_an_older_version_lacks_are_zero_and_more_than_there_are_inputs_are_refused(folder):
+    """The probability that a member has seen a movie had fewer inputs once."""
+    arrays = arrays_from_bytes((folder / "prior.npz").read_bytes())
+    weights = arrays["play_weights"]
+    (folder / "prior.npz").write_bytes(arrays_to_bytes(arrays | {"play_weights": weights[:-1]}))
+    folder = sealed(folder)
+    assert load_model(folder).prior.play_weights.tolist() == [*weights[:-1], 0.0]
+    (folder / "prior.npz").write_bytes(arrays_to_bytes(arrays | {"play_weights": np.append(weights, 0)}))
+    refusal(sealed(folder))
+
+
 def predictions(model: Model) -> list[bytes]:
     """Every number that a model predicts of all movies for some members."""
     members = [MemberFacts.nothing(model.schema), *model.members.spread(5)]
